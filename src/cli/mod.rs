@@ -1,0 +1,1 @@
+//! Arguments and commands; one file per command.

@@ -1,0 +1,1 @@
+//! The only room that knows kube: client, error classes, exec, port-forward, pod choice.

@@ -1,0 +1,1 @@
+//! Errors with a place in a file, a reason and a suggestion.

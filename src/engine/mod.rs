@@ -1,0 +1,1 @@
+//! The async driver: loop, deadlines, cancellation, signals.

@@ -1,0 +1,1 @@
+//! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.

@@ -1,0 +1,1 @@
+//! NetworkPolicy evaluation and label selectors. Pure; used by actions and by the sandbox alike.

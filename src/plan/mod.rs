@@ -1,0 +1,1 @@
+//! Document and parameters to a plan: resolved order, permissions, digest. Pure.

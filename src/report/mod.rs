@@ -1,0 +1,1 @@
+//! Reporters over events; one file each.

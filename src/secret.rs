@@ -1,0 +1,1 @@
+//! Masking: one layer between what a run has read and everything it says.

@@ -1,0 +1,1 @@
+//! The pure fold over events: what is done, what is next.
