@@ -1,1 +1,253 @@
 //! The one owned, versioned event stream: what the engine emits, the journal stores and reporters read.
+//!
+//! Every text in an event is already masked and harmless for a terminal: events are the border behind which
+//! no secret and no control character exists. Records are additive: a field is never renamed or removed.
+
+mod outcome;
+mod summary;
+
+pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
+pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
+
+use crate::expression::Judgement;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Version of the journal's records, in the first record of every run.
+pub const JOURNAL_SCHEMA: &str = "runbook.journal/v1";
+
+/// One line of a journal and of `--output jsonl`: an event with its place and time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the run, from 1, without gaps.
+    pub seq: u64,
+    /// When the event was made.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The header: first record of every run.
+    RunStarted(Box<RunStarted>),
+    /// Another process took the run up again.
+    RunResumed(RunResumed),
+    /// Intent: the step is about to act. Durable before the action begins.
+    StepStarted(StepStarted),
+    /// One attempt of a retried step did not succeed; another follows.
+    StepRetried(StepRetried),
+    /// Outcome: the step is over. Durable before the next step begins.
+    StepFinished(Box<StepFinished>),
+    /// A cause was concluded.
+    FindingConcluded(FindingConcluded),
+    /// A cause could not be excluded, because something could not be looked at.
+    FindingNotRuledOut(NotRuledOut),
+    /// A person or a signal asked the run to stop.
+    RunInterrupted(RunInterrupted),
+    /// The run is over, or paused.
+    RunFinished(RunFinished),
+}
+
+/// Where a run acts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Name of the kubeconfig context.
+    pub context: Option<String>,
+    /// URL of the API server.
+    pub server: Option<String>,
+    /// UID of the namespace kube-system: the identity of the cluster.
+    pub cluster_uid: Option<String>,
+    /// Namespace of the runbook, after parameters.
+    pub namespace: Option<String>,
+    /// The user as the API server sees it.
+    pub user: Option<String>,
+    /// Name of the scenario, when the cluster is simulated.
+    pub sandbox: Option<String>,
+}
+
+/// A step as the plan knows it before the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Place in the run, such as `checks/leader`.
+    pub path: String,
+    /// What the step is called for a person.
+    pub title: String,
+    /// The verb, or `group`.
+    pub action: String,
+    /// What the action can do.
+    pub effect: Effect,
+    /// Digest of the step as written; a resume keeps a finished step only if it is unchanged.
+    pub digest: String,
+}
+
+/// Header of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// [`JOURNAL_SCHEMA`].
+    pub schema: String,
+    /// The run's id (a ULID).
+    pub run: String,
+    /// Name in the catalogue.
+    pub runbook: String,
+    /// Title of the runbook.
+    pub title: String,
+    /// `sha256:…` over the runbook's text and those it calls.
+    pub digest: String,
+    /// Kind of run.
+    pub mode: Mode,
+    /// Where it acts.
+    pub target: Target,
+    /// Resolved parameters; secret ones are masked.
+    pub params: Map<String, Value>,
+    /// The steps of the plan, in order, without those of loops and called runbooks.
+    pub steps: Vec<PlannedStep>,
+    /// Version of the program.
+    pub version: String,
+    /// Host on which the run began.
+    pub host: String,
+    /// The command line, masked.
+    pub arguments: Vec<String>,
+}
+
+/// A run taken up again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResumed {
+    /// Host of the resuming process.
+    pub host: String,
+    /// Where it acts now.
+    pub target: Target,
+    /// `sha256:…` of the runbook as it is now.
+    pub digest: String,
+    /// Paths of the finished steps that are kept.
+    pub kept: Vec<String>,
+    /// Paths of finished steps that have changed since and are done again.
+    pub changed: Vec<String>,
+}
+
+/// A step begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepStarted {
+    /// Place in the run; unique within it.
+    pub path: String,
+    /// Id within its runbook.
+    pub id: String,
+    /// What the step is called for a person.
+    pub title: String,
+    /// The verb.
+    pub action: String,
+    /// What the action can do.
+    pub effect: Effect,
+    /// Digest of the step as written.
+    pub digest: String,
+}
+
+/// An attempt failed and is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRetried {
+    /// Place in the run.
+    pub path: String,
+    /// Number of the attempt that failed, from 1.
+    pub attempt: u32,
+    /// Why it failed.
+    pub reason: String,
+    /// Pause before the next attempt, in milliseconds.
+    pub delay_ms: u64,
+}
+
+/// A step is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepFinished {
+    /// Place in the run.
+    pub path: String,
+    /// Id within its runbook.
+    pub id: String,
+    /// What the step is called for a person.
+    pub title: String,
+    /// The verb.
+    pub action: String,
+    /// What the action can do.
+    pub effect: Effect,
+    /// Digest of the step as written.
+    pub digest: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether a failure counts.
+    pub severity: Severity,
+    /// Result in a few words for the end of the step's line: `3 of 3`, `0 of 3, want 1`.
+    pub summary: String,
+    /// Why it did not pass; empty when it did.
+    pub reason: String,
+    /// Attempts made, from 1; 0 when the action was not begun.
+    pub attempts: u32,
+    /// Duration in milliseconds.
+    pub duration_ms: u64,
+    /// The judged expectations, in order.
+    pub expectations: Vec<Judgement>,
+    /// What the action returned, masked; null when there is nothing.
+    pub output: Value,
+}
+
+/// What to do about a finding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// Name of a runbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Parameters for it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub with: Map<String, Value>,
+    /// What a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A cause was concluded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingConcluded {
+    /// Id within the runbook.
+    pub id: String,
+    /// How much it counts.
+    pub severity: Severity,
+    /// The cause, for a person.
+    pub cause: String,
+    /// Paths of the steps that it was concluded from.
+    pub steps: Vec<String>,
+    /// What to do.
+    pub remedy: Option<Remedy>,
+    /// The remedy as a command to type.
+    pub command: Option<String>,
+}
+
+/// A cause could not be excluded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRuledOut {
+    /// Id of the finding.
+    pub id: String,
+    /// Which step could not be judged, and why.
+    pub because: String,
+}
+
+/// The run was asked to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInterrupted {
+    /// Name of the signal: `SIGINT` or `SIGTERM`.
+    pub signal: String,
+}
+
+/// The run is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// Result.
+    pub verdict: Verdict,
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// Duration since the start of this process's part, in milliseconds.
+    pub duration_ms: u64,
+    /// Commands to type next, most useful first.
+    pub next: Vec<String>,
+}
