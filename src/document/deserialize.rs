@@ -1,0 +1,365 @@
+//! From the positioned tree to plain serde structs, with every fault at its place.
+//!
+//! A scalar with a template has no value yet. Where a number, a duration or another typed value is wanted, a stand-in of that
+//! type takes its place, so that everything around it is checked before the run; the real value is checked when it is rendered.
+
+use super::node::{Entry, Fault, Kind, Node};
+use crate::diagnostic::nearest;
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Name of the newtype whose scalars are jq programs and not templates.
+pub const JQ: &str = "Jq";
+
+/// Attempts at one value: each finds at least one more fault.
+const MAX_FAULTS: usize = 64;
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+    /// Places of the scalars that are jq programs.
+    pub jq: BTreeSet<(usize, usize)>,
+}
+
+/// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be made of the rest.
+pub fn from_node<'de, T: de::Deserialize<'de>>(node: &'de Node) -> (Option<T>, Found) {
+    let mut poisoned = BTreeSet::new();
+    let mut faults = Vec::<Fault>::new();
+    loop {
+        let recorder = RefCell::new(Found::default());
+        let result = T::deserialize(Reader { node, recorder: &recorder, poisoned: &poisoned });
+        let mut found = recorder.into_inner();
+        let failure = match result {
+            Ok(value) => {
+                found.faults.append(&mut faults);
+                return (Some(value), found);
+            }
+            Err(failure) => failure,
+        };
+        let span = failure.span.unwrap_or_else(|| node.span.clone());
+        let again = poisoned.insert((span.start, span.end));
+        faults.push(Fault { code: "RB0104", span, message: failure.message, label: failure.label, notes: Vec::new() });
+        if !again || faults.len() >= MAX_FAULTS || failure.fatal {
+            found.faults.append(&mut faults);
+            return (None, found);
+        }
+    }
+}
+
+/// Whether a text has a template in it.
+pub fn has_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+#[derive(Debug)]
+struct Failure {
+    span: Option<Range<usize>>,
+    message: String,
+    label: String,
+    fatal: bool,
+}
+
+impl Failure {
+    fn at(mut self, span: &Range<usize>) -> Self {
+        self.span.get_or_insert_with(|| span.clone());
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl de::Error for Failure {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self { span: None, message: message.to_string(), label: String::new(), fatal: false }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self { span: None, message: format!("missing field `{field}`"), label: format!("needs `{field}`"), fatal: true }
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let label = match nearest(variant, expected.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("one of {}", expected.join(", ")),
+        };
+        Self { span: None, message: format!("unknown value `{variant}`: one of {}", expected.join(", ")), label, fatal: false }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'de, 'r> {
+    node: &'de Node,
+    recorder: &'r RefCell<Found>,
+    poisoned: &'r BTreeSet<(usize, usize)>,
+}
+
+impl<'de, 'r> Reader<'de, 'r> {
+    fn on(self, node: &'de Node) -> Self {
+        Self { node, ..self }
+    }
+
+    /// Whether a stand-in is to be given: the value is a template, or it is already known to be wrong.
+    fn is_open(&self) -> bool {
+        self.is_poisoned() || self.node.as_str().is_some_and(has_template)
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.poisoned.contains(&(self.node.span.start, self.node.span.end))
+    }
+
+    fn mismatch(&self, wanted: &str) -> Failure {
+        let found = match &self.node.kind {
+            Kind::Scalar { text, value } if !value.is_null() && text.len() < 40 => format!("{} `{text}`", self.node.describe()),
+            _ => self.node.describe().to_owned(),
+        };
+        Failure { span: Some(self.node.span.clone()), message: format!("expected {wanted}, found {found}"), label: format!("expected {wanted}"), fatal: false }
+    }
+
+    fn entries(&self, wanted: &str) -> Result<&'de [Entry], Failure> {
+        match &self.node.kind {
+            Kind::Map(entries) => Ok(entries),
+            Kind::List(_) | Kind::Scalar { .. } => Err(self.mismatch(wanted)),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            if self.is_open() {
+                return visitor.visit_u64(1);
+            }
+            match &self.node.kind {
+                Kind::Scalar { value: Value::Number(number), .. } => {
+                    let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                        (Some(number), _, _) => visitor.visit_u64(number),
+                        (_, Some(number), _) => visitor.visit_i64(number),
+                        (_, _, Some(number)) => visitor.visit_f64(number),
+                        (None, None, None) => return Err(self.mismatch("a number")),
+                    };
+                    result.map_err(|failure: Failure| failure.at(&self.node.span))
+                }
+                Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a number")),
+            }
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let result = match &self.node.kind {
+            Kind::Scalar { text, value } => match value {
+                Value::Null => visitor.visit_unit(),
+                Value::Bool(value) => visitor.visit_bool(*value),
+                Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                    (Some(number), _, _) => visitor.visit_u64(number),
+                    (_, Some(number), _) => visitor.visit_i64(number),
+                    (_, _, number) => visitor.visit_f64(number.unwrap_or_default()),
+                },
+                _ => visitor.visit_borrowed_str(text),
+            },
+            Kind::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
+            Kind::Map(entries) => visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: None, value: None }),
+        };
+        result.map_err(|failure: Failure| failure.at(&self.node.span))
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            _ if self.is_open() => visitor.visit_bool(false),
+            Kind::Scalar { value: Value::Bool(value), .. } => visitor.visit_bool(*value),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("true or false")),
+        }
+    }
+
+    numbers!(deserialize_u8, deserialize_u16, deserialize_u32, deserialize_u64, deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_f32, deserialize_f64);
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            _ if self.is_poisoned() => visitor.visit_borrowed_str(""),
+            Kind::Scalar { text, value: Value::String(_) } => visitor.visit_borrowed_str(text).map_err(|failure: Failure| failure.at(&self.node.span)),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a string")),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            Kind::Scalar { value: Value::Null, .. } => visitor.visit_none(),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        if name == JQ {
+            self.recorder.borrow_mut().jq.insert((self.node.span.start, self.node.span.end));
+            // a bare `true` or `1` in a condition is a program, too
+            if let Kind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } = &self.node.kind {
+                return visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text));
+            }
+        }
+        let stand_in = match name {
+            "Duration" => Some("1s"),
+            "Target" => Some("pod/name"),
+            _ => None,
+        };
+        match stand_in {
+            Some(text) if self.is_open() => visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text)),
+            _ => visitor.visit_newtype_struct(self).map_err(|failure: Failure| failure.at(&self.node.span)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match &self.node.kind {
+            Kind::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }).map_err(|failure| failure.at(&self.node.span)),
+            _ if self.is_open() => visitor.visit_seq(Items { reader: self, items: [].iter() }),
+            Kind::Scalar { .. } | Kind::Map(_) => Err(self.mismatch("a list")),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.is_open() {
+            return visitor.visit_map(Fields { reader: self, entries: [].iter(), known: None, value: None });
+        }
+        let entries = self.entries("a mapping")?;
+        visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: None, value: None }).map_err(|failure| failure.at(&self.node.span))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(self, name: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+        let name = name.to_ascii_lowercase();
+        let entries = self.entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
+        for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
+            let mut fault = Fault::new("RB0102", entry.key_span.clone(), format!("unknown field `{}` of `{name}`", entry.key), "not a field");
+            if let Some(near) = nearest(&entry.key, fields.iter().copied()) {
+                fault.label = format!("did you mean `{near}`?");
+            }
+            fault.notes.push(format!("fields of `{name}`: {}", fields.join(", ")));
+            self.recorder.borrow_mut().faults.push(fault);
+        }
+        visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: Some(fields), value: None }).map_err(|failure| failure.at(&self.node.span))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(self, _name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+        let text = match &self.node.kind {
+            _ if self.is_open() => variants.first().copied().unwrap_or_default(),
+            Kind::Scalar { text, value: Value::String(_) } => text,
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => return Err(self.mismatch(&format!("one of {}", variants.join(", ")))),
+        };
+        visitor.visit_enum(IntoDeserializer::<Failure>::into_deserializer(text)).map_err(|failure| failure.at(&self.node.span))
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! { i128 u128 char bytes byte_buf unit_struct tuple tuple_struct }
+}
+
+struct Items<'de, 'r> {
+    reader: Reader<'de, 'r>,
+    items: std::slice::Iter<'de, Node>,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
+    type Error = Failure;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
+        self.items.next().map(|node| seed.deserialize(self.reader.on(node))).transpose()
+    }
+}
+
+struct Fields<'de, 'r> {
+    reader: Reader<'de, 'r>,
+    entries: std::slice::Iter<'de, Entry>,
+    /// The fields of the struct; others are passed over, because they have been reported.
+    known: Option<&'static [&'static str]>,
+    value: Option<&'de Node>,
+}
+
+impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
+    type Error = Failure;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
+        let known = self.known;
+        let Some(entry) = self.entries.find(|entry| known.is_none_or(|fields| fields.contains(&entry.key.as_str()))) else { return Ok(None) };
+        self.value = Some(&entry.node);
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(&entry.key)).map(Some).map_err(|failure: Failure| failure.at(&entry.key_span))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
+        let node = self.value.take().unwrap_or(self.reader.node);
+        seed.deserialize(self.reader.on(node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::parse;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Probe {
+        port: u16,
+        path: Option<String>,
+        #[serde(default)]
+        quick: bool,
+        #[serde(default)]
+        list: Vec<String>,
+    }
+
+    fn faults(text: &str) -> Vec<String> {
+        let node = parse(text).unwrap();
+        let (_, found) = from_node::<Probe>(&node);
+        found.faults.iter().map(|fault| format!("{} | {} | {}", &text[fault.span.clone()], fault.message, fault.label)).collect()
+    }
+
+    #[test]
+    fn a_template_stands_for_any_scalar() {
+        let node = parse("port: '{{ params.port }}'\nquick: '{{ params.quick }}'\nlist: ['{{ a }}', b]\n").unwrap();
+        let (value, found) = from_node::<Probe>(&node);
+        assert_eq!(found.faults, []);
+        assert_eq!(value.unwrap(), Probe { port: 1, path: None, quick: false, list: vec!["{{ a }}".into(), "b".into()] });
+    }
+
+    #[test]
+    fn all_wrong_values_are_reported_at_once() {
+        let found = faults("port: high\npath: 5\nquikc: true\nlist: [a, 7]\n");
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert!(found.iter().any(|fault| fault == "high | expected a number, found a string `high` | expected a number"), "{found:#?}");
+        assert!(found.iter().any(|fault| fault.starts_with("quikc | unknown field `quikc` of `probe` | did you mean `quick`?")), "{found:#?}");
+        assert!(found.iter().any(|fault| fault.starts_with("5 | expected a string")), "{found:#?}");
+        assert!(found.iter().any(|fault| fault.starts_with("7 | expected a string")), "{found:#?}");
+    }
+
+    #[test]
+    fn a_number_out_of_range_and_a_missing_field_are_faults() {
+        assert!(faults("port: 70000")[0].contains("70000"), "{:?}", faults("port: 70000"));
+        assert!(faults("path: x")[0].contains("missing field `port`"));
+    }
+}

@@ -1,0 +1,388 @@
+//! YAML text to a tree that keeps its place in the text.
+//!
+//! Scalars follow the YAML 1.2 core schema. What YAML 1.1 and 1.2 read differently (`yes`, `on`, `0755`, `1_000`) is an
+//! error that asks for quotes, because a reader cannot know which of the two the author meant.
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use serde_json::{Number, Value};
+use std::ops::Range;
+
+/// Largest accepted document, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Deepest accepted nesting.
+const MAX_DEPTH: usize = 64;
+
+/// A value with its place: a byte range in the document.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Bytes of the value in the text.
+    pub span: Range<usize>,
+    /// The value.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A leaf.
+    Scalar {
+        /// The text after YAML's own escapes.
+        text: String,
+        /// The typed value.
+        value: Value,
+    },
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in order of writing, without duplicate keys.
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Bytes of the key.
+    pub key_span: Range<usize>,
+    /// The value.
+    pub node: Node,
+}
+
+/// Something wrong with the text, at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Stable code.
+    pub code: &'static str,
+    /// Where.
+    pub span: Range<usize>,
+    /// What.
+    pub message: String,
+    /// Words under the carets.
+    pub label: String,
+    /// More lines, such as the known fields.
+    pub notes: Vec<String>,
+}
+
+impl Fault {
+    /// A fault without further notes.
+    pub fn new(code: &'static str, span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { code, span, message: message.into(), label: label.into(), notes: Vec::new() }
+    }
+}
+
+impl Node {
+    /// The entries, if this is a mapping.
+    pub fn entries(&self) -> Option<&[Entry]> {
+        match &self.kind {
+            Kind::Map(entries) => Some(entries),
+            Kind::List(_) | Kind::Scalar { .. } => None,
+        }
+    }
+
+    /// The value of a key, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// The text, if this is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, value: Value::String(_) } => Some(text),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    /// What a person calls this kind of value.
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+            Kind::Scalar { value, .. } => match value {
+                Value::Null => "nothing",
+                Value::Bool(_) => "true or false",
+                Value::Number(_) => "a number",
+                _ => "a string",
+            },
+        }
+    }
+
+    /// The value without its places.
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar { value, .. } => value.clone(),
+            Kind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
+            Kind::Map(entries) => Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect()),
+        }
+    }
+
+    /// Where a byte range of this scalar's text lies in the document; the whole scalar where escapes or folding forbid to say.
+    pub fn locate(&self, source: &str, range: &Range<usize>) -> Range<usize> {
+        let Kind::Scalar { text, .. } = &self.kind else { return self.span.clone() };
+        let Some(raw) = source.get(self.span.clone()) else { return self.span.clone() };
+        if let Some(offset) = raw.find(text.trim_end_matches('\n')) {
+            let start = self.span.start + offset;
+            return start + range.start..start + range.end.max(range.start);
+        }
+        // a block scalar: the same lines, indented
+        let mut cursor = 0;
+        let mut begin = 0;
+        for line in text.split_inclusive('\n') {
+            let bare = line.trim_end_matches('\n');
+            let Some(found) = raw.get(cursor..).and_then(|rest| rest.find(bare)) else { return self.span.clone() };
+            let at = cursor + found;
+            if range.start < begin + line.len() {
+                let start = self.span.start + at + (range.start - begin);
+                let end = self.span.start + at + (range.end.saturating_sub(begin)).min(bare.len());
+                return start..end.max(start);
+            }
+            cursor = at + bare.len();
+            begin += line.len();
+        }
+        self.span.clone()
+    }
+}
+
+/// Reads one document. All faults of the text are reported, or the tree is returned with none.
+///
+/// # Errors
+/// Every fault that the text has on this level; a syntax error ends the reading.
+pub fn parse(source: &str) -> Result<Node, Vec<Fault>> {
+    if source.len() > MAX_BYTES {
+        let message = format!("the document has {} bytes, more than the {MAX_BYTES} that a runbook may have", source.len());
+        return Err(vec![Fault::new("RB0001", 0..0, message, "")]);
+    }
+    let mut options = Options::default();
+    options.emit_comments = false;
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    let mut builder = Builder { parser: Parser::new_from_str_with_options(source, options), source, faults: Vec::new() };
+    match builder.document() {
+        Ok(Some(node)) if builder.faults.is_empty() => Ok(node),
+        Ok(Some(_)) => Err(builder.faults),
+        Ok(None) if builder.faults.is_empty() => Err(vec![Fault::new("RB0001", 0..0, "the document is empty", "a runbook begins with `runbook: v1`")]),
+        Ok(None) => Err(builder.faults),
+        Err(fault) => {
+            builder.faults.push(fault);
+            Err(builder.faults)
+        }
+    }
+}
+
+struct Builder<'a> {
+    parser: Parser<'a, granit_parser::StrInput<'a>>,
+    source: &'a str,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Builder<'a> {
+    fn next(&mut self) -> Result<Option<(Event<'a>, Range<usize>)>, Fault> {
+        loop {
+            match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Err(error)) => {
+                    let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
+                    return Err(Fault::new("RB0001", at..at, format!("not YAML: {}", error.info()), "here"));
+                }
+                Some(Ok((Event::Comment(..) | Event::Anchor(..), _))) => {}
+                Some(Ok((event, span))) => return Ok(Some((event, bytes(&span, self.source)))),
+            }
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Node>, Fault> {
+        let mut root = None;
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                _ if root.is_some() => {
+                    self.faults.push(Fault::new("RB0001", span, "a second document in the file", "one file is one runbook"));
+                    return Ok(root);
+                }
+                event => root = Some(self.node(event, span, 0)?),
+            }
+        }
+        // an empty document reads as one empty scalar
+        Ok(root.filter(|node| !matches!(&node.kind, Kind::Scalar { text, .. } if text.is_empty())))
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Range<usize>, depth: usize) -> Result<Node, Fault> {
+        if depth > MAX_DEPTH {
+            return Err(Fault::new("RB0001", span, format!("nested deeper than {MAX_DEPTH} levels"), "too deep"));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.plain_only(anchor, tag.is_some(), &span);
+                let value = if style == ScalarStyle::Plain { self.resolve(&text, &span) } else { Value::String(text.to_string()) };
+                Ok(Node { span, kind: Kind::Scalar { text: text.into_owned(), value } })
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.plain_only(anchor, tag.is_some(), &span);
+                let (mut items, mut end) = (Vec::new(), span.end);
+                loop {
+                    match self.next()? {
+                        Some((Event::SequenceEnd, close)) => break end = end.max(close.end),
+                        Some((event, at)) => items.push(self.node(event, at, depth + 1)?),
+                        None => break,
+                    }
+                    end = items.last().map_or(end, |item: &Node| item.span.end);
+                }
+                Ok(Node { span: span.start..end, kind: Kind::List(items) })
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.plain_only(anchor, tag.is_some(), &span);
+                self.mapping(span, depth)
+            }
+            _ => {
+                self.faults.push(Fault::new("RB0002", span.clone(), "an alias: a runbook has no anchors and aliases", "write the value out"));
+                Ok(Node { span, kind: Kind::Scalar { text: String::new(), value: Value::Null } })
+            }
+        }
+    }
+
+    fn mapping(&mut self, span: Range<usize>, depth: usize) -> Result<Node, Fault> {
+        let (mut entries, mut end) = (Vec::<Entry>::new(), span.end);
+        loop {
+            let (event, key_span) = match self.next()? {
+                Some((Event::MappingEnd, close)) => {
+                    end = end.max(close.end);
+                    break;
+                }
+                Some(found) => found,
+                None => break,
+            };
+            let key = self.node(event, key_span.clone(), depth + 1)?;
+            let Some((event, at)) = self.next()? else { break };
+            let value = self.node(event, at, depth + 1)?;
+            end = value.span.end.max(key.span.end);
+            let Kind::Scalar { text, .. } = key.kind else {
+                self.faults.push(template_fault(&key_span, self.source).unwrap_or_else(|| Fault::new("RB0002", key_span, "a key that is not a string", "write a name")));
+                continue;
+            };
+            if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+                let line = self.source.get(..first.key_span.start).map_or(0, |before| before.matches('\n').count()) + 1;
+                self.faults.push(Fault::new("RB0002", key.span, format!("duplicate key `{text}`"), format!("already given in line {line}")));
+                continue;
+            }
+            entries.push(Entry { key: text, key_span: key.span, node: value });
+        }
+        Ok(Node { span: span.start..end, kind: Kind::Map(entries) })
+    }
+
+    fn plain_only(&mut self, anchor: usize, tagged: bool, span: &Range<usize>) {
+        if anchor != 0 {
+            self.faults.push(Fault::new("RB0002", span.clone(), "an anchor: a runbook has no anchors and aliases", "write the value out"));
+        }
+        if tagged {
+            self.faults.push(Fault::new("RB0002", span.clone(), "a tag: a runbook has no YAML tags", "remove it"));
+        }
+    }
+
+    /// Types a plain scalar by the core schema and refuses what YAML 1.1 would read otherwise.
+    fn resolve(&mut self, text: &str, span: &Range<usize>) -> Value {
+        let lower = text.to_ascii_lowercase();
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+            "true" | "True" | "TRUE" => return Value::Bool(true),
+            "false" | "False" | "FALSE" => return Value::Bool(false),
+            _ => {}
+        }
+        let ambiguous = if matches!(lower.as_str(), "yes" | "no" | "on" | "off" | "y" | "n") {
+            Some("true or false in YAML 1.1 and a string in YAML 1.2")
+        } else if text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) {
+            Some("an octal number in YAML 1.1 and a decimal one in YAML 1.2")
+        } else if text.contains('_') && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
+            Some("a number in YAML 1.1 and a string in YAML 1.2")
+        } else {
+            None
+        };
+        if let Some(why) = ambiguous {
+            self.faults.push(Fault::new("RB0003", span.clone(), format!("`{text}` is {why}"), format!("quote it: \"{text}\"")));
+            return Value::String(text.to_owned());
+        }
+        number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
+    }
+}
+
+/// `msg: {{ x }}` without quotes is a mapping whose key is a mapping.
+fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
+    let before = source.get(..span.start)?;
+    let start = before.len() - usize::from(before.ends_with('{'));
+    source.get(start..)?.starts_with("{{").then(|| {
+        let end = source.get(start..).and_then(|rest| rest.find("}}")).map_or(span.end, |offset| start + offset + 2);
+        let text = source.get(start..end).unwrap_or_default();
+        Fault::new("RB0003", start..end, "a template without quotes is a YAML mapping", format!("quote it: \"{text}\""))
+    })
+}
+
+fn number(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if let Some(hex) = digits.strip_prefix("0x") {
+        return i64::from_str_radix(hex, 16).ok().map(Number::from);
+    }
+    if let Some(octal) = digits.strip_prefix("0o") {
+        return i64::from_str_radix(octal, 8).ok().map(Number::from);
+    }
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) {
+        return None;
+    }
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    plain.parse::<i64>().map(Number::from).ok().or_else(|| plain.parse::<u64>().map(Number::from).ok()).or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64))
+}
+
+fn bytes(span: &Span, source: &str) -> Range<usize> {
+    let range = span.byte_range().unwrap_or(0..0);
+    let end = range.end.min(source.len());
+    range.start.min(end)..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn scalars_follow_the_core_schema() {
+        let text = "a: 1\nb: -2.5\nc: true\nd: null\ne: '1'\nf: v1.0.68\ng: 15m\nh: 1e3\ni: 0x1F\nj: 1.0.68\nk: 'yes'\n";
+        assert_eq!(parse(text).unwrap().to_value(), json!({"a": 1, "b": -2.5, "c": true, "d": null, "e": "1", "f": "v1.0.68", "g": "15m", "h": 1000.0, "i": 31, "j": "1.0.68", "k": "yes"}));
+    }
+
+    #[test]
+    fn what_two_versions_of_yaml_read_differently_is_refused() {
+        for text in ["yes", "no", "on", "Off", "0755", "010", "1_000", "y"] {
+            let faults = parse(&format!("a: {text}")).unwrap_err();
+            assert_eq!((faults.len(), faults[0].code, faults[0].span.clone()), (1, "RB0003", 3..3 + text.len()), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let faults = parse("a: yes\nb: {{ params.x }}\na: 2\nc: *there\n").unwrap_err();
+        let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        assert!(messages.len() >= 3, "{messages:?}");
+        assert!(messages.iter().any(|m| m.contains("duplicate key `a`")), "{messages:?}");
+        assert!(messages.iter().any(|m| m.contains("template without quotes")), "{messages:?}");
+    }
+
+    #[test]
+    fn hostile_text_is_an_error_and_nothing_worse() {
+        for text in ["", "  \n# only a comment\n", "a: [", "a: b: c", "{", "a: !!python/object x", "--- 1\n--- 2\n"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+        for deep in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(50_000)] {
+            assert!(parse(&deep).is_err());
+        }
+        let bomb = "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n";
+        assert!(parse(bomb).is_err());
+        assert!(parse(&"a".repeat(MAX_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn a_range_of_a_scalar_is_found_in_the_text() {
+        let text = "a: 'one two'\nb: |\n  first\n  second line\n";
+        let node = parse(text).unwrap();
+        let quoted = node.get("a").unwrap();
+        assert_eq!(&text[quoted.locate(text, &(4..7))], "two");
+        let block = node.get("b").unwrap();
+        assert_eq!(&text[block.locate(text, &(13..17))], "line");
+    }
+}
