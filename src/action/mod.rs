@@ -1,1 +1,139 @@
 //! The verbs of a step: one file each.
+//!
+//! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it can do, the permissions it
+//! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
+
+mod context;
+mod scalar;
+
+pub use context::{Context, Failure, FailureKind, Output, Prompt};
+pub use scalar::{Duration, JqText, Pods, Target, Which};
+
+pub use crate::cluster::Access;
+
+use crate::event::Effect;
+use serde::de::{DeserializeSeed, Deserialize, Deserializer};
+use std::future::Future;
+
+/// What every verb says about itself.
+pub trait Verb {
+    /// What it can do, with these arguments.
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    /// The permissions it needs, with these arguments, in this namespace.
+    fn permissions(&self, namespace: &str) -> Vec<Access>;
+
+    /// What a person would type instead; one command a line.
+    fn by_hand(&self, namespace: &str) -> Vec<String>;
+
+    /// A fault in the arguments that their types do not show.
+    ///
+    /// # Errors
+    /// The fault, for the author of the runbook.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When there is no output to judge.
+    ///
+    /// # Cancellation
+    /// Dropping the future stops it; a read leaves nothing behind.
+    fn perform(&self, context: &Context) -> impl Future<Output = Result<Output, Failure>> + Send;
+}
+
+macro_rules! verbs {
+    ($($name:literal => $module:ident :: $type:ident,)*) => {
+        $(pub mod $module;)*
+
+        /// One action with its arguments.
+        #[derive(Clone, Debug)]
+        pub enum Action {
+            $(#[doc = concat!("`", $name, "`")] $type(Box<$module::$type>),)*
+        }
+
+        impl Action {
+            /// All verbs, in the order of the reference.
+            pub const VERBS: &'static [&'static str] = &[$($name),*];
+
+            /// The verb.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$type(_) => $name,)* }
+            }
+
+            /// What it can do.
+            pub fn effect(&self) -> Effect {
+                match self { $(Self::$type(action) => action.effect(),)* }
+            }
+
+            /// The permissions it needs in this namespace.
+            pub fn permissions(&self, namespace: &str) -> Vec<Access> {
+                match self { $(Self::$type(action) => action.permissions(namespace),)* }
+            }
+
+            /// What a person would type instead.
+            pub fn by_hand(&self, namespace: &str) -> Vec<String> {
+                match self { $(Self::$type(action) => action.by_hand(namespace),)* }
+            }
+
+            /// A fault in the arguments that their types do not show.
+            ///
+            /// # Errors
+            /// The fault, for the author of the runbook.
+            pub fn check(&self) -> Result<(), String> {
+                match self { $(Self::$type(action) => action.check(),)* }
+            }
+
+            /// Does it.
+            ///
+            /// # Errors
+            /// When there is no output to judge.
+            pub async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+                match self { $(Self::$type(action) => action.perform(context).await,)* }
+            }
+        }
+
+        impl<'de> DeserializeSeed<'de> for VerbName<'_> {
+            type Value = Action;
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Action, D::Error> {
+                match self.0 {
+                    $($name => $module::$type::deserialize(deserializer).map(|action| Action::$type(Box::new(action))),)*
+                    other => Err(serde::de::Error::custom(format!("unknown verb `{other}`"))),
+                }
+            }
+        }
+
+        /// The JSON schema of each verb's arguments, by name.
+        pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+            vec![$(($name, generator.subschema_for::<$module::$type>())),*]
+        }
+    };
+}
+
+/// Reads the arguments of the verb of this name.
+#[derive(Clone, Copy, Debug)]
+pub struct VerbName<'a>(pub &'a str);
+
+verbs! {
+    "get" => get::Get,
+    "wait" => wait::Wait,
+    "logs" => logs::Logs,
+    "exec" => exec::Exec,
+    "http" => http::Http,
+    "tcp" => tcp::Tcp,
+    "dns" => dns::Dns,
+    "events" => events::Events,
+    "triage" => triage::Triage,
+    "metrics" => metrics::Metrics,
+    "promql" => promql::Promql,
+    "secret" => secret::Secret,
+    "value" => value::Value,
+    "confirm" => confirm::Confirm,
+    "pause" => pause::Pause,
+    "run" => run::Run,
+}

@@ -28,11 +28,16 @@ pub struct Found {
 
 /// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be made of the rest.
 pub fn from_node<'de, T: de::Deserialize<'de>>(node: &'de Node) -> (Option<T>, Found) {
+    from_node_seed(node, std::marker::PhantomData::<T>)
+}
+
+/// As [`from_node`], where what is read depends on a value.
+pub fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de Node, seed: S) -> (Option<S::Value>, Found) {
     let mut poisoned = BTreeSet::new();
     let mut faults = Vec::<Fault>::new();
     loop {
         let recorder = RefCell::new(Found::default());
-        let result = T::deserialize(Reader { node, recorder: &recorder, poisoned: &poisoned });
+        let result = seed.clone().deserialize(Reader { node, recorder: &recorder, poisoned: &poisoned });
         let mut found = recorder.into_inner();
         let failure = match result {
             Ok(value) => {

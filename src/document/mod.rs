@@ -1,7 +1,15 @@
 //! YAML text to a typed runbook with positions; checks.
 
+mod catalogue;
+mod check;
+mod deferred;
 mod deserialize;
+mod lower;
 mod node;
+mod param;
+mod runbook;
 
-pub use deserialize::{Found, from_node, has_template};
-pub use node::{Entry, Fault, Kind, MAX_BYTES, Node, parse};
+pub use catalogue::{Catalogue, CatalogueError, Listed};
+pub use deferred::Deferred;
+pub use param::{Param, ParamType};
+pub use runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};

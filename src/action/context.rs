@@ -1,0 +1,113 @@
+//! What an action is given and what it gives back.
+
+use crate::cluster::{self, Cluster};
+use crate::secret::Masker;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What an action may use. Everything comes from outside: nothing in an action is global.
+#[derive(Clone)]
+pub struct Context {
+    /// The cluster; none for steps that need none.
+    pub cluster: Option<Cluster>,
+    /// Namespace of the step.
+    pub namespace: String,
+    /// What the run has read from Secrets is learnt here.
+    pub masker: Masker,
+    /// When the step must be over.
+    pub deadline: Instant,
+    /// Stops the action early.
+    pub cancel: CancellationToken,
+    /// The time of the run, for ages.
+    pub now: Timestamp,
+    /// Says what the action waits for and what it last saw.
+    pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Asks a person.
+    pub prompt: Arc<dyn Prompt>,
+}
+
+impl Context {
+    /// The cluster, or the reason why there is none.
+    ///
+    /// # Errors
+    /// When the run has no cluster.
+    pub fn cluster(&self) -> Result<&Cluster, Failure> {
+        self.cluster.as_ref().ok_or_else(|| Failure::error("no cluster to ask"))
+    }
+
+    /// Time left until the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// How a person is asked.
+pub trait Prompt: Send + Sync {
+    /// Asks a question. None: there is nobody to ask.
+    fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool>;
+}
+
+/// What an action returns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Output {
+    /// The output of the step, `.` of its expectations.
+    pub value: Value,
+    /// The result in a few words, for the end of the step's line.
+    pub summary: String,
+}
+
+impl Output {
+    /// An output with its result in a few words.
+    pub fn new(value: Value, summary: impl Into<String>) -> Self {
+        Self { value, summary: summary.into() }
+    }
+}
+
+/// Why an action gave no output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What happened, where, why, what to do; one sentence.
+    pub message: String,
+}
+
+/// What a failure says about the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It could not be looked at, and trying again may help.
+    Transient,
+    /// It could not be looked at.
+    Error,
+    /// It was looked at and is wrong, such as a wait that met a terminal state.
+    Failed,
+    /// The deadline passed; the message says what was last seen.
+    TimedOut,
+    /// A person said no, or the run was stopped.
+    Cancelled,
+    /// A person must decide and none is there.
+    NeedsPerson,
+}
+
+impl Failure {
+    /// It could not be looked at.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Error, message: message.into() }
+    }
+
+    /// A failure of a kind.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl From<cluster::Error> for Failure {
+    fn from(error: cluster::Error) -> Self {
+        let kind = if error.retryable() { FailureKind::Transient } else { FailureKind::Error };
+        Self { kind, message: error.to_string() }
+    }
+}

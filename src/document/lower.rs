@@ -1,0 +1,434 @@
+//! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the first.
+
+use super::check::{self, Use};
+use super::deferred::Deferred;
+use super::deserialize::{self, Found, from_node};
+use super::node::{Entry, Fault, Kind, Node};
+use super::param::{Param, ParamType};
+use super::runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+use crate::action::{Action, Duration, JqText, VerbName};
+use crate::diagnostic::nearest;
+use crate::event::Severity;
+use crate::expression::{self, CompileError, Expect, Jq};
+use indexmap::IndexMap;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Steps that run at the same time in a parallel group, if the group does not say.
+const DEFAULT_PARALLEL: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "runbook")]
+struct Header {
+    runbook: String,
+    title: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    alerts: Vec<String>,
+    #[serde(default)]
+    covers: Vec<String>,
+    #[serde(default)]
+    contexts: Vec<String>,
+    #[serde(default)]
+    params: IndexMap<String, Param>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    namespace: Option<String>,
+    #[serde(default)]
+    on_failure: OnFailure,
+    #[expect(dead_code, reason = "read with its place")]
+    steps: serde::de::IgnoredAny,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    always: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    findings: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "step")]
+struct Head {
+    id: String,
+    title: Option<String>,
+    namespace: Option<String>,
+    when: Option<JqText>,
+    for_each: Option<JqText>,
+    retry: Option<Retry>,
+    until: Option<JqText>,
+    every: Option<Duration>,
+    timeout: Option<Duration>,
+    #[serde(rename = "for")]
+    hold: Option<Duration>,
+    on_failure: Option<OnFailure>,
+    #[serde(default)]
+    severity: Severity,
+    #[serde(default)]
+    expect: Vec<Expect>,
+    parallel: Option<Parallel>,
+}
+
+/// Keys of a step besides its verb.
+const HEAD: &[&str] =
+    &["id", "title", "namespace", "when", "for_each", "retry", "until", "every", "timeout", "for", "on_failure", "severity", "expect", "parallel"];
+/// Keys of a group.
+const GROUP: &[&str] = &["steps", "rescue", "always"];
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Parallel {
+    Switch(bool),
+    Bound(usize),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "finding")]
+struct FindingFields {
+    id: String,
+    when: OneOrMany,
+    #[expect(dead_code, reason = "read with its place")]
+    cause: String,
+    #[serde(default)]
+    severity: Severity,
+    #[expect(dead_code, reason = "read with its place")]
+    remedy: Option<RemedyFields>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(#[expect(dead_code, reason = "read with its place")] String),
+    Many(#[expect(dead_code, reason = "read with its place")] Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "remedy")]
+#[expect(dead_code, reason = "read with its places")]
+struct RemedyFields {
+    run: Option<String>,
+    #[serde(default)]
+    with: IndexMap<String, serde_json::Value>,
+    text: Option<String>,
+}
+
+/// Reads a runbook from its tree. The runbook is there only without faults.
+pub fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
+    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new() };
+    let runbook = lower.runbook(name, file, root);
+    if let Some(runbook) = &runbook {
+        lower.faults.extend(check::check(runbook, root, &lower.uses));
+    }
+    lower.faults.sort_by_key(|fault| fault.span.start);
+    lower.faults.dedup();
+    match runbook {
+        Some(runbook) if lower.faults.is_empty() => Ok(runbook),
+        _ => Err(lower.faults),
+    }
+}
+
+struct Lower<'a> {
+    source: &'a Arc<str>,
+    faults: Vec<Fault>,
+    uses: Vec<Use>,
+}
+
+impl Lower<'_> {
+    fn runbook(&mut self, name: &str, file: &str, root: &Node) -> Option<Runbook> {
+        if root.entries().is_none() {
+            self.faults.push(Fault::new("RB0101", root.span.clone(), format!("a runbook is a mapping, this is {}", root.describe()), "begin with `runbook: v1`"));
+            return None;
+        }
+        let header: Option<Header> = self.read(root);
+        if let Some(version) = root.get("runbook").filter(|node| node.as_str() != Some("v1")) {
+            self.faults.push(Fault::new("RB0101", version.span.clone(), "unknown format version: this program reads `v1`", "v1"));
+        }
+        let steps = self.steps(root.get("steps"), "steps");
+        let always = root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
+        let findings = self.findings(root.get("findings"));
+        let namespace = root.get("namespace").map(|node| self.deferred(node));
+        let header = header?;
+        self.params(&header.params, root.get("params"));
+        Some(Runbook {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            source: self.source.clone(),
+            title: header.title,
+            description: header.description.trim().to_owned(),
+            alerts: header.alerts,
+            covers: header.covers,
+            contexts: header.contexts,
+            params: header.params,
+            namespace,
+            on_failure: header.on_failure,
+            steps,
+            always,
+            findings,
+        })
+        .filter(|_| header.runbook == "v1" && self.faults.iter().all(|fault| fault.code != "RB0103"))
+    }
+
+    /// Reads a struct; faults are kept.
+    fn read<'de, T: Deserialize<'de>>(&mut self, node: &'de Node) -> Option<T> {
+        let (value, Found { faults, .. }) = from_node(node);
+        self.faults.extend(faults);
+        value
+    }
+
+    fn deferred(&mut self, node: &Node) -> Deferred {
+        Deferred::compile(node, self.source, &BTreeSet::new(), &mut self.faults, &mut self.uses)
+    }
+
+    fn params(&mut self, params: &IndexMap<String, Param>, node: Option<&Node>) {
+        for (name, param) in params {
+            let Some(node) = node.and_then(|node| node.get(name)) else { continue };
+            let mut fault = |key: &str, message: String| {
+                let at = node.get(key).unwrap_or(node);
+                self.faults.push(Fault::new("RB0105", at.span.clone(), message, format!("parameter `{name}`")));
+            };
+            if let Some(Err(error)) = param.pattern.as_ref().map(|pattern| regex::Regex::new(pattern)) {
+                fault("pattern", format!("not a regular expression: {}", error.to_string().lines().last().unwrap_or_default()));
+                continue;
+            }
+            if param.kind == ParamType::Enum && param.values.is_empty() {
+                fault("type", "an `enum` needs its `values`".to_owned());
+            }
+            if let Some(Err(error)) = param.default.as_ref().map(|value| param.validate(value)) {
+                fault("default", format!("the default is not allowed: {error}"));
+            }
+        }
+    }
+
+    fn steps(&mut self, node: Option<&Node>, what: &str) -> Vec<Step> {
+        let Some(node) = node else { return Vec::new() };
+        match &node.kind {
+            Kind::List(items) if !items.is_empty() => items.iter().filter_map(|item| self.step(item)).collect(),
+            Kind::List(_) => {
+                self.faults.push(Fault::new("RB0104", node.span.clone(), format!("`{what}` is empty"), "needs at least one step"));
+                Vec::new()
+            }
+            Kind::Map(_) | Kind::Scalar { .. } => {
+                self.faults.push(Fault::new("RB0104", node.span.clone(), format!("`{what}` is a list of steps, this is {}", node.describe()), "expected a list"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn step(&mut self, node: &Node) -> Option<Step> {
+        let Some(entries) = node.entries() else {
+            self.faults.push(Fault::new("RB0104", node.span.clone(), format!("a step is a mapping, this is {}", node.describe()), "expected a step"));
+            return None;
+        };
+        let (head, rest): (Vec<Entry>, Vec<Entry>) = entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
+        let head_node = Node { span: node.span.clone(), kind: Kind::Map(head) };
+        let fields: Option<Head> = self.read(&head_node);
+        let body = self.body(node, &rest, fields.as_ref());
+        let fields = fields?;
+        let title = head_node.get("title").map(|node| self.deferred(node));
+        let when = self.condition(head_node.get("when"));
+        let until = self.condition(head_node.get("until"));
+        let expect = self.expectations(&fields.expect, head_node.get("expect"));
+        let polls = until.is_some() || fields.hold.is_some() || fields.every.is_some();
+        if polls && fields.timeout.is_none() {
+            let at = ["until", "for", "every"].iter().find_map(|key| head_node.get(key)).map_or(node.span.clone(), |node| node.span.clone());
+            self.faults.push(Fault::new("RB0106", at, "a repeated look needs a deadline", "add `timeout:` to the step"));
+        }
+        if matches!(&body, Some(Body::Action { verb, .. }) if verb == "wait") && fields.timeout.is_none() {
+            self.faults.push(Fault::new("RB0106", node.span.start..node.span.start + 1, "a wait needs a deadline", "add `timeout:` to the step"));
+        }
+        let every = fields.every.unwrap_or(Duration(std::time::Duration::from_secs(1)));
+        Some(Step {
+            title: title.unwrap_or_else(|| Deferred::text(fields.id.clone())),
+            namespace: head_node.get("namespace").map(|node| self.deferred(node)),
+            when,
+            for_each: head_node.get("for_each").and_then(|node| self.jq(node)),
+            retry: fields.retry,
+            poll: polls.then_some(Poll { until, every, hold: fields.hold }),
+            timeout: fields.timeout,
+            on_failure: fields.on_failure,
+            severity: fields.severity,
+            expect,
+            body: body?,
+            span: node.span.clone(),
+            id: fields.id,
+        })
+    }
+
+    fn body(&mut self, node: &Node, rest: &[Entry], head: Option<&Head>) -> Option<Body> {
+        let (group, verbs): (Vec<&Entry>, Vec<&Entry>) = rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = verbs.into_iter().partition(|entry| Action::VERBS.contains(&entry.key.as_str()));
+        for entry in &unknown {
+            let mut fault = Fault::new("RB0103", entry.key_span.clone(), format!("unknown verb or field `{}` of a step", entry.key), "not known");
+            if let Some(near) = nearest(&entry.key, Action::VERBS.iter().chain(HEAD).chain(GROUP).copied()) {
+                fault.label = format!("did you mean `{near}`?");
+            }
+            fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
+            self.faults.push(fault);
+        }
+        match (known.as_slice(), group.is_empty()) {
+            ([entry], true) => self.action(entry),
+            ([], false) => {
+                let find = |key: &str| group.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
+                if find("steps").is_none() {
+                    self.faults.push(Fault::new("RB0104", node.span.clone(), "a group needs `steps`", "no `steps`"));
+                }
+                let parallel = match head.and_then(|head| head.parallel) {
+                    None | Some(Parallel::Switch(false)) => 1,
+                    Some(Parallel::Switch(true)) => DEFAULT_PARALLEL,
+                    Some(Parallel::Bound(bound)) => bound.max(1),
+                };
+                let steps = self.steps(find("steps"), "steps");
+                let rescue = find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();
+                let always = find("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
+                Some(Body::Group(Group { steps, parallel, rescue, always }))
+            }
+            ([], true) => {
+                if unknown.is_empty() {
+                    let mut fault = Fault::new("RB0103", node.span.start..node.span.start + 1, "a step without an action", "this step does nothing");
+                    fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
+                    self.faults.push(fault);
+                }
+                None
+            }
+            (several, _) => {
+                let names: Vec<_> = several.iter().chain(&group).map(|entry| format!("`{}`", entry.key)).collect();
+                let at = several.last().map_or(node.span.clone(), |entry| entry.key_span.clone());
+                self.faults.push(Fault::new("RB0103", at, format!("two actions in one step: {}", names.join(" and ")), "one step does one thing: make this a step of its own"));
+                None
+            }
+        }
+    }
+
+    fn action(&mut self, entry: &Entry) -> Option<Body> {
+        let (sketch, found) = deserialize::from_node_seed(&entry.node, VerbName(&entry.key));
+        self.faults.extend(found.faults);
+        let before = self.faults.len();
+        let arguments = Deferred::compile(&entry.node, self.source, &found.jq, &mut self.faults, &mut self.uses);
+        for (start, end) in &found.jq {
+            if let Some(node) = find(&entry.node, &(*start..*end)) {
+                self.jq(node);
+            }
+        }
+        let sketch = sketch?;
+        if self.faults.len() == before
+            && let Err(message) = sketch.check()
+        {
+            self.faults.push(Fault::new("RB0107", entry.key_span.clone(), format!("`{}`: {message}", entry.key), "here"));
+        }
+        Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch) })
+    }
+
+    fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {
+        match node.map(|node| &node.kind) {
+            None => Vec::new(),
+            Some(Kind::List(items)) => items.iter().filter_map(|item| self.finding(item)).collect(),
+            Some(Kind::Map(_) | Kind::Scalar { .. }) => {
+                let span = node.map_or(0..0, |node| node.span.clone());
+                self.faults.push(Fault::new("RB0104", span, "`findings` is a list", "expected a list"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn finding(&mut self, node: &Node) -> Option<Finding> {
+        let fields: FindingFields = self.read(node)?;
+        let when = match node.get("when").map(|node| (&node.kind, node)) {
+            Some((Kind::List(items), _)) => items.iter().filter_map(|item| self.condition(Some(item))).collect(),
+            Some((_, single)) => self.condition(Some(single)).into_iter().collect(),
+            None => Vec::new(),
+        };
+        let remedy = node.get("remedy");
+        if let Some(remedy) = remedy.filter(|remedy| remedy.get("run").is_none() && remedy.get("text").is_none()) {
+            self.faults.push(Fault::new("RB0104", remedy.span.clone(), "a remedy is `run` (a runbook, with parameters in `with`) or `text`", "neither `run` nor `text`"));
+        }
+        let mut part = |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
+        let (run, with, text) = (part("run"), part("with"), part("text"));
+        let _: &OneOrMany = &fields.when;
+        Some(Finding { id: fields.id, when, cause: node.get("cause").map(|node| self.deferred(node))?, severity: fields.severity, run, with, text })
+    }
+
+    fn expectations(&mut self, fields: &[Expect], node: Option<&Node>) -> Vec<expression::Expectation> {
+        let items: &[Node] = match node.map(|node| &node.kind) {
+            Some(Kind::List(items)) => items,
+            _ => &[],
+        };
+        let mut compiled = Vec::new();
+        for (expect, item) in fields.iter().zip(items) {
+            match expression::compile_expectation(expect, VARIABLES) {
+                Ok(expectation) => {
+                    if let Some(constant) = constant(&expectation) {
+                        let at = item.get(constant).unwrap_or(item);
+                        self.constant(at.span.clone());
+                    }
+                    for field in ["that", "all", "any", "none", "same", "of", "over"] {
+                        if let Some(node) = item.get(field) {
+                            let _: Option<Jq> = self.jq(node);
+                        }
+                    }
+                    compiled.push(expectation);
+                }
+                Err((field, error)) => {
+                    let at = item.get(&field).unwrap_or(item);
+                    self.jq_fault(at, error);
+                }
+            }
+        }
+        compiled
+    }
+
+    /// A jq program that must be a condition: one that does not look at anything is a mistake.
+    fn condition(&mut self, node: Option<&Node>) -> Option<Jq> {
+        let jq = self.jq(node?)?;
+        if jq.is_constant() {
+            self.constant(node?.span.clone());
+        }
+        Some(jq)
+    }
+
+    fn constant(&mut self, span: Range<usize>) {
+        self.faults.push(Fault::new("RB0203", span, "a constant condition: it looks at nothing and is always the same", "compare something with something"));
+    }
+
+    fn jq(&mut self, node: &Node) -> Option<Jq> {
+        let Kind::Scalar { text, value } = &node.kind else { return None };
+        if value.is_null() {
+            return None;
+        }
+        match expression::compile(text, VARIABLES) {
+            Ok(jq) => {
+                self.uses.extend(jq.references().iter().map(|reference| Use::new(reference, node, self.source)));
+                Some(jq)
+            }
+            Err(error) => {
+                self.jq_fault(node, error);
+                None
+            }
+        }
+    }
+
+    fn jq_fault(&mut self, node: &Node, error: CompileError) {
+        let mut span = node.locate(self.source, &error.range);
+        if span.is_empty() && span.end < node.span.end {
+            span.end += 1;
+        }
+        self.faults.push(Fault::new("RB0201", span, format!("jq: {}", error.message), error.help.unwrap_or_default()));
+    }
+}
+
+/// The field of an expectation that is a constant condition.
+fn constant(expectation: &expression::Expectation) -> Option<&'static str> {
+    expectation.is_constant().then_some("that")
+}
+
+fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
+    if node.span == *span {
+        return Some(node);
+    }
+    match &node.kind {
+        Kind::Scalar { .. } => None,
+        Kind::List(items) => items.iter().find_map(|item| find(item, span)),
+        Kind::Map(entries) => entries.iter().find_map(|entry| find(&entry.node, span)),
+    }
+}

@@ -1,0 +1,223 @@
+//! The typed runbook: what a file says, compiled and checked.
+
+use super::deferred::Deferred;
+use super::param::Param;
+use crate::action::{Action, Duration};
+use crate::event::{Effect, Severity};
+use crate::expression::{Expectation, Jq};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Names that jq programs see with a `$`, and templates without.
+pub const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
+
+/// One runbook.
+#[derive(Clone, Debug)]
+pub struct Runbook {
+    /// Name in the catalogue.
+    pub name: String,
+    /// The file as shown to a person.
+    pub file: String,
+    /// The text.
+    pub source: Arc<str>,
+    /// What it is for, in one line.
+    pub title: String,
+    /// When to use it and what it does.
+    pub description: String,
+    /// Alerts that it answers.
+    pub alerts: Vec<String>,
+    /// Rows of the source documents that it covers.
+    pub covers: Vec<String>,
+    /// Contexts in which it may run; empty: all.
+    pub contexts: Vec<String>,
+    /// Inputs, in order of writing.
+    pub params: IndexMap<String, Param>,
+    /// Namespace of the steps.
+    pub namespace: Option<Deferred>,
+    /// What happens after a step that did not pass.
+    pub on_failure: OnFailure,
+    /// The procedure.
+    pub steps: Vec<Step>,
+    /// Done at the end, however the steps ended.
+    pub always: Vec<Step>,
+    /// Causes that it can conclude, in order of declaration.
+    pub findings: Vec<Finding>,
+}
+
+/// What happens after a step that did not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing more is begun: a procedure.
+    #[default]
+    Stop,
+    /// The next step is begun: a diagnosis collects.
+    Continue,
+}
+
+/// One step: an action or a group.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Unique within the runbook.
+    pub id: String,
+    /// For a person.
+    pub title: Deferred,
+    /// Namespace of this step, if another than the runbook's.
+    pub namespace: Option<Deferred>,
+    /// Only then is the step done.
+    pub when: Option<Jq>,
+    /// The step is done once for each of these.
+    pub for_each: Option<Jq>,
+    /// Repetition of what fails for a passing reason.
+    pub retry: Option<Retry>,
+    /// Repetition until something is so.
+    pub poll: Option<Poll>,
+    /// How long the step may take.
+    pub timeout: Option<Duration>,
+    /// What happens after it did not pass; that of the runbook if none.
+    pub on_failure: Option<OnFailure>,
+    /// Whether a failure counts.
+    pub severity: Severity,
+    /// What must hold.
+    pub expect: Vec<Expectation>,
+    /// What it does.
+    pub body: Body,
+    /// Place of the step in the text.
+    pub span: Range<usize>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A verb with arguments.
+    Action {
+        /// The verb.
+        verb: String,
+        /// The arguments, before templates are rendered.
+        arguments: Deferred,
+        /// The arguments with stand-ins for what only a run knows: for effects and permissions when nothing else is at hand.
+        sketch: Box<Action>,
+    },
+    /// Steps within the step.
+    Group(Group),
+}
+
+/// Steps within a step.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// How many run at the same time: 1 is one after the other.
+    pub parallel: usize,
+    /// Done when one of the steps did not pass; if they pass, the group has recovered.
+    pub rescue: Vec<Step>,
+    /// Done at the end, however the steps ended.
+    pub always: Vec<Step>,
+}
+
+/// Repetition of what fails for a passing reason.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "retry")]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// Pause before the second attempt.
+    #[serde(default = "one_second")]
+    pub delay: Duration,
+    /// Factor by which the pause grows.
+    #[serde(default = "two")]
+    pub backoff: f64,
+    /// Longest pause.
+    #[serde(default = "thirty_seconds")]
+    pub max_delay: Duration,
+}
+
+fn one_second() -> Duration {
+    Duration(std::time::Duration::from_secs(1))
+}
+
+fn thirty_seconds() -> Duration {
+    Duration(std::time::Duration::from_secs(30))
+}
+
+fn two() -> f64 {
+    2.0
+}
+
+/// Repetition of a read until something is so.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// The condition over the output; the step's expectations if none.
+    pub until: Option<Jq>,
+    /// Pause between two looks.
+    pub every: Duration,
+    /// How long it must stay so.
+    pub hold: Option<Duration>,
+}
+
+/// A named cause.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Unique within the runbook.
+    pub id: String,
+    /// Any of these concludes it; each is judged alone, so that a step that could not be looked at only blocks the conditions that touch it.
+    pub when: Vec<Jq>,
+    /// For a person.
+    pub cause: Deferred,
+    /// How much it counts.
+    pub severity: Severity,
+    /// A runbook to run.
+    pub run: Option<Deferred>,
+    /// Its parameters.
+    pub with: Option<Deferred>,
+    /// Words for a person.
+    pub text: Option<Deferred>,
+}
+
+impl Step {
+    /// The verb, or `group`.
+    pub fn verb(&self) -> &str {
+        match &self.body {
+            Body::Action { verb, .. } => verb,
+            Body::Group(_) => "group",
+        }
+    }
+
+    /// What the step can do; for a group the strongest of its steps.
+    pub fn effect(&self) -> Effect {
+        match &self.body {
+            Body::Action { sketch, .. } => sketch.effect(),
+            Body::Group(group) => group.children().map(Step::effect).max().unwrap_or(Effect::Read),
+        }
+    }
+}
+
+impl Group {
+    /// Every step in it, rescue and always included.
+    pub fn children(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.rescue).chain(&self.always)
+    }
+}
+
+impl Runbook {
+    /// The strongest effect of its steps, called runbooks not included.
+    pub fn effect(&self) -> Effect {
+        self.steps.iter().chain(&self.always).map(Step::effect).max().unwrap_or(Effect::Read)
+    }
+
+    /// Every step, depth first, in order of writing.
+    pub fn all_steps(&self) -> Vec<&Step> {
+        fn collect<'a>(step: &'a Step, into: &mut Vec<&'a Step>) {
+            into.push(step);
+            if let Body::Group(group) = &step.body {
+                group.children().for_each(|child| collect(child, into));
+            }
+        }
+        let mut all = Vec::new();
+        self.steps.iter().chain(&self.always).for_each(|step| collect(step, &mut all));
+        all
+    }
+}
