@@ -1,1 +1,42 @@
 //! The only room that knows kube: client, error classes, exec, port-forward, pod choice.
+//!
+//! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`, `rollout` and
+//! `exposition` hold decisions on values and never talk to a cluster.
+
+mod access;
+mod client;
+mod config;
+mod discovery;
+mod error;
+mod exec;
+pub mod exposition;
+mod forward;
+mod http;
+mod identity;
+mod logs;
+pub mod pod;
+mod pods;
+mod proxy;
+mod read;
+mod resource;
+pub mod rollout;
+mod watch;
+
+#[cfg(test)]
+mod real;
+#[cfg(test)]
+mod testing;
+
+pub use access::{Access, AccessAnswer};
+pub use client::{Cluster, Target};
+pub use config::Options;
+pub use error::{Error, ErrorKind};
+pub use exec::{Executed, Exit, Streamed};
+pub use self::http::{HttpAnswer, direct_http};
+pub use identity::Identity;
+pub use logs::{LogOptions, LogText};
+pub use pods::{PodsOf, label_selector};
+pub use proxy::ProxyTo;
+pub use read::{Selection, sort_events};
+pub use resource::{Resource, builtin};
+pub use watch::{Key, WaitError};

@@ -1,0 +1,62 @@
+//! May we do this?
+
+use serde_json::json;
+
+use super::client::Cluster;
+use super::error::Error;
+
+/// One action to ask permission for; empty text means what it means in RBAC: the core group, no subresource, all
+/// namespaces, any name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// `get`, `list`, `patch`, …
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The plural name: `deployments`.
+    pub resource: String,
+    /// `exec`, `log`, `scale`, …, or empty.
+    pub subresource: String,
+    /// The namespace, or empty for all and for cluster-wide kinds.
+    pub namespace: String,
+    /// The object, or empty for any.
+    pub name: String,
+}
+
+/// The answer of the API server to an [`Access`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessAnswer {
+    /// Whether the action is allowed.
+    pub allowed: bool,
+    /// Why, if the server says so.
+    pub reason: String,
+}
+
+impl Cluster {
+    /// Asks whether the current user may do this (a SelfSubjectAccessReview, which changes nothing).
+    ///
+    /// # Errors
+    /// When the server cannot be asked; a refusal is an answer, not an error.
+    pub async fn can_i(&self, access: &Access) -> Result<AccessAnswer, Error> {
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "verb": access.verb,
+                "group": access.group,
+                "resource": access.resource,
+                "subresource": access.subresource,
+                "namespace": access.namespace,
+                "name": access.name,
+            }},
+        });
+        let doing = self.doing("review", format!("the permission to {} {}", access.verb, access.resource));
+        let review = self.post_json(&doing, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body).await?;
+        let status = &review["status"];
+        let Some(allowed) = status["allowed"].as_bool() else {
+            return Err(doing.not_understood("the review has no status.allowed"));
+        };
+        let reason = status["reason"].as_str().or(status["evaluationError"].as_str()).unwrap_or_default().to_owned();
+        Ok(AccessAnswer { allowed, reason })
+    }
+}

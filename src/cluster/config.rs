@@ -1,0 +1,302 @@
+//! Which cluster: the kubeconfig, the context, the proxy.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+
+use super::error::{Error, ErrorKind, deepest};
+
+/// How to find and talk to a cluster.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// This file instead of `KUBECONFIG` and `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// This context instead of the current one.
+    pub context: Option<String>,
+    /// The namespace of everything that names none; the context's own by default.
+    pub namespace: Option<String>,
+    /// The longest time one ordinary request may take, from connecting to the last byte.
+    pub request_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { kubeconfig: None, context: None, namespace: None, request_timeout: Duration::from_secs(30) }
+    }
+}
+
+/// The kube configuration and the name of its context (none inside a cluster).
+pub(super) struct Loaded {
+    pub(super) config: kube::Config,
+    pub(super) context: Option<String>,
+}
+
+/// Reads the configuration; no request is made.
+pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
+    let sources = Sources {
+        explicit: options.kubeconfig.clone(),
+        variable: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
+        home: etcetera::home_dir().ok(),
+        in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+    };
+    let files = match sources.files()? {
+        Some(files) => files,
+        None => {
+            let mut config = kube::Config::incluster().map_err(|error| {
+                Error::new(ErrorKind::Kubeconfig, format!("the service account of this pod cannot be used: {}", deepest(&error)))
+            })?;
+            adjust(&mut config, options, None);
+            return Ok(Loaded { config, context: None });
+        }
+    };
+    let mut kubeconfig = Kubeconfig::default();
+    for file in &files {
+        let next = Kubeconfig::read_from(file).map_err(|error| unreadable(file, &error))?;
+        kubeconfig = kubeconfig.merge(next).map_err(|error| unreadable(file, &error))?;
+    }
+    // A plugin that asks for a password would wait for a person who does not look.
+    for user in &mut kubeconfig.auth_infos {
+        if let Some(exec) = user.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
+            exec.interactive_mode = Some(ExecInteractiveMode::Never);
+        }
+    }
+    let context = match (&options.context, &kubeconfig.current_context) {
+        (Some(context), _) => context.clone(),
+        (None, Some(context)) if !context.is_empty() => context.clone(),
+        (None, _) => return Err(no_context(&files, &kubeconfig)),
+    };
+    let Some(found) = kubeconfig.contexts.iter().find(|named| named.name == context) else {
+        return Err(unknown_context(&context, &files, &kubeconfig));
+    };
+    let proxy = found.context.as_ref().and_then(|context| {
+        let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?;
+        cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
+    });
+    let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| {
+        Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(&files), deepest(&error)))
+    })?;
+    adjust(&mut config, options, proxy);
+    Ok(Loaded { config, context: Some(context) })
+}
+
+fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) {
+    if let Some(namespace) = &options.namespace {
+        config.default_namespace.clone_from(namespace);
+    }
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION"))),
+    ));
+    // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged here.
+    if own_proxy.is_none() {
+        config.proxy_url = env_proxy(&config.cluster_url, |name| std::env::var(name).ok());
+    }
+}
+
+/// The proxy that the environment asks for, by the rules of Go's `ProxyFromEnvironment`, which kubectl follows:
+/// never for this machine itself, `HTTPS_PROXY` for https and `HTTP_PROXY` for http, unless `NO_PROXY` names the host.
+fn env_proxy(server: &http::Uri, env: impl Fn(&str) -> Option<String>) -> Option<http::Uri> {
+    let get = |upper: &str, lower: &str| env(upper).or_else(|| env(lower)).filter(|value| !value.is_empty());
+    let host = server.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
+    let address = host.parse::<IpAddr>().ok();
+    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
+        return None;
+    }
+    let proxy = if server.scheme_str() == Some("http") {
+        get("HTTP_PROXY", "http_proxy")
+    } else {
+        get("HTTPS_PROXY", "https_proxy")
+    }?;
+    let excluded = get("NO_PROXY", "no_proxy").unwrap_or_default();
+    if excluded.split(',').any(|entry| excludes(entry.trim(), &host, address, server.port_u16())) {
+        return None;
+    }
+    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+    proxy.parse().ok()
+}
+
+fn excludes(entry: &str, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    if let (Some((network, bits)), Some(address)) = (entry.split_once('/'), address) {
+        return match (network.parse::<IpAddr>(), bits.parse::<u32>()) {
+            (Ok(network), Ok(bits)) => in_network(address, network, bits),
+            _ => false,
+        };
+    }
+    let (entry, wanted) = match entry.rsplit_once(':') {
+        Some((name, digits)) if !name.contains(':') && digits.parse::<u16>().is_ok() => (name, digits.parse::<u16>().ok()),
+        _ => (entry, None),
+    };
+    if wanted.is_some() && wanted != port {
+        return false;
+    }
+    let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+    !entry.is_empty() && (host == entry || (address.is_none() && host.ends_with(&format!(".{entry}"))))
+}
+
+fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
+            let shift = 32 - bits;
+            u64::from(address.to_bits()) >> shift == u64::from(network.to_bits()) >> shift
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
+            bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits)
+        }
+        _ => false,
+    }
+}
+
+/// Where a kubeconfig may come from.
+struct Sources {
+    explicit: Option<PathBuf>,
+    variable: Option<OsString>,
+    home: Option<PathBuf>,
+    in_cluster: bool,
+}
+
+impl Sources {
+    /// The files to read in order, or none for the service account of this pod.
+    fn files(&self) -> Result<Option<Vec<PathBuf>>, Error> {
+        let missing = |why: String| Error::new(ErrorKind::NoKubeconfig, format!("no cluster to run against: {why}"));
+        if let Some(file) = &self.explicit {
+            return if file.is_file() {
+                Ok(Some(vec![file.clone()]))
+            } else {
+                Err(missing(format!("the kubeconfig {} does not exist", file.display())))
+            };
+        }
+        if let Some(variable) = &self.variable {
+            let listed: Vec<PathBuf> = std::env::split_paths(variable).filter(|path| !path.as_os_str().is_empty()).collect();
+            // kubectl skips missing files of the list as well.
+            let present: Vec<PathBuf> = listed.iter().filter(|path| path.is_file()).cloned().collect();
+            return match (present.is_empty(), self.in_cluster) {
+                (false, _) => Ok(Some(present)),
+                (true, true) => Ok(None),
+                (true, false) => Err(missing(format!("KUBECONFIG names {}, which does not exist", names(&listed)))),
+            };
+        }
+        let default = self.home.as_ref().map(|home| home.join(".kube/config"));
+        match default.filter(|path| path.is_file()) {
+            Some(file) => Ok(Some(vec![file])),
+            None if self.in_cluster => Ok(None),
+            None => Err(missing("no kubeconfig at ~/.kube/config, and KUBECONFIG is not set".to_owned())),
+        }
+    }
+}
+
+fn unreadable(file: &Path, error: &kube::config::KubeconfigError) -> Error {
+    Error::new(ErrorKind::Kubeconfig, format!("the kubeconfig {} cannot be read: {}", file.display(), deepest(error)))
+}
+
+fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("{} names no current context; choose one with --context: {}", names(files), contexts(kubeconfig)),
+    )
+}
+
+fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)),
+    )
+}
+
+fn contexts(kubeconfig: &Kubeconfig) -> String {
+    let mut all: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
+    all.sort_unstable();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+fn names(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(explicit: Option<PathBuf>, variable: Option<OsString>, home: Option<PathBuf>, in_cluster: bool) -> Sources {
+        Sources { explicit, variable, home, in_cluster }
+    }
+
+    #[test]
+    fn says_which_kubeconfig_is_missing() {
+        let empty = tempfile::tempdir().unwrap();
+        let absent = empty.path().join("absent");
+        let home = Some(empty.path().to_path_buf());
+        let error = sources(None, None, home.clone(), false).files().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NoKubeconfig);
+        assert_eq!(error.message, "no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set");
+        let error = sources(None, Some(absent.clone().into()), home.clone(), false).files().unwrap_err();
+        assert_eq!(
+            error.message,
+            format!("no cluster to run against: KUBECONFIG names {}, which does not exist", absent.display())
+        );
+        let error = sources(Some(absent), None, home.clone(), true).files().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NoKubeconfig);
+        assert_eq!(sources(None, None, home, true).files().unwrap(), None);
+    }
+
+    #[test]
+    fn skips_missing_files_of_the_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let present = dir.path().join("a");
+        std::fs::write(&present, "").unwrap();
+        let list = std::env::join_paths([dir.path().join("absent"), present.clone()]).unwrap();
+        assert_eq!(sources(None, Some(list), None, false).files().unwrap(), Some(vec![present]));
+    }
+
+    #[tokio::test]
+    async fn names_the_contexts_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        std::fs::write(
+            &file,
+            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: []}",
+        )
+        .unwrap();
+        let options = Options { kubeconfig: Some(file), ..Options::default() };
+        let loaded = load(&options).await.unwrap();
+        assert_eq!((loaded.context.as_deref(), loaded.config.default_namespace.as_str()), (Some("a"), "shop"));
+        let error = load(&Options { context: Some("b".into()), ..options }).await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Kubeconfig);
+        assert!(error.message.ends_with("has no context \"b\"; it has a"), "{}", error.message);
+    }
+
+    #[test]
+    fn obeys_the_proxy_environment() {
+        let env = |no_proxy: &'static str| {
+            move |name: &str| match name {
+                "HTTPS_PROXY" => Some("http://proxy:3128".to_owned()),
+                "NO_PROXY" => Some(no_proxy.to_owned()),
+                _ => None,
+            }
+        };
+        let cases = [
+            ("https://api.example.com:6443", "", true),
+            ("https://api.example.com:6443", "example.com", false),
+            ("https://api.example.com:6443", ".example.com", false),
+            ("https://api.example.com:6443", "ample.com", true),
+            ("https://api.example.com:6443", "example.com:443", true),
+            ("https://10.1.2.3:6443", "10.1.0.0/16", false),
+            ("https://10.1.2.3:6443", "10.2.0.0/16, *", false),
+            ("https://10.1.2.3:6443", "10.2.0.0/16", true),
+            ("https://[fd00::1]:6443", "fd00::/8", false),
+            ("https://127.0.0.1:6443", "", false),
+            ("https://localhost:6443", "", false),
+            ("http://api.example.com", "", false),
+        ];
+        for (server, no_proxy, expected) in cases {
+            let server: http::Uri = server.parse().unwrap();
+            assert_eq!(env_proxy(&server, env(no_proxy)).is_some(), expected, "{server} {no_proxy}");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! What can go wrong between this process and a cluster, in classes that decide what happens next.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The class of an [`Error`]; it decides retries, exit codes and hints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// There is no kubeconfig at all, and this is not a pod of a cluster.
+    NoKubeconfig,
+    /// The kubeconfig cannot be used: unreadable, no such context, a credential plugin failed.
+    Kubeconfig,
+    /// No connection could be made: nothing was sent.
+    Unreachable,
+    /// The TLS handshake failed: nothing was sent.
+    Tls,
+    /// 401: missing or expired credentials.
+    Unauthorized,
+    /// 403: RBAC, or admission, quota, PodSecurity, a namespace that is being deleted; the message says which.
+    Forbidden,
+    /// 404 for an object.
+    NotFound,
+    /// 409: a stale resourceVersion, a field owned by someone else, or a name that exists.
+    Conflict,
+    /// 410: a watch cursor or a continue token is too old.
+    Gone,
+    /// 400, 413, 422: the request itself is wrong and was not executed.
+    Invalid,
+    /// 429: not executed; wait and send it again (an eviction: a disruption budget).
+    Throttled,
+    /// No answer in time, here or at the server: whether a change happened is not known.
+    Timeout,
+    /// Nothing listens on the asked port of the pod or host.
+    ConnectionRefused,
+    /// 500, 502, 503: the server or something behind it failed.
+    Server,
+    /// The connection broke after the request was sent.
+    Protocol,
+    /// The server does not have this: an unknown kind, verb, content type, or it is no Kubernetes API server.
+    Unsupported,
+}
+
+/// A failed request, in one sentence for an operator.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// The class of the failure.
+    pub kind: ErrorKind,
+    /// What happened, where, why (the deepest cause) and what to do next.
+    pub message: String,
+    /// The `Status` object of the API server, when it sent one.
+    pub status: Option<Value>,
+    /// How long the server asked to wait before the next try.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error of this class with this text.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), status: None, retry_after: None }
+    }
+
+    /// Whether the same read may succeed when sent again. Says nothing about changes: see [`Error::not_executed`].
+    pub fn retryable(&self) -> bool {
+        match self.kind {
+            ErrorKind::Unreachable
+            | ErrorKind::Throttled
+            | ErrorKind::Timeout
+            | ErrorKind::Server
+            | ErrorKind::Protocol
+            | ErrorKind::Gone => true,
+            ErrorKind::NoKubeconfig
+            | ErrorKind::Kubeconfig
+            | ErrorKind::Tls
+            | ErrorKind::Unauthorized
+            | ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Invalid
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Unsupported => false,
+        }
+    }
+
+    /// Whether it is certain that the request had no effect. When it is not, a change is in doubt and the object
+    /// has to be read before anything is decided.
+    pub fn not_executed(&self) -> bool {
+        match self.kind {
+            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol => false,
+            ErrorKind::NoKubeconfig
+            | ErrorKind::Kubeconfig
+            | ErrorKind::Unreachable
+            | ErrorKind::Tls
+            | ErrorKind::Unauthorized
+            | ErrorKind::Forbidden
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Gone
+            | ErrorKind::Invalid
+            | ErrorKind::Throttled
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Unsupported => true,
+        }
+    }
+
+    /// Whether every other request would fail the same way: the cluster was not reached or does not know us.
+    pub fn is_cluster_down(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::NoKubeconfig
+                | ErrorKind::Kubeconfig
+                | ErrorKind::Unreachable
+                | ErrorKind::Tls
+                | ErrorKind::Unauthorized
+        )
+    }
+}
+
+/// What a request was for, so that its error can say so: "list pods in namespace shop".
+#[derive(Debug, Clone)]
+pub(super) struct Doing {
+    pub(super) verb: &'static str,
+    pub(super) what: String,
+    pub(super) server: String,
+    pub(super) context: Option<String>,
+}
+
+impl Doing {
+    fn deed(&self) -> String {
+        format!("{} {}", self.verb, self.what)
+    }
+
+    fn context_hint(&self) -> String {
+        match &self.context {
+            Some(context) => format!("context {context:?}"),
+            None => "the in-cluster service account".to_owned(),
+        }
+    }
+
+    /// The error of a client that is to be sent but gets no response head in time.
+    pub(super) fn timed_out(&self, after: Duration) -> Error {
+        Error::new(
+            ErrorKind::Timeout,
+            format!(
+                "{} did not answer within {} s when asked to {}; check the VPN and the load of the API server",
+                self.server,
+                after.as_secs_f32(),
+                self.deed()
+            ),
+        )
+    }
+
+    /// The connection broke while the answer was read.
+    pub(super) fn broken(&self, cause: &(dyn StdError + 'static)) -> Error {
+        Error::new(
+            ErrorKind::Protocol,
+            format!("the connection to {} broke while it was asked to {}: {}", self.server, self.deed(), deepest(cause)),
+        )
+    }
+
+    /// The answer is not what a Kubernetes API server sends.
+    pub(super) fn not_understood(&self, why: &str) -> Error {
+        Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} did not answer like a Kubernetes API server when asked to {}: {why}; check the server address of {}",
+                self.server,
+                self.deed(),
+                self.context_hint()
+            ),
+        )
+    }
+
+    /// The request could not be sent, or no response head came.
+    pub(super) fn not_sent(&self, error: kube::Error) -> Error {
+        let (server, deed) = (&self.server, self.deed());
+        if let kube::Error::Auth(auth) = &error {
+            return credentials(auth, &self.context_hint());
+        }
+        if let Some(auth) = find::<kube::client::AuthError>(&error) {
+            return credentials(auth, &self.context_hint());
+        }
+        let cause = deepest(&error);
+        if let Some(tls) = find::<rustls::Error>(&error) {
+            return Error::new(
+                ErrorKind::Tls,
+                format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())),
+            );
+        }
+        let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
+        if connect {
+            return Error::new(
+                ErrorKind::Unreachable,
+                format!(
+                    "could not reach {server} to {deed}: {cause}; check that {} is the right one, that the VPN is up and that the API server runs",
+                    self.context_hint()
+                ),
+            );
+        }
+        self.broken(&error)
+    }
+
+    /// The API server answered with an error status; `body` is the start of what it said.
+    pub(super) fn refused(&self, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
+        let status = serde_json::from_slice::<Value>(body).ok().filter(|value| value["kind"] == "Status");
+        let text = match &status {
+            Some(status) => status["message"].as_str().unwrap_or_default().to_owned(),
+            None => one_line(&String::from_utf8_lossy(body), 300),
+        };
+        let text = if text.is_empty() { format!("HTTP {code} without a reason") } else { text };
+        let reason = status.as_ref().and_then(|status| status["reason"].as_str()).unwrap_or_default();
+        let kind = classify(code, reason, status.as_ref());
+        let (server, deed) = (&self.server, self.deed());
+        let message = match kind {
+            ErrorKind::Unauthorized => format!(
+                "{server} does not accept the credentials of {} to {deed}: {text}; log in again, the token or certificate may have expired",
+                self.context_hint()
+            ),
+            ErrorKind::Forbidden => {
+                format!("{server} refused to {deed}: {text}; if this is a missing permission, ask for a Role that grants it")
+            }
+            ErrorKind::NotFound => text,
+            ErrorKind::Unsupported => format!("{server} cannot {deed}: {text} (HTTP {code})"),
+            ErrorKind::Throttled => format!("{server} asks to wait before it can {deed}: {text}"),
+            ErrorKind::Timeout => format!("{server} timed out while it was to {deed}: {text}"),
+            ErrorKind::Gone => format!("the list position is too old to {deed}: {text}"),
+            _ => format!("{server} failed to {deed}: {text} (HTTP {code})"),
+        };
+        Error { kind, message, status, retry_after }
+    }
+}
+
+/// By `Status.reason`, then by the HTTP code.
+fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
+    match (reason, code) {
+        ("Unauthorized", _) | (_, 401) => ErrorKind::Unauthorized,
+        ("Forbidden", _) | (_, 403) => ErrorKind::Forbidden,
+        ("NotFound", _) | (_, 404) => {
+            // A missing API also answers 404, but names no object.
+            let named = status.is_some_and(|status| {
+                status["details"]["name"].as_str().is_some_and(|name| !name.is_empty())
+            });
+            if named { ErrorKind::NotFound } else { ErrorKind::Unsupported }
+        }
+        ("Conflict" | "AlreadyExists", _) | (_, 409) => ErrorKind::Conflict,
+        ("Expired" | "Gone", _) | (_, 410) => ErrorKind::Gone,
+        ("Timeout", _) | (_, 504) => ErrorKind::Timeout,
+        ("TooManyRequests", _) | (_, 429) => ErrorKind::Throttled,
+        (_, 405 | 406 | 415) => ErrorKind::Unsupported,
+        (_, 400..=499) => ErrorKind::Invalid,
+        _ => ErrorKind::Server,
+    }
+}
+
+fn credentials(error: &kube::client::AuthError, context: &str) -> Error {
+    use kube::client::AuthError;
+    // The plugin's standard output is its credential and its command line may hold one: neither is shown.
+    let why = match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed no reason");
+            format!("the credential plugin ended with {}: {}", out.status, one_line(last, 300))
+        }
+        AuthError::AuthExecStart(error) => format!("the credential plugin could not be started: {error}"),
+        AuthError::AuthExecParse(_) => "the credential plugin printed no valid ExecCredential".to_owned(),
+        other => deepest(other),
+    };
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("no credentials for {context}: {why}; log in again or install the plugin that its kubeconfig names"),
+    )
+}
+
+/// The same for errors while the client is built.
+pub(super) fn unusable_config(error: &kube::Error, context: &str) -> Error {
+    if let Some(auth) = find::<kube::client::AuthError>(error) {
+        return credentials(auth, context);
+    }
+    Error::new(ErrorKind::Kubeconfig, format!("{context} cannot be used: {}", deepest(error)))
+}
+
+fn tls_hint(error: &rustls::Error, context: &str) -> String {
+    use rustls::{CertificateError, Error as Tls};
+    let certificate = match error {
+        Tls::InvalidCertificate(certificate) => certificate,
+        Tls::AlertReceived(_) => {
+            return format!("the server does not accept the client certificate of {context}: it may have expired");
+        }
+        _ => return format!("check that {context} names a TLS port and that no proxy stands in between"),
+    };
+    match certificate {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate of the server has expired: have it renewed, or correct the clock of this machine".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet: correct the clock of this machine".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the certificate is for another name: check the server address and tls-server-name of {context}")
+        }
+        _ => format!(
+            "the certificate is not signed by the certificate authority of {context}: it may be another cluster, or a proxy in between"
+        ),
+    }
+}
+
+/// The first error of this type in the chain of causes, through the wrappings of `io::Error`, which hide it.
+pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        current = below(error);
+    }
+    None
+}
+
+/// The text of the deepest cause: "connection refused" instead of "service error".
+pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut current = error;
+    while let Some(next) = below(current) {
+        current = next;
+    }
+    if let Some(io) = current.downcast_ref::<std::io::Error>() {
+        // "Connection refused (os error 111)" reads better without the number.
+        let text = io.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        let mut letters = text.chars();
+        return match letters.next() {
+            Some(first) => first.to_lowercase().chain(letters).collect(),
+            None => format!("{:?}", io.kind()),
+        };
+    }
+    one_line(&current.to_string(), 500)
+}
+
+fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    if let Some(io) = error.downcast_ref::<std::io::Error>()
+        && let Some(inner) = io.get_ref()
+    {
+        return Some(inner);
+    }
+    error.source()
+}
+
+/// The text on one line, at most this many characters.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match joined.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &joined[..end]),
+        None => joined,
+    }
+}

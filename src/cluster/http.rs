@@ -1,0 +1,202 @@
+//! HTTP answers, and requests that go to their host directly, without a cluster.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::error::{Error, ErrorKind, deepest, find};
+
+/// The answer of an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The headers by lower-case name; several of one name are joined with `, `.
+    pub headers: BTreeMap<String, String>,
+    /// The body, up to the limit.
+    pub body: Bytes,
+    /// Whether the limit cut the body.
+    pub truncated: bool,
+    /// From sending the request to the last byte read, without the time to set up a port-forward.
+    pub elapsed: Duration,
+}
+
+/// Sends a request straight to its host, from this machine. Redirects are not followed, and no proxy is used.
+///
+/// # Errors
+/// [`ErrorKind::ConnectionRefused`], [`ErrorKind::Unreachable`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`],
+/// [`ErrorKind::Protocol`]. An HTTP status is an answer, not an error.
+pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usize) -> Result<HttpAnswer, Error> {
+    let place = request.uri().clone();
+    let shown = format!("{}://{}", place.scheme_str().unwrap_or("http"), place.host().unwrap_or_default());
+    let shown = match place.port_u16() {
+        Some(port) => format!("{shown}:{port}"),
+        None => shown,
+    };
+    if place.host().is_none() {
+        return Err(Error::new(ErrorKind::Invalid, format!("{place} is no absolute URL")));
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(timeout));
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_provider_and_platform_verifier(rustls::crypto::ring::default_provider())
+        .map_err(|error| Error::new(ErrorKind::Tls, format!("the certificates of this machine cannot be used: {}", deepest(&error))))?
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(https);
+    let started = Instant::now();
+    let exchange = async {
+        let response = client.request(request.map(Full::new)).await.map_err(|error| direct_error(&shown, &error))?;
+        read_answer(response, limit, started).await.map_err(|error| broken(&shown, &error))
+    };
+    match tokio::time::timeout(timeout, exchange).await {
+        Ok(result) => result,
+        Err(_) => Err(no_answer(&shown, timeout)),
+    }
+}
+
+fn direct_error(shown: &str, error: &hyper_util::client::legacy::Error) -> Error {
+    let cause = deepest(error);
+    if find::<rustls::Error>(error).is_some() {
+        return Error::new(ErrorKind::Tls, format!("no trusted connection to {shown}: {cause}"));
+    }
+    if !error.is_connect() {
+        return broken(shown, error);
+    }
+    let refused = find::<std::io::Error>(error).is_some() && cause.contains("refused");
+    if refused {
+        Error::new(ErrorKind::ConnectionRefused, format!("nothing listens at {shown}: {cause}"))
+    } else {
+        Error::new(ErrorKind::Unreachable, format!("could not reach {shown}: {cause}"))
+    }
+}
+
+pub(super) fn broken(shown: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::new(ErrorKind::Protocol, format!("the connection to {shown} broke before its answer was complete: {}", deepest(error)))
+}
+
+pub(super) fn no_answer(shown: &str, timeout: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{shown} did not answer within {} s", timeout.as_secs_f32()))
+}
+
+/// Reads an answer up to the limit.
+pub(super) async fn read_answer<B>(response: Response<B>, limit: usize, started: Instant) -> Result<HttpAnswer, B::Error>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    let (parts, mut body) = response.into_parts();
+    let mut read = BytesMut::new();
+    let mut truncated = false;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        let room = limit - read.len();
+        read.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            truncated = true;
+            break;
+        }
+    }
+    Ok(HttpAnswer {
+        status: parts.status.as_u16(),
+        headers: headers(&parts.headers),
+        body: read.freeze(),
+        truncated,
+        elapsed: started.elapsed(),
+    })
+}
+
+fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in map {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    headers
+}
+
+/// `?a=b&c=d`, percent-encoded; empty without parameters.
+pub(super) fn query(parameters: &[(&str, String)]) -> String {
+    let pairs: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
+pub(super) fn encode(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    encoded
+}
+
+/// The bytes of a percent-encoded text; what is no escape stays as it is.
+pub(super) fn percent_decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let value = escape.and_then(|digits| {
+            let high = char::from(digits[0]).to_digit(16)?;
+            let low = char::from(digits[1]).to_digit(16)?;
+            u8::try_from(high * 16 + low).ok()
+        });
+        match value {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_would_change_a_request() {
+        assert_eq!(query(&[]), "");
+        assert_eq!(query(&[("a", "x=y,z in (1)".to_owned()), ("b", "ä&".to_owned())]), "?a=x%3Dy%2Cz%20in%20%281%29&b=%C3%A4%26");
+        assert_eq!(percent_decode("us%65r:p%40ss%+A%"), b"user:p@ss%+A%");
+    }
+
+    #[tokio::test]
+    async fn says_that_nothing_listens() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let request = Request::get(format!("http://{address}/health")).body(Bytes::new()).unwrap();
+        let error = direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ConnectionRefused);
+        assert_eq!(error.message, format!("nothing listens at http://{address}: connection refused"));
+        let request = Request::get("/health").body(Bytes::new()).unwrap();
+        assert_eq!(direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err().kind, ErrorKind::Invalid);
+    }
+}

@@ -1,0 +1,56 @@
+//! Which cluster this really is, and who we are in it.
+
+use serde_json::{Value, json};
+
+use super::client::{Cluster, is_absent};
+use super::error::{Error, ErrorKind};
+use super::resource::builtin;
+
+/// What identifies a cluster and the user in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The version of the API server: `v1.33.1`.
+    pub server_version: String,
+    /// The uid of the namespace `kube-system`, which lives as long as the cluster; none when it may not be read.
+    pub cluster_uid: Option<String>,
+    /// The user name the server sees; none when the server does not review subjects (before 1.28).
+    pub user: Option<String>,
+    /// The groups the server sees.
+    pub groups: Vec<String>,
+}
+
+impl Cluster {
+    /// Asks for version, cluster uid and user, all at once.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked at all. What the user may not read is none in the answer.
+    pub async fn identify(&self) -> Result<Identity, Error> {
+        let version = async { self.get_json(&self.doing("read", "the server version"), "/version").await };
+        let namespace = async {
+            let Some(kind) = builtin("Namespace") else { return Ok(Value::Null) };
+            let path = kind.object("", "kube-system")?;
+            permitted(self.get_json(&self.doing("get", "namespace kube-system"), &path).await)
+        };
+        let review = async {
+            let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+            let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+            permitted(self.post_json(&self.doing("review", "the own user"), path, &body).await)
+        };
+        let (version, namespace, review) = tokio::try_join!(version, namespace, review)?;
+        let user = &review["status"]["userInfo"];
+        Ok(Identity {
+            server_version: version["gitVersion"].as_str().unwrap_or("unknown").to_owned(),
+            cluster_uid: namespace["metadata"]["uid"].as_str().map(str::to_owned),
+            user: user["username"].as_str().map(str::to_owned),
+            groups: user["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// What may not be seen, or is not there, is nothing.
+fn permitted(answer: Result<Value, Error>) -> Result<Value, Error> {
+    match answer {
+        Err(error) if error.kind == ErrorKind::Forbidden || is_absent(&error) => Ok(Value::Null),
+        other => other,
+    }
+}

@@ -1,0 +1,251 @@
+//! Whether a rollout is through. Pure.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::pod::condition;
+
+/// How far a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollout {
+    /// Every wanted pod is of the newest revision and available.
+    Done,
+    /// Not yet, and why.
+    Waiting(String),
+    /// It will not end by itself, and why.
+    Failed(String),
+}
+
+/// The state of the rollout of a Deployment, StatefulSet or DaemonSet.
+///
+/// The order of the checks is kubectl's, generation first, with three differences: a Deployment whose replicas are
+/// all new and available is done although an old `ProgressDeadlineExceeded` condition is still there; paused,
+/// `ReplicaFailure` and `OnDelete` rollouts end instead of waiting for ever or claiming success; a StatefulSet's
+/// `minReadySeconds` counts.
+pub fn rollout_status(workload: &Value) -> Rollout {
+    rollout_status_since(workload, None)
+}
+
+/// The same after a change at this time: a deadline that was exceeded before the change does not count. The time is
+/// compared with the cluster's clock.
+pub fn rollout_status_since(workload: &Value, changed: Option<Timestamp>) -> Rollout {
+    let kind = workload["kind"].as_str().unwrap_or_default();
+    if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
+        return Rollout::Failed(format!("{kind:?} has no rollout: only Deployment, StatefulSet and DaemonSet have one"));
+    }
+    let generation = number(&workload["metadata"]["generation"]);
+    let observed = number(&workload["status"]["observedGeneration"]);
+    if observed < generation || observed == 0 && kind != "Deployment" {
+        return Rollout::Waiting(format!("the controller has not seen generation {generation} yet (it saw {observed})"));
+    }
+    match kind {
+        "Deployment" => deployment(workload, changed),
+        "StatefulSet" => stateful_set(workload),
+        _ => daemon_set(workload),
+    }
+}
+
+fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let wanted = spec["replicas"].as_i64().unwrap_or(1);
+    let updated = number(&status["updatedReplicas"]);
+    let all = number(&status["replicas"]);
+    let available = number(&status["availableReplicas"]);
+    let missing = if updated < wanted {
+        format!("{updated} of {wanted} replicas are updated")
+    } else if all > updated {
+        format!("{} old replicas are still there", all - updated)
+    } else if available < updated {
+        format!("{available} of {updated} updated replicas are available")
+    } else {
+        return Rollout::Done;
+    };
+    if spec["paused"] == true {
+        return Rollout::Failed(format!("the rollout is paused: {missing}; resume it"));
+    }
+    let stalled = condition(workload, "Progressing").filter(|progress| progress["reason"] == "ProgressDeadlineExceeded");
+    if let Some(progress) = stalled
+        && !before(progress, changed)
+    {
+        return Rollout::Failed(with(&format!("the rollout exceeded its progress deadline: {missing}"), progress));
+    }
+    if let Some(failure) = condition(workload, "ReplicaFailure").filter(|failure| failure["status"] == "True")
+        && !before(failure, changed)
+    {
+        return Rollout::Failed(with(&format!("pods cannot be created: {missing}"), failure));
+    }
+    Rollout::Waiting(missing)
+}
+
+fn before(condition: &Value, changed: Option<Timestamp>) -> bool {
+    let updated = condition["lastUpdateTime"].as_str().or(condition["lastTransitionTime"].as_str());
+    let updated = updated.and_then(|time| time.parse::<Timestamp>().ok());
+    match (updated, changed) {
+        (Some(updated), Some(changed)) => updated < changed,
+        _ => false,
+    }
+}
+
+fn stateful_set(workload: &Value) -> Rollout {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let wanted = spec["replicas"].as_i64().unwrap_or(1);
+    let updated = number(&status["updatedReplicas"]);
+    let ready = number(&status["readyReplicas"]);
+    let through = status["currentRevision"] == status["updateRevision"] && status["updateRevision"].is_string();
+    if spec["updateStrategy"]["type"] == "OnDelete" {
+        return on_delete(if through { wanted } else { updated }, wanted);
+    }
+    if ready < wanted {
+        return Rollout::Waiting(format!("{ready} of {wanted} pods are ready"));
+    }
+    let partition = number(&spec["updateStrategy"]["rollingUpdate"]["partition"]);
+    let due = (wanted - partition).max(0);
+    // The controller leaves the count out when both revisions are one.
+    if updated < due && !through {
+        return Rollout::Waiting(format!("{updated} of {due} pods are updated{}", beyond(partition)));
+    }
+    if number(&spec["minReadySeconds"]) > 0
+        && let Some(available) = status["availableReplicas"].as_i64()
+        && available < wanted
+    {
+        return Rollout::Waiting(format!("{available} of {wanted} pods are available"));
+    }
+    Rollout::Done
+}
+
+fn beyond(partition: i64) -> String {
+    if partition > 0 { format!(" (partition {partition})") } else { String::new() }
+}
+
+fn daemon_set(workload: &Value) -> Rollout {
+    let (spec, status) = (&workload["spec"], &workload["status"]);
+    let wanted = number(&status["desiredNumberScheduled"]);
+    let updated = number(&status["updatedNumberScheduled"]);
+    let available = number(&status["numberAvailable"]);
+    if spec["updateStrategy"]["type"] == "OnDelete" {
+        return on_delete(updated, wanted);
+    }
+    if updated < wanted {
+        return Rollout::Waiting(format!("{updated} of {wanted} pods are updated"));
+    }
+    if available < wanted {
+        return Rollout::Waiting(format!("{available} of {wanted} pods are available"));
+    }
+    Rollout::Done
+}
+
+fn on_delete(updated: i64, wanted: i64) -> Rollout {
+    if updated < wanted {
+        return Rollout::Failed(format!(
+            "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of an old revision and have to be deleted",
+            wanted - updated
+        ));
+    }
+    Rollout::Done
+}
+
+fn with(text: &str, condition: &Value) -> String {
+    match condition["message"].as_str().filter(|message| !message.is_empty()) {
+        Some(message) => format!("{text}: {message}"),
+        None => text.to_owned(),
+    }
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(rollout: &Rollout) -> &'static str {
+        match rollout {
+            Rollout::Done => "done",
+            Rollout::Waiting(_) => "waiting",
+            Rollout::Failed(_) => "failed",
+        }
+    }
+
+    fn check(object: &Value, expected: &str, part: &str) {
+        let rollout = rollout_status(object);
+        let text = match &rollout {
+            Rollout::Done => "",
+            Rollout::Waiting(text) | Rollout::Failed(text) => text,
+        };
+        assert_eq!(kind(&rollout), expected, "{object}");
+        assert!(text.contains(part), "{text:?} should contain {part:?}");
+    }
+
+    #[test]
+    fn judges_deployments() {
+        let deployment = |paused: bool, observed: i64, counts: [i64; 3], conditions: Value| {
+            json!({
+                "kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 3, "paused": paused},
+                "status": {"observedGeneration": observed, "updatedReplicas": counts[0], "replicas": counts[1],
+                           "availableReplicas": counts[2], "conditions": conditions}
+            })
+        };
+        let late = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                           "lastUpdateTime": "2026-01-01T00:00:00Z", "message": "has timed out progressing."}]);
+        let quota = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]);
+        check(&deployment(false, 2, [3, 3, 3], json!([])), "done", "");
+        check(&deployment(false, 1, [3, 3, 3], late.clone()), "waiting", "generation 2");
+        check(&deployment(false, 2, [1, 4, 3], json!([])), "waiting", "1 of 3 replicas are updated");
+        check(&deployment(false, 2, [3, 4, 3], json!([])), "waiting", "1 old replicas");
+        check(&deployment(false, 2, [3, 3, 2], json!([])), "waiting", "2 of 3 updated");
+        check(&deployment(false, 2, [3, 3, 3], late.clone()), "done", "");
+        check(&deployment(false, 2, [1, 4, 3], late.clone()), "failed", "progress deadline");
+        check(&deployment(true, 2, [0, 3, 3], json!([])), "failed", "paused");
+        check(&deployment(true, 2, [3, 3, 3], json!([])), "done", "");
+        check(&deployment(false, 2, [1, 1, 1], quota), "failed", "exceeded quota");
+        check(&json!({"kind": "Pod"}), "failed", "no rollout");
+
+        let stale = deployment(false, 2, [1, 4, 3], late);
+        let after = "2026-01-01T00:00:01Z".parse().ok();
+        let before = "2025-12-31T00:00:00Z".parse().ok();
+        assert_eq!(kind(&rollout_status_since(&stale, after)), "waiting");
+        assert_eq!(kind(&rollout_status_since(&stale, before)), "failed");
+    }
+
+    #[test]
+    fn judges_stateful_sets() {
+        let set = |strategy: Value, status: Value| {
+            json!({"kind": "StatefulSet", "metadata": {"generation": 1},
+                   "spec": {"replicas": 3, "minReadySeconds": 5, "updateStrategy": strategy}, "status": status})
+        };
+        let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+        let partition = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
+        let on_delete = json!({"type": "OnDelete"});
+        let status = |ready: i64, updated: i64, available: i64, update: &str| {
+            json!({"observedGeneration": 1, "readyReplicas": ready, "updatedReplicas": updated,
+                   "availableReplicas": available, "currentRevision": "a", "updateRevision": update})
+        };
+        check(&set(rolling.clone(), json!({})), "waiting", "generation");
+        check(&set(rolling.clone(), status(2, 3, 2, "b")), "waiting", "2 of 3 pods are ready");
+        check(&set(rolling.clone(), status(3, 1, 3, "b")), "waiting", "1 of 3 pods are updated");
+        check(&set(rolling.clone(), status(3, 3, 2, "b")), "waiting", "available");
+        check(&set(rolling.clone(), status(3, 3, 3, "b")), "done", "");
+        check(&set(rolling, status(3, 0, 3, "a")), "done", "");
+        check(&set(partition.clone(), status(3, 0, 3, "b")), "waiting", "0 of 1 pods are updated (partition 2)");
+        check(&set(partition, status(3, 1, 3, "b")), "done", "");
+        check(&set(on_delete.clone(), status(3, 1, 3, "b")), "failed", "2 of 3 pods");
+        check(&set(on_delete, status(3, 0, 3, "a")), "done", "");
+    }
+
+    #[test]
+    fn judges_daemon_sets() {
+        let set = |strategy: &str, desired: i64, updated: i64, available: i64| {
+            json!({"kind": "DaemonSet", "metadata": {"generation": 1}, "spec": {"updateStrategy": {"type": strategy}},
+                   "status": {"observedGeneration": 1, "desiredNumberScheduled": desired,
+                              "updatedNumberScheduled": updated, "numberAvailable": available}})
+        };
+        check(&set("RollingUpdate", 2, 1, 2), "waiting", "1 of 2 pods are updated");
+        check(&set("RollingUpdate", 2, 2, 1), "waiting", "1 of 2 pods are available");
+        check(&set("RollingUpdate", 2, 2, 2), "done", "");
+        check(&set("RollingUpdate", 0, 0, 0), "done", "");
+        check(&set("OnDelete", 2, 1, 2), "failed", "OnDelete");
+    }
+}

@@ -1,0 +1,323 @@
+//! Waiting for objects: list, then watch, through every failure that passes, until a deadline.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::client::Cluster;
+use super::error::{Doing, Error, ErrorKind};
+use super::http::query;
+use super::read::{Selection, sort_key, strip, where_};
+use super::resource::Resource;
+
+/// Namespace and name of an object; the namespace of a cluster-wide one is empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The namespace, or empty.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// Why a wait ended without its condition.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// The deadline came.
+    #[error("timed out after {} s; last seen: {} objects{}", waited.as_secs(), last.len(), after(last_error.as_deref()))]
+    Timeout {
+        /// The objects as they were last seen.
+        last: BTreeMap<Key, Value>,
+        /// How long it was waited.
+        waited: Duration,
+        /// What kept the view from being fresh at the deadline, if anything did.
+        last_error: Option<Box<Error>>,
+    },
+    /// The objects cannot be watched (forbidden, unknown kind), or were never seen until the deadline.
+    #[error(transparent)]
+    Failed(Box<Error>),
+}
+
+fn after(error: Option<&Error>) -> String {
+    error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default()
+}
+
+/// A watch is asked to end after this time and is opened again, so that a dead connection is noticed.
+const WATCH_SECONDS: u64 = 60;
+/// How much later than asked a watch may end.
+const WATCH_GRACE: Duration = Duration::from_secs(15);
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LAST_DELAY: Duration = Duration::from_secs(5);
+/// No event is larger than the largest object of etcd, with room to spare.
+const LINE_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How a watch stream ended.
+enum End<T> {
+    Decided(T),
+    /// The server closed it, as it does from time to time: go on from the same place.
+    Closed,
+    /// The place is too old: list again.
+    Relist,
+    Failed(Error),
+}
+
+impl Cluster {
+    /// Shows `judge` the selected objects, first as listed and then after every change, until it breaks with a
+    /// result. No object at all is a view like any other: a wait for something that does not exist yet waits.
+    ///
+    /// 429, 500, 502, 503, broken and closed connections and 410 are survived, with growing pauses. Changes may be
+    /// skipped meanwhile, so `judge` has to look at states, not at transitions.
+    ///
+    /// # Errors
+    /// [`WaitError::Timeout`] with what was last seen; [`WaitError::Failed`] at once for what does not pass (401, 403,
+    /// an unknown kind), and at the deadline when the objects were never seen.
+    ///
+    /// # Cancellation
+    /// Dropping the future ends the watch.
+    pub async fn watch_until<T, F>(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+        deadline: Instant,
+        judge: F,
+    ) -> Result<T, WaitError>
+    where
+        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+    {
+        let started = Instant::now();
+        let mut watch = Watch {
+            cluster: self,
+            resource,
+            namespace,
+            selection,
+            doing: self.doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
+            judge,
+            objects: BTreeMap::new(),
+            seen: false,
+            last_error: None,
+            delay: FIRST_DELAY,
+        };
+        let ended = timeout_at(deadline, watch.run(deadline)).await;
+        match ended {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(WaitError::Failed(Box::new(error))),
+            Err(_) if !watch.seen => {
+                let error = watch.last_error.unwrap_or_else(|| watch.doing.timed_out(started.elapsed()));
+                Err(WaitError::Failed(Box::new(error)))
+            }
+            Err(_) => Err(WaitError::Timeout {
+                last: watch.objects,
+                waited: started.elapsed(),
+                last_error: watch.last_error.map(Box::new),
+            }),
+        }
+    }
+}
+
+struct Watch<'a, F> {
+    cluster: &'a Cluster,
+    resource: &'a Resource,
+    namespace: Option<&'a str>,
+    selection: &'a Selection,
+    doing: Doing,
+    judge: F,
+    objects: BTreeMap<Key, Value>,
+    seen: bool,
+    last_error: Option<Error>,
+    delay: Duration,
+}
+
+impl<F> Watch<'_, F> {
+    async fn run<T>(&mut self, deadline: Instant) -> Result<T, Error>
+    where
+        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+    {
+        loop {
+            let listed = match self.cluster.list_all(self.resource, self.namespace, self.selection).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    self.pause(error).await?;
+                    continue;
+                }
+            };
+            self.objects = listed.items.into_iter().map(|object| (key(&object), object)).collect();
+            self.fresh();
+            if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
+                return Ok(result);
+            }
+            let mut cursor = listed.resource_version;
+            loop {
+                let before = cursor.clone();
+                let opened = Instant::now();
+                match self.follow(&mut cursor, deadline).await {
+                    End::Decided(result) => return Ok(result),
+                    End::Relist => break,
+                    End::Closed => {
+                        // A server that closes at once, again and again, must not be hammered.
+                        if before == cursor && opened.elapsed() < Duration::from_secs(1) {
+                            sleep(self.next_delay()).await;
+                        }
+                    }
+                    End::Failed(error) => {
+                        self.pause(error).await?;
+                    }
+                }
+            }
+            // An expired place can repeat when the server is short of history.
+            sleep(self.next_delay()).await;
+        }
+    }
+
+    /// Opens one watch and applies its events until it ends.
+    async fn follow<T>(&mut self, cursor: &mut String, deadline: Instant) -> End<T>
+    where
+        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+    {
+        let left = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
+        let seconds = left.min(WATCH_SECONDS);
+        let mut parameters = self.selection.parameters();
+        parameters.push(("watch", "true".to_owned()));
+        parameters.push(("allowWatchBookmarks", "true".to_owned()));
+        parameters.push(("resourceVersion", cursor.clone()));
+        parameters.push(("timeoutSeconds", seconds.to_string()));
+        let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
+        // Compressed watches arrive late.
+        let request = Request::get(path)
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::ACCEPT_ENCODING, "identity")
+            .body(Body::empty());
+        let limit = self.cluster.request_timeout();
+        let response = match timeout(limit, self.cluster.send(&self.doing, request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.kind == ErrorKind::Gone => return End::Relist,
+            Ok(Err(error)) => return End::Failed(error),
+            Err(_) => return End::Failed(self.doing.timed_out(limit)),
+        };
+        let mut body = response.into_body();
+        let mut buffer: Vec<u8> = Vec::new();
+        let idle = Duration::from_secs(seconds) + WATCH_GRACE;
+        let ends = Instant::now() + idle;
+        loop {
+            let frame = match timeout_at(ends, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return End::Failed(self.doing.broken(&error)),
+                // The server was asked to end it long ago: the connection is dead.
+                Ok(None) | Err(_) => return End::Closed,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let searched = buffer.len();
+            buffer.extend_from_slice(&data);
+            let mut start = 0;
+            let mut changed = false;
+            let mut search = searched;
+            while let Some(offset) = buffer[search..].iter().position(|byte| *byte == b'\n') {
+                let line = &buffer[start..search + offset];
+                start = search + offset + 1;
+                search = start;
+                match read_event(line) {
+                    None => {}
+                    Some(Event::Bookmark(version)) => *cursor = version,
+                    Some(Event::Changed(mut object)) => {
+                        strip(&mut object);
+                        advance(cursor, &object);
+                        self.objects.insert(key(&object), object);
+                        changed = true;
+                    }
+                    Some(Event::Deleted(object)) => {
+                        advance(cursor, &object);
+                        self.objects.remove(&key(&object));
+                        changed = true;
+                    }
+                    Some(Event::Error(code, status)) => {
+                        let error = self.doing.refused(code, None, &status);
+                        return if error.kind == ErrorKind::Gone { End::Relist } else { End::Failed(error) };
+                    }
+                    Some(Event::Malformed(why)) => return End::Failed(self.doing.not_understood(&why)),
+                }
+                // Judged after every event, so that no state in between is missed that the server has sent.
+                if changed {
+                    changed = false;
+                    self.fresh();
+                    if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
+                        return End::Decided(result);
+                    }
+                }
+            }
+            buffer.drain(..start);
+            if buffer.len() > LINE_LIMIT {
+                return End::Failed(self.doing.not_understood("a watch event is larger than 64 MiB"));
+            }
+        }
+    }
+
+    fn fresh(&mut self) {
+        self.seen = true;
+        self.last_error = None;
+        self.delay = FIRST_DELAY;
+    }
+
+    /// Waits before the next try, or gives up on what does not pass.
+    async fn pause(&mut self, error: Error) -> Result<(), Error> {
+        if !error.retryable() {
+            return Err(error);
+        }
+        let delay = error.retry_after.unwrap_or_default().max(self.next_delay());
+        tracing::debug!(%error, ?delay, "watch interrupted");
+        self.last_error = Some(error);
+        sleep(delay).await;
+        Ok(())
+    }
+
+    fn next_delay(&mut self) -> Duration {
+        let delay = self.delay;
+        self.delay = (delay * 2).min(LAST_DELAY);
+        delay
+    }
+}
+
+/// One line of a watch stream.
+enum Event {
+    Changed(Value),
+    Deleted(Value),
+    Bookmark(String),
+    Error(u16, Vec<u8>),
+    Malformed(String),
+}
+
+fn read_event(line: &[u8]) -> Option<Event> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let mut event: Value = match serde_json::from_slice(line) {
+        Ok(event) => event,
+        Err(error) => return Some(Event::Malformed(format!("a watch event is no JSON ({error})"))),
+    };
+    let object = event["object"].take();
+    match event["type"].as_str().unwrap_or_default() {
+        "ADDED" | "MODIFIED" => Some(Event::Changed(object)),
+        "DELETED" => Some(Event::Deleted(object)),
+        "BOOKMARK" => object["metadata"]["resourceVersion"].as_str().map(|version| Event::Bookmark(version.to_owned())),
+        "ERROR" => {
+            let code = object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+            Some(Event::Error(code, object.to_string().into_bytes()))
+        }
+        other => Some(Event::Malformed(format!("a watch event has the type {other:?}"))),
+    }
+}
+
+fn advance(cursor: &mut String, object: &Value) {
+    if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
+        version.clone_into(cursor);
+    }
+}
+
+fn key(object: &Value) -> Key {
+    let (namespace, name) = sort_key(object);
+    Key { namespace: namespace.to_owned(), name: name.to_owned() }
+}
