@@ -1,1 +1,19 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
+
+mod bindings;
+mod error;
+mod jq;
+mod library;
+mod meter;
+mod prelude;
+mod syntax;
+mod value;
+mod worker;
+
+pub use bindings::Bindings;
+pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
+pub use jq::{Jq, Reference, compile};
+pub use value::{capped, show};
+
+#[cfg(test)]
+mod tests;
