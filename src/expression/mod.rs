@@ -1,46 +1,19 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+mod bindings;
+mod error;
+mod jq;
+mod library;
+mod meter;
+mod prelude;
+mod syntax;
+mod value;
+mod worker;
 
-/// How an expectation was judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
-    /// The expectation as shown.
-    pub that: String,
-    /// Result.
-    pub outcome: Truth,
-    /// The value wanted.
-    pub expected: Value,
-    /// The value seen.
-    pub actual: Value,
-    /// The items that failed.
-    pub items: Vec<JudgedItem>,
-    /// One line for a person.
-    pub reason: String,
-    /// The author's words.
-    pub message: Option<String>,
-}
+pub use bindings::Bindings;
+pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
+pub use jq::{Jq, Reference, compile};
+pub use value::{capped, show};
 
-/// True, false, or not to be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Truth {
-    /// Holds.
-    #[serde(rename = "passed")]
-    True,
-    /// Does not hold.
-    #[serde(rename = "failed")]
-    False,
-    /// Could not be judged.
-    Error,
-}
-
-/// One item of a list that was judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgedItem {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: Value,
-}
+#[cfg(test)]
+mod tests;

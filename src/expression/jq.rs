@@ -1,0 +1,326 @@
+//! jq expressions: compiled once, evaluated with a budget.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jaq_core::load::parse::Def;
+use jaq_core::load::{Arena, File, Loader, span};
+use jaq_core::{Compiler, Ctx, Filter, Vars, compile, unwrap_valr};
+use jaq_json::Val;
+use serde_json::Value;
+
+use super::bindings::Bindings;
+use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
+use super::library::{Library, nearest};
+use super::meter::{Kind, Meter, Running, overdue};
+use super::syntax::{self, Term};
+use super::value::{Export, engine_message, show, to_val};
+use super::worker::{self, Lost};
+
+/// Parsing and compiling 16 KiB takes milliseconds; this is for a machine under load.
+const COMPILE_LIMIT: Duration = Duration::from_secs(20);
+/// What an evaluation gets beyond its deadline to notice the deadline itself.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// A compiled jq expression; clones share it.
+#[derive(Clone)]
+pub struct Jq {
+    compiled: Arc<Compiled>,
+}
+
+struct Compiled {
+    source: String,
+    program: Program,
+    references: Vec<Reference>,
+    constant: bool,
+}
+
+/// A use of a variable in an expression or template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The variable, without `$`: `steps`.
+    pub root: String,
+    /// The first attribute, if it is written out: `leader` in `$steps.leader.output`.
+    pub name: Option<String>,
+    /// The bytes of the source, from the variable to the end of the attribute.
+    pub range: Range<usize>,
+}
+
+impl fmt::Debug for Jq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Jq").field(&self.compiled.source).finish()
+    }
+}
+
+/// Compiles a jq expression.
+///
+/// `variables` are the names, without `$`, that may be bound when it is evaluated.
+///
+/// # Errors
+///
+/// A syntax error, an unknown or refused filter, an unknown variable, a `def`, or a program that is too large.
+pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
+    syntax::check_size(source)?;
+    let owned = source.to_owned();
+    let globals: Vec<String> = variables.iter().map(|name| format!("${name}")).collect();
+    let compiled = worker::run(COMPILE_LIMIT, move |_| {
+        let term = syntax::parse(&owned)?;
+        check(&owned, &term)?;
+        let references = syntax::references(&owned, &term, &globals);
+        let constant = !syntax::depends(&term, &globals);
+        let program = Program::assemble(&owned, term, &globals)?;
+        Ok(Compiled {
+            source: owned,
+            program,
+            references,
+            constant,
+        })
+    });
+    let compiled = compiled.unwrap_or_else(|lost| {
+        let message = format!("the expression could not be compiled: {}", reason(lost));
+        Err(CompileError::new(message, 0..source.len()))
+    })?;
+    Ok(Jq {
+        compiled: Arc::new(compiled),
+    })
+}
+
+fn reason(lost: Lost) -> &'static str {
+    match lost {
+        Lost::Deadline => "it took too long",
+        Lost::Panicked => "the jq engine failed",
+        Lost::Refused => "too many evaluations are under way",
+    }
+}
+
+/// Refuses definitions and filters that do not exist here.
+fn check(source: &str, term: &Term<'_>) -> Result<(), CompileError> {
+    let library = Library::get();
+    let mut error: Option<CompileError> = None;
+    syntax::visit(term, &mut |term| {
+        let found = match term {
+            Term::Def(defs, _) => defs.first().map(|def| {
+                let message = format!("`def {}` is not allowed: a recursion could run forever", def.name);
+                CompileError::new(message, span(source, def.name)).help("write the filter out where it is used")
+            }),
+            Term::Call(name, args) => unknown(source, library, name, args.len()),
+            Term::Str(Some(format), _) => unknown(source, library, format, 0),
+            _ => None,
+        };
+        // The first one in the text, whatever the order of the walk.
+        if let Some(found) = found
+            && error.as_ref().is_none_or(|error| found.range.start < error.range.start)
+        {
+            error = Some(found);
+        }
+    });
+    error.map_or(Ok(()), Err)
+}
+
+fn unknown(source: &str, library: &Library, name: &str, arity: usize) -> Option<CompileError> {
+    let (message, help) = library.refuse(name, arity)?;
+    let error = CompileError::new(message, span(source, name));
+    Some(match help {
+        Some(help) => error.help(help),
+        None => error,
+    })
+}
+
+/// A program of the jq engine and the variables that it uses, in order.
+pub(super) struct Program {
+    filter: Filter<Kind>,
+    variables: Vec<String>,
+}
+
+impl Program {
+    /// Compiles a checked syntax tree. `globals` are written with `$`.
+    pub(super) fn assemble(source: &str, term: Term<'_>, globals: &[String]) -> Result<Self, CompileError> {
+        let mut term = term;
+        syntax::guard(&mut term);
+        let mut used: Vec<&str> = Vec::new();
+        syntax::visit(&term, &mut |term| {
+            if let Term::Var(name) = term
+                && let Some(global) = globals.iter().find(|global| global == name)
+                && !used.contains(&global.as_str())
+            {
+                used.push(global);
+            }
+        });
+        let (mut defs, natives) = Library::get().select(&syntax::calls(&term));
+        let main = Def {
+            name: "_main",
+            args: Vec::new(),
+            body: term,
+        };
+        let arena = Arena::default();
+        let file = File {
+            code: "_main",
+            path: (),
+        };
+        let defs: Vec<Def<&str>> = defs.drain(..).chain([main]).collect();
+        let engine = || CompileError::new("the jq engine does not accept this expression", 0..source.len());
+        let modules = Loader::new(defs).load(&arena, file).map_err(|_| engine())?;
+        let compiler = Compiler::default().with_funs(natives).with_global_vars(used.iter().copied());
+        let filter = compiler.compile(modules).map_err(|errors| {
+            let first = errors.into_iter().flat_map(|(_, errors)| errors).next();
+            first.map_or_else(engine, |(name, kind)| undefined(source, name, &kind, globals))
+        })?;
+        let variables = used.into_iter().map(|name| name[1..].to_owned()).collect();
+        Ok(Self { filter, variables })
+    }
+
+    /// All outputs. Runs on a worker.
+    pub(super) fn outputs(&self, input: Val, bindings: &Bindings, meter: &Meter) -> Result<Vec<Val>, EvalError> {
+        let vars: Result<Vec<Val>, EvalError> = self
+            .variables
+            .iter()
+            .map(|name| {
+                let unbound = || EvalError::new(EvalErrorKind::Runtime, format!("${name} has no value here"));
+                bindings.val(name).unwrap_or_else(|| Err(unbound()))
+            })
+            .collect();
+        let running = Running {
+            lut: &self.filter.lut,
+            meter,
+        };
+        let ctx = Ctx::<Kind>::new(running, Vars::new(vars?));
+        let outputs: Result<Vec<Val>, _> = self.filter.id.run((ctx, input)).map(unwrap_valr).collect();
+        match (meter.tripped(), outputs) {
+            // Whatever came out, also if the program caught the error.
+            (Some(error), _) => Err(error),
+            (None, Ok(outputs)) => Ok(outputs),
+            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(&error))),
+        }
+    }
+}
+
+fn undefined(source: &str, name: &str, kind: &compile::Undefined, globals: &[String]) -> CompileError {
+    // Names that the guard put in (`$run` for `age`) are not in the source.
+    let inside = source.as_bytes().as_ptr_range().contains(&name.as_ptr());
+    let range = if inside { span(source, name) } else { 0..source.len() };
+    match kind {
+        compile::Undefined::Var => {
+            let error = CompileError::new(format!("there is no variable `{name}` here"), range);
+            let near = nearest(name, globals.iter().map(String::as_str));
+            match near {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None if name == "$ENV" => error.help("an expression does not see the environment: declare a parameter"),
+                None if globals.is_empty() => error,
+                None => error.help(format!("there are {}", globals.join(", "))),
+            }
+        }
+        other => CompileError::new(format!("there is no {} `{name}`", other.as_str()), range),
+    }
+}
+
+/// Runs `work` with a meter on a worker, within the budget.
+pub(super) fn metered<T: Send + 'static>(
+    budget: Budget,
+    work: impl FnOnce(&Meter) -> Result<T, EvalError> + Send + 'static,
+) -> Result<T, EvalError> {
+    let limit = budget.deadline.saturating_add(GRACE);
+    worker::run(limit, move |top| work(&Meter::new(budget, top))).unwrap_or_else(|lost| {
+        Err(match lost {
+            Lost::Deadline => overdue(budget.deadline),
+            Lost::Panicked | Lost::Refused => {
+                EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost)))
+            }
+        })
+    })
+}
+
+impl Jq {
+    /// The expression as written.
+    pub fn source(&self) -> &str {
+        &self.compiled.source
+    }
+
+    /// Every use of a variable that is bound from outside, in the order of the source.
+    pub fn references(&self) -> &[Reference] {
+        &self.compiled.references
+    }
+
+    /// Whether neither the input nor a variable can change the result: `true`, `1 == 1`.
+    pub fn is_constant(&self) -> bool {
+        self.compiled.constant
+    }
+
+    pub(super) fn program(&self) -> &Program {
+        &self.compiled.program
+    }
+
+    /// All outputs for an input.
+    ///
+    /// # Errors
+    ///
+    /// The expression fails, exceeds the budget, or its result is too large.
+    pub fn run(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
+        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
+        metered(budget, move |meter| {
+            let outputs = jq.program().outputs(input, &bindings, meter)?;
+            let mut export = Export::default();
+            outputs.iter().map(|output| export.value(output)).collect()
+        })
+    }
+
+    /// The one output for an input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`], and when there is no output or more than one.
+    pub fn run_one(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
+        let outputs = self.run(input, bindings, budget)?;
+        one(self.source(), outputs)
+    }
+
+    /// Whether the condition holds for an input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run_one`], and when the output is neither true nor false.
+    pub fn condition(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
+        let output = self.run_one(input, bindings, budget)?;
+        truth(self.source(), &output)
+    }
+}
+
+/// An expression in a message, cut to one line of moderate length.
+fn quoted(source: &str) -> String {
+    let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(80) {
+        Some((end, _)) => format!("`{}…`", &line[..end]),
+        None => format!("`{line}`"),
+    }
+}
+
+/// The only one of the outputs.
+pub(super) fn one(source: &str, mut outputs: Vec<Value>) -> Result<Value, EvalError> {
+    if outputs.len() == 1
+        && let Some(output) = outputs.pop()
+    {
+        return Ok(output);
+    }
+    let message = if outputs.is_empty() {
+        format!("{} gave nothing, not one value: nothing was selected", quoted(source))
+    } else {
+        let some: Vec<String> = outputs.iter().take(5).map(show).collect();
+        let more = if outputs.len() > 5 { ", …" } else { "" };
+        let (count, some) = (outputs.len(), some.join(", "));
+        format!("{} gave {count} values, not one: {some}{more}", quoted(source))
+    };
+    Err(EvalError::new(EvalErrorKind::NotOne, message))
+}
+
+/// The output as a truth value.
+pub(super) fn truth(source: &str, output: &Value) -> Result<bool, EvalError> {
+    let hint = match output {
+        Value::Bool(truth) => return Ok(*truth),
+        Value::Null => "a missing path is a changed shape",
+        Value::Number(_) | Value::String(_) => "compare it, as in `… == 1`",
+        Value::Array(_) | Value::Object(_) => "compare a part of it, or use `all(…)` or `any(…)`",
+    };
+    let message = format!("{} is {}, not true or false: {hint}", quoted(source), show(output));
+    Err(EvalError::new(EvalErrorKind::NotBoolean, message))
+}

@@ -1,0 +1,279 @@
+//! The filters that a program may call: those of jq without the ones that reach outside, and ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use jaq_core::box_iter::box_once;
+use jaq_core::load::parse::Def;
+use jaq_core::native::{Filter, Fun, bome, run, v};
+use jaq_core::{Error, Exn, RunPtr, ValR};
+use jaq_json::{Num, Val};
+
+use super::meter::{Kind, MOST_TEXT, fits};
+use super::prelude;
+use super::syntax::{calls, guard};
+use super::value::MOST_DEPTH;
+
+/// Filters that reach outside of the expression, or that have a meaning only in a jq process.
+const REFUSED: [(&str, &str, &str); 19] = [
+    ("env", "an expression does not see the environment", "declare a parameter and read $params.NAME"),
+    ("now", "an expression has no clock", "use $run.now, or `age` for the seconds since a time"),
+    ("localtime", "the result would depend on the machine", "use `gmtime`"),
+    ("strflocaltime", "the result would depend on the machine", "use `strftime`"),
+    ("halt", "an expression cannot end the process", "use `error(…)`"),
+    ("halt_error", "an expression cannot end the process", "use `error(…)`"),
+    ("debug", "an expression prints nothing", "remove it"),
+    ("stderr", "an expression prints nothing", "remove it"),
+    ("debug_empty", "an expression prints nothing", "remove it"),
+    ("stderr_empty", "an expression prints nothing", "remove it"),
+    ("input", "an expression has one input", "use `.`"),
+    ("inputs", "an expression has one input", "use `.[]`"),
+    ("input_filename", "an expression reads no file", "remove it"),
+    ("input_line_number", "an expression reads no file", "remove it"),
+    ("get_search_list", "an expression loads no module", "remove it"),
+    ("modulemeta", "an expression loads no module", "remove it"),
+    ("import", "an expression loads no module", "write the filter out"),
+    ("include", "an expression loads no module", "write the filter out"),
+    ("builtins", "an expression does not look at itself", "remove it"),
+];
+
+/// What people from other languages call a filter.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("size", "length"),
+    ("count", "length"),
+    ("len", "length"),
+    ("filter", "select"),
+    ("where", "select"),
+    ("exists", "has"),
+    ("includes", "contains"),
+    ("lower", "ascii_downcase"),
+    ("tolower", "ascii_downcase"),
+    ("upper", "ascii_upcase"),
+    ("toupper", "ascii_upcase"),
+    ("matches", "test"),
+    ("every", "all"),
+    ("some", "any"),
+];
+
+/// Natives that only the definitions of the standard library call.
+const INTERNAL: [&str; 16] = [
+    "matches",
+    "split_matches",
+    "split_",
+    "scan_",
+    "min_by_or_empty",
+    "max_by_or_empty",
+    "error_empty",
+    "key_values",
+    "path_value",
+    "escape_sh",
+    "escape_html",
+    "unescape_html",
+    "encode_uri",
+    "decode_uri",
+    "encode_base64",
+    "decode_base64",
+];
+
+/// The standard library, parsed and guarded once.
+pub(super) struct Library {
+    defs: Vec<Def<&'static str>>,
+    /// What each definition calls, in the order of `defs`.
+    needs: Vec<Vec<(&'static str, usize)>>,
+    /// Where a filter is defined; a later definition may use an earlier one of the same name.
+    places: BTreeMap<(&'static str, usize), Vec<usize>>,
+    /// What a program may call.
+    public: BTreeSet<(&'static str, usize)>,
+}
+
+impl Library {
+    pub(super) fn get() -> &'static Self {
+        static LIBRARY: OnceLock<Library> = OnceLock::new();
+        LIBRARY.get_or_init(Self::load)
+    }
+
+    fn load() -> Self {
+        let ours = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
+        let mut defs = ours(include_str!("defs.jq"));
+        defs.extend(jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()));
+        defs.extend(ours(include_str!("extra.jq")));
+        defs.retain(|def| !is_refused(def.name));
+        for def in &mut defs {
+            guard(&mut def.body);
+        }
+        let needs = defs.iter().map(|def| calls(&def.body)).collect();
+        let mut places = BTreeMap::<_, Vec<_>>::new();
+        for (place, def) in defs.iter().enumerate() {
+            places.entry((def.name, def.args.len())).or_default().push(place);
+        }
+        let natives = natives().map(|(name, args, _)| (name, args.len()));
+        let public = places
+            .keys()
+            .copied()
+            .chain(natives)
+            .chain([("age", 0)])
+            .filter(|(name, _)| !name.starts_with('_') && !INTERNAL.contains(name))
+            .collect();
+        Self {
+            defs,
+            needs,
+            places,
+            public,
+        }
+    }
+
+    /// The definitions that `calls` need, in order, and the natives among them and below.
+    pub(super) fn select(&self, calls: &[(&str, usize)]) -> (Vec<Def<&'static str>>, Vec<Fun<Kind>>) {
+        let mut chosen = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let mut open: Vec<(&str, usize)> = calls.to_vec();
+        while let Some(call) = open.pop() {
+            if !names.insert(call) {
+                continue;
+            }
+            for place in self.places.get(&call).into_iter().flatten() {
+                if chosen.insert(*place) {
+                    open.extend(&self.needs[*place]);
+                }
+            }
+        }
+        let defs = chosen.into_iter().map(|place| self.defs[place].clone()).collect();
+        let natives = natives().filter(|(name, args, _)| names.contains(&(*name, args.len())));
+        (defs, natives.collect())
+    }
+
+    /// Why a program may not call this filter, and what to call instead.
+    pub(super) fn refuse(&self, name: &str, arity: usize) -> Option<(String, Option<String>)> {
+        if self.public.contains(&(name, arity)) {
+            return None;
+        }
+        if let Some((_, why, help)) = REFUSED.iter().find(|(refused, ..)| *refused == name) {
+            return Some((format!("`{name}` is not available: {why}"), Some((*help).to_owned())));
+        }
+        let arities: Vec<String> = (0..10)
+            .filter(|arity| self.public.contains(&(name, *arity)))
+            .map(|arity| arity.to_string())
+            .collect();
+        if !arities.is_empty() {
+            let message = format!("`{name}` takes {} arguments, not {arity}", arities.join(" or "));
+            return Some((message, Some("arguments are separated by `;`".to_owned())));
+        }
+        let synonym = SYNONYMS.iter().find(|(foreign, _)| *foreign == name);
+        let names = || self.public.iter().map(|(name, _)| *name);
+        let near = synonym.map(|(_, ours)| *ours).or_else(|| nearest(name, names()));
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        Some((format!("there is no filter `{name}`"), help))
+    }
+}
+
+fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|(refused, ..)| *refused == name)
+}
+
+/// The most similar of the names, if one is similar enough to be meant.
+pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let most = (name.chars().count() / 3).max(1);
+    names
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// All native filters. Those that need a guard are renamed: `extra.jq` wraps them.
+fn natives() -> impl Iterator<Item = Fun<Kind>> {
+    let jq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let jq = jq.filter(|(name, ..)| !is_refused(name)).map(|(name, args, native)| {
+        let name = match name {
+            "range" => "_range",
+            "tojson" => "_tojson",
+            "fromjson" => "_fromjson",
+            other => other,
+        };
+        (name, args, native)
+    });
+    jq.chain(ours().into_iter().map(run::<Kind>))
+}
+
+fn ours() -> [Filter<RunPtr<Kind>>; 10] {
+    [
+        ("_tick", v(0), |cv| {
+            let ok = cv.0.data().meter.tick(&cv.1);
+            over(ok, Val::Null)
+        }),
+        ("_fits", v(0), |cv| {
+            let small = matches!(cv.1, Val::Null | Val::Bool(_) | Val::Num(_) | Val::TStr(_) | Val::BStr(_));
+            let ok = small || fits(&cv.1);
+            if !ok {
+                cv.0.data().meter.too_large();
+            }
+            over(ok, cv.1)
+        }),
+        ("_shallow", v(0), |cv| {
+            let deep = matches!(&cv.1, Val::TStr(text) if nesting(text) > MOST_DEPTH);
+            if deep {
+                return bome(Err(Error::str("the JSON text is nested too deeply")));
+            }
+            box_once(Ok(cv.1))
+        }),
+        ("_mul", v(2), |mut cv| {
+            let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
+            if product_is_huge(&left, &right) {
+                return bome(Err(Error::str("the repeated text would be too large")));
+            }
+            bome(left * right)
+        }),
+        ("semver", v(0), |cv| bome(on_text(&cv.1, prelude::semver))),
+        ("semver_cmp", v(2), |mut cv| {
+            let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
+            bome(prelude::semver_cmp(&left, &right))
+        }),
+        ("quantity", v(0), |cv| bome(prelude::quantity(&cv.1))),
+        ("duration", v(0), |cv| bome(prelude::duration(&cv.1))),
+        ("_age", v(1), |mut cv| {
+            let now = cv.0.pop_var();
+            bome(prelude::age(&cv.1, &now))
+        }),
+        ("near", v(2), |mut cv| {
+            let (tolerance, other) = (cv.0.pop_var(), cv.0.pop_var());
+            bome(prelude::near(&cv.1, &other, &tolerance))
+        }),
+    ]
+}
+
+fn over<'a>(ok: bool, val: Val) -> jaq_core::ValXs<'a, Val> {
+    // The message is not seen: the meter knows why.
+    box_once(if ok { Ok(val) } else { Err(Exn::from(Error::str("the evaluation is over"))) })
+}
+
+fn on_text(val: &Val, parse: fn(&str) -> Result<Val, String>) -> ValR<Val> {
+    prelude::text(val).and_then(parse).map_err(Error::str)
+}
+
+fn product_is_huge(left: &Val, right: &Val) -> bool {
+    let (text, times) = match (left, right) {
+        (Val::TStr(text) | Val::BStr(text), Val::Num(n)) => (text, n),
+        (Val::Num(n), Val::TStr(text) | Val::BStr(text)) => (text, n),
+        _ => return false,
+    };
+    let times = match times {
+        Num::Int(times) => usize::try_from(*times).unwrap_or(0),
+        Num::BigInt(_) => usize::MAX,
+        Num::Float(_) | Num::Dec(_) => return false,
+    };
+    text.len().saturating_mul(times) > MOST_TEXT
+}
+
+/// An upper bound of the nesting of a JSON text.
+fn nesting(text: &[u8]) -> usize {
+    let (mut depth, mut most) = (0_usize, 0);
+    for byte in text {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(depth);
+    }
+    most
+}
