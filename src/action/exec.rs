@@ -34,3 +34,17 @@ pub enum ExecEffect {
     #[default]
     Opaque,
 }
+
+impl Verb for Exec {
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn by_hand(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Err(Failure::error("not built yet"))
+    }
+}

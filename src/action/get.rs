@@ -1,8 +1,11 @@
 //! `get`: one object by name, or a list by selector.
 
+use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb};
+use crate::cluster::{ErrorKind, Selection, builtin};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -24,4 +27,50 @@ pub struct Get {
     /// The object may be absent: the output is then null, and not an error.
     #[serde(default)]
     pub optional: bool,
+}
+
+impl Verb for Get {
+    fn check(&self) -> Result<(), String> {
+        match (&self.name, &self.selector, &self.fields) {
+            (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
+            (Some(_), None, None) => Ok(()),
+            (Some(_), _, _) => Err("either one object by `name` or several by `selector` and `fields`".to_owned()),
+            (None, _, _) if self.optional => Err("a list may always be empty: `optional` is for one object by `name`".to_owned()),
+            (None, _, _) => Ok(()),
+        }
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let Some(resource) = builtin(&self.kind) else { return Vec::new() };
+        let namespace = if self.all_namespaces { "" } else { self.namespace.as_deref().unwrap_or(namespace) };
+        let verb = if self.name.is_some() { "get" } else { "list" };
+        vec![reading(&resource, verb, namespace, self.name.as_deref().unwrap_or_default())]
+    }
+
+    fn by_hand(&self, namespace: &str) -> Vec<String> {
+        let mut words = vec!["kubectl get".to_owned(), self.kind.to_ascii_lowercase()];
+        words.extend(self.name.as_deref().map(quote));
+        words.push(if self.all_namespaces { "-A".to_owned() } else { format!("-n {}", quote(self.namespace.as_deref().unwrap_or(namespace))) });
+        words.extend(self.selector.as_deref().map(|selector| format!("-l {}", quote(selector))));
+        words.extend(self.fields.as_deref().map(|fields| format!("--field-selector {}", quote(fields))));
+        vec![words.join(" ")]
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let cluster = context.cluster()?;
+        let resource = cluster.resolve(&self.kind).await?;
+        let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
+        if let Some(name) = &self.name {
+            return match cluster.get(&resource, Some(namespace), name).await {
+                Ok(object) => Ok(Output::new(object, "found")),
+                Err(error) if error.kind == ErrorKind::NotFound && self.optional => Ok(Output::new(Value::Null, "absent")),
+                Err(error) if error.kind == ErrorKind::NotFound => Err(Failure::new(super::FailureKind::Failed, error.to_string())),
+                Err(error) => Err(error.into()),
+            };
+        }
+        let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
+        let items = cluster.list(&resource, (!self.all_namespaces).then_some(namespace), &selection).await?;
+        let summary = format!("{} found", items.len());
+        Ok(Output::new(json!({ "items": items }), summary))
+    }
 }

@@ -93,3 +93,17 @@ pub enum Method {
     /// DELETE
     Delete,
 }
+
+impl Verb for Http {
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn by_hand(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Err(Failure::error("not built yet"))
+    }
+}

@@ -4,6 +4,7 @@
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
 mod context;
+mod fan;
 mod scalar;
 
 pub use context::{Context, Failure, FailureKind, Output, Prompt};

@@ -23,3 +23,17 @@ pub struct Wait {
     #[serde(default)]
     pub absent: bool,
 }
+
+impl Verb for Wait {
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn by_hand(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Err(Failure::error("not built yet"))
+    }
+}

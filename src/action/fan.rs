@@ -1,0 +1,184 @@
+//! Fan-out: an action on a workload is an action on all its pods.
+
+use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Which};
+use crate::cluster::{ErrorKind, PodsOf, Resource};
+use futures::{StreamExt, stream};
+use serde_json::{Map, Value, json};
+use std::future::Future;
+
+/// Pods asked at the same time.
+const CONCURRENCY: usize = 16;
+
+/// What came of one pod: an item of the output list, or why there is none.
+pub(super) type Item = Result<Map<String, Value>, Failure>;
+
+impl Target {
+    /// The namespace of the target in a step of this namespace.
+    pub fn namespace<'a>(&'a self, step: &'a str) -> &'a str {
+        self.namespace.as_deref().unwrap_or(step)
+    }
+
+    /// Whether this is one pod by name, so that the output is one item and not a list.
+    pub fn is_one_pod(&self) -> bool {
+        matches!((&self.which, self.kind.to_ascii_lowercase().as_str()), (Which::Name(_), "pod" | "pods" | "po"))
+    }
+
+    /// How the cluster layer is asked for the pods.
+    ///
+    /// # Errors
+    /// When the kind has no pods.
+    pub fn pods(&self) -> Result<PodsOf, Failure> {
+        Ok(match (self.kind.to_ascii_lowercase().as_str(), &self.which) {
+            ("pod" | "pods" | "po", Which::Name(name)) => PodsOf::Pod(name.clone()),
+            ("pod" | "pods" | "po", Which::Selector(selector)) => PodsOf::Selector(selector.clone()),
+            ("service" | "services" | "svc", Which::Name(name)) => PodsOf::Service(name.clone()),
+            (_, Which::Name(name)) => PodsOf::Workload { kind: self.kind.clone(), name: name.clone() },
+            (_, Which::Selector(_)) => return Err(Failure::error(format!("pods are selected with `kind: Pod`, not with `kind: {}`", self.kind))),
+        })
+    }
+
+    /// The permissions that finding the pods needs.
+    pub fn pod_permissions(&self, step: &str) -> Vec<Access> {
+        let namespace = self.namespace(step);
+        let list = |resource: &str, group: &str, verb: &str| Access {
+            verb: verb.to_owned(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            ..Access::default()
+        };
+        match self.pods() {
+            Ok(PodsOf::Pod(_)) => vec![list("pods", "", "get")],
+            Ok(PodsOf::Service(_)) => vec![list("services", "", "get"), list("pods", "", "list")],
+            Ok(PodsOf::Workload { kind, .. }) => {
+                let mut all = vec![list("pods", "", "list")];
+                if let Some(resource) = crate::cluster::builtin(&kind) {
+                    if resource.kind == "Deployment" {
+                        all.push(list("replicasets", "apps", "list"));
+                    }
+                    all.push(list(&resource.plural, &resource.group, "get"));
+                }
+                all
+            }
+            Ok(PodsOf::Selector(_)) | Err(_) => vec![list("pods", "", "list")],
+        }
+    }
+
+    /// The target as an argument of kubectl.
+    pub fn kubectl(&self) -> String {
+        match &self.which {
+            Which::Name(name) => format!("{}/{name}", self.kind.to_ascii_lowercase()),
+            Which::Selector(selector) => format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector)),
+        }
+    }
+}
+
+/// A word for a POSIX shell, quoted if it must be.
+pub(super) fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// A read of one kind in a namespace, as a permission.
+pub(super) fn reading(resource: &Resource, verb: &str, namespace: &str, name: &str) -> Access {
+    Access {
+        verb: verb.to_owned(),
+        group: resource.group.clone(),
+        resource: resource.plural.clone(),
+        namespace: if resource.namespaced { namespace.to_owned() } else { String::new() },
+        name: name.to_owned(),
+        ..Access::default()
+    }
+}
+
+/// The pods of a target: all, or the first ready one by name.
+///
+/// # Errors
+/// When they cannot be listed, or there are none.
+pub(super) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> Result<Vec<Value>, Failure> {
+    let namespace = target.namespace(&context.namespace);
+    let mut found = context.cluster()?.pods(&target.pods()?, namespace).await?;
+    if pods == Pods::One {
+        let ready = found.iter().position(crate::cluster::pod::is_ready).unwrap_or_default();
+        found = found.into_iter().skip(ready).take(1).collect();
+    }
+    if found.is_empty() {
+        return Err(Failure::new(FailureKind::Failed, format!("{target} in namespace {namespace} has no running pod")));
+    }
+    Ok(found)
+}
+
+/// Does the same with every pod at once and gathers the items by pod name. A pod of which nothing is known becomes
+/// `{pod, error}`, which no expectation takes for an answer; if it is so with all of them, the whole action has failed.
+///
+/// # Errors
+/// When no pod gave an answer: the first reason.
+pub(super) async fn each_pod<F, Fut>(pods: &[Value], one: bool, act: F) -> Result<Output, Failure>
+where
+    F: Fn(String, Value) -> Fut,
+    Fut: Future<Output = Item> + Send,
+{
+    let named: Vec<_> = pods.iter().map(|pod| (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), pod.clone())).collect();
+    let names: Vec<_> = named.iter().map(|(name, _)| name.clone()).collect();
+    // the futures are made first: a closure in the stream would have to be general over lifetimes
+    let work: Vec<_> = named.into_iter().map(|(name, pod)| act(name, pod)).collect();
+    let results: Vec<Item> = stream::iter(work).buffered(CONCURRENCY).collect().await;
+    let answered = results.iter().filter(|result| result.is_ok()).count();
+    if let (0, Some(Err(failure))) = (answered, results.iter().find(|result| result.is_err())) {
+        return Err(failure.clone());
+    }
+    let total = results.len();
+    let mut items: Vec<Value> = Vec::with_capacity(total);
+    for (name, result) in names.into_iter().zip(results) {
+        let mut item = Map::from_iter([("pod".to_owned(), Value::from(name))]);
+        match result {
+            Ok(fields) => item.extend(fields),
+            Err(failure) => drop(item.insert("error".to_owned(), Value::from(failure.message))),
+        }
+        items.push(Value::Object(item));
+    }
+    let summary = if answered == total { format!("{total} of {total}") } else { format!("{answered} of {total} answered") };
+    Ok(if one { Output::new(items.pop().unwrap_or_default(), String::new()) } else { Output::new(Value::Array(items), summary) })
+}
+
+/// The fields of an item.
+pub(super) fn item<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Whether an error says something about the target and not about our way to it.
+pub(super) fn is_answer(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::Timeout)
+}
+
+/// A text as JSON, or null.
+pub(super) fn as_json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell_only_where_they_must_be() {
+        for (word, wanted) in [("app=x", "app=x"), ("a b", "'a b'"), ("", "''"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")] {
+            assert_eq!(quote(word), wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_silent_pod_is_an_error_of_its_item_and_all_silent_ones_of_the_action() {
+        let pods = [json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}})];
+        let act = |silent: &'static [&'static str]| {
+            move |name: String, _: Value| async move {
+                if silent.contains(&name.as_str()) { Err(Failure::error("not allowed")) } else { Ok(item([("status", json!(200))])) }
+            }
+        };
+        let output = each_pod(&pods, false, act(&["b"])).await.unwrap();
+        assert_eq!(output.value, json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed"}]));
+        assert_eq!(output.summary, "1 of 2 answered");
+        assert_eq!(each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message, "not allowed");
+        assert_eq!(each_pod(&pods[..1], true, act(&[])).await.unwrap().value, json!({"pod": "a", "status": 200}));
+    }
+}
