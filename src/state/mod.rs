@@ -1,1 +1,15 @@
-//! The pure fold over events: what is done, what is next.
+//! What is known of a run: the fold over its records, used live, on resume and for every report. Pure.
+
+mod run;
+mod step;
+mod summary;
+mod verdict;
+
+pub use run::{IllegalTransition, RunState};
+pub use step::StepState;
+pub use verdict::verdict;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

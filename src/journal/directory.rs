@@ -1,0 +1,75 @@
+//! The directories and files of runs, readable by their owner alone.
+
+use super::Error;
+use etcetera::{BaseStrategy, choose_base_strategy};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Where runs are kept unless told otherwise: `$XDG_STATE_HOME/runbook`, usually `~/.local/state/runbook`.
+///
+/// # Errors
+/// When there is no home directory.
+pub fn default_state_dir() -> Result<PathBuf, Error> {
+    let base = choose_base_strategy().map_err(|_| Error::NoHome)?;
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("runbook"))
+}
+
+pub(super) fn runs_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("runs")
+}
+
+/// The directory of a run. Refuses what could lead elsewhere, such as `../x`.
+pub(super) fn run_dir(state_dir: &Path, run: &str) -> Result<PathBuf, Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if run.is_empty() || !run.bytes().all(plain) {
+        return Err(Error::BadRunId { run: run.to_owned() });
+    }
+    Ok(runs_dir(state_dir).join(run))
+}
+
+pub(super) fn journal_path(run_dir: &Path) -> PathBuf {
+    run_dir.join("journal.jsonl")
+}
+
+/// Makes a directory and those above it that are missing.
+pub(super) fn make_dirs(path: &Path) -> Result<(), Error> {
+    builder(true).create(path).map_err(|source| Error::from_io("make directory", path, source))
+}
+
+/// Makes one directory, which must not exist.
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    builder(false).create(path)
+}
+
+fn builder(recursive: bool) -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(recursive);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Options for a file that only its owner can read.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Writes a whole file, durable when this returns.
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let write = || {
+        let mut file = private().write(true).create(true).truncate(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    write().map_err(|source| Error::from_io("write", path, source))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|source| Error::from_io("sync", path, source))
+}

@@ -1,0 +1,66 @@
+//! From the bytes of a journal to its records: where it ends, and whether it can be trusted. Pure.
+
+use super::Error;
+use super::codec::{self, Refusal};
+use crate::event::{Event, Record};
+use std::path::Path;
+
+/// What the bytes of a journal hold.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// The whole records.
+    pub(super) records: Vec<Record>,
+    /// Length of the whole records in bytes; what follows is a torn tail.
+    pub(super) whole: usize,
+    /// Whether the schema is a later minor version: readable, not to be continued.
+    pub(super) newer: bool,
+}
+
+/// Reads every line. Only the last one may be torn.
+pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
+    let mut scan = Scan { records: Vec::new(), whole: 0, newer: false };
+    let mut version = String::from("of an unknown version");
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let number = index + 1;
+        let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), line: number, reason };
+        let last = scan.whole + line.len() == bytes.len();
+        let decoded = match line.strip_suffix(b"\n") {
+            Some(line) => codec::decode(line),
+            None => Err(Refusal::Damaged("the line does not end".into())),
+        };
+        match decoded {
+            Ok(record) => {
+                if record.seq != number as u64 {
+                    return Err(corrupt(format!("record {} stands where record {number} belongs", record.seq)));
+                }
+                if let Event::RunStarted(header) = &record.event {
+                    scan.newer = is_newer(&header.schema, path)?;
+                    version.clone_from(&header.version);
+                }
+                scan.records.push(record);
+                scan.whole += line.len();
+            }
+            Err(Refusal::Damaged(_)) if last && !codec::begins_with_record(line) => break,
+            Err(Refusal::Damaged(reason)) => return Err(corrupt(reason)),
+            Err(Refusal::Schema(schema)) => return Err(unreadable(schema, path)),
+            Err(Refusal::UnknownEvent(event)) => {
+                return Err(Error::UnknownEvent { path: path.to_path_buf(), line: number, event, version });
+            }
+        }
+    }
+    Ok(scan)
+}
+
+/// Whether `runbook.journal/vMAJOR[.MINOR]` is a later minor version of ours.
+fn is_newer(schema: &str, path: &Path) -> Result<bool, Error> {
+    let rest = schema.strip_prefix(crate::event::JOURNAL_SCHEMA);
+    match rest.map(|rest| rest.strip_prefix('.').and_then(|minor| minor.parse::<u32>().ok()).ok_or(rest)) {
+        Some(Ok(minor)) => Ok(minor > 0),
+        Some(Err("")) => Ok(false),
+        Some(Err(_)) | None => Err(unreadable(schema.to_owned(), path)),
+    }
+}
+
+fn unreadable(schema: String, path: &Path) -> Error {
+    Error::Schema { path: path.to_path_buf(), schema, hint: "use the version that wrote it".into() }
+}

@@ -1,0 +1,227 @@
+//! The fold: one record after the other, and which may follow which.
+
+use super::StepState;
+use crate::event::{
+    Event, FindingConcluded, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    StepFinished, StepRetried, StepStarted, Target,
+};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+/// A record that cannot follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} cannot follow those before it: {text}")]
+pub struct IllegalTransition {
+    /// Place of the refused record.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub text: String,
+}
+
+/// Everything that the records so far say about a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunState {
+    seq: u64,
+    header: Option<(Timestamp, RunStarted)>,
+    /// In the order of first begin. The number is the part of the run (0, then one more with each resume)
+    /// in which the state was reached: only a later part may begin the step again.
+    steps: IndexMap<String, (usize, StepState)>,
+    findings: Vec<FindingConcluded>,
+    not_ruled_out: Vec<NotRuledOut>,
+    interrupted: Option<RunInterrupted>,
+    resumes: Vec<RunResumed>,
+    finished: Option<(Timestamp, RunFinished)>,
+}
+
+impl RunState {
+    /// The state before the first record.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state after all of `records`.
+    ///
+    /// # Errors
+    /// The first record that cannot follow those before it.
+    pub fn replay(records: &[Record]) -> Result<Self, IllegalTransition> {
+        let mut state = Self::new();
+        for record in records {
+            state.apply(record)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes one more record in. A refused record leaves the state as it was.
+    ///
+    /// # Errors
+    /// When the record cannot follow those before it.
+    pub fn apply(&mut self, record: &Record) -> Result<(), IllegalTransition> {
+        let refuse = |text: String| Err(IllegalTransition { seq: record.seq, text });
+        if self.seq.checked_add(1) != Some(record.seq) {
+            return refuse(format!("record {} was expected", self.seq.saturating_add(1)));
+        }
+        match (&record.event, &self.header) {
+            (Event::RunStarted(_), Some(_)) => return refuse("the run has a header already".into()),
+            (Event::RunStarted(_), None) | (_, Some(_)) => {}
+            (_, None) => return refuse("the first record of a run is its header (run_started)".into()),
+        }
+        if self.finished.is_some() && !matches!(record.event, Event::RunResumed(_)) {
+            return refuse("the run is over; only a resume may follow".into());
+        }
+        match &record.event {
+            Event::RunStarted(header) => self.header = Some((record.at, (**header).clone())),
+            Event::RunResumed(resumed) => self.resume(resumed),
+            Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
+            Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
+            Event::StepFinished(finished) => self.end(finished).or_else(refuse)?,
+            Event::FindingConcluded(finding) => {
+                self.forget(&finding.id);
+                self.findings.push(finding.clone());
+            }
+            Event::FindingNotRuledOut(open) => {
+                self.forget(&open.id);
+                self.not_ruled_out.push(open.clone());
+            }
+            Event::RunInterrupted(interrupted) => self.interrupted = Some(interrupted.clone()),
+            Event::RunFinished(finished) => self.finished = Some((record.at, finished.clone())),
+        }
+        self.seq = record.seq;
+        Ok(())
+    }
+
+    /// Findings are conclusions from all steps of a part: the next part draws them anew.
+    fn resume(&mut self, resumed: &RunResumed) {
+        self.resumes.push(resumed.clone());
+        self.findings.clear();
+        self.not_ruled_out.clear();
+        self.interrupted = None;
+        self.finished = None;
+    }
+
+    fn forget(&mut self, finding: &str) {
+        self.findings.retain(|known| known.id != finding);
+        self.not_ruled_out.retain(|known| known.id != finding);
+    }
+
+    fn begin(&mut self, at: Timestamp, started: &StepStarted) -> Result<(), String> {
+        let part = self.resumes.len();
+        if let Some((known, state)) = self.steps.get(&started.path)
+            && *known == part
+        {
+            let how = if state.outcome().is_some() { "over" } else { "begun" };
+            return Err(format!("step `{}` is {how} already in this part of the run", started.path));
+        }
+        let state = StepState::Begun { started: started.clone(), at, last_failure: None };
+        self.steps.insert(started.path.clone(), (part, state));
+        Ok(())
+    }
+
+    fn retry(&mut self, retried: &StepRetried) -> Result<(), String> {
+        match self.steps.get_mut(&retried.path) {
+            Some((_, StepState::Begun { last_failure, .. })) => {
+                *last_failure = Some(retried.reason.clone());
+                Ok(())
+            }
+            Some((_, StepState::Finished(_))) => Err(format!("step `{}` is over and cannot be retried", retried.path)),
+            None => Err(format!("step `{}` was retried without having begun", retried.path)),
+        }
+    }
+
+    /// A step that was begun before a crash may end without beginning again: a resume that finds its change done
+    /// records just the outcome.
+    fn end(&mut self, finished: &StepFinished) -> Result<(), String> {
+        let part = self.resumes.len();
+        let not_done = finished.attempts == 0
+            && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
+        match self.steps.get(&finished.path) {
+            Some((_, StepState::Begun { .. })) => {}
+            Some((known, StepState::Finished(_))) if not_done && *known < part => {}
+            Some((_, StepState::Finished(_))) => {
+                return Err(format!("step `{}` is over already and was not begun again", finished.path));
+            }
+            None if not_done => {}
+            None => return Err(format!("step `{}` ended without having begun", finished.path)),
+        }
+        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.clone()))));
+        Ok(())
+    }
+
+    /// Place of the last record; 0 before the first. The next record has this plus one.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The header; none before the first record.
+    pub fn header(&self) -> Option<&RunStarted> {
+        self.header.as_ref().map(|(_, header)| header)
+    }
+
+    /// When the run began.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.header.as_ref().map(|(at, _)| *at)
+    }
+
+    /// Where the run acts: as of the last resume, if there was one.
+    pub fn target(&self) -> Option<&Target> {
+        self.resumes.last().map(|resumed| &resumed.target).or_else(|| self.header().map(|header| &header.target))
+    }
+
+    /// Every step that has begun or ended, in the order of first begin.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &StepState)> {
+        self.steps.iter().map(|(path, (_, state))| (path.as_str(), state))
+    }
+
+    /// What is known of the step at `path`.
+    pub fn step(&self, path: &str) -> Option<&StepState> {
+        self.steps.get(path).map(|(_, state)| state)
+    }
+
+    /// The outcome of the step at `path`; none while it has not ended.
+    pub fn finished(&self, path: &str) -> Option<&StepFinished> {
+        match self.step(path)? {
+            StepState::Begun { .. } => None,
+            StepState::Finished(finished) => Some(finished),
+        }
+    }
+
+    /// Paths of the steps that have begun and not ended: in flight while the run lives, in doubt after a crash.
+    pub fn in_doubt(&self) -> Vec<&str> {
+        self.steps().filter(|(_, state)| state.outcome().is_none()).map(|(path, _)| path).collect()
+    }
+
+    /// Paths of planned steps of which no record speaks.
+    pub fn not_begun(&self) -> Vec<&str> {
+        let planned = self.header().map(|header| header.steps.as_slice()).unwrap_or_default();
+        planned.iter().map(|step| step.path.as_str()).filter(|path| !self.steps.contains_key(*path)).collect()
+    }
+
+    /// Concluded causes of the current part of the run.
+    pub fn findings(&self) -> &[FindingConcluded] {
+        &self.findings
+    }
+
+    /// Causes that could not be excluded in the current part of the run.
+    pub fn not_ruled_out(&self) -> &[NotRuledOut] {
+        &self.not_ruled_out
+    }
+
+    /// The request to stop in the current part of the run, if there was one.
+    pub fn interrupted(&self) -> Option<&RunInterrupted> {
+        self.interrupted.as_ref()
+    }
+
+    /// Each resume, oldest first.
+    pub fn resumes(&self) -> &[RunResumed] {
+        &self.resumes
+    }
+
+    /// The end of the run; none while it runs, after a crash, and again after a resume.
+    pub fn end_of_run(&self) -> Option<&RunFinished> {
+        self.finished.as_ref().map(|(_, finished)| finished)
+    }
+
+    /// When the run ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.finished.as_ref().map(|(at, _)| *at)
+    }
+}

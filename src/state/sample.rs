@@ -1,0 +1,203 @@
+//! Records for tests: a run told step by step.
+
+use crate::event::{
+    Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, Outcome, PlannedStep, Record, RunFinished,
+    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+};
+use crate::expression::{JudgedItem, Judgement, Truth};
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Map, Value, json};
+
+pub(crate) const RUN: &str = "01K9ZQ4T0000000000LEADER42";
+
+pub(crate) struct Story {
+    pub(crate) records: Vec<Record>,
+}
+
+impl Story {
+    pub(crate) fn new(mode: Mode, steps: &[(&str, &str)]) -> Self {
+        let mut story = Self { records: Vec::new() };
+        story.push(Event::RunStarted(Box::new(RunStarted {
+            schema: JOURNAL_SCHEMA.into(),
+            run: RUN.into(),
+            runbook: "ta-bot/no-signals".into(),
+            title: "TA Bot generates no signals".into(),
+            digest: "sha256:00".into(),
+            mode,
+            target: Target {
+                context: Some("prod-eu".into()),
+                namespace: Some("petrosa-apps".into()),
+                ..Target::default()
+            },
+            params: Map::new(),
+            steps: steps
+                .iter()
+                .map(|(path, title)| PlannedStep {
+                    path: (*path).into(),
+                    title: (*title).into(),
+                    action: "get".into(),
+                    effect: Effect::Read,
+                    digest: "sha256:01".into(),
+                })
+                .collect(),
+            version: "0.1.0".into(),
+            host: "host-a".into(),
+            arguments: vec!["runbook".into(), "run".into(), "ta-bot/no-signals".into()],
+        })));
+        story
+    }
+
+    pub(crate) fn push(&mut self, event: Event) -> &mut Self {
+        let seq = self.records.len() as u64 + 1;
+        let at = Timestamp::UNIX_EPOCH + (seq as i64).seconds();
+        self.records.push(Record { seq, at, event });
+        self
+    }
+
+    pub(crate) fn begin(&mut self, path: &str, title: &str) -> &mut Self {
+        self.push(Event::StepStarted(started(path, title, "get")))
+    }
+
+    pub(crate) fn begin_group(&mut self, path: &str, title: &str) -> &mut Self {
+        self.push(Event::StepStarted(started(path, title, "group")))
+    }
+
+    pub(crate) fn end(&mut self, finished: StepFinished) -> &mut Self {
+        self.push(Event::StepFinished(Box::new(finished)))
+    }
+
+    pub(crate) fn done(&mut self, finished: StepFinished) -> &mut Self {
+        let begun = StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
+        self.push(Event::StepStarted(begun)).end(finished)
+    }
+
+    pub(crate) fn resume(&mut self) -> &mut Self {
+        self.push(Event::RunResumed(RunResumed {
+            host: "host-b".into(),
+            target: Target { context: Some("prod-eu".into()), ..Target::default() },
+            digest: "sha256:00".into(),
+            kept: vec![],
+            changed: vec![],
+        }))
+    }
+
+    pub(crate) fn finding(&mut self, id: &str, cause: &str, command: &str) -> &mut Self {
+        self.push(Event::FindingConcluded(FindingConcluded {
+            id: id.into(),
+            severity: Severity::Critical,
+            cause: cause.into(),
+            steps: vec!["leader".into()],
+            remedy: None,
+            command: Some(command.into()),
+        }))
+    }
+
+    pub(crate) fn open(&mut self, id: &str, because: &str) -> &mut Self {
+        self.push(Event::FindingNotRuledOut(NotRuledOut { id: id.into(), because: because.into() }))
+    }
+
+    pub(crate) fn finish(&mut self, verdict: Verdict, exit_code: u8, next: &[&str]) -> &mut Self {
+        let next = next.iter().map(|command| (*command).to_owned()).collect();
+        self.push(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms: 400, next }))
+    }
+}
+
+pub(crate) fn started(path: &str, title: &str, action: &str) -> StepStarted {
+    StepStarted {
+        path: path.into(),
+        id: path.rsplit('/').next().unwrap_or(path).into(),
+        title: title.into(),
+        action: action.into(),
+        effect: Effect::Read,
+        digest: "sha256:01".into(),
+    }
+}
+
+pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str) -> StepFinished {
+    let not_done = matches!(outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
+    StepFinished {
+        path: path.into(),
+        id: path.rsplit('/').next().unwrap_or(path).into(),
+        title: title.into(),
+        action: "get".into(),
+        effect: Effect::Read,
+        digest: "sha256:01".into(),
+        outcome,
+        severity: Severity::Critical,
+        summary: summary.into(),
+        reason: String::new(),
+        attempts: u32::from(!not_done),
+        duration_ms: if not_done { 0 } else { 42 },
+        expectations: vec![],
+        output: Value::Null,
+    }
+}
+
+pub(crate) fn judged(that: &str, outcome: Truth, expected: Value, actual: Value, items: &[(&str, Value)]) -> Judgement {
+    Judgement {
+        that: that.into(),
+        outcome,
+        expected,
+        actual,
+        items: items.iter().map(|(name, value)| JudgedItem { name: (*name).into(), value: value.clone() }).collect(),
+        reason: String::new(),
+        message: None,
+    }
+}
+
+/// The diagnosis that finds something.
+pub(crate) fn diagnosis() -> Story {
+    let steps = [
+        ("pods", "Every TA Bot pod is ready"),
+        ("errors", "No error still holds in the last 15m"),
+        ("health", "Ask every pod for its health"),
+        ("leader", "Exactly one pod leads"),
+        ("mysql", "Every pod is connected to MySQL"),
+        ("candles", "Enough candles to analyse"),
+        ("analyze", "Trigger one analysis"),
+    ];
+    let mut story = Story::new(Mode::Run, &steps);
+    let step = |path: &str, outcome, summary: &str| {
+        let title = steps.iter().find(|step| step.0 == path).map_or("", |step| step.1);
+        finished(path, title, outcome, summary)
+    };
+    let leader = judged(
+        ".is_leader",
+        Truth::False,
+        json!(1),
+        json!(0),
+        &[
+            ("pod/petrosa-ta-bot-7d9f8b6c5d-spgqs", json!({"is_leader": false, "leader_id": null})),
+            ("pod/petrosa-ta-bot-7d9f8b6c5d-x2lkd", json!({"is_leader": false, "leader_id": null})),
+            ("pod/petrosa-ta-bot-7d9f8b6c5d-zz81p", json!({"is_leader": false, "leader_id": null})),
+        ],
+    );
+    let leader = Judgement {
+        reason: "0 of 3, want 1".into(),
+        message: Some("exactly one pod must hold the leader lease".into()),
+        ..leader
+    };
+    let passing = judged(".status == \"True\"", Truth::True, json!(true), json!(true), &[]);
+    let pods = StepFinished {
+        expectations: vec![passing],
+        output: json!({"items": [{"name": "petrosa-ta-bot-7d9f8b6c5d-spgqs"}]}),
+        ..step("pods", Outcome::Passed, "3 of 3")
+    };
+    story
+        .done(pods)
+        .done(StepFinished { duration_ms: 61, ..step("errors", Outcome::Passed, "3 pods") })
+        .done(StepFinished { duration_ms: 38, attempts: 2, ..step("health", Outcome::Passed, "3 of 3") })
+        .done(StepFinished { expectations: vec![leader], ..step("leader", Outcome::Failed, "0 of 3, want 1") })
+        .done(StepFinished { duration_ms: 1250, ..step("mysql", Outcome::Passed, "3 of 3, ≤ 12 ms") })
+        .done(StepFinished {
+            reason: "pods \"petrosa-ta-bot-7d9f8b6c5d-spgqs\" is forbidden: User \"oncall\" cannot create resource \
+                     \"pods/exec\" in API group \"\" in the namespace \"petrosa-apps\""
+                .into(),
+            ..step("candles", Outcome::Error, "403: exec is not allowed")
+        })
+        .end(StepFinished { reason: "needs --set exercise=true".into(), ..step("analyze", Outcome::Skipped, "") })
+        .finding("leader-stuck", "leader election is stuck, no pod leads", "runbook run ta-bot/restart")
+        .open("candles-insufficient", "step candles was not allowed to look")
+        .finish(Verdict::Failed, 1, &["runbook run ta-bot/restart"]);
+    story
+}

@@ -1,0 +1,51 @@
+//! What is known of one step.
+
+use crate::event::{Outcome, StepFinished, StepStarted};
+use jiff::Timestamp;
+
+/// A step that has begun or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepState {
+    /// Begun, no outcome yet: it runs, or the process died in it.
+    Begun {
+        /// What began.
+        started: StepStarted,
+        /// When it began.
+        at: Timestamp,
+        /// Why the last attempt that failed did so, if one did.
+        last_failure: Option<String>,
+    },
+    /// Over.
+    Finished(Box<StepFinished>),
+}
+
+impl StepState {
+    /// What the step is called for a person.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Begun { started, .. } => &started.title,
+            Self::Finished(finished) => &finished.title,
+        }
+    }
+
+    /// The verb, or `group`.
+    pub fn action(&self) -> &str {
+        match self {
+            Self::Begun { started, .. } => &started.action,
+            Self::Finished(finished) => &finished.action,
+        }
+    }
+
+    /// How it ended; none while it has not.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Begun { .. } => None,
+            Self::Finished(finished) => Some(finished.outcome),
+        }
+    }
+}
+
+/// Whether `path` lies inside the step at `ancestor`: in a group, a loop or a called runbook.
+pub(super) fn is_within(path: &str, ancestor: &str) -> bool {
+    path.strip_prefix(ancestor).is_some_and(|rest| rest.starts_with('/') || rest.starts_with('['))
+}

@@ -1,0 +1,120 @@
+//! The summary document of a state.
+
+use super::{RunState, StepState};
+use crate::event::{Counts, Effect, Mode, SUMMARY_SCHEMA, Severity, StepFinished, StepSummary, Summary};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+impl RunState {
+    /// The run in one document; also of a run that has not ended, whose `ended` and `verdict` are none.
+    pub fn summary(&self) -> Summary {
+        let header = self.header();
+        let started = self.started_at().unwrap_or(Timestamp::UNIX_EPOCH);
+        let end = self.end_of_run();
+        let mode = match header.map_or(Mode::Run, |header| header.mode) {
+            Mode::Run if !self.resumes().is_empty() => Mode::Resume,
+            mode => mode,
+        };
+        let run = header.map(|header| header.run.clone()).unwrap_or_default();
+        Summary {
+            schema: SUMMARY_SCHEMA.into(),
+            runbook: header.map(|header| header.runbook.clone()).unwrap_or_default(),
+            title: header.map(|header| header.title.clone()).unwrap_or_default(),
+            digest: self
+                .resumes()
+                .last()
+                .map(|resumed| resumed.digest.clone())
+                .or_else(|| header.map(|header| header.digest.clone()))
+                .unwrap_or_default(),
+            mode,
+            started,
+            ended: self.ended_at(),
+            duration_ms: self.ended_at().map(|ended| milliseconds(started, ended)),
+            target: self.target().cloned().unwrap_or_default(),
+            params: header.map(|header| header.params.clone()).unwrap_or_default(),
+            verdict: end.map(|end| end.verdict),
+            exit_code: end.map(|end| end.exit_code),
+            counts: self.counts(),
+            steps: self.steps().map(|(path, step)| step_summary(path, step)).collect(),
+            findings: self.findings().to_vec(),
+            not_ruled_out: self.not_ruled_out().to_vec(),
+            changes: if mode == Mode::DryRun { Vec::new() } else { self.changes() },
+            next: match end {
+                Some(end) => end.next.clone(),
+                None if run.is_empty() => Vec::new(),
+                None => vec![format!("runbook resume {run}")],
+            },
+            run,
+        }
+    }
+
+    /// Ended steps by outcome. Groups stand for their steps and are not counted.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (_, step) in self.steps() {
+            if let (Some(outcome), true) = (step.outcome(), step.action() != "group") {
+                counts.add(outcome);
+            }
+        }
+        counts
+    }
+
+    /// Changes made in the cluster, oldest first: the `changes` in the outputs of steps that can write, each with the
+    /// path of its `step`.
+    pub fn changes(&self) -> Vec<Value> {
+        self.steps()
+            .filter_map(|(path, _)| self.finished(path))
+            .filter(|step| matches!(step.effect, Effect::Write | Effect::Opaque))
+            .flat_map(changes_of)
+            .collect()
+    }
+}
+
+fn changes_of(step: &StepFinished) -> Vec<Value> {
+    let listed = step.output.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let with_step = |change: &Value| {
+        let mut whole = json!({ "step": step.path });
+        if let (Some(whole), Some(fields)) = (whole.as_object_mut(), change.as_object()) {
+            whole.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        whole
+    };
+    listed.iter().map(with_step).collect()
+}
+
+fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.as_millisecond().saturating_sub(from.as_millisecond())).unwrap_or(0)
+}
+
+fn step_summary(path: &str, step: &StepState) -> StepSummary {
+    match step {
+        StepState::Begun { started, last_failure, .. } => StepSummary {
+            id: started.id.clone(),
+            path: path.to_owned(),
+            title: started.title.clone(),
+            action: started.action.clone(),
+            effect: started.effect,
+            outcome: None,
+            severity: Severity::default(),
+            summary: String::new(),
+            reason: last_failure.clone().unwrap_or_default(),
+            attempts: 0,
+            duration_ms: 0,
+            expectations: Vec::new(),
+        },
+        StepState::Finished(finished) => StepSummary {
+            id: finished.id.clone(),
+            path: path.to_owned(),
+            title: finished.title.clone(),
+            action: finished.action.clone(),
+            effect: finished.effect,
+            outcome: Some(finished.outcome),
+            severity: finished.severity,
+            summary: finished.summary.clone(),
+            reason: finished.reason.clone(),
+            attempts: finished.attempts,
+            duration_ms: finished.duration_ms,
+            expectations: finished.expectations.clone(),
+        },
+    }
+}
