@@ -43,7 +43,7 @@ pub enum CatalogueError {
         near: Option<String>,
     },
     /// It has faults.
-    #[error("{} in {}", count(diagnostics.len(), "error"), diagnostics.first().and_then(|d| d.file.clone()).unwrap_or_default())]
+    #[error("{} in {}", count(diagnostics.len(), "error"), diagnostics.first().and_then(|d| d.file.as_ref()).map(|file| file.display().to_string()).unwrap_or_default())]
     Invalid {
         /// The faults.
         diagnostics: Vec<Diagnostic>,
@@ -236,7 +236,7 @@ fn name_of(path: &Path) -> Option<String> {
 }
 
 fn read(path: &Path) -> Result<String, CatalogueError> {
-    let failed = |message: String| CatalogueError::Invalid { diagnostics: vec![Diagnostic::without_source("RB0001", path.display().to_string(), message)] };
+    let failed = |message: String| CatalogueError::Invalid { diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())] };
     let length = fs::metadata(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
     if length.is_dir() {
         return Err(failed("is a folder, not a runbook".to_owned()));
@@ -256,5 +256,6 @@ fn read_runbook(name: &str, file: &str, text: String) -> Result<Runbook, Catalog
 }
 
 fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {
-    Diagnostic::at(fault.code, fault.message, file, source.clone(), fault.span, fault.label).with_notes(fault.notes)
+    let diagnostic = Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone()).with_label(fault.span, fault.label);
+    fault.notes.into_iter().fold(diagnostic, Diagnostic::with_note)
 }

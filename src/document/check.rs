@@ -43,7 +43,7 @@ struct Around {
 }
 
 /// Checks a runbook whose parts are right each for itself.
-pub fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> {
+pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut places = BTreeMap::new();
     let mut clock = 0;

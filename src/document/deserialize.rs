@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Name of the newtype whose scalars are jq programs and not templates.
-pub const JQ: &str = "Jq";
+pub(super) const JQ: &str = "Jq";
 
 /// Attempts at one value: each finds at least one more fault.
 const MAX_FAULTS: usize = 64;
 
 /// What was found on the way.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     /// What is wrong.
     pub faults: Vec<Fault>,
     /// Places of the scalars that are jq programs.
@@ -27,12 +27,12 @@ pub struct Found {
 }
 
 /// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be made of the rest.
-pub fn from_node<'de, T: de::Deserialize<'de>>(node: &'de Node) -> (Option<T>, Found) {
+pub(super) fn from_node<'de, T: de::Deserialize<'de>>(node: &'de Node) -> (Option<T>, Found) {
     from_node_seed(node, std::marker::PhantomData::<T>)
 }
 
 /// As [`from_node`], where what is read depends on a value.
-pub fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de Node, seed: S) -> (Option<S::Value>, Found) {
+pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de Node, seed: S) -> (Option<S::Value>, Found) {
     let mut poisoned = BTreeSet::new();
     let mut faults = Vec::<Fault>::new();
     loop {
@@ -57,7 +57,7 @@ pub fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de Node, see
 }
 
 /// Whether a text has a template in it.
-pub fn has_template(text: &str) -> bool {
+pub(super) fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 

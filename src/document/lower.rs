@@ -115,7 +115,7 @@ struct RemedyFields {
 }
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
-pub fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
+pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
     let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new() };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use std::ops::Range;
 
 /// Largest accepted document, in bytes.
-pub const MAX_BYTES: usize = 1 << 20;
+pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Deepest accepted nesting.
 const MAX_DEPTH: usize = 64;
 
@@ -146,7 +146,7 @@ impl Node {
 ///
 /// # Errors
 /// Every fault that the text has on this level; a syntax error ends the reading.
-pub fn parse(source: &str) -> Result<Node, Vec<Fault>> {
+pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     if source.len() > MAX_BYTES {
         let message = format!("the document has {} bytes, more than the {MAX_BYTES} that a runbook may have", source.len());
         return Err(vec![Fault::new("RB0001", 0..0, message, "")]);
