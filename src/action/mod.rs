@@ -8,6 +8,7 @@ mod fan;
 mod scalar;
 
 pub use context::{Context, Failure, FailureKind, Output, Prompt};
+pub use fan::quote as shell_word;
 pub use scalar::{Duration, JqText, Pods, Target, Which};
 
 pub use crate::cluster::Access;

@@ -1,1 +1,106 @@
-//! Document and parameters to a plan: resolved order, permissions, digest. Pure.
+//! Document and parameters to a plan: what would happen, before it happens. Pure.
+
+mod command;
+mod params;
+mod permissions;
+
+pub use command::{Invocation, command_line};
+pub use params::{Given, ParamError, resolve};
+pub use permissions::{PlannedAction, actions};
+
+use crate::document::{Body, Runbook, Step};
+use crate::event::PlannedStep;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A runbook with its parameters and all that it calls.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The runbook.
+    pub runbook: Arc<Runbook>,
+    /// The runbook and all that it calls, by name.
+    pub loaded: BTreeMap<String, Arc<Runbook>>,
+    /// Resolved parameters.
+    pub params: Map<String, Value>,
+    /// Namespace of the steps; that of the context if none is written.
+    pub namespace: Option<String>,
+    /// `sha256:…` over the texts of the runbook and of all that it calls.
+    pub digest: String,
+}
+
+impl Plan {
+    /// Plans a run.
+    ///
+    /// # Errors
+    /// Every parameter that is missing, unknown or wrong, or a namespace that cannot be rendered.
+    pub fn new(name: &str, loaded: BTreeMap<String, Arc<Runbook>>, given: &[Given], namespace: Option<&str>) -> Result<Self, Vec<ParamError>> {
+        let Some(runbook) = loaded.get(name).cloned() else {
+            return Err(vec![ParamError { name: String::new(), message: format!("runbook {name} is not loaded") }]);
+        };
+        let mut given = given.to_vec();
+        if let Some(namespace) = namespace.filter(|_| runbook.params.contains_key("namespace")) {
+            given.push(Given { name: "namespace".to_owned(), value: Value::from(namespace), is_text: true });
+        }
+        let params = resolve(&runbook.params, &given)?;
+        let written = match &runbook.namespace {
+            Some(deferred) => Some(deferred.render_text(&context(&params)).map_err(|error| vec![ParamError { name: "namespace".to_owned(), message: error.to_string() }])?),
+            None => None,
+        };
+        let namespace = written.or_else(|| namespace.map(str::to_owned));
+        let digest = digest(loaded.values().map(|runbook| (runbook.name.as_str(), runbook.source.as_ref())));
+        Ok(Self { runbook, loaded, params, namespace, digest })
+    }
+
+    /// The steps as far as they are known before the run.
+    pub fn steps(&self) -> Vec<PlannedStep> {
+        let mut steps = Vec::new();
+        for step in self.runbook.steps.iter().chain(&self.runbook.always) {
+            planned(step, &self.runbook, &context(&self.params), "", &mut steps);
+        }
+        steps
+    }
+
+    /// The parameters with secret ones masked.
+    pub fn shown_params(&self) -> Map<String, Value> {
+        let shown = |name: &String, value: &Value| {
+            let secret = self.runbook.params.get(name).is_some_and(|param| param.secret) && !value.is_null();
+            (name.clone(), if secret { Value::from("[secret]") } else { value.clone() })
+        };
+        self.params.iter().map(|(name, value)| shown(name, value)).collect()
+    }
+}
+
+/// What templates see before the run.
+pub fn context(params: &Map<String, Value>) -> Value {
+    json!({ "params": params })
+}
+
+/// Digest of a step as written: a resume keeps a finished step only if this is unchanged.
+pub fn step_digest(runbook: &Runbook, step: &Step) -> String {
+    let text = runbook.source.get(step.span.clone()).unwrap_or_default();
+    digest([(step.id.as_str(), text.trim_end())].into_iter())
+}
+
+fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in texts {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn planned(step: &Step, runbook: &Runbook, context: &Value, prefix: &str, into: &mut Vec<PlannedStep>) {
+    let path = format!("{prefix}{}", step.id);
+    let title = step.title.render_text(context).unwrap_or_else(|_| step.id.clone());
+    into.push(PlannedStep { path: path.clone(), title, action: step.verb().to_owned(), effect: step.effect(), digest: step_digest(runbook, step) });
+    // what is in a loop has as many paths as the list has items, which only the run knows
+    if let (Body::Group(group), None) = (&step.body, &step.for_each) {
+        group.children().for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
+    }
+}

@@ -1,0 +1,93 @@
+//! From what was given to validated values.
+
+use crate::diagnostic::nearest;
+use crate::document::Param;
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+/// A value that was given for a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// Name of the parameter.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+    /// Whether it came as text and is read by the parameter's type.
+    pub is_text: bool,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("parameter `{name}` {message}")]
+pub struct ParamError {
+    /// Its name.
+    pub name: String,
+    /// What is wrong, to be read after the name.
+    pub message: String,
+}
+
+/// Resolves parameters in the order of declaration; what is given later wins.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn resolve(declared: &IndexMap<String, Param>, given: &[Given]) -> Result<Map<String, Value>, Vec<ParamError>> {
+    let mut errors: Vec<ParamError> = Vec::new();
+    for given in given.iter().filter(|given| !declared.contains_key(&given.name)) {
+        let message = match nearest(&given.name, declared.keys().map(String::as_str)) {
+            Some(near) => format!("is unknown; did you mean `{near}`?"),
+            None if declared.is_empty() => "is unknown: this runbook has no parameters".to_owned(),
+            None => format!("is unknown; there are {}", declared.keys().cloned().collect::<Vec<_>>().join(", ")),
+        };
+        errors.push(ParamError { name: given.name.clone(), message });
+    }
+    let mut resolved = Map::new();
+    for (name, param) in declared {
+        let value = match given.iter().rfind(|given| given.name == *name) {
+            Some(Given { value: Value::String(text), is_text: true, .. }) => param.parse(text),
+            Some(given) => param.validate(&given.value).map(|()| given.value.clone()),
+            None => match &param.default {
+                Some(default) => Ok(default.clone()),
+                None if param.optional => Ok(Value::Null),
+                None => Err(format!("is missing: --set {name}={}", param.kind.as_str().to_uppercase())),
+            },
+        };
+        match value {
+            Ok(value) => drop(resolved.insert(name.clone(), value)),
+            Err(message) => errors.push(ParamError { name: name.clone(), message }),
+        }
+    }
+    if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn declared() -> IndexMap<String, Param> {
+        serde_json::from_value(json!({
+            "namespace": {"type": "string", "default": "petrosa-apps"},
+            "replicas": {"type": "int", "min": 0, "max": 5},
+            "symbol": {"type": "string", "optional": true},
+        }))
+        .unwrap()
+    }
+
+    fn text(name: &str, value: &str) -> Given {
+        Given { name: name.into(), value: value.into(), is_text: true }
+    }
+
+    #[test]
+    fn later_values_win_and_texts_get_their_type() {
+        let given = [text("replicas", "1"), Given { name: "replicas".into(), value: json!(3), is_text: false }];
+        assert_eq!(Value::Object(resolve(&declared(), &given).unwrap()), json!({"namespace": "petrosa-apps", "replicas": 3, "symbol": null}));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let errors = resolve(&declared(), &[text("namespcae", "x"), text("replicas", "many")]).unwrap_err();
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["parameter `namespcae` is unknown; did you mean `namespace`?", "parameter `replicas` `many` is not a whole number"]);
+        assert_eq!(resolve(&declared(), &[]).unwrap_err()[0].message, "is missing: --set replicas=INT");
+    }
+}
