@@ -221,7 +221,7 @@ impl Doing {
             ErrorKind::Forbidden => {
                 format!("{server} refused to {deed}: {text}; if this is a missing permission, ask for a Role that grants it")
             }
-            ErrorKind::NotFound => text,
+            ErrorKind::NotFound => format!("cannot {deed}: {text}"),
             ErrorKind::Unsupported => format!("{server} cannot {deed}: {text} (HTTP {code})"),
             ErrorKind::Throttled => format!("{server} asks to wait before it can {deed}: {text}"),
             ErrorKind::Timeout => format!("{server} timed out while it was to {deed}: {text}"),

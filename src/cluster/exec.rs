@@ -269,7 +269,14 @@ fn read_status(data: &[u8]) -> Exit {
             Err(_) => Exit::Unknown(format!("the server reports the exit code {digits:?}: {text}")),
         };
     }
-    if is_start_failure(text) { Exit::NotStarted(text.to_owned()) } else { Exit::Unknown(text.to_owned()) }
+    if is_start_failure(text) { Exit::NotStarted(start_reason(text).to_owned()) } else { Exit::Unknown(text.to_owned()) }
+}
+
+/// Runtimes wrap the reason in layers that say only that it failed.
+fn start_reason(text: &str) -> &str {
+    const LAST_LAYER: &str = "unable to start container process: ";
+    let text = text.rfind(LAST_LAYER).map_or(text, |start| &text[start + LAST_LAYER.len()..]);
+    text.strip_suffix(": unknown").unwrap_or(text)
 }
 
 /// What container runtimes say when nothing ran.
@@ -294,7 +301,7 @@ fn not_started(code: i32, stdout: &[u8], stderr: &[u8]) -> Option<String> {
     }
     let texts = [stderr, stdout].map(String::from_utf8_lossy);
     let text = texts.iter().find(|text| text.trim_start().starts_with("OCI runtime exec failed"))?;
-    Some(one_line(text, 500))
+    Some(one_line(start_reason(text.trim()), 500))
 }
 
 /// Keeps the first bytes up to a limit and drops the rest.
@@ -368,8 +375,8 @@ mod tests {
                 Exit::Code(3),
             ),
             (
-                r#"{"status":"Failure","reason":"InternalError","message":"OCI runtime exec failed: exec: \"nope\": executable file not found in $PATH"}"#,
-                Exit::NotStarted(r#"OCI runtime exec failed: exec: "nope": executable file not found in $PATH"#.into()),
+                r#"{"status":"Failure","reason":"InternalError","message":"OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown"}"#,
+                Exit::NotStarted(r#"exec: "nope": executable file not found in $PATH"#.into()),
             ),
             (r#"{"status":"Failure","message":"error dialing backend"}"#, Exit::Unknown("error dialing backend".into())),
             (

@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn reads_samples() {
-        let cases: [(&str, &str, &[(&str, &str)], f64, Option<i64>); 9] = [
+        type Labels = &'static [(&'static str, &'static str)];
+        let cases: [(&str, &str, Labels, f64, Option<i64>); 9] = [
             ("up 1", "up", &[], 1.0, None),
             ("up{} 1 1700000000000", "up", &[], 1.0, Some(1_700_000_000_000)),
             ("up 1 1700000000.5", "up", &[], 1.0, Some(1_700_000_000_500)),

@@ -160,9 +160,10 @@ impl Forward {
     }
 }
 
-/// Kubelets wrap the reason in several layers that repeat pod and port.
+/// Kubelets wrap the reason in several layers that repeat pod and port, and add that IPv6 failed as well.
 fn last_cause(text: &str) -> &str {
-    text.find("dial tcp").map_or(text, |start| &text[start..])
+    let text = text.find("dial tcp").map_or(text, |start| &text[start..]);
+    text.split(" IPv6 ").next().unwrap_or(text)
 }
 
 fn shown(namespace: &str, pod: &str, port: u16) -> String {

@@ -26,6 +26,8 @@ mod watch;
 mod real;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use access::{Access, AccessAnswer};
 pub use client::{Cluster, Target};

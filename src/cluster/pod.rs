@@ -345,3 +345,155 @@ fn filled(value: &Value) -> Option<&str> {
 fn timestamp(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(status: Value) -> Value {
+        json!({"kind": "Pod", "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
+               "spec": {"containers": [{"name": "c"}, {"name": "d"}], "initContainers": [{"name": "i"}, {"name": "j"}]},
+               "status": status})
+    }
+
+    fn waiting(reason: &str) -> Value {
+        json!({"name": "c", "ready": false, "restartCount": 7, "state": {"waiting": {"reason": reason, "message": "text"}}})
+    }
+
+    #[test]
+    fn shows_the_status_that_kubectl_shows() {
+        let running = json!({"name": "c", "ready": true, "state": {"running": {}}});
+        let completed = json!({"name": "c", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
+        let killed = json!({"name": "d", "state": {"terminated": {"exitCode": 137, "signal": 9}}});
+        let failed = json!({"name": "d", "state": {"terminated": {"exitCode": 2}}});
+        let through = json!({"name": "i", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
+        let cases = [
+            (json!({}), "Unknown"),
+            (json!({"phase": "Pending"}), "Pending"),
+            (json!({"phase": "Failed", "reason": "Evicted"}), "Evicted"),
+            (json!({"phase": "Running", "containerStatuses": [running]}), "Running"),
+            (json!({"phase": "Running", "containerStatuses": [waiting("CrashLoopBackOff"), running]}), "CrashLoopBackOff"),
+            (json!({"phase": "Running", "containerStatuses": [completed, running]}), "NotReady"),
+            (
+                json!({"phase": "Running", "containerStatuses": [completed, running],
+                       "conditions": [{"type": "Ready", "status": "True"}]}),
+                "Running",
+            ),
+            (json!({"phase": "Succeeded", "containerStatuses": [completed]}), "Completed"),
+            (json!({"phase": "Failed", "containerStatuses": [killed]}), "Signal:9"),
+            (json!({"phase": "Failed", "containerStatuses": [failed]}), "ExitCode:2"),
+            (json!({"phase": "Pending", "initContainerStatuses": [through, {"name": "j", "state": {"running": {}}}]}), "Init:1/2"),
+            (
+                json!({"phase": "Pending", "initContainerStatuses": [
+                    {"name": "i", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
+                "Init:ImagePullBackOff",
+            ),
+            (
+                json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1}}}]}),
+                "Init:ExitCode:1",
+            ),
+            (
+                json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}),
+                "SchedulingGated",
+            ),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(pod_status(&pod(status.clone())), expected, "{status}");
+        }
+        let mut deleting = pod(json!({"phase": "Running"}));
+        deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(pod_status(&deleting), "Terminating");
+        deleting["status"]["reason"] = json!("NodeLost");
+        assert_eq!(pod_status(&deleting), "Unknown");
+    }
+
+    #[test]
+    fn finds_the_symptoms() {
+        let late: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
+        let last = |reason: &str, code: i64| json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:30:00Z", "message": "boom\n"}});
+        let mut crashing = waiting("CrashLoopBackOff");
+        crashing["lastState"] = last("Error", 1);
+        let mut out_of_memory = waiting("CrashLoopBackOff");
+        out_of_memory["lastState"] = last("OOMKilled", 137);
+        let restarted = json!({"name": "c", "ready": true, "restartCount": 1, "state": {"running": {}}, "lastState": last("Error", 2)});
+        let unready = json!({"name": "c", "ready": false, "started": true, "state": {"running": {}}});
+        let cases: [(Value, &[(&str, Option<i64>, &str)]); 11] = [
+            (json!({"phase": "Running"}), &[]),
+            (
+                json!({"containerStatuses": [crashing]}),
+                &[("CrashLoopBackOff", Some(1), "ended with Error at 2026-01-01T00:30:00Z saying: boom (7 restarts)")],
+            ),
+            (json!({"containerStatuses": [out_of_memory]}), &[("OOMKilled", Some(137), "OOMKilled")]),
+            (json!({"containerStatuses": [restarted]}), &[("Restarted", Some(2), "1 restarts")]),
+            (json!({"containerStatuses": [waiting("ImagePullBackOff")]}), &[("ImagePullBackOff", None, "text")]),
+            (json!({"initContainerStatuses": [waiting("ErrImagePull")]}), &[("ErrImagePull", None, "text")]),
+            (json!({"containerStatuses": [waiting("ContainerCreating")]}), &[("ContainerCreating", None, "text")]),
+            (json!({"phase": "Running", "containerStatuses": [unready]}), &[("NotReady", None, "readiness probe")]),
+            (
+                json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]}),
+                &[("Unschedulable", None, "0/3 nodes")],
+            ),
+            (json!({"phase": "Failed", "reason": "Evicted", "message": "disk"}), &[("Evicted", None, "disk")]),
+            (
+                json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "m"}]}),
+                &[("EvictionByEvictionAPI", None, "m")],
+            ),
+        ];
+        for (status, expected) in cases {
+            let found = symptoms(&pod(status.clone()), late);
+            assert_eq!(found.len(), expected.len(), "{status} {found:?}");
+            for (symptom, (reason, code, part)) in found.iter().zip(expected) {
+                assert_eq!((symptom.reason.as_str(), &symptom.exit_code), (*reason, code), "{status}");
+                assert!(symptom.message.contains(part) && !symptom.hint.is_empty(), "{symptom:?}");
+            }
+        }
+        let early: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+        assert_eq!(symptoms(&pod(json!({"containerStatuses": [waiting("ContainerCreating")]})), early), []);
+        let mut stuck = pod(json!({"phase": "Running"}));
+        stuck["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:30:00Z");
+        stuck["metadata"]["finalizers"] = json!(["a/b"]);
+        let found = symptoms(&stuck, late);
+        assert!(found[0].reason == "StuckTerminating" && found[0].message.ends_with("finalizers: a/b"), "{found:?}");
+    }
+
+    #[test]
+    fn knows_when_waiting_is_useless() {
+        let few = json!({"name": "c", "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
+        let cases = [
+            (pod(json!({"containerStatuses": [waiting("ImagePullBackOff")]})), Some("container c: ImagePullBackOff: text")),
+            (pod(json!({"containerStatuses": [waiting("CrashLoopBackOff")]})), Some("container c: CrashLoopBackOff: text")),
+            (pod(json!({"containerStatuses": [waiting("ErrImagePull")]})), None),
+            (pod(json!({"containerStatuses": [few]})), None),
+            (pod(json!({"phase": "Failed", "reason": "Evicted"})), Some("the pod has failed: Evicted")),
+            (pod(json!({"phase": "Succeeded"})), None),
+            (
+                json!({"kind": "Job", "status": {"conditions": [
+                    {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}]}}),
+                Some("the job has failed: BackoffLimitExceeded: too often"),
+            ),
+            (json!({"kind": "Job", "status": {"conditions": [{"type": "Complete", "status": "True"}]}}), None),
+            (
+                json!({"kind": "Deployment", "spec": {"replicas": 1, "paused": true}, "status": {}}),
+                Some("the rollout is paused: 0 of 1 replicas are updated; resume it"),
+            ),
+            (json!({"kind": "Deployment", "spec": {"replicas": 1}, "status": {}}), None),
+            (json!({"kind": "ConfigMap"}), None),
+        ];
+        for (object, expected) in cases {
+            assert_eq!(terminal(&object).as_deref(), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn takes_the_annotated_container_if_it_exists() {
+        let mut object = pod(json!({}));
+        assert_eq!(default_container(&object).as_deref(), Some("c"));
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = json!("d");
+        assert_eq!(default_container(&object).as_deref(), Some("d"));
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = json!("x");
+        assert_eq!(default_container(&object).as_deref(), Some("c"));
+        assert_eq!(default_container(&json!({})), None);
+    }
+}

@@ -217,14 +217,14 @@ impl Cluster {
         if let Ok(resource) = choose(kind, &served.resources) {
             return Ok(resource);
         }
-        let mut message = format!("{} has no kind {kind:?}", self.target().server);
-        if !near.is_empty() {
-            message.push_str(&format!("; did you mean {}?", near.join(", ")));
-        }
-        if !served.broken.is_empty() {
-            message.push_str(&format!(" (these API groups did not answer: {})", served.broken.join(", ")));
-        }
-        Err(Error::new(ErrorKind::Unsupported, message))
+        let near = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) };
+        let broken = if served.broken.is_empty() {
+            String::new()
+        } else {
+            format!(" (these API groups did not answer: {})", served.broken.join(", "))
+        };
+        let server = self.target().server;
+        Err(Error::new(ErrorKind::Unsupported, format!("{server} has no kind {kind:?}{near}{broken}")))
     }
 }
 
