@@ -7,12 +7,14 @@ mod library;
 mod meter;
 mod prelude;
 mod syntax;
+mod template;
 mod value;
 mod worker;
 
 pub use bindings::Bindings;
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use jq::{Jq, Reference, compile};
+pub use template::{Template, template};
 pub use value::{capped, show};
 
 #[cfg(test)]

@@ -1,2 +1,3 @@
 mod hostile;
 mod jq;
+mod template;
