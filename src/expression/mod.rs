@@ -2,6 +2,8 @@
 
 mod bindings;
 mod error;
+mod expectation;
+mod explain;
 mod jq;
 mod library;
 mod meter;
@@ -13,6 +15,7 @@ mod worker;
 
 pub use bindings::Bindings;
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
+pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
 pub use jq::{Jq, Reference, compile};
 pub use template::{Template, template};
 pub use value::{capped, show};

@@ -1,3 +1,4 @@
 mod hostile;
 mod jq;
 mod template;
+mod expectation;
