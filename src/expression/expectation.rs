@@ -1,67 +1,522 @@
-//! stub
-use super::{Bindings, Budget, CompileError, Reference};
+//! The judged condition of a step: one condition, or a quantifier over a list.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use jaq_json::Val;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-/// As written.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, rename = "expect")]
+
+use super::bindings::Bindings;
+use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
+use super::explain::{self, Explainer, plain};
+use super::jq::{Jq, Reference, compile, metered, one, truth};
+use super::meter::Meter;
+use super::value::{Export, capped, show, to_val};
+
+/// A condition over the output of a step.
+///
+/// Exactly one of `that`, `all`, `any`, `none`, `exactly` and `same` is given. A condition is true or false:
+/// null, a number or nothing at all is an error, never a silent "false".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// s
+    /// A jq condition over the whole output: `.items | length > 0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub that: Option<String>,
-    /// s
+    /// A jq condition that every item of the list fulfils: `.status == 200`. An empty list is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<String>,
-}
-/// s
-#[derive(Clone, Debug)]
-pub struct Expectation {}
-/// s
-pub fn compile_expectation(_: &Expect, _: &[&str]) -> Result<Expectation, (String, CompileError)> { Ok(Expectation {}) }
-impl Expectation {
-    /// s
-    pub fn judge(&self, _: &Value, _: &Bindings, _: Budget) -> Judgement { unimplemented!() }
-    /// s
-    pub fn references(&self) -> impl Iterator<Item = &Reference> { [].iter() }
-    /// s
-    pub fn is_constant(&self) -> bool { false }
-}
-/// How an expectation was judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
-    /// The expectation as shown.
-    pub that: String,
-    /// Result.
-    pub outcome: Truth,
-    /// The value wanted.
-    pub expected: Value,
-    /// The value seen.
-    pub actual: Value,
-    /// The items that failed.
-    pub items: Vec<JudgedItem>,
-    /// One line for a person.
-    pub reason: String,
-    /// The author's words.
+    /// A jq condition that at least one item of the list fulfils.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub any: Option<String>,
+    /// A jq condition that no item of the list fulfils. An empty list is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub none: Option<String>,
+    /// The number of items of the list that fulfil the condition `of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exactly: Option<u64>,
+    /// A jq expression that has the same value for every item of the list: `.image`. An empty list is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same: Option<String>,
+    /// The jq condition that `exactly` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// A jq expression that gives the list to judge: `.items`. Without it the output itself is the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+    /// What it means when the expectation is not met, for the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// True, false, or not to be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A compiled [`Expect`]; clones share it.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    rule: Rule,
+    condition: Jq,
+    over: Option<Jq>,
+    message: Option<String>,
+    variables: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    That,
+    All,
+    Any,
+    None,
+    Exactly(u64),
+    Same,
+}
+
+/// What a judgement concludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
-    /// Holds.
-    #[serde(rename = "passed")]
+    /// The expectation is met.
     True,
-    /// Does not hold.
-    #[serde(rename = "failed")]
+    /// The expectation is not met.
     False,
-    /// Could not be judged.
+    /// It could not be judged.
     Error,
 }
 
-/// One item of a list that was judged.
+/// How an expectation was judged, for operators and reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The expectation as shown: `all: .status == 200`.
+    pub that: String,
+    /// The conclusion.
+    pub outcome: Truth,
+    /// What was wanted: a value, a count, or a comparison such as `"> 0"`.
+    pub expected: Value,
+    /// What was found instead; long values are cut.
+    pub actual: Value,
+    /// The items to blame; for `exactly` that is not met all items with their values.
+    pub items: Vec<JudgedItem>,
+    /// The conclusion in one line: `0 of 3, want 1`.
+    pub reason: String,
+    /// The message of the expectation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// One item of a judged list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgedItem {
-    /// Its name.
+    /// `pod/NAME`, another name of the item, or its position, counted from one.
     pub name: String,
-    /// Its value.
+    /// The value that was compared, or the item itself.
     pub value: Value,
+}
+
+/// Compiles an expectation; `variables` are named as for [`compile`].
+///
+/// # Errors
+///
+/// The field to blame, and what is wrong with it.
+pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation, (String, CompileError)> {
+    let at = |field: &str, message: String| (field.to_owned(), CompileError::new(message, 0..0));
+    let mut given = Vec::new();
+    let conditions = [
+        ("that", Rule::That, &e.that),
+        ("all", Rule::All, &e.all),
+        ("any", Rule::Any, &e.any),
+        ("none", Rule::None, &e.none),
+        ("same", Rule::Same, &e.same),
+    ];
+    for (field, rule, source) in conditions {
+        if let Some(source) = source {
+            given.push((field, rule, Some(source)));
+        }
+    }
+    if let Some(count) = e.exactly {
+        given.push(("exactly", Rule::Exactly(count), e.of.as_ref()));
+    }
+    let (field, rule, source) = match given[..] {
+        [given] => given,
+        [] => {
+            let message = "an expectation needs one of `that`, `all`, `any`, `none`, `exactly` and `same`";
+            let field = if e.of.is_some() { "of" } else { "expect" };
+            return Err(at(field, message.to_owned()));
+        }
+        [(first, ..), (second, ..), ..] => {
+            let message = format!("`{first}` and `{second}` exclude each other: write two expectations");
+            return Err(at(second, message));
+        }
+    };
+    let counts = matches!(rule, Rule::Exactly(_));
+    if e.of.is_some() && !counts {
+        return Err(at("of", format!("`of` belongs to `exactly`, not to `{field}`")));
+    }
+    if e.over.is_some() && rule == Rule::That {
+        return Err(at("over", "`over` belongs to a quantifier such as `all`, not to `that`".to_owned()));
+    }
+    let field = if counts { "of" } else { field };
+    let source = source.ok_or_else(|| at("exactly", "`exactly` needs `of`: the condition to count".to_owned()))?;
+    let jq = |field: &str, source: &str| compile(source, variables).map_err(|error| (field.to_owned(), error));
+    let condition = jq(field, source)?;
+    if condition.is_constant() {
+        let error = CompileError::new("this depends on nothing: it is always the same", 0..source.len());
+        return Err((field.to_owned(), error.help("refer to the output with `.` or to a variable")));
+    }
+    let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
+    Ok(Expectation {
+        rule,
+        condition,
+        over,
+        message: e.message.clone(),
+        variables: variables.iter().map(|name| (*name).to_owned()).collect(),
+    })
+}
+
+impl Expectation {
+    /// Every use of a variable in the expectation.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        let over = self.over.iter().flat_map(|over| over.references());
+        self.condition.references().iter().chain(over)
+    }
+
+    /// The expectation in one line: `all: .status == 200`.
+    pub fn describe(&self) -> String {
+        let source = self.condition.source().split_whitespace().collect::<Vec<_>>().join(" ");
+        let rule = match self.rule {
+            Rule::That => return source,
+            Rule::All => "all".to_owned(),
+            Rule::Any => "any".to_owned(),
+            Rule::None => "none".to_owned(),
+            Rule::Exactly(count) => format!("exactly {count} of"),
+            Rule::Same => "same".to_owned(),
+        };
+        format!("{rule}: {source}")
+    }
+
+    /// Judges the output of a step. The budget is for the whole judgement.
+    pub fn judge(&self, output: &Value, bindings: &Bindings, budget: Budget) -> Judgement {
+        let (this, bindings) = (self.clone(), bindings.clone());
+        let judged = to_val(output)
+            .and_then(|input| metered(budget, move |meter| this.judge_within(input, &bindings, meter)));
+        let mut judgement = judged.unwrap_or_else(|error| Judgement {
+            that: String::new(),
+            outcome: Truth::Error,
+            expected: self.wanted(),
+            actual: Value::Null,
+            items: Vec::new(),
+            reason: error.message,
+            message: None,
+        });
+        judgement.that = self.describe();
+        judgement.message.clone_from(&self.message);
+        judgement
+    }
+
+    /// What is wanted, before anything is known about the list.
+    fn wanted(&self) -> Value {
+        match self.rule {
+            Rule::That => Value::Bool(true),
+            Rule::Exactly(count) => Value::from(count),
+            Rule::None => Value::from(0),
+            Rule::All => "all".into(),
+            Rule::Any => "at least 1".into(),
+            Rule::Same => "one value".into(),
+        }
+    }
+
+    fn judge_within(&self, input: Val, bindings: &Bindings, meter: &Meter) -> Result<Judgement, EvalError> {
+        let run = Run {
+            expectation: self,
+            bindings,
+            meter,
+            explainer: OnceCell::new(),
+        };
+        if self.rule == Rule::That {
+            return run.that(input);
+        }
+        let items = run.list(input)?;
+        if items.is_empty() && matches!(self.rule, Rule::All | Rule::None | Rule::Same) {
+            let reason = "nothing to judge: the list is empty";
+            return Err(EvalError::new(EvalErrorKind::Runtime, reason));
+        }
+        if self.rule == Rule::Same { run.same(&items) } else { run.count(&items) }
+    }
+}
+
+/// One judgement under way.
+struct Run<'r> {
+    expectation: &'r Expectation,
+    bindings: &'r Bindings,
+    meter: &'r Meter,
+    explainer: OnceCell<Explainer>,
+}
+
+/// What is known of one item: its value, or why it has none.
+type Known<T> = Result<T, String>;
+
+impl Run<'_> {
+    fn judgement(&self, outcome: Truth, actual: Value, reason: String) -> Judgement {
+        Judgement {
+            that: String::new(),
+            outcome,
+            expected: self.expectation.wanted(),
+            actual,
+            items: Vec::new(),
+            reason,
+            message: None,
+        }
+    }
+
+    /// The one value of the condition for an input; the end of the budget ends the judgement.
+    fn value(&self, jq: &Jq, input: Val) -> Result<Value, EvalError> {
+        let outputs = jq.program().outputs(input, self.bindings, self.meter)?;
+        let mut export = Export::default();
+        let outputs: Result<Vec<Value>, _> = outputs.iter().map(|val| export.value(val)).collect();
+        one(jq.source(), outputs?)
+    }
+
+    fn explain(&self, input: &Val) -> explain::Explanation {
+        let explainer = self.explainer.get_or_init(|| {
+            Explainer::new(self.expectation.condition.source(), &self.expectation.variables)
+        });
+        explainer.explain(input, self.bindings, self.meter)
+    }
+
+    fn that(&self, input: Val) -> Result<Judgement, EvalError> {
+        let jq = &self.expectation.condition;
+        let output = self.value(jq, input.clone())?;
+        if truth(jq.source(), &output)? {
+            return Ok(self.judgement(Truth::True, Value::Bool(true), "holds".to_owned()));
+        }
+        let explanation = self.explain(&input);
+        let mut judgement = self.judgement(Truth::False, capped(explanation.actual), explanation.reason);
+        judgement.expected = explanation.expected;
+        Ok(judgement)
+    }
+
+    /// The list to judge.
+    fn list(&self, input: Val) -> Result<Vec<Val>, EvalError> {
+        let (source, list) = match &self.expectation.over {
+            None => (".", input),
+            Some(over) => {
+                let mut outputs = over.program().outputs(input, self.bindings, self.meter)?;
+                match (outputs.pop(), outputs.is_empty()) {
+                    (Some(list), true) => (over.source(), list),
+                    (last, _) => {
+                        let count = outputs.len() + usize::from(last.is_some());
+                        let source = over.source();
+                        let message = format!("`over` gave {count} values, not one list: write `[{source}]`");
+                        return Err(EvalError::new(EvalErrorKind::NotOne, message));
+                    }
+                }
+            }
+        };
+        match list {
+            Val::Arr(items) => Ok(items.to_vec()),
+            other => {
+                let what = show(&Export::default().value(&other)?);
+                let hint = if self.expectation.over.is_some() { "" } else { ": say where the list is with `over`" };
+                let message = format!("`{source}` is {what}, not a list{hint}");
+                Err(EvalError::new(EvalErrorKind::Runtime, message))
+            }
+        }
+    }
+
+    /// What an expression says of every item. An item that is itself an error is one here, too.
+    fn each<T>(
+        &self,
+        items: &[Val],
+        read: impl Fn(&Jq, &Value) -> Result<T, EvalError>,
+    ) -> Result<Vec<Known<T>>, EvalError> {
+        let jq = &self.expectation.condition;
+        let mut known = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(why) = item_error(item) {
+                known.push(Err(why));
+                continue;
+            }
+            let result = self.value(jq, item.clone()).and_then(|value| read(jq, &value));
+            if let Some(over) = self.meter.tripped() {
+                return Err(over);
+            }
+            known.push(result.map_err(|error| error.message));
+        }
+        Ok(known)
+    }
+
+    /// `all`, `any`, `none`, `exactly`, in three-valued logic: what an unknown item cannot change is known.
+    fn count(&self, items: &[Val]) -> Result<Judgement, EvalError> {
+        let known = self.each(items, |jq, value| truth(jq.source(), value))?;
+        let total = items.len();
+        let holds = known.iter().filter(|known| **known == Ok(true)).count();
+        let fails = known.iter().filter(|known| **known == Ok(false)).count();
+        let unknown = total - holds - fails;
+        let certain = |certain: bool, outcome| (certain || unknown == 0).then_some(outcome);
+        let (outcome, want) = match self.expectation.rule {
+            Rule::All if fails > 0 => (Some(Truth::False), "all".to_owned()),
+            Rule::All => (certain(false, Truth::True), "all".to_owned()),
+            Rule::Any if holds > 0 => (Some(Truth::True), "at least 1".to_owned()),
+            Rule::Any => (certain(false, Truth::False), "at least 1".to_owned()),
+            Rule::None if holds > 0 => (Some(Truth::False), "none".to_owned()),
+            Rule::None => (certain(false, Truth::True), "none".to_owned()),
+            Rule::Exactly(count) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                let impossible = holds > count || holds + unknown < count;
+                let outcome = if impossible || holds != count { Truth::False } else { Truth::True };
+                (certain(impossible, outcome), count.to_string())
+            }
+            Rule::That | Rule::Same => (None, String::new()),
+        };
+        let outcome = outcome.unwrap_or(Truth::Error);
+        let mut judgement = self.judgement(outcome, Value::from(holds), format!("{holds} of {total}"));
+        if outcome != Truth::True {
+            judgement.items = self.blamed(items, &known, outcome);
+            let details = self.details(items, &known, outcome);
+            judgement.reason = match outcome {
+                Truth::Error => details,
+                _ if details.is_empty() => format!("{holds} of {total}, want {want}"),
+                _ => format!("{holds} of {total}, want {want}: {details}"),
+            };
+        }
+        if self.expectation.rule == Rule::All {
+            judgement.expected = Value::from(total);
+        }
+        Ok(judgement)
+    }
+
+    /// Whether an item belongs into the list of those to blame.
+    fn is_blamed(&self, known: &Known<bool>, outcome: Truth) -> bool {
+        match (outcome, self.expectation.rule, known) {
+            (Truth::Error, _, known) => known.is_err(),
+            (_, Rule::All, known) => *known != Ok(true),
+            (_, Rule::None, known) => *known != Ok(false),
+            (_, Rule::That | Rule::Any | Rule::Exactly(_) | Rule::Same, _) => true,
+        }
+    }
+
+    fn blamed(&self, items: &[Val], known: &[Known<bool>], outcome: Truth) -> Vec<JudgedItem> {
+        let pairs = items.iter().zip(known).enumerate();
+        pairs
+            .filter(|(_, (_, known))| self.is_blamed(known, outcome))
+            .map(|(index, (item, known))| JudgedItem {
+                name: item_name(item, index),
+                value: match known {
+                    Err(why) => Value::String(format!("error: {why}")),
+                    Ok(_) => capped(self.explain(item).actual),
+                },
+            })
+            .collect()
+    }
+
+    /// The first few items to blame, in words.
+    fn details(&self, items: &[Val], known: &[Known<bool>], outcome: Truth) -> String {
+        let several = |known: &Known<bool>| match (outcome, self.expectation.rule) {
+            (Truth::False, Rule::Exactly(_) | Rule::Any) => known.is_err(),
+            _ => self.is_blamed(known, outcome),
+        };
+        let all: Vec<_> = items.iter().zip(known).enumerate().filter(|(_, (_, known))| several(known)).collect();
+        let words = all.iter().take(3).map(|(index, (item, known))| {
+            let name = item_name(item, *index);
+            match known {
+                Err(why) => format!("{name}: {why}"),
+                Ok(true) => name,
+                Ok(false) => format!("{name}: {}", self.explain(item).reason),
+            }
+        });
+        let mut words: Vec<String> = words.collect();
+        if all.len() > 3 {
+            words.push(format!("and {} more", all.len() - 3));
+        }
+        words.join("; ")
+    }
+
+    /// `same`: one value for all items. Two known values decide it, whatever the others are.
+    fn same(&self, items: &[Val]) -> Result<Judgement, EvalError> {
+        let known = self.each(items, |jq, value| match value {
+            Value::Null => {
+                let message = format!("`{}` is null: a missing path is a changed shape", jq.source());
+                Err(EvalError::new(EvalErrorKind::Runtime, message))
+            }
+            value => Ok(value.clone()),
+        })?;
+        let mut groups: BTreeMap<String, (Value, Vec<usize>)> = BTreeMap::new();
+        for (index, known) in known.iter().enumerate() {
+            if let Ok(value) = known {
+                let group = groups.entry(value.to_string()).or_insert_with(|| (value.clone(), Vec::new()));
+                group.1.push(index);
+            }
+        }
+        let mut groups: Vec<(Value, Vec<usize>)> = groups.into_values().collect();
+        // The most common value first; of equally common ones, that of the first item.
+        groups.sort_by_key(|(_, members)| (std::cmp::Reverse(members.len()), members.first().copied()));
+        let name = |index: usize| item_name(&items[index], index);
+        let common = groups.first().map(|(value, _)| value.clone());
+        if groups.len() > 1 {
+            let values: Vec<Value> = groups.iter().map(|(value, _)| value.clone()).collect();
+            let words: Vec<String> = groups.iter().take(4).map(|(value, members)| match members[..] {
+                [only] => format!("{} ({})", plain(value), name(only)),
+                _ => format!("{} ({} of {})", plain(value), members.len(), items.len()),
+            }).collect();
+            let more = if groups.len() > 4 { ", …" } else { "" };
+            let reason = format!("{} different values: {}{more}", groups.len(), words.join(", "));
+            let mut judgement = self.judgement(Truth::False, capped(Value::Array(values)), reason);
+            judgement.expected = capped(common.unwrap_or_default());
+            let mut others: Vec<(usize, &Value)> = groups.iter().skip(1)
+                .flat_map(|(value, members)| members.iter().map(move |index| (*index, value)))
+                .collect();
+            others.sort_by_key(|(index, _)| *index);
+            judgement.items = others.into_iter()
+                .map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()) })
+                .collect();
+            return Ok(judgement);
+        }
+        let errors: Vec<JudgedItem> = known.iter().enumerate()
+            .filter_map(|(index, known)| known.as_ref().err().map(|why| (index, why)))
+            .map(|(index, why)| JudgedItem { name: name(index), value: Value::String(format!("error: {why}")) })
+            .collect();
+        let actual = capped(common.unwrap_or_default());
+        if let Some(first) = known.iter().enumerate().find_map(|(index, known)| {
+            known.as_ref().err().map(|why| format!("{}: {why}", name(index)))
+        }) {
+            let mut judgement = self.judgement(Truth::Error, actual, first);
+            judgement.items = errors;
+            return Ok(judgement);
+        }
+        let reason = format!("{} for all {}", plain(&actual), items.len());
+        Ok(self.judgement(Truth::True, actual, reason))
+    }
+}
+
+fn field<'v>(val: &'v Val, key: &'static str) -> Option<&'v Val> {
+    match val {
+        Val::Obj(fields) => fields.get(&Val::utf8_str(key)),
+        _ => None,
+    }
+}
+
+fn string(val: Option<&Val>) -> Option<String> {
+    match val {
+        Some(Val::TStr(text)) => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
+    }
+}
+
+/// `pod/NAME` by `.pod`, else `.name`, else `.metadata.name`, else the position.
+fn item_name(item: &Val, index: usize) -> String {
+    if let Some(pod) = string(field(item, "pod")) {
+        let bare = pod.strip_prefix("pod/").unwrap_or(&pod);
+        return format!("pod/{bare}");
+    }
+    let metadata = || field(item, "metadata").and_then(|metadata| string(field(metadata, "name")));
+    string(field(item, "name")).or_else(metadata).unwrap_or_else(|| format!("item {}", index + 1))
+}
+
+/// Why an entry of a fan-out has no value: `{pod, error: {…}}`.
+fn item_error(item: &Val) -> Option<String> {
+    let error = field(item, "error").filter(|error| matches!(error, Val::Obj(_)))?;
+    if field(item, "value").is_some() {
+        return None;
+    }
+    let shown = || Export::default().value(error).map_or_else(|error| error.message, |value| show(&value));
+    Some(string(field(error, "message")).unwrap_or_else(shown))
 }

@@ -2,17 +2,22 @@
 
 mod bindings;
 mod error;
+mod expectation;
+mod explain;
 mod jq;
 mod library;
 mod meter;
 mod prelude;
 mod syntax;
+mod template;
 mod value;
 mod worker;
 
 pub use bindings::Bindings;
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
+pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
 pub use jq::{Jq, Reference, compile};
+pub use template::{Template, template};
 pub use value::{capped, show};
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn foreign(source: &str, at: usize) -> Option<&'static str> {
         () if here.starts_with('\'') => "strings are written in double quotes",
         () if here.starts_with("===") => "use `==`",
         () if here.starts_with('!') => "negate with `| not`",
-        () if here.starts_with("{{") => "this is jq, not a template: write $params.name",
+        () if before.ends_with('{') && here.starts_with('{') => "this is jq, not a template: write $params.name",
         () if here.starts_with('`') => "remove the backquotes",
         () => return None,
     })

@@ -1,2 +1,4 @@
 mod hostile;
 mod jq;
+mod template;
+mod expectation;
