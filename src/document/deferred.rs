@@ -3,7 +3,7 @@
 use super::deserialize::has_template;
 use super::check::Use;
 use super::node::{Fault, Kind, Node};
-use crate::expression::{self, EvalError, Template};
+use crate::expression::{self, EvalError, Reference, Template};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -42,6 +42,16 @@ impl Deferred {
             Kind::Map(entries) => {
                 Self::Map(entries.iter().map(|entry| (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))).collect())
             }
+        }
+    }
+
+    /// What the templates refer to.
+    pub fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Known(_) => Vec::new(),
+            Self::Template(template) => template.references().iter().collect(),
+            Self::List(items) => items.iter().flat_map(Self::references).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(_, value)| value.references()).collect(),
         }
     }
 

@@ -306,9 +306,10 @@ impl Lower<'_> {
         self.faults.extend(found.faults);
         let before = self.faults.len();
         let arguments = Deferred::compile(&entry.node, self.source, &found.jq, &mut self.faults, &mut self.uses);
+        let mut program = None;
         for (start, end) in &found.jq {
             if let Some(node) = find(&entry.node, &(*start..*end)) {
-                self.jq(node);
+                program = self.jq(node).filter(|_| entry.key == "value");
             }
         }
         let sketch = sketch?;
@@ -317,7 +318,7 @@ impl Lower<'_> {
         {
             self.faults.push(Fault::new("RB0107", entry.key_span.clone(), format!("`{}`: {message}", entry.key), "here"));
         }
-        Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch) })
+        Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch), program })
     }
 
     fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {
@@ -358,13 +359,11 @@ impl Lower<'_> {
         for (expect, item) in fields.iter().zip(items) {
             match expression::compile_expectation(expect, VARIABLES) {
                 Ok(expectation) => {
-                    if let Some(constant) = constant(&expectation) {
-                        let at = item.get(constant).unwrap_or(item);
-                        self.constant(at.span.clone());
-                    }
+                    
                     for field in ["that", "all", "any", "none", "same", "of", "over"] {
-                        if let Some(node) = item.get(field) {
-                            let _: Option<Jq> = self.jq(node);
+                        let jq = item.get(field).and_then(|node| self.jq(node));
+                        if let Some(node) = item.get(field).filter(|_| jq.is_some_and(|jq| jq.is_constant() && field != "over")) {
+                            self.constant(node.span.clone());
                         }
                     }
                     compiled.push(expectation);
@@ -415,11 +414,6 @@ impl Lower<'_> {
         }
         self.faults.push(Fault::new("RB0201", span, format!("jq: {}", error.message), error.help.unwrap_or_default()));
     }
-}
-
-/// The field of an expectation that is a constant condition.
-fn constant(expectation: &expression::Expectation) -> Option<&'static str> {
-    expectation.is_constant().then_some("that")
 }
 
 fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {

@@ -100,6 +100,8 @@ pub enum Body {
         arguments: Deferred,
         /// The arguments with stand-ins for what only a run knows: for effects and permissions when nothing else is at hand.
         sketch: Box<Action>,
+        /// The compiled program of a `value`.
+        program: Option<Jq>,
     },
     /// Steps within the step.
     Group(Group),

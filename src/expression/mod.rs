@@ -22,7 +22,3 @@ pub use value::{capped, show};
 
 #[cfg(test)]
 mod tests;
-mod expectation;
-mod template;
-pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
-pub use template::{Template, template};

@@ -8,8 +8,9 @@ pub use command::{Invocation, command_line};
 pub use params::{Given, ParamError, resolve};
 pub use permissions::{PlannedAction, actions};
 
-use crate::document::{Body, Runbook, Step};
+use crate::document::{Body, Param, Runbook, Step};
 use crate::event::PlannedStep;
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub loaded: BTreeMap<String, Arc<Runbook>>,
     /// Resolved parameters.
     pub params: Map<String, Value>,
+    /// The parameters of runbooks that are named as remedies, so that the commands shown are short.
+    pub neighbours: BTreeMap<String, IndexMap<String, Param>>,
     /// Namespace of the steps; that of the context if none is written.
     pub namespace: Option<String>,
     /// `sha256:…` over the texts of the runbook and of all that it calls.
@@ -50,7 +53,7 @@ impl Plan {
         };
         let namespace = written.or_else(|| namespace.map(str::to_owned));
         let digest = digest(loaded.values().map(|runbook| (runbook.name.as_str(), runbook.source.as_ref())));
-        Ok(Self { runbook, loaded, params, namespace, digest })
+        Ok(Self { runbook, loaded, params, neighbours: BTreeMap::new(), namespace, digest })
     }
 
     /// The steps as far as they are known before the run.

@@ -62,7 +62,7 @@ impl Walk<'_> {
                 self.all.push(planned);
                 group.children().for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
             }
-            Body::Action { verb, arguments, sketch } => {
+            Body::Action { verb, arguments, sketch, .. } => {
                 let exact = arguments.render(&known).ok().and_then(|value| VerbName(verb).deserialize(value).ok());
                 planned.depends = exact.is_none();
                 let action = exact.unwrap_or_else(|| sketch.as_ref().clone());

@@ -1,0 +1,263 @@
+//! One action: rendered, begun, repeated where that is right, judged, ended.
+
+use super::scope::Scope;
+use super::step::{Ended, worst};
+use super::{EngineError, Run};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
+use crate::document::{Body, Poll, Retry, Step};
+use crate::event::{Effect, Event, Outcome, StepRetried};
+use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth};
+use crate::plan::{Given, resolve};
+use serde::de::DeserializeSeed;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a step may take that does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How a read is repeated that failed for a passing reason and does not say.
+const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
+
+/// One look at the world: what came back and how it was judged.
+struct Look {
+    output: Value,
+    summary: String,
+    expectations: Vec<Judgement>,
+    outcome: Outcome,
+    reason: String,
+}
+
+impl Run {
+    /// An action with its expectations.
+    pub(super) async fn action(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+        let Body::Action { verb, arguments, program, .. } = &step.body else { return Ok(Outcome::Passed) };
+        let needed = arguments.references().into_iter().chain(program.iter().flat_map(Jq::references)).chain(step.expect.iter().flat_map(Expectation::references));
+        if let Some(reason) = scope.blank(needed) {
+            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
+        }
+        let begun = self.begin(scope, step, path)?;
+        let prepared = arguments.render(&scope.context_for(arguments)).map_err(|error| error.to_string()).and_then(|value| {
+            let action = VerbName(verb).deserialize(value).map_err(|error| format!("{verb}: {error}"))?;
+            action.check().map(|()| action)
+        });
+        let action = match prepared {
+            Ok(action) => action,
+            Err(reason) => return self.end(scope, step, path, begun, Ended::without_output(Outcome::Error, reason)),
+        };
+        let ended = match &action {
+            Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
+            Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
+                Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),
+                Some(Err(reason)) => Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) },
+                None => Ended::without_output(Outcome::Error, "no program"),
+            },
+            _ => self.attempts(scope, step, path, &action).await?,
+        };
+        if self.paused.load(Ordering::SeqCst) && ended.outcome == Outcome::Unknown && action.effect() == Effect::Operator {
+            // the question is asked again on resume: there is no outcome yet
+            return Ok(Outcome::Unknown);
+        }
+        self.end(scope, step, path, begun, ended)
+    }
+
+    fn evaluate(&self, scope: &Scope, program: &Jq) -> Result<Value, String> {
+        let bindings = scope.bindings(program.references(), || self.findings_so_far(scope));
+        program.run_one(&Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
+    }
+
+    /// The action, again and again where the step or the kind of failure asks for it.
+    async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
+        let own = Instant::now() + step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+        let deadline = scope.deadline.map_or(own, |outer| own.min(outer));
+        let context = self.context(scope, step, path, deadline);
+        let (limit, mut delay, backoff, longest) = match &step.retry {
+            Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
+            None if action.effect() == Effect::Read => READ_RETRY,
+            None => (1, Duration::ZERO, 1.0, Duration::ZERO),
+        };
+        let mut attempts = 0;
+        let mut held_since: Option<Instant> = None;
+        let mut failures = 0;
+        loop {
+            attempts += 1;
+            let result = tokio::select! {
+                result = action.perform(&context) => result,
+                () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
+                () = tokio::time::sleep_until(deadline) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(step)))),
+            };
+            let pause = match result {
+                Ok(output) => {
+                    failures = 0;
+                    let look = self.judge(scope, step, output);
+                    let Some(poll) = &step.poll else { return Ok(look.into_ended(attempts)) };
+                    let pause = match self.polled(scope, poll, &look) {
+                        Ok(true) => {
+                            let since = *held_since.get_or_insert_with(Instant::now);
+                            let hold = poll.hold.map_or(Duration::ZERO, |hold| hold.0);
+                            let held = since.elapsed();
+                            if held >= hold {
+                                return Ok(look.into_ended(attempts));
+                            }
+                            (context.progress)(&format!("so for {} s of {} s", held.as_secs(), hold.as_secs()));
+                            poll.every.0.min(hold.saturating_sub(held))
+                        }
+                        Ok(false) => {
+                            held_since = None;
+                            let seen = if look.reason.is_empty() { &look.summary } else { &look.reason };
+                            (context.progress)(seen);
+                            poll.every.0
+                        }
+                        Err(reason) => return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) }),
+                    };
+                    if Instant::now() + pause > deadline {
+                        let seen = if look.reason.is_empty() { look.summary.clone() } else { look.reason.clone() };
+                        let reason = format!("not so within {}; last seen: {seen}", shown(step));
+                        return Ok(Ended { outcome: Outcome::TimedOut, reason, ..look.into_ended(attempts) });
+                    }
+                    pause
+                }
+                Err(failure) if failure.kind == FailureKind::Transient && (failures + 1 < limit || step.poll.is_some()) => {
+                    failures += 1;
+                    let reason = self.clean(&failure.message);
+                    if Instant::now() + delay > deadline {
+                        return Ok(failed(&failure, attempts));
+                    }
+                    (context.progress)(&reason);
+                    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                    self.recorder.record(Event::StepRetried(StepRetried { path: path.to_owned(), attempt: attempts, reason, delay_ms }))?;
+                    let pause = delay;
+                    delay = delay.mul_f64(backoff.clamp(1.0, 10.0)).min(longest);
+                    pause
+                }
+                Err(failure) => {
+                    if failure.kind == FailureKind::NeedsPerson {
+                        self.paused.store(true, Ordering::SeqCst);
+                    }
+                    return Ok(failed(&failure, attempts));
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = context.cancel.cancelled() => return Ok(Ended { attempts, ..Ended::without_output(Outcome::Cancelled, "stopped") }),
+            }
+        }
+    }
+
+    fn context(&self, scope: &Scope, step: &Step, path: &str, deadline: Instant) -> Context {
+        let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&scope.context_for(deferred)).ok());
+        let (recorder, masker, place) = (self.recorder.clone(), self.masker.clone(), path.to_owned());
+        Context {
+            cluster: self.cluster.clone(),
+            namespace: namespace.unwrap_or_else(|| scope.namespace.clone()),
+            masker: self.masker.clone(),
+            deadline,
+            cancel: self.stop.token(scope.always).clone(),
+            now: self.recorder.clock().now(),
+            progress: Arc::new(move |text| recorder.progress(&place, &crate::secret::sanitize(&masker.mask(text)))),
+            prompt: self.prompt.clone(),
+        }
+    }
+
+    /// Whether what is waited for is so.
+    fn polled(&self, scope: &Scope, poll: &Poll, look: &Look) -> Result<bool, String> {
+        match &poll.until {
+            None => Ok(look.outcome == Outcome::Passed),
+            Some(until) => {
+                let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
+                until.condition(&look.output, &bindings, Budget::default()).map_err(|error| format!("its `until` cannot be judged: {error}"))
+            }
+        }
+    }
+
+    /// Judges an output by the step's expectations.
+    fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+        let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
+        let bindings = scope.bindings(references, || self.findings_so_far(scope));
+        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
+        let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
+        let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
+            (Some(judgement), _) => (Outcome::Failed, told(judgement), judgement.reason.clone()),
+            (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
+            (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
+                Some(reason) => (Outcome::Error, reason, output.summary),
+                None => {
+                    let summary = if output.summary.is_empty() { expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default() } else { output.summary };
+                    (Outcome::Passed, String::new(), summary)
+                }
+            },
+        };
+        Look { output: output.value, summary, expectations, outcome, reason }
+    }
+
+    /// Another runbook as a step: its steps under this path, its verdict as the outcome.
+    async fn call(&self, scope: &Scope, step: &Step, path: &str, name: &str, with: &serde_json::Map<String, Value>) -> Result<Ended, EngineError> {
+        let Some(called) = self.plan.loaded.get(name).cloned() else {
+            return Ok(Ended::without_output(Outcome::Error, format!("runbook {name} is not part of the plan")));
+        };
+        let given: Vec<_> = with.iter().map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
+        let params = match resolve(&called.params, &given) {
+            Ok(params) => params,
+            Err(errors) => {
+                let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                return Ok(Ended::without_output(Outcome::Error, format!("{name}: {reason}")));
+            }
+        };
+        let namespace = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&json!({"params": params})).ok());
+        let inner = scope.called(called, params, namespace.unwrap_or_else(|| scope.namespace.clone()), path, step.severity);
+        self.procedure(&inner).await?;
+        let conclusions = self.conclusions(&inner);
+        let causes: Vec<_> = conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| finding).collect();
+        let counted = inner.runbook.steps.iter().chain(&inner.runbook.always).filter(|child| child.severity == crate::event::Severity::Critical);
+        let mut outcome = worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        if causes.iter().any(|finding| finding.severity == crate::event::Severity::Critical) {
+            outcome = Outcome::Failed;
+        }
+        let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();
+        let steps: serde_json::Map<_, _> = inner.results().into_iter().map(|(id, result)| (id, Value::from(result.outcome.as_str()))).collect();
+        Ok(Ended {
+            outcome,
+            summary: ids.join(", "),
+            reason: if ids.is_empty() { String::new() } else { format!("found: {}", ids.join(", ")) },
+            attempts: 1,
+            expectations: Vec::new(),
+            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}),
+        })
+    }
+}
+
+impl Look {
+    fn into_ended(self, attempts: u32) -> Ended {
+        Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
+    }
+}
+
+/// The reason of a false expectation, with the author's words first.
+fn told(judgement: &Judgement) -> String {
+    match &judgement.message {
+        Some(message) => format!("{message}: {}", judgement.reason),
+        None => judgement.reason.clone(),
+    }
+}
+
+/// Why a list without expectations is no success: of some of its items nothing is known.
+fn silent(output: &Value) -> Option<String> {
+    let item = output.as_array()?.iter().find_map(|item| Some((item.get("pod")?.as_str()?, item.get("error")?.as_str()?)))?;
+    Some(format!("pod/{}: {}", item.0, item.1))
+}
+
+fn failed(failure: &Failure, attempts: u32) -> Ended {
+    let outcome = match failure.kind {
+        FailureKind::Transient | FailureKind::Error => Outcome::Error,
+        FailureKind::Failed => Outcome::Failed,
+        FailureKind::TimedOut => Outcome::TimedOut,
+        FailureKind::Cancelled => Outcome::Cancelled,
+        FailureKind::NeedsPerson => Outcome::Unknown,
+    };
+    Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }
+}
+
+fn shown(step: &Step) -> String {
+    step.timeout.map_or_else(|| "60s".to_owned(), |timeout| timeout.to_string())
+}

@@ -1,0 +1,54 @@
+//! Steps within a step: one after the other or side by side, with rescue and always.
+
+use super::scope::Scope;
+use super::step::{Ended, worst};
+use super::{EngineError, Run};
+use crate::document::{Group, Step};
+use crate::event::Outcome;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+impl Run {
+    /// A group. Its outcome is the worst of its steps; recovered if the rescue made good what failed.
+    pub(super) async fn group(&self, scope: &Scope, step: &Step, group: &Group, path: &str) -> Result<Outcome, EngineError> {
+        let begun = self.begin(scope, step, path)?;
+        let mut inner = scope.inside(path, step.severity);
+        if let Some(timeout) = step.timeout {
+            let own = Instant::now() + timeout.0;
+            inner.deadline = Some(inner.deadline.map_or(own, |outer| own.min(outer)));
+        }
+        let good = if group.parallel > 1 { self.side_by_side(&inner, group).await? } else { self.sequence(&inner, &group.steps).await? };
+        let mut outcome = worst(group.steps.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        if !good && !group.rescue.is_empty() && !self.halted(scope) && self.sequence(&inner, &group.rescue).await? {
+            outcome = Outcome::Recovered;
+        }
+        if !self.sequence(&inner.unstoppable(), &group.always).await? && outcome.is_good() {
+            outcome = worst(group.always.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        }
+        if self.halted(scope) && outcome.is_good() {
+            outcome = Outcome::Cancelled;
+        }
+        let results: Vec<_> = group.children().filter_map(|child| Some((child.id.clone(), inner.result(&child.id)?))).collect();
+        let passed = results.iter().filter(|(_, result)| result.outcome.is_good()).count();
+        let output: Map<String, Value> = results.iter().map(|(id, result)| (id.clone(), json!({"outcome": result.outcome.as_str(), "output": *result.output}))).collect();
+        let ended = Ended {
+            outcome,
+            summary: format!("{passed} of {}", results.len()),
+            reason: String::new(),
+            attempts: 1,
+            expectations: Vec::new(),
+            output: Value::Object(output),
+        };
+        self.end(scope, step, path, begun, ended)
+    }
+
+    /// The steps of a parallel group, as many at a time as it says. All of them are done, whatever comes of one.
+    async fn side_by_side(&self, scope: &Scope, group: &Group) -> Result<bool, EngineError> {
+        let branches: Vec<_> = group.steps.iter().map(|child| async move {
+            if self.halted(scope) { Ok(Outcome::Cancelled) } else { self.step(scope, child).await }
+        }).collect();
+        let outcomes: Vec<Outcome> = stream::iter(branches).buffer_unordered(group.parallel).try_collect().await?;
+        Ok(outcomes.into_iter().all(|outcome| outcome.is_good() || outcome == Outcome::Skipped))
+    }
+}

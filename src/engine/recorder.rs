@@ -1,0 +1,88 @@
+//! The way of every event: masked, numbered, folded, written, shown; in this order.
+
+use super::Clock;
+use crate::event::{Event, Record};
+use crate::journal::{self, Journal};
+use crate::state::{IllegalTransition, RunState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Looks at events as they happen. It cannot fail: what cannot be shown must not stop a run.
+pub trait Sink: Send {
+    /// An event has been written.
+    fn record(&mut self, record: &Record, state: &RunState);
+
+    /// A step says what it waits for; not an event.
+    fn progress(&mut self, path: &str, message: &str);
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal could not be written. Nothing may be done that is not recorded.
+    #[error("the run stopped, because its journal could not be written: {0}")]
+    Journal(#[from] journal::Error),
+    /// A defect of the program.
+    #[error("the run stopped, because an event did not fit (a defect of this program, please report it): {0}")]
+    Illegal(#[from] IllegalTransition),
+}
+
+/// Takes events. Cloning gives another handle on the same run.
+#[derive(Clone)]
+pub struct Recorder {
+    clock: Clock,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    state: RunState,
+    journal: Option<Journal>,
+    sinks: Vec<Box<dyn Sink>>,
+}
+
+impl Recorder {
+    /// A recorder that goes on from a state: a new one, or that of an earlier process.
+    pub fn new(clock: Clock, state: RunState, journal: Option<Journal>, sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self { clock, inner: Arc::new(Mutex::new(Inner { state, journal, sinks })) }
+    }
+
+    /// Where times come from.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Takes an event: it is durable when this returns.
+    ///
+    /// # Errors
+    /// When it could not be written; nothing more may be done then.
+    pub fn record(&self, event: Event) -> Result<(), EngineError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *inner;
+        let record = Record { seq: inner.state.seq() + 1, at: self.clock.now(), event };
+        inner.state.apply(&record)?;
+        if let Some(journal) = &mut inner.journal {
+            journal.append(&record)?;
+        }
+        for sink in &mut inner.sinks {
+            sink.record(&record, &inner.state);
+        }
+        Ok(())
+    }
+
+    /// Passes on what a step waits for.
+    pub fn progress(&self, path: &str, message: &str) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for sink in &mut inner.sinks {
+            sink.progress(path, message);
+        }
+    }
+
+    /// Looks at the state.
+    pub fn state<T>(&self, look: impl FnOnce(&RunState) -> T) -> T {
+        look(&self.inner.lock().unwrap_or_else(PoisonError::into_inner).state)
+    }
+
+    /// The state at the end.
+    pub fn into_state(self) -> RunState {
+        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).state)
+    }
+}

@@ -1,0 +1,40 @@
+//! Which steps of an earlier process are kept. Pure.
+
+use crate::event::{Effect, Outcome, PlannedStep, StepFinished};
+use crate::state::RunState;
+use std::collections::BTreeMap;
+
+/// The finished steps of an earlier process.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// By path; those that were not changed since.
+    pub steps: BTreeMap<String, StepFinished>,
+    /// Paths of those that were changed and are done again.
+    pub changed: Vec<String>,
+}
+
+impl Kept {
+    /// The paths that are kept.
+    pub fn paths(&self) -> Vec<String> {
+        self.steps.keys().cloned().collect()
+    }
+}
+
+/// Decides what is kept: what was judged, or skipped for a reason of the runbook, and is still written as it was. What could not be
+/// looked at is looked at again.
+pub fn kept(state: &RunState, planned: &[PlannedStep]) -> Kept {
+    let mut kept = Kept::default();
+    let digests: BTreeMap<_, _> = planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
+    for finished in state.ended().filter(|step| step.action != "group") {
+        let settled = finished.outcome.is_judged() || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
+        if !settled {
+            continue;
+        }
+        match digests.get(finished.path.as_str()) {
+            Some(digest) if *digest != finished.digest => kept.changed.push(finished.path.clone()),
+            // a step of a loop or of a called runbook is not in the plan: its own digest is compared when it is met again
+            Some(_) | None => drop(kept.steps.insert(finished.path.clone(), finished.clone())),
+        }
+    }
+    kept
+}

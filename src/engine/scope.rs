@@ -1,0 +1,192 @@
+//! What a step sees: parameters, the steps before it, the item of its loop.
+
+use crate::document::{Deferred, Runbook};
+use crate::event::{Outcome, Severity};
+use crate::expression::{Bindings, Reference};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// The result of a step, as later steps see it.
+#[derive(Clone, Debug)]
+pub(crate) struct StepResult {
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// Place in the run.
+    pub(crate) path: String,
+    /// Why it did not pass.
+    pub(crate) reason: String,
+    /// What the action returned.
+    pub(crate) output: Arc<Value>,
+}
+
+impl StepResult {
+    /// `$steps.ID`.
+    fn value(&self) -> Value {
+        json!({
+            "outcome": self.outcome.as_str(),
+            "passed": self.outcome.is_good(),
+            "failed": self.outcome.is_bad(),
+            "reason": self.reason,
+            "output": *self.output,
+        })
+    }
+
+    /// Whether nothing at all is known from it.
+    pub(crate) fn is_blank(&self) -> bool {
+        !self.outcome.is_judged() && self.output.is_null()
+    }
+}
+
+/// What a step sees. Cloning shares the results; [`Scope::iteration`] begins new ones.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) runbook: Arc<Runbook>,
+    pub(crate) params: Arc<Value>,
+    pub(crate) namespace: String,
+    /// Path of what surrounds the steps, with a `/` at the end.
+    pub(crate) prefix: String,
+    pub(crate) item: Option<Arc<Value>>,
+    /// Counts at most this much.
+    pub(crate) severity: Severity,
+    /// Done also after the first signal.
+    pub(crate) always: bool,
+    /// When everything in it must be over.
+    pub(crate) deadline: Option<Instant>,
+    /// `$run`.
+    pub(crate) run: Arc<Value>,
+    results: Arc<Mutex<IndexMap<String, StepResult>>>,
+}
+
+impl Scope {
+    /// The scope of a run's own runbook.
+    pub(crate) fn root(runbook: Arc<Runbook>, params: Map<String, Value>, namespace: String, run_id: &str, now: Timestamp) -> Self {
+        Self {
+            params: Arc::new(Value::Object(params)),
+            run: Arc::new(json!({"id": run_id, "now": now.to_string(), "namespace": namespace, "runbook": runbook.name})),
+            runbook,
+            namespace,
+            prefix: String::new(),
+            item: None,
+            severity: Severity::Critical,
+            always: false,
+            deadline: None,
+            results: Arc::default(),
+        }
+    }
+
+    /// The scope of a called runbook.
+    pub(crate) fn called(&self, runbook: Arc<Runbook>, params: Map<String, Value>, namespace: String, path: &str, severity: Severity) -> Self {
+        Self {
+            runbook,
+            params: Arc::new(Value::Object(params)),
+            namespace,
+            prefix: format!("{path}/"),
+            item: None,
+            severity: self.severity.min(severity),
+            results: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The scope inside a group.
+    pub(crate) fn inside(&self, path: &str, severity: Severity) -> Self {
+        Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
+    }
+
+    /// The scope of one round of a loop: it sees what was before, and what it does is its own.
+    pub(crate) fn iteration(&self, item: Value) -> Self {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { item: Some(Arc::new(item)), results: Arc::new(Mutex::new(results)), ..self.clone() }
+    }
+
+    /// The scope of what is done in any case.
+    pub(crate) fn unstoppable(&self) -> Self {
+        Self { always: true, ..self.clone() }
+    }
+
+    /// Keeps a result for later steps.
+    pub(crate) fn put(&self, id: &str, result: StepResult) {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), result);
+    }
+
+    /// The result of a step.
+    pub(crate) fn result(&self, id: &str) -> Option<StepResult> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All results, in the order of ending.
+    pub(crate) fn results(&self) -> Vec<(String, StepResult)> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(id, result)| (id.clone(), result.clone())).collect()
+    }
+
+    /// The first step that these references need and of which nothing is known: id and why.
+    pub(crate) fn blank<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
+        references.into_iter().filter(|reference| reference.root == "steps").find_map(|reference| {
+            let id = reference.name.as_deref()?;
+            match self.result(id) {
+                Some(result) if !result.is_blank() => None,
+                Some(result) => Some(because(id, &result)),
+                None => Some(format!("step {id} was not done")),
+            }
+        })
+    }
+
+    /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.
+    pub(crate) fn bindings<'a>(&self, references: impl IntoIterator<Item = &'a Reference>, findings: impl FnOnce() -> Value) -> Bindings {
+        let mut steps = Map::new();
+        let (mut all, mut wants_findings) = (false, false);
+        for reference in references {
+            match (reference.root.as_str(), &reference.name) {
+                ("steps", Some(id)) => {
+                    if let Some(result) = self.result(id) {
+                        steps.insert(id.clone(), result.value());
+                    }
+                }
+                ("steps", None) => all = true,
+                ("findings", _) => wants_findings = true,
+                _ => {}
+            }
+        }
+        if all {
+            steps = self.results().into_iter().map(|(id, result)| (id, result.value())).collect();
+        }
+        Bindings::new()
+            .with("params", self.params.clone())
+            .with("steps", Value::Object(steps))
+            .with("findings", if wants_findings { findings() } else { Value::Array(Vec::new()) })
+            .with("run", self.run.clone())
+            .with("item", self.item.clone().unwrap_or_default())
+    }
+
+    /// What templates see; of the steps only those that they refer to.
+    pub(crate) fn context_for(&self, deferred: &Deferred) -> Value {
+        let references = deferred.references();
+        if references.is_empty() {
+            return Value::Null;
+        }
+        let steps: Map<_, _> = references
+            .iter()
+            .filter(|reference| reference.root == "steps")
+            .filter_map(|reference| Some((reference.name.clone()?, self.result(reference.name.as_deref()?)?.value())))
+            .collect();
+        let mut context = json!({"params": *self.params, "steps": steps, "run": *self.run});
+        if let (Some(item), Some(object)) = (&self.item, context.as_object_mut()) {
+            object.insert("item".to_owned(), (**item).clone());
+        }
+        context
+    }
+}
+
+/// Why nothing is known from a step.
+pub(crate) fn because(id: &str, result: &StepResult) -> String {
+    let how = match result.outcome {
+        Outcome::Skipped => "was skipped",
+        Outcome::Cancelled => "was stopped",
+        Outcome::Unknown => "is unknown",
+        Outcome::Error | Outcome::Passed | Outcome::Failed | Outcome::Recovered | Outcome::TimedOut => "could not be judged",
+    };
+    if result.reason.is_empty() { format!("step {id} {how}") } else { format!("step {id} {how}: {}", result.reason) }
+}

@@ -1,0 +1,268 @@
+//! One step: whether it is done, for which items, and what came of it.
+
+use super::scope::{Scope, StepResult};
+use super::{EngineError, Run};
+use crate::document::{Body, Step};
+use crate::event::{Effect, Event, Outcome, StepFinished, StepStarted};
+use crate::expression::{Budget, Jq, Judgement};
+use crate::plan::step_digest;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What came of a step, before it is recorded.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) summary: String,
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+    pub(super) expectations: Vec<Judgement>,
+    pub(super) output: Value,
+}
+
+impl Ended {
+    /// An end without output.
+    pub(super) fn without_output(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self { outcome, summary: String::new(), reason: reason.into(), attempts: 0, expectations: Vec::new(), output: Value::Null }
+    }
+}
+
+/// A condition over earlier steps, three-valued.
+enum Decision {
+    Yes,
+    No,
+    Open(Outcome, String),
+}
+
+impl Run {
+    /// Steps one after the other. Whether all of them ended well.
+    pub(super) async fn sequence(&self, scope: &Scope, steps: &[Step]) -> Result<bool, EngineError> {
+        let mut good = true;
+        for (index, step) in steps.iter().enumerate() {
+            if self.halted(scope) {
+                return Ok(false);
+            }
+            let outcome = self.step(scope, step).await?;
+            if outcome.is_good() || outcome == Outcome::Skipped {
+                continue;
+            }
+            good = false;
+            if self.halted(scope) || Self::goes_on(scope, step.on_failure) {
+                continue;
+            }
+            for rest in steps.iter().skip(index + 1) {
+                let reason = format!("step {} did not pass", step.id);
+                self.end(scope, rest, &format!("{}{}", scope.prefix, rest.id), 0, Ended::without_output(Outcome::Skipped, reason))?;
+            }
+            break;
+        }
+        Ok(good)
+    }
+
+    /// Whether no further step may begin.
+    pub(super) fn halted(&self, scope: &Scope) -> bool {
+        self.stop.token(scope.always).is_cancelled() || self.paused.load(Ordering::SeqCst)
+    }
+
+    /// One step with all that is in it.
+    pub(super) fn step<'a>(&'a self, scope: &'a Scope, step: &'a Step) -> BoxFuture<'a, Result<Outcome, EngineError>> {
+        async move {
+            let path = format!("{}{}", scope.prefix, step.id);
+            if let Some(when) = &step.when {
+                match self.decide(scope, when) {
+                    Decision::Yes => {}
+                    Decision::No => {
+                        let reason = format!("only when {}", one_line(when.source()));
+                        return self.end(scope, step, &path, 0, Ended::without_output(Outcome::Skipped, reason));
+                    }
+                    Decision::Open(Outcome::Unknown, reason) => return self.end(scope, step, &path, 0, Ended::without_output(Outcome::Unknown, reason)),
+                    Decision::Open(outcome, reason) => {
+                        self.begin(scope, step, &path)?;
+                        return self.end(scope, step, &path, 0, Ended::without_output(outcome, format!("its `when` cannot be judged: {reason}")));
+                    }
+                }
+            }
+            match &step.for_each {
+                None => self.once(scope, step, &path).await,
+                Some(list) => self.each(scope, step, list, &path).await,
+            }
+        }
+        .boxed()
+    }
+
+    /// A step for one item, or without any.
+    async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+        if let Some(kept) = self.kept.steps.get(path).filter(|kept| kept.digest == step_digest(&scope.runbook, step)) {
+            let result = StepResult { outcome: kept.outcome, path: path.to_owned(), reason: kept.reason.clone(), output: Arc::new(kept.output.clone()) };
+            scope.put(&step.id, result);
+            return Ok(kept.outcome);
+        }
+        match &step.body {
+            Body::Action { .. } => self.action(scope, step, path).await,
+            Body::Group(group) => self.group(scope, step, group, path).await,
+        }
+    }
+
+    /// A step for each item of a list, one after the other.
+    async fn each(&self, scope: &Scope, step: &Step, list: &Jq, path: &str) -> Result<Outcome, EngineError> {
+        let begun = self.begin(scope, step, path)?;
+        let items = match self.items(scope, list) {
+            Ok(items) => items,
+            Err((outcome, reason)) => return self.end(scope, step, path, begun, Ended::without_output(outcome, format!("its `for_each` cannot be judged: {reason}"))),
+        };
+        let (mut outcomes, mut output) = (Vec::new(), Vec::new());
+        for (index, item) in items.iter().enumerate() {
+            if self.halted(scope) {
+                break;
+            }
+            let inner = scope.iteration(item.clone());
+            let outcome = self.once(&inner, step, &format!("{path}[{index}]")).await?;
+            let result = inner.result(&step.id).map(|result| (*result.output).clone()).unwrap_or_default();
+            output.push(json!({"item": item, "outcome": outcome.as_str(), "output": result}));
+            outcomes.push(outcome);
+            if !outcome.is_good() && outcome != Outcome::Skipped && !Self::goes_on(scope, step.on_failure) {
+                break;
+            }
+        }
+        let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
+        let ended = Ended {
+            outcome: if outcomes.len() < items.len() && self.halted(scope) { Outcome::Cancelled } else { worst(outcomes) },
+            summary: format!("{good} of {}", items.len()),
+            reason: String::new(),
+            attempts: 1,
+            expectations: Vec::new(),
+            output: Value::Array(output),
+        };
+        self.end(scope, step, path, begun, ended)
+    }
+
+    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, (Outcome, String)> {
+        if let Some(reason) = scope.blank(list.references()) {
+            return Err((Outcome::Unknown, reason));
+        }
+        let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
+        match list.run_one(&Value::Null, &bindings, Budget::default()) {
+            Ok(Value::Array(items)) => Ok(items),
+            Ok(other) => Err((Outcome::Error, format!("{} is not a list", crate::expression::show(&other)))),
+            Err(error) => Err((Outcome::Error, error.to_string())),
+        }
+    }
+
+    fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
+        if let Some(reason) = scope.blank(when.references()) {
+            return Decision::Open(Outcome::Unknown, reason);
+        }
+        let bindings = scope.bindings(when.references(), || self.findings_so_far(scope));
+        match when.condition(&Value::Null, &bindings, Budget::default()) {
+            Ok(true) => Decision::Yes,
+            Ok(false) => Decision::No,
+            Err(error) => Decision::Open(Outcome::Error, error.to_string()),
+        }
+    }
+
+    /// Records the intent. Durable when it returns; gives the moment of beginning.
+    pub(super) fn begin(&self, scope: &Scope, step: &Step, path: &str) -> Result<u64, EngineError> {
+        self.recorder.record(Event::StepStarted(StepStarted {
+            path: path.to_owned(),
+            id: step.id.clone(),
+            title: self.title(scope, step),
+            action: verb_of(step, path),
+            effect: step.effect(),
+            digest: step_digest(&scope.runbook, step),
+        }))?;
+        Ok(self.elapsed())
+    }
+
+    /// Milliseconds since the run's process began; 0 for a fixed clock.
+    pub(super) fn elapsed(&self) -> u64 {
+        self.recorder.clock().milliseconds_since(self.begun)
+    }
+
+    /// Records the outcome and keeps the result for later steps.
+    pub(super) fn end(&self, scope: &Scope, step: &Step, path: &str, begun: u64, ended: Ended) -> Result<Outcome, EngineError> {
+        let outcome = ended.outcome;
+        let result = StepResult { outcome, path: path.to_owned(), reason: ended.reason.clone(), output: Arc::new(ended.output) };
+        scope.put(&step.id, result.clone());
+        let mut expectations = ended.expectations;
+        for judgement in &mut expectations {
+            self.clean_judgement(judgement);
+        }
+        let effect = match &step.body {
+            Body::Action { sketch, .. } => sketch.effect(),
+            Body::Group(_) => Effect::Read,
+        };
+        self.recorder.record(Event::StepFinished(Box::new(StepFinished {
+            path: path.to_owned(),
+            id: step.id.clone(),
+            title: self.title(scope, step),
+            action: verb_of(step, path),
+            effect,
+            digest: step_digest(&scope.runbook, step),
+            outcome,
+            severity: scope.severity.min(step.severity),
+            summary: self.clean(&ended.summary),
+            reason: self.clean(&ended.reason),
+            attempts: ended.attempts,
+            duration_ms: if begun == 0 && ended.attempts == 0 { 0 } else { self.elapsed().saturating_sub(begun) },
+            expectations,
+            output: self.clean_value(&result.output),
+        })))?;
+        Ok(outcome)
+    }
+
+    fn title(&self, scope: &Scope, step: &Step) -> String {
+        self.clean(&step.title.render_text(&scope.context_for(&step.title)).unwrap_or_else(|_| step.id.clone()))
+    }
+
+    /// A text without secrets, harmless for a terminal.
+    pub(super) fn clean(&self, text: &str) -> String {
+        crate::secret::sanitize(&self.masker.mask(text)).into_owned()
+    }
+
+    fn clean_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(text)),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.clean_value(item)).collect()),
+            Value::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (self.clean(key), self.clean_value(value))).collect()),
+            other => other.clone(),
+        }
+    }
+
+    fn clean_judgement(&self, judgement: &mut Judgement) {
+        judgement.expected = self.clean_value(&judgement.expected);
+        judgement.actual = self.clean_value(&judgement.actual);
+        judgement.reason = self.clean(&judgement.reason);
+        for item in &mut judgement.items {
+            item.name = self.clean(&item.name);
+            item.value = self.clean_value(&item.value);
+        }
+    }
+}
+
+/// The verb; a loop is shown as the group that it is.
+fn verb_of(step: &Step, path: &str) -> String {
+    let is_loop = step.for_each.is_some() && !path.ends_with(']');
+    if is_loop { "group".to_owned() } else { step.verb().to_owned() }
+}
+
+/// The outcome of several: false before not judged, not judged before unknown.
+pub(super) fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    let rank = |outcome: Outcome| match outcome {
+        Outcome::Failed => 6,
+        Outcome::TimedOut => 5,
+        Outcome::Error => 4,
+        Outcome::Unknown => 3,
+        Outcome::Cancelled => 2,
+        Outcome::Recovered => 1,
+        Outcome::Passed | Outcome::Skipped => 0,
+    };
+    let worst = outcomes.into_iter().max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::Passed);
+    if worst == Outcome::Skipped { Outcome::Passed } else { worst }
+}
+
+/// A program in one line, for a reason.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
