@@ -1,1 +1,27 @@
-//! Reporters over events; one file each.
+//! What a person or a program sees of a run: reporters over the event stream. They never decide anything.
+
+mod conclusion;
+mod details;
+mod json;
+mod jsonl;
+mod lines;
+mod look;
+mod names;
+mod plain;
+mod reporter;
+mod script;
+mod show;
+mod terminal;
+mod text;
+
+pub use json::Json;
+pub use jsonl::JsonLines;
+pub use look::{Charset, Detail, Look};
+pub use plain::Plain;
+pub use reporter::{FanOut, Reporter, ReporterFailure};
+pub use show::Show;
+pub use terminal::Terminal;
+pub use text::duration;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! The end of the text: verdict, cause, next command, and what stayed open. Pure.
+
+use super::look::{BAD, DIM, Line, Look, Mark, STRONG, WARN};
+use super::text::{duration, one_line, wrap};
+use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
+use crate::journal::short_id;
+use crate::state::RunState;
+
+/// The most names in a list.
+const NAMES: usize = 12;
+
+/// The conclusion of a run that is over, paused, or was found without an end.
+pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
+    let Some(header) = state.header() else { return Vec::new() };
+    let end = state.end_of_run();
+    let mut lines = Vec::new();
+    let dry = header.mode == Mode::DryRun;
+    let quiet_dry = dry && end.is_some_and(|end| matches!(end.verdict, Verdict::Passed | Verdict::Unknown));
+    if !quiet_dry {
+        lines.push(verdict(end, state, look));
+    }
+    if dry {
+        lines.push(dry_run(state, look));
+    }
+    let stopped =
+        end.is_none_or(|end| matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled));
+    let blocks = [
+        if stopped { progress(state, look) } else { Vec::new() },
+        state.findings().iter().flat_map(|finding| cause(finding, look)).chain(commands(state, stopped)).collect(),
+        rest(state, end, look),
+    ];
+    for block in blocks.into_iter().filter(|block| !block.is_empty()) {
+        lines.push(Line::empty());
+        lines.extend(block);
+    }
+    lines
+}
+
+fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Line {
+    let mark = end.map_or(Mark::Open, |end| Mark::of_verdict(end.verdict));
+    let line = Line::empty().push(mark.style(), mark.symbol(look.charset)).text(" ");
+    let Some(end) = end else {
+        return line.push(STRONG, "Not finished: the process ended, or it still runs");
+    };
+    let words = match end.verdict {
+        Verdict::Passed => "Passed in",
+        Verdict::Failed => "Failed in",
+        Verdict::Error => "Could not be judged, after",
+        Verdict::Unknown => "Unknown after",
+        Verdict::Paused => "Paused after",
+        Verdict::InDoubt => "In doubt after",
+        Verdict::Cancelled => "Cancelled after",
+    };
+    let took = match end.duration_ms {
+        100..1000 => format!("0.{} s", end.duration_ms / 100),
+        ms => duration(ms),
+    };
+    let counts = counts(state);
+    line.push(mark.style(), format!("{words} {took}")).text(format!("{0}{1}", look.separator(), counts.join(look.separator())))
+}
+
+/// `4 passed`, `1 failed`, …; says which failures leave the verdict as it is.
+fn counts(state: &RunState) -> Vec<String> {
+    let counts = state.counts();
+    let decisive = state.counted().filter(|step| step.outcome.is_bad() && step.severity == Severity::Critical).count();
+    let failed = match (counts.failed, decisive) {
+        (failed, 0) if failed > 0 => format!("{failed} failed without counting"),
+        (failed, _) => format!("{failed} failed"),
+    };
+    let all = [
+        (counts.passed, format!("{} passed", counts.passed)),
+        (counts.failed, failed),
+        (counts.error, format!("{} not judged", counts.error)),
+        (counts.unknown, format!("{} unknown", counts.unknown)),
+        (counts.skipped, format!("{} skipped", counts.skipped)),
+    ];
+    let some: Vec<String> = all.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    if some.is_empty() { vec!["no step was done".into()] } else { some }
+}
+
+/// What a dry run could see, and what it could not.
+fn dry_run(state: &RunState, look: &Look) -> Line {
+    let count = |is: fn(&StepFinished) -> bool| state.ended().filter(|step| step.action != "group" && is(step)).count();
+    let parts = [
+        (count(|step| step.effect == Effect::Read && step.outcome.is_judged()), "read"),
+        (count(|step| step.effect == Effect::Write && step.outcome.is_judged()), "previewed"),
+        (count(|step| step.effect == Effect::Opaque), "opaque"),
+        (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Unknown), "unknown"),
+        (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error), "not judged"),
+    ];
+    let always = |word: &str| word != "not judged";
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, word)| *count > 0 || always(word))
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    Line::empty().push(STRONG, "Dry run: ").text(format!("{}. Nothing was written.", parts.join(look.separator())))
+}
+
+/// What is done, what is not, and what is not known to be.
+fn progress(state: &RunState, look: &Look) -> Vec<Line> {
+    let done = state.ended().filter(|step| step.outcome.is_good() && step.action != "group");
+    let cancelled = state.ended().filter(|step| step.outcome == Outcome::Cancelled && step.attempts == 0);
+    let not_begun: Vec<&str> = cancelled.map(|step| step.path.as_str()).chain(state.not_begun()).collect();
+    let doubt: Vec<&str> = state
+        .in_doubt()
+        .into_iter()
+        .filter(|path| state.step(path).is_some_and(|step| step.action() != "group"))
+        .collect();
+    let mut texts = Vec::new();
+    let mut say = |label: &str, paths: Vec<&str>| {
+        if !paths.is_empty() {
+            texts.push(format!("{label}: {}.", some(paths.into_iter())));
+        }
+    };
+    say("Done", done.map(|step| step.path.as_str()).collect());
+    say("Not begun", not_begun);
+    let mut lines = wrapped("", &texts.join(" "), look);
+    if !doubt.is_empty() {
+        let text = format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
+        lines.extend(wrapped("", &text, look).into_iter().map(|line| Line::empty().push(WARN, line.render(false))));
+    }
+    lines
+}
+
+fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
+    let counts = if finding.severity == Severity::Critical { "" } else { " (does not count)" };
+    let text = format!("{}: {}{counts}", finding.id, one_line(&finding.cause));
+    let mut lines = wrapped("Cause", &text, look);
+    if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
+        lines.extend(wrapped("Do", text, look));
+    }
+    lines
+}
+
+/// Commands are never wrapped: they are there to be copied.
+fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
+    let mut commands: Vec<String> = state.end_of_run().map(|end| end.next.clone()).unwrap_or_default();
+    commands.extend(state.findings().iter().filter_map(|finding| finding.command.clone()));
+    let run = state.header().map(|header| short_id(&header.run)).unwrap_or_default();
+    let writes = |step: &StepFinished| step.effect == Effect::Write && step.outcome.is_good();
+    let mode = state.header().map(|header| header.mode);
+    if stopped && !commands.iter().any(|command| command.starts_with("runbook resume ")) {
+        commands.push(format!("runbook resume {run}"));
+    }
+    let undoable = stopped && matches!(mode, Some(Mode::Run | Mode::Resume)) && state.ended().any(writes);
+    if undoable && !commands.iter().any(|command| command.starts_with("runbook undo ")) {
+        commands.push(format!("runbook undo {run}"));
+    }
+    let mut lines = Vec::new();
+    let mut labels: Vec<&str> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for command in &commands {
+        if seen.contains(&command.as_str()) {
+            continue;
+        }
+        seen.push(command);
+        let (label, column) = match command {
+            command if command.starts_with("runbook resume ") => ("Go on with", 15),
+            command if command.starts_with("runbook undo ") => ("Take back", 15),
+            _ => ("Next", 9),
+        };
+        let shown = if labels.contains(&label) { "" } else { label };
+        labels.push(label);
+        lines.push(Line::new(2).push(DIM, shown).pad_to(column).push(STRONG, command.as_str()));
+    }
+    lines
+}
+
+fn rest(state: &RunState, end: Option<&RunFinished>, look: &Look) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for open in state.not_ruled_out() {
+        lines.extend(wrapped("", &format!("Not ruled out: {} ({})", open.id, one_line(&open.because)), look));
+    }
+    if let (Some(header), true) = (state.header(), end.is_none_or(|end| end.verdict != Verdict::Passed)) {
+        lines.push(Line::new(2).push(DIM, format!("Full record: runbook show {}", short_id(&header.run))));
+    }
+    lines
+}
+
+/// A label and a text beside it, which stays in its column.
+fn wrapped(label: &str, text: &str, look: &Look) -> Vec<Line> {
+    let column = if label.is_empty() { 2 } else { 9 };
+    let style = if label == "Cause" { BAD } else { DIM };
+    wrap(text, look.width.saturating_sub(column + 2).max(20))
+        .into_iter()
+        .enumerate()
+        .map(|(index, part)| {
+            let label = if index == 0 { label } else { "" };
+            Line::new(2).push(style, label).pad_to(column).text(part)
+        })
+        .collect()
+}
+
+/// Names in a row, and how many more.
+pub(super) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.len().checked_sub(NAMES) {
+        Some(more) if more > 0 => format!("{} and {more} more", names[..NAMES].join(", ")),
+        _ => names.join(", "),
+    }
+}

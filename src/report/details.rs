@@ -1,0 +1,167 @@
+//! What stands below a step's line: what is wrong, on which pods, what was seen and what was wanted. Pure.
+
+use super::lines::{Columns, note};
+use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
+use super::names::Names;
+use super::text::{fields, one_line, value, width, wrap};
+use crate::event::{Effect, Mode, Outcome, StepFinished};
+use crate::expression::{Judgement, Truth};
+use anstyle::Style;
+use serde_json::Value;
+
+/// The most failing items that are listed before `-v`.
+const ITEMS: usize = 10;
+/// The most lines of a preview before `-v`.
+const PREVIEW: usize = 40;
+/// The most lines of an output with `-v`.
+const OUTPUT: usize = 6;
+
+/// The lines below one step's line.
+pub(super) struct Details<'a> {
+    look: &'a Look,
+    names: &'a Names,
+    indent: usize,
+    lines: Vec<Line>,
+    /// What the reader has been told of this step: nothing is said twice.
+    said: Vec<String>,
+}
+
+impl<'a> Details<'a> {
+    /// Everything below the line of `step`.
+    pub(super) fn of(step: &StepFinished, mode: Mode, names: &'a Names, columns: &Columns, look: &'a Look) -> Vec<Line> {
+        let mut details = Self { look, names, indent: columns.below, lines: Vec::new(), said: vec![note(step)] };
+        details.preview(step);
+        match step.outcome {
+            Outcome::Failed | Outcome::TimedOut | Outcome::Error => details.wrong(step, mode),
+            Outcome::Unknown | Outcome::Cancelled => details.say(DIM, &step.reason),
+            Outcome::Passed | Outcome::Skipped | Outcome::Recovered => {}
+        }
+        if look.detail == Detail::Verbose {
+            details.verbose(step);
+        }
+        details.lines
+    }
+
+    fn room(&self) -> usize {
+        self.look.width.saturating_sub(self.indent + 2).max(20)
+    }
+
+    fn say(&mut self, style: Style, text: &str) {
+        let text = text.trim();
+        let line = one_line(text);
+        if line.is_empty() || self.said.iter().any(|said| said.contains(&line)) {
+            return;
+        }
+        self.lines.extend(wrap(text, self.room()).into_iter().map(|part| Line::new(self.indent).push(style, part)));
+        self.said.push(line);
+    }
+
+    /// Lines that the action made for a person: `display` in its output, else the lines of its `diff`.
+    fn preview(&mut self, step: &StepFinished) {
+        let display: Vec<&str> = match (step.output.get("display"), step.output.get("diff")) {
+            (Some(Value::Array(lines)), _) => lines.iter().filter_map(Value::as_str).collect(),
+            (_, Some(Value::String(diff))) => diff.lines().collect(),
+            _ => return,
+        };
+        let most = if self.look.detail == Detail::Verbose { usize::MAX } else { PREVIEW };
+        for text in display.iter().take(most) {
+            let style = match text.as_bytes().first() {
+                Some(b'+') if step.effect == Effect::Write => GOOD,
+                Some(b'-') if step.effect == Effect::Write => REMOVED,
+                _ => PLAIN,
+            };
+            let text = self.look.truncate(text, self.room());
+            self.lines.push(Line::new(self.indent).push(style, text));
+        }
+        self.more(display.len(), most);
+    }
+
+    fn more(&mut self, all: usize, shown: usize) {
+        if all > shown {
+            let text = format!("{} and {} more", self.look.ellipsis(), all - shown);
+            self.lines.push(Line::new(self.indent).push(DIM, text));
+        }
+    }
+
+    fn wrong(&mut self, step: &StepFinished, mode: Mode) {
+        let style = if Mark::of_step(step, mode) == Mark::Bad { PLAIN } else { WARN };
+        for judgement in step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True) {
+            self.judgement(judgement);
+        }
+        self.say(style, &step.reason);
+    }
+
+    fn judgement(&mut self, judgement: &Judgement) {
+        if let Some(message) = &judgement.message {
+            self.say(STRONG, message);
+        }
+        if judgement.reason.is_empty() && judgement.message.is_none() {
+            self.say(PLAIN, &judgement.that);
+        }
+        self.say(PLAIN, &judgement.reason);
+        self.seen_and_wanted(judgement);
+        self.items(judgement);
+    }
+
+    /// The value seen beside the one wanted, unless both have been said or say no more than "false".
+    fn seen_and_wanted(&mut self, judgement: &Judgement) {
+        let (seen, wanted) = (value(&judgement.actual), value(&judgement.expected));
+        let telling = |value: &Value| !matches!(value, Value::Null | Value::Bool(_));
+        if !telling(&judgement.actual) && !telling(&judgement.expected) {
+            return;
+        }
+        let words = |text: &str| {
+            let split = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')' | '"'));
+            split.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let is_said = |said: &String| {
+            let known = words(said);
+            [&seen, &wanted].iter().all(|value| words(value).iter().all(|word| known.contains(word)))
+        };
+        if !self.said.iter().any(is_said) {
+            let text = self.look.truncate(&format!("saw {seen}, want {wanted}"), self.room());
+            self.lines.push(Line::new(self.indent).text(text));
+        }
+    }
+
+    fn items(&mut self, judgement: &Judgement) {
+        let most = if self.look.detail == Detail::Verbose { usize::MAX } else { ITEMS };
+        let shown: Vec<(String, String)> = judgement
+            .items
+            .iter()
+            .take(most)
+            .map(|item| (self.names.short(&one_line(&item.name)), fields(&item.value)))
+            .collect();
+        let column = shown.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(self.room() / 2);
+        for (name, seen) in shown {
+            let line = Line::new(self.indent).push(BAD, name);
+            let column = (self.indent + column).max(line.width()) + 2;
+            let room = self.look.width.saturating_sub(column + 2).max(8);
+            self.lines.push(line.pad_to(column).text(self.look.truncate(&seen, room)));
+        }
+        self.more(judgement.items.len(), most);
+    }
+
+    fn verbose(&mut self, step: &StepFinished) {
+        for judgement in step.expectations.iter().filter(|judgement| judgement.outcome == Truth::True) {
+            let text = self.look.truncate(&format!("holds: {}", one_line(&judgement.that)), self.room());
+            self.lines.push(Line::new(self.indent).push(DIM, text));
+        }
+        if step.attempts > 1 {
+            self.lines.push(Line::new(self.indent).push(DIM, format!("{} attempts", step.attempts)));
+        }
+        if !step.output.is_null() {
+            self.output(&step.output);
+        }
+    }
+
+    fn output(&mut self, output: &Value) {
+        let text = serde_json::to_string_pretty(output).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().take(OUTPUT) {
+            let text = self.look.truncate(line, self.room());
+            self.lines.push(Line::new(self.indent).push(DIM, text));
+        }
+        self.more(lines.len(), OUTPUT);
+    }
+}

@@ -1,0 +1,135 @@
+//! A step as its line: symbol, id, title, result, duration. Pure.
+
+use super::look::{DIM, Detail, Line, Look, Mark, PLAIN, STRONG};
+use super::text::{duration, one_line, width, wrap};
+use crate::event::{Mode, Outcome, StepFinished};
+
+/// Columns left free at the right.
+const MARGIN: usize = 2;
+/// Columns of a duration with the space before it.
+const DURATION: usize = 10;
+/// The fewest columns that a title is cut to, for the sake of what is right of it.
+const TITLE: usize = 16;
+
+/// Where the columns of a run's lines begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    id: usize,
+    title: usize,
+    /// Where lines below a step's line begin.
+    pub(super) below: usize,
+}
+
+impl Columns {
+    /// The columns for steps with these paths.
+    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a str>, look: &Look) -> Self {
+        let wide = paths.map(|path| width(name(path)) + 2 * depth(path)).max().unwrap_or(0).clamp(8, 18);
+        let id = 2 + look.symbol_width() + 1;
+        let title = id + wide + 2;
+        Self { id, title, below: if look.width < 60 { id + 2 } else { title + 2 } }
+    }
+}
+
+/// The last part of a path: what the step is called within its group.
+pub(super) fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The path of the group around a step; empty at the top.
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// How many groups are around a step.
+pub(super) fn depth(path: &str) -> usize {
+    path.matches('/').count()
+}
+
+/// The line above the steps of a group.
+pub(super) fn heading(path: &str, title: &str, columns: &Columns, look: &Look) -> Line {
+    let line = Line::new(columns.id + 2 * depth(path)).push(STRONG, path);
+    if title.is_empty() {
+        return line;
+    }
+    let column = columns.title.max(line.width() + 2);
+    line.pad_to(column).text(look.truncate(&one_line(title), look.width.saturating_sub(column + MARGIN)))
+}
+
+/// The result in a few words, as it stands at the end of the line.
+pub(super) fn note(step: &StepFinished) -> String {
+    if !step.summary.is_empty() {
+        return one_line(&step.summary);
+    }
+    let word = match step.outcome {
+        Outcome::Passed => return String::new(),
+        Outcome::Failed => "failed",
+        Outcome::Error => "could not be judged",
+        Outcome::Recovered => "recovered",
+        Outcome::TimedOut => "timed out",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Unknown => return because("unknown", &step.reason),
+        Outcome::Skipped => return because("skipped", &step.reason),
+    };
+    word.to_owned()
+}
+
+fn because(word: &str, reason: &str) -> String {
+    let reason = one_line(reason);
+    match reason.as_str() {
+        "" => word.to_owned(),
+        _ if reason.starts_with(word) => reason,
+        _ => format!("{word}: {reason}"),
+    }
+}
+
+/// A step's line. What does not fit beside the title stands below it; only the title is ever cut.
+pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Look) -> Vec<Line> {
+    let mark = Mark::of_step(step, mode);
+    let indent = 2 * depth(&step.path);
+    let name_style = if mark == Mark::Bad { STRONG } else { PLAIN };
+    let line = Line::new(2 + indent)
+        .push(mark.style(), mark.symbol(look.charset))
+        .pad_to(columns.id + indent)
+        .push(name_style, name(&step.path));
+    let start = columns.title.max(line.width() + 2);
+    let line = line.pad_to(start);
+
+    let title = one_line(&step.title);
+    let note = note(step);
+    let timed = step.attempts > 0
+        && (step.outcome.is_good() || step.outcome == Outcome::TimedOut || look.detail == Detail::Verbose);
+    let took = if timed { duration(step.duration_ms) } else { String::new() };
+    let edge = look.width.saturating_sub(MARGIN);
+    let inner = edge.saturating_sub(DURATION);
+    let fits = |edge: usize, title: usize| start + title + 2 + width(&note) <= edge;
+    let least = width(&title).min(TITLE);
+    let full = width(&title);
+
+    let (edge, took) = match () {
+        () if !took.is_empty() && fits(inner, least) => (inner, took),
+        () if took.is_empty() && fits(inner, full) => (inner, took),
+        () if fits(edge, least) => (edge, String::new()),
+        () => {
+            let mut lines = vec![line.text(look.truncate(&title, edge.saturating_sub(start)))];
+            let room = edge.saturating_sub(columns.below).max(TITLE);
+            lines.extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
+            return lines;
+        }
+    };
+    let room = edge.saturating_sub(start + if note.is_empty() { 0 } else { width(&note) + 2 });
+    let line = line.text(look.truncate(&title, room));
+    let line = line.pad_to(edge.saturating_sub(width(&note))).push(mark_note(mark), note);
+    let line = if took.is_empty() {
+        line
+    } else {
+        line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took)
+    };
+    vec![line]
+}
+
+fn mark_note(mark: Mark) -> anstyle::Style {
+    match mark {
+        Mark::Good | Mark::Preview => PLAIN,
+        Mark::Bad | Mark::Open | Mark::NotDone | Mark::Attention => mark.style(),
+    }
+}

@@ -1,0 +1,195 @@
+//! The text of a run, record by record: the same for a terminal and a pipe. Pure.
+
+use super::conclusion;
+use super::details::Details;
+use super::lines::{self, Columns};
+use super::look::{DIM, Detail, Line, Look, STRONG, WARN};
+use super::names::Names;
+use super::text::{duration, one_line, width, wrap};
+use crate::event::{Event, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
+use crate::journal::short_id;
+use crate::state::RunState;
+
+/// What has been said so far, as far as it matters for what is said next.
+pub(super) struct Script {
+    pub(super) look: Look,
+    pub(super) names: Names,
+    columns: Option<Columns>,
+    /// The group that the last line belongs to: a line of another one needs its heading.
+    group: String,
+    headed: bool,
+    last_is_blank: bool,
+}
+
+impl Script {
+    pub(super) fn new(look: Look) -> Self {
+        Self {
+            look,
+            names: Names::default(),
+            columns: None,
+            group: String::new(),
+            headed: false,
+            last_is_blank: true,
+        }
+    }
+
+    /// The lines that a record adds.
+    pub(super) fn record(&mut self, record: &Record, state: &RunState) -> Vec<Line> {
+        let lines = match &record.event {
+            Event::RunStarted(_) => self.header(state),
+            Event::RunResumed(resumed) => self.resumed(resumed, state),
+            Event::StepRetried(retried) => self.retried(retried, state),
+            Event::StepFinished(step) => self.step(step, state),
+            Event::RunInterrupted(_) => self.interrupted(state),
+            Event::StepStarted(_)
+            | Event::FindingConcluded(_)
+            | Event::FindingNotRuledOut(_)
+            | Event::RunFinished(_) => Vec::new(),
+        };
+        self.note_end(&lines);
+        lines
+    }
+
+    /// The end of the text.
+    pub(super) fn finish(&mut self, state: &RunState) -> Vec<Line> {
+        let mut lines = conclusion::lines(state, &self.look);
+        if !self.last_is_blank {
+            lines.insert(0, Line::empty());
+        }
+        self.note_end(&lines);
+        lines
+    }
+
+    fn note_end(&mut self, lines: &[Line]) {
+        if let Some(last) = lines.last() {
+            self.last_is_blank = last.is_blank();
+        }
+    }
+
+    pub(super) fn columns(&mut self, state: &RunState) -> Columns {
+        let look = self.look;
+        *self.columns.get_or_insert_with(|| {
+            let planned = state.header().map(|header| header.steps.as_slice()).unwrap_or_default();
+            Columns::new(planned.iter().map(|step| step.path.as_str()), &look)
+        })
+    }
+
+    fn header(&mut self, state: &RunState) -> Vec<Line> {
+        let Some(header) = state.header().filter(|_| !self.headed && self.look.detail > Detail::Quiet) else {
+            return Vec::new();
+        };
+        self.headed = true;
+        let tag = match header.mode {
+            Mode::DryRun => "DRY RUN, nothing is changed",
+            Mode::Undo => "UNDO, changes are taken back",
+            Mode::Run | Mode::Resume => "",
+        };
+        let edge = self.look.width.saturating_sub(2);
+        let first = Line::empty().push(STRONG, header.runbook.as_str());
+        let start = first.width() + 2;
+        let beside = start + width(&header.title).min(24) + 2 + width(tag) <= edge;
+        let tag_room = if tag.is_empty() || !beside { 0 } else { width(tag) + 2 };
+        let title = self.look.truncate(&one_line(&header.title), edge.saturating_sub(start + tag_room));
+        let first = first.pad_to(start).text(title);
+        let mut lines = match (tag, beside) {
+            ("", _) => vec![first],
+            (tag, true) => vec![first.pad_to(edge - width(tag)).push(WARN, tag)],
+            (tag, false) => vec![first, Line::empty().push(WARN, tag)],
+        };
+        let target = state.target().cloned().unwrap_or_default();
+        let place = match (target.sandbox, target.context) {
+            (Some(scenario), _) => Some(format!("sandbox {scenario}")),
+            (None, context) => context,
+        };
+        let run = format!("run {}", short_id(&header.run));
+        let parts: Vec<String> = [place, target.namespace, Some(run)].into_iter().flatten().collect();
+        lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
+        lines.push(Line::empty());
+        lines
+    }
+
+    fn resumed(&mut self, resumed: &RunResumed, state: &RunState) -> Vec<Line> {
+        let mut lines = self.header(state);
+        if self.look.detail == Detail::Quiet {
+            return lines;
+        }
+        let mut say = |label: &str, paths: &[String]| {
+            if !paths.is_empty() {
+                let text = format!("{label}: {}", conclusion::some(paths.iter().map(String::as_str)));
+                lines.extend(wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)));
+            }
+        };
+        say("Kept from before", &resumed.kept);
+        say("Changed since, done again", &resumed.changed);
+        lines
+    }
+
+    fn retried(&mut self, retried: &StepRetried, state: &RunState) -> Vec<Line> {
+        if self.look.detail < Detail::Verbose {
+            return Vec::new();
+        }
+        let below = self.columns(state).below;
+        let text = format!(
+            "{}: attempt {} did not succeed: {}; again in {}",
+            retried.path,
+            retried.attempt,
+            one_line(&retried.reason),
+            duration(retried.delay_ms)
+        );
+        let room = self.look.width.saturating_sub(below + 2).max(20);
+        wrap(&text, room).into_iter().map(|part| Line::new(below).push(DIM, part)).collect()
+    }
+
+    fn interrupted(&self, state: &RunState) -> Vec<Line> {
+        let running = state.in_doubt();
+        let text = if running.is_empty() {
+            "Stopping. Ctrl-C again to stop now.".to_owned()
+        } else {
+            format!("Stopping after what is in flight ({}). Ctrl-C again to stop now.", conclusion::some(running.into_iter()))
+        };
+        let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
+        std::iter::once(Line::empty()).chain(parts.map(|part| Line::empty().push(WARN, part))).chain([Line::empty()]).collect()
+    }
+
+    fn step(&mut self, step: &StepFinished, state: &RunState) -> Vec<Line> {
+        for item in step.expectations.iter().flat_map(|judgement| &judgement.items) {
+            self.names.learn(&one_line(&item.name));
+        }
+        if !self.is_shown(step, state) {
+            return Vec::new();
+        }
+        let mode = state.header().map_or(Mode::Run, |header| header.mode);
+        let columns = self.columns(state);
+        let group = lines::parent(&step.path);
+        let mut lines = Vec::new();
+        if group != self.group {
+            if !group.is_empty() {
+                let title = state.step(group).map_or("", |group| group.title());
+                lines.push(lines::heading(group, title, &columns, &self.look));
+            }
+            self.group = group.to_owned();
+        }
+        lines.extend(lines::step(step, mode, &columns, &self.look));
+        lines.extend(Details::of(step, mode, &self.names, &columns, &self.look));
+        lines
+    }
+
+    /// A group whose steps have said everything has no line of its own.
+    fn is_shown(&self, step: &StepFinished, state: &RunState) -> bool {
+        let said = step.action == "group"
+            && match step.outcome {
+                Outcome::Passed => true,
+                Outcome::Recovered | Outcome::Skipped => false,
+                Outcome::Failed | Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => {
+                    !state.is_unexplained(step)
+                }
+            };
+        let loud = match step.outcome {
+            Outcome::Failed | Outcome::TimedOut | Outcome::Error | Outcome::Unknown => true,
+            Outcome::Passed | Outcome::Recovered | Outcome::Skipped | Outcome::Cancelled => {
+                self.look.detail > Detail::Quiet
+            }
+        };
+        loud && !said
+    }
+}

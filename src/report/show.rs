@@ -1,0 +1,248 @@
+//! `runbook show RUN`: everything that a run recorded, with full names.
+
+use super::look::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
+use super::text::{duration, one_line, value, wrap};
+use crate::event::{Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary};
+use crate::expression::{Judgement, Truth};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The full text of a run.
+pub struct Show {
+    look: Look,
+    lines: Vec<Line>,
+}
+
+impl Show {
+    /// The full text of a run from its summary and records. `look.detail` does not matter: everything is shown.
+    pub fn render(summary: &Summary, records: &[Record], look: Look) -> String {
+        let mut show = Self { look, lines: Vec::new() };
+        show.header(summary);
+        let recorded = Recorded::new(records);
+        for step in &summary.steps {
+            show.step(step, summary.mode, &recorded);
+        }
+        show.findings(summary);
+        show.rest(summary, records);
+        show.lines.iter().map(|line| line.render(look.color) + "\n").collect()
+    }
+
+    fn pair(&mut self, label: &str, text: impl Into<String>) {
+        self.lines.push(Line::new(2).push(DIM, label).pad_to(13).text(text));
+    }
+
+    fn pair_if(&mut self, label: &str, text: Option<&String>) {
+        if let Some(text) = text {
+            self.pair(label, text.as_str());
+        }
+    }
+
+    fn section(&mut self, title: &str) {
+        self.lines.push(Line::empty());
+        self.lines.push(Line::empty().push(STRONG, title));
+    }
+
+    fn header(&mut self, summary: &Summary) {
+        self.lines.push(Line::empty().push(STRONG, summary.runbook.as_str()).text(format!("  {}", summary.title)));
+        self.pair("run", summary.run.as_str());
+        self.pair("mode", word(&summary.mode));
+        self.pair("digest", summary.digest.as_str());
+        self.pair("started", summary.started.to_string());
+        match (summary.ended, summary.duration_ms) {
+            (Some(ended), Some(ms)) => self.pair("ended", format!("{ended}, after {}", duration(ms))),
+            _ => self.pair("ended", "not recorded: the process ended before, or the run goes on"),
+        }
+        match (summary.verdict, summary.exit_code) {
+            (Some(verdict), Some(code)) => {
+                let line = Line::new(2).push(DIM, "verdict").pad_to(13);
+                let style = Mark::of_verdict(verdict).style();
+                self.lines.push(line.push(style, word(&verdict)).text(format!(", exit code {code}")));
+            }
+            _ => self.pair("verdict", "none"),
+        }
+        let target = &summary.target;
+        self.pair_if("sandbox", target.sandbox.as_ref());
+        self.pair_if("context", target.context.as_ref());
+        self.pair_if("server", target.server.as_ref());
+        self.pair_if("cluster", target.cluster_uid.as_ref());
+        self.pair_if("namespace", target.namespace.as_ref());
+        self.pair_if("user", target.user.as_ref());
+        for (index, (name, param)) in summary.params.iter().enumerate() {
+            self.pair(if index == 0 { "parameters" } else { "" }, format!("{name} = {}", value(param)));
+        }
+    }
+
+    fn step(&mut self, step: &StepSummary, mode: Mode, recorded: &Recorded) {
+        let finished = recorded.finished.get(step.path.as_str()).copied();
+        let (mark, outcome) = match (finished, step.outcome) {
+            (Some(finished), Some(outcome)) => (Mark::of_step(finished, mode), outcome.as_str()),
+            _ => (Mark::Attention, "begun, no outcome recorded"),
+        };
+        self.lines.push(Line::empty());
+        let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
+        self.lines.push(line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))));
+        let mut facts = vec![step.action.clone(), word(&step.effect), outcome.to_owned()];
+        if step.attempts > 0 {
+            facts.push(duration(step.duration_ms));
+        }
+        if step.attempts > 1 {
+            facts.push(format!("{} attempts", step.attempts));
+        }
+        if step.severity != Severity::Critical {
+            facts.push(format!("severity {}", word(&step.severity)));
+        }
+        self.lines.push(Line::new(4).push(DIM, facts.join(self.look.separator())));
+        self.text(4, &step.summary);
+        if step.reason != step.summary {
+            self.text(4, &step.reason);
+        }
+        for retried in recorded.retried.get(step.path.as_str()).into_iter().flatten() {
+            self.text(4, &format!("attempt {}: {}", retried.attempt, retried.reason));
+        }
+        for judgement in &step.expectations {
+            self.judgement(judgement);
+        }
+        if let Some(finished) = finished.filter(|finished| !finished.output.is_null()) {
+            self.output(&finished.output);
+        }
+    }
+
+    fn text(&mut self, indent: usize, text: &str) {
+        let room = self.look.width.saturating_sub(indent + 2).max(20);
+        self.lines.extend(wrap(text, room).into_iter().map(|part| Line::new(indent).text(part)));
+    }
+
+    fn judgement(&mut self, judgement: &Judgement) {
+        let (mark, style) = match judgement.outcome {
+            Truth::True => (Mark::Good, GOOD),
+            Truth::False => (Mark::Bad, BAD),
+            Truth::Error => (Mark::Open, WARN),
+        };
+        let line = Line::new(4).push(style, mark.symbol(self.look.charset)).text(" ");
+        self.lines.push(line.text(one_line(&judgement.that)));
+        if judgement.outcome == Truth::True {
+            return;
+        }
+        for text in judgement.message.iter().chain([&judgement.reason]) {
+            self.text(6, text);
+        }
+        self.lines.push(Line::new(6).text(format!("seen    {}", value(&judgement.actual))));
+        self.lines.push(Line::new(6).text(format!("wanted  {}", value(&judgement.expected))));
+        for item in &judgement.items {
+            self.lines.push(Line::new(6).push(style, item.name.as_str()).text(format!("  {}", value(&item.value))));
+        }
+    }
+
+    fn output(&mut self, output: &Value) {
+        self.lines.push(Line::new(4).push(DIM, "output"));
+        let text = match output {
+            Value::String(text) => text.clone(),
+            _ => serde_json::to_string_pretty(output).unwrap_or_default(),
+        };
+        self.lines.extend(text.lines().map(|line| Line::new(6).text(line)));
+    }
+
+    fn findings(&mut self, summary: &Summary) {
+        if summary.findings.is_empty() && summary.not_ruled_out.is_empty() {
+            return;
+        }
+        self.section("Findings");
+        for finding in &summary.findings {
+            let head = format!("{} ({}): ", finding.id, word(&finding.severity));
+            self.lines.push(Line::new(2).push(BAD, head).text(one_line(&finding.cause)));
+            if !finding.steps.is_empty() {
+                self.text(4, &format!("from {}", finding.steps.join(", ")));
+            }
+            if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
+                self.text(4, text);
+            }
+            if let Some(command) = &finding.command {
+                self.lines.push(Line::new(4).push(STRONG, command.as_str()));
+            }
+        }
+        for open in &summary.not_ruled_out {
+            self.text(2, &format!("not ruled out: {} ({})", open.id, open.because));
+        }
+    }
+
+    fn rest(&mut self, summary: &Summary, records: &[Record]) {
+        if !summary.changes.is_empty() {
+            self.section("Changes");
+            for change in &summary.changes {
+                let field = |name: &str| change.get(name).map(value).unwrap_or_default();
+                let text = ["step", "verb", "object", "summary"].map(field).join("  ");
+                self.lines.push(Line::new(2).text(one_line(&text)));
+            }
+        }
+        let events: Vec<String> = records.iter().filter_map(history).collect();
+        self.section("History");
+        for event in events {
+            self.text(2, &event);
+        }
+        if !summary.next.is_empty() {
+            self.section("Next");
+            for command in &summary.next {
+                self.lines.push(Line::new(2).push(STRONG, command.as_str()));
+            }
+        }
+    }
+}
+
+/// What happened to the run as a whole.
+fn history(record: &Record) -> Option<String> {
+    let text = match &record.event {
+        Event::RunStarted(header) => {
+            format!("begun on {} by runbook {}: {}", header.host, header.version, header.arguments.join(" "))
+        }
+        Event::RunResumed(resumed) => format!(
+            "resumed on {}; kept: {}; done again: {}",
+            resumed.host,
+            list(&resumed.kept),
+            list(&resumed.changed)
+        ),
+        Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
+        Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
+        Event::StepStarted(_)
+        | Event::StepRetried(_)
+        | Event::StepFinished(_)
+        | Event::FindingConcluded(_)
+        | Event::FindingNotRuledOut(_) => return None,
+    };
+    Some(format!("{}  {text}", record.at))
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// What the records say of each step, by path.
+struct Recorded<'a> {
+    /// The last outcome: a resume may have done the step again.
+    finished: BTreeMap<&'a str, &'a StepFinished>,
+    retried: BTreeMap<&'a str, Vec<&'a StepRetried>>,
+}
+
+impl<'a> Recorded<'a> {
+    fn new(records: &'a [Record]) -> Self {
+        let mut recorded = Self { finished: BTreeMap::new(), retried: BTreeMap::new() };
+        for record in records {
+            match &record.event {
+                Event::StepFinished(finished) => drop(recorded.finished.insert(&finished.path, finished)),
+                Event::StepStarted(started) => drop(recorded.finished.remove(started.path.as_str())),
+                Event::StepRetried(retried) => recorded.retried.entry(&retried.path).or_default().push(retried),
+                Event::RunStarted(_)
+                | Event::RunResumed(_)
+                | Event::FindingConcluded(_)
+                | Event::FindingNotRuledOut(_)
+                | Event::RunInterrupted(_)
+                | Event::RunFinished(_) => {}
+            }
+        }
+        recorded
+    }
+}
+
+/// The word for a value of a small vocabulary, as in machine output.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,143 @@
+//! Text for a terminal: finished lines stay, the lines of running steps move below them.
+
+use super::look::{Charset, Detail, Line, Look};
+use super::plain::write_lines;
+use super::reporter::Reporter;
+use super::script::Script;
+use super::text::{duration, one_line};
+use crate::event::{Effect, Event, Record, StepStarted};
+use crate::state::RunState;
+use indexmap::IndexMap;
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// The most running steps that have a line of their own.
+const RUNNING: usize = 8;
+
+/// Writes finished lines to the output and moves those of running steps on the progress display.
+pub struct Terminal<W> {
+    out: W,
+    bars: MultiProgress,
+    script: Script,
+    running: IndexMap<String, Running>,
+}
+
+struct Running {
+    name: String,
+    message: String,
+    bar: Option<ProgressBar>,
+}
+
+impl<W: Write + Send> Terminal<W> {
+    /// Writes finished lines to `out` and draws running ones on `bars`. Whoever else writes to the terminal (logs,
+    /// questions) does it inside `bars.suspend`.
+    pub fn new(out: W, bars: MultiProgress, look: Look) -> Self {
+        Self { out, bars, script: Script::new(look), running: IndexMap::new() }
+    }
+
+    fn write(&mut self, lines: &[Line]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let (bars, out, color) = (&self.bars, &mut self.out, self.script.look.color);
+        bars.suspend(|| write_lines(out, lines, color))
+    }
+
+    /// A group shows through its steps, and a question is its own line.
+    fn begin(&mut self, started: &StepStarted) {
+        if started.action == "group" || started.effect == Effect::Operator || self.script.look.detail == Detail::Quiet {
+            return;
+        }
+        let message = one_line(&started.title);
+        self.running.insert(started.path.clone(), Running { name: started.path.clone(), message, bar: None });
+        self.fill();
+    }
+
+    fn end(&mut self, path: &str) {
+        if let Some(Running { bar: Some(bar), .. }) = self.running.shift_remove(path) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    /// Gives a line to each running step that has none, as far as there is room.
+    fn fill(&mut self) {
+        let style = style(&self.script.look);
+        for running in self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none()) {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(style.clone());
+            bar.set_prefix(running.name.clone());
+            bar.set_message(running.message.clone());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            running.bar = Some(bar);
+        }
+    }
+
+    fn clear(&mut self) {
+        for (_, running) in self.running.drain(..) {
+            if let Some(bar) = running.bar {
+                bar.finish_and_clear();
+            }
+        }
+    }
+}
+
+impl<W: Write + Send> Reporter for Terminal<W> {
+    fn record(&mut self, record: &Record, state: &RunState) -> io::Result<()> {
+        match &record.event {
+            Event::StepStarted(started) => self.begin(started),
+            Event::StepFinished(finished) => self.end(&finished.path),
+            Event::StepRetried(retried) => {
+                let (attempt, reason) = (retried.attempt, one_line(&retried.reason));
+                let pause = duration(retried.delay_ms);
+                self.progress(&retried.path, &format!("attempt {attempt}: {reason}; again in {pause}"));
+            }
+            Event::RunFinished(_) => self.clear(),
+            Event::RunStarted(_)
+            | Event::RunResumed(_)
+            | Event::FindingConcluded(_)
+            | Event::FindingNotRuledOut(_)
+            | Event::RunInterrupted(_) => {}
+        }
+        let lines = self.script.record(record, state);
+        self.write(&lines)?;
+        self.fill();
+        Ok(())
+    }
+
+    fn progress(&mut self, path: &str, message: &str) {
+        if let Some(running) = self.running.get_mut(path) {
+            running.message = one_line(message);
+            if let Some(bar) = &running.bar {
+                bar.set_message(running.message.clone());
+            }
+        }
+    }
+
+    fn finish(&mut self, state: &RunState) -> io::Result<()> {
+        self.clear();
+        let lines = self.script.finish(state);
+        self.write(&lines)
+    }
+}
+
+/// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s`, cut to the terminal's width.
+fn style(look: &Look) -> ProgressStyle {
+    let separator = look.separator();
+    let ticks = match look.charset {
+        Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
+        Charset::Ascii => "|/-\\ ",
+    };
+    ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg} {took}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars(ticks)
+        .with_key("took", move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let elapsed = state.elapsed().as_secs();
+            if elapsed > 0 {
+                // A display that cannot be drawn on is not worth an error.
+                let _ = write!(out, "{}{}", separator.trim_start(), duration(elapsed * 1000).replace(".0", ""));
+            }
+        })
+}
