@@ -14,6 +14,8 @@ use super::error::{Error, ErrorKind, deepest};
 pub struct Options {
     /// This file instead of `KUBECONFIG` and `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
+    /// The text of a kubeconfig instead of any file.
+    pub kubeconfig_text: Option<String>,
     /// This context instead of the current one.
     pub context: Option<String>,
     /// The namespace of everything that names none; the context's own by default.
@@ -24,7 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { kubeconfig: None, context: None, namespace: None, request_timeout: Duration::from_secs(30) }
+        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, request_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -42,6 +44,10 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
         home: etcetera::home_dir().ok(),
         in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
     };
+    if let Some(text) = &options.kubeconfig_text {
+        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| unreadable(Path::new("kubeconfig"), &error))?;
+        return choose(kubeconfig, &[], options).await;
+    }
     let files = match sources.files()? {
         Some(files) => files,
         None => {
@@ -57,6 +63,11 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
         let next = Kubeconfig::read_from(file).map_err(|error| unreadable(file, &error))?;
         kubeconfig = kubeconfig.merge(next).map_err(|error| unreadable(file, &error))?;
     }
+    choose(kubeconfig, &files, options).await
+}
+
+/// The context asked for, or the current one, of a kubeconfig that was read from these files.
+async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options) -> Result<Loaded, Error> {
     // A plugin that asks for a password would wait for a person who does not look.
     for user in &mut kubeconfig.auth_infos {
         if let Some(exec) = user.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
@@ -66,10 +77,10 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
     let context = match (&options.context, &kubeconfig.current_context) {
         (Some(context), _) => context.clone(),
         (None, Some(context)) if !context.is_empty() => context.clone(),
-        (None, _) => return Err(no_context(&files, &kubeconfig)),
+        (None, _) => return Err(no_context(files, &kubeconfig)),
     };
     let Some(found) = kubeconfig.contexts.iter().find(|named| named.name == context) else {
-        return Err(unknown_context(&context, &files, &kubeconfig));
+        return Err(unknown_context(&context, files, &kubeconfig));
     };
     let proxy = found.context.as_ref().and_then(|context| {
         let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?;
@@ -77,7 +88,7 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
     });
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| {
-        Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(&files), deepest(&error)))
+        Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(files), deepest(&error)))
     })?;
     adjust(&mut config, options, proxy);
     Ok(Loaded { config, context: Some(context) })

@@ -324,7 +324,7 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::parse;
+    use crate::document::node::parse;
     use serde::Deserialize;
 
     #[derive(Debug, PartialEq, Deserialize)]

@@ -1,0 +1,123 @@
+//! The exit codes, and every error that ends a command.
+
+use super::{Global, output};
+use crate::cluster;
+use crate::diagnostic::Diagnostic;
+use crate::document::CatalogueError;
+use crate::engine::EngineError;
+use crate::journal;
+use crate::plan::ParamError;
+use std::io;
+use std::process::{ExitCode, Termination};
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: everything that counts holds.
+    Passed,
+    /// 1: an expectation is false.
+    Failed,
+    /// 2: usage, an invalid runbook or parameters.
+    Usage,
+    /// 3: it could not be judged.
+    NotJudged,
+    /// The code of a run: the above, or 4 paused, 5 in doubt, 130 and 143 interrupted.
+    Run(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotJudged => 3,
+            Self::Run(code) => code,
+        }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Params(Vec<ParamError>),
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    NotJudged(String),
+    #[error("cannot write the result: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// Says what is wrong on stderr and gives the exit code.
+    pub(super) fn report(&self, global: &Global) -> Exit {
+        let mut hints: Vec<String> = Vec::new();
+        let exit = match self {
+            Self::Catalogue(CatalogueError::Invalid { diagnostics }) => {
+                output::diagnostics(global, diagnostics);
+                return Exit::Usage;
+            }
+            Self::Catalogue(CatalogueError::Unknown { .. }) => {
+                hints.push("All of them: runbook list".to_owned());
+                Exit::Usage
+            }
+            Self::Cluster(error) => {
+                if error.kind == cluster::ErrorKind::NoKubeconfig {
+                    hints.push("Name one with --kubeconfig or --context, or try it without a cluster: --sandbox".to_owned());
+                }
+                Exit::NotJudged
+            }
+            Self::Params(_) | Self::Usage(_) => Exit::Usage,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Passed,
+            Self::Journal(_) | Self::Engine(_) | Self::NotJudged(_) | Self::Output(_) => Exit::NotJudged,
+        };
+        let lines: Vec<String> = match self {
+            Self::Params(errors) => errors.iter().map(ToString::to_string).collect(),
+            _ => vec![chain(self)],
+        };
+        for line in lines {
+            output::error(&line);
+        }
+        hints.iter().for_each(|hint| output::hint(hint));
+        exit
+    }
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// The faults of a catalogue error, if it has any.
+pub(super) fn faults(error: &CatalogueError) -> &[Diagnostic] {
+    match error {
+        CatalogueError::Invalid { diagnostics } => diagnostics,
+        CatalogueError::Unknown { .. } => &[],
+    }
+}

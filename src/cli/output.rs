@@ -1,0 +1,168 @@
+//! stdout for the result, stderr for the rest.
+
+use super::{Color, Format, Global};
+use crate::diagnostic::{Diagnostic, render};
+use crate::engine::Sink;
+use crate::event::{Event, Record};
+use crate::report::{Charset, Detail, FanOut, Json, JsonLines, Look, Plain, Reporter, Terminal};
+use crate::secret::Masker;
+use crate::state::RunState;
+use console::Term;
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::EnvFilter;
+
+/// Applies `--color` to everything that writes.
+pub(super) fn set_color(color: Color) {
+    let choice = match color {
+        Color::Auto => return,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+    console::set_colors_enabled(color == Color::Always);
+    console::set_colors_enabled_stderr(color == Color::Always);
+}
+
+/// Whether a stream gets colours.
+fn colored(global: &Global, stream: &dyn IsTerminalStream) -> bool {
+    match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => stream.is_tty() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+    }
+}
+
+trait IsTerminalStream {
+    fn is_tty(&self) -> bool;
+}
+
+impl IsTerminalStream for io::Stdout {
+    fn is_tty(&self) -> bool {
+        self.is_terminal()
+    }
+}
+
+impl IsTerminalStream for io::Stderr {
+    fn is_tty(&self) -> bool {
+        self.is_terminal()
+    }
+}
+
+/// How results look on stdout.
+pub(crate) fn look(global: &Global) -> Look {
+    look_on(global, &io::stdout(), &Term::stdout())
+}
+
+fn look_on(global: &Global, stream: &dyn IsTerminalStream, term: &Term) -> Look {
+    let variable = |name: &str| std::env::var(name).ok();
+    let columns = variable("COLUMNS").and_then(|columns| columns.parse::<usize>().ok());
+    let width = if stream.is_tty() { term.size_checked().map(|(_, columns)| usize::from(columns)) } else { columns };
+    Look {
+        width: width.unwrap_or(80).clamp(40, 160),
+        charset: Charset::from_locale(variable("LC_ALL").as_deref(), variable("LC_CTYPE").as_deref(), variable("LANG").as_deref()),
+        color: colored(global, stream),
+        detail: match (global.quiet, global.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, 0) => Detail::Normal,
+            (false, _) => Detail::Verbose,
+        },
+    }
+}
+
+/// The reporters of a run.
+pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -> Box<dyn Sink> {
+    let mut all = FanOut::new();
+    match format {
+        Format::Text if io::stdout().is_terminal() => all.add("stdout", Terminal::new(io::stdout(), bars.clone(), look(global))),
+        Format::Text => all.add("stdout", Plain::new(io::stdout(), look(global))),
+        Format::Json => all.add("stdout", Json::new(io::stdout())),
+        Format::Jsonl => all.add("stdout", JsonLines::new(io::stdout())),
+    }
+    if format != Format::Text && io::stderr().is_terminal() && !global.quiet {
+        all.add("stderr", Terminal::new(io::stderr(), bars.clone(), look_on(global, &io::stderr(), &Term::stderr())));
+    }
+    Box::new(Reporters(all))
+}
+
+/// Where progress is drawn: on stderr, and nowhere if that is no terminal.
+pub(crate) fn bars() -> MultiProgress {
+    MultiProgress::with_draw_target(ProgressDrawTarget::stderr())
+}
+
+struct Reporters(FanOut);
+
+impl Sink for Reporters {
+    fn record(&mut self, record: &Record, state: &RunState) {
+        // the fan-out itself never fails: it keeps what its reporters said
+        drop(self.0.record(record, state));
+        if matches!(record.event, Event::RunFinished(_)) {
+            drop(self.0.finish(state));
+            for failure in self.0.failures() {
+                error(&format!("{failure}: {}", failure.source));
+            }
+        }
+    }
+
+    fn progress(&mut self, path: &str, message: &str) {
+        self.0.progress(path, message);
+    }
+}
+
+/// Writes a result to stdout.
+///
+/// # Errors
+/// When stdout is closed or full.
+pub(crate) fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Says an error on stderr. A closed stderr is no reason to fail.
+pub(crate) fn error(message: &str) {
+    let style = anstyle::AnsiColor::Red.on_default().effects(anstyle::Effects::BOLD);
+    drop(writeln!(anstream::stderr(), "{style}error{style:#}: {}", crate::secret::sanitize(message)));
+}
+
+/// Says on stderr what to do next.
+pub(crate) fn hint(message: &str) {
+    drop(writeln!(anstream::stderr(), "  {message}"));
+}
+
+/// Shows the faults of runbooks on stderr.
+pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
+    let look = look_on(global, &io::stderr(), &Term::stderr());
+    drop(write!(io::stderr(), "{}", render(diagnostics, look.color, look.width)));
+}
+
+/// Begins to log to stderr what the program does, with secrets masked.
+pub(crate) fn trace(global: &Global, masker: &Masker, bars: &MultiProgress) {
+    let filter = match global.verbose {
+        0 | 1 => "off",
+        2 => "runbook=info,warn",
+        _ => "runbook=debug,hyper_util=info,kube_client=info",
+    };
+    let filter = EnvFilter::try_from_env("RUNBOOK_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
+    let (masker, bars) = (masker.clone(), bars.clone());
+    let writer = move || Masked { masker: masker.clone(), bars: bars.clone() };
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(writer).try_init());
+}
+
+struct Masked {
+    masker: Masker,
+    bars: MultiProgress,
+}
+
+impl Write for Masked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = self.masker.mask(&text);
+        self.bars.suspend(|| io::stderr().write_all(crate::secret::sanitize(&text).as_bytes()))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

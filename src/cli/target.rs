@@ -1,0 +1,190 @@
+//! Which runbook, with which parameters, on which cluster: the options that `run`, `plan` and `resume` share.
+
+use super::exit::CommandError;
+use super::Global;
+use crate::action::{Action, Duration};
+use crate::cluster::{self, Cluster};
+use crate::document::{Body, Catalogue, CatalogueError, Runbook};
+use crate::plan::{Given, Invocation, Plan};
+use crate::sandbox::{self, Sandbox};
+use clap::Args;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The parameters of a run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ParamArguments {
+    /// Set a parameter; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// YAML file with parameters; --set wins
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+}
+
+/// The cluster of a run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClusterArguments {
+    /// Run on a simulated cluster, in this scenario (see `runbook sandbox list`)
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true, default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig", "context"])]
+    pub(super) sandbox: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long)]
+    context: Option<String>,
+    /// Kubeconfig file
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Namespace, instead of that of the runbook
+    #[arg(short, long)]
+    pub(super) namespace: Option<String>,
+    /// How long the whole run may take, such as 10m
+    #[arg(long, value_name = "DURATION")]
+    pub(super) timeout: Option<Duration>,
+}
+
+impl ParamArguments {
+    /// Everything that was given, weakest first: environment, file, --set.
+    fn given(&self, runbook: &Runbook) -> Result<Vec<Given>, CommandError> {
+        let mut given = Vec::new();
+        for name in runbook.params.keys() {
+            let variable = format!("RUNBOOK_PARAM_{}", name.to_uppercase().replace('-', "_"));
+            if let Ok(value) = std::env::var(variable) {
+                given.push(Given { name: name.clone(), value: Value::from(value), is_text: true });
+            }
+        }
+        if let Some(path) = &self.params {
+            let text = std::fs::read_to_string(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+            let values: BTreeMap<String, Value> =
+                serde_saphyr::from_str(&text).map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
+            given.extend(values.into_iter().map(|(name, value)| Given { name, value, is_text: false }));
+        }
+        for pair in &self.set {
+            let (name, value) = pair.split_once('=').ok_or_else(|| CommandError::Usage(format!("--set {pair}: write NAME=VALUE")))?;
+            given.push(Given { name: name.to_owned(), value: Value::from(value), is_text: true });
+        }
+        Ok(given)
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// The catalogue that this command line and this folder see.
+pub(super) fn catalogue(global: &Global) -> Catalogue {
+    Catalogue::new(&folders(global))
+}
+
+/// The folders of the catalogue, strongest first.
+pub(super) fn folders(global: &Global) -> Vec<PathBuf> {
+    let mut folders = global.catalogue.clone();
+    if let Some(path) = std::env::var_os("RUNBOOK_PATH") {
+        folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
+    }
+    folders.push(PathBuf::from("runbooks"));
+    folders
+}
+
+/// Loads a runbook by name, or by the path of its file.
+pub(super) fn load(catalogue: &Catalogue, name: &str) -> Result<(String, BTreeMap<String, Arc<Runbook>>), CatalogueError> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        let loaded = catalogue.load_file(path)?;
+        let file = path.display().to_string();
+        let own = loaded.values().find(|runbook| runbook.file == file).map(|runbook| runbook.name.clone()).unwrap_or_default();
+        return Ok((own, loaded));
+    }
+    Ok((name.to_owned(), catalogue.load_with_called(name)?))
+}
+
+/// Plans a run from the command line.
+pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespace: Option<&str>) -> Result<Plan, CommandError> {
+    let catalogue = catalogue(global);
+    let (name, loaded) = load(&catalogue, name)?;
+    let given = match loaded.get(&name) {
+        Some(runbook) => params.given(runbook)?,
+        None => Vec::new(),
+    };
+    with_neighbours(Plan::new(&name, loaded, &given, namespace).map_err(CommandError::Params)?, &catalogue)
+}
+
+/// Adds what the commands of remedies need to be short.
+pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<Plan, CommandError> {
+    for finding in &plan.runbook.findings {
+        let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
+        if let Some(runbook) = name.and_then(|name| catalogue.load(&name).ok()) {
+            plan.neighbours.insert(runbook.name.clone(), runbook.params.clone());
+        }
+    }
+    Ok(plan)
+}
+
+/// Whether any step of the plan asks a cluster.
+pub(super) fn needs_cluster(plan: &Plan) -> bool {
+    let asks = |body: &Body| match body {
+        Body::Group(_) => false,
+        Body::Action { sketch, .. } => !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Pause(_) | Action::Run(_)),
+    };
+    plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
+}
+
+/// A cluster, and the simulation behind it that lives as long as this does.
+pub(super) struct Connected {
+    pub(super) cluster: Result<Cluster, cluster::Error>,
+    pub(super) sandbox: Option<Sandbox>,
+}
+
+impl ClusterArguments {
+    /// Connects; nothing is asked yet.
+    pub(super) async fn connect(&self, now: Option<jiff::Timestamp>) -> Result<Connected, CommandError> {
+        let mut options = cluster::Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+            ..cluster::Options::default()
+        };
+        let mut running = None;
+        if let Some(scenario) = &self.sandbox {
+            let sandbox = sandbox::start(sandbox::Options { scenario: scenario.clone(), port: None, now }).await;
+            let sandbox = sandbox.map_err(|error| CommandError::Usage(error.to_string()))?;
+            options.kubeconfig_text = Some(sandbox.kubeconfig());
+            running = Some(sandbox);
+        }
+        let cluster = Cluster::connect(&options).await;
+        match cluster {
+            // where nobody can be asked at all there is nothing to record
+            Err(error) if matches!(error.kind, cluster::ErrorKind::NoKubeconfig | cluster::ErrorKind::Kubeconfig) => Err(error.into()),
+            cluster => Ok(Connected { cluster, sandbox: running }),
+        }
+    }
+
+    /// The options that a following command must repeat.
+    pub(super) fn invocation(&self) -> Invocation {
+        let mut options = Vec::new();
+        if let Some(scenario) = &self.sandbox {
+            options.push(if scenario == sandbox::DEFAULT_SCENARIO { "--sandbox".to_owned() } else { format!("--sandbox={scenario}") });
+        }
+        if let Some(kubeconfig) = &self.kubeconfig {
+            options.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
+        }
+        if let Some(context) = &self.context {
+            options.push(format!("--context {}", crate::action::shell_word(context)));
+        }
+        if let Some(namespace) = &self.namespace {
+            options.push(format!("--namespace {}", crate::action::shell_word(namespace)));
+        }
+        Invocation { options }
+    }
+}
+
+/// Refuses a context in which the runbook must not run.
+pub(super) fn guard(plan: &Plan, cluster: &Cluster) -> Result<(), CommandError> {
+    let allowed = &plan.runbook.contexts;
+    let context = cluster.target().context.unwrap_or_default();
+    if allowed.is_empty() || allowed.contains(&context) {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!("{} runs only in the contexts {}, and this is {context}", plan.runbook.name, allowed.join(", "))))
+}
