@@ -2,12 +2,12 @@ use super::lines;
 use super::look::Line;
 use super::text::{truncate, width, wrap};
 use super::*;
+use crate::event::sample::{Story, diagnosis, finished, judged};
 use crate::event::{
     Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict,
 };
 use crate::expression::{Judgement, Truth};
 use crate::state::RunState;
-use crate::state::sample::{Story, diagnosis, finished, judged};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -180,7 +180,7 @@ fn crashed() -> Story {
     let mut story = rollback(Mode::Run);
     let begun = Event::StepStarted(crate::event::StepStarted {
         effect: Effect::Write,
-        ..crate::state::sample::started("rollback", "Go back to the earlier revision", "rollback")
+        ..crate::event::sample::started("rollback", "Go back to the earlier revision", "rollback")
     });
     story.push(begun);
     story

@@ -1,5 +1,5 @@
-use super::sample::{Story, diagnosis, finished, started};
 use super::{RunState, verdict};
+use crate::event::sample::{Story, diagnosis, finished, started};
 use crate::event::{
     Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried,
     Verdict,
