@@ -4,6 +4,8 @@
 //! no secret and no control character exists. Records are additive: a field is never renamed or removed.
 
 mod outcome;
+#[cfg(test)]
+pub(crate) mod sample;
 mod summary;
 
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};

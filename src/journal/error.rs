@@ -70,9 +70,7 @@ pub enum Error {
         hint: String,
     },
     /// A newer version wrote an event that this one does not know.
-    #[error(
-        "{path}:{line}: unknown event `{event}`, written by runbook {version}: use that version or a newer one"
-    )]
+    #[error("{path}:{line}: unknown event `{event}`, written by runbook {version}: use that version or a newer one")]
     UnknownEvent {
         /// The journal.
         path: PathBuf,

@@ -75,7 +75,8 @@ impl Journal {
         let Scan { mut records, whole, newer } = scan(&bytes, &path)?;
         if newer {
             let header = records.first().and_then(header_of);
-            let (schema, version) = header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
+            let (schema, version) =
+                header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
             let hint = format!("it can be shown, and continued with runbook {version} or newer");
             return Err(Error::Schema { path, schema, hint });
         }

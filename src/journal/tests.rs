@@ -1,7 +1,7 @@
 use super::codec::{decode, encode};
 use super::*;
+use crate::event::sample::{RUN, Story, diagnosis, finished};
 use crate::event::{Event, Mode, Outcome, Record, StepFinished, Verdict};
-use crate::state::sample::{RUN, Story, diagnosis, finished};
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,10 @@ fn any_changed_byte_before_the_last_record_is_refused() {
     let without: Vec<&str> = text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
     std::fs::write(&path, without.concat()).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(error.contains("journal.jsonl:2: the journal is damaged: record 3 stands where record 2 belongs"), "{error}");
+    assert!(
+        error.contains("journal.jsonl:2: the journal is damaged: record 3 stands where record 2 belongs"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The end of the text: verdict, cause, next command, and what stayed open. Pure.
 
-use super::look::{BAD, DIM, Line, Look, Mark, STRONG, WARN};
+use super::look::{BAD, DIM, Detail, Line, Look, Mark, STRONG, WARN};
 use super::text::{duration, one_line, wrap};
 use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
 use crate::journal::short_id;
@@ -17,17 +17,16 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let dry = header.mode == Mode::DryRun;
     let quiet_dry = dry && end.is_some_and(|end| matches!(end.verdict, Verdict::Passed | Verdict::Unknown));
     if !quiet_dry {
-        lines.push(verdict(end, state, look));
+        lines.extend(verdict(end, state, look));
     }
     if dry {
-        lines.push(dry_run(state, look));
+        lines.extend(dry_run(state, look));
     }
-    let stopped =
-        end.is_none_or(|end| matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled));
+    let stopped = end.is_none_or(|end| matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled));
     let blocks = [
         if stopped { progress(state, look) } else { Vec::new() },
         state.findings().iter().flat_map(|finding| cause(finding, look)).chain(commands(state, stopped)).collect(),
-        rest(state, end, look),
+        rest(state, end.is_none_or(|end| end.verdict != Verdict::Passed) && !quiet_dry, look),
     ];
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {
         lines.push(Line::empty());
@@ -36,11 +35,15 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     lines
 }
 
-fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Line {
+fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line> {
     let mark = end.map_or(Mark::Open, |end| Mark::of_verdict(end.verdict));
     let line = Line::empty().push(mark.style(), mark.symbol(look.charset)).text(" ");
+    let line = match state.header() {
+        Some(header) if look.detail == Detail::Quiet => line.push(STRONG, format!("{}: ", header.runbook)),
+        Some(_) | None => line,
+    };
     let Some(end) = end else {
-        return line.push(STRONG, "Not finished: the process ended, or it still runs");
+        return vec![line.push(STRONG, "Not finished: the process ended, or it still runs")];
     };
     let words = match end.verdict {
         Verdict::Passed => "Passed in",
@@ -55,31 +58,32 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Line {
         100..1000 => format!("0.{} s", end.duration_ms / 100),
         ms => duration(ms),
     };
-    let counts = counts(state);
-    line.push(mark.style(), format!("{words} {took}")).text(format!("{0}{1}", look.separator(), counts.join(look.separator())))
+    line.push(mark.style(), format!("{words} {took}")).flow(counts(state), look)
 }
 
-/// `4 passed`, `1 failed`, …; says which failures leave the verdict as it is.
+/// `4 passed`, `1 failed`, …; failures that leave the verdict as it is are told apart.
 fn counts(state: &RunState) -> Vec<String> {
     let counts = state.counts();
-    let decisive = state.counted().filter(|step| step.outcome.is_bad() && step.severity == Severity::Critical).count();
-    let failed = match (counts.failed, decisive) {
-        (failed, 0) if failed > 0 => format!("{failed} failed without counting"),
-        (failed, _) => format!("{failed} failed"),
-    };
+    let counted =
+        |is: fn(&StepFinished) -> bool| state.counted().filter(|step| step.outcome.is_bad() && is(step)).count();
+    let warnings = counted(|step| step.severity < Severity::Critical);
+    let decisive = counted(|step| step.severity == Severity::Critical);
     let all = [
-        (counts.passed, format!("{} passed", counts.passed)),
-        (counts.failed, failed),
-        (counts.error, format!("{} not judged", counts.error)),
-        (counts.unknown, format!("{} unknown", counts.unknown)),
-        (counts.skipped, format!("{} skipped", counts.skipped)),
+        (counts.passed as usize, "passed"),
+        (decisive, "failed"),
+        ((counts.failed as usize).saturating_sub(decisive + warnings), "failed and rescued"),
+        (warnings, if warnings == 1 { "warning" } else { "warnings" }),
+        (counts.error as usize, "not judged"),
+        (counts.unknown as usize, "unknown"),
+        (counts.skipped as usize, "skipped"),
     ];
-    let some: Vec<String> = all.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let some: Vec<String> =
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     if some.is_empty() { vec!["no step was done".into()] } else { some }
 }
 
 /// What a dry run could see, and what it could not.
-fn dry_run(state: &RunState, look: &Look) -> Line {
+fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
     let count = |is: fn(&StepFinished) -> bool| state.ended().filter(|step| step.action != "group" && is(step)).count();
     let parts = [
         (count(|step| step.effect == Effect::Read && step.outcome.is_judged()), "read"),
@@ -89,19 +93,26 @@ fn dry_run(state: &RunState, look: &Look) -> Line {
         (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error), "not judged"),
     ];
     let always = |word: &str| word != "not judged";
-    let parts: Vec<String> = parts
+    let mut parts = parts
         .into_iter()
         .filter(|(count, word)| *count > 0 || always(word))
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    Line::empty().push(STRONG, "Dry run: ").text(format!("{}. Nothing was written.", parts.join(look.separator())))
+        .map(|(count, word)| format!("{count} {word}"));
+    let first = Line::empty().push(STRONG, "Dry run: ").text(parts.next().unwrap_or_default());
+    let mut parts: Vec<String> = parts.collect();
+    if let Some(last) = parts.last_mut() {
+        last.push_str(". Nothing was written.");
+    }
+    first.flow(parts, look)
 }
 
 /// What is done, what is not, and what is not known to be.
 fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     let done = state.ended().filter(|step| step.outcome.is_good() && step.action != "group");
-    let cancelled = state.ended().filter(|step| step.outcome == Outcome::Cancelled && step.attempts == 0);
-    let not_begun: Vec<&str> = cancelled.map(|step| step.path.as_str()).chain(state.not_begun()).collect();
+    let cancelled = |begun: bool| {
+        let ended = state.ended().filter(|step| step.outcome == Outcome::Cancelled && step.action != "group");
+        ended.filter(move |step| (step.attempts > 0) == begun).map(|step| step.path.as_str())
+    };
+    let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
     let doubt: Vec<&str> = state
         .in_doubt()
         .into_iter()
@@ -114,6 +125,7 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         }
     };
     say("Done", done.map(|step| step.path.as_str()).collect());
+    say("Stopped", cancelled(true).collect());
     say("Not begun", not_begun);
     let mut lines = wrapped("", &texts.join(" "), look);
     if !doubt.is_empty() {
@@ -167,12 +179,12 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
     lines
 }
 
-fn rest(state: &RunState, end: Option<&RunFinished>, look: &Look) -> Vec<Line> {
+fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
     let mut lines = Vec::new();
     for open in state.not_ruled_out() {
         lines.extend(wrapped("", &format!("Not ruled out: {} ({})", open.id, one_line(&open.because)), look));
     }
-    if let (Some(header), true) = (state.header(), end.is_none_or(|end| end.verdict != Verdict::Passed)) {
+    if let Some(header) = state.header().filter(|_| has_more) {
         lines.push(Line::new(2).push(DIM, format!("Full record: runbook show {}", short_id(&header.run))));
     }
     lines

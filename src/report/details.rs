@@ -28,7 +28,13 @@ pub(super) struct Details<'a> {
 
 impl<'a> Details<'a> {
     /// Everything below the line of `step`.
-    pub(super) fn of(step: &StepFinished, mode: Mode, names: &'a Names, columns: &Columns, look: &'a Look) -> Vec<Line> {
+    pub(super) fn of(
+        step: &StepFinished,
+        mode: Mode,
+        names: &'a Names,
+        columns: &Columns,
+        look: &'a Look,
+    ) -> Vec<Line> {
         let mut details = Self { look, names, indent: columns.below, lines: Vec::new(), said: vec![note(step)] };
         details.preview(step);
         match step.outcome {

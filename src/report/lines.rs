@@ -112,18 +112,16 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
         () => {
             let mut lines = vec![line.text(look.truncate(&title, edge.saturating_sub(start)))];
             let room = edge.saturating_sub(columns.below).max(TITLE);
-            lines.extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
+            lines
+                .extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
             return lines;
         }
     };
     let room = edge.saturating_sub(start + if note.is_empty() { 0 } else { width(&note) + 2 });
     let line = line.text(look.truncate(&title, room));
     let line = line.pad_to(edge.saturating_sub(width(&note))).push(mark_note(mark), note);
-    let line = if took.is_empty() {
-        line
-    } else {
-        line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took)
-    };
+    let line =
+        if took.is_empty() { line } else { line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took) };
     vec![line]
 }
 

@@ -165,8 +165,10 @@ impl Line {
 
     pub(super) fn push(mut self, style: Style, text: impl Into<String>) -> Self {
         let text = text.into();
-        self.width += text::width(&text);
-        self.spans.push((style, text));
+        if !text.is_empty() {
+            self.width += text::width(&text);
+            self.spans.push((style, text));
+        }
         self
     }
 
@@ -178,6 +180,20 @@ impl Line {
     pub(super) fn pad_to(self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width);
         self.push(PLAIN, " ".repeat(missing))
+    }
+
+    /// Adds parts with a separator before each, on as many lines as they need.
+    pub(super) fn flow(self, parts: impl IntoIterator<Item = String>, look: &Look) -> Vec<Self> {
+        let mut lines = vec![self];
+        for part in parts {
+            let last = lines.pop().unwrap_or_default();
+            if last.width + text::width(look.separator()) + text::width(&part) <= look.width {
+                lines.push(last.text(look.separator()).text(part));
+            } else {
+                lines.extend([last, Self::new(2).text(part)]);
+            }
+        }
+        lines
     }
 
     pub(super) fn width(&self) -> usize {
@@ -195,11 +211,8 @@ impl Line {
         for (index, (style, text)) in self.spans.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
             let text = if Some(index) == last { text.trim_end() } else { text };
             // Writing to a string does not fail.
-            let _ = if color && !style.is_plain() {
-                write!(out, "{style}{text}{style:#}")
-            } else {
-                write!(out, "{text}")
-            };
+            let _ =
+                if color && !style.is_plain() { write!(out, "{style}{text}{style:#}") } else { write!(out, "{text}") };
         }
         out
     }

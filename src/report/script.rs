@@ -23,14 +23,7 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(look: Look) -> Self {
-        Self {
-            look,
-            names: Names::default(),
-            columns: None,
-            group: String::new(),
-            headed: false,
-            last_is_blank: true,
-        }
+        Self { look, names: Names::default(), columns: None, group: String::new(), headed: false, last_is_blank: true }
     }
 
     /// The lines that a record adds.
@@ -116,7 +109,9 @@ impl Script {
         let mut say = |label: &str, paths: &[String]| {
             if !paths.is_empty() {
                 let text = format!("{label}: {}", conclusion::some(paths.iter().map(String::as_str)));
-                lines.extend(wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)));
+                lines.extend(
+                    wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)),
+                );
             }
         };
         say("Kept from before", &resumed.kept);
@@ -145,10 +140,14 @@ impl Script {
         let text = if running.is_empty() {
             "Stopping. Ctrl-C again to stop now.".to_owned()
         } else {
-            format!("Stopping after what is in flight ({}). Ctrl-C again to stop now.", conclusion::some(running.into_iter()))
+            format!(
+                "Stopping after what is in flight ({}). Ctrl-C again to stop now.",
+                conclusion::some(running.into_iter())
+            )
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
-        std::iter::once(Line::empty()).chain(parts.map(|part| Line::empty().push(WARN, part))).chain([Line::empty()]).collect()
+        let before = (!self.last_is_blank).then(Line::empty).into_iter();
+        before.chain(parts.map(|part| Line::empty().push(WARN, part))).chain([Line::empty()]).collect()
     }
 
     fn step(&mut self, step: &StepFinished, state: &RunState) -> Vec<Line> {
@@ -164,7 +163,9 @@ impl Script {
         let mut lines = Vec::new();
         if group != self.group {
             if !group.is_empty() {
-                let title = state.step(group).map_or("", |group| group.title());
+                // A round of a loop without a record of its own is called as the loop is.
+                let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
+                let title = state.step(group).or_else(|| state.step(around)).map_or("", |group| group.title());
                 lines.push(lines::heading(group, title, &columns, &self.look));
             }
             self.group = group.to_owned();

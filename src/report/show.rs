@@ -5,7 +5,7 @@ use super::text::{duration, one_line, value, wrap};
 use crate::event::{Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary};
 use crate::expression::{Judgement, Truth};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The full text of a run.
 pub struct Show {
@@ -22,6 +22,7 @@ impl Show {
         for step in &summary.steps {
             show.step(step, summary.mode, &recorded);
         }
+        show.not_begun(summary, records);
         show.findings(summary);
         show.rest(summary, records);
         show.lines.iter().map(|line| line.render(look.color) + "\n").collect()
@@ -104,6 +105,20 @@ impl Show {
         }
         if let Some(finished) = finished.filter(|finished| !finished.output.is_null()) {
             self.output(&finished.output);
+        }
+    }
+
+    fn not_begun(&mut self, summary: &Summary, records: &[Record]) {
+        let planned = records.iter().find_map(|record| match &record.event {
+            Event::RunStarted(header) => Some(header.steps.as_slice()),
+            _ => None,
+        });
+        let known: BTreeSet<&str> = summary.steps.iter().map(|step| step.path.as_str()).collect();
+        for step in planned.unwrap_or_default().iter().filter(|step| !known.contains(step.path.as_str())) {
+            self.lines.push(Line::empty());
+            let line = Line::empty().push(DIM, Mark::NotDone.symbol(self.look.charset)).text(" ");
+            self.lines.push(line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))));
+            self.lines.push(Line::new(4).push(DIM, "not begun"));
         }
     }
 

@@ -4,7 +4,7 @@ use super::look::{Charset, Detail, Line, Look};
 use super::plain::write_lines;
 use super::reporter::Reporter;
 use super::script::Script;
-use super::text::{duration, one_line};
+use super::text::{duration, one_line, width};
 use crate::event::{Effect, Event, Record, StepStarted};
 use crate::state::RunState;
 use indexmap::IndexMap;
@@ -24,10 +24,20 @@ pub struct Terminal<W> {
     running: IndexMap<String, Running>,
 }
 
+/// Columns of the time that a running step takes, such as ` · 59 m 59 s`.
+const TOOK: usize = 13;
+
 struct Running {
     name: String,
     message: String,
     bar: Option<ProgressBar>,
+}
+
+impl Running {
+    /// The message as far as it leaves room for the time that the step takes.
+    fn shown(&self, look: &Look) -> String {
+        look.truncate(&self.message, look.width.saturating_sub(6 + width(&self.name) + TOOK))
+    }
 }
 
 impl<W: Write + Send> Terminal<W> {
@@ -66,10 +76,11 @@ impl<W: Write + Send> Terminal<W> {
     fn fill(&mut self) {
         let style = style(&self.script.look);
         for running in self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none()) {
-            let bar = self.bars.add(ProgressBar::new_spinner());
-            bar.set_style(style.clone());
-            bar.set_prefix(running.name.clone());
-            bar.set_message(running.message.clone());
+            let bar = ProgressBar::new_spinner()
+                .with_style(style.clone())
+                .with_prefix(running.name.clone())
+                .with_message(running.shown(&self.script.look));
+            let bar = self.bars.add(bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             running.bar = Some(bar);
         }
@@ -111,7 +122,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
         if let Some(running) = self.running.get_mut(path) {
             running.message = one_line(message);
             if let Some(bar) = &running.bar {
-                bar.set_message(running.message.clone());
+                bar.set_message(running.shown(&self.script.look));
             }
         }
     }
@@ -123,21 +134,21 @@ impl<W: Write + Send> Reporter for Terminal<W> {
     }
 }
 
-/// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s`, cut to the terminal's width.
+/// `⠹ rollout  2 of 3 updated, waiting for zz81p: ContainerCreating · 12 s`
 fn style(look: &Look) -> ProgressStyle {
     let separator = look.separator();
     let ticks = match look.charset {
         Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
         Charset::Ascii => "|/-\\ ",
     };
-    ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg} {took}")
+    ProgressStyle::with_template("  {spinner} {prefix}  {msg}{took}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
         .tick_chars(ticks)
         .with_key("took", move |state: &ProgressState, out: &mut dyn fmt::Write| {
             let elapsed = state.elapsed().as_secs();
             if elapsed > 0 {
                 // A display that cannot be drawn on is not worth an error.
-                let _ = write!(out, "{}{}", separator.trim_start(), duration(elapsed * 1000).replace(".0", ""));
+                let _ = write!(out, "{separator}{}", duration(elapsed * 1000).replace(".0", ""));
             }
         })
 }

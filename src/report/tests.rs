@@ -2,10 +2,12 @@ use super::lines;
 use super::look::Line;
 use super::text::{truncate, width, wrap};
 use super::*;
-use crate::event::{Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
+use crate::event::sample::{Story, diagnosis, finished, judged};
+use crate::event::{
+    Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict,
+};
 use crate::expression::{Judgement, Truth};
 use crate::state::RunState;
-use crate::state::sample::{Story, diagnosis, finished, judged};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -74,7 +76,12 @@ fn dry_run() -> Story {
     story.done(StepFinished {
         effect: Effect::Write,
         output: json!({"diff": diff}),
-        ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "would change deployment/petrosa-ta-bot")
+        ..finished(
+            "rollback",
+            "Go back to the earlier revision",
+            Outcome::Passed,
+            "would change deployment/petrosa-ta-bot",
+        )
     });
     for (path, title) in [("rollout", "The rollout completes"), ("smoke", "The service answers")] {
         let reason = "step rollback was not run".into();
@@ -100,9 +107,15 @@ fn paused() -> Story {
 fn groups() -> Story {
     let mut story = Story::new(
         Mode::Run,
-        &[("checks", "Both stores"), ("checks/redis[0]/ping", "Redis answers"), ("checks/mysql", "MySQL answers"), ("after", "After")],
+        &[
+            ("checks", "Both stores"),
+            ("checks/redis[0]/ping", "Redis answers"),
+            ("checks/mysql", "MySQL answers"),
+            ("after", "After"),
+        ],
     );
-    let group = |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "Both stores", outcome, "") };
+    let group =
+        |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "Both stores", outcome, "") };
     story.begin_group("checks", "Both stores").begin_group("checks/redis[0]", "Redis redis-0");
     story.begin("checks/redis[0]/ping", "Redis answers").begin("checks/mysql", "MySQL answers");
     story.end(finished("checks/redis[0]/ping", "Redis answers", Outcome::Passed, "PONG"));
@@ -127,7 +140,10 @@ fn wrong() -> Story {
             message: Some("latency is too high for trading, which needs an answer within 50 ms at all times".into()),
             ..judged(".ms < 50", Truth::False, json!(50), json!(1200), &items)
         },
-        Judgement { reason: "null is not a boolean: .ready".into(), ..judged(".ready", Truth::Error, json!(true), Value::Null, &[]) },
+        Judgement {
+            reason: "null is not a boolean: .ready".into(),
+            ..judged(".ready", Truth::Error, json!(true), Value::Null, &[])
+        },
         judged(".ok", Truth::True, json!(true), json!(true), &[]),
     ];
     let long = "A title that is much longer than any terminal would like to show on one line";
@@ -140,7 +156,12 @@ fn wrong() -> Story {
         reason: "HorizontalPodAutoscaler petrosa-ta-bot-hpa owns the replicas (2 to 10) and would undo this within a \
                  minute.\nSuspend it in the same run: --set suspend_hpa=true"
             .into(),
-        ..finished("b", "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう", Outcome::Failed, "全部 3/3")
+        ..finished(
+            "b",
+            "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう",
+            Outcome::Failed,
+            "全部 3/3",
+        )
     });
     story.done(StepFinished {
         duration_ms: 300_000,
@@ -159,7 +180,7 @@ fn crashed() -> Story {
     let mut story = rollback(Mode::Run);
     let begun = Event::StepStarted(crate::event::StepStarted {
         effect: Effect::Write,
-        ..crate::state::sample::started("rollback", "Go back to the earlier revision", "rollback")
+        ..crate::event::sample::started("rollback", "Go back to the earlier revision", "rollback")
     });
     story.push(begun);
     story
@@ -168,6 +189,15 @@ fn crashed() -> Story {
 fn zero_steps() -> Story {
     let mut story = Story::new(Mode::Run, &[]);
     story.finish(Verdict::Passed, 0, &[]);
+    story
+}
+
+fn warning() -> Story {
+    let mut story = Story::new(Mode::Run, &[("heal", "Heal"), ("disk", "The disk has room")]);
+    let group = StepFinished { action: "group".into(), ..finished("heal", "Heal", Outcome::Recovered, "") };
+    story.begin_group("heal", "Heal").done(finished("heal/try", "Try", Outcome::Failed, "no")).end(group);
+    let disk = finished("disk", "The disk has room", Outcome::Failed, "91 %, want 80 %");
+    story.done(StepFinished { severity: Severity::Warning, ..disk }).finish(Verdict::Passed, 0, &[]);
     story
 }
 
@@ -192,6 +222,7 @@ fn texts() {
         ("wrong_40", wrong(), look(40)),
         ("wrong_verbose", wrong(), verbose),
         ("crashed_80", crashed(), look(80)),
+        ("warning_60", warning(), look(60)),
         ("zero_steps_80", zero_steps(), look(80)),
         ("zero_steps_quiet", zero_steps(), quiet),
     ];
@@ -216,7 +247,7 @@ fn the_full_record() {
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     for columns in [60, 80, 120] {
-        for story in [diagnosis(), dry_run(), paused(), groups()] {
+        for story in [diagnosis(), dry_run(), paused(), groups(), wrong(), warning(), crashed()] {
             for line in plain(&story, look(columns)).lines() {
                 assert!(width(line) <= columns, "{columns}: {line}");
             }
@@ -313,9 +344,14 @@ fn locales() {
 
 #[test]
 fn cutting_and_wrapping() {
-    for (text, columns, expected) in
-        [("short", 5, "short"), ("longer", 5, "long…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("a bc", 3, "a…"), ("ab", 0, "")]
-    {
+    for (text, columns, expected) in [
+        ("short", 5, "short"),
+        ("longer", 5, "long…"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("a bc", 3, "a…"),
+        ("ab", 0, ""),
+    ] {
         assert_eq!(truncate(text, columns, "…"), expected, "{text} {columns}");
     }
     assert_eq!(wrap("one two\n\n https://example.com/long x", 8), ["one two", "https://example.com/long", "x"]);

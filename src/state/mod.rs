@@ -10,6 +10,4 @@ pub use step::StepState;
 pub use verdict::verdict;
 
 #[cfg(test)]
-pub(crate) mod sample;
-#[cfg(test)]
 mod tests;

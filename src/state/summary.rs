@@ -48,13 +48,12 @@ impl RunState {
         }
     }
 
-    /// Ended steps by outcome. Groups stand for their steps and are not counted.
+    /// Ended steps by outcome. Groups stand for their steps and are not counted, unless one ended badly and no step in
+    /// it says so: then the counts would hide what the verdict is about.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for (_, step) in self.steps() {
-            if let (Some(outcome), true) = (step.outcome(), step.action() != "group") {
-                counts.add(outcome);
-            }
+        for step in self.ended().filter(|step| step.action != "group" || self.is_unexplained(step)) {
+            counts.add(step.outcome);
         }
         counts
     }

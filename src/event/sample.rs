@@ -67,7 +67,8 @@ impl Story {
     }
 
     pub(crate) fn done(&mut self, finished: StepFinished) -> &mut Self {
-        let begun = StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
+        let begun =
+            StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
         self.push(Event::StepStarted(begun)).end(finished)
     }
 
