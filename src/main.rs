@@ -1,2 +1,5 @@
 //! The `runbook` program.
-fn main() {}
+
+fn main() -> runbook::cli::Exit {
+    runbook::cli::main()
+}

@@ -22,7 +22,7 @@ use crate::action::Prompt;
 use crate::cluster::{self, Cluster};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
-    Event, JOURNAL_SCHEMA, Mode, Outcome, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::plan::{Invocation, Plan};
 use crate::secret::Masker;
@@ -37,8 +37,8 @@ use std::time::Duration;
 pub struct Engine {
     /// What to do.
     pub plan: Plan,
-    /// Where; none when it could not be connected to, with the reason.
-    pub cluster: Result<Cluster, cluster::Error>,
+    /// Where; none if the plan asks no cluster; an error if it cannot be connected to.
+    pub cluster: Option<Result<Cluster, cluster::Error>>,
     /// Name of the scenario, if the cluster is simulated.
     pub sandbox: Option<String>,
     /// Where events go.
@@ -149,8 +149,9 @@ impl Engine {
     async fn identify(&self) -> (Option<Cluster>, Target, Option<cluster::Error>) {
         let mut target = Target { sandbox: self.sandbox.clone(), namespace: self.plan.namespace.clone(), ..Target::default() };
         let cluster = match &self.cluster {
-            Ok(cluster) => cluster.clone(),
-            Err(error) => return (None, target, Some(error.clone())),
+            None => return (None, target, None),
+            Some(Ok(cluster)) => cluster.clone(),
+            Some(Err(error)) => return (None, target, Some(error.clone())),
         };
         let place = cluster.target();
         target.context = place.context;
@@ -179,18 +180,28 @@ impl Run {
 
     /// One line instead of a failure of every step: the cluster did not answer.
     fn not_reached(&self, error: &cluster::Error) -> Result<(), EngineError> {
+        let (path, title, action) = ("cluster".to_owned(), "Reach the cluster".to_owned(), "preflight".to_owned());
+        let (effect, digest) = (Effect::Read, String::new());
+        self.recorder.record(Event::StepStarted(StepStarted {
+            path: path.clone(),
+            id: path.clone(),
+            title: title.clone(),
+            action: action.clone(),
+            effect,
+            digest: digest.clone(),
+        }))?;
         self.recorder.record(Event::StepFinished(Box::new(StepFinished {
-            path: "cluster".to_owned(),
-            id: "cluster".to_owned(),
-            title: "Reach the cluster".to_owned(),
-            action: "preflight".to_owned(),
-            effect: crate::event::Effect::Read,
-            digest: String::new(),
-            outcome: Outcome::Unknown,
+            id: path.clone(),
+            path,
+            title,
+            action,
+            effect,
+            digest,
+            outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
-            reason: self.masker.mask(&error.to_string()).into_owned(),
-            attempts: 0,
+            reason: self.clean(&error.to_string()),
+            attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),
             output: Value::Null,

@@ -1,0 +1,80 @@
+//! `runbook check [PATH…]`
+
+use super::exit::{CommandError, Exit, faults};
+use super::target::{catalogue, load};
+use super::{Format, Global, output};
+use crate::diagnostic::{Diagnostic, to_json};
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Files, folders or names; the whole catalogue if none is given
+    paths: Vec<PathBuf>,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit, CommandError> {
+    let catalogue = catalogue(global);
+    let names: Vec<String> = if arguments.paths.is_empty() {
+        catalogue.list().map(|listed| listed.name.clone()).collect()
+    } else {
+        let mut names = Vec::new();
+        for path in &arguments.paths {
+            collect(path, &mut names)?;
+        }
+        names
+    };
+    let mut all: Vec<Diagnostic> = Vec::new();
+    let mut wrong = 0;
+    for name in &names {
+        if let Err(error) = load(&catalogue, name) {
+            let found = faults(&error);
+            if found.is_empty() {
+                return Err(error.into());
+            }
+            wrong += 1;
+            all.extend(found.iter().filter(|diagnostic| !all.contains(diagnostic)).cloned().collect::<Vec<_>>());
+        }
+    }
+    match arguments.output {
+        Format::Text => {
+            output::diagnostics(global, &all);
+            if all.is_empty() {
+                output::write(&format!("{} checked, no errors\n", plural(names.len(), "runbook")))?;
+            } else {
+                output::error(&format!("{} in {wrong} of {}", plural(all.len(), "error"), plural(names.len(), "runbook")));
+            }
+        }
+        Format::Json | Format::Jsonl => {
+            let document = json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": all.iter().map(to_json).collect::<Vec<_>>()});
+            output::write(&format!("{document:#}\n"))?;
+        }
+    }
+    Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// The files under a path. What is neither a file nor a folder is taken for a name.
+fn collect(path: &Path, names: &mut Vec<String>) -> Result<(), CommandError> {
+    if !path.is_dir() {
+        names.push(path.display().to_string());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() || path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            collect(&path, names)?;
+        }
+    }
+    Ok(())
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

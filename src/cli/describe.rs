@@ -1,0 +1,69 @@
+//! `runbook describe NAME`
+
+use super::exit::{CommandError, Exit};
+use super::plan::{effect, shown};
+use super::target::{catalogue, load};
+use super::{Format, Global, output};
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+#[derive(Debug, Args)]
+pub(super) struct DescribeArguments {
+    /// Name of the runbook, or the path of its file
+    name: String,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result<Exit, CommandError> {
+    let (name, loaded) = load(&catalogue(global), &arguments.name)?;
+    let Some(runbook) = loaded.get(&name) else { return Err(CommandError::Usage(format!("{name} is not loaded"))) };
+    if arguments.output != Format::Text {
+        let steps: Vec<_> = runbook.all_steps().iter().map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()})).collect();
+        let document = json!({
+            "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title, "description": runbook.description, "alerts": runbook.alerts,
+            "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(), "steps": steps,
+            "findings": runbook.findings.iter().map(|finding| json!({"id": finding.id, "severity": finding.severity})).collect::<Vec<_>>(),
+        });
+        output::write(&format!("{document:#}\n"))?;
+        return Ok(Exit::Passed);
+    }
+    let mut text = format!("{}  {}\n", runbook.name, runbook.title);
+    let mut line = |line: String| drop(writeln!(text, "{line}"));
+    if !runbook.description.is_empty() {
+        line(String::new());
+        runbook.description.lines().for_each(|words| line(format!("  {words}")));
+    }
+    if !runbook.alerts.is_empty() {
+        line(format!("\nAlerts\n  {}", runbook.alerts.join(", ")));
+    }
+    if !runbook.params.is_empty() {
+        line("\nParameters".to_owned());
+        for (name, param) in &runbook.params {
+            let default = match &param.default {
+                Some(value) => format!("default {}", shown(value)),
+                None if param.optional => "optional".to_owned(),
+                None => "must be given".to_owned(),
+            };
+            line(format!("  {name:<18} {:<9} {default}{}", param.kind.as_str(), if param.description.is_empty() { String::new() } else { format!("\n  {:<18} {}", "", param.description) }));
+        }
+    }
+    line("\nSteps".to_owned());
+    for step in runbook.all_steps() {
+        let title = step.title.render_text(&Value::Null).unwrap_or_default();
+        line(format!("  {:<18} {:<8} {:<8} {title}", step.id, step.verb(), effect(step.effect())));
+    }
+    if !runbook.findings.is_empty() {
+        line("\nCauses that it can find".to_owned());
+        for finding in &runbook.findings {
+            line(format!("  {:<22} {}", finding.id, finding.cause.render_text(&Value::Null).unwrap_or_default()));
+        }
+    }
+    if !runbook.covers.is_empty() {
+        line(format!("\nCovers\n  {}", runbook.covers.join(" ")));
+    }
+    output::write(&text)?;
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,112 @@
+//! `runbook plan NAME`
+
+use super::exit::{CommandError, Exit};
+use super::target::{ParamArguments, plan as make};
+use super::{Format, Global, output};
+use crate::action::Access;
+use crate::event::Effect;
+use crate::plan::{PlannedAction, actions};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// Name of the runbook, or the path of its file
+    name: String,
+    #[command(flatten)]
+    params: ParamArguments,
+    /// Namespace, instead of that of the runbook
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, CommandError> {
+    let plan = make(global, &arguments.name, &arguments.params, arguments.namespace.as_deref())?;
+    let steps = actions(&plan, "default");
+    let permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.permissions.iter().cloned()).collect();
+    if arguments.output != Format::Text {
+        let document = json!({
+            "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title, "digest": plan.digest,
+            "namespace": plan.namespace, "params": plan.shown_params(),
+            "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
+            "permissions": permissions.iter().map(|access| json!({
+                "verb": access.verb, "group": access.group, "resource": access.resource, "subresource": access.subresource,
+                "namespace": access.namespace, "name": access.name})).collect::<Vec<_>>(),
+        });
+        output::write(&format!("{document:#}\n"))?;
+        return Ok(Exit::Passed);
+    }
+    let mut text = String::new();
+    let w = &mut text;
+    let written = (|| -> std::fmt::Result {
+        writeln!(w, "{}  {}", plan.runbook.name, plan.runbook.title)?;
+        writeln!(w, "namespace {} · {}", plan.namespace.as_deref().unwrap_or("of the context"), plan.digest.get(..19).unwrap_or(&plan.digest))?;
+        if !plan.params.is_empty() {
+            writeln!(w, "\nParameters")?;
+            for (name, value) in plan.shown_params() {
+                writeln!(w, "  {name} = {}", shown(&value))?;
+            }
+        }
+        writeln!(w, "\nSteps")?;
+        for step in &steps {
+            writeln!(w, "  {:<24} {:<8} {:<8} {}", step.path, step.action, effect(step.effect), step.title)?;
+            if let Some(when) = &step.when {
+                writeln!(w, "      only when {}", when.split_whitespace().collect::<Vec<_>>().join(" "))?;
+            }
+            for line in &step.by_hand {
+                writeln!(w, "      {}{line}", if step.depends { "# for example: " } else { "" })?;
+            }
+        }
+        writeln!(w, "\nPermissions")?;
+        for access in &permissions {
+            writeln!(w, "  {}", permission(access))?;
+        }
+        Ok(())
+    })();
+    written.map_err(|_| CommandError::NotJudged("the plan could not be written".to_owned()))?;
+    output::write(&text)?;
+    Ok(Exit::Passed)
+}
+
+fn step_json(step: &PlannedAction) -> Value {
+    json!({"path": step.path, "title": step.title, "action": step.action, "effect": step.effect, "when": step.when, "by_hand": step.by_hand, "depends_on_run": step.depends})
+}
+
+/// A value as a person writes it.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "(none)".to_owned(),
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// An effect as a word.
+pub(super) fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Operator => "operator",
+        Effect::Write => "write",
+        Effect::Opaque => "opaque",
+    }
+}
+
+fn permission(access: &Access) -> String {
+    let mut text = format!("{:<7} {}", access.verb, access.resource);
+    if !access.subresource.is_empty() {
+        text = format!("{text}/{}", access.subresource);
+    }
+    if !access.group.is_empty() {
+        text = format!("{text}.{}", access.group);
+    }
+    if !access.name.is_empty() {
+        text = format!("{text} {}", access.name);
+    }
+    if access.namespace.is_empty() { format!("{text} (cluster-wide)") } else { format!("{text} in {}", access.namespace) }
+}

@@ -1,0 +1,26 @@
+//! `runbook run NAME`
+
+use super::exit::{CommandError, Exit};
+use super::session::Session;
+use super::target::{ClusterArguments, ParamArguments, plan};
+use super::{Format, Global};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Name of the runbook, such as ta-bot/no-signals, or the path of its file
+    name: String,
+    #[command(flatten)]
+    params: ParamArguments,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
+    let plan = plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
+    let run = std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
+    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, run, earlier: None }.run()
+}

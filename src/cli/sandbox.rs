@@ -1,0 +1,73 @@
+//! `runbook sandbox list|serve`
+
+use super::exit::{CommandError, Exit};
+use super::{Format, Global, output};
+use crate::sandbox;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArguments {
+    #[command(subcommand)]
+    command: SandboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SandboxCommand {
+    /// List the scenarios
+    List {
+        /// How the result is written
+        #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+        output: Format,
+    },
+    /// Keep a simulated cluster running, for kubectl or another runbook
+    Serve {
+        /// The scenario
+        #[arg(default_value = sandbox::DEFAULT_SCENARIO)]
+        scenario: String,
+        /// Port on 127.0.0.1; any free one if none is given
+        #[arg(long)]
+        port: Option<u16>,
+        /// Where the kubeconfig is written
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: PathBuf,
+    },
+}
+
+pub(super) fn sandbox(_: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
+    match &arguments.command {
+        SandboxCommand::List { output } => list(*output),
+        SandboxCommand::Serve { scenario, port, kubeconfig } => serve(scenario, *port, kubeconfig),
+    }
+}
+
+fn list(format: Format) -> Result<Exit, CommandError> {
+    let scenarios = sandbox::scenarios();
+    let text = match format {
+        Format::Text => scenarios.iter().fold(String::new(), |mut text, scenario| {
+            let default = if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
+            drop(writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title));
+            text
+        }),
+        Format::Json | Format::Jsonl => {
+            let all: Vec<_> = scenarios.iter().map(|scenario| json!({"name": scenario.name, "title": scenario.title, "description": scenario.description})).collect();
+            format!("{:#}\n", json!({"schema": "runbook.scenarios/v1", "scenarios": all}))
+        }
+    };
+    output::write(&text)?;
+    Ok(Exit::Passed)
+}
+
+fn serve(scenario: &str, port: Option<u16>, kubeconfig: &PathBuf) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let options = sandbox::Options { scenario: scenario.to_owned(), port, now: None };
+        let running = sandbox::start(options).await.map_err(|error| CommandError::Usage(error.to_string()))?;
+        std::fs::write(kubeconfig, running.kubeconfig())?;
+        output::write(&format!("{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n", running.address(), kubeconfig.display()))?;
+        tokio::signal::ctrl_c().await?;
+        Ok(Exit::Passed)
+    })
+}

@@ -1,0 +1,122 @@
+//! What `run` and `resume` share: journal, reporters, signals, engine.
+
+use super::exit::{CommandError, Exit};
+use super::prompt::TerminalPrompt;
+use super::target::{ClusterArguments, guard, needs_cluster};
+use super::{Format, Global, output};
+use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
+use crate::journal::{self, Journal};
+use crate::plan::Plan;
+use crate::secret::Masker;
+use crate::state::RunState;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A run to be begun or gone on with.
+pub(super) struct Session<'a> {
+    pub(super) global: &'a Global,
+    pub(super) plan: Plan,
+    pub(super) cluster: &'a ClusterArguments,
+    pub(super) format: Format,
+    /// The run's id.
+    pub(super) run: String,
+    /// The journal and what it says, of an earlier process.
+    pub(super) earlier: Option<(Journal, RunState, Kept)>,
+}
+
+/// The folder of the records of runs.
+pub(super) fn state_dir(global: &Global) -> Result<PathBuf, journal::Error> {
+    global.state_dir.clone().map_or_else(journal::default_state_dir, Ok)
+}
+
+/// The clock: that of the machine, or a fixed one from `RUNBOOK_NOW`, for output that is the same twice.
+pub(super) fn clock() -> Result<Clock, CommandError> {
+    match std::env::var("RUNBOOK_NOW") {
+        Err(_) => Ok(Clock::System),
+        Ok(text) => text.parse().map(Clock::Fixed).map_err(|_| CommandError::Usage(format!("RUNBOOK_NOW={text} is not a time such as 2026-11-20T03:12:07Z"))),
+    }
+}
+
+impl Session<'_> {
+    /// Runs to the end.
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Output)?;
+        let result = runtime.block_on(self.drive());
+        // what still waits for a cluster that does not answer must not keep the process
+        runtime.shutdown_background();
+        result
+    }
+
+    async fn drive(self) -> Result<Exit, CommandError> {
+        let clock = clock()?;
+        let now = match clock {
+            Clock::System => None,
+            Clock::Fixed(now) => Some(now),
+        };
+        let connected = if needs_cluster(&self.plan) || self.cluster.sandbox.is_some() { Some(self.cluster.connect(now).await?) } else { None };
+        let (cluster, sandbox) = match connected {
+            Some(connected) => (Some(connected.cluster), connected.sandbox),
+            None => (None, None),
+        };
+        if let Some(Ok(cluster)) = &cluster {
+            guard(&self.plan, cluster)?;
+        }
+        let masker = Masker::default();
+        for (name, value) in &self.plan.params {
+            if let (true, Some(text)) = (self.plan.runbook.params.get(name).is_some_and(|param| param.secret), value.as_str()) {
+                masker.learn(text, name);
+            }
+        }
+        let bars = output::bars();
+        output::trace(self.global, &masker, &bars);
+        let sinks = vec![output::reporters(self.global, self.format, &bars)];
+        let (journal, state, kept) = match self.earlier {
+            Some(earlier) => earlier,
+            None => (Journal::create(&state_dir(self.global)?, &self.run)?, RunState::new(), Kept::default()),
+        };
+        let stop = Stop::new();
+        let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
+        let arguments: Vec<String> = std::env::args().map(|argument| masker.mask(&argument).into_owned()).collect();
+        let engine = Engine {
+            plan: self.plan,
+            cluster,
+            sandbox: self.cluster.sandbox.clone(),
+            recorder: Recorder::new(clock, state, Some(journal), sinks),
+            masker,
+            prompt: Arc::new(TerminalPrompt { bars }),
+            stop,
+            invocation: self.cluster.invocation(),
+            timeout: self.cluster.timeout.map(|timeout| timeout.0),
+            kept,
+            host: host(),
+            arguments,
+        };
+        let result = engine.run(&self.run).await;
+        listener.abort();
+        drop(sandbox);
+        let state = result?;
+        Ok(Exit::Run(state.end_of_run().map_or(3, |end| end.exit_code)))
+    }
+}
+
+/// Waits for signals and passes them on; the third ends the process.
+async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    loop {
+        let signal = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        match stop.take(signal) {
+            1 => bars.suspend(|| output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.")),
+            2 => bars.suspend(|| output::hint("Stopping now.")),
+            _ => std::process::exit(i32::from(signal.exit_code())),
+        }
+    }
+}
+
+fn host() -> String {
+    let file = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned());
+    std::env::var("RUNBOOK_HOST").ok().or_else(|| file.ok().filter(|name| !name.is_empty())).unwrap_or_else(|| "unknown".to_owned())
+}
