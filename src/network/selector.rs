@@ -1,0 +1,224 @@
+//! Label selectors: as objects write them, and as the query parameter `labelSelector` does.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// A selector over labels; every requirement must hold, the empty selector selects everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LabelSelector {
+    /// Labels that must be there with exactly this value.
+    pub match_labels: Labels,
+    /// Further requirements.
+    pub match_expressions: Vec<Requirement>,
+}
+
+/// One requirement on one label.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Requirement {
+    /// The label's key.
+    pub key: String,
+    /// What is asked of it.
+    pub operator: Operator,
+    /// The values of `In` and `NotIn`; empty for the others.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+/// What a requirement asks of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Operator {
+    /// The label is there with one of the values.
+    In,
+    /// The label is absent, or has none of the values.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+/// A selector text that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unable to parse requirement: `{part}` is not KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or !KEY"
+)]
+pub struct SelectorError {
+    part: String,
+}
+
+impl Requirement {
+    fn matches(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.key);
+        match self.operator {
+            Operator::In => value.is_some_and(|value| self.values.contains(value)),
+            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl LabelSelector {
+    /// Says whether an object with these labels is selected.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.match_labels
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
+            && self
+                .match_expressions
+                .iter()
+                .all(|requirement| requirement.matches(labels))
+    }
+
+    /// Reads the text form: `app=web,tier!=db,env in (a,b),!legacy`.
+    ///
+    /// # Errors
+    /// The part that cannot be read.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        let match_expressions = split(text)
+            .into_iter()
+            .filter(|part| !part.trim().is_empty())
+            .map(requirement)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            match_labels: Labels::new(),
+            match_expressions,
+        })
+    }
+}
+
+/// Splits at commas outside parentheses.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut begin, mut inside) = (Vec::new(), 0, false);
+    for (position, character) in text.char_indices() {
+        match character {
+            '(' => inside = true,
+            ')' => inside = false,
+            ',' if !inside => {
+                parts.push(&text[begin..position]);
+                begin = position + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[begin..]);
+    parts
+}
+
+fn requirement(part: &str) -> Result<Requirement, SelectorError> {
+    let part = part.trim();
+    let wrong = || SelectorError {
+        part: part.to_owned(),
+    };
+    let built = |key: &str, operator, values: Vec<String>| {
+        let key = key.trim();
+        let plain = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        plain
+            .then(|| Requirement {
+                key: key.to_owned(),
+                operator,
+                values,
+            })
+            .ok_or_else(wrong)
+    };
+    if let Some(key) = part.strip_prefix('!') {
+        return built(key, Operator::DoesNotExist, Vec::new());
+    }
+    if let Some((head, list)) = part.split_once('(') {
+        let list = list.strip_suffix(')').ok_or_else(wrong)?;
+        let values = list
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
+        let mut words = head.split_whitespace();
+        return match (words.next(), words.next(), words.next()) {
+            (Some(key), Some("in"), None) => built(key, Operator::In, values),
+            (Some(key), Some("notin"), None) => built(key, Operator::NotIn, values),
+            _ => Err(wrong()),
+        };
+    }
+    for (sign, operator) in [
+        ("!=", Operator::NotIn),
+        ("==", Operator::In),
+        ("=", Operator::In),
+    ] {
+        if let Some((key, value)) = part.split_once(sign) {
+            return built(key, operator, vec![value.trim().to_owned()]);
+        }
+    }
+    built(part, Operator::Exists, Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn text_selectors_select() {
+        let web = labels(&[("app", "web"), ("env", "test"), ("example.com/part", "a")]);
+        for (text, expected) in [
+            ("", true),
+            ("app=web", true),
+            ("app==web", true),
+            ("app=api", false),
+            ("app!=api", true),
+            ("other!=api", true),
+            ("app in (api, web)", true),
+            ("app in (api,db)", false),
+            ("app notin (api,db),env", true),
+            ("other notin (x)", true),
+            ("!other,example.com/part=a", true),
+            ("!app", false),
+            ("env", true),
+        ] {
+            assert_eq!(
+                LabelSelector::parse(text).unwrap().matches(&web),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_selector_is_refused() {
+        for text in [
+            "=a",
+            "app in (a",
+            "app within (a)",
+            "a b",
+            "!",
+            "app in a,b)",
+        ] {
+            assert!(LabelSelector::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn object_selectors_need_every_requirement() {
+        let selector: LabelSelector = serde_json::from_value(serde_json::json!({
+            "matchLabels": {"app": "web"},
+            "matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["live"]}, {"key": "legacy", "operator": "DoesNotExist"}],
+        }))
+        .unwrap();
+        assert!(selector.matches(&labels(&[("app", "web")])));
+        assert!(!selector.matches(&labels(&[("app", "web"), ("env", "live")])));
+        assert!(!selector.matches(&labels(&[("app", "web"), ("legacy", "")])));
+        assert!(LabelSelector::default().matches(&labels(&[])));
+    }
+}

@@ -1,0 +1,38 @@
+//! Events about objects.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::sandbox::object;
+use crate::sandbox::store::Store;
+
+/// Records an ordinary event.
+pub(crate) fn record(store: &mut Store, about: &Value, component: &str, reason: &str, message: &str, now: Timestamp) {
+    publish(store, about, component, "Normal", reason, message, now);
+}
+
+/// Records a warning.
+pub(crate) fn warn(store: &mut Store, about: &Value, component: &str, reason: &str, message: &str, now: Timestamp) {
+    publish(store, about, component, "Warning", reason, message, now);
+}
+
+fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason: &str, message: &str, now: Timestamp) {
+    let suffix: String = Sha256::digest(format!("{reason}/{message}")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let metadata = &about["metadata"];
+    let mut involved = json!({"kind": about["kind"], "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"], "apiVersion": about["apiVersion"], "resourceVersion": metadata["resourceVersion"]});
+    if component == "kubelet" && let Some(container) = about["spec"]["containers"][0]["name"].as_str() {
+        involved["fieldPath"] = json!(format!("spec.containers{{{container}}}"));
+    }
+    let source = if component == "kubelet" { json!({"component": component, "host": "node"}) } else { json!({"component": component}) };
+    store.put(
+        json!({
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {"name": format!("{}.{suffix}", object::name(about)), "namespace": metadata["namespace"]},
+            "involvedObject": involved, "reason": reason, "message": message, "source": source,
+            "firstTimestamp": object::time(now), "lastTimestamp": object::time(now), "count": 1, "type": kind,
+            "eventTime": null, "reportingComponent": component, "reportingInstance": if component == "kubelet" { "node" } else { "" },
+        }),
+        now,
+    );
+}

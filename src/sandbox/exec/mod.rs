@@ -1,0 +1,148 @@
+//! The commands that exec finds in containers. There is no shell: what would need one is refused, and says so.
+
+mod arguments;
+mod curl;
+mod files;
+mod lookup;
+mod netcat;
+mod target;
+mod wget;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::snapshot::{ContainerState, PodState, Snapshot};
+
+/// How long a command that runs into a timeout takes here, at most: runs are to stay fast.
+pub(crate) const TIMEOUT_TAKES: Duration = Duration::from_millis(50);
+
+/// A container that is entered.
+pub(crate) struct Session {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) pod: usize,
+    pub(crate) container: usize,
+    pub(crate) at: Timestamp,
+}
+
+impl Session {
+    fn pod(&self) -> &PodState {
+        &self.snapshot.pods[self.pod]
+    }
+
+    fn container(&self) -> &ContainerState {
+        &self.pod().containers[self.container]
+    }
+
+    fn has(&self, tool: &str) -> bool {
+        self.snapshot.apps.tools(&self.container().image).is_some_and(|tools| tools.iter().any(|known| known == tool))
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) code: u8,
+    /// Why it did not start; the rest means nothing then.
+    pub(crate) not_started: Option<String>,
+    pub(crate) took: Duration,
+}
+
+impl Outcome {
+    fn printed(text: impl AsRef<[u8]>) -> Self {
+        Self { stdout: text.as_ref().to_vec(), ..Self::default() }
+    }
+
+    fn failed(code: u8, text: impl AsRef<[u8]>) -> Self {
+        Self { stderr: text.as_ref().to_vec(), code, ..Self::default() }
+    }
+
+    fn timed_out(self, after: Option<Duration>) -> Self {
+        Self { took: after.unwrap_or(TIMEOUT_TAKES).min(TIMEOUT_TAKES), ..self }
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
+    let Some((program, arguments)) = command.split_first() else { return Outcome::default() };
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let tool = program.strip_prefix("/usr/bin/").or_else(|| program.strip_prefix("/bin/")).unwrap_or(program);
+    if !session.has(tool) {
+        let why = if program.contains('/') { format!("stat {program}: no such file or directory") } else { format!("exec: \"{program}\": executable file not found in $PATH") };
+        let why = if program.contains('/') { format!("exec: \"{program}\": {why}") } else { why };
+        let reason = format!("error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown");
+        return Outcome { not_started: Some(reason), ..Outcome::default() };
+    }
+    perform(session, tool, &arguments)
+}
+
+fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
+    match tool {
+        "sh" | "bash" => shell(session, tool, arguments),
+        "curl" => curl::run(session, arguments),
+        "wget" => wget::run(session, arguments),
+        "nc" => netcat::run(session, arguments),
+        "getent" => lookup::getent(session, arguments),
+        "nslookup" => lookup::nslookup(session, arguments),
+        "dig" => lookup::dig(session, arguments),
+        "cat" => files::cat(session, arguments),
+        "ls" => files::ls(session, arguments),
+        "env" => {
+            let lines: String = session.container().env.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+            if arguments.is_empty() { Outcome::printed(lines) } else { not_simulated(tool, arguments) }
+        }
+        "printenv" => match arguments {
+            [] => perform(session, "env", &[]),
+            names => {
+                let values: Vec<Option<&String>> = names.iter().map(|name| session.container().env.get(*name)).collect();
+                let text: String = values.iter().flatten().map(|value| format!("{value}\n")).collect();
+                Outcome { code: u8::from(values.iter().any(Option::is_none)), ..Outcome::printed(text) }
+            }
+        },
+        "hostname" => match arguments {
+            [] => Outcome::printed(format!("{}\n", session.pod().network.name)),
+            ["-i" | "-I"] => Outcome::printed(session.pod().network.ip.map(|ip| format!("{ip}\n")).unwrap_or_default()),
+            _ => not_simulated(tool, arguments),
+        },
+        "date" => date(session, arguments),
+        "echo" => Outcome::printed(format!("{}\n", arguments.join(" "))),
+        "true" => Outcome::default(),
+        "false" => Outcome { code: 1, ..Outcome::default() },
+        _ => not_simulated(tool, arguments),
+    }
+}
+
+fn date(session: &Session, arguments: &[&str]) -> Outcome {
+    let format = match arguments {
+        [] | ["-u"] => "%a %b %e %H:%M:%S UTC %Y",
+        ["-u", format] | [format] | [format, "-u"] if format.starts_with('+') => &format[1..],
+        _ => return not_simulated("date", arguments),
+    };
+    match jiff::fmt::strtime::format(format, session.at) {
+        Ok(text) => Outcome::printed(format!("{text}\n")),
+        Err(_) => not_simulated("date", arguments),
+    }
+}
+
+/// A script that is one plain command runs as that command.
+fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
+    let ["-c", script] = arguments else { return not_simulated(tool, arguments) };
+    let plain = script.chars().all(|character| character.is_ascii_alphanumeric() || " -_./:@,+".contains(character));
+    let words: Vec<&str> = script.split_whitespace().collect();
+    match words.as_slice() {
+        ["command", "-v", name] if plain => {
+            if session.has(name) { Outcome::printed(format!("/usr/bin/{name}\n")) } else { Outcome { code: 127, ..Outcome::default() } }
+        }
+        [name, rest @ ..] if plain && session.has(name) => perform(session, name, rest),
+        [name, ..] if plain => Outcome::failed(127, format!("{tool}: 1: {name}: not found\n")),
+        _ => not_simulated(tool, arguments),
+    }
+}
+
+/// The refusal of what the real program could do and the sandbox cannot: never an invented result.
+fn not_simulated(tool: &str, arguments: &[&str]) -> Outcome {
+    Outcome::failed(127, format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" ")))
+}

@@ -1,0 +1,83 @@
+//! Starting and stopping a sandbox.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::SandboxError;
+use super::scenario::{self, ServerState};
+use super::server::{self, TOKEN, USER};
+use super::world::{Clock, World};
+
+/// What to start.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The name of the scenario.
+    pub scenario: String,
+    /// The port on 127.0.0.1; any free one when absent.
+    pub port: Option<u16>,
+    /// When the world's clock begins; the real time when absent. It goes on as real time does.
+    pub now: Option<Timestamp>,
+}
+
+/// A running sandbox. Dropping it stops the server and cuts its connections.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    scenario: String,
+    _stop: DropGuard,
+}
+
+/// Starts a sandbox on the current tokio runtime.
+///
+/// # Errors
+/// The scenario is unknown, the port cannot be opened, or the world's data is wrong.
+pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
+    let scenario = scenario::load(&options.scenario)?;
+    let port = options.port.unwrap_or(0);
+    let listen = |source| SandboxError::Listen { port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let stop = CancellationToken::new();
+    if scenario.server != Some(ServerState::Down) {
+        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)))?;
+        server::serve(listener, world, stop.clone());
+    }
+    Ok(Sandbox { address, scenario: options.scenario, _stop: stop.drop_guard() })
+}
+
+impl Sandbox {
+    /// Where the API server listens; nothing does in a scenario whose server is down.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A kubeconfig for it, as YAML.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        let Self { address, scenario, .. } = self;
+        format!(
+            "apiVersion: v1
+kind: Config
+current-context: sandbox-{scenario}
+clusters:
+- name: sandbox-{scenario}
+  cluster:
+    server: http://{address}
+contexts:
+- name: sandbox-{scenario}
+  context:
+    cluster: sandbox-{scenario}
+    user: {USER}
+    namespace: petrosa-apps
+users:
+- name: {USER}
+  user:
+    token: {TOKEN}
+"
+        )
+    }
+}

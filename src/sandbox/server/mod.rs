@@ -1,0 +1,82 @@
+//! The API server.
+
+mod discovery;
+mod exec;
+mod forward;
+mod listing;
+mod log;
+mod proxy;
+mod request;
+mod review;
+mod router;
+mod status;
+mod table;
+mod watch;
+mod websocket;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::snapshot::Snapshot;
+use super::world::World;
+
+/// The user of the kubeconfig.
+pub(crate) const USER: &str = "sandbox-operator";
+/// Its bearer token.
+pub(crate) const TOKEN: &str = "sandbox-operator-token";
+/// How often leases are renewed.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What all requests share.
+#[derive(Clone)]
+pub(crate) struct Server {
+    world: Arc<Mutex<World>>,
+    /// Ends connections that have been taken over from HTTP.
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// The world; held for the moment of one answer only, never across an await.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.world().snapshot()
+    }
+}
+
+/// Serves in the background until it is told to stop.
+pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken) {
+    let server = Server { world: Arc::new(Mutex::new(world)), stop: stop.clone() };
+    let router = Router::new().fallback(router::route).with_state(server.clone());
+    tokio::spawn(async move {
+        // dropping the set ends the connections that are open
+        let mut connections = JoinSet::new();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => server.world().tick(),
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else { continue };
+                    // answers are small: waiting to fill packets would only delay them
+                    let _ = stream.set_nodelay(true);
+                    let service = TowerToHyperService::new(router.clone());
+                    connections.spawn(async move {
+                        let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                        let _ = served.with_upgrades().await;
+                    });
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,43 @@
+//! What the user may do, and who the user is.
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::status::{Status, json_response};
+use super::{Server, USER};
+
+/// The largest review that is read.
+const LARGEST: usize = 64 * 1024;
+
+pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Result<Response, Status> {
+    if request.method() != Method::POST {
+        return Err(Status::method_not_allowed());
+    }
+    let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
+    let mut review: Value = serde_json::from_slice(&body).map_err(|error| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error}")))?;
+    let denied = |verb: &str, group: &str, resource: &str, namespace: &str| server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace));
+    match kind {
+        "SelfSubjectReview" => review["status"] = json!({"userInfo": {"username": USER, "groups": ["sandbox:operators", "system:authenticated"]}}),
+        "SelfSubjectAccessReview" => {
+            let attributes = &review["spec"]["resourceAttributes"];
+            let text = |field: &str| attributes[field].as_str().unwrap_or_default();
+            let resource = if text("subresource").is_empty() { text("resource").to_owned() } else { format!("{}/{}", text("resource"), text("subresource")) };
+            let allowed = !denied(text("verb"), text("group"), &resource, text("namespace"));
+            review["status"] = json!({"allowed": allowed});
+            if allowed {
+                review["status"]["reason"] = json!("allowed by the sandbox");
+            }
+        }
+        _ => {
+            let rule = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
+            let restricted = !server.world().denials.is_empty();
+            // what is denied cannot be said in rules, which only allow
+            review["status"] = json!({"resourceRules": [rule], "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": restricted});
+        }
+    }
+    let mut response = json_response(&review);
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
