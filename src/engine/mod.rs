@@ -16,7 +16,7 @@ mod stop;
 pub use clock::Clock;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
-pub use stop::Stop;
+pub use stop::{Signal, Stop};
 
 use crate::action::Prompt;
 use crate::cluster::{self, Cluster};
