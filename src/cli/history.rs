@@ -41,7 +41,7 @@ pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<E
             ),
             None => ("unreadable".to_owned(), "", String::new()),
         };
-        drop(writeln!(text, "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}", journal::short_id(&run.run)));
+        let _ = writeln!(text, "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}", journal::short_id(&run.run));
         documents.push(json!({"run": run.run, "runbook": run.header.as_ref().map(|header| &header.runbook), "started": run.header.as_ref().map(|header| header.started), "verdict": run.finished.as_ref().map(|end| end.verdict), "exit_code": run.finished.as_ref().map(|end| end.exit_code)}));
     }
     match arguments.output {

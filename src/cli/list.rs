@@ -25,7 +25,7 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
             Ok(runbook) => runbook,
             Err(_) => {
                 invalid += 1;
-                drop(writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file));
+                let _ = writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file);
                 documents.push(json!({"name": listed.name, "file": listed.file, "valid": false}));
                 continue;
             }
@@ -38,12 +38,12 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
             continue;
         }
         let params: Vec<_> = runbook.params.keys().cloned().collect();
-        drop(writeln!(text, "{:<28} {:<5} {}", runbook.name, effect(runbook.effect()), runbook.title));
+        let _ = writeln!(text, "{:<28} {:<5} {}", runbook.name, effect(runbook.effect()), runbook.title);
         if !runbook.alerts.is_empty() {
-            drop(writeln!(text, "{:<34} alerts: {}", "", runbook.alerts.join(", ")));
+            let _ = writeln!(text, "{:<34} alerts: {}", "", runbook.alerts.join(", "));
         }
         if !params.is_empty() && global.verbose > 0 {
-            drop(writeln!(text, "{:<34} parameters: {}", "", params.join(", ")));
+            let _ = writeln!(text, "{:<34} parameters: {}", "", params.join(", "));
         }
         documents.push(json!({"name": runbook.name, "file": listed.file, "valid": true, "title": runbook.title, "params": params, "alerts": runbook.alerts, "effect": runbook.effect()}));
     }

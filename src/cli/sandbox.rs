@@ -48,7 +48,7 @@ fn list(format: Format) -> Result<Exit, CommandError> {
     let text = match format {
         Format::Text => scenarios.iter().fold(String::new(), |mut text, scenario| {
             let default = if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
-            drop(writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title));
+            let _ = writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title);
             text
         }),
         Format::Json | Format::Jsonl => {

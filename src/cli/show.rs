@@ -31,7 +31,7 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
         Format::Text => Show::render(&state.summary(), &reading.records, output::look(global)),
         Format::Json => format!("{:#}\n", serde_json::to_value(state.summary()).unwrap_or_default()),
         Format::Jsonl => reading.records.iter().fold(String::new(), |mut text, record| {
-            drop(writeln!(text, "{}", serde_json::to_string(record).unwrap_or_default()));
+            let _ = writeln!(text, "{}", serde_json::to_string(record).unwrap_or_default());
             text
         }),
     };

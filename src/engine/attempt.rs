@@ -178,7 +178,7 @@ impl Run {
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
         let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
-            (Some(judgement), _) => (Outcome::Failed, told(judgement), judgement.reason.clone()),
+            (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), judgement.reason.clone()),
             (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
             (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
                 Some(reason) => (Outcome::Error, reason, output.summary),
@@ -230,14 +230,6 @@ impl Run {
 impl Look {
     fn into_ended(self, attempts: u32) -> Ended {
         Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
-    }
-}
-
-/// The reason of a false expectation, with the author's words first.
-fn told(judgement: &Judgement) -> String {
-    match &judgement.message {
-        Some(message) => format!("{message}: {}", judgement.reason),
-        None => judgement.reason.clone(),
     }
 }
 

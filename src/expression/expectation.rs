@@ -76,8 +76,10 @@ enum Rule {
 #[serde(rename_all = "snake_case")]
 pub enum Truth {
     /// The expectation is met.
+    #[serde(rename = "passed")]
     True,
     /// The expectation is not met.
+    #[serde(rename = "failed")]
     False,
     /// It could not be judged.
     Error,

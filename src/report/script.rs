@@ -19,11 +19,14 @@ pub(super) struct Script {
     group: String,
     headed: bool,
     last_is_blank: bool,
+    /// Steps in the order of beginning whose lines are not written yet: those of steps that run side by side come in the order in
+    /// which they are written, whichever ends first.
+    waiting: Vec<(String, Option<StepFinished>)>,
 }
 
 impl Script {
     pub(super) fn new(look: Look) -> Self {
-        Self { look, names: Names::default(), columns: None, group: String::new(), headed: false, last_is_blank: true }
+        Self { look, names: Names::default(), columns: None, group: String::new(), headed: false, last_is_blank: true, waiting: Vec::new() }
     }
 
     /// The lines that a record adds.
@@ -32,12 +35,20 @@ impl Script {
             Event::RunStarted(_) => self.header(state),
             Event::RunResumed(resumed) => self.resumed(resumed, state),
             Event::StepRetried(retried) => self.retried(retried, state),
-            Event::StepFinished(step) => self.step(step, state),
-            Event::RunInterrupted(_) => self.interrupted(state),
-            Event::StepStarted(_)
-            | Event::FindingConcluded(_)
-            | Event::FindingNotRuledOut(_)
-            | Event::RunFinished(_) => Vec::new(),
+            Event::StepStarted(started) => {
+                if started.action != "group" {
+                    self.waiting.push((started.path.clone(), None));
+                }
+                Vec::new()
+            }
+            Event::StepFinished(step) => self.ended(step, state),
+            Event::RunInterrupted(_) => {
+                let mut lines = self.rest(state);
+                lines.extend(self.interrupted(state));
+                lines
+            }
+            Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) => Vec::new(),
+            Event::RunFinished(_) => self.rest(state),
         };
         self.note_end(&lines);
         lines
@@ -148,6 +159,23 @@ impl Script {
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();
         before.chain(parts.map(|part| Line::empty().push(WARN, part))).chain([Line::empty()]).collect()
+    }
+
+    /// The lines of all steps that have ended and before which every step has.
+    fn ended(&mut self, step: &StepFinished, state: &RunState) -> Vec<Line> {
+        match self.waiting.iter_mut().find(|(path, _)| *path == step.path) {
+            Some((_, place)) => *place = Some(step.clone()),
+            None => self.waiting.push((step.path.clone(), Some(step.clone()))),
+        }
+        let ready = self.waiting.iter().take_while(|(_, finished)| finished.is_some()).count();
+        let ready: Vec<_> = self.waiting.drain(..ready).filter_map(|(_, finished)| finished).collect();
+        ready.iter().flat_map(|step| self.step(step, state)).collect()
+    }
+
+    /// The lines of what has ended behind a step that has not.
+    fn rest(&mut self, state: &RunState) -> Vec<Line> {
+        let rest: Vec<_> = self.waiting.drain(..).filter_map(|(_, finished)| finished).collect();
+        rest.iter().flat_map(|step| self.step(step, state)).collect()
     }
 
     fn step(&mut self, step: &StepFinished, state: &RunState) -> Vec<Line> {
