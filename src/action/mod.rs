@@ -5,6 +5,7 @@
 
 mod context;
 mod fan;
+mod reach;
 mod scalar;
 
 pub use context::{Context, Failure, FailureKind, Output, Prompt};
