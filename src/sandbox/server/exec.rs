@@ -5,6 +5,8 @@ use axum::response::Response;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::log::{container_of, pod_of};
 use super::request::{Query, ResourceRequest};
@@ -54,7 +56,7 @@ pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, r
                 }
             }
             let _ = socket.send(frame(STATUS, status(&outcome).to_string().as_bytes())).await;
-            let _ = socket.close(None).await;
+            let _ = socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
             // the client closes its half
             while let Some(Ok(message)) = socket.next().await {
                 if matches!(message, Message::Close(_)) {

@@ -85,6 +85,8 @@ impl Target {
                 found(Some(namespace), plural, rest)
             }
             [plural, rest @ ..] => match kinds::by_path(group, version, plural) {
+                // an unknown kind in a namespace is not a part of the namespace
+                Some(resource) if resource.plural == "namespaces" && !matches!(rest, [] | [_] | [_, "" | "status" | "finalize"]) => None,
                 // a namespaced object is only found under its namespace
                 Some(resource) if resource.namespaced && !rest.is_empty() => None,
                 _ => found(None, plural, rest),

@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::status::{Status, json_response};
@@ -14,6 +14,11 @@ const LARGEST: usize = 64 * 1024;
 pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Result<Response, Status> {
     if request.method() != Method::POST {
         return Err(Status::method_not_allowed());
+    }
+    let json = request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !json {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json";
+        return Err(Status { code: 415, reason: "UnsupportedMediaType", message: message.to_owned(), details: Some(json!({})) });
     }
     let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
     let mut review: Value = serde_json::from_slice(&body).map_err(|error| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error}")))?;
