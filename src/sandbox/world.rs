@@ -31,7 +31,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn starting_at(begin: Timestamp) -> Self {
-        Self { begin, since: Instant::now() }
+        Self {
+            begin,
+            since: Instant::now(),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -55,24 +58,64 @@ impl World {
     /// Builds the world of a scenario. Everything in it has been running for an hour.
     pub(crate) fn build(scenario: Scenario, clock: Clock) -> Result<Self, SandboxError> {
         let now = clock.now();
-        let begin = now.saturating_add(SignedDuration::from_secs(-AGE)).unwrap_or(now);
+        let begin = now
+            .saturating_add(SignedDuration::from_secs(-AGE))
+            .unwrap_or(now);
         let mut manifests = manifests()?;
         let mut history = History::new();
         let mut pod_changes = Vec::new();
         for change in scenario.changes {
             match change {
-                Change { patch: Some(reference), with: Some(patch), pod: None, delete: None, apply: None } => patch_manifest(&mut manifests, &mut history, &reference, &patch)?,
-                Change { pod: Some(reference), with: Some(patch), patch: None, delete: None, apply: None } => pod_changes.push((reference, patch)),
-                Change { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => {
+                Change {
+                    patch: Some(reference),
+                    with: Some(patch),
+                    pod: None,
+                    delete: None,
+                    apply: None,
+                } => patch_manifest(&mut manifests, &mut history, &reference, &patch)?,
+                Change {
+                    pod: Some(reference),
+                    with: Some(patch),
+                    patch: None,
+                    delete: None,
+                    apply: None,
+                } => pod_changes.push((reference, patch)),
+                Change {
+                    delete: Some(reference),
+                    patch: None,
+                    pod: None,
+                    with: None,
+                    apply: None,
+                } => {
                     let index = find(&manifests, &reference)?;
                     manifests.remove(index);
                 }
-                Change { apply: Some(manifest), patch: None, pod: None, with: None, delete: None } => manifests.push(manifest),
-                other => return Err(SandboxError::World { file: "scenario".to_owned(), reason: format!("a change must be one of patch+with, pod+with, delete, apply: {other:?}") }),
+                Change {
+                    apply: Some(manifest),
+                    patch: None,
+                    pod: None,
+                    with: None,
+                    delete: None,
+                } => manifests.push(manifest),
+                other => {
+                    return Err(SandboxError::World {
+                        file: "scenario".to_owned(),
+                        reason: format!(
+                            "a change must be one of patch+with, pod+with, delete, apply: {other:?}"
+                        ),
+                    });
+                }
             }
         }
         let apps = Arc::new(Apps::load(APPS)?);
-        let mut world = Self { store: Store::new(), clock, denials: scenario.deny, apps, processes: BTreeMap::new(), seen: None };
+        let mut world = Self {
+            store: Store::new(),
+            clock,
+            denials: scenario.deny,
+            apps,
+            processes: BTreeMap::new(),
+            seen: None,
+        };
         // addresses that manifests ask for come first, so that chosen ones avoid them
         manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
         for mut manifest in manifests {
@@ -89,7 +132,12 @@ impl World {
         for (reference, patch) in pod_changes {
             world.patch_pod(&reference, &patch, begin)?;
         }
-        controllers::run_pods(&mut world.store, &mut world.processes, &Arc::clone(&world.apps), begin);
+        controllers::run_pods(
+            &mut world.store,
+            &mut world.processes,
+            &Arc::clone(&world.apps),
+            begin,
+        );
         controllers::endpoints(&mut world.store, begin);
         let snapshot = world.snapshot();
         controllers::probe(&mut world.store, &snapshot, begin, now);
@@ -102,21 +150,45 @@ impl World {
 
     /// What is in every namespace by itself.
     fn namespaces(&mut self, begin: Timestamp) {
-        let names: Vec<String> = self.store.list("namespaces", None).map(|namespace| object::name(namespace).to_owned()).collect();
+        let names: Vec<String> = self
+            .store
+            .list("namespaces", None)
+            .map(|namespace| object::name(namespace).to_owned())
+            .collect();
         for namespace in names {
             self.store.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}), begin);
         }
     }
 
-    fn patch_pod(&mut self, reference: &PodReference, patch: &Value, begin: Timestamp) -> Result<(), SandboxError> {
+    fn patch_pod(
+        &mut self,
+        reference: &PodReference,
+        patch: &Value,
+        begin: Timestamp,
+    ) -> Result<(), SandboxError> {
         let prefix = format!("{}-", reference.of);
         let owned = |pod: &&Arc<Value>| {
-            let set = object::list(&pod["metadata"]["ownerReferences"]).first().and_then(|owner| owner["name"].as_str()).unwrap_or_default();
-            set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
+            let set = object::list(&pod["metadata"]["ownerReferences"])
+                .first()
+                .and_then(|owner| owner["name"].as_str())
+                .unwrap_or_default();
+            set.strip_prefix(&prefix)
+                .is_some_and(|hash| !hash.contains('-'))
         };
-        let found = self.store.list("pods", Some(&reference.namespace)).filter(owned).nth(reference.index).map(|pod| (**pod).clone());
+        let found = self
+            .store
+            .list("pods", Some(&reference.namespace))
+            .filter(owned)
+            .nth(reference.index)
+            .map(|pod| (**pod).clone());
         let Some(mut pod) = found else {
-            return Err(SandboxError::World { file: "scenario".to_owned(), reason: format!("there is no pod {} of {}/{}", reference.index, reference.namespace, reference.of) });
+            return Err(SandboxError::World {
+                file: "scenario".to_owned(),
+                reason: format!(
+                    "there is no pod {} of {}/{}",
+                    reference.index, reference.namespace, reference.of
+                ),
+            });
         };
         object::merge(&mut pod, patch);
         self.store.put(pod, begin);
@@ -136,10 +208,11 @@ impl World {
         }
     }
 
-    /// What happens from time to time by itself: leases are renewed.
+    /// What happens from time to time by itself: leases are renewed, old events go.
     pub(crate) fn tick(&mut self) {
-        let snapshot = self.snapshot();
-        controllers::elect(&mut self.store, &snapshot, self.clock.now());
+        let (snapshot, now) = (self.snapshot(), self.clock.now());
+        controllers::elect(&mut self.store, &snapshot, now);
+        controllers::expire_events(&mut self.store, now);
     }
 }
 
@@ -148,9 +221,15 @@ fn manifests() -> Result<Vec<Value>, SandboxError> {
     files.sort_by_key(|file| file.path());
     let mut all = Vec::new();
     for file in files {
-        let wrong = |reason: String| SandboxError::World { file: format!("world/manifests/{}", file.path().display()), reason };
-        let text = file.contents_utf8().ok_or_else(|| wrong("not UTF-8".to_owned()))?;
-        let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |reason: String| SandboxError::World {
+            file: format!("world/manifests/{}", file.path().display()),
+            reason,
+        };
+        let text = file
+            .contents_utf8()
+            .ok_or_else(|| wrong("not UTF-8".to_owned()))?;
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
         for document in documents {
             let kind = document["kind"].as_str().unwrap_or_default().to_owned();
             if kinds::by_kind(&kind).is_none() {
@@ -163,19 +242,41 @@ fn manifests() -> Result<Vec<Value>, SandboxError> {
 }
 
 fn find(manifests: &[Value], reference: &Reference) -> Result<usize, SandboxError> {
-    let fits = |manifest: &Value| manifest["kind"] == reference.kind.as_str() && object::namespace(manifest) == reference.namespace && object::name(manifest) == reference.name;
-    manifests.iter().position(fits).ok_or_else(|| SandboxError::World { file: "scenario".to_owned(), reason: format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name) })
+    let fits = |manifest: &Value| {
+        manifest["kind"] == reference.kind.as_str()
+            && object::namespace(manifest) == reference.namespace
+            && object::name(manifest) == reference.name
+    };
+    manifests
+        .iter()
+        .position(fits)
+        .ok_or_else(|| SandboxError::World {
+            file: "scenario".to_owned(),
+            reason: format!(
+                "there is no {} {}/{}",
+                reference.kind, reference.namespace, reference.name
+            ),
+        })
 }
 
-fn patch_manifest(manifests: &mut [Value], history: &mut History, reference: &Reference, patch: &Value) -> Result<(), SandboxError> {
+fn patch_manifest(
+    manifests: &mut [Value],
+    history: &mut History,
+    reference: &Reference,
+    patch: &Value,
+) -> Result<(), SandboxError> {
     let manifest = &mut manifests[find(manifests, reference)?];
     let before = manifest["spec"]["template"].clone();
     object::merge(manifest, patch);
     // a changed template was rolled out: the ReplicaSet before it is still there
     if reference.kind == "Deployment" && manifest["spec"]["template"] != before {
-        let mut former = json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
+        let mut former =
+            json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
         controllers::complete(&mut former, &Store::new());
-        history.entry((reference.namespace.clone(), reference.name.clone())).or_default().push(former["spec"]["template"].clone());
+        history
+            .entry((reference.namespace.clone(), reference.name.clone()))
+            .or_default()
+            .push(former["spec"]["template"].clone());
     }
     Ok(())
 }
