@@ -9,6 +9,12 @@ pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A part of a path, decoded.
+pub(crate) fn path_part(text: &str) -> String {
+    // a plus is a plus in paths
+    decoded(&text.replace('+', "%2B"))
+}
+
 /// Percent-decoding; `+` is a space. What is not valid stays as it is.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();

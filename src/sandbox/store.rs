@@ -123,11 +123,12 @@ impl Store {
         metadata["resourceVersion"] = before.as_ref().map_or(Value::Null, |before| {
             before["metadata"]["resourceVersion"].clone()
         });
-        if object.get("spec").is_some()
-            && resource.plural != "pods"
-            && resource.plural != "services"
-            && resource.plural != "namespaces"
-        {
+        // other kinds have no generation, even if they have a spec
+        let counted = matches!(
+            resource.group,
+            "apps" | "batch" | "networking.k8s.io" | "policy"
+        );
+        if counted || resource.plural == "pods" {
             let changed = before
                 .as_ref()
                 .is_none_or(|before| before["spec"] != object["spec"]);

@@ -143,6 +143,8 @@ impl World {
         controllers::probe(&mut world.store, &snapshot, begin, now);
         controllers::endpoints(&mut world.store, begin);
         controllers::deployment_status(&mut world.store, begin);
+        let snapshot = world.snapshot();
+        controllers::elect(&mut world.store, &snapshot, begin);
         world.tick();
         world.store.compact();
         Ok(world)

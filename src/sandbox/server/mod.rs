@@ -73,7 +73,11 @@ pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken
                 _ = tick.tick() => server.world().tick(),
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => {
-                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok((stream, _)) = accepted else {
+                        // out of descriptors, most likely: trying at once would only spin
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
                     // answers are small: waiting to fill packets would only delay them
                     let _ = stream.set_nodelay(true);
                     let service = TowerToHyperService::new(router.clone());

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::sandbox::http::query_pairs;
+use crate::sandbox::http::{path_part, query_pairs};
 use crate::sandbox::kinds::{self, Resource};
 
 /// A path of the API, taken apart.
@@ -82,7 +82,7 @@ impl Target {
                 [name] | [name, ""] => (Some(*name), None, String::new()),
                 [name, subresource, rest @ ..] => (Some(*name), Some(*subresource), rest.join("/")),
             };
-            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let owned = |text: Option<&str>| text.map(path_part);
             Some(Self::Resource(ResourceRequest {
                 resource,
                 namespace: owned(namespace),
@@ -168,6 +168,10 @@ mod tests {
             (
                 "/api/v1/namespaces/a/pods/p:80/proxy/x/y",
                 Some((Some("a"), "pods", Some("p:80"), Some("proxy"), "x/y")),
+            ),
+            (
+                "/api/v1/namespaces/a/pods/p%3A80/proxy/",
+                Some((Some("a"), "pods", Some("p:80"), Some("proxy"), "")),
             ),
             (
                 "/apis/apps/v1/namespaces/a/deployments/d/status",
