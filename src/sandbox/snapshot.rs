@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::app::Apps;
+use super::app::{Apps, Asked};
 use super::controllers::Process;
 use super::object;
 use super::store::Store;
@@ -32,6 +32,8 @@ pub(crate) struct Snapshot {
     /// The data of each ConfigMap, by namespace and name.
     pub(crate) config: BTreeMap<(String, String), Labels>,
     pub(crate) apps: Arc<Apps>,
+    /// What the processes were asked; lives longer than the snapshot.
+    pub(crate) asked: Arc<Asked>,
 }
 
 /// A pod with a running process.
@@ -100,6 +102,7 @@ impl Snapshot {
         store: &Store,
         processes: &BTreeMap<String, Process>,
         apps: &Arc<Apps>,
+        asked: &Arc<Asked>,
     ) -> Self {
         let named = |object: &Arc<Value>| {
             (
@@ -147,6 +150,7 @@ impl Snapshot {
                 .map(|map| (named(map), object::strings(&map["data"])))
                 .collect(),
             apps: Arc::clone(apps),
+            asked: Arc::clone(asked),
         }
     }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::SandboxError;
-use super::app::Apps;
+use super::app::{Apps, Asked};
 use super::controllers::{self, History, Process};
 use super::kinds;
 use super::object;
@@ -49,6 +49,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) denials: Vec<Denial>,
     pub(crate) apps: Arc<Apps>,
+    asked: Arc<Asked>,
     processes: BTreeMap<String, Process>,
     /// The network at one version of the store.
     seen: Option<(u64, Arc<Snapshot>)>,
@@ -113,6 +114,7 @@ impl World {
             clock,
             denials: scenario.deny,
             apps,
+            asked: Arc::default(),
             processes: BTreeMap::new(),
             seen: None,
         };
@@ -203,7 +205,12 @@ impl World {
         match &self.seen {
             Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
             _ => {
-                let snapshot = Arc::new(Snapshot::of(&self.store, &self.processes, &self.apps));
+                let snapshot = Arc::new(Snapshot::of(
+                    &self.store,
+                    &self.processes,
+                    &self.apps,
+                    &self.asked,
+                ));
                 self.seen = Some((revision, Arc::clone(&snapshot)));
                 snapshot
             }

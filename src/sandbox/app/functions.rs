@@ -54,6 +54,16 @@ pub(crate) fn register(environment: &mut Environment<'static>) {
             )
         })
     });
+    environment.add_function("asked", |state: &State<'_, '_>, route: String| {
+        answer(state, |this| {
+            let pod = &this.state().network;
+            json!(
+                this.snapshot
+                    .asked
+                    .count(&pod.namespace, &pod.name, &route, this.at)
+            )
+        })
+    });
     environment.add_function(
         "values_of",
         |state: &State<'_, '_>, app: String, value: String| {

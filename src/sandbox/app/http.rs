@@ -104,7 +104,14 @@ pub(crate) fn respond(
             allowed.push(method);
             continue;
         }
-        return Some(answer(&context, place, route));
+        let response = answer(&context, place, route);
+        if method != "GET" && response.status < 400 {
+            let pod = &context.state().network;
+            snapshot
+                .asked
+                .remember(&pod.namespace, &pod.name, &route.route, at);
+        }
+        return Some(response);
     }
     Some(if allowed.is_empty() {
         Response::text(404, "404 page not found\n")

@@ -1,5 +1,6 @@
 //! The processes in the pods: what they answer, write, and depend on. The data is in `world/apps.yaml`, see [`format`].
 
+mod asked;
 mod context;
 mod format;
 mod functions;
@@ -11,6 +12,7 @@ mod promql;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
+pub(crate) use asked::Asked;
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document};
 pub(crate) use http::{Response, respond};

@@ -417,3 +417,26 @@ async fn every_scenario_starts_and_no_expression_is_broken() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_test_analysis_counts() {
+    let cluster = cluster("tabot-no-leader").await;
+    let bot = &cluster.bots().await[0];
+    let analyze = [
+        "curl",
+        "-s",
+        "-X",
+        "POST",
+        "localhost:8080/api/v1/test/analyze",
+    ];
+    assert_eq!(cluster.exec(bot, &analyze).await.0, "{\"signals\":2}\n");
+    let (metrics, _, _) = cluster
+        .exec(bot, &["curl", "-s", "localhost:8080/metrics"])
+        .await;
+    assert!(
+        metrics.contains("ta_bot_signals_generated_total{strategy=\"rsi\",symbol=\"BTCUSDT\"} 1\n"),
+        "{metrics}"
+    );
+    assert_eq!(cluster.health().await[0]["nats"]["published_signals"], 2);
+    assert_eq!(cluster.health().await[1]["nats"]["published_signals"], 0);
+}
