@@ -289,3 +289,52 @@ fn patch_manifest(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::app::AppContext;
+    use crate::sandbox::scenario;
+
+    #[test]
+    fn no_expression_of_the_world_is_broken() {
+        for info in scenario::scenarios() {
+            let scenario = scenario::load(&info.name).unwrap();
+            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now())).unwrap();
+            let (snapshot, now) = (world.snapshot(), world.clock.now());
+            for (pod, state) in snapshot.pods.iter().enumerate() {
+                assert!(state.network.ip.is_some(), "{}", state.network.name);
+                let context = AppContext::new(&snapshot, pod, 0, now, 0).map(Arc::new);
+                let context =
+                    context.unwrap_or_else(|| panic!("no app for {}", state.network.name));
+                let app = snapshot.apps.app(context.app);
+                for name in app.values.keys() {
+                    context
+                        .evaluate("value", name)
+                        .unwrap_or_else(|error| panic!("{name}: {error}"));
+                }
+                for (place, rule) in app.logs.iter().enumerate() {
+                    context
+                        .render("log", place)
+                        .unwrap_or_else(|error| panic!("{}: {error}", rule.text));
+                    if rule.when.is_some() {
+                        context
+                            .evaluate("log-when", place)
+                            .unwrap_or_else(|error| panic!("{:?}: {error}", rule.when));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_what_is_not_there_is_an_error() {
+        let change = serde_json::json!({"title": "", "description": "", "changes": [{"delete": {"kind": "Pod", "name": "nosuch"}}]});
+        let scenario: Scenario = serde_json::from_value(change).unwrap();
+        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH)).unwrap_err();
+        assert!(
+            error.to_string().contains("there is no Pod /nosuch"),
+            "{error}"
+        );
+    }
+}
