@@ -12,7 +12,7 @@ mod exec;
 mod http;
 mod kinds;
 mod object;
-mod sandbox;
+mod running;
 mod scenario;
 mod server;
 mod snapshot;
@@ -20,7 +20,7 @@ mod store;
 mod world;
 
 pub use error::SandboxError;
-pub use sandbox::{Options, Sandbox, start};
+pub use running::{Options, Sandbox, start};
 pub use scenario::{ScenarioInfo, scenarios};
 
 /// The scenario that starts when none is named.

@@ -34,6 +34,7 @@
 //! | `mysql_login(uri)`, `nats_connect(url)` | the same, of a client of that kind |
 //! | `http_get(url)` | `{ok, error, status, json}` |
 //! | `lease_holder(name)` | who holds the Lease of the pod's namespace, or `''` |
+//! | `asked(route)` | how often this route, which is not a GET, has succeeded in this pod |
 //! | `values_of(app, value)` | this value in every pod that runs the app |
 //! | `candles(query, step, most, stale_minutes)` | what Data Manager answers |
 //! | `time(format)`, `words('a,b')`, `version_at_least(version, least)` | |

@@ -11,6 +11,7 @@ mod workloads;
 pub(crate) use defaults::complete;
 pub(crate) use election::elect;
 pub(crate) use endpoints::endpoints;
+pub(crate) use events::expire_events;
 pub(crate) use kubelet::{Process, probe, run_pods};
 pub(crate) use workloads::{History, deployment_status, deployments, replica_sets};
 
@@ -21,5 +22,9 @@ const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// Letters as in generated names, the same for the same text in every run.
 fn letters(text: &str, count: usize) -> String {
-    Sha256::digest(text).iter().take(count).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+    Sha256::digest(text)
+        .iter()
+        .take(count)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect()
 }

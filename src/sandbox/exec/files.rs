@@ -16,8 +16,18 @@ fn files(session: &Session) -> BTreeMap<String, String> {
     .into();
     // mounted ConfigMaps are all under one directory in this world
     for mount in &session.pod().mounts {
-        for (key, text) in session.snapshot.config.get(&(pod.namespace.clone(), mount.clone())).into_iter().flatten() {
-            let directory = if mount == "coredns" { "/etc/coredns" } else { "/etc/config" };
+        for (key, text) in session
+            .snapshot
+            .config
+            .get(&(pod.namespace.clone(), mount.clone()))
+            .into_iter()
+            .flatten()
+        {
+            let directory = if mount == "coredns" {
+                "/etc/coredns"
+            } else {
+                "/etc/config"
+            };
             files.insert(format!("{directory}/{key}"), text.clone());
         }
     }
@@ -33,7 +43,9 @@ pub(crate) fn cat(session: &Session, words: &[&str]) -> Outcome {
         } else if path.starts_with('-') {
             return super::not_simulated("cat", words);
         } else {
-            outcome.stderr.extend_from_slice(format!("cat: {path}: No such file or directory\n").as_bytes());
+            outcome
+                .stderr
+                .extend_from_slice(format!("cat: {path}: No such file or directory\n").as_bytes());
             outcome.code = 1;
         }
     }
@@ -42,16 +54,29 @@ pub(crate) fn cat(session: &Session, words: &[&str]) -> Outcome {
 
 pub(crate) fn ls(session: &Session, words: &[&str]) -> Outcome {
     let files = files(session);
-    let [path] = words else { return super::not_simulated("ls", words) };
+    let [path] = words else {
+        return super::not_simulated("ls", words);
+    };
     if files.contains_key(*path) {
         return Outcome::printed(format!("{path}\n"));
     }
     let prefix = format!("{}/", path.trim_end_matches('/'));
-    let mut names: Vec<&str> = files.keys().filter_map(|file| file.strip_prefix(&prefix)).filter_map(|rest| rest.split('/').next()).collect();
+    let mut names: Vec<&str> = files
+        .keys()
+        .filter_map(|file| file.strip_prefix(&prefix))
+        .filter_map(|rest| rest.split('/').next())
+        .collect();
     names.dedup();
     match (names.is_empty(), path.starts_with('/')) {
         // what else a directory of the image holds is not known
-        (false, _) if prefix.starts_with("/etc/config") || prefix.starts_with("/etc/coredns") => Outcome::printed(names.iter().map(|name| format!("{name}\n")).collect::<String>()),
+        (false, _) if prefix.starts_with("/etc/config") || prefix.starts_with("/etc/coredns") => {
+            Outcome::printed(
+                names
+                    .iter()
+                    .map(|name| format!("{name}\n"))
+                    .collect::<String>(),
+            )
+        }
         _ => super::not_simulated("ls", words),
     }
 }

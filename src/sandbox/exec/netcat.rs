@@ -5,18 +5,45 @@ use super::target::{Dialled, dial};
 use super::{Outcome, Session};
 use crate::network::Protocol;
 
-const OPTIONS: Specification = Specification { flags: &[('z', "zero"), ('v', "verbose"), ('n', "numeric"), ('u', "udp"), ('4', "ipv4")], valued: &[('w', "wait")] };
+const OPTIONS: Specification = Specification {
+    flags: &[
+        ('z', "zero"),
+        ('v', "verbose"),
+        ('n', "numeric"),
+        ('u', "udp"),
+        ('4', "ipv4"),
+    ],
+    valued: &[('w', "wait")],
+};
 
 pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
-    let Ok(arguments) = Arguments::parse(&OPTIONS, words) else { return super::not_simulated("nc", words) };
-    let [host, port] = arguments.operands.as_slice() else { return super::not_simulated("nc", words) };
-    let Ok(number) = port.parse::<u16>() else { return super::not_simulated("nc", words) };
+    let Ok(arguments) = Arguments::parse(&OPTIONS, words) else {
+        return super::not_simulated("nc", words);
+    };
+    let [host, port] = arguments.operands.as_slice() else {
+        return super::not_simulated("nc", words);
+    };
+    let Ok(number) = port.parse::<u16>() else {
+        return super::not_simulated("nc", words);
+    };
     // what would be said over the connection is not simulated, and UDP does not tell whether anybody listens
     if !arguments.has("zero") || arguments.has("udp") {
         return super::not_simulated("nc", words);
     }
-    let says = |text: String| if arguments.has("verbose") { text } else { String::new() };
-    let named = |address: std::net::IpAddr| if address.to_string() == *host { host.clone() } else { format!("{host} ({address})") };
+    let says = |text: String| {
+        if arguments.has("verbose") {
+            text
+        } else {
+            String::new()
+        }
+    };
+    let named = |address: std::net::IpAddr| {
+        if address.to_string() == *host {
+            host.clone()
+        } else {
+            format!("{host} ({address})")
+        }
+    };
     let waited = arguments.seconds("wait");
     match dial(session, host, number, Protocol::Tcp) {
         Dialled::Pod { address, .. } | Dialled::ApiServer { address } => {

@@ -28,9 +28,22 @@ impl Url {
             None => (authority, None),
         };
         let path = path.split('#').next().unwrap_or_default();
-        let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let port = port.unwrap_or(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 });
-        (!host.is_empty()).then(|| Self { scheme: scheme.to_ascii_lowercase(), host: host.to_owned(), port, target })
+        let target = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        let port = port.unwrap_or(if scheme.eq_ignore_ascii_case("https") {
+            443
+        } else {
+            80
+        });
+        (!host.is_empty()).then(|| Self {
+            scheme: scheme.to_ascii_lowercase(),
+            host: host.to_owned(),
+            port,
+            target,
+        })
     }
 }
 
@@ -38,11 +51,21 @@ impl Url {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Dialled {
     /// A process in a pod.
-    Pod { address: IpAddr, pod: usize, port: u16 },
+    Pod {
+        address: IpAddr,
+        pod: usize,
+        port: u16,
+    },
     /// The API server.
-    ApiServer { address: IpAddr },
-    Refused { address: IpAddr },
-    TimedOut { address: IpAddr },
+    ApiServer {
+        address: IpAddr,
+    },
+    Refused {
+        address: IpAddr,
+    },
+    TimedOut {
+        address: IpAddr,
+    },
     NoSuchHost,
     /// Names are not resolved at all.
     NoAnswer,
@@ -54,7 +77,9 @@ pub(crate) fn dial(session: &Session, host: &str, port: u16, protocol: Protocol)
         Resolution::NoSuchHost => return Dialled::NoSuchHost,
         Resolution::NoAnswer => return Dialled::NoAnswer,
     };
-    let Some(address) = addresses.first().copied() else { return Dialled::NoSuchHost };
+    let Some(address) = addresses.first().copied() else {
+        return Dialled::NoSuchHost;
+    };
     match session.snapshot.reach(session.pod, address, port, protocol) {
         Reach::Pod { pod, port } => Dialled::Pod { address, pod, port },
         Reach::ApiServer => Dialled::ApiServer { address },
@@ -73,13 +98,23 @@ mod tests {
             ("http://a:8080/x?y=1", Some(("http", "a", 8080, "/x?y=1"))),
             ("a", Some(("http", "a", 80, "/"))),
             ("https://a", Some(("https", "a", 443, "/"))),
-            ("localhost:8080/health", Some(("http", "localhost", 8080, "/health"))),
+            (
+                "localhost:8080/health",
+                Some(("http", "localhost", 8080, "/health")),
+            ),
             ("http://u:p@a/x#f", Some(("http", "a", 80, "/x"))),
             ("http://", None),
             ("http://a:x/", None),
         ] {
             let url = Url::parse(text);
-            let parts = url.as_ref().map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.target.as_str()));
+            let parts = url.as_ref().map(|url| {
+                (
+                    url.scheme.as_str(),
+                    url.host.as_str(),
+                    url.port,
+                    url.target.as_str(),
+                )
+            });
             assert_eq!(parts, expected, "{text}");
         }
     }

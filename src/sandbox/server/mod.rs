@@ -5,6 +5,7 @@ mod exec;
 mod forward;
 mod listing;
 mod log;
+mod protobuf;
 mod proxy;
 mod request;
 mod review;
@@ -55,8 +56,13 @@ impl Server {
 
 /// Serves in the background until it is told to stop.
 pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken) {
-    let server = Server { world: Arc::new(Mutex::new(world)), stop: stop.clone() };
-    let router = Router::new().fallback(router::route).with_state(server.clone());
+    let server = Server {
+        world: Arc::new(Mutex::new(world)),
+        stop: stop.clone(),
+    };
+    let router = Router::new()
+        .fallback(router::route)
+        .with_state(server.clone());
     tokio::spawn(async move {
         // dropping the set ends the connections that are open
         let mut connections = JoinSet::new();
@@ -67,7 +73,11 @@ pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken
                 _ = tick.tick() => server.world().tick(),
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => {
-                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok((stream, _)) = accepted else {
+                        // out of descriptors, most likely: trying at once would only spin
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
                     // answers are small: waiting to fill packets would only delay them
                     let _ = stream.set_nodelay(true);
                     let service = TowerToHyperService::new(router.clone());
