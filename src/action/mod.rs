@@ -7,6 +7,7 @@ mod context;
 mod fan;
 mod reach;
 mod scalar;
+mod tool;
 
 pub use context::{Context, Failure, FailureKind, Output, Prompt};
 pub use fan::quote as shell_word;
