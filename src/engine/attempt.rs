@@ -178,7 +178,7 @@ impl Run {
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
         let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
-            (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), judgement.reason.clone()),
+            (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
             (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
                 Some(reason) => (Outcome::Error, reason, output.summary),
@@ -231,6 +231,12 @@ impl Look {
     fn into_ended(self, attempts: u32) -> Ended {
         Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
     }
+}
+
+/// The reason for the end of a line: what it says of single items stands below the line.
+fn brief(judgement: &Judgement) -> String {
+    let whole = judgement.reason.as_str();
+    if judgement.items.is_empty() { whole.to_owned() } else { whole.split(": ").next().unwrap_or(whole).to_owned() }
 }
 
 /// Why a list without expectations is no success: of some of its items nothing is known.

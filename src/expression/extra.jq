@@ -12,8 +12,6 @@ def datesub(unit; $n): . - $n;
 def have_literal_numbers: true;
 def @csv: [.[] | if isstring then "\"" + (split("\"") | join("\"\"")) + "\"" elif isnumber or isboolean then tostring elif . == null then "" else error("\(type) is not valid in a csv row") end] | join(",");
 def @tsv: [.[] | if isstring then (split("\\") | join("\\\\") | split("\t") | join("\\t") | split("\n") | join("\\n") | split("\r") | join("\\r")) elif isnumber or isboolean then tostring elif . == null then "" else error("\(type) is not valid in a tsv row") end] | join("\t");
-def tojson: _fits | _tojson;
-def fromjson: _shallow | _fromjson;
 def getpath($path): if ($path | length) > 500 then error("the path is too long") else reduce $path[] as $p (.; .[$p]) end;
 def setpath($path; $x): getpath($path) = $x;
 def delpaths($paths): reduce ($paths | sort | reverse[]) as $path (.; getpath($path) |= empty);

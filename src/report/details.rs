@@ -94,17 +94,26 @@ impl<'a> Details<'a> {
         for judgement in step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True) {
             self.judgement(judgement);
         }
-        self.say(style, &step.reason);
+        if !step.expectations.iter().any(|judgement| judgement.reason == step.reason) {
+            self.say(style, &step.reason);
+        }
     }
 
     fn judgement(&mut self, judgement: &Judgement) {
+        // what could not be judged has no value to compare, and the author's words are about one that is false
+        if judgement.outcome == Truth::Error {
+            self.say(PLAIN, &judgement.reason);
+            return self.items(judgement);
+        }
         if let Some(message) = &judgement.message {
             self.say(STRONG, message);
         }
         if judgement.reason.is_empty() && judgement.message.is_none() {
             self.say(PLAIN, &judgement.that);
         }
-        self.say(PLAIN, &judgement.reason);
+        // the items follow by name: their first one need not be in the sentence, too
+        let lead = if judgement.items.is_empty() { judgement.reason.as_str() } else { lead(&judgement.reason) };
+        self.say(PLAIN, lead);
         self.seen_and_wanted(judgement);
         self.items(judgement);
     }
@@ -170,4 +179,9 @@ impl<'a> Details<'a> {
         }
         self.more(lines.len(), OUTPUT);
     }
+}
+
+/// A sentence up to what it says of single items: `2 of 3, want all`.
+fn lead(reason: &str) -> &str {
+    reason.split(": ").next().unwrap_or(reason)
 }
