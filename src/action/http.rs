@@ -58,7 +58,7 @@ fn five_seconds() -> Duration {
 }
 
 /// A port by number or by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Port {
     /// Its number.
@@ -157,7 +157,7 @@ impl Verb for Http {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let mut output = match (&self.target, &self.url) {
             (Some(target), _) => self.to_target(context, target).await?,
-            (None, Some(url)) if self.via == Via::Pod => self.from_pods(context, url).await?,
+            (None, Some(url)) if self.via == Via::Pod => self.sent_by_pods(context, url).await?,
             (None, url) => {
                 let request = self.request(url.as_deref().unwrap_or_default())?;
                 let answer = crate::cluster::direct_http(request, self.timeout.0.min(context.remaining()), LIMIT).await;
@@ -193,7 +193,7 @@ impl Http {
     }
 
     /// The request from inside each pod, with whatever client the image has.
-    async fn from_pods(&self, context: &Context, url: &str) -> Result<Output, Failure> {
+    async fn sent_by_pods(&self, context: &Context, url: &str) -> Result<Output, Failure> {
         let Some(from) = &self.from else { return Err(Failure::error("no pods to send from")) };
         let pods = pods_of(context, from, self.pods).await?;
         let namespace = from.namespace(&context.namespace);
@@ -301,6 +301,28 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Port;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a port: a number from 1 to 65535, or a name")
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Port, E> {
+                u16::try_from(number).ok().filter(|number| *number > 0).map(Port::Number).ok_or_else(|| E::custom(format!("{number} is not a port: it is between 1 and 65535")))
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Port, E> {
+                Err(E::custom(format!("{number} is not a port: it is between 1 and 65535")))
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Port, E> {
+                if name.is_empty() { Err(E::custom("an empty port name")) } else { Ok(name.parse().map_or_else(|_| Port::Name(name.to_owned()), Port::Number)) }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 

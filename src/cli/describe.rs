@@ -31,7 +31,7 @@ pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result
         return Ok(Exit::Passed);
     }
     let mut text = format!("{}  {}\n", runbook.name, runbook.title);
-    let mut line = |line: String| drop(writeln!(text, "{line}"));
+    let mut line = |line: String| text.push_str(&format!("{line}\n"));
     if !runbook.description.is_empty() {
         line(String::new());
         runbook.description.lines().for_each(|words| line(format!("  {words}")));

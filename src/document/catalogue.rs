@@ -116,7 +116,8 @@ impl Catalogue {
     /// As [`Self::load_with_called`].
     pub fn load_file(&self, path: &Path) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
         let known = self.entries.values().find(|listed| listed.path.as_deref() == Some(path)).map(|listed| listed.name.clone());
-        let name = known.unwrap_or_else(|| path.with_extension("").display().to_string());
+        // a file outside the catalogue is called as it was typed, so that a resume finds it again
+        let name = known.unwrap_or_else(|| path.display().to_string());
         let runbook = read_runbook(&name, &path.display().to_string(), read(path)?)?;
         self.with_called(Arc::new(runbook))
     }

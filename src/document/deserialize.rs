@@ -165,6 +165,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if self.is_poisoned() {
+            return visitor.visit_u64(1);
+        }
         let result = match &self.node.kind {
             Kind::Scalar { text, value } => match value {
                 Value::Null => visitor.visit_unit(),
@@ -293,7 +296,7 @@ impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
     type Error = Failure;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
-        self.items.next().map(|node| seed.deserialize(self.reader.on(node))).transpose()
+        self.items.next().map(|node| seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))).transpose()
     }
 }
 
@@ -317,7 +320,7 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         let node = self.value.take().unwrap_or(self.reader.node);
-        seed.deserialize(self.reader.on(node))
+        seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))
     }
 }
 

@@ -53,11 +53,16 @@ struct Header {
 #[serde(deny_unknown_fields, rename = "step")]
 struct Head {
     id: String,
+    #[expect(dead_code, reason = "read with its place")]
     title: Option<String>,
+    #[expect(dead_code, reason = "read with its place")]
     namespace: Option<String>,
+    #[expect(dead_code, reason = "read with its place")]
     when: Option<JqText>,
+    #[expect(dead_code, reason = "read with its place")]
     for_each: Option<JqText>,
     retry: Option<Retry>,
+    #[expect(dead_code, reason = "read with its place")]
     until: Option<JqText>,
     every: Option<Duration>,
     timeout: Option<Duration>,
@@ -302,9 +307,9 @@ impl Lower<'_> {
     }
 
     fn action(&mut self, entry: &Entry) -> Option<Body> {
+        let before = self.faults.len();
         let (sketch, found) = deserialize::from_node_seed(&entry.node, VerbName(&entry.key));
         self.faults.extend(found.faults);
-        let before = self.faults.len();
         let arguments = Deferred::compile(&entry.node, self.source, &found.jq, &mut self.faults, &mut self.uses);
         let mut program = None;
         for (start, end) in &found.jq {

@@ -98,7 +98,7 @@ impl Param {
             ParamType::Enum => {
                 let found = self.values.iter().find(|value| match value {
                     Value::String(value) => value == text,
-                    other => other.to_string() == text,
+                    other => format!("{other}").as_str() == text,
                 });
                 return found.cloned().ok_or_else(|| self.not_allowed(text));
             }

@@ -22,7 +22,7 @@ use crate::action::Prompt;
 use crate::cluster::{self, Cluster};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::plan::{Invocation, Plan};
 use crate::secret::Masker;
@@ -105,7 +105,7 @@ impl Engine {
                 mode: Mode::Run,
                 target: target.clone(),
                 params: self.plan.shown_params(),
-                steps: self.plan.steps(),
+                steps: self.planned_steps(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 host: self.host.clone(),
                 arguments: self.arguments.clone(),
@@ -143,6 +143,15 @@ impl Engine {
         }
         run.conclude(&scope)?;
         run.finish(run_id)
+    }
+
+    /// The steps for the header, with what is secret in their titles masked.
+    fn planned_steps(&self) -> Vec<PlannedStep> {
+        let mut steps = self.plan.steps();
+        for step in &mut steps {
+            step.title = crate::secret::sanitize(&self.masker.mask(&step.title)).into_owned();
+        }
+        steps
     }
 
     /// Pins the cluster: who answers, and as whom we ask. The reason, if nobody answers.

@@ -1,0 +1,52 @@
+//! The catalogue of this repository: without faults, and true to the rows that it covers.
+
+use crate::support::Place;
+use std::collections::BTreeMap;
+
+fn names() -> Vec<String> {
+    let (document, _) = Place::new().json(&["list"]);
+    document["runbooks"].as_array().unwrap().iter().map(|runbook| runbook["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_runbook_is_valid_reads_only_and_says_what_it_is_for() {
+    for name in names() {
+        let (document, code) = Place::new().json(&["describe", &name]);
+        assert_eq!(code, 0);
+        assert_eq!(document["effect"], "read", "{name}");
+        assert!(document["description"].as_str().unwrap().len() > 40, "{name} explains itself");
+        assert!(document["title"].as_str().unwrap().len() <= 60, "{name}");
+    }
+}
+
+#[test]
+fn each_row_of_the_source_documents_is_covered_once() {
+    let mut rows = BTreeMap::new();
+    for name in names() {
+        let (document, _) = Place::new().json(&["describe", &name]);
+        for row in document["covers"].as_array().unwrap() {
+            let row = row.as_str().unwrap().to_owned();
+            let well_formed = regex::Regex::new("^00[0-4]-[A-Z]{1,3}[0-9]+$").unwrap();
+            assert!(well_formed.is_match(&row), "{name}: {row}");
+            if let Some(other) = rows.insert(row.clone(), name.clone()) {
+                panic!("{row} is covered by {other} and {name}");
+            }
+        }
+    }
+    assert!(rows.len() > 70, "{} rows", rows.len());
+}
+
+#[test]
+fn every_plan_names_its_permissions_and_the_commands_by_hand() {
+    for name in names() {
+        let (document, _) = Place::new().json(&["plan", &name]);
+        let steps = document["steps"].as_array().unwrap();
+        let asking = steps.iter().filter(|step| !["value", "group", "run", "confirm", "pause"].contains(&step["action"].as_str().unwrap()));
+        for step in asking {
+            assert!(!step["by_hand"].as_array().unwrap().is_empty(), "{name} {step}");
+        }
+        assert!(!document["permissions"].as_array().unwrap().is_empty(), "{name}");
+        let text = document.to_string();
+        assert!(!text.contains("jsonpath='{.data"), "{name} prints no secret");
+    }
+}

@@ -1,0 +1,74 @@
+//! The other commands, and what is said when something is missing.
+
+use crate::support::Place;
+
+#[test]
+fn texts() {
+    let place = Place::new();
+    for (name, arguments) in [
+        ("list", vec!["list"]),
+        ("describe", vec!["describe", "ta-bot/no-signals"]),
+        ("plan", vec!["plan", "ta-bot/no-signals", "--set", "log_window=5m"]),
+        ("sandbox_list", vec!["sandbox", "list"]),
+        ("check", vec!["check"]),
+        ("history_empty", vec!["history"]),
+        ("unknown_runbook", vec!["run", "ta-bot/no-signal", "--sandbox"]),
+        ("unknown_runbook_short", vec!["run", "no-signals", "--sandbox"]),
+        ("unknown_parameter", vec!["run", "ta-bot/no-signals", "--sandbox", "--set", "log_windwo=5m", "--set", "min_candles=many"]),
+        ("unknown_scenario", vec!["run", "ta-bot/no-signals", "--sandbox=tabot-noleader"]),
+        ("no_kubeconfig", vec!["run", "ta-bot/no-signals"]),
+        ("no_such_context", vec!["run", "ta-bot/no-signals", "--context", "prod"]),
+        ("unknown_run", vec!["show", "01ABC"]),
+        ("quiet", vec!["run", "ta-bot/no-signals", "--sandbox", "-q"]),
+    ] {
+        insta::assert_snapshot!(name, place.run(&arguments).all());
+    }
+}
+
+#[test]
+fn a_run_can_be_shown_again_and_stands_in_the_history() {
+    let place = Place::new();
+    let ran = place.run(&["run", "ta-bot/no-signals", "--sandbox"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!("show", place.run(&["show", "01K9ZQ4T"]).all());
+    insta::assert_snapshot!("history", place.run(&["history"]).all());
+    let other = place.run(&["history", "ta-bot/smoke"]);
+    assert_eq!(other.stdout, "no runs yet\n");
+}
+
+#[test]
+fn colour_is_an_option_and_never_in_a_pipe() {
+    let place = Place::new();
+    let coloured = place.run(&["run", "ta-bot/no-signals", "--sandbox", "--color", "always"]);
+    assert!(coloured.stdout.contains("\u{1b}["));
+    let plain = Place::new().run(&["run", "ta-bot/no-signals", "--sandbox", "--color", "never"]);
+    assert!(!plain.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn without_utf8_the_symbols_are_words() {
+    let place = Place::new();
+    let said = crate::support::said(place.command().env("LC_ALL", "C").args(["run", "ta-bot/no-signals", "--sandbox"]));
+    assert!(said.stdout.is_ascii(), "{}", said.stdout);
+    assert!(said.stdout.contains("FAIL leader"), "{}", said.stdout);
+}
+
+#[test]
+fn completions_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = Place::new().run(&["completions", shell]);
+        assert_eq!(said.code, 0);
+        assert!(said.stdout.contains("no-signals") || said.stdout.contains("sandbox"), "{shell}");
+    }
+}
+
+#[test]
+fn a_confirmation_without_a_terminal_pauses_the_run() {
+    let place = Place::new();
+    let file = place.write("ask.yaml", "runbook: v1\ntitle: Ask\nsteps:\n  - id: sure\n    title: Are we sure\n    confirm: {question: Go on?}\n  - id: after\n    title: Only after the answer\n    value: $params\n");
+    let said = place.run(&["run", &file]);
+    assert_eq!(said.code, 4, "{}", said.all());
+    insta::assert_snapshot!("paused", said.all());
+    let (document, _) = place.json(&["show", "01K9ZQ4T"]);
+    assert_eq!(document["verdict"], "paused");
+}

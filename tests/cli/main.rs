@@ -1,0 +1,13 @@
+//! The program as its user sees it: arguments in; stdout, stderr and exit code out. One binary, so that it links once.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod bad_input;
+mod catalogue;
+mod commands;
+mod machine;
+mod real;
+mod resume;
+mod scenarios;
+mod secrets;
+mod support;

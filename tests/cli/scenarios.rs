@@ -1,0 +1,106 @@
+//! Every scenario of the sandbox, as the operator sees it, and what must be named in it.
+
+use crate::support::{Place, findings};
+
+/// Scenario, runbook, findings that must be named and no other, exit code.
+const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
+    ("healthy", "ta-bot/no-signals", &[], 0),
+    ("healthy", "ta-bot/smoke", &[], 0),
+    ("healthy", "ta-bot/metrics-verification", &[], 0),
+    ("healthy", "ta-bot/leader-election", &[], 0),
+    ("healthy", "ta-bot/mysql-down", &[], 0),
+    ("healthy", "ta-bot/nats-down", &[], 0),
+    ("healthy", "ta-bot/health", &[], 0),
+    ("tabot-no-leader", "ta-bot/no-signals", &["leader-stuck"], 1),
+    ("tabot-no-leader", "ta-bot/leader-election", &["no-leader"], 1),
+    ("tabot-no-leader", "ta-bot/smoke", &[], 1),
+    ("tabot-two-leaders", "ta-bot/leader-election", &["two-leaders"], 1),
+    ("tabot-two-leaders", "ta-bot/no-signals", &[], 1),
+    ("tabot-leader-dead-pod", "ta-bot/leader-election", &["leader-is-dead-pod"], 1),
+    ("tabot-leader-dead-pod", "ta-bot/no-signals", &["leader-stuck"], 1),
+    ("tabot-one-pod-mysql-down", "ta-bot/no-signals", &["mysql-down"], 1),
+    ("tabot-one-pod-mysql-down", "ta-bot/mysql-down", &["one-pod-only"], 1),
+    ("tabot-one-pod-mysql-down", "ta-bot/health", &["dependency-disconnected"], 1),
+    ("tabot-mysql-no-endpoints", "ta-bot/mysql-down", &["no-endpoints"], 1),
+    ("tabot-mysql-no-endpoints", "ta-bot/no-signals", &["mysql-down"], 1),
+    ("tabot-mysql-secret-malformed", "ta-bot/mysql-down", &["secret-malformed"], 1),
+    ("tabot-mysql-secret-malformed", "ta-bot/no-signals", &["mysql-down"], 1),
+    ("tabot-mysql-auth-denied", "ta-bot/mysql-down", &["auth-denied"], 1),
+    ("tabot-mysql-policy-blocked", "ta-bot/mysql-down", &["egress-blocked"], 1),
+    ("tabot-nats-down", "ta-bot/no-signals", &["nats-down"], 1),
+    ("tabot-nats-down", "ta-bot/nats-down", &["endpoint-missing"], 1),
+    ("tabot-nats-policy-namespace-label", "ta-bot/nats-down", &["egress-blocked"], 1),
+    ("tabot-candles-insufficient", "ta-bot/no-signals", &["candles-insufficient"], 1),
+    ("tabot-strategies-disabled", "ta-bot/no-signals", &["strategies-disabled"], 1),
+    ("tabot-old-version", "ta-bot/metrics-verification", &["version-too-old"], 1),
+    ("tabot-old-version", "ta-bot/health", &["path-404"], 1),
+    ("tabot-otel-off", "ta-bot/metrics-verification", &["otel-disabled"], 1),
+    ("tabot-no-prometheus", "ta-bot/metrics-verification", &[], 3),
+    ("tabot-no-prometheus", "ta-bot/no-signals", &[], 0),
+    ("tabot-metrics-absent-in-prometheus", "ta-bot/metrics-verification", &["no-scrape-target"], 1),
+    ("tabot-metrics-absent-in-prometheus", "ta-bot/no-signals", &["metrics-absent"], 0),
+    ("rbac-missing", "ta-bot/no-signals", &[], 3),
+    ("rbac-missing", "ta-bot/mysql-down", &[], 3),
+    ("rbac-missing", "ta-bot/smoke", &[], 3),
+    ("api-down", "ta-bot/no-signals", &[], 3),
+    ("api-down", "ta-bot/smoke", &[], 3),
+];
+
+#[test]
+fn each_verdict_names_the_planted_cause_and_no_other() {
+    let mut wrong = Vec::new();
+    for (scenario, runbook, wanted, code) in VERDICTS {
+        let (document, exit) = Place::new().json(&["run", runbook, &format!("--sandbox={scenario}")]);
+        let named = findings(&document);
+        if named != *wanted || exit != *code {
+            wrong.push(format!("{scenario} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_not_ruled_out() {
+    let (document, _) = Place::new().json(&["run", "ta-bot/no-signals", "--sandbox=rbac-missing"]);
+    let open: Vec<_> = document["not_ruled_out"].as_array().unwrap().iter().map(|open| open["id"].as_str().unwrap()).collect();
+    for id in ["leader-stuck", "mysql-down", "candles-insufficient", "strategies-disabled", "nats-down"] {
+        assert!(open.contains(&id), "{open:?}");
+    }
+    let (document, _) = Place::new().json(&["run", "ta-bot/no-signals", "--sandbox=api-down"]);
+    assert_eq!(document["not_ruled_out"].as_array().unwrap().len(), 7, "{document:#}");
+}
+
+/// The whole text of each scenario: what stands on the screen at 3 am.
+#[test]
+fn the_text_of_each_scenario() {
+    let mut scenarios: Vec<&str> = VERDICTS.iter().map(|(scenario, ..)| *scenario).collect();
+    scenarios.dedup();
+    for scenario in scenarios {
+        let said = Place::new().run(&["run", "ta-bot/no-signals", &format!("--sandbox={scenario}")]);
+        insta::assert_snapshot!(format!("no_signals_{}", scenario.replace('-', "_")), said.all());
+    }
+}
+
+#[test]
+fn every_scenario_of_the_sandbox_has_a_verdict_here() {
+    let (document, _) = Place::new().json(&["sandbox", "list"]);
+    for scenario in document["scenarios"].as_array().unwrap() {
+        let name = scenario["name"].as_str().unwrap();
+        assert!(VERDICTS.iter().any(|(scenario, ..)| *scenario == name), "{name} has no row");
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_eighty_columns() {
+    for scenario in ["healthy", "tabot-no-leader", "tabot-one-pod-mysql-down", "rbac-missing", "api-down"] {
+        for runbook in ["ta-bot/no-signals", "ta-bot/mysql-down", "ta-bot/health", "ta-bot/smoke", "ta-bot/leader-election", "ta-bot/metrics-verification"] {
+            let said = Place::new().run(&["run", runbook, &format!("--sandbox={scenario}")]);
+            // a command to copy stays in one piece
+            let is_command = |line: &str| ["Next  ", "Do  "].iter().any(|word| line.trim_start().starts_with(word)) || line.contains("kubectl");
+            for line in said.stdout.lines().filter(|line| !is_command(line)) {
+                assert!(line.chars().count() <= 80, "{scenario} {runbook}: {line}");
+            }
+            assert!(!said.stdout.contains('\u{1b}'), "a pipe gets no escape sequence");
+        }
+    }
+}
