@@ -1,15 +1,19 @@
 //! `exec`: a command in a container, without a TTY and without a shell.
 
-use super::fan::{as_json, each_pod, item, pods_of, quote};
-use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb};
-use crate::cluster::Exit;
-use crate::cluster::pod::default_container;
+use super::fan::{Item, as_json, each_pod, item, pods_of, quote};
+use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, hand};
+use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-/// Runs a command in containers. The output is a list with one item a pod: `{pod, container, exit_code, stdout, stderr, json}`, or that
-/// item alone with `pods: one`. `json` is stdout as JSON, or null. A stream cut without a status is an error, never a success.
+/// The most bytes of each stream in the output.
+const STREAM: usize = 1024 * 1024;
+
+/// Runs a command in containers. The output is a list with one item a pod: `{pod, container, exit_code, stdout, stderr, json, truncated}`, or that
+/// item alone with `pods: one`. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each; `truncated` says so. A stream cut
+/// without a status is an error, never a success.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
@@ -38,9 +42,6 @@ pub enum ExecEffect {
     Opaque,
 }
 
-/// Most bytes of stdout and of stderr that are kept.
-const LIMIT: usize = 1 << 20;
-
 impl Verb for Exec {
     fn effect(&self) -> Effect {
         match self.effect {
@@ -50,89 +51,142 @@ impl Verb for Exec {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.command.first().is_none_or(|program| program.trim().is_empty()) { Err("the command is empty".to_owned()) } else { Ok(()) }
+        self.target.pods().map_err(|failure| failure.message)?;
+        match self.command.first() {
+            None => Err("the `command` is empty: a list of the program and its arguments".to_owned()),
+            Some(program) if program.is_empty() => Err("the program, the first word of `command`, is empty".to_owned()),
+            Some(program) if self.command.len() == 1 && program.contains(' ') => {
+                Err(format!("`{program}` would be the name of a program: write a list, [program, argument], or [sh, -c, \"…\"]"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        exec_permissions(&self.target, namespace)
+        let mut all = self.target.pod_permissions(namespace);
+        // opening a stream is a get, and since Kubernetes 1.35 a create as well
+        all.extend(["get", "create"].map(|verb| Access {
+            verb: verb.to_owned(),
+            resource: "pods".to_owned(),
+            subresource: "exec".to_owned(),
+            namespace: self.target.namespace(namespace).to_owned(),
+            ..Access::default()
+        }));
+        all
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let command: Vec<_> = self.command.iter().map(|word| quote(word)).collect();
-        let container = self.container.as_ref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
-        vec![format!("kubectl exec -n {} {}{container} -- {}", quote(self.target.namespace(namespace)), self.target.kubectl(), command.join(" "))]
+        let namespace = self.target.namespace(namespace);
+        let (mut lines, place) = hand::pods(&self.target, self.pods, namespace);
+        let container = self.container.as_deref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
+        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace), hand::line(&self.command)));
+        lines
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
-        let one = self.pods == Pods::One || self.target.is_one_pod();
-        let mut output = each_pod(&pods, one, |name, pod| async move {
-            let container = self.container.clone().or_else(|| default_container(&pod));
-            let done = run_in(context, namespace, &name, container.as_deref(), &self.command).await?;
-            Ok(item([
-                ("container", container.into()),
-                ("exit_code", done.code.into()),
-                ("stdout", done.stdout.as_str().into()),
-                ("stderr", done.stderr.into()),
-                ("json", as_json(&done.stdout)),
-            ]))
+        let program = self.command.first().map(String::as_str).unwrap_or_default();
+        (context.progress)(&format!("{program} in {} of {}", hand::counted(pods.len()), self.target));
+        let cluster = context.cluster()?;
+        let one = self.target.is_one_pod() || self.pods == Pods::One;
+        let output = each_pod(&pods, one, |name, pod| async move {
+            // named, so that the API server need not be asked for it
+            let container = self.container.clone().or_else(|| pod::default_container(&pod));
+            let done = cluster.exec(namespace, &name, container.as_deref(), &self.command, None, context.remaining(), STREAM).await?;
+            judge(program, &name, container.as_deref(), &done)
         })
         .await?;
-        if one {
-            output.summary = format!("exit {}", output.value["exit_code"]);
+        let summary = summary(&output.value);
+        Ok(Output::new(output.value, summary))
+    }
+}
+
+/// The item of a command that ended; anything else is no answer.
+fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> Item {
+    let (kind, message) = match &done.exit {
+        Exit::Code(code) => {
+            let stdout = String::from_utf8_lossy(&done.stdout);
+            return Ok(item([
+                ("container", json!(container)),
+                ("exit_code", json!(code)),
+                ("json", if done.truncated { Value::Null } else { as_json(&stdout) }),
+                ("stdout", json!(stdout)),
+                ("stderr", json!(String::from_utf8_lossy(&done.stderr))),
+                ("truncated", json!(done.truncated)),
+            ]));
         }
-        Ok(output)
+        Exit::NotStarted(why) => (FailureKind::Error, format!("`{program}` could not be started in pod {pod}: {}", cause(why))),
+        Exit::Unknown(why) => (FailureKind::Error, format!("how `{program}` ended in pod {pod} is not known, and it may still run: {why}")),
+        Exit::TimedOut => (FailureKind::TimedOut, format!("`{program}` in pod {pod} did not end before the step's time was over; it may still run there")),
+    };
+    Err(Failure::new(kind, message))
+}
+
+/// The last layer of what runtimes wrap around the reason.
+fn cause(why: &str) -> &str {
+    why.rsplit_once("unable to start container process: ").map_or(why, |(_, cause)| cause)
+}
+
+fn summary(output: &Value) -> String {
+    match output.as_array() {
+        None => format!("exit code {}", output["exit_code"]),
+        Some(items) => {
+            let good = items.iter().filter(|item| item["exit_code"] == 0).count();
+            format!("{good} of {} ended with exit code 0", items.len())
+        }
     }
 }
 
-/// What a command left behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Done {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The permissions that exec in the pods of a target needs. API servers before 1.35 ask for `get`, later ones for `create`.
-pub(super) fn exec_permissions(target: &Target, namespace: &str) -> Vec<Access> {
-    let mut all = target.pod_permissions(namespace);
-    for verb in ["create", "get"] {
-        all.push(Access {
-            verb: verb.to_owned(),
-            resource: "pods".to_owned(),
-            subresource: "exec".to_owned(),
-            namespace: target.namespace(namespace).to_owned(),
-            ..Access::default()
-        });
+    fn exec(value: Value) -> Exec {
+        serde_json::from_value(value).unwrap()
     }
-    all
-}
 
-/// Runs a command and waits for its end. What has no exit code is a failure, never a success.
-pub(super) async fn run_in(context: &Context, namespace: &str, pod: &str, container: Option<&str>, command: &[String]) -> Result<Done, Failure> {
-    match try_in(context, namespace, pod, container, command).await? {
-        Tried::Done(done) => Ok(done),
-        Tried::NoProgram(why) => Err(Failure::error(format!("{} could not be started in pod/{pod}: {why}", command.first().map_or("", String::as_str)))),
+    #[test]
+    fn ends() {
+        let done = |exit| Executed { stdout: b"{\"a\": 1}".to_vec(), stderr: b"\xff".to_vec(), truncated: false, exit };
+        let fields = judge("p", "a", Some("c"), &done(Exit::Code(3))).unwrap();
+        assert_eq!(
+            Value::Object(fields),
+            json!({"container": "c", "exit_code": 3, "json": {"a": 1}, "stdout": "{\"a\": 1}", "stderr": "\u{fffd}", "truncated": false})
+        );
+        let cases = [
+            (
+                Exit::NotStarted("OCI runtime exec failed: unable to start container process: exec: \"p\": executable file not found".into()),
+                FailureKind::Error,
+                "`p` could not be started in pod a: exec: \"p\": executable file not found",
+            ),
+            (Exit::Unknown("cut".into()), FailureKind::Error, "how `p` ended in pod a is not known, and it may still run: cut"),
+            (Exit::TimedOut, FailureKind::TimedOut, "`p` in pod a did not end before the step's time was over; it may still run there"),
+        ];
+        for (exit, kind, message) in cases {
+            assert_eq!(judge("p", "a", None, &done(exit)).unwrap_err(), Failure::new(kind, message));
+        }
     }
-}
 
-/// What came of a command that may not be in the image.
-pub(super) enum Tried {
-    /// It ran to its end.
-    Done(Done),
-    /// The image has no such program.
-    NoProgram(String),
-}
-
-/// As [`run_in`], where a missing program is an answer of its own.
-pub(super) async fn try_in(context: &Context, namespace: &str, pod: &str, container: Option<&str>, command: &[String]) -> Result<Tried, Failure> {
-    let executed = context.cluster()?.exec(namespace, pod, container, command, None, context.remaining(), LIMIT).await?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    match executed.exit {
-        Exit::Code(code) => Ok(Tried::Done(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) })),
-        Exit::NotStarted(why) => Ok(Tried::NoProgram(why)),
-        Exit::Unknown(why) => Err(Failure::error(format!("the command in pod/{pod} ended without a status, so nothing is known of its result: {why}"))),
-        Exit::TimedOut => Err(Failure::new(FailureKind::TimedOut, format!("the command in pod/{pod} did not end in time and may still run"))),
+    #[test]
+    fn faults_and_lines_by_hand() {
+        for (command, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false), (json!(["ls", "-l"]), true)] {
+            assert_eq!(exec(json!({"target": "pod/a", "command": command})).check().is_ok(), good, "{command}");
+        }
+        let cases = [
+            (json!({"target": "pod/a", "command": ["sh", "-c", "a b"]}), vec!["kubectl exec -n n pod/a -- sh -c 'a b'"]),
+            (json!({"target": "deployment/d", "command": ["ls"], "pods": "one", "container": "c"}), vec!["kubectl exec -n n deployment/d -c c -- ls"]),
+            (
+                json!({"target": "deployment/d", "command": ["ls"]}),
+                vec!["kubectl get pods -n n # NAME: each of deployment/d", "kubectl exec -n n pod/NAME -- ls"],
+            ),
+            (
+                json!({"target": {"kind": "Pod", "selector": "a=b"}, "command": ["ls"], "pods": "one"}),
+                vec!["kubectl get pods -n n -l a=b # NAME: each of them", "kubectl exec -n n pod/NAME -- ls"],
+            ),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(exec(value.clone()).by_hand("n"), wanted, "{value}");
+        }
     }
 }

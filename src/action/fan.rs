@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::future::Future;
 
 /// Pods asked at the same time.
-const CONCURRENCY: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 
 /// What came of one pod: an item of the output list, or why there is none.
 pub(super) type Item = Result<Map<String, Value>, Failure>;

@@ -1,27 +1,27 @@
 //! `http`: a request to every pod, to a service, or to a URL.
 
-use super::exec::{Tried, exec_permissions, try_in};
-use super::fan::{Item, as_json, each_pod, item, pods_of, quote};
-use super::reach::{answered, reach, reach_permissions, summary};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
+use super::fan::{quote, reading};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Which, hand};
+use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
-use crate::cluster::pod::default_container;
-use bytes::Bytes;
-use http::Request;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The most bytes of a body in the output.
+const BODY: usize = 1024 * 1024;
 
 /// Sends an HTTP request. On a workload or a selector of pods the output is a list with one item a pod; on one pod, on a service, on a URL and
-/// with `pods: one` it is that item: `{pod, status, headers, body, json, elapsed_ms, refused, reason}`. `status` is null where the
-/// target refused the connection or did not answer in time; then `reason` says so.
+/// with `pods: one` it is that item: `{pod, status, headers, body, json, truncated, elapsed_ms, refused, reason}`. With `via: pod` the pods are those
+/// of `from`. `status` is null where the target refused the connection or did not answer in time; then `reason` says so. The body is cut after 1 MiB.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// What answers: a workload, a pod, a service.
     pub target: Option<Target>,
-    /// Port of the pod, or of the service: a number or a name.
+    /// Port of the pod, or of the service: a number or a name. None: the only one that it declares.
     pub port: Option<Port>,
     /// Path and query.
     #[serde(default = "root")]
@@ -40,7 +40,7 @@ pub struct Http {
     #[serde(default)]
     pub headers: IndexMap<String, String>,
     /// Body; anything but a string is sent as JSON.
-    pub body: Option<Value>,
+    pub body: Option<serde_json::Value>,
     /// How long one answer may take.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
@@ -58,7 +58,7 @@ fn five_seconds() -> Duration {
 }
 
 /// A port by number or by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Port {
     /// Its number.
@@ -101,228 +101,146 @@ pub enum Method {
     Delete,
 }
 
-/// Most bytes of a body.
-pub(super) const LIMIT: usize = 4 << 20;
-
 impl Verb for Http {
     fn effect(&self) -> Effect {
-        if matches!(self.method, Method::Get | Method::Head) { Effect::Read } else { Effect::Opaque }
+        if self.method.only_reads() { Effect::Read } else { Effect::Opaque }
     }
 
     fn check(&self) -> Result<(), String> {
-        match (&self.target, &self.url, self.via) {
-            (Some(_), Some(_), _) => Err("either `target` with `port` and `path`, or a whole `url`".to_owned()),
-            (None, None, _) => Err("needs a `target` or a `url`".to_owned()),
-            (None, Some(_), Via::Forward | Via::Proxy) => Err("a `url` travels `via: direct` or `via: pod`".to_owned()),
-            (Some(_), None, Via::Direct) => Err("`via: direct` needs a `url`".to_owned()),
-            (_, None, Via::Pod) => Err("`via: pod` needs a `url`".to_owned()),
-            (_, _, Via::Pod) if self.from.is_none() => Err("`via: pod` needs `from`: the pods that send the request".to_owned()),
-            (_, _, Via::Forward | Via::Proxy | Via::Direct) if self.from.is_some() => Err("`from` is for `via: pod`".to_owned()),
+        let fault = |text: &str| Err(text.to_owned());
+        match (self.via, &self.target, &self.url, &self.from) {
+            (Via::Forward | Via::Proxy, _, Some(_), _) => return fault("a `url` is asked with `via: direct` or `via: pod`"),
+            (Via::Forward | Via::Proxy, None, None, _) => return fault("a `target` is missing"),
+            (Via::Direct, _, None, _) => return fault("`via: direct` asks a `url`"),
+            (Via::Direct, Some(_), _, _) => return fault("`via: direct` asks a `url`, not a `target`: this machine may not reach pods"),
+            (Via::Pod, _, _, None) => return fault("`via: pod` needs `from`: the pods that send the request"),
+            (Via::Pod, Some(_), Some(_), _) => return fault("either a `target` or a `url`"),
+            (Via::Pod, None, None, _) => return fault("a `target` or a `url` is missing"),
+            (Via::Forward | Via::Proxy | Via::Direct, _, _, Some(_)) => return fault("`from` is for `via: pod`"),
+            (Via::Pod, Some(target), _, _) if !target.is_one_pod() && service_name(target).is_none() => {
+                return fault("`via: pod` asks a service, one pod or a `url`");
+            }
+            _ => {}
+        }
+        for target in [&self.target, &self.from].into_iter().flatten() {
+            target.pods().map_err(|failure| failure.message)?;
+        }
+        if self.url.is_some() && (self.port.is_some() || self.path != root()) {
+            return fault("`port` and `path` belong into the `url`");
+        }
+        if !self.path.starts_with('/') {
+            return Err(format!("the path `{}` does not start with `/`", self.path));
+        }
+        if self.port == Some(Port::Number(0)) {
+            return fault("0 is no port");
+        }
+        if self.timeout.0.is_zero() {
+            return fault("a `timeout` of nothing leaves no time for an answer");
+        }
+        if self.method == Method::Head && self.body.is_some() {
+            return fault("a HEAD request has no `body`");
+        }
+        if self.via == Via::Proxy && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+            return fault("the API server's proxy keeps the Authorization header for itself: use `via: forward`");
+        }
+        let request = self.request(self.url.as_deref().unwrap_or(&self.path))?;
+        let uri = request.uri();
+        match &self.url {
+            Some(url) if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() => {
+                Err(format!("`{url}` is no URL: write http://HOST:PORT/PATH"))
+            }
             _ => Ok(()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        if let (Via::Pod, Some(from)) = (self.via, &self.from) {
-            return exec_permissions(from, namespace);
+        let asker = if self.via == Via::Pod { &self.from } else { &self.target };
+        let Some(asker) = asker else { return Vec::new() };
+        let place = asker.namespace(namespace);
+        let on = |resource: &str, subresource: &str, verb: &str| Access {
+            verb: verb.to_owned(),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: place.to_owned(),
+            ..Access::default()
+        };
+        // opening a stream is a get, and since Kubernetes 1.35 a create as well
+        let stream = |subresource| ["get", "create"].map(|verb| on("pods", subresource, verb));
+        let mut all = match (self.via, service_name(asker)) {
+            (Via::Proxy, Some(_)) => vec![on("services", "proxy", self.method.rbac())],
+            (Via::Proxy, None) => vec![on("pods", "proxy", self.method.rbac())],
+            (Via::Forward, _) => stream("portforward").to_vec(),
+            (Via::Pod, _) => stream("exec").to_vec(),
+            (Via::Direct, _) => return Vec::new(),
+        };
+        match (self.via, service_name(asker)) {
+            // a port that is given is passed on as it is
+            (Via::Proxy, Some(name)) if self.port.is_none() => all.extend(seen("Service", place, name)),
+            (Via::Proxy, Some(_)) => {}
+            _ => all.extend(asker.pod_permissions(namespace)),
         }
-        self.target.as_ref().map(|target| reach_permissions(target, self.via, namespace)).unwrap_or_default()
+        if let (Via::Pod, Some(target)) = (self.via, &self.target) {
+            let place = target.namespace(namespace);
+            match (service_name(target), &target.which) {
+                (Some(name), _) if !matches!(self.port, Some(Port::Number(_))) => all.extend(seen("Service", place, name)),
+                (None, Which::Name(name)) => all.extend(seen("Pod", place, name)),
+                _ => {}
+            }
+        }
+        all
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let mut curl = vec!["curl -sS".to_owned()];
-        if self.method != Method::Get {
-            curl.push(format!("-X {}", self.method.as_str()));
-        }
-        curl.extend(self.headers.iter().map(|(name, value)| format!("-H {}", quote(&format!("{name}: {value}")))));
-        curl.extend(self.body.as_ref().map(|body| format!("-d {}", quote(&body.as_str().map_or_else(|| body.to_string(), str::to_owned)))));
-        match (&self.target, &self.url) {
-            (Some(target), _) => {
-                let port = self.port.as_ref().map_or_else(|| "PORT".to_owned(), Port::to_string);
-                curl.push(quote(&format!("http://localhost:8080{}", self.path)));
-                vec![
-                    format!("kubectl port-forward -n {} {} 8080:{port} &   # one pod at a time", quote(target.namespace(namespace)), target.kubectl()),
-                    curl.join(" "),
-                ]
+        let seconds = self.timeout.0.as_secs_f32();
+        let curl = |url: &str| hand::curl(self, url, seconds);
+        match (self.via, &self.target, &self.url, &self.from) {
+            (Via::Direct, _, Some(url), _) => vec![hand::with_body(self, hand::line(curl(url)))],
+            (Via::Pod, target, url, Some(from)) => {
+                let url = match (url, target) {
+                    (Some(url), _) => url.clone(),
+                    (None, Some(target)) => format!("http://{}:{}{}", host_by_hand(target, namespace), shown(self.port.as_ref()), self.path),
+                    (None, None) => return Vec::new(),
+                };
+                let place = from.namespace(namespace);
+                let (mut lines, pod) = hand::pods(from, self.pods, place);
+                let stdin = if self.body.is_some() { "-i " } else { "" };
+                let line = format!("kubectl exec {stdin}-n {} {pod} -- {}", quote(place), hand::line(curl(&url)));
+                lines.push(hand::with_body(self, line));
+                lines
             }
-            (None, Some(url)) => {
-                curl.push(quote(url));
-                let prefix = self.from.as_ref().map(|from| format!("kubectl exec -n {} {} -- ", quote(from.namespace(namespace)), from.kubectl()));
-                vec![format!("{}{}", prefix.unwrap_or_default(), curl.join(" "))]
+            (Via::Proxy, Some(target), _, _) if self.method == Method::Get => {
+                let place = target.namespace(namespace);
+                let port = shown(self.port.as_ref());
+                let (mut lines, object) = match service_name(target) {
+                    Some(name) => (Vec::new(), format!("services/{name}:{port}")),
+                    None => {
+                        let (lines, pod) = hand::pods(target, self.pods, place);
+                        let name = pod.strip_prefix("pod/").filter(|name| *name != "NAME" && target.is_one_pod()).unwrap_or("NAME");
+                        (lines, format!("pods/{name}:{port}"))
+                    }
+                };
+                let path = format!("/api/v1/namespaces/{place}/{object}/proxy{}", self.path);
+                lines.push(format!("kubectl get --raw {}", quote(&path)));
+                lines
             }
-            (None, None) => Vec::new(),
+            // kubectl sends nothing but GET over the proxy without a file; a forward is what a person takes
+            (Via::Forward | Via::Proxy, Some(target), _, _) => {
+                let place = target.namespace(namespace);
+                let pods = if service_name(target).is_some() { Pods::One } else { self.pods };
+                let (mut lines, object) = hand::pods(target, pods, place);
+                let (forward, host) = hand::forward(&object, place, self.port.as_ref());
+                lines.push(forward);
+                lines.push(hand::with_body(self, hand::line(curl(&format!("http://{host}{}", self.path)))));
+                lines
+            }
+            _ => Vec::new(),
         }
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let mut output = match (&self.target, &self.url) {
-            (Some(target), _) => self.to_target(context, target).await?,
-            (None, Some(url)) if self.via == Via::Pod => self.sent_by_pods(context, url).await?,
-            (None, url) => {
-                let request = self.request(url.as_deref().unwrap_or_default())?;
-                let answer = crate::cluster::direct_http(request, self.timeout.0.min(context.remaining()), LIMIT).await;
-                Output::new(Value::Object(answered(answer)?), "")
-            }
-        };
-        output.summary = summary(&output);
-        Ok(output)
-    }
-}
-
-impl Http {
-    async fn to_target(&self, context: &Context, target: &Target) -> Result<Output, Failure> {
-        let timeout = self.timeout.0.min(context.remaining());
-        let request = self.request(&self.path)?;
-        reach(context, target, self.port.as_ref(), self.via, self.pods, &request, timeout).await
-    }
-
-    fn request(&self, uri: &str) -> Result<Request<Bytes>, Failure> {
-        let mut request = Request::builder().method(self.method.as_str()).uri(uri);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let body = match &self.body {
-            None => Bytes::new(),
-            Some(Value::String(text)) => Bytes::from(text.clone()),
-            Some(value) => {
-                request = request.header("content-type", "application/json");
-                Bytes::from(value.to_string())
-            }
-        };
-        request.body(body).map_err(|error| Failure::error(format!("not a request: {error}")))
-    }
-
-    /// The request from inside each pod, with whatever client the image has.
-    async fn sent_by_pods(&self, context: &Context, url: &str) -> Result<Output, Failure> {
-        let Some(from) = &self.from else { return Err(Failure::error("no pods to send from")) };
-        let pods = pods_of(context, from, self.pods).await?;
-        let namespace = from.namespace(&context.namespace);
-        let one = self.pods == Pods::One || from.is_one_pod();
-        each_pod(&pods, one, |name, pod| async move {
-            let container = default_container(&pod);
-            for client in [Client::Curl, Client::Wget, Client::Python] {
-                let Some(command) = self.command(client, url) else { continue };
-                let begun = std::time::Instant::now();
-                if let Tried::Done(done) = try_in(context, namespace, &name, container.as_deref(), &command).await? {
-                    return client.item(done.code, &done.stdout, &done.stderr, begun.elapsed());
-                }
-            }
-            Err(Failure::error(format!("the image of pod/{name} has no HTTP client: tried curl, wget and python3")))
-        })
-        .await
-    }
-
-    fn command(&self, client: Client, url: &str) -> Option<Vec<String>> {
-        let seconds = self.timeout.0.as_secs_f64().max(1.0).ceil().to_string();
-        let body = self.body.as_ref().map(|body| body.as_str().map_or_else(|| body.to_string(), str::to_owned));
-        let mut words: Vec<String> = Vec::new();
-        let mut add = |list: &[&str]| words.extend(list.iter().map(|word| (*word).to_owned()));
-        match client {
-            Client::Curl => {
-                add(&["curl", "-sS", "-m", &seconds, "-X", self.method.as_str(), "-w", "\n%{http_code}"]);
-                for (name, value) in &self.headers {
-                    add(&["-H", &format!("{name}: {value}")]);
-                }
-                if let Some(body) = &body {
-                    add(&["--data-binary", body]);
-                }
-            }
-            // plain wget can only ask
-            Client::Wget if self.method != Method::Get || body.is_some() => return None,
-            Client::Wget => {
-                add(&["wget", "-q", "-O", "-", "-T", &seconds]);
-                for (name, value) in &self.headers {
-                    add(&["--header", &format!("{name}: {value}")]);
-                }
-            }
-            Client::Python => {
-                let headers = serde_json::to_string(&self.headers).unwrap_or_default();
-                add(&["python3", "-c", PYTHON, self.method.as_str(), &seconds, &headers, body.as_deref().unwrap_or_default()]);
-            }
-        }
-        add(&[url]);
-        Some(words)
-    }
-}
-
-/// The same answer as curl's: body, a line with the status; exit codes as curl's.
-const PYTHON: &str = "import sys,json,socket,urllib.request,urllib.error
-method,seconds,headers,body,url=sys.argv[1:]
-r=urllib.request.Request(url,method=method,headers=json.loads(headers),data=body.encode() or None)
-try: a=urllib.request.urlopen(r,timeout=float(seconds))
-except urllib.error.HTTPError as e: a=e
-except Exception as e:
- w=getattr(e,'reason',e)
- print(w,file=sys.stderr)
- sys.exit(6 if isinstance(w,socket.gaierror) else 7 if isinstance(w,ConnectionRefusedError) else 28 if isinstance(w,(socket.timeout,TimeoutError)) else 56)
-sys.stdout.write(a.read().decode('utf-8','replace')+'\\n'+str(a.getcode() if hasattr(a,'getcode') else a.code))";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Client {
-    Curl,
-    Wget,
-    Python,
-}
-
-impl Client {
-    /// What a client's end says about the target.
-    fn item(self, code: i32, stdout: &str, stderr: &str, elapsed: std::time::Duration) -> Item {
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let answer = |status: Option<u16>, body: &str, refused: bool, reason: &str| {
-            Ok(item([
-                ("status", status.into()),
-                ("headers", json!({})),
-                ("body", body.into()),
-                ("json", as_json(body)),
-                ("elapsed_ms", elapsed_ms.into()),
-                ("refused", refused.into()),
-                ("reason", if reason.is_empty() { Value::Null } else { reason.trim().into() }),
-            ]))
-        };
-        match self {
-            Self::Wget => {
-                let text = stderr.to_lowercase();
-                let status = text.split("error ").nth(1).or_else(|| text.split("http/1.1 ").nth(1)).and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
-                match (code, status) {
-                    (0, _) => answer(Some(200), stdout, false, ""),
-                    (_, Some(status)) => answer(Some(status), stdout, false, stderr),
-                    _ => answer(None, "", text.contains("refused"), stderr),
-                }
-            }
-            Self::Curl | Self::Python => {
-                let (body, status) = stdout.rsplit_once('\n').unwrap_or(("", stdout));
-                match (code, status.trim().parse::<u16>()) {
-                    (0, Ok(status)) if status > 0 => answer(Some(status), body, false, ""),
-                    (6, _) => answer(None, "", false, &format!("the name does not resolve: {stderr}")),
-                    (7, _) => answer(None, "", true, &format!("the connection was refused: {stderr}")),
-                    (28, _) => answer(None, "", false, &format!("no answer in time: {stderr}")),
-                    (35 | 52 | 55 | 56 | 60, _) => answer(None, "", false, stderr),
-                    _ => Err(Failure::error(format!("the HTTP client ended with {code}: {}", stderr.trim()))),
-                }
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Port {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Port;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a port: a number from 1 to 65535, or a name")
-            }
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Port, E> {
-                u16::try_from(number).ok().filter(|number| *number > 0).map(Port::Number).ok_or_else(|| E::custom(format!("{number} is not a port: it is between 1 and 65535")))
-            }
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Port, E> {
-                Err(E::custom(format!("{number} is not a port: it is between 1 and 65535")))
-            }
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Port, E> {
-                if name.is_empty() { Err(E::custom("an empty port name")) } else { Ok(name.parse().map_or_else(|_| Port::Name(name.to_owned()), Port::Number)) }
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let output = self.ask(context, BODY, |answer| Ok(answer.item())).await?;
+        let summary = summary(&output.value);
+        Ok(Output::new(output.value, summary))
     }
 }
 
@@ -335,16 +253,162 @@ impl std::fmt::Display for Port {
     }
 }
 
-impl Method {
-    /// As in a request.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
+/// The name of the service, where the target is one.
+pub(super) fn service_name(target: &Target) -> Option<&str> {
+    match target.pods() {
+        Ok(PodsOf::Service(_)) => match &target.which {
+            Which::Name(name) => Some(name),
+            Which::Selector(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// A `get` of one object.
+fn seen(kind: &str, namespace: &str, name: &str) -> Option<Access> {
+    builtin(kind).map(|resource| reading(&resource, "get", namespace, name))
+}
+
+fn host_by_hand(target: &Target, namespace: &str) -> String {
+    match service_name(target) {
+        Some(name) => format!("{name}.{}.svc", target.namespace(namespace)),
+        None => "POD_IP".to_owned(),
+    }
+}
+
+fn shown(port: Option<&Port>) -> String {
+    port.map_or_else(|| "PORT".to_owned(), ToString::to_string)
+}
+
+/// How many answered well, and with what: `2 of 3 answered 200`; of one item what it answered.
+pub(super) fn summary(output: &Value) -> String {
+    let status = |item: &Value| match (item["status"].as_u64(), item["refused"] == true) {
+        (Some(status), _) => status.to_string(),
+        (None, true) => "refused".to_owned(),
+        (None, false) => "no answer".to_owned(),
+    };
+    let Some(items) = output.as_array() else {
+        let status = status(output);
+        return if status.starts_with(|first: char| first.is_ascii_digit()) { format!("answered {status}") } else { status };
+    };
+    let known = items.iter().filter(|item| item.get("error").is_none());
+    let (good, bad): (Vec<&Value>, Vec<&Value>) = known.partition(|item| item["status"].as_u64().is_some_and(|status| status < 400));
+    let list = |items: &[&Value]| items.iter().map(|item| status(item)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+    match (good.is_empty(), bad.is_empty()) {
+        (true, _) => format!("0 of {} answered well: {}", items.len(), list(&bad)),
+        (false, _) => format!("{} of {} answered {}", good.len(), items.len(), list(&good)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn http(value: Value) -> Http {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn faults() {
+        let cases = [
+            (json!({"target": "pod/p"}), true),
+            (json!({"url": "https://x/health", "via": "direct"}), true),
+            (json!({"url": "http://x/health", "via": "pod", "from": "deployment/d"}), true),
+            (json!({"target": "service/s", "via": "pod", "from": "deployment/d"}), true),
+            (json!({}), false),
+            (json!({"url": "http://x"}), false),
+            (json!({"target": "pod/p", "via": "direct"}), false),
+            (json!({"target": "pod/p", "via": "pod"}), false),
+            (json!({"target": "pod/p", "from": "pod/q"}), false),
+            (json!({"target": "deployment/d", "via": "pod", "from": "pod/q"}), false),
+            (json!({"target": {"kind": "service", "selector": "a=b"}}), false),
+            (json!({"url": "x:80", "via": "direct"}), false),
+            (json!({"url": "http://x", "port": 80, "via": "direct"}), false),
+            (json!({"target": "pod/p", "path": "health"}), false),
+            (json!({"target": "pod/p", "path": "/a b"}), false),
+            (json!({"target": "pod/p", "port": 0}), false),
+            (json!({"target": "pod/p", "timeout": "0s"}), false),
+            (json!({"target": "pod/p", "headers": {"a b": "c"}}), false),
+            (json!({"target": "pod/p", "headers": {"a": "b\nc"}}), false),
+            (json!({"target": "pod/p", "method": "HEAD", "body": "x"}), false),
+            (json!({"target": "pod/p", "via": "proxy", "headers": {"Authorization": "x"}}), false),
+        ];
+        for (value, good) in cases {
+            assert_eq!(http(value.clone()).check().is_ok(), good, "{value}");
         }
+    }
+
+    #[test]
+    fn lines_by_hand() {
+        let cases = [
+            (
+                json!({"target": "deployment/d", "port": 8080, "path": "/health", "pods": "one"}),
+                vec!["kubectl port-forward -n n deployment/d 8080:8080 &", "curl -sS -m 5 -i http://localhost:8080/health"],
+            ),
+            (
+                json!({"target": "service/s", "port": "http", "method": "POST", "body": {"a": 1}}),
+                vec![
+                    "kubectl port-forward -n n service/s 8080:http &",
+                    r#"printf %s '{"a":1}' | curl -sS -m 5 -i -X POST -H 'Content-Type: application/json' --data-binary @- http://localhost:8080/"#,
+                ],
+            ),
+            (
+                json!({"target": {"kind": "Pod", "selector": "a=b"}, "port": 80, "via": "proxy", "path": "/m?x=1"}),
+                vec!["kubectl get pods -n n -l a=b # NAME: each of them", "kubectl get --raw '/api/v1/namespaces/n/pods/NAME:80/proxy/m?x=1'"],
+            ),
+            (json!({"target": "service/s", "port": 80, "via": "proxy"}), vec!["kubectl get --raw /api/v1/namespaces/n/services/s:80/proxy/"]),
+            (
+                json!({"target": "service/s", "port": 80, "via": "pod", "from": "pod/p", "method": "HEAD"}),
+                vec!["kubectl exec -n n pod/p -- curl -sS -m 5 -I http://s.n.svc:80/"],
+            ),
+            (json!({"url": "http://x/", "via": "direct", "timeout": "1500ms"}), vec!["curl -sS -m 1.5 -i http://x/"]),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(http(value.clone()).by_hand("n"), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn permissions() {
+        let short = |value: Value| {
+            let all = http(value).permissions("n").into_iter();
+            all.map(|access| format!("{} {}/{}", access.verb, access.resource, access.subresource)).collect::<Vec<_>>().join(", ")
+        };
+        let cases = [
+            (json!({"target": "pod/p"}), "get pods/portforward, create pods/portforward, get pods/"),
+            (json!({"target": "service/s", "port": 80, "via": "proxy", "method": "POST"}), "create services/proxy"),
+            (json!({"target": "service/s", "via": "proxy"}), "get services/proxy, get services/"),
+            (json!({"url": "http://x", "via": "pod", "from": "pod/p"}), "get pods/exec, create pods/exec, get pods/"),
+            (json!({"url": "http://x", "via": "direct"}), ""),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(short(value.clone()), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn results_in_a_few_words() {
+        let cases = [
+            (json!([{"status": 200}, {"status": 200}, {"status": 503}]), "2 of 3 answered 200"),
+            (json!([{"status": 204}, {"status": 200}]), "2 of 2 answered 200, 204"),
+            (json!([{"status": null, "refused": true}, {"status": 500}]), "0 of 2 answered well: 500, refused"),
+            (json!([{"status": 200}, {"error": "forbidden"}]), "1 of 2 answered 200"),
+            (json!({"status": 404}), "answered 404"),
+            (json!({"status": null, "refused": false}), "no answer"),
+        ];
+        for (output, wanted) in cases {
+            assert_eq!(summary(&output), wanted, "{output}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_answer_without_a_status() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let context = super::super::real_pods::context(None, "n");
+        let output = http(json!({"url": format!("http://{address}/"), "via": "direct"})).perform(&context).await.unwrap();
+        assert_eq!((&output.value["status"], &output.value["refused"], output.summary.as_str()), (&Value::Null, &json!(true), "refused"));
     }
 }

@@ -1,17 +1,21 @@
 //! `logs`: log lines of all pods and containers.
 
-use super::fan::{item, pods_of, quote};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
-use crate::cluster::pod::{containers, default_container};
-use crate::cluster::{ErrorKind, LogOptions};
+use super::fan::{CONCURRENCY, Item, item, pods_of, quote};
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, Which, hand};
+use crate::cluster::{Error, ErrorKind, LogOptions, LogText, PodsOf, pod};
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Reads logs. The output is a list with one item a container: `{pod, container, previous, lines: [{time, text}], matches, truncated}`;
-/// `matches` are the lines that `match` finds, newest last: `{time, text, groups: {name: text}}`.
+/// The most bytes of one container's log.
+const LOG: u64 = 4 * 1024 * 1024;
+
+/// Reads logs. The output is a list with one item a container: `{pod, container, previous, lines: [{time, text}], matches, truncated, reason}`;
+/// `matches` are the lines that `match` finds, newest last: `{time, text, groups: {name: text}}`. A container that has not started has no lines
+/// and a `reason`. The log is cut after 4 MiB a container, counted from its oldest selected line; `truncated` says so.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Logs {
@@ -37,16 +41,19 @@ pub struct Logs {
     pub pods: Pods,
 }
 
-/// Most bytes of one container's log.
-const LIMIT: u64 = 4 << 20;
-
 impl Verb for Logs {
     fn check(&self) -> Result<(), String> {
-        match self.pattern.as_deref().map(Regex::new) {
-            Some(Err(error)) => Err(format!("`match` is not a regular expression: {}", error.to_string().lines().last().unwrap_or_default())),
-            Some(Ok(pattern)) if pattern.as_str().is_empty() => Err("`match` is empty and would match every line".to_owned()),
-            Some(Ok(_)) | None if self.container.is_some() && self.all_containers => Err("either one `container` or `all_containers`".to_owned()),
-            Some(Ok(_)) | None => Ok(()),
+        self.target.pods().map_err(|failure| failure.message)?;
+        if self.all_containers && self.container.is_some() {
+            return Err("either one `container` or `all_containers`".to_owned());
+        }
+        if self.tail == Some(0) {
+            return Err("`tail: 0` asks for no lines".to_owned());
+        }
+        match self.regex() {
+            Err(why) => Err(why),
+            Ok(Some(regex)) if regex.is_match("") => Err(format!("`match: {}` finds every line, also an empty one", regex.as_str())),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -63,129 +70,316 @@ impl Verb for Logs {
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let mut words = vec![format!("kubectl logs -n {} {}", quote(self.target.namespace(namespace)), self.target.kubectl().trim_start_matches("pod -l").trim_start_matches("pods "))];
-        if let super::Which::Selector(selector) = &self.target.which {
-            words = vec![format!("kubectl logs -n {} -l {}", quote(self.target.namespace(namespace)), quote(selector))];
-        } else if self.pods == Pods::All && !self.target.is_one_pod() {
-            words.push("--all-pods".to_owned());
+        let mut words = vec![format!("kubectl logs -n {}", quote(self.target.namespace(namespace)))];
+        match &self.target.which {
+            // with a selector kubectl shows the last ten lines unless told otherwise
+            Which::Selector(selector) => words.extend([format!("-l {} --prefix", quote(selector)), format!("--tail={}", self.tail.map_or(-1, i64::from))]),
+            Which::Name(name) => {
+                words.push(quote(&format!("{}/{name}", self.target.kind.to_ascii_lowercase())));
+                if !self.target.is_one_pod() && self.pods == Pods::All {
+                    words.push("--all-pods --prefix".to_owned());
+                }
+                words.extend(self.tail.map(|tail| format!("--tail={tail}")));
+            }
         }
-        words.extend(self.container.as_ref().map(|name| format!("-c {}", quote(name))));
+        words.extend(self.container.as_deref().map(|name| format!("-c {}", quote(name))));
         words.extend(self.all_containers.then(|| "--all-containers".to_owned()));
-        words.extend(self.since.map(|since| format!("--since={}s", since.0.as_secs())));
-        words.push(format!("--tail={}", self.tail.map_or(-1, i64::from)));
-        words.extend(self.pattern.as_ref().map(|pattern| format!("| grep -E {}", quote(pattern))));
-        vec![words.join(" ")]
+        words.extend(self.since.map(|since| format!("--since={}s", since.0.as_secs_f64().ceil())));
+        words.push("--timestamps".to_owned());
+        let line = words.join(" ");
+        let grep = self.pattern.as_deref().map(|pattern| format!(" | grep -P {}", quote(pattern))).unwrap_or_default();
+        let before = self.previous.then(|| format!("{line} --previous{grep}"));
+        before.into_iter().chain([format!("{line}{grep}")]).collect()
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let cluster = context.cluster()?;
+        let regex = self.regex().map_err(Failure::error)?;
+        let pods = self.whose(context).await?;
+        let logs: Vec<_> = pods.iter().flat_map(|pod| self.logs_of(pod)).collect();
+        (context.progress)(&format!("logs of {} of {}", hand::counted(pods.len()), self.target));
         let namespace = self.target.namespace(&context.namespace);
-        let pattern = self.pattern.as_deref().map(Regex::new).transpose().map_err(|error| Failure::error(error.to_string()))?;
-        let pods = pods_of(context, &self.target, self.pods).await?;
-        let wanted: Vec<_> = pods.iter().flat_map(|pod| self.sources(pod)).collect();
-        let reads = wanted.into_iter().map(|source| {
-            let pattern = pattern.as_ref();
-            async move {
+        let cluster = context.cluster()?;
+        let work: Vec<_> = logs
+            .into_iter()
+            .map(|log| async {
                 let options = LogOptions {
-                    container: Some(source.container.clone()),
-                    previous: source.previous,
+                    container: Some(log.container.clone()),
+                    previous: log.previous,
                     since: self.since.map(|since| since.0),
                     tail: self.tail.map(i64::from),
-                    limit_bytes: LIMIT,
+                    limit_bytes: LOG,
                     timestamps: true,
                 };
-                let mut fields = item([("pod", source.pod.as_str().into()), ("container", source.container.as_str().into()), ("previous", source.previous.into())]);
-                match cluster.logs(namespace, &source.pod, &options).await {
-                    Ok(text) => fields.extend(lines(&text.text, text.truncated, pattern)),
-                    // the container has not begun to write: there is nothing, and that is known
-                    Err(error) if error.kind == ErrorKind::Invalid && error.message.contains("waiting to start") => {
-                        fields.extend(lines("", false, pattern));
-                        fields.insert("reason".to_owned(), error.to_string().into());
-                    }
-                    Err(error) => drop(fields.insert("error".to_owned(), error.to_string().into())),
-                }
-                Value::Object(fields)
-            }
-        });
-        let reads: Vec<_> = reads.collect();
-        let items: Vec<Value> = stream::iter(reads).buffered(16).collect().await;
-        let silent: Vec<_> = items.iter().filter_map(|item| item["error"].as_str()).collect();
-        if let (true, Some(first)) = (silent.len() == items.len(), silent.first()) {
-            return Err(Failure::error(*first));
-        }
-        let matches: usize = items.iter().filter_map(|item| item["matches"].as_array()).map(Vec::len).sum();
-        let pods = pods.len();
-        let summary = match (&pattern, pods) {
-            (Some(_), _) => format!("{matches} in {pods} pods"),
-            (None, 1) => "1 pod".to_owned(),
-            (None, _) => format!("{pods} pods"),
-        };
-        let one = self.target.is_one_pod() && items.len() == 1;
-        Ok(Output::new(if one { items.into_iter().next().unwrap_or_default() } else { Value::Array(items) }, summary))
+                let result = match &log.fault {
+                    Some(fault) => Err(Failure::error(fault.clone())),
+                    None => match tokio::time::timeout(context.remaining(), cluster.logs(namespace, &log.pod, &options)).await {
+                        Ok(result) => judge(result, regex.as_ref()),
+                        Err(_) => Err(Failure::new(FailureKind::TimedOut, format!("the log of pod {} did not come before the step's time was over", log.pod))),
+                    },
+                };
+                (log, result)
+            })
+            .collect();
+        let results: Vec<(Log, Item)> = stream::iter(work).buffered(CONCURRENCY).collect().await;
+        gather(results, pods.len(), regex.is_some())
     }
 }
 
-struct Source {
+/// One log to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Log {
     pod: String,
     container: String,
     previous: bool,
+    /// Why there is nothing to ask for.
+    fault: Option<String>,
 }
 
 impl Logs {
-    /// The containers of a pod whose logs are wanted; with `previous` also the instance before, where there was one.
-    fn sources(&self, pod: &Value) -> Vec<Source> {
-        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        let containers = match &self.container {
-            Some(container) => vec![container.clone()],
-            None if self.all_containers => containers(pod),
-            None => default_container(pod).into_iter().collect(),
+    fn regex(&self) -> Result<Option<Regex>, String> {
+        let compile = |pattern: &String| match pattern.as_str() {
+            "" => Err("`match` is empty: it would find every line".to_owned()),
+            pattern => Regex::new(pattern).map_err(|error| format!("`match` is no regular expression: {error}")),
         };
-        let mut sources = Vec::new();
-        for container in containers {
-            let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().filter_map(|key| pod["status"][key].as_array()).flatten();
-            let restarted = statuses.filter(|status| status["name"] == container.as_str()).any(|status| status["restartCount"].as_u64().unwrap_or_default() > 0);
-            if self.previous && restarted {
-                sources.push(Source { pod: name.to_owned(), container: container.clone(), previous: true });
-            }
-            sources.push(Source { pod: name.to_owned(), container, previous: false });
+        self.pattern.as_ref().map(compile).transpose()
+    }
+
+    /// The pods. Those of a job have often finished, and their logs are what remains.
+    async fn whose(&self, context: &Context) -> Result<Vec<Value>, Failure> {
+        let pods = self.target.pods()?;
+        let is_job = matches!(&pods, PodsOf::Workload { kind, .. } if matches!(kind.to_ascii_lowercase().as_str(), "job" | "jobs" | "cronjob" | "cronjobs" | "cj"));
+        if !is_job {
+            return pods_of(context, &self.target, self.pods).await;
         }
-        sources
+        let namespace = self.target.namespace(&context.namespace);
+        let mut found = context.cluster()?.pods_with_finished(&pods, namespace).await?;
+        if found.is_empty() {
+            return Err(Failure::new(FailureKind::Failed, format!("{} in namespace {namespace} has no pod", self.target)));
+        }
+        if self.pods == Pods::One {
+            let newest = found.iter().max_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned()).cloned();
+            found = newest.into_iter().collect();
+        }
+        Ok(found)
+    }
+
+    /// The logs of a pod that are asked for, the instance before ahead of the present one.
+    fn logs_of(&self, pod: &Value) -> Vec<Log> {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let names = |key: &str| -> Vec<String> {
+            let containers = pod["spec"][key].as_array().into_iter().flatten();
+            containers.filter_map(|container| Some(container["name"].as_str()?.to_owned())).collect()
+        };
+        let all = ["initContainers", "containers", "ephemeralContainers"].map(names).concat();
+        let log = |container: &str, previous, fault| Log { pod: name.to_owned(), container: container.to_owned(), previous, fault };
+        let wanted: Vec<String> = match &self.container {
+            Some(container) if !all.contains(container) => {
+                let fault = format!("pod {name} has no container {container}; it has {}", all.join(", "));
+                return vec![log(container, false, Some(fault))];
+            }
+            Some(container) => vec![container.clone()],
+            None if self.all_containers => all,
+            None => pod::default_container(pod).into_iter().collect(),
+        };
+        let restarted = |container: &str| {
+            let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
+            let mut own = statuses.filter(|status| status["name"] == container);
+            own.any(|status| status["restartCount"].as_u64().is_some_and(|count| count > 0))
+        };
+        let mut logs = Vec::new();
+        for container in &wanted {
+            if self.previous && restarted(container) {
+                logs.push(log(container, true, None));
+            }
+            logs.push(log(container, false, None));
+        }
+        logs
     }
 }
 
-/// The lines of a log with its own times split off, and those that match.
-fn lines(text: &str, truncated: bool, pattern: Option<&Regex>) -> Map<String, Value> {
-    let split: Vec<(&str, &str)> = text.lines().map(|line| line.split_once(' ').filter(|(time, _)| time.contains('T')).unwrap_or(("", line))).collect();
-    let mut fields = item([
-        ("lines", split.iter().map(|(time, text)| json!({"time": time, "text": text})).collect()),
-        ("truncated", truncated.into()),
-    ]);
-    if let Some(pattern) = pattern {
-        let found = split.iter().filter_map(|(time, text)| {
-            let captures = pattern.captures(text)?;
-            let groups: Map<String, Value> = pattern.capture_names().flatten().map(|name| (name.to_owned(), captures.name(name).map(|found| found.as_str()).into())).collect();
-            Some(json!({"time": time, "text": text, "groups": groups}))
-        });
-        fields.insert("matches".to_owned(), found.collect());
+/// The item of one log. That a container has none yet, or none any more, is an answer.
+fn judge(result: Result<LogText, Error>, regex: Option<&Regex>) -> Item {
+    let fields = |lines: &[Line<'_>], truncated, reason| {
+        let matches = regex.map_or_else(Vec::new, |regex| lines.iter().filter_map(|line| matched(line, regex)).collect());
+        let lines: Vec<Value> = lines.iter().map(|line| json!({"time": line.time, "text": line.text})).collect();
+        item([("lines", Value::Array(lines)), ("matches", Value::Array(matches)), ("truncated", json!(truncated)), ("reason", reason)])
+    };
+    match result {
+        Ok(log) => match lost(&log.text) {
+            Some(text) => Err(Failure::error(format!("the log could not be read: {text}"))),
+            None => Ok(fields(&split(&log.text), log.truncated, Value::Null)),
+        },
+        Err(error) => match none_yet(&error) {
+            Some(reason) => Ok(fields(&[], false, json!(reason))),
+            None => Err(error.into()),
+        },
     }
-    fields
+}
+
+/// What the API server says when there is no log because nothing has run yet, or nothing ran before.
+fn none_yet(error: &Error) -> Option<String> {
+    let text = error.status.as_ref().and_then(|status| status["message"].as_str()).unwrap_or(&error.message);
+    let signs = ["is waiting to start", "does not have a host assigned", "previous terminated container"];
+    (error.kind == ErrorKind::Invalid && signs.iter().any(|sign| text.contains(sign))).then(|| text.to_owned())
+}
+
+/// Kubelets send some failures as if they were the log.
+fn lost(text: &str) -> Option<&str> {
+    let signs = ["unable to retrieve container logs for ", "failed to try resolving symlinks in path "];
+    signs.iter().any(|sign| text.starts_with(sign)).then(|| text.trim_end())
+}
+
+/// A log line.
+#[derive(Debug, PartialEq, Eq)]
+struct Line<'a> {
+    /// As the kubelet wrote it: RFC 3339 with nanoseconds.
+    time: Option<&'a str>,
+    text: &'a str,
+}
+
+fn split(log: &str) -> Vec<Line<'_>> {
+    let line = |line| {
+        let (time, text) = str::split_once(line, ' ').unwrap_or((line, ""));
+        if time.parse::<Timestamp>().is_ok() { Line { time: Some(time), text } } else { Line { time: None, text: line } }
+    };
+    log.lines().map(line).collect()
+}
+
+/// The line with its named groups, if it matches; a group that took no part is null.
+fn matched(line: &Line<'_>, regex: &Regex) -> Option<Value> {
+    let captures = regex.captures(line.text)?;
+    let groups: Map<String, Value> =
+        regex.capture_names().flatten().map(|name| (name.to_owned(), json!(captures.name(name).map(|group| group.as_str())))).collect();
+    Some(json!({"time": line.time, "text": line.text, "groups": groups}))
+}
+
+fn gather(results: Vec<(Log, Item)>, pods: usize, matching: bool) -> Result<Output, Failure> {
+    let answered = results.iter().filter(|(_, result)| result.is_ok()).count();
+    if let (0, Some((_, Err(failure)))) = (answered, results.first()) {
+        return Err(failure.clone());
+    }
+    let silent = results.len() - answered;
+    let mut found = 0;
+    let mut items = Vec::with_capacity(results.len());
+    for (log, result) in results {
+        let mut fields = item([("pod", json!(log.pod)), ("container", json!(log.container)), ("previous", json!(log.previous))]);
+        match result {
+            Ok(more) => {
+                found += more.get("matches").and_then(Value::as_array).map_or(0, Vec::len);
+                fields.extend(more);
+            }
+            Err(failure) => drop(fields.insert("error".to_owned(), json!(failure.message))),
+        }
+        items.push(Value::Object(fields));
+    }
+    let pods = hand::counted(pods);
+    let summary = match (matching, found) {
+        (false, _) => pods,
+        (true, 1) => format!("1 match in {pods}"),
+        (true, _) => format!("{found} matches in {pods}"),
+    };
+    let summary = if silent == 0 { summary } else { format!("{summary}, {silent} of {} logs not read", items.len()) };
+    Ok(Output::new(Value::Array(items), summary))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn times_are_split_off_and_groups_are_named() {
-        let pattern = Regex::new(r"Fetched (?<count>\d+) candles for (?<symbol>\S+)").unwrap();
-        let fields = lines("2026-11-20T03:12:07.1Z 2026/11/20 03:12:07 Fetched 12 candles for BTCUSDT 1h\n2026-11-20T03:12:08Z other\n", false, Some(&pattern));
-        assert_eq!(fields["matches"], json!([{"time": "2026-11-20T03:12:07.1Z", "text": "2026/11/20 03:12:07 Fetched 12 candles for BTCUSDT 1h", "groups": {"count": "12", "symbol": "BTCUSDT"}}]));
-        assert_eq!(fields["lines"].as_array().map(Vec::len), Some(2));
+    fn logs(value: Value) -> Logs {
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_a_fault() {
-        let read = |pattern: &str| serde_json::from_value::<Logs>(json!({"target": "deployment/a", "match": pattern})).unwrap().check();
-        assert!(read("a(").is_err() && read("").is_err() && read("a|b").is_ok());
+    fn lines_have_times_and_matches_groups() {
+        let text = "2024-05-01T10:00:00.123456789Z INFO up\n2024-05-01T10:00:01Z \n2024-05-01T10:00:02+02:00 ERROR code=7 x\ntorn line\n";
+        let lines = split(text);
+        let wanted = [
+            (Some("2024-05-01T10:00:00.123456789Z"), "INFO up"),
+            (Some("2024-05-01T10:00:01Z"), ""),
+            (Some("2024-05-01T10:00:02+02:00"), "ERROR code=7 x"),
+            (None, "torn line"),
+        ];
+        assert_eq!(lines, wanted.map(|(time, text)| Line { time, text }));
+        let regex = Regex::new("(?<level>ERROR) code=(?<code>[0-9]+)( y(?<rest>.*))?").unwrap();
+        let item = judge(Ok(LogText { text: text.to_owned(), truncated: true }), Some(&regex)).unwrap();
+        let groups = json!({"level": "ERROR", "code": "7", "rest": null});
+        assert_eq!(item["matches"], json!([{"time": "2024-05-01T10:00:02+02:00", "text": "ERROR code=7 x", "groups": groups}]));
+        assert_eq!((item["lines"].as_array().map(Vec::len), &item["truncated"]), (Some(4), &json!(true)));
+    }
+
+    #[test]
+    fn no_log_yet_is_an_answer_and_a_lost_log_is_none() {
+        let error = |kind, message: &str| Err(Error::new(kind, message));
+        let waiting = r#"container "a" in pod "p" is waiting to start: ContainerCreating"#;
+        let item = judge(error(ErrorKind::Invalid, waiting), None).unwrap();
+        assert_eq!((&item["lines"], &item["reason"]), (&json!([]), &json!(waiting)));
+        for failed in [
+            error(ErrorKind::Forbidden, "no"),
+            error(ErrorKind::Invalid, "tailLines is wrong"),
+            Ok(LogText { text: "unable to retrieve container logs for containerd://12".to_owned(), truncated: false }),
+        ] {
+            assert!(judge(failed.clone(), None).is_err(), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn which_logs_of_a_pod() {
+        let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "i"}]},
+            "status": {"containerStatuses": [{"name": "a", "restartCount": 2}, {"name": "b", "restartCount": 0}]}});
+        let cases = [
+            (json!({"target": "pod/p"}), vec![("a", false)]),
+            (json!({"target": "pod/p", "previous": true}), vec![("a", true), ("a", false)]),
+            (json!({"target": "pod/p", "container": "i", "previous": true}), vec![("i", false)]),
+            (json!({"target": "pod/p", "all_containers": true, "previous": true}), vec![("i", false), ("a", true), ("a", false), ("b", false)]),
+        ];
+        for (value, wanted) in cases {
+            let found = logs(value.clone()).logs_of(&pod);
+            let found: Vec<_> = found.iter().map(|log| (log.container.as_str(), log.previous)).collect();
+            assert_eq!(found, wanted, "{value}");
+        }
+        let wrong = logs(json!({"target": "pod/p", "container": "x"})).logs_of(&pod);
+        assert_eq!(wrong[0].fault.as_deref(), Some("pod p has no container x; it has i, a, b"));
+    }
+
+    #[test]
+    fn a_log_that_was_not_read_is_an_error_of_its_item() {
+        let log = |pod: &str| Log { pod: pod.to_owned(), container: "c".to_owned(), previous: false, fault: None };
+        let read = || judge(Ok(LogText { text: "x\n".to_owned(), truncated: false }), Some(&Regex::new("x").unwrap()));
+        let output = gather(vec![(log("a"), read()), (log("b"), Err(Failure::error("no")))], 2, true).unwrap();
+        assert_eq!(output.value[1], json!({"pod": "b", "container": "c", "previous": false, "error": "no"}));
+        assert_eq!(output.summary, "1 match in 2 pods, 1 of 2 logs not read");
+        assert_eq!(gather(vec![(log("a"), Err(Failure::error("no")))], 1, false).unwrap_err().message, "no");
+    }
+
+    #[test]
+    fn faults_and_lines_by_hand() {
+        for (value, good) in [
+            (json!({"target": "pod/p", "match": "a+"}), true),
+            (json!({"target": "pod/p", "match": ""}), false),
+            (json!({"target": "pod/p", "match": "a*"}), false),
+            (json!({"target": "pod/p", "match": "(a"}), false),
+            (json!({"target": "pod/p", "tail": 0}), false),
+            (json!({"target": "pod/p", "container": "a", "all_containers": true}), false),
+        ] {
+            assert_eq!(logs(value.clone()).check().is_ok(), good, "{value}");
+        }
+        let cases = [
+            (json!({"target": "pod/p", "tail": 5}), vec!["kubectl logs -n n pod/p --tail=5 --timestamps"]),
+            (
+                json!({"target": {"kind": "Pod", "selector": "a=b"}, "since": "90s"}),
+                vec!["kubectl logs -n n -l a=b --prefix --tail=-1 --since=90s --timestamps"],
+            ),
+            (
+                json!({"target": "deployment/d", "previous": true, "match": "a b", "all_containers": true}),
+                vec![
+                    "kubectl logs -n n deployment/d --all-pods --prefix --all-containers --timestamps --previous | grep -P 'a b'",
+                    "kubectl logs -n n deployment/d --all-pods --prefix --all-containers --timestamps | grep -P 'a b'",
+                ],
+            ),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(logs(value.clone()).by_hand("n"), wanted, "{value}");
+        }
     }
 }

@@ -1,18 +1,24 @@
 //! `metrics`: the Prometheus text exposition of every pod.
 
-use super::reach::{reach, reach_permissions};
-use super::http::{Port, Via};
-use super::fan::quote;
-use super::{Access, Context, Failure, Output, Pods, Target, Verb};
-use crate::cluster::exposition;
-use bytes::Bytes;
-use http::Request;
+use super::fan::{Item, item};
+use super::http::{Http, Method, Port, Via, summary};
+use super::request::Answer;
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
+use crate::cluster::exposition::{Exposition, Sample, parse};
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Scrapes metrics from pods. The output is a list with one item a pod: `{pod, status, families: {NAME: {type, help, samples: [{name, labels, value}], sum}}, invalid_lines, reason}`.
-/// `status` is null where the pod refused the connection; `families` is empty for anything but 200.
+/// The most bytes of an exposition.
+const TEXT: usize = 16 * 1024 * 1024;
+/// How long a scrape may take: as long as Prometheus gives it by default.
+const SCRAPE: Duration = Duration(std::time::Duration::from_secs(10));
+
+/// Scrapes metrics from pods. The output is a list with one item a pod: `{pod, status, families: {NAME: {type, help, samples: [{name, labels, value}], sum, count}}, invalid_lines, reason}`.
+/// `sum` adds up the values of the family over its labels, and is null where it has no sample; of a histogram or a summary `sum` and `count`
+/// add up `NAME_sum` and `NAME_count`. `status` is null where the pod refused the connection; `families` is empty for anything but 200. A value
+/// that is no finite number is one of the texts `NaN`, `+Inf` and `-Inf`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
@@ -35,72 +41,179 @@ fn metrics_path() -> String {
     "/metrics".to_owned()
 }
 
+impl Metrics {
+    /// The request that it is.
+    fn http(&self) -> Http {
+        Http {
+            target: Some(self.target.clone()),
+            port: Some(self.port.clone()),
+            path: self.path.clone(),
+            url: None,
+            via: self.via,
+            from: None,
+            method: Method::Get,
+            headers: IndexMap::new(),
+            body: None,
+            timeout: SCRAPE,
+            pods: self.pods,
+        }
+    }
+}
+
 impl Verb for Metrics {
     fn check(&self) -> Result<(), String> {
-        if matches!(self.via, Via::Pod | Via::Direct) { Err("metrics are scraped `via: forward` or `via: proxy`".to_owned()) } else { Ok(()) }
+        match self.via {
+            Via::Forward | Via::Proxy => self.http().check(),
+            Via::Pod | Via::Direct => Err("metrics are scraped `via: forward` or `via: proxy`".to_owned()),
+        }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        reach_permissions(&self.target, self.via, namespace)
+        self.http().permissions(namespace)
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        vec![
-            format!("kubectl port-forward -n {} {} 8080:{} &   # one pod at a time", quote(self.target.namespace(namespace)), self.target.kubectl(), self.port),
-            format!("curl -sS {}", quote(&format!("http://localhost:8080{}", self.path))),
-        ]
+        self.http().by_hand(namespace)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let timeout = std::time::Duration::from_secs(10).min(context.remaining());
-        let request = Request::get(&self.path).body(Bytes::new()).map_err(|error| Failure::error(format!("not a path: {error}")))?;
-        let mut output = reach(context, &self.target, Some(&self.port), self.via, self.pods, &request, timeout).await?;
-        match &mut output.value {
-            Value::Array(items) => items.iter_mut().for_each(families),
-            single => families(single),
+        let output = self.http().ask(context, TEXT, scraped).await?;
+        let summary = summary(&output.value);
+        Ok(Output::new(output.value, summary))
+    }
+}
+
+/// The item of one pod.
+fn scraped(answer: Answer) -> Item {
+    let nothing = |status: Value, refused: bool, reason: String| {
+        let fields = [("status", status), ("families", json!({})), ("invalid_lines", json!(0)), ("refused", json!(refused)), ("reason", json!(reason))];
+        Ok(item(fields))
+    };
+    match answer {
+        Answer::Missing { refused, reason, .. } => nothing(Value::Null, refused, reason),
+        // half an exposition lacks metrics that the pod does have
+        Answer::Given { truncated: true, .. } => Err(Failure::error(format!("the metrics are longer than {} MiB", TEXT >> 20))),
+        Answer::Given { status: 200, body, .. } => {
+            let exposition = parse(&String::from_utf8_lossy(&body));
+            Ok(item([
+                ("status", json!(200)),
+                ("families", Value::Object(families(&exposition))),
+                ("invalid_lines", json!(exposition.bad.len())),
+                ("refused", json!(false)),
+                ("reason", Value::Null),
+            ]))
         }
-        output.summary = super::reach::summary(&output);
-        Ok(output)
+        Answer::Given { status, .. } => nothing(json!(status), false, format!("it answered {status}, not 200")),
     }
 }
 
-/// Replaces the body of an answer by the families in it.
-fn families(answer: &mut Value) {
-    let Some(fields) = answer.as_object_mut().filter(|fields| fields.contains_key("status")) else { return };
-    let body = fields.shift_remove("body").unwrap_or_default();
-    for key in ["json", "headers", "elapsed_ms"] {
-        fields.shift_remove(key);
+/// The samples by family, families by name.
+fn families(exposition: &Exposition) -> Map<String, Value> {
+    let mut samples: std::collections::BTreeMap<&str, Vec<&Sample>> = exposition.families.keys().map(|name| (name.as_str(), Vec::new())).collect();
+    for sample in &exposition.samples {
+        samples.entry(family_of(&sample.name, exposition)).or_default().push(sample);
     }
-    let (mut found, mut invalid) = (Map::new(), 0);
-    if let (Some(200), Some(text)) = (fields.get("status").and_then(Value::as_u64), body.as_str()) {
-        let exposition = exposition::parse(text);
-        invalid = exposition.bad.len();
-        for (name, family) in &exposition.families {
-            let own: Vec<_> = exposition.samples.iter().filter(|sample| belongs(&sample.name, name, &family.kind)).collect();
-            let sum = |wanted: &str| own.iter().filter(|sample| sample.name == wanted && sample.value.is_finite()).map(|sample| sample.value).sum::<f64>();
-            let samples: Vec<Value> = own.iter().map(|sample| json!({"name": sample.name, "labels": sample.labels, "value": finite(sample.value)})).collect();
-            let entry = json!({"type": family.kind, "help": family.help, "samples": samples, "sum": sum(name), "count": sum(&format!("{name}_count"))});
-            found.insert(name.clone(), entry);
+    let family = |(name, samples): (&str, Vec<&Sample>)| {
+        let about = exposition.families.get(name).cloned().unwrap_or_default();
+        let total = |suffix: &str| {
+            let named = samples.iter().filter(|sample| sample.name.strip_prefix(name) == Some(suffix));
+            named.map(|sample| sample.value).reduce(|sum, value| sum + value).map_or(Value::Null, number)
+        };
+        let mut fields = Map::new();
+        fields.insert("type".to_owned(), json!(about.kind));
+        fields.insert("help".to_owned(), json!(about.help));
+        let shown = samples.iter().map(|sample| json!({"name": sample.name, "labels": sample.labels, "value": number(sample.value)}));
+        fields.insert("samples".to_owned(), shown.collect());
+        match about.kind.as_str() {
+            "histogram" | "summary" | "gaugehistogram" => {
+                fields.insert("sum".to_owned(), total("_sum"));
+                fields.insert("count".to_owned(), total("_count"));
+            }
+            _ => {
+                let own = total("");
+                // a counter of OpenMetrics is declared without the suffix that its samples have
+                fields.insert("sum".to_owned(), if own.is_null() { total("_total") } else { own });
+            }
+        }
+        (name.to_owned(), Value::Object(fields))
+    };
+    samples.into_iter().map(family).collect()
+}
+
+/// The family of a sample: its own name, or what is declared without the suffix.
+fn family_of<'a>(name: &'a str, exposition: &Exposition) -> &'a str {
+    if exposition.families.contains_key(name) {
+        return name;
+    }
+    let suffixes = [("_bucket", "histogram"), ("_sum", "histogram"), ("_count", "histogram"), ("_sum", "summary"), ("_count", "summary"), ("_total", "counter"), ("_created", "counter"), ("_created", "histogram"), ("_created", "summary")];
+    let declared = |(suffix, kind): &(&str, &str)| {
+        let base = name.strip_suffix(suffix)?;
+        exposition.families.get(base).filter(|family| family.kind == *kind).map(|_| base)
+    };
+    suffixes.iter().find_map(declared).unwrap_or(name)
+}
+
+/// A number as JSON; what JSON has no number for as the text that Prometheus writes.
+pub(super) fn number(value: f64) -> Value {
+    // whole numbers up to here are exact
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.is_nan() {
+        json!("NaN")
+    } else if value.is_infinite() {
+        json!(if value > 0.0 { "+Inf" } else { "-Inf" })
+    } else if value.fract() == 0.0 && value.abs() < EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+        let whole = value as i64;
+        json!(whole)
+    } else {
+        json!(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn given(status: u16, body: &str) -> Answer {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Answer::Given { status, headers: std::collections::BTreeMap::new(), body, truncated: false, elapsed: std::time::Duration::ZERO }
+    }
+
+    #[test]
+    fn families_gather_their_samples() {
+        let text = "# HELP signals_total Signals.\n# TYPE signals_total counter\nsignals_total{a=\"1\"} 2\nsignals_total{a=\"2\"} 3.5\n\
+            # TYPE lag histogram\nlag_bucket{le=\"+Inf\"} 4\nlag_sum 1.5\nlag_count 4\nlag_created 7\n\
+            # TYPE open counter\nopen_total 6\n# TYPE empty gauge\nloose_count 1\nodd NaN\nbroken\n";
+        let item = scraped(given(200, text)).unwrap();
+        let families = &item["families"];
+        assert_eq!(item["invalid_lines"], 1);
+        assert_eq!(
+            families["signals_total"],
+            json!({"type": "counter", "help": "Signals.", "sum": 5.5, "samples": [
+                {"name": "signals_total", "labels": {"a": "1"}, "value": 2}, {"name": "signals_total", "labels": {"a": "2"}, "value": 3.5}]})
+        );
+        assert_eq!((&families["lag"]["sum"], &families["lag"]["count"]), (&json!(1.5), &json!(4)));
+        assert_eq!(families["lag"]["samples"].as_array().map(Vec::len), Some(4));
+        let names: Vec<_> = families.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["empty", "lag", "loose_count", "odd", "open", "signals_total"]);
+        let sums = ["empty", "loose_count", "odd", "open"].map(|name| families[name]["sum"].clone());
+        assert_eq!(sums, [Value::Null, json!(1), json!("NaN"), json!(6)]);
+    }
+
+    #[test]
+    fn anything_but_200_has_no_families_and_a_reason() {
+        let refused = Answer::Missing { refused: true, reason: "nothing listens".to_owned(), elapsed: std::time::Duration::ZERO };
+        for (answer, status, reason) in [(given(503, "up 1"), json!(503), "it answered 503, not 200"), (refused, Value::Null, "nothing listens")] {
+            let item = scraped(answer).unwrap();
+            assert_eq!((&item["status"], &item["families"], &item["reason"]), (&status, &json!({}), &json!(reason)));
         }
     }
-    fields.insert("families".to_owned(), Value::Object(found));
-    fields.insert("invalid_lines".to_owned(), invalid.into());
-}
 
-/// Whether a sample is of a family: histograms and summaries have series of their own.
-fn belongs(sample: &str, family: &str, kind: &str) -> bool {
-    let rest = sample.strip_prefix(family);
-    match kind {
-        "histogram" | "summary" => matches!(rest, Some("" | "_bucket" | "_sum" | "_count")),
-        _ => rest == Some(""),
-    }
-}
-
-/// A number, or its name where JSON has no number for it.
-pub(super) fn finite(value: f64) -> Value {
-    match serde_json::Number::from_f64(value) {
-        Some(number) => Value::Number(number),
-        None if value.is_nan() => "NaN".into(),
-        None => if value > 0.0 { "+Inf" } else { "-Inf" }.into(),
+    #[test]
+    fn numbers() {
+        for (value, wanted) in [(1.0, json!(1)), (0.5, json!(0.5)), (1e300, json!(1e300)), (f64::INFINITY, json!("+Inf")), (f64::NEG_INFINITY, json!("-Inf")), (f64::NAN, json!("NaN"))] {
+            assert_eq!(number(value), wanted);
+        }
     }
 }

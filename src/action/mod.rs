@@ -5,7 +5,13 @@
 
 mod context;
 mod fan;
-mod reach;
+mod ask;
+mod hand;
+mod port;
+mod probe;
+#[cfg(test)]
+mod real_pods;
+mod request;
 mod scalar;
 mod tool;
 

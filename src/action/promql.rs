@@ -1,19 +1,22 @@
 //! `promql`: a question to Prometheus.
 
-use super::metrics::finite;
-use super::reach::{reach, reach_permissions};
-use super::http::{Port, Via};
-use super::fan::quote;
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
-use bytes::Bytes;
-use http::Request;
+use super::fan::item;
+use super::http::{Http, Method, Port, Via};
+use super::metrics::number;
+use super::request::Answer;
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Asks Prometheus. The output is `{outcome, value, result: [{metric, value, time, age_s}]}`: `outcome` is `data`, `no_data` or `nan`; `value` is the
-/// number of the only series, or null. A Prometheus that does not answer is an error: nothing is known then.
+/// The most bytes of an answer.
+const ANSWER: usize = 16 * 1024 * 1024;
+
+/// Asks Prometheus. The output is `{outcome, value, result: [{metric, value, time, age_s}]}`: `outcome` is `data`, `no_data` (no series) or `nan` (no
+/// series has a number); `value` is the number of the only series, or null, also where that is NaN. In `result` a value that is no finite number is one of
+/// the texts `NaN`, `+Inf` and `-Inf`. A Prometheus that does not answer is an error: nothing is known then.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Promql {
@@ -37,118 +40,222 @@ fn ten_seconds() -> Duration {
     Duration(std::time::Duration::from_secs(10))
 }
 
+impl Promql {
+    /// The request that it is.
+    fn http(&self) -> Http {
+        let asked = format!("/api/v1/query?query={}", encode(&self.query));
+        let url = self.url.as_ref().map(|url| format!("{}{asked}", url.trim_end_matches('/')));
+        Http {
+            target: self.target.clone(),
+            port: self.port.clone(),
+            path: if url.is_some() { "/".to_owned() } else { asked },
+            via: if url.is_some() { Via::Direct } else { self.via },
+            url,
+            from: None,
+            method: Method::Get,
+            headers: IndexMap::new(),
+            body: None,
+            timeout: self.timeout,
+            pods: Pods::One,
+        }
+    }
+}
+
 impl Verb for Promql {
     fn check(&self) -> Result<(), String> {
-        match (&self.target, &self.url) {
-            (Some(_), Some(_)) => Err("either a `target` or a `url`".to_owned()),
-            (None, None) => Err("needs the Prometheus service as `target`, or a `url`".to_owned()),
-            _ if self.query.trim().is_empty() => Err("the query is empty".to_owned()),
-            _ if matches!(self.via, Via::Pod | Via::Direct) => Err("a target is asked `via: forward` or `via: proxy`".to_owned()),
-            _ => Ok(()),
+        match (&self.target, &self.url, self.via) {
+            _ if self.query.trim().is_empty() => Err("the `query` is empty".to_owned()),
+            (None, None, _) => Err("a `target`, the Prometheus service, or a `url` is missing".to_owned()),
+            (Some(_), Some(_), _) => Err("either a `target` or a `url`".to_owned()),
+            (_, None, Via::Pod | Via::Direct) => Err("a `target` is asked `via: forward` or `via: proxy`".to_owned()),
+            (_, Some(_), Via::Pod | Via::Proxy) => Err("a `url` is asked from this machine: leave out `via`".to_owned()),
+            _ => self.http().check(),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        self.target.as_ref().map(|target| reach_permissions(target, self.via, namespace)).unwrap_or_default()
+        self.http().permissions(namespace)
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let ask = |base: &str| format!("curl -sSG {} --data-urlencode {}", quote(&format!("{base}/api/v1/query")), quote(&format!("query={}", self.query)));
-        match (&self.target, &self.url) {
-            (Some(target), _) => vec![
-                format!("kubectl port-forward -n {} {} 9090:{} &", quote(target.namespace(namespace)), target.kubectl(), self.port.as_ref().map_or_else(|| "9090".to_owned(), Port::to_string)),
-                ask("http://localhost:9090"),
-            ],
-            (None, Some(url)) => vec![ask(url.trim_end_matches('/'))],
-            (None, None) => Vec::new(),
-        }
+        self.http().by_hand(namespace)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let timeout = self.timeout.0.min(context.remaining());
-        let path = format!("/api/v1/query?query={}", encode(&self.query));
-        let get = |uri: &str| Request::get(uri).body(Bytes::new()).map_err(|error| Failure::error(format!("not a URL: {error}")));
-        let answer = match (&self.target, &self.url) {
-            (Some(target), _) => reach(context, target, self.port.as_ref(), self.via, Pods::One, &get(&path)?, timeout).await?.value,
-            (None, url) => {
-                let url = format!("{}{path}", url.as_deref().unwrap_or_default().trim_end_matches('/'));
-                Value::Object(super::reach::answered(crate::cluster::direct_http(get(&url)?, timeout, super::http::LIMIT).await)?)
+        let now = context.now;
+        let asked = self.http().ask(context, ANSWER, |answer| Ok(item([("answer", judge(answer, now)?)]))).await;
+        match asked {
+            Ok(mut output) => {
+                let value = output.value["answer"].take();
+                let summary = summary(&value);
+                Ok(Output::new(value, summary))
             }
-        };
-        read(&answer, context.now)
+            // a Prometheus without pods says nothing about what it would have answered
+            Err(Failure { kind: FailureKind::Failed, message }) => Err(Failure::error(message)),
+            Err(failure) => Err(failure),
+        }
     }
 }
 
-/// The output for an answer of Prometheus. Nothing but a successful answer says anything about the data.
-fn read(answer: &Value, now: Timestamp) -> Result<Output, Failure> {
-    let body = &answer["json"];
-    if body["status"] != "success" {
-        let why = body["error"].as_str().or(answer["reason"].as_str()).map(str::to_owned).unwrap_or_else(|| format!("status {}", answer["status"]));
-        return Err(Failure::error(format!("Prometheus did not answer the query: {why}")));
-    }
-    let data = &body["data"];
-    let series = match data["resultType"].as_str() {
-        Some("vector") => data["result"].as_array().cloned().unwrap_or_default(),
-        Some("scalar") => vec![json!({"metric": {}, "value": data["result"]})],
-        other => return Err(Failure::error(format!("Prometheus answered with a {}, and an instant vector or a scalar was wanted", other.unwrap_or("nothing")))),
+/// What Prometheus said, as the output.
+fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
+    let (status, body) = match answer {
+        Answer::Missing { reason, .. } => return Err(Failure::new(FailureKind::Transient, format!("Prometheus did not answer: {reason}"))),
+        Answer::Given { truncated: true, .. } => return Err(Failure::error(format!("the answer of Prometheus is longer than {} MiB: ask for fewer series", ANSWER >> 20))),
+        Answer::Given { status, body, .. } => (status, body),
     };
-    let mut result = Vec::new();
-    let mut nan = 0;
-    for one in &series {
-        let value: f64 = one["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
-        nan += usize::from(value.is_nan());
-        let time = one["value"][0].as_f64().and_then(|seconds| Timestamp::from_duration(jiff::SignedDuration::from_secs_f64(seconds)).ok());
-        let age = time.map(|time| now.duration_since(time).as_secs_f64());
-        result.push(json!({"metric": one["metric"], "value": finite(value), "time": time.map(|time| time.to_string()), "age_s": age}));
+    // 503: too busy or still starting
+    let failed = |message: String| Failure::new(if status >= 500 { FailureKind::Transient } else { FailureKind::Error }, message);
+    let Ok(said) = serde_json::from_slice::<Value>(&body) else {
+        let start: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
+        return Err(failed(format!("this is not the answer of a Prometheus: HTTP {status}: {start}")));
+    };
+    if said["status"] == "error" {
+        let kind = said["errorType"].as_str().unwrap_or("error");
+        return Err(failed(format!("Prometheus refused the query: {kind}: {}", said["error"].as_str().unwrap_or("it gave no reason"))));
     }
-    let outcome = match (result.len(), nan) {
-        (0, _) => "no_data",
-        (all, nan) if all == nan => "nan",
+    if status != 200 || said["status"] != "success" {
+        return Err(failed(format!("this is not the answer of a Prometheus: HTTP {status}, its status is {}", said["status"])));
+    }
+    output(&said["data"], now).map_err(Failure::error)
+}
+
+fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
+    let unknown = |what: &str| format!("Prometheus answered with {what}");
+    let result = &data["result"];
+    let samples: Vec<(Value, &Value)> = match data["resultType"].as_str() {
+        Some("vector") => {
+            let series = result.as_array().ok_or_else(|| unknown("a vector that is no list"))?;
+            series.iter().map(|one| (one["metric"].clone(), &one["value"])).collect()
+        }
+        Some("scalar") => vec![(json!({}), result)],
+        Some("matrix") => return Err(unknown("ranges: reduce them to one value a series, such as with last_over_time or rate")),
+        other => return Err(unknown(&format!("a {}, not with numbers", other.unwrap_or("result without a type")))),
+    };
+    let mut numbers = Vec::with_capacity(samples.len());
+    let mut shown = Vec::with_capacity(samples.len());
+    for (metric, sample) in samples {
+        let wrong = || unknown(&format!("a sample that is no number: {sample}"));
+        let seconds = sample[0].as_f64().ok_or_else(wrong)?;
+        let value: f64 = sample[1].as_str().and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+        let time = time(seconds).ok_or_else(wrong)?;
+        let age = now.duration_since(time).as_millis();
+        numbers.push(value);
+        #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds is far below the exact range")]
+        shown.push(json!({"metric": metric, "value": number(value), "time": time.to_string(), "age_s": number(age as f64 / 1000.0)}));
+    }
+    let outcome = match &numbers[..] {
+        [] => "no_data",
+        all if all.iter().all(|value| value.is_nan()) => "nan",
         _ => "data",
     };
-    let value = if let [only] = result.as_slice() { only["value"].clone() } else { Value::Null };
-    let summary = match (outcome, &value) {
-        ("no_data", _) => "no data".to_owned(),
-        ("nan", _) => "NaN".to_owned(),
-        (_, Value::Null) => format!("{} series", result.len()),
-        (_, value) => value.to_string(),
+    let value = match numbers[..] {
+        [only] if !only.is_nan() => number(only),
+        _ => Value::Null,
     };
-    Ok(Output::new(json!({"outcome": outcome, "value": value, "result": result}), summary))
+    Ok(json!({"outcome": outcome, "value": value, "result": shown}))
 }
 
-/// Percent-encodes a query (RFC 3986).
+/// Seconds since the epoch, to the millisecond that Prometheus keeps.
+fn time(seconds: f64) -> Option<Timestamp> {
+    #[expect(clippy::cast_possible_truncation, reason = "jiff checks the range, and a cast out of range gives its end")]
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
+}
+
+fn summary(output: &Value) -> String {
+    match (output["outcome"].as_str(), output["result"].as_array().map(Vec::len)) {
+        (Some("no_data"), _) => "no data".to_owned(),
+        (Some("nan"), _) => "NaN".to_owned(),
+        (_, Some(1)) => output["value"].to_string().trim_matches('"').to_owned(),
+        (_, series) => format!("{} series", series.unwrap_or_default()),
+    }
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
 fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            use std::fmt::Write;
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    let one = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
-    #[test]
-    fn no_data_nan_and_an_error_are_three_things() {
-        let now: Timestamp = "2026-11-20T03:12:07Z".parse().unwrap();
-        let answer = |result: Value| json!({"status": 200, "json": {"status": "success", "data": {"resultType": "vector", "result": result}}});
-        assert_eq!(read(&answer(json!([])), now).unwrap().value, json!({"outcome": "no_data", "value": null, "result": []}));
-        let nan = read(&answer(json!([{"metric": {"a": "b"}, "value": [1795144320.0, "NaN"]}])), now).unwrap().value;
-        assert_eq!((&nan["outcome"], &nan["value"]), (&json!("nan"), &json!("NaN")));
-        let data = read(&answer(json!([{"metric": {}, "value": [1795144320.0, "3"]}])), now).unwrap();
-        assert_eq!((&data.value["value"], data.summary.as_str()), (&json!(3.0), "3.0"));
-        let refused = json!({"status": 400, "json": {"status": "error", "errorType": "bad_data", "error": "parse error"}});
-        assert!(read(&refused, now).unwrap_err().message.contains("parse error"));
-        assert!(read(&json!({"status": null, "json": null, "reason": "refused"}), now).is_err());
+    const NOW: &str = "2024-05-01T10:00:10Z";
+    const T: i64 = 1_714_557_600;
+
+    fn ask(status: u16, body: &str) -> Result<Value, Failure> {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let answer = Answer::Given { status, headers: std::collections::BTreeMap::new(), body, truncated: false, elapsed: std::time::Duration::ZERO };
+        judge(answer, NOW.parse().unwrap())
+    }
+
+    fn vector(values: &[&str]) -> String {
+        let series: Vec<Value> = values.iter().enumerate().map(|(i, value)| json!({"metric": {"i": i.to_string()}, "value": [T, value]})).collect();
+        json!({"status": "success", "data": {"resultType": "vector", "result": series}}).to_string()
     }
 
     #[test]
-    fn queries_are_encoded() {
-        assert_eq!(encode(r#"up{job="a b"}"#), "up%7Bjob%3D%22a%20b%22%7D");
+    fn answers() {
+        let cases: [(&[&str], &str, Value, &str); 6] = [
+            (&[], "no_data", Value::Null, "no data"),
+            (&["3.5"], "data", json!(3.5), "3.5"),
+            (&["NaN"], "nan", Value::Null, "NaN"),
+            (&["+Inf"], "data", json!("+Inf"), "+Inf"),
+            (&["1", "NaN"], "data", Value::Null, "2 series"),
+            (&["NaN", "NaN"], "nan", Value::Null, "NaN"),
+        ];
+        for (values, outcome, value, short) in cases {
+            let output = ask(200, &vector(values)).unwrap();
+            assert_eq!((&output["outcome"], &output["value"], summary(&output).as_str()), (&json!(outcome), &value, short), "{values:?}");
+        }
+        let output = ask(200, &vector(&["NaN"])).unwrap();
+        assert_eq!(output["result"], json!([{"metric": {"i": "0"}, "value": "NaN", "time": "2024-05-01T10:00:00Z", "age_s": 10}]));
+        let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [1_714_557_600.25, "1"]}});
+        let output = ask(200, &scalar.to_string()).unwrap();
+        assert_eq!((&output["value"], &output["result"][0]["age_s"]), (&json!(1), &json!(9.75)));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_never_no_data() {
+        let matrix = json!({"status": "success", "data": {"resultType": "matrix", "result": []}}).to_string();
+        let bad = json!({"status": "error", "errorType": "bad_data", "error": "parse error"}).to_string();
+        let cases = [
+            (400, bad.as_str(), FailureKind::Error, "Prometheus refused the query: bad_data: parse error"),
+            (503, "starting", FailureKind::Transient, "this is not the answer of a Prometheus: HTTP 503: starting"),
+            (200, "{}", FailureKind::Error, "this is not the answer of a Prometheus: HTTP 200, its status is null"),
+            (200, &matrix, FailureKind::Error, "Prometheus answered with ranges: reduce them to one value a series, such as with last_over_time or rate"),
+            (200, &vector(&["x"]), FailureKind::Error, "Prometheus answered with a sample that is no number: [1714557600,\"x\"]"),
+        ];
+        for (status, body, kind, message) in cases {
+            assert_eq!(ask(status, body).unwrap_err(), Failure::new(kind, message), "{body}");
+        }
+        let silent = Answer::Missing { refused: true, reason: "nothing listens".to_owned(), elapsed: std::time::Duration::ZERO };
+        assert_eq!(judge(silent, NOW.parse().unwrap()).unwrap_err().message, "Prometheus did not answer: nothing listens");
+    }
+
+    #[test]
+    fn faults_and_lines_by_hand() {
+        let promql = |value: Value| serde_json::from_value::<Promql>(value).unwrap();
+        let service = json!({"query": "up == 0", "target": {"kind": "service", "name": "prometheus", "namespace": "monitoring"}, "port": 9090});
+        assert_eq!(
+            promql(service).by_hand("n"),
+            ["kubectl port-forward -n monitoring service/prometheus 9090:9090 &", "curl -sS -m 10 -i 'http://localhost:9090/api/v1/query?query=up%20%3D%3D%200'"]
+        );
+        let cases = [
+            (json!({"query": "up", "url": "http://p:9090/"}), true),
+            (json!({"query": "up", "target": "service/p"}), true),
+            (json!({"query": " ", "target": "service/p"}), false),
+            (json!({"query": "up"}), false),
+            (json!({"query": "up", "target": "service/p", "url": "http://p"}), false),
+            (json!({"query": "up", "target": "service/p", "via": "pod"}), false),
+            (json!({"query": "up", "url": "p:9090"}), false),
+        ];
+        for (value, good) in cases {
+            assert_eq!(promql(value.clone()).check().is_ok(), good, "{value}");
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! `tcp`: does a port accept a connection, seen from a pod.
 
-use super::exec::exec_permissions;
 use super::fan::{each_pod, item, pods_of, quote};
-use super::tool::{first_tool, words};
+use super::tool::{exec_permissions, first_tool, words};
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
 use schemars::JsonSchema;
 use serde::Deserialize;

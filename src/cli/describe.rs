@@ -6,7 +6,6 @@ use super::target::{catalogue, load};
 use super::{Format, Global, output};
 use clap::Args;
 use serde_json::{Value, json};
-use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct DescribeArguments {

@@ -218,9 +218,10 @@ impl Doing {
                 "{server} does not accept the credentials of {} to {deed}: {text}; log in again, the token or certificate may have expired",
                 self.context_hint()
             ),
-            ErrorKind::Forbidden => {
-                format!("{server} refused to {deed}: {text}; if this is a missing permission, ask for a Role that grants it")
-            }
+            ErrorKind::Forbidden => match missing_permission(&text) {
+                Some(permission) => format!("not allowed: {permission}; needed to {deed}"),
+                None => format!("{server} refused to {deed}: {text}"),
+            },
             ErrorKind::NotFound => format!("cannot {deed}: {text}"),
             ErrorKind::Unsupported => format!("{server} cannot {deed}: {text} (HTTP {code})"),
             ErrorKind::Throttled => format!("{server} asks to wait before it can {deed}: {text}"),
@@ -354,3 +355,18 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
         None => joined,
     }
 }
+/// What RBAC says in its own long sentence (`… User "a" cannot get resource "b" in API group "" in the namespace "c"`), in few
+/// words. None for any other refusal: admission, quota, a namespace that is going away.
+fn missing_permission(text: &str) -> Option<String> {
+    let quoted = |after: &str| text.split_once(after).and_then(|(_, rest)| rest.split('"').next());
+    let user = quoted("User \"")?;
+    let (_, rest) = text.split_once("\" cannot ")?;
+    let (verb, rest) = rest.split_once(" resource \"")?;
+    let resource = rest.split('"').next()?;
+    let place = match quoted("in the namespace \"") {
+        Some(namespace) => format!(" in namespace {namespace}"),
+        None => " at the cluster scope".to_owned(),
+    };
+    Some(format!("{user} may not {verb} {resource}{place}"))
+}
+

@@ -72,7 +72,7 @@ async fn says_what_was_refused_and_why() {
         (
             || failure(403, "Forbidden", "pods is forbidden: User \"x\" cannot list"),
             ErrorKind::Forbidden,
-            &["list pods in namespace shop", "User \"x\" cannot list", "Role"],
+            &["list pods in namespace shop", "User \"x\" cannot list", "refused to list pods"],
         ),
         (|| failure(401, "Unauthorized", "Unauthorized"), ErrorKind::Unauthorized, &["context \"test\"", "log in"]),
         (|| failure(404, "", "the server could not find the requested resource"), ErrorKind::Unsupported, &["HTTP 404"]),

@@ -12,6 +12,8 @@ use crate::event::Severity;
 use crate::expression::{self, CompileError, Expect, Jq};
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -121,7 +123,7 @@ struct RemedyFields {
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
 pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
-    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new() };
+    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new() };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
         lower.faults.extend(check::check(runbook, root, &lower.uses));
@@ -138,6 +140,8 @@ struct Lower<'a> {
     source: &'a Arc<str>,
     faults: Vec<Fault>,
     uses: Vec<Use>,
+    /// The defaults of the parameters.
+    defaults: Map<String, Value>,
 }
 
 impl Lower<'_> {
@@ -147,6 +151,8 @@ impl Lower<'_> {
             return None;
         }
         let header: Option<Header> = self.read(root);
+        let params = header.iter().flat_map(|header| &header.params);
+        self.defaults = params.filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).collect();
         if let Some(version) = root.get("runbook").filter(|node| node.as_str() != Some("v1")) {
             self.faults.push(Fault::new("RB0101", version.span.clone(), "unknown format version: this program reads `v1`", "v1"));
         }
@@ -317,13 +323,30 @@ impl Lower<'_> {
                 program = self.jq(node).filter(|_| entry.key == "value");
             }
         }
-        let sketch = sketch?;
+        let mut sketch = sketch?;
         if self.faults.len() == before
-            && let Err(message) = sketch.check()
+            && let Some(checked) = self.with_defaults(&entry.key, &arguments)
         {
-            self.faults.push(Fault::new("RB0107", entry.key_span.clone(), format!("`{}`: {message}", entry.key), "here"));
+            match checked {
+                Ok(action) => sketch = action,
+                Err(message) => self.faults.push(Fault::new("RB0107", entry.key_span.clone(), format!("`{}`: {message}", entry.key), "here")),
+            }
         }
         Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch), program })
+    }
+
+    /// The action as it is with the defaults of the parameters, if it needs nothing else; or what is wrong with it then.
+    fn with_defaults(&self, verb: &str, arguments: &Deferred) -> Option<Result<Action, String>> {
+        let known = |reference: &&expression::Reference| reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name));
+        if !arguments.references().iter().all(known) {
+            return None;
+        }
+        let value = match arguments.render(&json!({"params": self.defaults})) {
+            Ok(value) => value,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let action = VerbName(verb).deserialize(value).map_err(|error| error.to_string());
+        Some(action.and_then(|action| action.check().map(|()| action)))
     }
 
     fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {

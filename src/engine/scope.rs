@@ -180,6 +180,16 @@ impl Scope {
     }
 }
 
+/// The first cause of a reason, without its explanation: a chain of steps that depend on each other has one cause, and it is told in
+/// full at the step where it arose.
+fn root(reason: &str) -> &str {
+    let mut rest = reason;
+    while let Some((_, cause)) = rest.strip_prefix("step ").and_then(|chained| chained.split_once(": ")) {
+        rest = cause;
+    }
+    rest.split(';').next().unwrap_or(rest).trim()
+}
+
 /// Why nothing is known from a step.
 pub(crate) fn because(id: &str, result: &StepResult) -> String {
     let how = match result.outcome {
@@ -188,5 +198,6 @@ pub(crate) fn because(id: &str, result: &StepResult) -> String {
         Outcome::Unknown => "is unknown",
         Outcome::Error | Outcome::Passed | Outcome::Failed | Outcome::Recovered | Outcome::TimedOut => "could not be judged",
     };
-    if result.reason.is_empty() { format!("step {id} {how}") } else { format!("step {id} {how}: {}", result.reason) }
+    let reason = root(&result.reason);
+    if reason.is_empty() { format!("step {id} {how}") } else { format!("step {id} {how}: {reason}") }
 }

@@ -1,0 +1,166 @@
+//! How an HTTP request travels: which pods are asked, over which way.
+
+use super::fan::{Item, each_pod, pods_of};
+use super::http::{Http, Port, Via, service_name};
+use super::request::{Answer, Patience, judge};
+use super::{Context, Failure, FailureKind, Output, Pods, Target, Verb, hand, port, probe};
+use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, builtin, direct_http, label_selector, pod};
+use serde_json::{Map, Value, json};
+use std::future::Future;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+impl Http {
+    /// Asks, reading bodies up to `limit` bytes, and makes an item of each answer.
+    ///
+    /// # Errors
+    /// When nobody could be asked.
+    pub(super) async fn ask<F>(&self, context: &Context, limit: usize, show: F) -> Result<Output, Failure>
+    where
+        F: Fn(Answer) -> Item + Sync,
+    {
+        let show = &show;
+        match (self.via, &self.target, &self.url, &self.from) {
+            (Via::Pod, target, url, Some(from)) => {
+                let (pods, url) = match (url, target) {
+                    (Some(url), _) => (pods_of(context, from, self.pods).await?, url.clone()),
+                    (None, Some(target)) => tokio::try_join!(pods_of(context, from, self.pods), self.inner_url(context, target))?,
+                    (None, None) => return Err(Failure::error("a `target` or a `url` is missing")),
+                };
+                self.say(context, &format!("{url} from {} of {from}", hand::counted(pods.len())));
+                let place = from.namespace(&context.namespace);
+                let (first, url) = (&AtomicUsize::new(0), url.as_str());
+                each_pod(&pods, from.is_one_pod() || self.pods == Pods::One, |name, pod| async move {
+                    let container = pod::default_container(&pod);
+                    show(probe::ask(context, self, url, (place, &name, container.as_deref()), first, limit).await?)
+                })
+                .await
+            }
+            (Via::Direct, _, Some(url), _) => {
+                self.say(context, url);
+                let request = self.request(url).map_err(Failure::error)?;
+                let patience = Patience::new(context, self.timeout.0);
+                let answer = self.judged(patience, direct_http(request, patience.time, limit)).await?;
+                alone(show(answer)?, [("url", url)])
+            }
+            (Via::Forward, Some(target), _, _) if service_name(target).is_some() => {
+                let namespace = target.namespace(&context.namespace);
+                let (pod, port) = self.behind_service(context, target).await?;
+                self.say(context, &format!("{target} at pod {pod}:{port}"));
+                alone(show(self.forwarded(context, namespace, &pod, port, limit).await?)?, [("service", service_name(target).unwrap_or_default()), ("pod", &pod)])
+            }
+            (Via::Proxy, Some(target), _, _) if service_name(target).is_some() => {
+                let name = service_name(target).unwrap_or_default().to_owned();
+                let port = match &self.port {
+                    Some(port) => port.to_string(),
+                    None => service_port(&service(context, target).await?, None)?.to_string(),
+                };
+                self.say(context, &format!("{target}:{port}"));
+                let to = ProxyTo::Service { name: name.clone(), port };
+                alone(show(self.proxied(context, target.namespace(&context.namespace), &to, limit).await?)?, [("service", &name)])
+            }
+            (Via::Forward | Via::Proxy, Some(target), _, _) => {
+                let pods = pods_of(context, target, self.pods).await?;
+                self.say(context, &format!("{} of {target}", hand::counted(pods.len())));
+                let namespace = target.namespace(&context.namespace);
+                each_pod(&pods, target.is_one_pod() || self.pods == Pods::One, |name, pod| async move {
+                    let port = port::of_pod(&pod, self.port.as_ref()).map_err(Failure::error)?;
+                    let answer = match self.via {
+                        Via::Proxy => self.proxied(context, namespace, &ProxyTo::Pod { name, port }, limit).await?,
+                        Via::Forward | Via::Pod | Via::Direct => self.forwarded(context, namespace, &name, port, limit).await?,
+                    };
+                    show(answer)
+                })
+                .await
+            }
+            _ => Err(Failure::error(self.check().err().unwrap_or_else(|| "nobody to ask".to_owned()))),
+        }
+    }
+
+    fn say(&self, context: &Context, whom: &str) {
+        (context.progress)(&format!("{} {} of {whom}", self.method.text(), if self.url.is_some() { "" } else { &self.path }));
+    }
+
+    async fn forwarded(&self, context: &Context, namespace: &str, pod: &str, port: u16, limit: usize) -> Result<Answer, Failure> {
+        let request = self.request(&self.path).map_err(Failure::error)?;
+        let patience = Patience::new(context, self.timeout.0);
+        let cluster = context.cluster()?;
+        self.judged(patience, cluster.forward_http(namespace, pod, port, request, patience.time, limit)).await
+    }
+
+    async fn proxied(&self, context: &Context, namespace: &str, to: &ProxyTo, limit: usize) -> Result<Answer, Failure> {
+        let request = self.request(&self.path).map_err(Failure::error)?;
+        let patience = Patience::new(context, self.timeout.0);
+        let cluster = context.cluster()?;
+        self.judged(patience, cluster.proxy_http(namespace, to, request, patience.time, limit)).await
+    }
+
+    async fn judged<E>(&self, patience: Patience, exchange: E) -> Result<Answer, Failure>
+    where
+        E: Future<Output = Result<HttpAnswer, Error>> + Send,
+    {
+        let started = Instant::now();
+        let result = exchange.await;
+        judge(result, self.method, self.via, patience, started.elapsed())
+    }
+
+    /// A ready pod behind a service, and the port on which it serves.
+    async fn behind_service(&self, context: &Context, target: &Target) -> Result<(String, u16), Failure> {
+        let namespace = target.namespace(&context.namespace);
+        let service = service(context, target).await?;
+        let entry = port::of_service(&service, self.port.as_ref()).map_err(Failure::error)?;
+        let selector = label_selector(&json!({"matchLabels": service["spec"]["selector"]}));
+        if selector.is_empty() {
+            return Err(Failure::error(format!("{target} in namespace {namespace} has no selector, so its pods are not known; use `via: proxy`")));
+        }
+        let pods = context.cluster()?.pods(&PodsOf::Selector(selector), namespace).await?;
+        let Some(ready) = pods.iter().find(|pod| pod::is_ready(pod)) else {
+            let message = format!("{target} in namespace {namespace} has no ready pod ({} not ready)", pods.len());
+            return Err(Failure::error(message));
+        };
+        let port = port::behind(entry, ready).map_err(Failure::error)?;
+        Ok((ready["metadata"]["name"].as_str().unwrap_or_default().to_owned(), port))
+    }
+
+    /// The URL of a service or of one pod as other pods see it.
+    async fn inner_url(&self, context: &Context, target: &Target) -> Result<String, Failure> {
+        let namespace = target.namespace(&context.namespace);
+        let (host, port) = match service_name(target) {
+            Some(name) => {
+                let port = match &self.port {
+                    Some(Port::Number(port)) => *port,
+                    other => service_port(&service(context, target).await?, other.as_ref())?,
+                };
+                (format!("{name}.{namespace}.svc"), port)
+            }
+            None => {
+                let pods = pods_of(context, target, Pods::One).await?;
+                let pod = pods.first().unwrap_or(&Value::Null);
+                let Some(ip) = pod["status"]["podIP"].as_str() else {
+                    return Err(Failure::new(FailureKind::Failed, format!("{target} in namespace {namespace} has no address yet")));
+                };
+                let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
+                (host, port::of_pod(pod, self.port.as_ref()).map_err(Failure::error)?)
+            }
+        };
+        Ok(format!("http://{host}:{port}{}", self.path))
+    }
+}
+
+async fn service(context: &Context, target: &Target) -> Result<Value, Failure> {
+    let resource = builtin("Service").ok_or_else(|| Failure::error("no built-in kind Service"))?;
+    let name = service_name(target).unwrap_or_default();
+    Ok(context.cluster()?.get(&resource, Some(target.namespace(&context.namespace)), name).await?)
+}
+
+fn service_port(service: &Value, wanted: Option<&Port>) -> Result<u16, Failure> {
+    let entry = port::of_service(service, wanted).map_err(Failure::error)?;
+    port::number(&entry["port"]).ok_or_else(|| Failure::error("the service has a port without a number"))
+}
+
+/// One item as the whole output, with what it is of.
+fn alone<const N: usize>(fields: Map<String, Value>, of: [(&str, &str); N]) -> Result<Output, Failure> {
+    let mut item: Map<String, Value> = of.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    item.extend(fields);
+    Ok(Output::new(Value::Object(item), ""))
+}

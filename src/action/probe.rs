@@ -1,0 +1,395 @@
+//! HTTP from inside a pod with what its image has: curl, wget or python3.
+
+use super::hand::curl;
+use super::http::{Http, Method};
+use super::request::{Answer, Patience, in_doubt};
+use super::{Context, Failure, FailureKind};
+use crate::cluster::{Executed, Exit};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How much longer than the request its command may take: the program has to start.
+const START: Duration = Duration::from_secs(5);
+/// Room for headers beside the body.
+const HEAD: usize = 64 * 1024;
+
+/// The programs, the most exact one first. curl tells every failure by its exit code; wget hides the body of an error.
+const CLIENTS: [Client; 3] = [Client::Curl, Client::Wget, Client::Python];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Curl,
+    Wget,
+    Python,
+}
+
+/// What came of one program.
+#[derive(Debug, PartialEq, Eq)]
+enum Tried {
+    /// The target answered, or did not.
+    Answer(Answer),
+    /// The image has no such program, or one that cannot do this.
+    Unfit,
+    /// The request was not made.
+    Failed(String),
+}
+
+/// Sends the request from a pod. `first` remembers, for the other pods of the same call, which program did it.
+///
+/// # Errors
+/// When no program of the image can do it, or the command could not be run.
+pub(super) async fn ask(
+    context: &Context,
+    http: &Http,
+    url: &str,
+    (namespace, pod, container): (&str, &str, Option<&str>),
+    first: &AtomicUsize,
+    limit: usize,
+) -> Result<Answer, Failure> {
+    let cluster = context.cluster()?;
+    let start = first.load(Ordering::Relaxed);
+    for index in (start..CLIENTS.len()).chain(0..start) {
+        let client = CLIENTS[index];
+        let patience = Patience::new(context, http.timeout.0);
+        let command = client.command(http, url, patience.time, limit);
+        let stdin = http.body_text().filter(|_| client != Client::Wget).map(String::into_bytes);
+        let started = Instant::now();
+        let allowed = (patience.time + START).min(context.remaining());
+        let done = cluster.exec(namespace, pod, container, &command, stdin, allowed, limit + HEAD).await?;
+        let elapsed = started.elapsed();
+        match done.exit {
+            Exit::Code(126 | 127) => continue,
+            Exit::Code(code) => match client.read(http.method, code, &done, elapsed, limit) {
+                Tried::Answer(Answer::Missing { refused: false, .. }) if patience.of_step && elapsed >= patience.time => {
+                    return Err(Failure::new(FailureKind::TimedOut, format!("the step's time was over before {url} answered pod {pod}")));
+                }
+                Tried::Answer(answer) => {
+                    first.store(index, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Tried::Unfit => continue,
+                Tried::Failed(why) => return Err(Failure::error(format!("{} in pod {pod} could not ask {url}: {why}", client.program()))),
+            },
+            Exit::NotStarted(text) if is_absent(&text) => continue,
+            Exit::NotStarted(text) => return Err(Failure::error(format!("{} did not start in pod {pod}: {text}", client.program()))),
+            Exit::Unknown(text) => {
+                let message = format!("how {} in pod {pod} ended is not known: {text}", client.program());
+                return Err(if http.method.only_reads() { Failure::new(FailureKind::Transient, message) } else { in_doubt(http.method, &message) });
+            }
+            Exit::TimedOut => {
+                let message = format!("{} in pod {pod} did not end in time and may still run", client.program());
+                return Err(Failure::new(FailureKind::TimedOut, message));
+            }
+        }
+    }
+    Err(Failure::error(format!("the image of pod {pod} has no HTTP client that can do this: tried curl, wget, python3")))
+}
+
+/// What runtimes say when there is no such program.
+fn is_absent(text: &str) -> bool {
+    text.contains("executable file not found") || text.contains("no such file or directory")
+}
+
+impl Client {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Wget => "wget",
+            Self::Python => "python3",
+        }
+    }
+
+    fn command(self, http: &Http, url: &str, timeout: Duration, limit: usize) -> Vec<String> {
+        match self {
+            Self::Curl => {
+                let mut words = curl(http, url, timeout.as_secs_f32());
+                // -w: after the body, on a line of its own; -v: newer versions say only there that a connection was refused
+                words.splice(1..1, ["-v", "-w", "\n%{time_total}"].map(str::to_owned));
+                words
+            }
+            Self::Wget => wget(http, url, timeout),
+            Self::Python => {
+                let request = json!({
+                    "method": http.method.text(), "url": url, "headers": http.all_headers(), "body": http.body.is_some(),
+                    "timeout": timeout.as_secs_f32(), "limit": limit.saturating_add(1),
+                });
+                ["python3", "-c", PYTHON, &request.to_string()].map(str::to_owned).to_vec()
+            }
+        }
+    }
+
+    fn read(self, method: Method, code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tried {
+        match self {
+            Self::Curl => read_curl(code, done, elapsed, limit),
+            Self::Wget => read_wget(method, code, done, elapsed, limit),
+            Self::Python => read_python(code, done, limit),
+        }
+    }
+}
+
+/// wget of GNU and of busybox: only what both know.
+fn wget(http: &Http, url: &str, timeout: Duration) -> Vec<String> {
+    let seconds = timeout.as_secs_f64().ceil().max(1.0);
+    let mut words: Vec<String> = ["wget", "-S", "-O", "-", "-t", "1", "-T", &seconds.to_string()].map(str::to_owned).to_vec();
+    for (name, value) in http.all_headers() {
+        words.extend(["--header".to_owned(), format!("{name}: {value}")]);
+    }
+    let body = http.body_text();
+    match http.method {
+        Method::Get => {}
+        Method::Head => words.push("--spider".to_owned()),
+        Method::Post => words.push(format!("--post-data={}", body.unwrap_or_default())),
+        Method::Put | Method::Patch | Method::Delete => {
+            // busybox refuses these as unknown options
+            words.push(format!("--method={}", http.method.text()));
+            words.extend(body.map(|body| format!("--body-data={body}")));
+        }
+    }
+    words.push(url.to_owned());
+    words
+}
+
+/// Its failures are one line of JSON; its answer is one line of JSON and then the body.
+const PYTHON: &str = r#"import sys,json,time,http.client as h,urllib.parse as p
+q=json.loads(sys.argv[1]);t=time.time()
+def say(**k):
+ k["elapsed"]=time.time()-t;print(json.dumps(k),flush=True)
+try:
+ u=p.urlsplit(q["url"])
+ c=(h.HTTPSConnection if u.scheme=="https" else h.HTTPConnection)(u.hostname,u.port,timeout=q["timeout"])
+ c.request(q["method"],(u.path or "/")+("?"+u.query if u.query else ""),sys.stdin.buffer.read() if q["body"] else None,q["headers"])
+ r=c.getresponse();b=r.read(q["limit"])
+ say(status=r.status,headers=r.getheaders());sys.stdout.buffer.write(b)
+except (OSError,h.HTTPException) as e:
+ say(reason=type(e).__name__+": "+str(e),refused=isinstance(e,ConnectionRefusedError))
+"#;
+
+fn given(status: u16, headers: BTreeMap<String, String>, body: &[u8], cut: bool, elapsed: Duration, limit: usize) -> Tried {
+    let kept = &body[..body.len().min(limit)];
+    Tried::Answer(Answer::Given { status, headers, body: Bytes::copy_from_slice(kept), truncated: cut || kept.len() < body.len(), elapsed })
+}
+
+fn missing(reason: &str, elapsed: Duration) -> Tried {
+    let refused = reason.to_ascii_lowercase().contains("refused");
+    Tried::Answer(Answer::Missing { refused, reason: reason.to_owned(), elapsed })
+}
+
+fn read_curl(code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tried {
+    let stdout = &done.stdout[..];
+    let cut = done.truncated;
+    // the last line is curl's own, unless the limit took it
+    let (answer, elapsed) = match stdout.iter().rposition(|byte| *byte == b'\n').filter(|_| !cut) {
+        Some(end) => {
+            let seconds = std::str::from_utf8(&stdout[end + 1..]).ok().and_then(|text| text.trim().replace(',', ".").parse().ok());
+            let own = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            (&stdout[..end], own.unwrap_or(elapsed))
+        }
+        None => (stdout, elapsed),
+    };
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    let said = stderr.lines().find_map(|line| line.strip_prefix("curl: ")).unwrap_or_default();
+    match code {
+        0 => match split_answer(answer) {
+            Some((status, headers, body)) => given(status, headers, body, cut, elapsed, limit),
+            None => Tried::Failed("curl printed no HTTP answer".to_owned()),
+        },
+        // an option this curl does not know
+        2 => Tried::Unfit,
+        1 | 3 | 4 | 5 | 23 | 26 | 27 | 43 => Tried::Failed(format!("curl {said}")),
+        _ => {
+            let cause = stderr.lines().find_map(|line| line.strip_prefix("* connect to ")?.split_once(" failed: ")).map(|(_, cause)| cause);
+            match cause.filter(|cause| !said.contains(cause)) {
+                Some(cause) => missing(&format!("curl {said} ({cause})"), elapsed),
+                None => missing(&format!("curl {said}"), elapsed),
+            }
+        }
+    }
+}
+
+/// Status, headers and body of the last answer in a text that starts with its head; interim answers and those of
+/// proxies come before it.
+fn split_answer(text: &[u8]) -> Option<(u16, BTreeMap<String, String>, &[u8])> {
+    let (end, gap) = head_end(text)?;
+    let (head, body) = (&text[..end], &text[end + gap..]);
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let first = lines.next()?;
+    let status = status_of(first)?;
+    let interim = status < 200 || first.to_ascii_lowercase().ends_with("connection established");
+    if interim && body.starts_with(b"HTTP/") {
+        return split_answer(body);
+    }
+    Some((status, headers_of(lines), body))
+}
+
+/// Where a head ends and how long the empty line is.
+fn head_end(text: &[u8]) -> Option<(usize, usize)> {
+    let crlf = text.windows(4).position(|window| window == b"\r\n\r\n").map(|at| (at, 4));
+    let lf = text.windows(2).position(|window| window == b"\n\n").map(|at| (at, 2));
+    match (crlf, lf) {
+        (Some(crlf), Some(lf)) => Some(crlf.min(lf)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn status_of(line: &str) -> Option<u16> {
+    line.strip_prefix("HTTP/")?.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn headers_of<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        let all = headers.entry(name.trim().to_ascii_lowercase()).or_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(value.trim());
+    }
+    headers
+}
+
+/// Both kinds of wget print the head of the answer to standard error, indented, and follow redirects.
+fn read_wget(method: Method, code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tried {
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
+    if lines.iter().any(|line| line.contains("unrecognized option") || line.contains("invalid option")) {
+        return Tried::Unfit;
+    }
+    if let Some((at, status)) = lines.iter().enumerate().rev().find_map(|(at, line)| Some((at, status_of(line)?))) {
+        let is_header = |line: &&&str| line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && !name.is_empty());
+        let headers = headers_of(lines[at + 1..].iter().take_while(is_header).copied());
+        let body = if method == Method::Head { &[][..] } else { &done.stdout[..] };
+        // of an error only the status is known; of an answer that broke off not even all of the body
+        return if code == 0 || status >= 400 { given(status, headers, body, done.truncated || code != 0, elapsed, limit) } else { missing(last_word(&lines), elapsed) };
+    }
+    // busybox says the status of an error in a sentence of its own
+    let said = lines.iter().find_map(|line| status_of(line.split_once("server returned error: ")?.1));
+    match said {
+        Some(status) => given(status, BTreeMap::new(), &[], true, elapsed, limit),
+        None if code == 0 => Tried::Unfit,
+        None => missing(last_word(&lines), elapsed),
+    }
+}
+
+/// The line that says why wget failed.
+fn last_word<'a>(lines: &[&'a str]) -> &'a str {
+    let telling = ["refused", "timed out", "bad address", "unable to resolve", "failed:"];
+    let found = lines.iter().find(|line| telling.iter().any(|sign| line.contains(sign)));
+    found.or_else(|| lines.iter().rev().find(|line| !line.is_empty())).copied().unwrap_or("wget failed without a reason")
+}
+
+fn read_python(code: i32, done: &Executed, limit: usize) -> Tried {
+    let (head, body) = match done.stdout.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&done.stdout[..end], &done.stdout[end + 1..]),
+        None => (&done.stdout[..], &[][..]),
+    };
+    let Ok(said) = serde_json::from_slice::<Value>(head) else {
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        return Tried::Failed(format!("it ended with exit code {code}: {last}"));
+    };
+    let elapsed = Duration::try_from_secs_f64(said["elapsed"].as_f64().unwrap_or_default()).unwrap_or_default();
+    match said["status"].as_u64().and_then(|status| u16::try_from(status).ok()) {
+        Some(status) => {
+            let pairs = said["headers"].as_array().into_iter().flatten();
+            let lines: Vec<String> =
+                pairs.map(|pair| format!("{}: {}", pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default())).collect();
+            given(status, headers_of(lines.iter().map(String::as_str)), body, done.truncated, elapsed, limit)
+        }
+        None => Tried::Answer(Answer::Missing {
+            refused: said["refused"] == true,
+            reason: said["reason"].as_str().unwrap_or("python3 gave no reason").to_owned(),
+            elapsed,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(stdout: &str, stderr: &str) -> Executed {
+        Executed { stdout: stdout.into(), stderr: stderr.into(), truncated: false, exit: Exit::Code(0) }
+    }
+
+    /// Status and body, or refused and reason; None when the program cannot be used or failed.
+    fn short(tried: Tried) -> Option<(Option<u16>, bool, String)> {
+        match tried {
+            Tried::Answer(Answer::Given { status, body, .. }) => Some((Some(status), false, String::from_utf8_lossy(&body).into_owned())),
+            Tried::Answer(Answer::Missing { refused, reason, .. }) => Some((None, refused, reason)),
+            Tried::Unfit | Tried::Failed(_) => None,
+        }
+    }
+
+    #[test]
+    fn reads_curl() {
+        let ok = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nup\n\nand up\n\n0.002";
+        let cases = [
+            (0, ok, "", Some((Some(200), false, "up\n\nand up\n"))),
+            (0, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n\r\n\n0.1", "", Some((Some(201), false, ""))),
+            (0, "HTTP/1.1 200 Connection established\r\n\r\nHTTP/2 503\r\nA: b\r\n\r\nx\n0.1", "", Some((Some(503), false, "x"))),
+            (0, "HTTP/1.1 204 No Content\r\n\r\n\n0,001", "", Some((Some(204), false, ""))),
+            (0, "\n0.1", "", None),
+            (2, "", "curl: option --x: is unknown", None),
+            (3, "\n0", "curl: (3) URL malformed", None),
+            (6, "\n0.01", "curl: (6) Could not resolve host: x", Some((None, false, "curl (6) Could not resolve host: x"))),
+            (7, "\n0.01", "curl: (7) Failed to connect to x port 1: Connection refused", Some((None, true, "curl (7) Failed to connect to x port 1: Connection refused"))),
+            (
+                7,
+                "\n0.01",
+                "* connect to ::1 port 9 from ::1 port 4 failed: Connection refused\ncurl: (7) Failed to connect to x: Couldn't connect to server",
+                Some((None, true, "curl (7) Failed to connect to x: Couldn't connect to server (Connection refused)")),
+            ),
+            (28, "\n2.0", "curl: (28) Operation timed out", Some((None, false, "curl (28) Operation timed out"))),
+        ];
+        for (code, stdout, stderr, wanted) in cases {
+            let found = short(read_curl(code, &done(stdout, stderr), Duration::ZERO, 1000));
+            assert_eq!(found, wanted.map(|(status, refused, text)| (status, refused, text.to_owned())), "{code} {stdout} {stderr}");
+        }
+        let Tried::Answer(Answer::Given { headers, body, truncated, elapsed, .. }) = read_curl(0, &done(ok, ""), Duration::ZERO, 2) else { panic!() };
+        assert_eq!((headers["content-type"].as_str(), &body[..], truncated, elapsed), ("text/plain", &b"up"[..], true, Duration::from_millis(2)));
+    }
+
+    #[test]
+    fn reads_wget() {
+        let gnu = "--2024-- http://x/\nConnecting to x... connected.\nHTTP request sent, awaiting response... \n  HTTP/1.1 200 OK\n  Content-Length: 2\nLength: 2 [text/plain]\n";
+        let refused = "wget: can't connect to remote host (10.0.0.1): Connection refused";
+        let cases = [
+            (Method::Get, 0, "up", gnu, Some((Some(200), false, "up"))),
+            (Method::Get, 0, "up", "Connecting to x (10.0.0.1:80)\n  HTTP/1.0 200 OK\n  A: b\n  \nwriting to stdout\n-  100%", Some((Some(200), false, "up"))),
+            (Method::Get, 8, "", "  HTTP/1.1 404 Not Found\n  A: b\n2024 ERROR 404: Not Found.", Some((Some(404), false, ""))),
+            (Method::Get, 1, "", "wget: server returned error: HTTP/1.1 503 Service Unavailable", Some((Some(503), false, ""))),
+            (Method::Get, 1, "", refused, Some((None, true, refused))),
+            (Method::Get, 1, "", "wget: download timed out", Some((None, false, "wget: download timed out"))),
+            (Method::Get, 4, "", "Resolving x... failed: Name or service not known.\nwget: unable to resolve host address ‘x’", Some((None, false, "Resolving x... failed: Name or service not known."))),
+            (Method::Put, 1, "", "wget: unrecognized option '--method=PUT'\nBusyBox", None),
+            (Method::Get, 0, "up", "", None),
+        ];
+        for (method, code, stdout, stderr, wanted) in cases {
+            let found = short(read_wget(method, code, &done(stdout, stderr), Duration::ZERO, 1000));
+            assert_eq!(found, wanted.map(|(status, refused, text)| (status, refused, text.to_owned())), "{code} {stderr}");
+        }
+    }
+
+    #[test]
+    fn reads_python() {
+        let cases = [
+            ("{\"status\": 200, \"headers\": [[\"A\", \"b\"]], \"elapsed\": 0.1}\nup\nup", Some((Some(200), false, "up\nup"))),
+            ("{\"reason\": \"ConnectionRefusedError: no\", \"refused\": true, \"elapsed\": 0.1}\n", Some((None, true, "ConnectionRefusedError: no"))),
+            ("Traceback", None),
+        ];
+        for (stdout, wanted) in cases {
+            let found = short(read_python(0, &done(stdout, ""), 1000));
+            assert_eq!(found, wanted.map(|(status, refused, text)| (status, refused, text.to_owned())), "{stdout}");
+        }
+    }
+
+    #[test]
+    fn programs_that_are_not_there() {
+        assert!(is_absent(r#"exec: "curl": executable file not found in $PATH: unknown"#));
+        assert!(!is_absent("container not found"));
+    }
+}
