@@ -231,7 +231,8 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
 }
 
 fn is_harmful(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -249,7 +250,14 @@ mod tests {
         masker.learn(PEM, "tls/key");
         masker.learn("{\"token\": \"abc.def-123\"}", "api/json");
         for secret in ["p@ss/w0rd \"x\"", "petrosa:p@ss/w0rd \"x\"", "MIIEvQIBADANBgkqhkiG9w0", "abc.def-123"] {
-            for form in [secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret), encoded(secret), serde_json::to_string(secret).unwrap(), format!("{secret:?}")] {
+            for form in [
+                secret.to_owned(),
+                STANDARD.encode(secret),
+                URL_SAFE_NO_PAD.encode(secret),
+                encoded(secret),
+                serde_json::to_string(secret).unwrap(),
+                format!("{secret:?}"),
+            ] {
                 let said = masker.mask(&format!("cannot connect: {form} refused")).into_owned();
                 assert!(said.starts_with("cannot connect: ") && said.ends_with(" refused") && said.contains("[secret "), "{form} -> {said}");
                 assert!(!said.contains(secret) && !said.contains(form.trim_matches('"')), "{said}");

@@ -8,7 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom. A folder may use what stands below it.
 const ORDER: &[&str] = &[
-    "cli", "report", "engine", "state", "journal", "plan", "document", "action", "cluster", "sandbox", "network", "event", "expression", "secret", "diagnostic",
+    "cli",
+    "report",
+    "engine",
+    "state",
+    "journal",
+    "plan",
+    "document",
+    "action",
+    "cluster",
+    "sandbox",
+    "network",
+    "event",
+    "expression",
+    "secret",
+    "diagnostic",
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

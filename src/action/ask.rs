@@ -47,7 +47,10 @@ impl Http {
                 let namespace = target.namespace(&context.namespace);
                 let (pod, port) = self.behind_service(context, target).await?;
                 self.say(context, &format!("{target} at pod {pod}:{port}"));
-                alone(show(self.forwarded(context, namespace, &pod, port, limit).await?)?, [("service", service_name(target).unwrap_or_default()), ("pod", &pod)])
+                alone(
+                    show(self.forwarded(context, namespace, &pod, port, limit).await?)?,
+                    [("service", service_name(target).unwrap_or_default()), ("pod", &pod)],
+                )
             }
             (Via::Proxy, Some(target), _, _) if service_name(target).is_some() => {
                 let name = service_name(target).unwrap_or_default().to_owned();

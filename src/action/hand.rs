@@ -12,9 +12,7 @@ pub(super) fn pods(target: &Target, pods: Pods, namespace: &str) -> (Vec<String>
     let place = format!("-n {}", quote(namespace));
     match &target.which {
         Which::Selector(selector) => (vec![format!("kubectl get pods {place} -l {} # NAME: each of them", quote(selector))], EACH.to_owned()),
-        Which::Name(_) if pods == Pods::All && !target.is_one_pod() => {
-            (vec![format!("kubectl get pods {place} # NAME: each of {target}")], EACH.to_owned())
-        }
+        Which::Name(_) if pods == Pods::All && !target.is_one_pod() => (vec![format!("kubectl get pods {place} # NAME: each of {target}")], EACH.to_owned()),
         Which::Name(name) => (Vec::new(), quote(&format!("{}/{name}", target.kind.to_ascii_lowercase()))),
     }
 }

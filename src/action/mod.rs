@@ -3,9 +3,9 @@
 //! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it can do, the permissions it
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
+mod ask;
 mod context;
 mod fan;
-mod ask;
 mod hand;
 mod port;
 mod probe;
@@ -22,7 +22,7 @@ pub use scalar::{Duration, JqText, Pods, Target, Which};
 pub use crate::cluster::Access;
 
 use crate::event::Effect;
-use serde::de::{DeserializeSeed, Deserialize, Deserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 use std::future::Future;
 
 /// What every verb says about itself.

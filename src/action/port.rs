@@ -65,9 +65,7 @@ pub(super) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<
 pub(super) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
     match &entry["targetPort"] {
         Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone()))),
-        target => number(target)
-            .or_else(|| number(&entry["port"]))
-            .ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
+        target => number(target).or_else(|| number(&entry["port"])).ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
     }
 }
 

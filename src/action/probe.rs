@@ -263,7 +263,11 @@ fn read_wget(method: Method, code: i32, done: &Executed, elapsed: Duration, limi
         let headers = headers_of(lines[at + 1..].iter().take_while(is_header).copied());
         let body = if method == Method::Head { &[][..] } else { &done.stdout[..] };
         // of an error only the status is known; of an answer that broke off not even all of the body
-        return if code == 0 || status >= 400 { given(status, headers, body, done.truncated || code != 0, elapsed, limit) } else { missing(last_word(&lines), elapsed) };
+        return if code == 0 || status >= 400 {
+            given(status, headers, body, done.truncated || code != 0, elapsed, limit)
+        } else {
+            missing(last_word(&lines), elapsed)
+        };
     }
     // busybox says the status of an error in a sentence of its own
     let said = lines.iter().find_map(|line| status_of(line.split_once("server returned error: ")?.1));
@@ -295,8 +299,7 @@ fn read_python(code: i32, done: &Executed, limit: usize) -> Tried {
     match said["status"].as_u64().and_then(|status| u16::try_from(status).ok()) {
         Some(status) => {
             let pairs = said["headers"].as_array().into_iter().flatten();
-            let lines: Vec<String> =
-                pairs.map(|pair| format!("{}: {}", pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default())).collect();
+            let lines: Vec<String> = pairs.map(|pair| format!("{}: {}", pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default())).collect();
             given(status, headers_of(lines.iter().map(String::as_str)), body, done.truncated, elapsed, limit)
         }
         None => Tried::Answer(Answer::Missing {
@@ -336,7 +339,12 @@ mod tests {
             (2, "", "curl: option --x: is unknown", None),
             (3, "\n0", "curl: (3) URL malformed", None),
             (6, "\n0.01", "curl: (6) Could not resolve host: x", Some((None, false, "curl (6) Could not resolve host: x"))),
-            (7, "\n0.01", "curl: (7) Failed to connect to x port 1: Connection refused", Some((None, true, "curl (7) Failed to connect to x port 1: Connection refused"))),
+            (
+                7,
+                "\n0.01",
+                "curl: (7) Failed to connect to x port 1: Connection refused",
+                Some((None, true, "curl (7) Failed to connect to x port 1: Connection refused")),
+            ),
             (
                 7,
                 "\n0.01",
@@ -364,7 +372,13 @@ mod tests {
             (Method::Get, 1, "", "wget: server returned error: HTTP/1.1 503 Service Unavailable", Some((Some(503), false, ""))),
             (Method::Get, 1, "", refused, Some((None, true, refused))),
             (Method::Get, 1, "", "wget: download timed out", Some((None, false, "wget: download timed out"))),
-            (Method::Get, 4, "", "Resolving x... failed: Name or service not known.\nwget: unable to resolve host address ‘x’", Some((None, false, "Resolving x... failed: Name or service not known."))),
+            (
+                Method::Get,
+                4,
+                "",
+                "Resolving x... failed: Name or service not known.\nwget: unable to resolve host address ‘x’",
+                Some((None, false, "Resolving x... failed: Name or service not known.")),
+            ),
             (Method::Put, 1, "", "wget: unrecognized option '--method=PUT'\nBusyBox", None),
             (Method::Get, 0, "up", "", None),
         ];

@@ -49,7 +49,8 @@ async fn asks_the_pods_of_a_real_cluster() {
     let context = &context;
     let bot = "deployment/petrosa-ta-bot";
     let ask = |verb, arguments| async move { perform(context, verb, arguments).await.unwrap().value };
-    let all = |items: &Value, key: &str, wanted: &Value| items.as_array().is_some_and(|items| items.len() == 3 && items.iter().all(|item| item[key] == *wanted));
+    let all =
+        |items: &Value, key: &str, wanted: &Value| items.as_array().is_some_and(|items| items.len() == 3 && items.iter().all(|item| item[key] == *wanted));
 
     ask("get", json!({"kind": "Pod", "selector": "app=petrosa-ta-bot"})).await;
     for _ in 0..3 {

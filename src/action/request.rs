@@ -193,9 +193,7 @@ impl Http {
         for (name, value) in self.all_headers() {
             request = request.header(name, value);
         }
-        request
-            .body(Bytes::from(self.body_text().unwrap_or_default()))
-            .map_err(|error| format!("{} {uri} is no HTTP request: {error}", self.method.text()))
+        request.body(Bytes::from(self.body_text().unwrap_or_default())).map_err(|error| format!("{} {uri} is no HTTP request: {error}", self.method.text()))
     }
 }
 

@@ -202,7 +202,8 @@ mod tests {
         let read = |value| serde_json::from_value::<Target>(value);
         assert_eq!(read(json!("deployment/a")).unwrap().to_string(), "deployment/a");
         assert_eq!(read(json!({"kind": "Pod", "selector": "app=x", "namespace": "n"})).unwrap().namespace.as_deref(), Some("n"));
-        for wrong in [json!("deployment"), json!("/x"), json!("a/b/c"), json!({"kind": "Pod"}), json!({"kind": "Pod", "name": "a", "selector": "b"}), json!(3)] {
+        for wrong in [json!("deployment"), json!("/x"), json!("a/b/c"), json!({"kind": "Pod"}), json!({"kind": "Pod", "name": "a", "selector": "b"}), json!(3)]
+        {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
     }

@@ -46,7 +46,11 @@ pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result
                 None if param.optional => "optional".to_owned(),
                 None => "must be given".to_owned(),
             };
-            line(format!("  {name:<18} {:<9} {default}{}", param.kind.as_str(), if param.description.is_empty() { String::new() } else { format!("\n  {:<18} {}", "", param.description) }));
+            line(format!(
+                "  {name:<18} {:<9} {default}{}",
+                param.kind.as_str(),
+                if param.description.is_empty() { String::new() } else { format!("\n  {:<18} {}", "", param.description) }
+            ));
         }
     }
     line("\nSteps".to_owned());

@@ -29,7 +29,9 @@ fn colored(global: &Global, stream: &dyn IsTerminalStream) -> bool {
     match global.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => stream.is_tty() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        Color::Auto => {
+            stream.is_tty() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
     }
 }
 

@@ -34,11 +34,19 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     };
     if let Some(end) = state.end_of_run().filter(|end| !matches!(end.verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)) {
         let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-        return Err(CommandError::Usage(format!("run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {}", journal::short_id(&run))));
+        return Err(CommandError::Usage(format!(
+            "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {}",
+            journal::short_id(&run)
+        )));
     }
     let catalogue = catalogue(global);
     let (name, loaded) = load(&catalogue, &header.runbook)?;
-    let given: Vec<_> = header.params.iter().filter(|(name, _)| !is_secret(&loaded, &header.runbook, name)).map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
+    let given: Vec<_> = header
+        .params
+        .iter()
+        .filter(|(name, _)| !is_secret(&loaded, &header.runbook, name))
+        .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
+        .collect();
     let plan = Plan::new(&name, loaded, &given, None).map_err(CommandError::Params)?;
     let plan = with_neighbours(plan, &catalogue)?;
     if plan.digest != header.digest {
@@ -55,4 +63,3 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
 fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {
     loaded.get(runbook).and_then(|runbook| runbook.params.get(name)).is_some_and(|param| param.secret)
 }
-

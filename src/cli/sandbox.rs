@@ -1,12 +1,13 @@
 //! `runbook sandbox list|serve`
 
 use super::exit::{CommandError, Exit};
+use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::sandbox;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArguments {
@@ -30,16 +31,16 @@ enum SandboxCommand {
         /// Port on 127.0.0.1; any free one if none is given
         #[arg(long)]
         port: Option<u16>,
-        /// Where the kubeconfig is written
+        /// Where the kubeconfig is written; in the folder of the records if none is given
         #[arg(long, value_name = "FILE")]
-        kubeconfig: PathBuf,
+        kubeconfig: Option<PathBuf>,
     },
 }
 
-pub(super) fn sandbox(_: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
+pub(super) fn sandbox(global: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
     match &arguments.command {
         SandboxCommand::List { output } => list(*output),
-        SandboxCommand::Serve { scenario, port, kubeconfig } => serve(scenario, *port, kubeconfig),
+        SandboxCommand::Serve { scenario, port, kubeconfig } => serve(scenario, *port, &kubeconfig_path(global, kubeconfig.as_deref())?),
     }
 }
 
@@ -52,7 +53,8 @@ fn list(format: Format) -> Result<Exit, CommandError> {
             text
         }),
         Format::Json | Format::Jsonl => {
-            let all: Vec<_> = scenarios.iter().map(|scenario| json!({"name": scenario.name, "title": scenario.title, "description": scenario.description})).collect();
+            let all: Vec<_> =
+                scenarios.iter().map(|scenario| json!({"name": scenario.name, "title": scenario.title, "description": scenario.description})).collect();
             format!("{:#}\n", json!({"schema": "runbook.scenarios/v1", "scenarios": all}))
         }
     };
@@ -60,7 +62,16 @@ fn list(format: Format) -> Result<Exit, CommandError> {
     Ok(Exit::Passed)
 }
 
-fn serve(scenario: &str, port: Option<u16>, kubeconfig: &PathBuf) -> Result<Exit, CommandError> {
+fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, CommandError> {
+    if let Some(path) = given {
+        return Ok(path.to_owned());
+    }
+    let folder = state_dir(global)?;
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.join("sandbox.kubeconfig"))
+}
+
+fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let options = sandbox::Options { scenario: scenario.to_owned(), port, now: None };

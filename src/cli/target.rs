@@ -1,7 +1,7 @@
 //! Which runbook, with which parameters, on which cluster: the options that `run`, `plan` and `resume` share.
 
-use super::exit::CommandError;
 use super::Global;
+use super::exit::CommandError;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
 use crate::document::{Body, Catalogue, CatalogueError, Runbook};
@@ -56,8 +56,8 @@ impl ParamArguments {
         }
         if let Some(path) = &self.params {
             let text = std::fs::read_to_string(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
-            let values: BTreeMap<String, Value> =
-                serde_saphyr::from_str(&text).map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
+            let values: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
+                .map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
             given.extend(values.into_iter().map(|(name, value)| Given { name, value, is_text: false }));
         }
         for pair in &self.set {

@@ -80,21 +80,11 @@ impl Cluster {
                 return Err(Error::new(ErrorKind::Kubeconfig, format!("{named} cannot be used: {error}")));
             }
             Err(_) => {
-                return Err(Error::new(
-                    ErrorKind::Kubeconfig,
-                    format!("the credential plugin of {named} does not end: run it by hand and log in"),
-                ));
+                return Err(Error::new(ErrorKind::Kubeconfig, format!("the credential plugin of {named} does not end: run it by hand and log in")));
             }
         };
         let client = built.map_err(|error| unusable_config(&error, &named))?;
-        Ok(Cluster {
-            inner: Arc::new(Inner {
-                client,
-                target,
-                request_timeout: options.request_timeout,
-                discovery: Discovery::default(),
-            }),
-        })
+        Ok(Cluster { inner: Arc::new(Inner { client, target, request_timeout: options.request_timeout, discovery: Discovery::default() }) })
     }
 
     /// Which cluster and namespace this is.
@@ -119,12 +109,7 @@ impl Cluster {
     }
 
     pub(super) fn doing(&self, verb: &'static str, what: impl Into<String>) -> Doing {
-        Doing {
-            verb,
-            what: what.into(),
-            server: self.inner.target.server.clone(),
-            context: self.inner.target.context.clone(),
-        }
+        Doing { verb, what: what.into(), server: self.inner.target.server.clone(), context: self.inner.target.context.clone() }
     }
 
     /// GETs a JSON document within the request timeout.
@@ -166,11 +151,7 @@ impl Cluster {
         let response = self.send_raw(doing, request).await?;
         let status = response.status();
         if !(status.is_client_error() || status.is_server_error()) {
-            return if status.is_redirection() {
-                Err(doing.not_understood(&format!("it redirects (HTTP {})", status.as_u16())))
-            } else {
-                Ok(response)
-            };
+            return if status.is_redirection() { Err(doing.not_understood(&format!("it redirects (HTTP {})", status.as_u16()))) } else { Ok(response) };
         }
         let retry_after = retry_after(response.headers());
         let body = match collect(doing, response.into_body(), ERROR_BODY_LIMIT).await {
@@ -183,17 +164,16 @@ impl Cluster {
 
     /// Sends a request and returns whatever answer there is.
     pub(super) async fn send_raw(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Response<Body>, Error> {
-        let request = request.map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what))
-        })?;
+        let request =
+            request.map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what)))?;
         self.inner.client.send(request).await.map_err(|error| doing.not_sent(error))
     }
 
     /// Opens a WebSocket within the request timeout.
     pub(super) async fn websocket(&self, doing: &Doing, path: &str) -> Result<kube::client::Connection, Error> {
-        let request = Request::get(path).body(Vec::new()).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what))
-        })?;
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what)))?;
         match tokio::time::timeout(self.inner.request_timeout, self.inner.client.connect(request)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(upgrade_error(doing, error)),
@@ -276,12 +256,8 @@ where
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(80))
         .build::<_, Body>(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(auth)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(hyper);
+    let service =
+        ServiceBuilder::new().layer(config.base_uri_layer()).option_layer(auth).layer(config.extra_headers_layer()?).map_err(BoxError::from).service(hyper);
     Ok(kube::Client::new(service, config.default_namespace.clone()))
 }
 
@@ -320,4 +296,3 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
 pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
 }
-

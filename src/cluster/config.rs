@@ -51,9 +51,8 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
     let files = match sources.files()? {
         Some(files) => files,
         None => {
-            let mut config = kube::Config::incluster().map_err(|error| {
-                Error::new(ErrorKind::Kubeconfig, format!("the service account of this pod cannot be used: {}", deepest(&error)))
-            })?;
+            let mut config = kube::Config::incluster()
+                .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("the service account of this pod cannot be used: {}", deepest(&error))))?;
             adjust(&mut config, options, None);
             return Ok(Loaded { config, context: None });
         }
@@ -87,9 +86,9 @@ async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options
         cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
     });
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| {
-        Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(files), deepest(&error)))
-    })?;
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(files), deepest(&error))))?;
     adjust(&mut config, options, proxy);
     Ok(Loaded { config, context: Some(context) })
 }
@@ -98,10 +97,7 @@ fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
     }
-    config.headers.push((
-        http::header::USER_AGENT,
-        http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION"))),
-    ));
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION")))));
     // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged here.
     if own_proxy.is_none() {
         config.proxy_url = env_proxy(&config.cluster_url, |name| std::env::var(name).ok());
@@ -117,11 +113,7 @@ fn env_proxy(server: &http::Uri, env: impl Fn(&str) -> Option<String>) -> Option
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return None;
     }
-    let proxy = if server.scheme_str() == Some("http") {
-        get("HTTP_PROXY", "http_proxy")
-    } else {
-        get("HTTPS_PROXY", "https_proxy")
-    }?;
+    let proxy = if server.scheme_str() == Some("http") { get("HTTP_PROXY", "http_proxy") } else { get("HTTPS_PROXY", "https_proxy") }?;
     let excluded = get("NO_PROXY", "no_proxy").unwrap_or_default();
     if excluded.split(',').any(|entry| excludes(entry.trim(), &host, address, server.port_u16())) {
         return None;
@@ -157,9 +149,7 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
             let shift = 32 - bits;
             u64::from(address.to_bits()) >> shift == u64::from(network.to_bits()) >> shift
         }
-        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
-            bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits)
-        }
+        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits),
         _ => false,
     }
 }
@@ -177,11 +167,7 @@ impl Sources {
     fn files(&self) -> Result<Option<Vec<PathBuf>>, Error> {
         let missing = |why: String| Error::new(ErrorKind::NoKubeconfig, format!("no cluster to run against: {why}"));
         if let Some(file) = &self.explicit {
-            return if file.is_file() {
-                Ok(Some(vec![file.clone()]))
-            } else {
-                Err(missing(format!("the kubeconfig {} does not exist", file.display())))
-            };
+            return if file.is_file() { Ok(Some(vec![file.clone()])) } else { Err(missing(format!("the kubeconfig {} does not exist", file.display()))) };
         }
         if let Some(variable) = &self.variable {
             let listed: Vec<PathBuf> = std::env::split_paths(variable).filter(|path| !path.as_os_str().is_empty()).collect();
@@ -207,17 +193,11 @@ fn unreadable(file: &Path, error: &kube::config::KubeconfigError) -> Error {
 }
 
 fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
-    Error::new(
-        ErrorKind::Kubeconfig,
-        format!("{} names no current context; choose one with --context: {}", names(files), contexts(kubeconfig)),
-    )
+    Error::new(ErrorKind::Kubeconfig, format!("{} names no current context; choose one with --context: {}", names(files), contexts(kubeconfig)))
 }
 
 fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
-    Error::new(
-        ErrorKind::Kubeconfig,
-        format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)),
-    )
+    Error::new(ErrorKind::Kubeconfig, format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)))
 }
 
 fn contexts(kubeconfig: &Kubeconfig) -> String {
@@ -247,10 +227,7 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::NoKubeconfig);
         assert_eq!(error.message, "no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set");
         let error = sources(None, Some(absent.clone().into()), home.clone(), false).files().unwrap_err();
-        assert_eq!(
-            error.message,
-            format!("no cluster to run against: KUBECONFIG names {}, which does not exist", absent.display())
-        );
+        assert_eq!(error.message, format!("no cluster to run against: KUBECONFIG names {}, which does not exist", absent.display()));
         let error = sources(Some(absent), None, home.clone(), true).files().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoKubeconfig);
         assert_eq!(sources(None, None, home, true).files().unwrap(), None);

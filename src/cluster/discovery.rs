@@ -54,10 +54,7 @@ async fn discover(cluster: &Cluster) -> Result<Served, Error> {
             continue;
         }
         let places = if root == "/api" { versions(document) } else { preferred(document) };
-        let lists = join_all(places.iter().map(|place| async move {
-            document_at(cluster, &format!("{root}/{place}")).await
-        }))
-        .await;
+        let lists = join_all(places.iter().map(|place| async move { document_at(cluster, &format!("{root}/{place}")).await })).await;
         for (place, list) in places.iter().zip(lists) {
             match list {
                 Ok(list) => resources(&list, place, &mut served),

@@ -65,12 +65,7 @@ impl Error {
     /// Whether the same read may succeed when sent again. Says nothing about changes: see [`Error::not_executed`].
     pub fn retryable(&self) -> bool {
         match self.kind {
-            ErrorKind::Unreachable
-            | ErrorKind::Throttled
-            | ErrorKind::Timeout
-            | ErrorKind::Server
-            | ErrorKind::Protocol
-            | ErrorKind::Gone => true,
+            ErrorKind::Unreachable | ErrorKind::Throttled | ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Gone => true,
             ErrorKind::NoKubeconfig
             | ErrorKind::Kubeconfig
             | ErrorKind::Tls
@@ -107,14 +102,7 @@ impl Error {
 
     /// Whether every other request would fail the same way: the cluster was not reached or does not know us.
     pub fn is_cluster_down(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::NoKubeconfig
-                | ErrorKind::Kubeconfig
-                | ErrorKind::Unreachable
-                | ErrorKind::Tls
-                | ErrorKind::Unauthorized
-        )
+        matches!(self.kind, ErrorKind::NoKubeconfig | ErrorKind::Kubeconfig | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Unauthorized)
     }
 }
 
@@ -154,10 +142,7 @@ impl Doing {
 
     /// The connection broke while the answer was read.
     pub(super) fn broken(&self, cause: &(dyn StdError + 'static)) -> Error {
-        Error::new(
-            ErrorKind::Protocol,
-            format!("the connection to {} broke while it was asked to {}: {}", self.server, self.deed(), deepest(cause)),
-        )
+        Error::new(ErrorKind::Protocol, format!("the connection to {} broke while it was asked to {}: {}", self.server, self.deed(), deepest(cause)))
     }
 
     /// The answer is not what a Kubernetes API server sends.
@@ -184,10 +169,7 @@ impl Doing {
         }
         let cause = deepest(&error);
         if let Some(tls) = find::<rustls::Error>(&error) {
-            return Error::new(
-                ErrorKind::Tls,
-                format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())),
-            );
+            return Error::new(ErrorKind::Tls, format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())));
         }
         let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
         if connect {
@@ -240,9 +222,7 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
         ("Forbidden", _) | (_, 403) => ErrorKind::Forbidden,
         ("NotFound", _) | (_, 404) => {
             // A missing API also answers 404, but names no object.
-            let named = status.is_some_and(|status| {
-                status["details"]["name"].as_str().is_some_and(|name| !name.is_empty())
-            });
+            let named = status.is_some_and(|status| status["details"]["name"].as_str().is_some_and(|name| !name.is_empty()));
             if named { ErrorKind::NotFound } else { ErrorKind::Unsupported }
         }
         ("Conflict" | "AlreadyExists", _) | (_, 409) => ErrorKind::Conflict,
@@ -268,10 +248,7 @@ fn credentials(error: &kube::client::AuthError, context: &str) -> Error {
         AuthError::AuthExecParse(_) => "the credential plugin printed no valid ExecCredential".to_owned(),
         other => deepest(other),
     };
-    Error::new(
-        ErrorKind::Kubeconfig,
-        format!("no credentials for {context}: {why}; log in again or install the plugin that its kubeconfig names"),
-    )
+    Error::new(ErrorKind::Kubeconfig, format!("no credentials for {context}: {why}; log in again or install the plugin that its kubeconfig names"))
 }
 
 /// The same for errors while the client is built.
@@ -301,9 +278,7 @@ fn tls_hint(error: &rustls::Error, context: &str) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("the certificate is for another name: check the server address and tls-server-name of {context}")
         }
-        _ => format!(
-            "the certificate is not signed by the certificate authority of {context}: it may be another cluster, or a proxy in between"
-        ),
+        _ => format!("the certificate is not signed by the certificate authority of {context}: it may be another cluster, or a proxy in between"),
     }
 }
 
@@ -369,4 +344,3 @@ fn missing_permission(text: &str) -> Option<String> {
     };
     Some(format!("{user} may not {verb} {resource}{place}"))
 }
-

@@ -157,8 +157,7 @@ impl Cluster {
         let ends_stdin = opened.supports_stream_close();
         if stdin.is_some() && !ends_stdin {
             return Ok(Exit::Unknown(
-                "the API server speaks only v4.channel.k8s.io, in which the end of standard input cannot be told; the command was started and left"
-                    .to_owned(),
+                "the API server speaks only v4.channel.k8s.io, in which the end of standard input cannot be told; the command was started and left".to_owned(),
             ));
         }
         let (send, receive) = opened.into_stream().split();

@@ -62,11 +62,7 @@ pub fn parse(text: &str) -> Exposition {
         }
         match sample(line) {
             Ok(sample) => exposition.samples.push(sample),
-            Err(reason) => exposition.bad.push(BadLine {
-                line: index + 1,
-                text: line.chars().take(200).collect(),
-                reason: reason.to_owned(),
-            }),
+            Err(reason) => exposition.bad.push(BadLine { line: index + 1, text: line.chars().take(200).collect(), reason: reason.to_owned() }),
         }
     }
     exposition
@@ -220,7 +216,9 @@ mod tests {
 
     #[test]
     fn reports_bad_lines_and_goes_on() {
-        let exposition = parse("# HELP up Is it\\nup?\n# TYPE up gauge\n# EOF\n{x=\"1\"} 2\nup\nup x\nup{a=\"b} 1\nup{a=b} 1\nup{a=\"1\",a=\"2\"} 1\nup 1 2 3\n9up 1\nup 7\n");
+        let exposition = parse(
+            "# HELP up Is it\\nup?\n# TYPE up gauge\n# EOF\n{x=\"1\"} 2\nup\nup x\nup{a=\"b} 1\nup{a=b} 1\nup{a=\"1\",a=\"2\"} 1\nup 1 2 3\n9up 1\nup 7\n",
+        );
         let lines: Vec<usize> = exposition.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(exposition.samples.len(), 1);

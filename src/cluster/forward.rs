@@ -59,9 +59,7 @@ impl Cluster {
         let shown = shown(namespace, pod, port);
         let exchange = async {
             match self.forward_once(namespace, pod, port, request.clone(), limit).await {
-                Err(error) if again && error.kind == ErrorKind::Protocol => {
-                    self.forward_once(namespace, pod, port, request, limit).await
-                }
+                Err(error) if again && error.kind == ErrorKind::Protocol => self.forward_once(namespace, pod, port, request, limit).await,
                 other => other,
             }
         };
@@ -94,14 +92,7 @@ impl Cluster {
         }
     }
 
-    async fn forward_once(
-        &self,
-        namespace: &str,
-        pod: &str,
-        port: u16,
-        request: Request<Bytes>,
-        limit: usize,
-    ) -> Result<HttpAnswer, Error> {
+    async fn forward_once(&self, namespace: &str, pod: &str, port: u16, request: Request<Bytes>, limit: usize) -> Result<HttpAnswer, Error> {
         let mut forward = self.open_forward(namespace, pod, port).await?;
         let Some(stream) = forward.stream.take() else {
             return Err(Error::new(ErrorKind::Protocol, format!("the forward to {} has no stream", forward.shown)));
@@ -180,12 +171,9 @@ fn localised(mut request: Request<Bytes>, port: u16) -> Result<Request<Bytes>, E
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    *request.uri_mut() = path
-        .parse::<Uri>()
-        .map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
+    *request.uri_mut() = path.parse::<Uri>().map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
     if !request.headers().contains_key(http::header::HOST) {
-        let host = HeaderValue::from_str(&format!("localhost:{port}"))
-            .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
+        let host = HeaderValue::from_str(&format!("localhost:{port}")).map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
         request.headers_mut().insert(http::header::HOST, host);
     }
     Ok(request)

@@ -104,13 +104,7 @@ where
             break;
         }
     }
-    Ok(HttpAnswer {
-        status: parts.status.as_u16(),
-        headers: headers(&parts.headers),
-        body: read.freeze(),
-        truncated,
-        elapsed: started.elapsed(),
-    })
+    Ok(HttpAnswer { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read.freeze(), truncated, elapsed: started.elapsed() })
 }
 
 fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {

@@ -59,13 +59,7 @@ impl Cluster {
         }
     }
 
-    async fn read_log(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: Option<&str>,
-        options: &LogOptions,
-    ) -> Result<LogText, Error> {
+    async fn read_log(&self, namespace: &str, pod: &str, container: Option<&str>, options: &LogOptions) -> Result<LogText, Error> {
         let doing = self.doing("read", format!("the logs of pod {pod} in namespace {namespace}"));
         let mut parameters = Vec::new();
         if let Some(container) = container {
@@ -110,9 +104,7 @@ impl Cluster {
     pub(super) async fn choose_container(&self, namespace: &str, pod: &str) -> Result<String, Error> {
         let path = pod_path(namespace, pod)?;
         let object = self.get_json(&self.doing("get", format!("pod {pod} in namespace {namespace}")), &path).await?;
-        default_container(&object).ok_or_else(|| {
-            Error::new(ErrorKind::Invalid, format!("pod {pod:?} in namespace {namespace:?} has no containers"))
-        })
+        default_container(&object).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("pod {pod:?} in namespace {namespace:?} has no containers")))
     }
 }
 

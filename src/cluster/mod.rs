@@ -29,12 +29,12 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use self::http::{HttpAnswer, direct_http};
 pub use access::{Access, AccessAnswer};
 pub use client::{Cluster, Target};
 pub use config::Options;
 pub use error::{Error, ErrorKind};
 pub use exec::{Executed, Exit, Streamed};
-pub use self::http::{HttpAnswer, direct_http};
 pub use identity::Identity;
 pub use logs::{LogOptions, LogText};
 pub use pods::{PodsOf, label_selector};

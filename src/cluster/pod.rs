@@ -125,8 +125,8 @@ const TERMINATING_SECONDS: i64 = 30;
 /// Everything that is wrong with a pod at this time: first of the pod as a whole, then by container.
 pub fn symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
     let mut found = pod_symptoms(pod, now);
-    let slow = timestamp(&pod["metadata"]["creationTimestamp"])
-        .is_some_and(|created| created.saturating_add(CREATING_MINUTES.minutes()).is_ok_and(|late| late < now));
+    let slow =
+        timestamp(&pod["metadata"]["creationTimestamp"]).is_some_and(|created| created.saturating_add(CREATING_MINUTES.minutes()).is_ok_and(|late| late < now));
     let ended = is_finished(pod) || is_deleting(pod);
     for (key, init) in [("initContainerStatuses", true), ("containerStatuses", false)] {
         for container in array(&pod["status"][key]) {
@@ -139,13 +139,7 @@ pub fn symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
 fn pod_symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
     let mut found = Vec::new();
     let mut add = |reason: &str, message: &str, hint: &str| {
-        found.push(Symptom {
-            container: None,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            exit_code: None,
-            hint: hint.to_owned(),
-        });
+        found.push(Symptom { container: None, reason: reason.to_owned(), message: message.to_owned(), exit_code: None, hint: hint.to_owned() });
     };
     let status = &pod["status"];
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False") {
@@ -168,11 +162,7 @@ fn pod_symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
         add(reason, text(&status["message"]), hint);
     }
     if let Some(target) = condition(pod, "DisruptionTarget").filter(|condition| condition["status"] == "True") {
-        add(
-            filled(&target["reason"]).unwrap_or("DisruptionTarget"),
-            text(&target["message"]),
-            "the pod was made to leave: a drain, a preemption or a taint",
-        );
+        add(filled(&target["reason"]).unwrap_or("DisruptionTarget"), text(&target["message"]), "the pod was made to leave: a drain, a preemption or a taint");
     }
     if let Some(ready) = condition(pod, "Ready").filter(|ready| ready["reason"] == "ReadinessGatesNotReady") {
         add("ReadinessGatesNotReady", text(&ready["message"]), "see which controller sets the readiness gates of the pod");
@@ -203,11 +193,8 @@ fn container_symptom(container: &Value, init: bool, slow: bool, ended: bool) -> 
     if let Some(reason) = filled(&state["waiting"]["reason"]) {
         let message = text(&state["waiting"]["message"]).to_owned();
         if reason == "CrashLoopBackOff" {
-            let (reason, hint) = if last["reason"] == "OOMKilled" {
-                ("OOMKilled", OUT_OF_MEMORY)
-            } else {
-                ("CrashLoopBackOff", "read the log of its previous run")
-            };
+            let (reason, hint) =
+                if last["reason"] == "OOMKilled" { ("OOMKilled", OUT_OF_MEMORY) } else { ("CrashLoopBackOff", "read the log of its previous run") };
             return symptom(reason, ended_text(last, count), last["exitCode"].as_i64(), hint);
         }
         if matches!(reason, "ContainerCreating" | "PodInitializing") && !slow {
@@ -266,9 +253,7 @@ fn waiting_hint(reason: &str) -> &'static str {
         "ErrImageNeverPull" => "the image is not on the node and imagePullPolicy forbids to pull it",
         "CreateContainerConfigError" => "a ConfigMap, a Secret or a key of one that it names is missing",
         "CreateContainerError" | "RunContainerError" | "StartError" => "check its command, its mounts and its security context",
-        "ContainerCreating" | "PodInitializing" => {
-            "see the events of the pod for FailedMount, FailedAttachVolume and FailedCreatePodSandBox"
-        }
+        "ContainerCreating" | "PodInitializing" => "see the events of the pod for FailedMount, FailedAttachVolume and FailedCreatePodSandBox",
         _ => "see the events of the pod",
     }
 }
@@ -390,14 +375,8 @@ mod tests {
                     {"name": "i", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
                 "Init:ImagePullBackOff",
             ),
-            (
-                json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1}}}]}),
-                "Init:ExitCode:1",
-            ),
-            (
-                json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}),
-                "SchedulingGated",
-            ),
+            (json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1}}}]}), "Init:ExitCode:1"),
+            (json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}), "SchedulingGated"),
         ];
         for (status, expected) in cases {
             assert_eq!(pod_status(&pod(status.clone())), expected, "{status}");
@@ -412,7 +391,8 @@ mod tests {
     #[test]
     fn finds_the_symptoms() {
         let late: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
-        let last = |reason: &str, code: i64| json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:30:00Z", "message": "boom\n"}});
+        let last =
+            |reason: &str, code: i64| json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:30:00Z", "message": "boom\n"}});
         let mut crashing = waiting("CrashLoopBackOff");
         crashing["lastState"] = last("Error", 1);
         let mut out_of_memory = waiting("CrashLoopBackOff");
@@ -421,10 +401,7 @@ mod tests {
         let unready = json!({"name": "c", "ready": false, "started": true, "state": {"running": {}}});
         let cases: [(Value, &[(&str, Option<i64>, &str)]); 11] = [
             (json!({"phase": "Running"}), &[]),
-            (
-                json!({"containerStatuses": [crashing]}),
-                &[("CrashLoopBackOff", Some(1), "ended with Error at 2026-01-01T00:30:00Z saying: boom (7 restarts)")],
-            ),
+            (json!({"containerStatuses": [crashing]}), &[("CrashLoopBackOff", Some(1), "ended with Error at 2026-01-01T00:30:00Z saying: boom (7 restarts)")]),
             (json!({"containerStatuses": [out_of_memory]}), &[("OOMKilled", Some(137), "OOMKilled")]),
             (json!({"containerStatuses": [restarted]}), &[("Restarted", Some(2), "1 restarts")]),
             (json!({"containerStatuses": [waiting("ImagePullBackOff")]}), &[("ImagePullBackOff", None, "text")]),

@@ -77,9 +77,7 @@ impl Cluster {
             other => {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
-                    format!(
-                        "{other} {name:?} is not a workload: pods are known of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob"
-                    ),
+                    format!("{other} {name:?} is not a workload: pods are known of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob"),
                 ));
             }
         };
@@ -96,10 +94,7 @@ impl Cluster {
             None => (vec![owner], self.list(&pods, Some(namespace), &selection).await?),
             Some(between) => {
                 let middle = if resource.kind == "CronJob" { Selection::all() } else { selection.clone() };
-                let (middle, found) = tokio::try_join!(
-                    self.list(&between, Some(namespace), &middle),
-                    self.list(&pods, Some(namespace), &selection)
-                )?;
+                let (middle, found) = tokio::try_join!(self.list(&between, Some(namespace), &middle), self.list(&pods, Some(namespace), &selection))?;
                 (middle.iter().filter(|object| controller(object) == Some(owner.as_str())).map(uid).collect(), found)
             }
         };

@@ -40,14 +40,7 @@ impl Cluster {
     /// What the API server itself says (a `Status`): [`ErrorKind::Forbidden`], [`ErrorKind::NotFound`],
     /// [`ErrorKind::ConnectionRefused`]. An application that answers with a `Status` object of its own and the same
     /// code cannot be told from it.
-    pub async fn proxy_http(
-        &self,
-        namespace: &str,
-        target: &ProxyTo,
-        request: Request<Bytes>,
-        timeout: Duration,
-        limit: usize,
-    ) -> Result<HttpAnswer, Error> {
+    pub async fn proxy_http(&self, namespace: &str, target: &ProxyTo, request: Request<Bytes>, timeout: Duration, limit: usize) -> Result<HttpAnswer, Error> {
         if request.headers().contains_key(http::header::AUTHORIZATION) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -62,18 +55,11 @@ impl Cluster {
         check_name("namespace", namespace)?;
         let scheme = if request.uri().scheme_str() == Some("https") { "https:" } else { "" };
         let rest = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let path = format!(
-            "/api/v1/namespaces/{}/{plural}/{scheme}{}:{}/proxy{rest}",
-            encode(namespace),
-            encode(name),
-            encode(&port)
-        );
+        let path = format!("/api/v1/namespaces/{}/{plural}/{scheme}{}:{}/proxy{rest}", encode(namespace), encode(name), encode(&port));
         let shown = format!("{plural}/{name}:{port} in namespace {namespace}");
         let doing = self.doing("proxy", format!("{} to {shown}", request.method()));
         let (mut parts, body) = request.into_parts();
-        parts.uri = path
-            .parse()
-            .map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
+        parts.uri = path.parse().map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
         parts.headers.remove(http::header::HOST);
         let request = Request::from_parts(parts, Body::from(body));
         let exchange = async {
@@ -127,13 +113,7 @@ mod tests {
             (503, "<html>", None),
         ];
         for (status, body, expected) in cases {
-            let answer = HttpAnswer {
-                status,
-                headers: BTreeMap::new(),
-                body: Bytes::from(body),
-                truncated: false,
-                elapsed: Duration::ZERO,
-            };
+            let answer = HttpAnswer { status, headers: BTreeMap::new(), body: Bytes::from(body), truncated: false, elapsed: Duration::ZERO };
             let found = own_error(&answer);
             assert_eq!(found.is_some(), expected.is_some(), "{status} {body}");
             assert!(found.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{status} {body}");

@@ -102,12 +102,7 @@ impl Cluster {
         Ok(items)
     }
 
-    pub(super) async fn list_all(
-        &self,
-        resource: &Resource,
-        namespace: Option<&str>,
-        selection: &Selection,
-    ) -> Result<Listed, Error> {
+    pub(super) async fn list_all(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection) -> Result<Listed, Error> {
         let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
         match self.list_pages(&doing, resource, namespace, selection, Some(PAGE)).await {
             // The continue token outlived the history of the server: take it all at once.

@@ -81,16 +81,11 @@ async fn reads_a_real_cluster() {
     assert!(cut.truncated && cut.text.len() <= 300 && cut.text.ends_with('\n'), "{cut:?}");
 
     let curl = argv(&["curl", "-s", "http://localhost:8080/health"]);
-    let executed = timed("3 exec curl", || {
-        join_all(names.iter().map(|name| cluster.exec(NAMESPACE, name, None, &curl, None, TIMEOUT, 1 << 20)))
-    })
-    .await;
+    let executed = timed("3 exec curl", || join_all(names.iter().map(|name| cluster.exec(NAMESPACE, name, None, &curl, None, TIMEOUT, 1 << 20)))).await;
     assert!(executed.iter().all(|done| done.as_ref().is_ok_and(|done| done.exit == Exit::Code(0) && !done.stdout.is_empty())));
 
-    let answers = timed("3 forward GET", || {
-        join_all(names.iter().map(|name| cluster.forward_http(NAMESPACE, name, 8080, get("/health"), TIMEOUT, 1 << 20)))
-    })
-    .await;
+    let answers =
+        timed("3 forward GET", || join_all(names.iter().map(|name| cluster.forward_http(NAMESPACE, name, 8080, get("/health"), TIMEOUT, 1 << 20)))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)), "{answers:?}");
     let answers = timed("3 proxy GET", || {
         join_all(names.iter().map(|name| {

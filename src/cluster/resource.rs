@@ -34,11 +34,7 @@ impl Resource {
 
     /// The path of the collection; of all namespaces when none is given.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() {
-            format!("/api/{}", self.version)
-        } else {
-            format!("/apis/{}/{}", self.group, self.version)
-        };
+        let root = if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
         match namespace.filter(|_| self.namespaced) {
             Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), self.plural),
             None => format!("{root}/{}", self.plural),
@@ -88,11 +84,7 @@ fn parse(text: &str) -> Asked {
             Some((group, version)) => (group, version),
             None => ("", place),
         };
-        return Asked {
-            name: name.to_ascii_lowercase(),
-            group: Some(group.to_ascii_lowercase()),
-            version: Some(version.to_ascii_lowercase()),
-        };
+        return Asked { name: name.to_ascii_lowercase(), group: Some(group.to_ascii_lowercase()), version: Some(version.to_ascii_lowercase()) };
     }
     let Some((name, rest)) = text.split_once('.') else {
         return Asked { name: text.to_ascii_lowercase(), group: None, version: None };
@@ -150,14 +142,7 @@ const BUILTIN: &[(&str, &str, &str, &str, bool, &str)] = &[
     ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, "pc"),
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false, "crd crds"),
     ("apiregistration.k8s.io", "v1", "APIService", "apiservices", false, ""),
-    (
-        "admissionregistration.k8s.io",
-        "v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        false,
-        "",
-    ),
+    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false, ""),
     ("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", false, ""),
 ];
 
@@ -218,11 +203,7 @@ impl Cluster {
             return Ok(resource);
         }
         let near = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) };
-        let broken = if served.broken.is_empty() {
-            String::new()
-        } else {
-            format!(" (these API groups did not answer: {})", served.broken.join(", "))
-        };
+        let broken = if served.broken.is_empty() { String::new() } else { format!(" (these API groups did not answer: {})", served.broken.join(", ")) };
         let server = self.target().server;
         Err(Error::new(ErrorKind::Unsupported, format!("{server} has no kind {kind:?}{near}{broken}")))
     }

@@ -282,12 +282,8 @@ async fn finds_the_pods_of_a_deployment_by_their_owners() {
                "status": {"phase": if name == "done" { "Succeeded" } else { "Running" }}})
     };
     let (cluster, requests) = serve(move |_, request| match request.uri().path() {
-        "/apis/apps/v1/namespaces/shop/deployments/web" => {
-            reply(json!({"metadata": {"uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}}))
-        }
-        "/apis/apps/v1/namespaces/shop/replicasets" => {
-            reply(json!({"items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]}))
-        }
+        "/apis/apps/v1/namespaces/shop/deployments/web" => reply(json!({"metadata": {"uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}})),
+        "/apis/apps/v1/namespaces/shop/replicasets" => reply(json!({"items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]})),
         _ => reply(json!({"items": [
             owned("z", "1", "r1"), owned("a", "2", "r1"), owned("foreign", "3", "r2"), owned("done", "4", "r1")]})),
     })
@@ -453,10 +449,7 @@ async fn a_forward_to_a_closed_port_says_so_without_another_try() {
     .await;
     let error = cluster.forward_http("shop", "p", 8080, get_health(), TIMEOUT, 100).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ConnectionRefused, "{error}");
-    assert_eq!(
-        error.message,
-        "nothing listens at pod shop/p:8080: dial tcp4 127.0.0.1:8080: connect: connection refused"
-    );
+    assert_eq!(error.message, "nothing listens at pod shop/p:8080: dial tcp4 127.0.0.1:8080: connect: connection refused");
     assert_eq!(requests.all().len(), 1);
     let error = cluster.forward_connect("shop", "p", 8080).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ConnectionRefused, "{error}");

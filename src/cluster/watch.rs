@@ -111,11 +111,7 @@ impl Cluster {
                 let error = watch.last_error.unwrap_or_else(|| watch.doing.timed_out(started.elapsed()));
                 Err(WaitError::Failed(Box::new(error)))
             }
-            Err(_) => Err(WaitError::Timeout {
-                last: watch.objects,
-                waited: started.elapsed(),
-                last_error: watch.last_error.map(Box::new),
-            }),
+            Err(_) => Err(WaitError::Timeout { last: watch.objects, waited: started.elapsed(), last_error: watch.last_error.map(Box::new) }),
         }
     }
 }
@@ -188,10 +184,7 @@ impl<F> Watch<'_, F> {
         parameters.push(("timeoutSeconds", seconds.to_string()));
         let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
         // Compressed watches arrive late.
-        let request = Request::get(path)
-            .header(http::header::ACCEPT, "application/json")
-            .header(http::header::ACCEPT_ENCODING, "identity")
-            .body(Body::empty());
+        let request = Request::get(path).header(http::header::ACCEPT, "application/json").header(http::header::ACCEPT_ENCODING, "identity").body(Body::empty());
         let limit = self.cluster.request_timeout();
         let response = match timeout(limit, self.cluster.send(&self.doing, request)).await {
             Ok(Ok(response)) => response,

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 /// Every diagnostic with its excerpt, in the given order, an empty line between two. `width` is that of the terminal, in columns.
 pub fn render(diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(width);
-    let texts: Vec<String> =
-        diagnostics.iter().map(|diagnostic| renderer.render(&[group(diagnostic)]) + "\n").collect();
+    let texts: Vec<String> = diagnostics.iter().map(|diagnostic| renderer.render(&[group(diagnostic)]) + "\n").collect();
     texts.join("\n")
 }
 

@@ -39,9 +39,7 @@ fn several_places_help_and_none() {
 #[test]
 fn colour_and_hostile_text() {
     let hostile: Arc<str> = "a: \u{1b}[31mred\u{7}\tüé\n".into();
-    let diagnostic = Diagnostic::error("RB0001", "bad \u{1b}[2J text", Some("x".into()), hostile)
-        .with_label(3..6, "\u{1b}[2J")
-        .with_note("\u{1b}[2J");
+    let diagnostic = Diagnostic::error("RB0001", "bad \u{1b}[2J text", Some("x".into()), hostile).with_label(3..6, "\u{1b}[2J").with_note("\u{1b}[2J");
     let plain = render(std::slice::from_ref(&diagnostic), false, 80);
     assert!(!plain.contains('\u{1b}') && !plain.contains('\u{7}'), "{plain:?}");
     let styled = render(&[diagnostic], true, 80);
@@ -63,14 +61,7 @@ fn as_data() {
 #[test]
 fn nearest_names() {
     let fields = ["kind", "name", "selector", "fields", "namespace"];
-    let table = [
-        ("selecter", Some("selector")),
-        ("Name", Some("name")),
-        ("knid", Some("kind")),
-        ("field", Some("fields")),
-        ("zzz", None),
-        ("", None),
-    ];
+    let table = [("selecter", Some("selector")), ("Name", Some("name")), ("knid", Some("kind")), ("field", Some("fields")), ("zzz", None), ("", None)];
     for (word, expected) in table {
         assert_eq!(nearest(word, fields), expected, "{word}");
     }

@@ -90,10 +90,7 @@ impl Catalogue {
     /// # Errors
     /// When there is none of this name, or it has faults.
     pub fn load(&self, name: &str) -> Result<Arc<Runbook>, CatalogueError> {
-        let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown {
-            name: name.to_owned(),
-            near: self.suggest(name).map(str::to_owned),
-        })?;
+        let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown { name: name.to_owned(), near: self.suggest(name).map(str::to_owned) })?;
         let text = match &listed.path {
             Some(path) => read(path)?,
             None => EMBEDDED.get_file(listed.file.trim_start_matches("runbooks/")).and_then(|file| file.contents_utf8()).unwrap_or_default().to_owned(),
@@ -160,7 +157,9 @@ impl Catalogue {
                 Err(CatalogueError::Unknown { .. }) => {
                     fault(span, format!("a runbook that does not exist: `{}`", run.runbook), self.did_you_mean(&run.runbook));
                 }
-                Err(CatalogueError::Invalid { .. }) => fault(span, format!("the called runbook `{}` has errors", run.runbook), "see `runbook check`".to_owned()),
+                Err(CatalogueError::Invalid { .. }) => {
+                    fault(span, format!("the called runbook `{}` has errors", run.runbook), "see `runbook check`".to_owned())
+                }
                 Ok(called) => {
                     for key in run.with.keys().filter(|key| !called.params.contains_key(*key)) {
                         let label = match nearest(key, called.params.keys().map(String::as_str)) {

@@ -1,7 +1,7 @@
 //! Values with templates in them, to be rendered when the run knows more.
 
-use super::deserialize::has_template;
 use super::check::Use;
+use super::deserialize::has_template;
 use super::node::{Fault, Kind, Node};
 use crate::expression::{self, EvalError, Reference, Template};
 use serde_json::{Map, Value};
@@ -31,7 +31,12 @@ impl Deferred {
                         Self::Template(template)
                     }
                     Err(error) => {
-                        faults.push(Fault::new("RB0202", node.locate(source, &error.range), format!("template: {}", error.message), error.help.unwrap_or_default()));
+                        faults.push(Fault::new(
+                            "RB0202",
+                            node.locate(source, &error.range),
+                            format!("template: {}", error.message),
+                            error.help.unwrap_or_default(),
+                        ));
                         Self::Known(Value::Null)
                     }
                 }
@@ -39,9 +44,7 @@ impl Deferred {
             Kind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => Self::Known(Value::String(text.clone())),
             Kind::Scalar { value, .. } => Self::Known(value.clone()),
             Kind::List(items) => Self::List(items.iter().map(|item| Self::compile(item, source, jq, faults, uses)).collect()),
-            Kind::Map(entries) => {
-                Self::Map(entries.iter().map(|entry| (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))).collect())
-            }
+            Kind::Map(entries) => Self::Map(entries.iter().map(|entry| (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))).collect()),
         }
     }
 

@@ -147,7 +147,12 @@ struct Lower<'a> {
 impl Lower<'_> {
     fn runbook(&mut self, name: &str, file: &str, root: &Node) -> Option<Runbook> {
         if root.entries().is_none() {
-            self.faults.push(Fault::new("RB0101", root.span.clone(), format!("a runbook is a mapping, this is {}", root.describe()), "begin with `runbook: v1`"));
+            self.faults.push(Fault::new(
+                "RB0101",
+                root.span.clone(),
+                format!("a runbook is a mapping, this is {}", root.describe()),
+                "begin with `runbook: v1`",
+            ));
             return None;
         }
         let header: Option<Header> = self.read(root);
@@ -221,7 +226,12 @@ impl Lower<'_> {
                 Vec::new()
             }
             Kind::Map(_) | Kind::Scalar { .. } => {
-                self.faults.push(Fault::new("RB0104", node.span.clone(), format!("`{what}` is a list of steps, this is {}", node.describe()), "expected a list"));
+                self.faults.push(Fault::new(
+                    "RB0104",
+                    node.span.clone(),
+                    format!("`{what}` is a list of steps, this is {}", node.describe()),
+                    "expected a list",
+                ));
                 Vec::new()
             }
         }
@@ -306,7 +316,12 @@ impl Lower<'_> {
             (several, _) => {
                 let names: Vec<_> = several.iter().chain(&group).map(|entry| format!("`{}`", entry.key)).collect();
                 let at = several.last().map_or(node.span.clone(), |entry| entry.key_span.clone());
-                self.faults.push(Fault::new("RB0103", at, format!("two actions in one step: {}", names.join(" and ")), "one step does one thing: make this a step of its own"));
+                self.faults.push(Fault::new(
+                    "RB0103",
+                    at,
+                    format!("two actions in one step: {}", names.join(" and ")),
+                    "one step does one thing: make this a step of its own",
+                ));
                 None
             }
         }
@@ -337,7 +352,8 @@ impl Lower<'_> {
 
     /// The action as it is with the defaults of the parameters, if it needs nothing else; or what is wrong with it then.
     fn with_defaults(&self, verb: &str, arguments: &Deferred) -> Option<Result<Action, String>> {
-        let known = |reference: &&expression::Reference| reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name));
+        let known =
+            |reference: &&expression::Reference| reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name));
         if !arguments.references().iter().all(known) {
             return None;
         }
@@ -370,7 +386,12 @@ impl Lower<'_> {
         };
         let remedy = node.get("remedy");
         if let Some(remedy) = remedy.filter(|remedy| remedy.get("run").is_none() && remedy.get("text").is_none()) {
-            self.faults.push(Fault::new("RB0104", remedy.span.clone(), "a remedy is `run` (a runbook, with parameters in `with`) or `text`", "neither `run` nor `text`"));
+            self.faults.push(Fault::new(
+                "RB0104",
+                remedy.span.clone(),
+                "a remedy is `run` (a runbook, with parameters in `with`) or `text`",
+                "neither `run` nor `text`",
+            ));
         }
         let mut part = |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
         let (run, with, text) = (part("run"), part("with"), part("text"));
@@ -387,7 +408,6 @@ impl Lower<'_> {
         for (expect, item) in fields.iter().zip(items) {
             match expression::compile_expectation(expect, VARIABLES) {
                 Ok(expectation) => {
-                    
                     for field in ["that", "all", "any", "none", "same", "of", "over"] {
                         let jq = item.get(field).and_then(|node| self.jq(node));
                         if let Some(node) = item.get(field).filter(|_| jq.is_some_and(|jq| jq.is_constant() && field != "over")) {

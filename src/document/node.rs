@@ -255,7 +255,9 @@ impl<'a> Builder<'a> {
             let value = self.node(event, at, depth + 1)?;
             end = value.span.end.max(key.span.end);
             let Kind::Scalar { text, .. } = key.kind else {
-                self.faults.push(template_fault(&key_span, self.source).unwrap_or_else(|| Fault::new("RB0002", key_span, "a key that is not a string", "write a name")));
+                self.faults.push(
+                    template_fault(&key_span, self.source).unwrap_or_else(|| Fault::new("RB0002", key_span, "a key that is not a string", "write a name")),
+                );
                 continue;
             };
             if let Some(first) = entries.iter().find(|entry| entry.key == text) {
@@ -326,7 +328,12 @@ fn number(text: &str) -> Option<Number> {
         return None;
     }
     let plain = text.strip_prefix('+').unwrap_or(text);
-    plain.parse::<i64>().map(Number::from).ok().or_else(|| plain.parse::<u64>().map(Number::from).ok()).or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64))
+    plain
+        .parse::<i64>()
+        .map(Number::from)
+        .ok()
+        .or_else(|| plain.parse::<u64>().map(Number::from).ok())
+        .or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64))
 }
 
 fn bytes(span: &Span, source: &str) -> Range<usize> {
@@ -343,7 +350,10 @@ mod tests {
     #[test]
     fn scalars_follow_the_core_schema() {
         let text = "a: 1\nb: -2.5\nc: true\nd: null\ne: '1'\nf: v1.0.68\ng: 15m\nh: 1e3\ni: 0x1F\nj: 1.0.68\nk: 'yes'\n";
-        assert_eq!(parse(text).unwrap().to_value(), json!({"a": 1, "b": -2.5, "c": true, "d": null, "e": "1", "f": "v1.0.68", "g": "15m", "h": 1000.0, "i": 31, "j": "1.0.68", "k": "yes"}));
+        assert_eq!(
+            parse(text).unwrap().to_value(),
+            json!({"a": 1, "b": -2.5, "c": true, "d": null, "e": "1", "f": "v1.0.68", "g": "15m", "h": 1000.0, "i": 31, "j": "1.0.68", "k": "yes"})
+        );
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Run {
     /// An action with its expectations.
     pub(super) async fn action(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
         let Body::Action { verb, arguments, program, .. } = &step.body else { return Ok(Outcome::Passed) };
-        let needed = arguments.references().into_iter().chain(program.iter().flat_map(Jq::references)).chain(step.expect.iter().flat_map(Expectation::references));
+        let needed =
+            arguments.references().into_iter().chain(program.iter().flat_map(Jq::references)).chain(step.expect.iter().flat_map(Expectation::references));
         if let Some(reason) = scope.blank(needed) {
             return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
         }
@@ -183,7 +184,11 @@ impl Run {
             (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
                 Some(reason) => (Outcome::Error, reason, output.summary),
                 None => {
-                    let summary = if output.summary.is_empty() { expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default() } else { output.summary };
+                    let summary = if output.summary.is_empty() {
+                        expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default()
+                    } else {
+                        output.summary
+                    };
                     (Outcome::Passed, String::new(), summary)
                 }
             },
@@ -208,7 +213,8 @@ impl Run {
         let inner = scope.called(called, params, namespace.unwrap_or_else(|| scope.namespace.clone()), path, step.severity);
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
-        let causes: Vec<_> = conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| finding).collect();
+        let causes: Vec<_> =
+            conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| finding).collect();
         let counted = inner.runbook.steps.iter().chain(&inner.runbook.always).filter(|child| child.severity == crate::event::Severity::Critical);
         let mut outcome = worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
         if causes.iter().any(|finding| finding.severity == crate::event::Severity::Critical) {

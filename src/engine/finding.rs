@@ -69,7 +69,8 @@ impl Run {
     }
 
     fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
-        let ids: BTreeSet<&str> = when.references().iter().filter(|reference| reference.root == "steps").filter_map(|reference| reference.name.as_deref()).collect();
+        let ids: BTreeSet<&str> =
+            when.references().iter().filter(|reference| reference.root == "steps").filter_map(|reference| reference.name.as_deref()).collect();
         for id in ids {
             match scope.result(id) {
                 Some(result) if result.outcome.is_judged() => {}
@@ -88,11 +89,17 @@ impl Run {
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
         let text = |deferred: &Deferred| self.clean(&deferred.render_text(&scope.context_for(deferred)).unwrap_or_else(|error| format!("[{error}]")));
         let run = finding.run.as_ref().map(text);
-        let with = finding.with.as_ref().and_then(|with| with.render(&scope.context_for(with)).ok()).and_then(|with| with.as_object().cloned()).unwrap_or_default();
+        let with =
+            finding.with.as_ref().and_then(|with| with.render(&scope.context_for(with)).ok()).and_then(|with| with.as_object().cloned()).unwrap_or_default();
         let command = run.as_ref().map(|name| self.clean(&command_line(name, &with, self.plan.neighbours.get(name), &self.invocation)));
         let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
         let mut seen = BTreeSet::new();
-        let steps = finding.when.iter().flat_map(Jq::references).filter(|reference| reference.root == "steps").filter_map(|reference| scope.result(reference.name.as_deref()?));
+        let steps = finding
+            .when
+            .iter()
+            .flat_map(Jq::references)
+            .filter(|reference| reference.root == "steps")
+            .filter_map(|reference| scope.result(reference.name.as_deref()?));
         FindingConcluded {
             id: finding.id.clone(),
             severity: finding.severity,

@@ -31,7 +31,8 @@ impl Run {
         }
         let results: Vec<_> = group.children().filter_map(|child| Some((child.id.clone(), inner.result(&child.id)?))).collect();
         let passed = results.iter().filter(|(_, result)| result.outcome.is_good()).count();
-        let output: Map<String, Value> = results.iter().map(|(id, result)| (id.clone(), json!({"outcome": result.outcome.as_str(), "output": *result.output}))).collect();
+        let output: Map<String, Value> =
+            results.iter().map(|(id, result)| (id.clone(), json!({"outcome": result.outcome.as_str(), "output": *result.output}))).collect();
         let ended = Ended {
             outcome,
             summary: format!("{passed} of {}", results.len()),
@@ -45,9 +46,8 @@ impl Run {
 
     /// The steps of a parallel group, as many at a time as it says. All of them are done, whatever comes of one.
     async fn side_by_side(&self, scope: &Scope, group: &Group) -> Result<bool, EngineError> {
-        let branches: Vec<_> = group.steps.iter().map(|child| async move {
-            if self.halted(scope) { Ok(Outcome::Cancelled) } else { self.step(scope, child).await }
-        }).collect();
+        let branches: Vec<_> =
+            group.steps.iter().map(|child| async move { if self.halted(scope) { Ok(Outcome::Cancelled) } else { self.step(scope, child).await } }).collect();
         let outcomes: Vec<Outcome> = stream::iter(branches).buffer_unordered(group.parallel).try_collect().await?;
         Ok(outcomes.into_iter().all(|outcome| outcome.is_good() || outcome == Outcome::Skipped))
     }

@@ -22,7 +22,8 @@ use crate::action::Prompt;
 use crate::cluster::{self, Cluster};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted,
+    Target, Verdict,
 };
 use crate::plan::{Invocation, Plan};
 use crate::secret::Masker;

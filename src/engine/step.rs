@@ -110,7 +110,9 @@ impl Run {
         let begun = self.begin(scope, step, path)?;
         let items = match self.items(scope, list) {
             Ok(items) => items,
-            Err((outcome, reason)) => return self.end(scope, step, path, begun, Ended::without_output(outcome, format!("its `for_each` cannot be judged: {reason}"))),
+            Err((outcome, reason)) => {
+                return self.end(scope, step, path, begun, Ended::without_output(outcome, format!("its `for_each` cannot be judged: {reason}")));
+            }
         };
         let (mut outcomes, mut output) = (Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Records for tests: a run told step by step.
 
 use crate::event::{
-    Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, Outcome, PlannedStep, Record, RunFinished,
-    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, Outcome, PlannedStep, Record, RunFinished, RunResumed, RunStarted, Severity,
+    StepFinished, StepStarted, Target, Verdict,
 };
 use crate::expression::{JudgedItem, Judgement, Truth};
 use jiff::{Timestamp, ToSpan};
@@ -24,11 +24,7 @@ impl Story {
             title: "TA Bot generates no signals".into(),
             digest: "sha256:00".into(),
             mode,
-            target: Target {
-                context: Some("prod-eu".into()),
-                namespace: Some("petrosa-apps".into()),
-                ..Target::default()
-            },
+            target: Target { context: Some("prod-eu".into()), namespace: Some("petrosa-apps".into()), ..Target::default() },
             params: Map::new(),
             steps: steps
                 .iter()
@@ -67,8 +63,7 @@ impl Story {
     }
 
     pub(crate) fn done(&mut self, finished: StepFinished) -> &mut Self {
-        let begun =
-            StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
+        let begun = StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
         self.push(Event::StepStarted(begun)).end(finished)
     }
 
@@ -173,11 +168,7 @@ pub(crate) fn diagnosis() -> Story {
             ("pod/petrosa-ta-bot-7d9f8b6c5d-zz81p", json!({"is_leader": false, "leader_id": null})),
         ],
     );
-    let leader = Judgement {
-        reason: "0 of 3, want 1".into(),
-        message: Some("exactly one pod must hold the leader lease".into()),
-        ..leader
-    };
+    let leader = Judgement { reason: "0 of 3, want 1".into(), message: Some("exactly one pod must hold the leader lease".into()), ..leader };
     let passing = judged(".status == \"True\"", Truth::True, json!(true), json!(true), &[]);
     let pods = StepFinished {
         expectations: vec![passing],

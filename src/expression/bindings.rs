@@ -31,10 +31,7 @@ impl Bindings {
 
     /// Binds `name` (without `$`), replacing an earlier value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) {
-        let bound = Bound {
-            value: value.into(),
-            converted: OnceLock::new(),
-        };
+        let bound = Bound { value: value.into(), converted: OnceLock::new() };
         self.values.insert(name.into(), Arc::new(bound));
     }
 

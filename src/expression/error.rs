@@ -17,11 +17,7 @@ pub struct CompileError {
 
 impl CompileError {
     pub(super) fn new(message: impl Into<String>, range: Range<usize>) -> Self {
-        Self {
-            message: message.into(),
-            range,
-            help: None,
-        }
+        Self { message: message.into(), range, help: None }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -42,10 +38,7 @@ pub struct EvalError {
 
 impl EvalError {
     pub(super) fn new(kind: EvalErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            kind,
-        }
+        Self { message: message.into(), kind }
     }
 }
 
@@ -80,9 +73,6 @@ pub struct Budget {
 impl Default for Budget {
     /// Enough for lists of ten thousand pods, and still stopped within seconds.
     fn default() -> Self {
-        Self {
-            fuel: 5_000_000,
-            deadline: Duration::from_secs(10),
-        }
+        Self { fuel: 5_000_000, deadline: Duration::from_secs(10) }
     }
 }

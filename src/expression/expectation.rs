@@ -122,13 +122,8 @@ pub struct JudgedItem {
 pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation, (String, CompileError)> {
     let at = |field: &str, message: String| (field.to_owned(), CompileError::new(message, 0..0));
     let mut given = Vec::new();
-    let conditions = [
-        ("that", Rule::That, &e.that),
-        ("all", Rule::All, &e.all),
-        ("any", Rule::Any, &e.any),
-        ("none", Rule::None, &e.none),
-        ("same", Rule::Same, &e.same),
-    ];
+    let conditions =
+        [("that", Rule::That, &e.that), ("all", Rule::All, &e.all), ("any", Rule::Any, &e.any), ("none", Rule::None, &e.none), ("same", Rule::Same, &e.same)];
     for (field, rule, source) in conditions {
         if let Some(source) = source {
             given.push((field, rule, Some(source)));
@@ -165,13 +160,7 @@ pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation
         return Err((field.to_owned(), error.help("refer to the output with `.` or to a variable")));
     }
     let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
-    Ok(Expectation {
-        rule,
-        condition,
-        over,
-        message: e.message.clone(),
-        variables: variables.iter().map(|name| (*name).to_owned()).collect(),
-    })
+    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables: variables.iter().map(|name| (*name).to_owned()).collect() })
 }
 
 impl Expectation {
@@ -198,8 +187,7 @@ impl Expectation {
     /// Judges the output of a step. The budget is for the whole judgement.
     pub fn judge(&self, output: &Value, bindings: &Bindings, budget: Budget) -> Judgement {
         let (this, bindings) = (self.clone(), bindings.clone());
-        let judged = to_val(output)
-            .and_then(|input| metered(budget, move |meter| this.judge_within(input, &bindings, meter)));
+        let judged = to_val(output).and_then(|input| metered(budget, move |meter| this.judge_within(input, &bindings, meter)));
         let mut judgement = judged.unwrap_or_else(|error| Judgement {
             that: String::new(),
             outcome: Truth::Error,
@@ -227,12 +215,7 @@ impl Expectation {
     }
 
     fn judge_within(&self, input: Val, bindings: &Bindings, meter: &Meter) -> Result<Judgement, EvalError> {
-        let run = Run {
-            expectation: self,
-            bindings,
-            meter,
-            explainer: OnceCell::new(),
-        };
+        let run = Run { expectation: self, bindings, meter, explainer: OnceCell::new() };
         if self.rule == Rule::That {
             return run.that(input);
         }
@@ -258,15 +241,7 @@ type Known<T> = Result<T, String>;
 
 impl Run<'_> {
     fn judgement(&self, outcome: Truth, actual: Value, reason: String) -> Judgement {
-        Judgement {
-            that: String::new(),
-            outcome,
-            expected: self.expectation.wanted(),
-            actual,
-            items: Vec::new(),
-            reason,
-            message: None,
-        }
+        Judgement { that: String::new(), outcome, expected: self.expectation.wanted(), actual, items: Vec::new(), reason, message: None }
     }
 
     /// The one value of the condition for an input; the end of the budget ends the judgement.
@@ -278,9 +253,7 @@ impl Run<'_> {
     }
 
     fn explain(&self, input: &Val) -> explain::Explanation {
-        let explainer = self.explainer.get_or_init(|| {
-            Explainer::new(self.expectation.condition.source(), &self.expectation.variables)
-        });
+        let explainer = self.explainer.get_or_init(|| Explainer::new(self.expectation.condition.source(), &self.expectation.variables));
         explainer.explain(input, self.bindings, self.meter)
     }
 
@@ -325,11 +298,7 @@ impl Run<'_> {
     }
 
     /// What an expression says of every item. An item that is itself an error is one here, too.
-    fn each<T>(
-        &self,
-        items: &[Val],
-        read: impl Fn(&Jq, &Value) -> Result<T, EvalError>,
-    ) -> Result<Vec<Known<T>>, EvalError> {
+    fn each<T>(&self, items: &[Val], read: impl Fn(&Jq, &Value) -> Result<T, EvalError>) -> Result<Vec<Known<T>>, EvalError> {
         let jq = &self.expectation.condition;
         let mut known = Vec::with_capacity(items.len());
         for item in items {
@@ -455,31 +424,32 @@ impl Run<'_> {
         let common = groups.first().map(|(value, _)| value.clone());
         if groups.len() > 1 {
             let values: Vec<Value> = groups.iter().map(|(value, _)| value.clone()).collect();
-            let words: Vec<String> = groups.iter().take(4).map(|(value, members)| match members[..] {
-                [only] => format!("{} ({})", plain(value), name(only)),
-                _ => format!("{} ({} of {})", plain(value), members.len(), items.len()),
-            }).collect();
+            let words: Vec<String> = groups
+                .iter()
+                .take(4)
+                .map(|(value, members)| match members[..] {
+                    [only] => format!("{} ({})", plain(value), name(only)),
+                    _ => format!("{} ({} of {})", plain(value), members.len(), items.len()),
+                })
+                .collect();
             let more = if groups.len() > 4 { ", …" } else { "" };
             let reason = format!("{} different values: {}{more}", groups.len(), words.join(", "));
             let mut judgement = self.judgement(Truth::False, capped(Value::Array(values)), reason);
             judgement.expected = capped(common.unwrap_or_default());
-            let mut others: Vec<(usize, &Value)> = groups.iter().skip(1)
-                .flat_map(|(value, members)| members.iter().map(move |index| (*index, value)))
-                .collect();
+            let mut others: Vec<(usize, &Value)> =
+                groups.iter().skip(1).flat_map(|(value, members)| members.iter().map(move |index| (*index, value))).collect();
             others.sort_by_key(|(index, _)| *index);
-            judgement.items = others.into_iter()
-                .map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()) })
-                .collect();
+            judgement.items = others.into_iter().map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()) }).collect();
             return Ok(judgement);
         }
-        let errors: Vec<JudgedItem> = known.iter().enumerate()
+        let errors: Vec<JudgedItem> = known
+            .iter()
+            .enumerate()
             .filter_map(|(index, known)| known.as_ref().err().map(|why| (index, why)))
             .map(|(index, why)| JudgedItem { name: name(index), value: Value::String(format!("error: {why}")) })
             .collect();
         let actual = capped(common.unwrap_or_default());
-        if let Some(first) = known.iter().enumerate().find_map(|(index, known)| {
-            known.as_ref().err().map(|why| format!("{}: {why}", name(index)))
-        }) {
+        if let Some(first) = known.iter().enumerate().find_map(|(index, known)| known.as_ref().err().map(|why| format!("{}: {why}", name(index)))) {
             let mut judgement = self.judgement(Truth::Error, actual, first);
             judgement.items = errors;
             return Ok(judgement);

@@ -59,11 +59,7 @@ impl Explainer {
     /// The values behind a false condition for an input.
     pub(super) fn explain(&self, input: &Val, bindings: &Bindings, meter: &Meter) -> Explanation {
         let run = Run { input, bindings, meter };
-        run.part(&self.root).unwrap_or_else(|| Explanation {
-            expected: Value::Bool(true),
-            actual: Value::Bool(false),
-            reason: "false, want true".to_owned(),
-        })
+        run.part(&self.root).unwrap_or_else(|| Explanation { expected: Value::Bool(true), actual: Value::Bool(false), reason: "false, want true".to_owned() })
     }
 }
 
@@ -75,10 +71,7 @@ struct Builder<'s, 'g> {
 impl<'s> Builder<'s, '_> {
     /// The program `prefix | term`.
     fn program(&self, prefix: &Prefix<'s>, term: Term<'s>) -> Option<Box<Program>> {
-        let whole = prefix
-            .iter()
-            .rev()
-            .fold(term, |rest, (left, pattern)| syntax::pipe(left.clone(), pattern.clone(), rest));
+        let whole = prefix.iter().rev().fold(term, |rest, (left, pattern)| syntax::pipe(left.clone(), pattern.clone(), rest));
         Program::assemble(self.source, whole, self.globals).ok().map(Box::new)
     }
 

@@ -71,20 +71,13 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled {
-            source: owned,
-            program,
-            references,
-            constant,
-        })
+        Ok(Compiled { source: owned, program, references, constant })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
         Err(CompileError::new(message, 0..source.len()))
     })?;
-    Ok(Jq {
-        compiled: Arc::new(compiled),
-    })
+    Ok(Jq { compiled: Arc::new(compiled) })
 }
 
 fn reason(lost: Lost) -> &'static str {
@@ -149,16 +142,9 @@ impl Program {
             }
         });
         let (mut defs, natives) = Library::get().select(&syntax::calls(&term));
-        let main = Def {
-            name: "_main",
-            args: Vec::new(),
-            body: term,
-        };
+        let main = Def { name: "_main", args: Vec::new(), body: term };
         let arena = Arena::default();
-        let file = File {
-            code: "_main",
-            path: (),
-        };
+        let file = File { code: "_main", path: () };
         let defs: Vec<Def<&str>> = defs.drain(..).chain([main]).collect();
         let engine = || CompileError::new("the jq engine does not accept this expression", 0..source.len());
         let modules = Loader::new(defs).load(&arena, file).map_err(|_| engine())?;
@@ -181,10 +167,7 @@ impl Program {
                 bindings.val(name).unwrap_or_else(|| Err(unbound()))
             })
             .collect();
-        let running = Running {
-            lut: &self.filter.lut,
-            meter,
-        };
+        let running = Running { lut: &self.filter.lut, meter };
         let ctx = Ctx::<Kind>::new(running, Vars::new(vars?));
         let outputs: Result<Vec<Val>, _> = self.filter.id.run((ctx, input)).map(unwrap_valr).collect();
         match (meter.tripped(), outputs) {
@@ -216,17 +199,12 @@ fn undefined(source: &str, name: &str, kind: &compile::Undefined, globals: &[Str
 }
 
 /// Runs `work` with a meter on a worker, within the budget.
-pub(super) fn metered<T: Send + 'static>(
-    budget: Budget,
-    work: impl FnOnce(&Meter) -> Result<T, EvalError> + Send + 'static,
-) -> Result<T, EvalError> {
+pub(super) fn metered<T: Send + 'static>(budget: Budget, work: impl FnOnce(&Meter) -> Result<T, EvalError> + Send + 'static) -> Result<T, EvalError> {
     let limit = budget.deadline.saturating_add(GRACE);
     worker::run(limit, move |top| work(&Meter::new(budget, top))).unwrap_or_else(|lost| {
         Err(match lost {
             Lost::Deadline => overdue(budget.deadline),
-            Lost::Panicked | Lost::Refused => {
-                EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost)))
-            }
+            Lost::Panicked | Lost::Refused => EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost))),
         })
     })
 }

@@ -107,19 +107,8 @@ impl Library {
             places.entry((def.name, def.args.len())).or_default().push(place);
         }
         let natives = natives().map(|(name, args, _)| (name, args.len()));
-        let public = places
-            .keys()
-            .copied()
-            .chain(natives)
-            .chain([("age", 0)])
-            .filter(|(name, _)| !name.starts_with('_') && !INTERNAL.contains(name))
-            .collect();
-        Self {
-            defs,
-            needs,
-            places,
-            public,
-        }
+        let public = places.keys().copied().chain(natives).chain([("age", 0)]).filter(|(name, _)| !name.starts_with('_') && !INTERNAL.contains(name)).collect();
+        Self { defs, needs, places, public }
     }
 
     /// The definitions that `calls` need, in order, and the natives among them and below.
@@ -150,10 +139,7 @@ impl Library {
         if let Some((_, why, help)) = REFUSED.iter().find(|(refused, ..)| *refused == name) {
             return Some((format!("`{name}` is not available: {why}"), Some((*help).to_owned())));
         }
-        let arities: Vec<String> = (0..10)
-            .filter(|arity| self.public.contains(&(name, *arity)))
-            .map(|arity| arity.to_string())
-            .collect();
+        let arities: Vec<String> = (0..10).filter(|arity| self.public.contains(&(name, *arity))).map(|arity| arity.to_string()).collect();
         if !arities.is_empty() {
             let message = format!("`{name}` takes {} arguments, not {arity}", arities.join(" or "));
             return Some((message, Some("arguments are separated by `;`".to_owned())));
@@ -173,11 +159,7 @@ fn is_refused(name: &str) -> bool {
 /// The most similar of the names, if one is similar enough to be meant.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let most = (name.chars().count() / 3).max(1);
-    names
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, other)| other)
+    names.map(|other| (strsim::damerau_levenshtein(name, other), other)).filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
 }
 
 /// All native filters. Those that need a guard are renamed: `extra.jq` wraps them.

@@ -54,13 +54,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(budget: Budget, top: StackTop) -> Self {
-        Self {
-            fuel: Cell::new(budget.fuel),
-            budget,
-            end: Instant::now().checked_add(budget.deadline),
-            top,
-            tripped: RefCell::new(None),
-        }
+        Self { fuel: Cell::new(budget.fuel), budget, end: Instant::now().checked_add(budget.deadline), top, tripped: RefCell::new(None) }
     }
 
     /// The error that ended this evaluation, if one did.
@@ -69,9 +63,7 @@ impl Meter {
     }
 
     pub(super) fn trip(&self, kind: EvalErrorKind, message: String) {
-        self.tripped
-            .borrow_mut()
-            .get_or_insert_with(|| EvalError::new(kind, message));
+        self.tripped.borrow_mut().get_or_insert_with(|| EvalError::new(kind, message));
     }
 
     /// Counts one step with `val` at hand; false when the evaluation is over.

@@ -13,9 +13,7 @@ type ValR = std::result::Result<Val, Error<Val>>;
 /// The text of a string value.
 pub(super) fn text(val: &Val) -> Result<&str> {
     match val {
-        Val::TStr(bytes) => {
-            std::str::from_utf8(bytes).map_err(|_| format!("{} is not valid UTF-8", shown(val)))
-        }
+        Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| format!("{} is not valid UTF-8", shown(val))),
         other => Err(format!("{} is not a string", shown(other))),
     }
 }
@@ -32,11 +30,7 @@ fn float(val: &Val) -> Result<f64> {
 
 /// An integer where there is no fraction.
 fn number(f: f64) -> Val {
-    if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 {
-        Val::from(f as isize)
-    } else {
-        Val::from(f)
-    }
+    if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 { Val::from(f as isize) } else { Val::from(f) }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -71,10 +65,7 @@ fn version(text: &str) -> Result<Version<'_>> {
 fn order(left: &Version<'_>, right: &Version<'_>) -> Ordering {
     let width = left.core.len().max(right.core.len());
     let part = |version: &Version<'_>, i: usize| version.core.get(i).copied().unwrap_or(0);
-    let core = (0..width)
-        .map(|i| part(left, i).cmp(&part(right, i)))
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal);
+    let core = (0..width).map(|i| part(left, i).cmp(&part(right, i))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
     core.then_with(|| match (left.pre.is_empty(), right.pre.is_empty()) {
         (true, true) => Ordering::Equal,
         // A release comes after its pre-releases.
@@ -101,13 +92,8 @@ fn identifiers(left: &str, right: &str) -> Ordering {
 pub(super) fn semver(text: &str) -> Result<Val> {
     let version = version(text)?;
     let part = |i: usize| Val::Num(Num::from_integral(version.core.get(i).copied().unwrap_or(0)));
-    let fields = [
-        ("major", part(0)),
-        ("minor", part(1)),
-        ("patch", part(2)),
-        ("pre", Val::from(version.pre.join("."))),
-        ("build", Val::from(version.build.to_owned())),
-    ];
+    let fields =
+        [("major", part(0)), ("minor", part(1)), ("patch", part(2)), ("pre", Val::from(version.pre.join("."))), ("build", Val::from(version.build.to_owned()))];
     let fields: Map = fields.into_iter().map(|(key, val)| (Val::utf8_str(key), val)).collect();
     Ok(Val::obj(fields))
 }
@@ -147,10 +133,7 @@ fn parse_quantity(text: &str) -> Result<f64> {
         ("P", 1e15),
         ("E", 1e18),
     ];
-    let (digits, factor) = suffixes
-        .iter()
-        .find_map(|(suffix, factor)| Some((trimmed.strip_suffix(suffix)?, *factor)))
-        .unwrap_or((trimmed, 1.0));
+    let (digits, factor) = suffixes.iter().find_map(|(suffix, factor)| Some((trimmed.strip_suffix(suffix)?, *factor))).unwrap_or((trimmed, 1.0));
     let plain = |byte: u8| byte.is_ascii_digit() || b".+-eE".contains(&byte);
     if !digits.bytes().all(plain) {
         return Err(wrong());
@@ -171,12 +154,7 @@ pub(super) fn duration(val: &Val) -> ValR {
 /// Seconds of "1h30m", "500ms", "2d", "1.5h".
 fn parse_duration(text: &str) -> Result<f64> {
     let wrong = || format!("\"{text}\" is not a duration like 90s or 1h30m");
-    let units = [
-        ("ns", 1e9),
-        ("us", 1e6),
-        ("µs", 1e6),
-        ("ms", 1e3),
-    ];
+    let units = [("ns", 1e9), ("us", 1e6), ("µs", 1e6), ("ms", 1e3)];
     let whole = [("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0), ("w", 604_800.0)];
     let trimmed = text.trim();
     let (sign, mut rest) = match trimmed.strip_prefix('-') {
@@ -206,10 +184,7 @@ fn parse_duration(text: &str) -> Result<f64> {
 
 /// `age`: the seconds between an RFC 3339 time and `$run.now`.
 pub(super) fn age(val: &Val, now: &Val) -> ValR {
-    let time = |text: &str| {
-        text.parse::<jiff::Timestamp>()
-            .map_err(|_| format!("\"{text}\" is not a time like 2026-01-31T12:00:00Z"))
-    };
+    let time = |text: &str| text.parse::<jiff::Timestamp>().map_err(|_| format!("\"{text}\" is not a time like 2026-01-31T12:00:00Z"));
     let seconds = || {
         let then = time(text(val)?)?;
         let now = text(now).map_err(|why| format!("age needs the time of the run in $run.now: {why}"))?;

@@ -304,11 +304,7 @@ pub(super) fn references(source: &str, term: &Term<'_>, globals: &[String]) -> V
 fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Reference>) {
     let mut found = |variable: &str, key: Option<&str>| {
         if globals.iter().any(|global| global == variable) {
-            out.push(Reference {
-                root: variable[1..].to_owned(),
-                name: key.map(str::to_owned),
-                range: reach(source, variable, key),
-            });
+            out.push(Reference { root: variable[1..].to_owned(), name: key.map(str::to_owned), range: reach(source, variable, key) });
         }
     };
     let skipped = match term {
@@ -368,9 +364,7 @@ pub(super) fn depends(term: &Term<'_>, globals: &[String]) -> bool {
         }),
         Term::BinOp(left, BinaryOp::Pipe(None), right) => depends(left, globals) || mentions(right, globals),
         Term::Fold(_, source, _, args) => {
-            depends(source, globals)
-                || args.first().is_none_or(|init| depends(init, globals))
-                || args.iter().skip(1).any(|arg| mentions(arg, globals))
+            depends(source, globals) || args.first().is_none_or(|init| depends(init, globals)) || args.iter().skip(1).any(|arg| mentions(arg, globals))
         }
         Term::Num(_)
         | Term::Str(..)

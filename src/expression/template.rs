@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use minijinja::machinery::ast::{CallArg, Expr, Stmt};
 use minijinja::machinery::{Span, parse, parse_expr};
-use minijinja::value::{Serde, ValueKind};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, Expression, UndefinedBehavior};
 use serde_json::Value;
 
@@ -89,23 +89,12 @@ fn environment() -> &'static Environment<'static> {
 ///
 /// A syntax error, an unknown filter, test or function, or a reference to another template.
 pub fn template(source: &str) -> Result<Template, CompileError> {
-    let done = |form, references| Template {
-        compiled: Arc::new(Compiled {
-            source: source.to_owned(),
-            form,
-            references,
-        }),
-    };
+    let done = |form, references| Template { compiled: Arc::new(Compiled { source: source.to_owned(), form, references }) };
     if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
         return Ok(done(Form::Literal, Vec::new()));
     }
     let stmt = parse(source, "<text>", environment().syntax().clone()).map_err(|error| syntax_error(source, &error))?;
-    let mut check = Check {
-        source,
-        assigned: BTreeSet::new(),
-        found: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut check = Check { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
     check.stmt(&stmt);
     if let Some(error) = check.errors.into_iter().min_by_key(|error| error.range.start) {
         return Err(error);
@@ -275,10 +264,7 @@ impl<'s> Check<'s> {
     fn args(&mut self, args: &[CallArg<'s>]) {
         for arg in args {
             match arg {
-                CallArg::Pos(expr)
-                | CallArg::Kwarg(_, expr)
-                | CallArg::PosSplat(expr)
-                | CallArg::KwargSplat(expr) => self.expr(expr),
+                CallArg::Pos(expr) | CallArg::Kwarg(_, expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => self.expr(expr),
             }
         }
     }
@@ -311,11 +297,7 @@ impl<'s> Check<'s> {
 
     fn reference(&mut self, root: &str, name: Option<&str>, range: Range<usize>) {
         if self.source.get(range.clone()).is_some() {
-            self.found.push(Reference {
-                root: root.to_owned(),
-                name: name.map(str::to_owned),
-                range,
-            });
+            self.found.push(Reference { root: root.to_owned(), name: name.map(str::to_owned), range });
         }
     }
 

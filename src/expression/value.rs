@@ -52,10 +52,7 @@ fn enter(value: &Value, depth: usize) -> Result<Val, EvalError> {
             Val::Arr(Rc::new(items?))
         }
         Value::Object(fields) => {
-            let fields: Result<Map, _> = fields
-                .iter()
-                .map(|(key, value)| Ok((Val::from(key.clone()), enter(value, depth + 1)?)))
-                .collect();
+            let fields: Result<Map, _> = fields.iter().map(|(key, value)| Ok((Val::from(key.clone()), enter(value, depth + 1)?))).collect();
             Val::obj(fields?)
         }
     })
@@ -95,8 +92,7 @@ impl Export {
             Val::Num(n) => number(n),
             Val::TStr(s) | Val::BStr(s) => Value::String(self.text(s)?),
             Val::Arr(items) => {
-                let items: Result<Vec<_>, _> =
-                    items.iter().map(|item| self.leave(item, depth + 1)).collect();
+                let items: Result<Vec<_>, _> = items.iter().map(|item| self.leave(item, depth + 1)).collect();
                 Value::Array(items?)
             }
             Val::Obj(fields) => {
@@ -145,11 +141,7 @@ struct Limited {
 
 impl Limited {
     fn new(limit: usize) -> Self {
-        Self {
-            text: Vec::new(),
-            limit,
-            cut: false,
-        }
+        Self { text: Vec::new(), limit, cut: false }
     }
 
     fn push(&mut self, bytes: &[u8]) -> bool {
@@ -168,11 +160,7 @@ impl Limited {
 
 impl io::Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.push(bytes) {
-            Ok(bytes.len())
-        } else {
-            Err(io::Error::other("cut"))
-        }
+        if self.push(bytes) { Ok(bytes.len()) } else { Err(io::Error::other("cut")) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -53,10 +53,7 @@ impl StackTop {
 }
 
 /// Runs `job` on a worker and waits for its result for at most `limit`.
-pub(super) fn run<T: Send + 'static>(
-    limit: Duration,
-    job: impl FnOnce(StackTop) -> T + Send + 'static,
-) -> Result<T, Lost> {
+pub(super) fn run<T: Send + 'static>(limit: Duration, job: impl FnOnce(StackTop) -> T + Send + 'static) -> Result<T, Lost> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let job: Job = Box::new(move |top| {
         let result = catch_unwind(AssertUnwindSafe(|| job(top)));
@@ -86,13 +83,10 @@ fn hire(mut job: Job) -> Result<(), Lost> {
     }
     let (sender, receiver) = mpsc::channel::<Job>();
     let own = sender.clone();
-    let spawned = std::thread::Builder::new()
-        .name("expression".to_owned())
-        .stack_size(STACK)
-        .spawn(move || {
-            serve(&own, &receiver);
-            WORKERS.fetch_sub(1, Ordering::Relaxed);
-        });
+    let spawned = std::thread::Builder::new().name("expression".to_owned()).stack_size(STACK).spawn(move || {
+        serve(&own, &receiver);
+        WORKERS.fetch_sub(1, Ordering::Relaxed);
+    });
     if spawned.is_err() {
         WORKERS.fetch_sub(1, Ordering::Relaxed);
         return Err(Lost::Refused);

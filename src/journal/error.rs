@@ -38,9 +38,7 @@ pub enum Error {
         run: String,
     },
     /// A line other than a torn last one is not what was written.
-    #[error(
-        "{path}:{line}: the journal is damaged: {reason}; it cannot be resumed, look at the cluster and start a new run"
-    )]
+    #[error("{path}:{line}: the journal is damaged: {reason}; it cannot be resumed, look at the cluster and start a new run")]
     Corrupt {
         /// The journal.
         path: PathBuf,

@@ -46,11 +46,7 @@ impl Journal {
         let artifacts = dir.join("artifacts");
         directory::make_dirs(&artifacts)?;
         let path = journal_path(&dir);
-        let file = directory::private()
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|source| Error::from_io("create", &path, source))?;
+        let file = directory::private().append(true).create_new(true).open(&path).map_err(|source| Error::from_io("create", &path, source))?;
         lock(&file, run, &path)?;
         sync_dir(&dir)?;
         sync_dir(&runs)?;
@@ -64,19 +60,14 @@ impl Journal {
     pub fn reopen(state_dir: &Path, run: &str) -> Result<(Vec<Record>, Self), Error> {
         let dir = run_dir(state_dir, run)?;
         let path = journal_path(&dir);
-        let mut file = directory::private()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(|source| missing(source, "open", run, &path))?;
+        let mut file = directory::private().read(true).append(true).open(&path).map_err(|source| missing(source, "open", run, &path))?;
         lock(&file, run, &path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::from_io("read", &path, source))?;
         let Scan { mut records, whole, newer } = scan(&bytes, &path)?;
         if newer {
             let header = records.first().and_then(header_of);
-            let (schema, version) =
-                header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
+            let (schema, version) = header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
             let hint = format!("it can be shown, and continued with runbook {version} or newer");
             return Err(Error::Schema { path, schema, hint });
         }
@@ -86,9 +77,7 @@ impl Journal {
         restore(&mut records, &dir)?;
         let length = whole as u64;
         if whole < bytes.len() {
-            file.set_len(length)
-                .and_then(|()| file.sync_data())
-                .map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
+            file.set_len(length).and_then(|()| file.sync_data()).map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
         }
         Ok((records, Self { run: run.to_owned(), dir, path, file, sync: true, length, stopped: false }))
     }
@@ -119,8 +108,7 @@ impl Journal {
 
     fn write(&mut self, record: &Record) -> Result<(), Error> {
         let stored = artifact::store(record, &self.dir.join("artifacts"))?;
-        let line = codec::encode(stored.as_ref().unwrap_or(record))
-            .map_err(|error| artifact::unwritable(&self.path, error))?;
+        let line = codec::encode(stored.as_ref().unwrap_or(record)).map_err(|error| artifact::unwritable(&self.path, error))?;
         self.file.write_all(line.as_bytes()).map_err(|source| Error::from_io("write", &self.path, source))?;
         if self.sync {
             self.file.sync_data().map_err(|source| Error::from_io("sync", &self.path, source))?;

@@ -55,8 +55,7 @@ pub fn short_id(run: &str) -> &str {
 /// # Errors
 /// When the directory of runs cannot be read. That it does not exist is an empty list.
 pub fn list(state_dir: &Path) -> Result<Vec<RunInfo>, Error> {
-    let mut runs: Vec<RunInfo> =
-        ids(state_dir)?.into_iter().map(|run| info(state_dir, run)).collect::<Result<_, _>>()?;
+    let mut runs: Vec<RunInfo> = ids(state_dir)?.into_iter().map(|run| info(state_dir, run)).collect::<Result<_, _>>()?;
     let key = |info: &RunInfo| info.header.as_ref().map(|header| header.started);
     runs.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| b.run.cmp(&a.run)));
     Ok(runs)

@@ -77,10 +77,7 @@ fn any_changed_byte_before_the_last_record_is_refused() {
     let without: Vec<&str> = text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
     std::fs::write(&path, without.concat()).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(
-        error.contains("journal.jsonl:2: the journal is damaged: record 3 stands where record 2 belongs"),
-        "{error}"
-    );
+    assert!(error.contains("journal.jsonl:2: the journal is damaged: record 3 stands where record 2 belongs"), "{error}");
 }
 
 #[test]
@@ -125,11 +122,7 @@ fn other_versions() {
         (header("runbook.journal/v1.2"), "ok", "continued with runbook 9.1.0"),
         (header("runbook.journal/v2"), "schema runbook.journal/v2", "schema runbook.journal/v2"),
         (header("runbook.journal/v10"), "schema runbook.journal/v10", "schema runbook.journal/v10"),
-        (
-            foreign(json!({"seq": 1, "event": "run_started", "schema": "runbook.journal/v3"})),
-            "schema runbook.journal/v3",
-            "schema runbook.journal/v3",
-        ),
+        (foreign(json!({"seq": 1, "event": "run_started", "schema": "runbook.journal/v3"})), "schema runbook.journal/v3", "schema runbook.journal/v3"),
         (
             header("runbook.journal/v1") + &foreign(json!({"seq": 2, "event": "step_slept"})),
             "unknown event `step_slept`, written by runbook 9.1.0",
@@ -255,8 +248,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((any::<String>(), inner), 0..4)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+            prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{
-    Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol,
-};
+use super::{Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol};
 
 /// What the answer depends on beside the two ends.
 #[derive(Debug, Clone, Copy)]
@@ -146,24 +144,14 @@ impl Verdict {
 /// Judges a connection by the policies of the cluster.
 #[must_use]
 pub fn evaluate(cluster: Cluster<'_>, connection: &Connection<'_>) -> Verdict {
-    let Connection {
-        source,
-        destination,
-        ..
-    } = connection;
+    let Connection { source, destination, .. } = connection;
     Verdict {
         egress: side(cluster, connection, Direction::Egress, source, destination),
         ingress: side(cluster, connection, Direction::Ingress, destination, source),
     }
 }
 
-fn side(
-    cluster: Cluster<'_>,
-    connection: &Connection<'_>,
-    direction: Direction,
-    subject: &Endpoint<'_>,
-    other: &Endpoint<'_>,
-) -> Side {
+fn side(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction, subject: &Endpoint<'_>, other: &Endpoint<'_>) -> Side {
     let Endpoint::Pod(pod) = subject else {
         return Side::Exempt(Exemption::NotAPod);
     };
@@ -181,66 +169,32 @@ fn side(
         .policies
         .iter()
         .filter(|policy| policy.reference.namespace == pod.namespace)
-        .filter(|policy| {
-            policy.directions.contains(&direction) && policy.pod_selector.matches(&pod.labels)
-        })
+        .filter(|policy| policy.directions.contains(&direction) && policy.pod_selector.matches(&pod.labels))
         .collect();
     if selecting.is_empty() {
         return Side::NotIsolated;
     }
-    let isolating = selecting
-        .iter()
-        .map(|policy| policy.reference.clone())
-        .collect();
-    match selecting
-        .iter()
-        .find_map(|policy| allowance(cluster, policy, direction, connection, other))
-    {
+    let isolating = selecting.iter().map(|policy| policy.reference.clone()).collect();
+    match selecting.iter().find_map(|policy| allowance(cluster, policy, direction, connection, other)) {
         Some(by) => Side::Allowed { isolating, by },
         None => Side::Denied { isolating },
     }
 }
 
-fn allowance(
-    cluster: Cluster<'_>,
-    policy: &NetworkPolicy,
-    direction: Direction,
-    connection: &Connection<'_>,
-    other: &Endpoint<'_>,
-) -> Option<Allowance> {
-    policy
-        .rules(direction)
-        .iter()
-        .enumerate()
-        .find_map(|(index, rule)| {
-            let peer = any(&rule.peers, |peer| {
-                peer_matches(cluster, &policy.reference.namespace, peer, other)
-            })?;
-            let port = any(&rule.ports, |port| port_matches(port, connection))?;
-            Some(Allowance {
-                policy: policy.reference.clone(),
-                rule: index,
-                peer,
-                port,
-            })
-        })
+fn allowance(cluster: Cluster<'_>, policy: &NetworkPolicy, direction: Direction, connection: &Connection<'_>, other: &Endpoint<'_>) -> Option<Allowance> {
+    policy.rules(direction).iter().enumerate().find_map(|(index, rule)| {
+        let peer = any(&rule.peers, |peer| peer_matches(cluster, &policy.reference.namespace, peer, other))?;
+        let port = any(&rule.ports, |port| port_matches(port, connection))?;
+        Some(Allowance { policy: policy.reference.clone(), rule: index, peer, port })
+    })
 }
 
 /// The first that matches; an empty list matches without naming one.
 fn any<T>(items: &[T], matches: impl Fn(&T) -> bool) -> Option<Option<usize>> {
-    if items.is_empty() {
-        Some(None)
-    } else {
-        items.iter().position(matches).map(Some)
-    }
+    if items.is_empty() { Some(None) } else { items.iter().position(matches).map(Some) }
 }
 
-fn peer_matches(
-    cluster: Cluster<'_>,
-    own_namespace: &str,
-    peer: &Peer,
-    other: &Endpoint<'_>,
-) -> bool {
+fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &Endpoint<'_>) -> bool {
     match peer {
         Peer::Block { cidr, except } => {
             let address = match other {
@@ -248,9 +202,7 @@ fn peer_matches(
                 Endpoint::Address(address) => Some(*address),
                 Endpoint::Node => None,
             };
-            address.is_some_and(|address| {
-                cidr.contains(address) && !except.iter().any(|hole| hole.contains(address))
-            })
+            address.is_some_and(|address| cidr.contains(address) && !except.iter().any(|hole| hole.contains(address)))
         }
         Peer::Selected { namespaces, pods } => {
             // selectors do not see pods in the network of the node, only addresses do
@@ -258,17 +210,10 @@ fn peer_matches(
                 return false;
             };
             let namespace = match namespaces {
-                Some(selector) => cluster
-                    .namespaces
-                    .get(&pod.namespace)
-                    .is_some_and(|labels| selector.matches(labels)),
+                Some(selector) => cluster.namespaces.get(&pod.namespace).is_some_and(|labels| selector.matches(labels)),
                 None => pod.namespace == own_namespace,
             };
-            !pod.host_network
-                && namespace
-                && pods
-                    .as_ref()
-                    .is_none_or(|selector| selector.matches(&pod.labels))
+            !pod.host_network && namespace && pods.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
         }
     }
 }
@@ -282,11 +227,9 @@ fn port_matches(rule: &PortRule, connection: &Connection<'_>) -> bool {
         (Some(PortName::Number(first)), Some(last)) => (*first..=last).contains(&connection.port),
         (Some(PortName::Number(port)), None) => *port == connection.port,
         (Some(PortName::Name(name)), _) => match connection.destination {
-            Endpoint::Pod(pod) => pod.named_ports.iter().any(|named| {
-                named.name == *name
-                    && named.port == connection.port
-                    && named.protocol == connection.protocol
-            }),
+            Endpoint::Pod(pod) => {
+                pod.named_ports.iter().any(|named| named.name == *name && named.port == connection.port && named.protocol == connection.protocol)
+            }
             Endpoint::Node | Endpoint::Address(_) => false,
         },
     }

@@ -8,13 +8,8 @@ mod policy;
 mod selector;
 
 pub use cidr::{Cidr, CidrError};
-pub use evaluate::{
-    Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate,
-};
-pub use policy::{
-    Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol,
-    Rule,
-};
+pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
+pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 
 #[cfg(test)]

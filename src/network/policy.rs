@@ -182,22 +182,11 @@ impl NetworkPolicy {
     /// # Errors
     /// The object does not have the shape of a NetworkPolicy.
     pub fn from_object(object: &Value) -> Result<Self, PolicyError> {
-        let label = || {
-            object["metadata"]["name"]
-                .as_str()
-                .unwrap_or("without a name")
-                .to_owned()
-        };
-        let document =
-            Document::deserialize(object).map_err(|error| PolicyError::Shape(label(), error))?;
+        let label = || object["metadata"]["name"].as_str().unwrap_or("without a name").to_owned();
+        let document = Document::deserialize(object).map_err(|error| PolicyError::Shape(label(), error))?;
         let spec = document.spec;
         let rules = |rules: Option<Vec<RuleDocument>>| {
-            rules
-                .unwrap_or_default()
-                .into_iter()
-                .map(rule)
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| PolicyError::Block(label(), error))
+            rules.unwrap_or_default().into_iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| PolicyError::Block(label(), error))
         };
         let (ingress, egress) = (rules(spec.ingress)?, rules(spec.egress)?);
         let directions = match spec.policy_types {
@@ -206,17 +195,8 @@ impl NetworkPolicy {
             _ if egress.is_empty() => vec![Direction::Ingress],
             _ => vec![Direction::Ingress, Direction::Egress],
         };
-        let reference = PolicyReference {
-            namespace: document.metadata.namespace,
-            name: document.metadata.name,
-        };
-        Ok(Self {
-            reference,
-            pod_selector: spec.pod_selector,
-            directions,
-            ingress,
-            egress,
-        })
+        let reference = PolicyReference { namespace: document.metadata.namespace, name: document.metadata.name };
+        Ok(Self { reference, pod_selector: spec.pod_selector, directions, ingress, egress })
     }
 
     /// The rules of one direction.
@@ -230,39 +210,15 @@ impl NetworkPolicy {
 }
 
 fn rule(document: RuleDocument) -> Result<Rule, super::CidrError> {
-    let peers = document
-        .from
-        .into_iter()
-        .chain(document.to)
-        .flatten()
-        .map(peer)
-        .collect::<Result<_, _>>()?;
-    let ports = document
-        .ports
-        .unwrap_or_default()
-        .into_iter()
-        .map(|port| PortRule {
-            protocol: port.protocol,
-            port: port.port,
-            end_port: port.end_port,
-        })
-        .collect();
+    let peers = document.from.into_iter().chain(document.to).flatten().map(peer).collect::<Result<_, _>>()?;
+    let ports =
+        document.ports.unwrap_or_default().into_iter().map(|port| PortRule { protocol: port.protocol, port: port.port, end_port: port.end_port }).collect();
     Ok(Rule { peers, ports })
 }
 
 fn peer(document: PeerDocument) -> Result<Peer, super::CidrError> {
     match document.ip_block {
-        Some(block) => Ok(Peer::Block {
-            cidr: block.cidr.parse()?,
-            except: block
-                .except
-                .iter()
-                .map(|text| text.parse())
-                .collect::<Result<_, _>>()?,
-        }),
-        None => Ok(Peer::Selected {
-            namespaces: document.namespace_selector,
-            pods: document.pod_selector,
-        }),
+        Some(block) => Ok(Peer::Block { cidr: block.cidr.parse()?, except: block.except.iter().map(|text| text.parse()).collect::<Result<_, _>>()? }),
+        None => Ok(Peer::Selected { namespaces: document.namespace_selector, pods: document.pod_selector }),
     }
 }

@@ -44,9 +44,7 @@ pub enum Operator {
 
 /// A selector text that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unable to parse requirement: `{part}` is not KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or !KEY"
-)]
+#[error("unable to parse requirement: `{part}` is not KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or !KEY")]
 pub struct SelectorError {
     part: String,
 }
@@ -67,13 +65,8 @@ impl LabelSelector {
     /// Says whether an object with these labels is selected.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
-        self.match_labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
-            && self
-                .match_expressions
-                .iter()
-                .all(|requirement| requirement.matches(labels))
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
     }
 
     /// Reads the text form: `app=web,tier!=db,env in (a,b),!legacy`.
@@ -81,15 +74,8 @@ impl LabelSelector {
     /// # Errors
     /// The part that cannot be read.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let match_expressions = split(text)
-            .into_iter()
-            .filter(|part| !part.trim().is_empty())
-            .map(requirement)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            match_labels: Labels::new(),
-            match_expressions,
-        })
+        let match_expressions = split(text).into_iter().filter(|part| !part.trim().is_empty()).map(requirement).collect::<Result<_, _>>()?;
+        Ok(Self { match_labels: Labels::new(), match_expressions })
     }
 }
 
@@ -113,32 +99,18 @@ fn split(text: &str) -> Vec<&str> {
 
 fn requirement(part: &str) -> Result<Requirement, SelectorError> {
     let part = part.trim();
-    let wrong = || SelectorError {
-        part: part.to_owned(),
-    };
+    let wrong = || SelectorError { part: part.to_owned() };
     let built = |key: &str, operator, values: Vec<String>| {
         let key = key.trim();
-        let plain = !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        plain
-            .then(|| Requirement {
-                key: key.to_owned(),
-                operator,
-                values,
-            })
-            .ok_or_else(wrong)
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        plain.then(|| Requirement { key: key.to_owned(), operator, values }).ok_or_else(wrong)
     };
     if let Some(key) = part.strip_prefix('!') {
         return built(key, Operator::DoesNotExist, Vec::new());
     }
     if let Some((head, list)) = part.split_once('(') {
         let list = list.strip_suffix(')').ok_or_else(wrong)?;
-        let values = list
-            .split(',')
-            .map(|value| value.trim().to_owned())
-            .collect();
+        let values = list.split(',').map(|value| value.trim().to_owned()).collect();
         let mut words = head.split_whitespace();
         return match (words.next(), words.next(), words.next()) {
             (Some(key), Some("in"), None) => built(key, Operator::In, values),
@@ -146,11 +118,7 @@ fn requirement(part: &str) -> Result<Requirement, SelectorError> {
             _ => Err(wrong()),
         };
     }
-    for (sign, operator) in [
-        ("!=", Operator::NotIn),
-        ("==", Operator::In),
-        ("=", Operator::In),
-    ] {
+    for (sign, operator) in [("!=", Operator::NotIn), ("==", Operator::In), ("=", Operator::In)] {
         if let Some((key, value)) = part.split_once(sign) {
             return built(key, operator, vec![value.trim().to_owned()]);
         }
@@ -163,10 +131,7 @@ mod tests {
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -187,24 +152,13 @@ mod tests {
             ("!app", false),
             ("env", true),
         ] {
-            assert_eq!(
-                LabelSelector::parse(text).unwrap().matches(&web),
-                expected,
-                "{text}"
-            );
+            assert_eq!(LabelSelector::parse(text).unwrap().matches(&web), expected, "{text}");
         }
     }
 
     #[test]
     fn what_is_not_a_selector_is_refused() {
-        for text in [
-            "=a",
-            "app in (a",
-            "app within (a)",
-            "a b",
-            "!",
-            "app in a,b)",
-        ] {
+        for text in ["=a", "app in (a", "app within (a)", "a b", "!", "app in a,b)"] {
             assert!(LabelSelector::parse(text).is_err(), "{text}");
         }
     }

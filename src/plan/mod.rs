@@ -48,7 +48,9 @@ impl Plan {
         }
         let params = resolve(&runbook.params, &given)?;
         let written = match &runbook.namespace {
-            Some(deferred) => Some(deferred.render_text(&context(&params)).map_err(|error| vec![ParamError { name: "namespace".to_owned(), message: error.to_string() }])?),
+            Some(deferred) => {
+                Some(deferred.render_text(&context(&params)).map_err(|error| vec![ParamError { name: "namespace".to_owned(), message: error.to_string() }])?)
+            }
             None => None,
         };
         let namespace = written.or_else(|| namespace.map(str::to_owned));

@@ -36,7 +36,6 @@ pub fn actions(plan: &Plan, default_namespace: &str) -> Vec<PlannedAction> {
     all
 }
 
-
 struct Walk<'a> {
     plan: &'a Plan,
     all: &'a mut Vec<PlannedAction>,
@@ -55,8 +54,16 @@ impl Walk<'_> {
         let path = format!("{prefix}{}", step.id);
         let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
         let when = step.when.as_ref().map(|when| when.source().to_owned());
-        let mut planned =
-            PlannedAction { path: path.clone(), title, action: step.verb().to_owned(), effect: step.effect(), permissions: Vec::new(), by_hand: Vec::new(), when, depends: false };
+        let mut planned = PlannedAction {
+            path: path.clone(),
+            title,
+            action: step.verb().to_owned(),
+            effect: step.effect(),
+            permissions: Vec::new(),
+            by_hand: Vec::new(),
+            when,
+            depends: false,
+        };
         match &step.body {
             Body::Group(group) => {
                 self.all.push(planned);
@@ -72,7 +79,8 @@ impl Walk<'_> {
                 if let Action::Run(run) = &action
                     && let Some(called) = self.plan.loaded.get(&run.runbook)
                 {
-                    let given: Vec<_> = run.with.iter().map(|(name, value)| super::Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
+                    let given: Vec<_> =
+                        run.with.iter().map(|(name, value)| super::Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
                     let params = super::resolve(&called.params, &given).unwrap_or_default();
                     let inner = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&context(&params)).ok());
                     self.runbook(&called.clone(), &params, inner.as_deref().unwrap_or(&namespace), &format!("{path}/"));

@@ -4,7 +4,7 @@ use super::look::{BAD, DIM, Detail, Line, Look, Mark, STRONG, WARN};
 use super::text::{duration, one_line, wrap};
 use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
 use crate::journal::short_id;
-use crate::state::RunState;
+use crate::state::{RunState, StepState};
 
 /// The most names in a list.
 const NAMES: usize = 12;
@@ -64,8 +64,7 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
 /// `4 passed`, `1 failed`, …; failures that leave the verdict as it is are told apart.
 fn counts(state: &RunState) -> Vec<String> {
     let counts = state.counts();
-    let counted =
-        |is: fn(&StepFinished) -> bool| state.counted().filter(|step| step.outcome.is_bad() && is(step)).count();
+    let counted = |is: fn(&StepFinished) -> bool| state.counted().filter(|step| step.outcome.is_bad() && is(step)).count();
     let warnings = counted(|step| step.severity < Severity::Critical);
     let decisive = counted(|step| step.severity == Severity::Critical);
     let all = [
@@ -77,8 +76,7 @@ fn counts(state: &RunState) -> Vec<String> {
         (counts.unknown as usize, "unknown"),
         (counts.skipped as usize, "skipped"),
     ];
-    let some: Vec<String> =
-        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let some: Vec<String> = all.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     if some.is_empty() { vec!["no step was done".into()] } else { some }
 }
 
@@ -93,10 +91,7 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
         (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error), "not judged"),
     ];
     let always = |word: &str| word != "not judged";
-    let mut parts = parts
-        .into_iter()
-        .filter(|(count, word)| *count > 0 || always(word))
-        .map(|(count, word)| format!("{count} {word}"));
+    let mut parts = parts.into_iter().filter(|(count, word)| *count > 0 || always(word)).map(|(count, word)| format!("{count} {word}"));
     let first = Line::empty().push(STRONG, "Dry run: ").text(parts.next().unwrap_or_default());
     let mut parts: Vec<String> = parts.collect();
     if let Some(last) = parts.last_mut() {
@@ -113,11 +108,11 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         ended.filter(move |step| (step.attempts > 0) == begun).map(|step| step.path.as_str())
     };
     let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
-    let doubt: Vec<&str> = state
-        .in_doubt()
-        .into_iter()
-        .filter(|path| state.step(path).is_some_and(|step| step.action() != "group"))
-        .collect();
+    let begun = |wanted: fn(Effect) -> bool| -> Vec<&str> {
+        let is = |path: &&str| matches!(state.step(path), Some(StepState::Begun { started, .. }) if started.action != "group" && wanted(started.effect));
+        state.in_doubt().into_iter().filter(is).collect()
+    };
+    let doubt = begun(|effect| matches!(effect, Effect::Write | Effect::Opaque));
     let mut texts = Vec::new();
     let mut say = |label: &str, paths: Vec<&str>| {
         if !paths.is_empty() {
@@ -126,6 +121,8 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     };
     say("Done", done.map(|step| step.path.as_str()).collect());
     say("Stopped", cancelled(true).collect());
+    say("Waits for an answer", begun(|effect| effect == Effect::Operator));
+    say("Looked at again on resume", begun(|effect| effect == Effect::Read));
     say("Not begun", not_begun);
     let mut lines = wrapped("", &texts.join(" "), look);
     if !doubt.is_empty() {
@@ -140,7 +137,8 @@ fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
     let text = format!("{}: {}{counts}", finding.id, one_line(&finding.cause));
     let mut lines = wrapped("Cause", &text, look);
     if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
-        lines.extend(wrapped("Do", text, look));
+        // a command is there to be copied: it stays in one piece
+        lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
     }
     lines
 }

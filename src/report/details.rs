@@ -28,13 +28,7 @@ pub(super) struct Details<'a> {
 
 impl<'a> Details<'a> {
     /// Everything below the line of `step`.
-    pub(super) fn of(
-        step: &StepFinished,
-        mode: Mode,
-        names: &'a Names,
-        columns: &Columns,
-        look: &'a Look,
-    ) -> Vec<Line> {
+    pub(super) fn of(step: &StepFinished, mode: Mode, names: &'a Names, columns: &Columns, look: &'a Look) -> Vec<Line> {
         let mut details = Self { look, names, indent: columns.below, lines: Vec::new(), said: vec![note(step)] };
         details.preview(step);
         match step.outcome {
@@ -141,12 +135,8 @@ impl<'a> Details<'a> {
 
     fn items(&mut self, judgement: &Judgement) {
         let most = if self.look.detail == Detail::Verbose { usize::MAX } else { ITEMS };
-        let shown: Vec<(String, String)> = judgement
-            .items
-            .iter()
-            .take(most)
-            .map(|item| (self.names.short(&one_line(&item.name)), fields(&item.value)))
-            .collect();
+        let shown: Vec<(String, String)> =
+            judgement.items.iter().take(most).map(|item| (self.names.short(&one_line(&item.name)), fields(&item.value))).collect();
         let column = shown.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(self.room() / 2);
         for (name, seen) in shown {
             let line = Line::new(self.indent).push(BAD, name);

@@ -87,17 +87,13 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
     let mark = Mark::of_step(step, mode);
     let indent = 2 * depth(&step.path);
     let name_style = if mark == Mark::Bad { STRONG } else { PLAIN };
-    let line = Line::new(2 + indent)
-        .push(mark.style(), mark.symbol(look.charset))
-        .pad_to(columns.id + indent)
-        .push(name_style, name(&step.path));
+    let line = Line::new(2 + indent).push(mark.style(), mark.symbol(look.charset)).pad_to(columns.id + indent).push(name_style, name(&step.path));
     let start = columns.title.max(line.width() + 2);
     let line = line.pad_to(start);
 
     let title = one_line(&step.title);
     let note = note(step);
-    let timed = step.attempts > 0
-        && (step.outcome.is_good() || step.outcome == Outcome::TimedOut || look.detail == Detail::Verbose);
+    let timed = step.attempts > 0 && (step.outcome.is_good() || step.outcome == Outcome::TimedOut || look.detail == Detail::Verbose);
     let took = if timed { duration(step.duration_ms) } else { String::new() };
     let edge = look.width.saturating_sub(MARGIN);
     let inner = edge.saturating_sub(DURATION);
@@ -112,16 +108,14 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
         () => {
             let mut lines = vec![line.text(look.truncate(&title, edge.saturating_sub(start)))];
             let room = edge.saturating_sub(columns.below).max(TITLE);
-            lines
-                .extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
+            lines.extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
             return lines;
         }
     };
     let room = edge.saturating_sub(start + if note.is_empty() { 0 } else { width(&note) + 2 });
     let line = line.text(look.truncate(&title, room));
     let line = line.pad_to(edge.saturating_sub(width(&note))).push(mark_note(mark), note);
-    let line =
-        if took.is_empty() { line } else { line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took) };
+    let line = if took.is_empty() { line } else { line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took) };
     vec![line]
 }
 

@@ -89,9 +89,7 @@ pub(super) enum Mark {
 impl Mark {
     pub(super) fn of_step(step: &StepFinished, mode: Mode) -> Self {
         match step.outcome {
-            Outcome::Passed | Outcome::Recovered if mode == Mode::DryRun && step.effect == Effect::Write => {
-                Self::Preview
-            }
+            Outcome::Passed | Outcome::Recovered if mode == Mode::DryRun && step.effect == Effect::Write => Self::Preview,
             Outcome::Passed | Outcome::Recovered => Self::Good,
             Outcome::Failed | Outcome::TimedOut if step.severity < Severity::Critical => Self::Attention,
             Outcome::Failed | Outcome::TimedOut => Self::Bad,
@@ -211,8 +209,7 @@ impl Line {
         for (index, (style, text)) in self.spans.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
             let text = if Some(index) == last { text.trim_end() } else { text };
             // Writing to a string does not fail.
-            let _ =
-                if color && !style.is_plain() { write!(out, "{style}{text}{style:#}") } else { write!(out, "{text}") };
+            let _ = if color && !style.is_plain() { write!(out, "{style}{text}{style:#}") } else { write!(out, "{text}") };
         }
         out
     }

@@ -50,9 +50,7 @@ mod tests {
     #[test]
     fn what_tells_pods_apart() {
         let mut names = Names::default();
-        for name in
-            ["pod/a-7d9f8b6c5d-spgqs", "pod/a-7d9f8b6c5d-x2lkd", "pod/b-5c-bbbbb", "pod/c-77-bbbbb", "pod/mysql-0"]
-        {
+        for name in ["pod/a-7d9f8b6c5d-spgqs", "pod/a-7d9f8b6c5d-x2lkd", "pod/b-5c-bbbbb", "pod/c-77-bbbbb", "pod/mysql-0"] {
             names.learn(name);
         }
         let table = [

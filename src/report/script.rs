@@ -120,9 +120,7 @@ impl Script {
         let mut say = |label: &str, paths: &[String]| {
             if !paths.is_empty() {
                 let text = format!("{label}: {}", conclusion::some(paths.iter().map(String::as_str)));
-                lines.extend(
-                    wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)),
-                );
+                lines.extend(wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)));
             }
         };
         say("Kept from before", &resumed.kept);
@@ -135,13 +133,8 @@ impl Script {
             return Vec::new();
         }
         let below = self.columns(state).below;
-        let text = format!(
-            "{}: attempt {} did not succeed: {}; again in {}",
-            retried.path,
-            retried.attempt,
-            one_line(&retried.reason),
-            duration(retried.delay_ms)
-        );
+        let text =
+            format!("{}: attempt {} did not succeed: {}; again in {}", retried.path, retried.attempt, one_line(&retried.reason), duration(retried.delay_ms));
         let room = self.look.width.saturating_sub(below + 2).max(20);
         wrap(&text, room).into_iter().map(|part| Line::new(below).push(DIM, part)).collect()
     }
@@ -151,10 +144,7 @@ impl Script {
         let text = if running.is_empty() {
             "Stopping. Ctrl-C again to stop now.".to_owned()
         } else {
-            format!(
-                "Stopping after what is in flight ({}). Ctrl-C again to stop now.",
-                conclusion::some(running.into_iter())
-            )
+            format!("Stopping after what is in flight ({}). Ctrl-C again to stop now.", conclusion::some(running.into_iter()))
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();
@@ -209,15 +199,11 @@ impl Script {
             && match step.outcome {
                 Outcome::Passed => true,
                 Outcome::Recovered | Outcome::Skipped => false,
-                Outcome::Failed | Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => {
-                    !state.is_unexplained(step)
-                }
+                Outcome::Failed | Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => !state.is_unexplained(step),
             };
         let loud = match step.outcome {
             Outcome::Failed | Outcome::TimedOut | Outcome::Error | Outcome::Unknown => true,
-            Outcome::Passed | Outcome::Recovered | Outcome::Skipped | Outcome::Cancelled => {
-                self.look.detail > Detail::Quiet
-            }
+            Outcome::Passed | Outcome::Recovered | Outcome::Skipped | Outcome::Cancelled => self.look.detail > Detail::Quiet,
         };
         loud && !said
     }

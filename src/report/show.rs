@@ -209,19 +209,10 @@ fn history(record: &Record) -> Option<String> {
         Event::RunStarted(header) => {
             format!("begun on {} by runbook {}: {}", header.host, header.version, header.arguments.join(" "))
         }
-        Event::RunResumed(resumed) => format!(
-            "resumed on {}; kept: {}; done again: {}",
-            resumed.host,
-            list(&resumed.kept),
-            list(&resumed.changed)
-        ),
+        Event::RunResumed(resumed) => format!("resumed on {}; kept: {}; done again: {}", resumed.host, list(&resumed.kept), list(&resumed.changed)),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
-        Event::StepStarted(_)
-        | Event::StepRetried(_)
-        | Event::StepFinished(_)
-        | Event::FindingConcluded(_)
-        | Event::FindingNotRuledOut(_) => return None,
+        Event::StepStarted(_) | Event::StepRetried(_) | Event::StepFinished(_) | Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) => return None,
     };
     Some(format!("{}  {text}", record.at))
 }

@@ -76,10 +76,7 @@ impl<W: Write + Send> Terminal<W> {
     fn fill(&mut self) {
         let style = style(&self.script.look);
         for running in self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none()) {
-            let bar = ProgressBar::new_spinner()
-                .with_style(style.clone())
-                .with_prefix(running.name.clone())
-                .with_message(running.shown(&self.script.look));
+            let bar = ProgressBar::new_spinner().with_style(style.clone()).with_prefix(running.name.clone()).with_message(running.shown(&self.script.look));
             let bar = self.bars.add(bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             running.bar = Some(bar);
@@ -106,11 +103,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
                 self.progress(&retried.path, &format!("attempt {attempt}: {reason}; again in {pause}"));
             }
             Event::RunFinished(_) => self.clear(),
-            Event::RunStarted(_)
-            | Event::RunResumed(_)
-            | Event::FindingConcluded(_)
-            | Event::FindingNotRuledOut(_)
-            | Event::RunInterrupted(_) => {}
+            Event::RunStarted(_) | Event::RunResumed(_) | Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) | Event::RunInterrupted(_) => {}
         }
         let lines = self.script.record(record, state);
         self.write(&lines)?;
@@ -141,14 +134,14 @@ fn style(look: &Look) -> ProgressStyle {
         Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
         Charset::Ascii => "|/-\\ ",
     };
-    ProgressStyle::with_template("  {spinner} {prefix}  {msg}{took}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .tick_chars(ticks)
-        .with_key("took", move |state: &ProgressState, out: &mut dyn fmt::Write| {
+    ProgressStyle::with_template("  {spinner} {prefix}  {msg}{took}").unwrap_or_else(|_| ProgressStyle::default_spinner()).tick_chars(ticks).with_key(
+        "took",
+        move |state: &ProgressState, out: &mut dyn fmt::Write| {
             let elapsed = state.elapsed().as_secs();
             if elapsed > 0 {
                 // A display that cannot be drawn on is not worth an error.
                 let _ = write!(out, "{separator}{}", duration(elapsed * 1000).replace(".0", ""));
             }
-        })
+        },
+    )
 }

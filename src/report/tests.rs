@@ -3,9 +3,7 @@ use super::look::Line;
 use super::text::{truncate, width, wrap};
 use super::*;
 use crate::event::sample::{Story, diagnosis, finished, judged};
-use crate::event::{
-    Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict,
-};
+use crate::event::{Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
 use crate::expression::{Judgement, Truth};
 use crate::state::RunState;
 use proptest::prelude::*;
@@ -63,10 +61,7 @@ fn rollback(mode: Mode) -> Story {
         ],
     );
     let history = json!({"display": ["7  v1.0.69  now        2 h ago", "6  v1.0.68  target     3 d ago"]});
-    story.done(StepFinished {
-        output: history,
-        ..finished("history", "Revisions of deployment/petrosa-ta-bot", Outcome::Passed, "")
-    });
+    story.done(StepFinished { output: history, ..finished("history", "Revisions of deployment/petrosa-ta-bot", Outcome::Passed, "") });
     story
 }
 
@@ -76,12 +71,7 @@ fn dry_run() -> Story {
     story.done(StepFinished {
         effect: Effect::Write,
         output: json!({"diff": diff}),
-        ..finished(
-            "rollback",
-            "Go back to the earlier revision",
-            Outcome::Passed,
-            "would change deployment/petrosa-ta-bot",
-        )
+        ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "would change deployment/petrosa-ta-bot")
     });
     for (path, title) in [("rollout", "The rollout completes"), ("smoke", "The service answers")] {
         let reason = "step rollback was not run".into();
@@ -93,10 +83,7 @@ fn dry_run() -> Story {
 
 fn paused() -> Story {
     let mut story = rollback(Mode::Run);
-    story.done(StepFinished {
-        effect: Effect::Write,
-        ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "v1.0.69 → v1.0.68")
-    });
+    story.done(StepFinished { effect: Effect::Write, ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "v1.0.69 → v1.0.68") });
     story.begin("rollout", "The rollout completes");
     story.push(Event::RunInterrupted(RunInterrupted { signal: "SIGINT".into() }));
     story.end(StepFinished { attempts: 1, ..finished("rollout", "The rollout completes", Outcome::Cancelled, "") });
@@ -105,17 +92,9 @@ fn paused() -> Story {
 }
 
 fn groups() -> Story {
-    let mut story = Story::new(
-        Mode::Run,
-        &[
-            ("checks", "Both stores"),
-            ("checks/redis[0]/ping", "Redis answers"),
-            ("checks/mysql", "MySQL answers"),
-            ("after", "After"),
-        ],
-    );
-    let group =
-        |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "Both stores", outcome, "") };
+    let mut story =
+        Story::new(Mode::Run, &[("checks", "Both stores"), ("checks/redis[0]/ping", "Redis answers"), ("checks/mysql", "MySQL answers"), ("after", "After")]);
+    let group = |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "Both stores", outcome, "") };
     story.begin_group("checks", "Both stores").begin_group("checks/redis[0]", "Redis redis-0");
     story.begin("checks/redis[0]/ping", "Redis answers").begin("checks/mysql", "MySQL answers");
     story.end(finished("checks/redis[0]/ping", "Redis answers", Outcome::Passed, "PONG"));
@@ -140,10 +119,7 @@ fn wrong() -> Story {
             message: Some("latency is too high for trading, which needs an answer within 50 ms at all times".into()),
             ..judged(".ms < 50", Truth::False, json!(50), json!(1200), &items)
         },
-        Judgement {
-            reason: "null is not a boolean: .ready".into(),
-            ..judged(".ready", Truth::Error, json!(true), Value::Null, &[])
-        },
+        Judgement { reason: "null is not a boolean: .ready".into(), ..judged(".ready", Truth::Error, json!(true), Value::Null, &[]) },
         judged(".ok", Truth::True, json!(true), json!(true), &[]),
     ];
     let long = "A title that is much longer than any terminal would like to show on one line";
@@ -156,12 +132,7 @@ fn wrong() -> Story {
         reason: "HorizontalPodAutoscaler petrosa-ta-bot-hpa owns the replicas (2 to 10) and would undo this within a \
                  minute.\nSuspend it in the same run: --set suspend_hpa=true"
             .into(),
-        ..finished(
-            "b",
-            "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう",
-            Outcome::Failed,
-            "全部 3/3",
-        )
+        ..finished("b", "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう", Outcome::Failed, "全部 3/3")
     });
     story.done(StepFinished {
         duration_ms: 300_000,
@@ -344,14 +315,9 @@ fn locales() {
 
 #[test]
 fn cutting_and_wrapping() {
-    for (text, columns, expected) in [
-        ("short", 5, "short"),
-        ("longer", 5, "long…"),
-        ("日本語", 5, "日本…"),
-        ("日本語", 4, "日…"),
-        ("a bc", 3, "a…"),
-        ("ab", 0, ""),
-    ] {
+    for (text, columns, expected) in
+        [("short", 5, "short"), ("longer", 5, "long…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("a bc", 3, "a…"), ("ab", 0, "")]
+    {
         assert_eq!(truncate(text, columns, "…"), expected, "{text} {columns}");
     }
     assert_eq!(wrap("one two\n\n https://example.com/long x", 8), ["one two", "https://example.com/long", "x"]);

@@ -73,18 +73,14 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && text.trim() == text => one_line(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 
 /// The value of an item: the fields of an object beside each other.
 pub(super) fn fields(item: &Value) -> String {
     match item {
-        Value::Object(map) if !map.is_empty() => {
-            map.iter().map(|(name, field)| format!("{name} {}", value(field))).collect::<Vec<_>>().join("   ")
-        }
+        Value::Object(map) if !map.is_empty() => map.iter().map(|(name, field)| format!("{name} {}", value(field))).collect::<Vec<_>>().join("   "),
         _ => value(item),
     }
 }

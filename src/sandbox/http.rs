@@ -3,10 +3,7 @@
 /// The pairs of a query string, decoded.
 pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decoded(key), decoded(value)))
-        .collect()
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (decoded(key), decoded(value))).collect()
 }
 
 /// A part of a path, decoded.
@@ -21,9 +18,7 @@ fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while index < bytes.len() {
-        let hex = text
-            .get(index + 1..index + 3)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = text.get(index + 1..index + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (bytes[index], hex) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -44,16 +39,7 @@ mod tests {
     #[test]
     fn queries_are_decoded() {
         let pairs = query_pairs("a=1&b=x%3Dy%2C+z&c&d=%zz&e=%");
-        let expected = [
-            ("a", "1"),
-            ("b", "x=y, z"),
-            ("c", ""),
-            ("d", "%zz"),
-            ("e", "%"),
-        ];
-        assert_eq!(
-            pairs,
-            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
-        );
+        let expected = [("a", "1"), ("b", "x=y, z"), ("c", ""), ("d", "%zz"), ("e", "%")];
+        assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }

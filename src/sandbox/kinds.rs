@@ -30,32 +30,16 @@ const fn resource(
     namespaced: bool,
     short: &'static [&'static str],
 ) -> Resource {
-    Resource {
-        group,
-        version,
-        plural,
-        kind,
-        namespaced,
-        short,
-        subresources: &[],
-    }
+    Resource { group, version, plural, kind, namespaced, short, subresources: &[] }
 }
 
 const POD_SUBRESOURCES: &[(&str, &str, &[&str])] = &[
     ("exec", "PodExecOptions", &["create", "get"]),
     ("log", "Pod", &["get"]),
     ("portforward", "PodPortForwardOptions", &["create", "get"]),
-    (
-        "proxy",
-        "PodProxyOptions",
-        &["create", "delete", "get", "patch", "update"],
-    ),
+    ("proxy", "PodProxyOptions", &["create", "delete", "get", "patch", "update"]),
 ];
-const SERVICE_SUBRESOURCES: &[(&str, &str, &[&str])] = &[(
-    "proxy",
-    "ServiceProxyOptions",
-    &["create", "delete", "get", "patch", "update"],
-)];
+const SERVICE_SUBRESOURCES: &[(&str, &str, &[&str])] = &[("proxy", "ServiceProxyOptions", &["create", "delete", "get", "patch", "update"])];
 
 /// Every stored kind, the core first and then by group, as discovery lists them.
 pub(crate) static RESOURCES: &[Resource] = &[
@@ -65,135 +49,31 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("", "v1", "limitranges", "LimitRange", true, &["limits"]),
     resource("", "v1", "namespaces", "Namespace", false, &["ns"]),
     resource("", "v1", "nodes", "Node", false, &["no"]),
-    resource(
-        "",
-        "v1",
-        "persistentvolumeclaims",
-        "PersistentVolumeClaim",
-        true,
-        &["pvc"],
-    ),
-    resource(
-        "",
-        "v1",
-        "persistentvolumes",
-        "PersistentVolume",
-        false,
-        &["pv"],
-    ),
-    Resource {
-        subresources: POD_SUBRESOURCES,
-        ..resource("", "v1", "pods", "Pod", true, &["po"])
-    },
-    resource(
-        "",
-        "v1",
-        "replicationcontrollers",
-        "ReplicationController",
-        true,
-        &["rc"],
-    ),
-    resource(
-        "",
-        "v1",
-        "resourcequotas",
-        "ResourceQuota",
-        true,
-        &["quota"],
-    ),
+    resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, &["pvc"]),
+    resource("", "v1", "persistentvolumes", "PersistentVolume", false, &["pv"]),
+    Resource { subresources: POD_SUBRESOURCES, ..resource("", "v1", "pods", "Pod", true, &["po"]) },
+    resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]),
+    resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]),
     resource("", "v1", "secrets", "Secret", true, &[]),
     resource("", "v1", "serviceaccounts", "ServiceAccount", true, &["sa"]),
-    Resource {
-        subresources: SERVICE_SUBRESOURCES,
-        ..resource("", "v1", "services", "Service", true, &["svc"])
-    },
-    resource(
-        "apps",
-        "v1",
-        "controllerrevisions",
-        "ControllerRevision",
-        true,
-        &[],
-    ),
+    Resource { subresources: SERVICE_SUBRESOURCES, ..resource("", "v1", "services", "Service", true, &["svc"]) },
+    resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
     resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]),
     resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]),
     resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]),
     resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]),
-    resource(
-        "autoscaling",
-        "v2",
-        "horizontalpodautoscalers",
-        "HorizontalPodAutoscaler",
-        true,
-        &["hpa"],
-    ),
+    resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]),
     resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]),
     resource("batch", "v1", "jobs", "Job", true, &[]),
     resource("coordination.k8s.io", "v1", "leases", "Lease", true, &[]),
-    resource(
-        "discovery.k8s.io",
-        "v1",
-        "endpointslices",
-        "EndpointSlice",
-        true,
-        &[],
-    ),
-    resource(
-        "networking.k8s.io",
-        "v1",
-        "ingresses",
-        "Ingress",
-        true,
-        &["ing"],
-    ),
-    resource(
-        "networking.k8s.io",
-        "v1",
-        "networkpolicies",
-        "NetworkPolicy",
-        true,
-        &["netpol"],
-    ),
-    resource(
-        "policy",
-        "v1",
-        "poddisruptionbudgets",
-        "PodDisruptionBudget",
-        true,
-        &["pdb"],
-    ),
-    resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "clusterrolebindings",
-        "ClusterRoleBinding",
-        false,
-        &[],
-    ),
-    resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "clusterroles",
-        "ClusterRole",
-        false,
-        &[],
-    ),
-    resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "rolebindings",
-        "RoleBinding",
-        true,
-        &[],
-    ),
-    resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "roles",
-        "Role",
-        true,
-        &[],
-    ),
+    resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, &[]),
+    resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]),
+    resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, &["netpol"]),
+    resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),
+    resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false, &[]),
+    resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false, &[]),
+    resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, &[]),
+    resource("rbac.authorization.k8s.io", "v1", "roles", "Role", true, &[]),
 ];
 
 /// A kind that is answered at once and never stored: it can only be created.
@@ -209,40 +89,20 @@ pub(crate) struct Review {
 
 /// The reviews that the server answers, all of version v1.
 pub(crate) static REVIEWS: &[Review] = &[
-    Review {
-        group: "authentication.k8s.io",
-        plural: "selfsubjectreviews",
-        kind: "SelfSubjectReview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectaccessreviews",
-        kind: "SelfSubjectAccessReview",
-    },
-    Review {
-        group: "authorization.k8s.io",
-        plural: "selfsubjectrulesreviews",
-        kind: "SelfSubjectRulesReview",
-    },
+    Review { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
+    Review { group: "authorization.k8s.io", plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
+    Review { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
 ];
 
 impl Resource {
     /// `v1`, `apps/v1`.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The name in error messages: `pods`, `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.to_owned()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// The singular name.
@@ -253,9 +113,7 @@ impl Resource {
 
 /// Finds a kind by its path.
 pub(crate) fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().find(|resource| {
-        resource.group == group && resource.version == version && resource.plural == plural
-    })
+    RESOURCES.iter().find(|resource| resource.group == group && resource.version == version && resource.plural == plural)
 }
 
 /// Finds a kind by the name of its kind.
@@ -265,13 +123,8 @@ pub(crate) fn by_kind(kind: &str) -> Option<&'static Resource> {
 
 /// The groups in order of discovery, without the core.
 pub(crate) fn groups() -> Vec<(&'static str, &'static str)> {
-    let stored = RESOURCES
-        .iter()
-        .filter(|resource| !resource.group.is_empty())
-        .map(|resource| (resource.group, resource.version));
-    let mut groups: Vec<_> = stored
-        .chain(REVIEWS.iter().map(|review| (review.group, "v1")))
-        .collect();
+    let stored = RESOURCES.iter().filter(|resource| !resource.group.is_empty()).map(|resource| (resource.group, resource.version));
+    let mut groups: Vec<_> = stored.chain(REVIEWS.iter().map(|review| (review.group, "v1"))).collect();
     groups.sort_unstable();
     groups.dedup();
     groups

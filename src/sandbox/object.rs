@@ -16,9 +16,7 @@ pub(crate) fn namespace(object: &Value) -> &str {
 /// A map of strings: labels, annotations, the data of a ConfigMap.
 pub(crate) fn strings(value: &Value) -> Labels {
     let pairs = value.as_object().into_iter().flatten();
-    pairs
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
+    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 pub(crate) fn labels(object: &Value) -> Labels {
@@ -47,9 +45,7 @@ pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
 
 /// Says whether an object is owned by the controller of this uid.
 pub(crate) fn owned_by(object: &Value, uid: &Value) -> bool {
-    list(&object["metadata"]["ownerReferences"])
-        .iter()
-        .any(|owner| owner["uid"] == *uid)
+    list(&object["metadata"]["ownerReferences"]).iter().any(|owner| owner["uid"] == *uid)
 }
 
 /// Merges a patch: objects field by field, null removes, lists whose elements all have a `name` element by element, other
@@ -92,11 +88,7 @@ mod tests {
     #[test]
     fn patches_merge_as_a_strategic_merge_does() {
         for (target, patch, expected) in [
-            (
-                json!({"a": 1, "b": 2}),
-                json!({"b": null, "c": {"d": 3}}),
-                json!({"a": 1, "c": {"d": 3}}),
-            ),
+            (json!({"a": 1, "b": 2}), json!({"b": null, "c": {"d": 3}}), json!({"a": 1, "c": {"d": 3}})),
             (json!({"l": [1, 2]}), json!({"l": [3]}), json!({"l": [3]})),
             (
                 json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),

@@ -38,23 +38,14 @@ pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
     let scenario = scenario::load(&options.scenario)?;
     let port = options.port.unwrap_or(0);
     let listen = |source| SandboxError::Listen { port, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(listen)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
     if scenario.server != Some(ServerState::Down) {
-        let world = World::build(
-            scenario,
-            Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)),
-        )?;
+        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)))?;
         server::serve(listener, world, stop.clone());
     }
-    Ok(Sandbox {
-        address,
-        scenario: options.scenario,
-        _stop: stop.drop_guard(),
-    })
+    Ok(Sandbox { address, scenario: options.scenario, _stop: stop.drop_guard() })
 }
 
 impl Sandbox {
@@ -67,9 +58,7 @@ impl Sandbox {
     /// A kubeconfig for it, as YAML.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
-        let Self {
-            address, scenario, ..
-        } = self;
+        let Self { address, scenario, .. } = self;
         format!(
             "apiVersion: v1
 kind: Config

@@ -102,13 +102,9 @@ pub(crate) enum ServerState {
 impl Denial {
     pub(crate) fn forbids(&self, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
         self.group == group
-            && self
-                .resources
-                .iter()
-                .any(|denied| denied == resource || denied == "*")
+            && self.resources.iter().any(|denied| denied == resource || denied == "*")
             && (self.verbs.is_empty() || self.verbs.iter().any(|denied| denied == verb))
-            && (self.namespaces.is_empty()
-                || self.namespaces.iter().any(|denied| denied == namespace))
+            && (self.namespaces.is_empty() || self.namespaces.iter().any(|denied| denied == namespace))
     }
 }
 
@@ -116,60 +112,31 @@ impl Denial {
 #[must_use]
 pub fn scenarios() -> Vec<ScenarioInfo> {
     let described = names().into_iter().filter_map(|name| {
-        let Scenario {
-            title, description, ..
-        } = load(&name).ok()?;
-        Some(ScenarioInfo {
-            name,
-            title,
-            description: description.trim().to_owned(),
-        })
+        let Scenario { title, description, .. } = load(&name).ok()?;
+        Some(ScenarioInfo { name, title, description: description.trim().to_owned() })
     });
     described.collect()
 }
 
 fn names() -> Vec<String> {
-    let mut names: Vec<String> = SCENARIOS
-        .files()
-        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
-        .collect();
+    let mut names: Vec<String> = SCENARIOS.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect();
     names.sort_unstable();
     names
 }
 
 /// Reads the scenario of this name.
 pub(crate) fn load(name: &str) -> Result<Scenario, SandboxError> {
-    let Some(text) = SCENARIOS
-        .get_file(format!("{name}.yaml"))
-        .and_then(|file| file.contents_utf8())
-    else {
-        return Err(SandboxError::UnknownScenario {
-            name: name.to_owned(),
-            nearest: nearest(name),
-        });
+    let Some(text) = SCENARIOS.get_file(format!("{name}.yaml")).and_then(|file| file.contents_utf8()) else {
+        return Err(SandboxError::UnknownScenario { name: name.to_owned(), nearest: nearest(name) });
     };
-    serde_saphyr::from_str(text).map_err(|error| SandboxError::World {
-        file: format!("scenarios/{name}.yaml"),
-        reason: error.to_string(),
-    })
+    serde_saphyr::from_str(text).map_err(|error| SandboxError::World { file: format!("scenarios/{name}.yaml"), reason: error.to_string() })
 }
 
 fn nearest(name: &str) -> Vec<String> {
-    let mut names: Vec<(usize, String)> = names()
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(name, &known), known))
-        .collect();
+    let mut names: Vec<(usize, String)> = names().into_iter().map(|known| (strsim::damerau_levenshtein(name, &known), known)).collect();
     names.sort();
-    let best: Vec<String> = names
-        .iter()
-        .filter(|(distance, known)| *distance <= 4 || known.contains(name))
-        .map(|(_, known)| known.clone())
-        .collect();
-    let shown = if best.is_empty() {
-        names.into_iter().map(|(_, known)| known).collect()
-    } else {
-        best
-    };
+    let best: Vec<String> = names.iter().filter(|(distance, known)| *distance <= 4 || known.contains(name)).map(|(_, known)| known.clone()).collect();
+    let shown = if best.is_empty() { names.into_iter().map(|(_, known)| known).collect() } else { best };
     shown.into_iter().take(5).collect()
 }
 
@@ -188,10 +155,7 @@ mod tests {
 
     #[test]
     fn an_unknown_scenario_names_the_nearest() {
-        let SandboxError::UnknownScenario { nearest, .. } = load("tabot-noleader").unwrap_err()
-        else {
-            panic!()
-        };
+        let SandboxError::UnknownScenario { nearest, .. } = load("tabot-noleader").unwrap_err() else { panic!() };
         assert_eq!(nearest[0], "tabot-no-leader");
     }
 }

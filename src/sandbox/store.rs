@@ -52,12 +52,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            changes: VecDeque::new(),
-            forgotten: 0,
-            revision: watch::Sender::new(1000),
-        }
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, revision: watch::Sender::new(1000) }
     }
 
     /// The version of the whole store.
@@ -70,35 +65,16 @@ impl Store {
         self.revision.subscribe()
     }
 
-    pub(crate) fn get(
-        &self,
-        plural: &'static str,
-        namespace: &str,
-        name: &str,
-    ) -> Option<&Arc<Value>> {
-        self.objects.get(&Key {
-            plural,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
+    pub(crate) fn get(&self, plural: &'static str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+        self.objects.get(&Key { plural, namespace: namespace.to_owned(), name: name.to_owned() })
     }
 
     /// The objects of one kind in order; of one namespace, if one is given.
-    pub(crate) fn list<'a>(
-        &'a self,
-        plural: &'static str,
-        namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Arc<Value>> {
-        let first = Key {
-            plural,
-            namespace: namespace.unwrap_or_default().to_owned(),
-            name: String::new(),
-        };
+    pub(crate) fn list<'a>(&'a self, plural: &'static str, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Value>> {
+        let first = Key { plural, namespace: namespace.unwrap_or_default().to_owned(), name: String::new() };
         self.objects
             .range(first..)
-            .take_while(move |(key, _)| {
-                key.plural == plural && namespace.is_none_or(|namespace| key.namespace == namespace)
-            })
+            .take_while(move |(key, _)| key.plural == plural && namespace.is_none_or(|namespace| key.namespace == namespace))
             .map(|(_, object)| object)
     }
 
@@ -110,28 +86,17 @@ impl Store {
         let key = key_of(resource, &object);
         let before = self.objects.get(&key).cloned();
         let (uid, created, generation) = match &before {
-            Some(before) => (
-                before["metadata"]["uid"].clone(),
-                before["metadata"]["creationTimestamp"].clone(),
-                before["metadata"]["generation"].as_u64(),
-            ),
+            Some(before) => (before["metadata"]["uid"].clone(), before["metadata"]["creationTimestamp"].clone(), before["metadata"]["generation"].as_u64()),
             None => (json!(uid(&key)), json!(object::time(now)), None),
         };
         let metadata = &mut object["metadata"];
         metadata["uid"] = uid;
         metadata["creationTimestamp"] = created;
-        metadata["resourceVersion"] = before.as_ref().map_or(Value::Null, |before| {
-            before["metadata"]["resourceVersion"].clone()
-        });
+        metadata["resourceVersion"] = before.as_ref().map_or(Value::Null, |before| before["metadata"]["resourceVersion"].clone());
         // other kinds have no generation, even if they have a spec
-        let counted = matches!(
-            resource.group,
-            "apps" | "batch" | "networking.k8s.io" | "policy"
-        );
+        let counted = matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy");
         if counted || resource.plural == "pods" {
-            let changed = before
-                .as_ref()
-                .is_none_or(|before| before["spec"] != object["spec"]);
+            let changed = before.as_ref().is_none_or(|before| before["spec"] != object["spec"]);
             object["metadata"]["generation"] = json!(generation.unwrap_or(0) + u64::from(changed));
         }
         if before.as_deref() == Some(&object) {
@@ -141,36 +106,20 @@ impl Store {
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
         let object = Arc::new(object);
         self.objects.insert(key, Arc::clone(&object));
-        self.remember(Change {
-            revision,
-            plural: resource.plural,
-            before,
-            object,
-            deleted: false,
-        });
+        self.remember(Change { revision, plural: resource.plural, before, object, deleted: false });
         true
     }
 
     /// Removes an object.
     pub(crate) fn delete(&mut self, plural: &'static str, namespace: &str, name: &str) -> bool {
-        let key = Key {
-            plural,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
+        let key = Key { plural, namespace: namespace.to_owned(), name: name.to_owned() };
         let Some(before) = self.objects.remove(&key) else {
             return false;
         };
         let revision = self.revision() + 1;
         let mut object = (*before).clone();
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
-        self.remember(Change {
-            revision,
-            plural,
-            before: Some(before),
-            object: Arc::new(object),
-            deleted: true,
-        });
+        self.remember(Change { revision, plural, before: Some(before), object: Arc::new(object), deleted: true });
         true
     }
 
@@ -202,42 +151,21 @@ impl Store {
         if revision > self.revision() {
             return Err(Unknown::TooNew);
         }
-        let first = self
-            .changes
-            .partition_point(|change| change.revision <= revision);
+        let first = self.changes.partition_point(|change| change.revision <= revision);
         Ok(self.changes.range(first..).cloned().collect())
     }
 }
 
 fn key_of(resource: &'static Resource, object: &Value) -> Key {
-    let namespace = if resource.namespaced {
-        object::namespace(object).to_owned()
-    } else {
-        String::new()
-    };
-    Key {
-        plural: resource.plural,
-        namespace,
-        name: object::name(object).to_owned(),
-    }
+    let namespace = if resource.namespaced { object::namespace(object).to_owned() } else { String::new() };
+    Key { plural: resource.plural, namespace, name: object::name(object).to_owned() }
 }
 
 /// A uid that is the same in every run.
 fn uid(key: &Key) -> String {
     let digest = Sha256::digest(format!("{}/{}/{}", key.plural, key.namespace, key.name));
-    let hex: String = digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 #[cfg(test)]
@@ -254,17 +182,11 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         assert!(store.put(config("x", "1"), now));
         let first = store.get("configmaps", "a", "x").unwrap().clone();
-        assert!(
-            !store.put((*first).clone(), now),
-            "an unchanged object is no change"
-        );
+        assert!(!store.put((*first).clone(), now), "an unchanged object is no change");
         assert!(store.put(config("x", "2"), now));
         let second = store.get("configmaps", "a", "x").unwrap();
         assert_eq!(first["metadata"]["uid"], second["metadata"]["uid"]);
-        assert_ne!(
-            first["metadata"]["resourceVersion"],
-            second["metadata"]["resourceVersion"]
-        );
+        assert_ne!(first["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"]);
         assert!(store.delete("configmaps", "a", "x") && !store.delete("configmaps", "a", "x"));
     }
 
@@ -272,16 +194,9 @@ mod tests {
     fn generation_follows_the_spec_alone() {
         let mut store = Store::new();
         let deployment = |replicas: u64, ready: u64| json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "a"}, "spec": {"replicas": replicas}, "status": {"ready": ready}});
-        for (object, expected) in [
-            (deployment(1, 0), 1),
-            (deployment(1, 1), 1),
-            (deployment(2, 1), 2),
-        ] {
+        for (object, expected) in [(deployment(1, 0), 1), (deployment(1, 1), 1), (deployment(2, 1), 2)] {
             store.put(object, Timestamp::UNIX_EPOCH);
-            assert_eq!(
-                store.get("deployments", "a", "d").unwrap()["metadata"]["generation"],
-                json!(expected)
-            );
+            assert_eq!(store.get("deployments", "a", "d").unwrap()["metadata"]["generation"], json!(expected));
         }
     }
 
@@ -292,18 +207,10 @@ mod tests {
         store.put(config("x", "1"), Timestamp::UNIX_EPOCH);
         store.put(config("y", "1"), Timestamp::UNIX_EPOCH);
         store.delete("configmaps", "a", "x");
-        let kinds: Vec<_> = store
-            .since(begin)
-            .unwrap()
-            .iter()
-            .map(|change| (change.deleted, change.before.is_some()))
-            .collect();
+        let kinds: Vec<_> = store.since(begin).unwrap().iter().map(|change| (change.deleted, change.before.is_some())).collect();
         assert_eq!(kinds, [(false, false), (false, false), (true, true)]);
         assert_eq!(store.since(store.revision()).unwrap().len(), 0);
-        assert_eq!(
-            store.since(store.revision() + 1).unwrap_err(),
-            Unknown::TooNew
-        );
+        assert_eq!(store.since(store.revision() + 1).unwrap_err(), Unknown::TooNew);
         store.compact();
         assert_eq!(store.since(begin).unwrap_err(), Unknown::TooOld);
     }
@@ -312,21 +219,10 @@ mod tests {
     fn lists_are_of_one_kind_and_namespace() {
         let mut store = Store::new();
         for (namespace, name) in [("b", "2"), ("a", "9"), ("b", "1")] {
-            store.put(
-                json!({"kind": "Secret", "metadata": {"name": name, "namespace": namespace}}),
-                Timestamp::UNIX_EPOCH,
-            );
-            store.put(
-                json!({"kind": "Service", "metadata": {"name": name, "namespace": namespace}}),
-                Timestamp::UNIX_EPOCH,
-            );
+            store.put(json!({"kind": "Secret", "metadata": {"name": name, "namespace": namespace}}), Timestamp::UNIX_EPOCH);
+            store.put(json!({"kind": "Service", "metadata": {"name": name, "namespace": namespace}}), Timestamp::UNIX_EPOCH);
         }
-        let names = |namespace| {
-            store
-                .list("secrets", namespace)
-                .map(|object| object::name(object).to_owned())
-                .collect::<Vec<_>>()
-        };
+        let names = |namespace| store.list("secrets", namespace).map(|object| object::name(object).to_owned()).collect::<Vec<_>>();
         assert_eq!(names(None), ["9", "1", "2"]);
         assert_eq!(names(Some("b")), ["1", "2"]);
         assert_eq!(names(Some("c")), Vec::<String>::new());

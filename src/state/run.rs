@@ -2,8 +2,7 @@
 
 use super::StepState;
 use crate::event::{
-    Event, FindingConcluded, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    StepFinished, StepRetried, StepStarted, Target,
+    Event, FindingConcluded, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed, RunStarted, StepFinished, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -131,8 +130,7 @@ impl RunState {
     /// records just the outcome.
     fn end(&mut self, finished: &StepFinished) -> Result<(), String> {
         let part = self.resumes.len();
-        let not_done = finished.attempts == 0
-            && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
+        let not_done = finished.attempts == 0 && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
         match self.steps.get(&finished.path) {
             Some((_, StepState::Begun { .. })) => {}
             Some((known, StepState::Finished(_))) if not_done && *known < part => {}

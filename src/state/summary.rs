@@ -20,12 +20,7 @@ impl RunState {
             schema: SUMMARY_SCHEMA.into(),
             runbook: header.map(|header| header.runbook.clone()).unwrap_or_default(),
             title: header.map(|header| header.title.clone()).unwrap_or_default(),
-            digest: self
-                .resumes()
-                .last()
-                .map(|resumed| resumed.digest.clone())
-                .or_else(|| header.map(|header| header.digest.clone()))
-                .unwrap_or_default(),
+            digest: self.resumes().last().map(|resumed| resumed.digest.clone()).or_else(|| header.map(|header| header.digest.clone())).unwrap_or_default(),
             mode,
             started,
             ended: self.ended_at(),

@@ -1,9 +1,6 @@
 use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
-use crate::event::{
-    Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried,
-    Verdict,
-};
+use crate::event::{Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -32,11 +29,7 @@ fn transitions() {
         ("begin again after a crash", |s| told(s.begin("a", "").resume().done(passed("a"))), "legal"),
         ("done again after a resume", |s| told(s.done(passed("a")).resume().done(passed("a"))), "legal"),
         ("found done after a crash", |s| told(s.begin("a", "").resume().end(passed("a"))), "legal"),
-        (
-            "end again after a resume, unbegun",
-            |s| told(s.done(passed("a")).resume().end(passed("a"))),
-            "not begun again",
-        ),
+        ("end again after a resume, unbegun", |s| told(s.done(passed("a")).resume().end(passed("a"))), "not begun again"),
         ("after the end of the run", |s| told(s.finish(Verdict::Passed, 0, &[]).begin("a", "")), "the run is over"),
         ("resumed after its end", |s| told(s.finish(Verdict::Paused, 4, &[]).resume().begin("a", "")), "legal"),
         (
@@ -90,14 +83,7 @@ fn verdicts() {
     for (steps, expected) in table {
         assert_eq!(verdict(steps.clone(), &[]), expected, "{steps:?}");
     }
-    let finding = |severity| FindingConcluded {
-        id: "f".into(),
-        severity,
-        cause: "c".into(),
-        steps: vec![],
-        remedy: None,
-        command: None,
-    };
+    let finding = |severity| FindingConcluded { id: "f".into(), severity, cause: "c".into(), steps: vec![], remedy: None, command: None };
     assert_eq!(verdict([(Error, Critical)], &[finding(Critical)]), (Verdict::Failed, 1));
     assert_eq!(verdict([(Passed, Critical)], &[finding(Warning)]), (Verdict::Passed, 0));
 }
@@ -157,16 +143,10 @@ fn a_finding_is_concluded_or_open_never_both() {
 
 #[test]
 fn changes_come_from_outputs_of_writes_and_never_from_a_dry_run() {
-    let write = StepFinished {
-        effect: Effect::Write,
-        output: json!({"changes": [{"verb": "patch", "object": "deployment/x"}]}),
-        ..passed("restart")
-    };
+    let write = StepFinished { effect: Effect::Write, output: json!({"changes": [{"verb": "patch", "object": "deployment/x"}]}), ..passed("restart") };
     for (mode, expected) in [(Mode::Run, 1), (Mode::DryRun, 0)] {
         let mut story = Story::new(mode, &[]);
-        story
-            .done(write.clone())
-            .done(StepFinished { effect: Effect::Read, ..StepFinished { path: "b".into(), ..write.clone() } });
+        story.done(write.clone()).done(StepFinished { effect: Effect::Read, ..StepFinished { path: "b".into(), ..write.clone() } });
         let summary = RunState::replay(&story.records).unwrap().summary();
         assert_eq!(summary.changes.len(), expected);
         if let Some(change) = summary.changes.first() {

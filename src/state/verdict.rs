@@ -8,12 +8,7 @@ use crate::event::{FindingConcluded, Outcome, Severity, StepFinished, Verdict};
 /// false before not judged, not judged before unknown, unknown before cancelled.
 pub fn verdict(steps: impl IntoIterator<Item = (Outcome, Severity)>, findings: &[FindingConcluded]) -> (Verdict, u8) {
     let cause = findings.iter().any(|finding| finding.severity == Severity::Critical);
-    let worst = steps
-        .into_iter()
-        .filter(|(_, severity)| *severity == Severity::Critical)
-        .map(|(outcome, _)| rank(outcome))
-        .chain(cause.then_some(4))
-        .max();
+    let worst = steps.into_iter().filter(|(_, severity)| *severity == Severity::Critical).map(|(outcome, _)| rank(outcome)).chain(cause.then_some(4)).max();
     match worst {
         Some(4) => (Verdict::Failed, 1),
         Some(3) => (Verdict::Error, 3),
@@ -42,8 +37,7 @@ impl RunState {
     /// The ended steps that count for the verdict. A failure inside a recovered group does not: the rescue made
     /// it good. A group stands for its steps, unless it ended badly and no step in it says so.
     pub fn counted(&self) -> impl Iterator<Item = &StepFinished> {
-        let recovered: Vec<&str> =
-            self.ended().filter(|step| step.outcome == Outcome::Recovered).map(|step| step.path.as_str()).collect();
+        let recovered: Vec<&str> = self.ended().filter(|step| step.outcome == Outcome::Recovered).map(|step| step.path.as_str()).collect();
         self.ended().filter(move |step| {
             let forgiven = rank(step.outcome) > 0 && recovered.iter().any(|group| is_within(&step.path, group));
             !forgiven && (step.action != "group" || self.is_unexplained(step))
@@ -53,11 +47,7 @@ impl RunState {
     /// Whether a group ended other than well and no step in it ended that way: its own line must say so.
     pub fn is_unexplained(&self, group: &StepFinished) -> bool {
         rank(group.outcome) > 0
-            && !self.ended().any(|step| {
-                step.action != "group"
-                    && is_within(&step.path, &group.path)
-                    && rank(step.outcome) >= rank(group.outcome)
-            })
+            && !self.ended().any(|step| step.action != "group" && is_within(&step.path, &group.path) && rank(step.outcome) >= rank(group.outcome))
     }
 
     /// The steps that have ended, in the order of first begin.

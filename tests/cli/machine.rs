@@ -66,5 +66,8 @@ fn parameters_come_from_file_environment_and_option_in_this_order() {
     command.env("RUNBOOK_PARAM_LOG_WINDOW", "1m").env("RUNBOOK_PARAM_WINDOW", "3m");
     let said = crate::support::said(command.args(["run", "ta-bot/no-signals", "--sandbox", "--params", &file, "--set", "min_candles=20", "--output", "json"]));
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!((&document["params"]["log_window"], &document["params"]["window"], &document["params"]["min_candles"]), (&"5m".into(), &"3m".into(), &20.into()));
+    assert_eq!(
+        (&document["params"]["log_window"], &document["params"]["window"], &document["params"]["min_candles"]),
+        (&"5m".into(), &"3m".into(), &20.into())
+    );
 }

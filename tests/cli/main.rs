@@ -5,6 +5,7 @@
 mod bad_input;
 mod catalogue;
 mod commands;
+mod documentation;
 mod machine;
 mod real;
 mod resume;

@@ -32,7 +32,9 @@ fn a_real_cluster_gets_the_same_verdicts() {
         let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.all()));
         (document, said.code)
     };
-    for runbook in ["ta-bot/no-signals", "ta-bot/leader-election", "ta-bot/mysql-down", "ta-bot/nats-down", "ta-bot/health", "ta-bot/smoke", "ta-bot/metrics-verification"] {
+    for runbook in
+        ["ta-bot/no-signals", "ta-bot/leader-election", "ta-bot/mysql-down", "ta-bot/nats-down", "ta-bot/health", "ta-bot/smoke", "ta-bot/metrics-verification"]
+    {
         let (document, code) = run(runbook);
         assert_eq!((findings(&document), code), (Vec::new(), 0), "{runbook} on the healthy world: {document:#}");
         assert!(document["target"]["cluster_uid"].is_string());

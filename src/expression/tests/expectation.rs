@@ -39,8 +39,7 @@ fn that_shows_the_value_behind_a_false_condition() {
         (".version == $params.version", json!("v1.0.68"), json!("v1.0.60"), "v1.0.60, want v1.0.68"),
         ("semver_cmp(.version; $params.version) >= 0", json!(">= v1.0.68"), json!("v1.0.60"), "v1.0.60, want >= v1.0.68"),
         (".version | test(\"^v2\")", json!("test(\"^v2\")"), json!("v1.0.60"), "v1.0.60, want test(\"^v2\")"),
-        ("(.version | startswith(\"v2 and\")) and .ready", json!("startswith(\"v2 and\")"), json!("v1.0.60"),
-            "v1.0.60, want startswith(\"v2 and\")"),
+        ("(.version | startswith(\"v2 and\")) and .ready", json!("startswith(\"v2 and\")"), json!("v1.0.60"), "v1.0.60, want startswith(\"v2 and\")"),
         (".tags | all(. == \"a\")", json!("all(. == \"a\")"), json!(["a", "b"]), "[\"a\",\"b\"], want all(. == \"a\")"),
         (".n as $n | .tags | length == $n", json!(3), json!(2), "2, want 3"),
         (".n | . == 3 | not", json!(false), json!(true), "true, want false"),
@@ -87,8 +86,7 @@ fn quantifiers_judge_lists() {
     let cases: [(&Value, &[u64], Truth, &str); 20] = [
         (&all, &[200, 200], True, "2 of 2"),
         (&all, &[200, 503], False, "1 of 2, want all: pod/ta-1: 503, want 200"),
-        (&all, &[500, 500, 500, 500, 500], False,
-            "0 of 5, want all: pod/ta-0: 500, want 200; pod/ta-1: 500, want 200; pod/ta-2: 500, want 200; and 2 more"),
+        (&all, &[500, 500, 500, 500, 500], False, "0 of 5, want all: pod/ta-0: 500, want 200; pod/ta-1: 500, want 200; pod/ta-2: 500, want 200; and 2 more"),
         (&all, &[], Error, "nothing to judge: the list is empty"),
         (&any, &[200, 503], True, "1 of 2"),
         (&any, &[500, 503], False, "0 of 2, want at least 1"),
@@ -116,9 +114,7 @@ fn quantifiers_judge_lists() {
 
 #[test]
 fn items_to_blame_are_named_with_their_values() {
-    let items = |judgement: &Judgement| -> Vec<(String, Value)> {
-        judgement.items.iter().map(|item| (item.name.clone(), item.value.clone())).collect()
-    };
+    let items = |judgement: &Judgement| -> Vec<(String, Value)> { judgement.items.iter().map(|item| (item.name.clone(), item.value.clone())).collect() };
     let judgement = judge(&json!({"all": ".status == 200"}), &pods(&[200, 503, 500]));
     assert_eq!(items(&judgement), [("pod/ta-1".into(), json!(503)), ("pod/ta-2".into(), json!(500))]);
     assert_eq!((judgement.expected, judgement.actual), (json!(3), json!(1)));
@@ -198,8 +194,11 @@ fn over_gives_the_list() {
         (json!({"all": ".a > 0", "over": "[.items[]]"}), Truth::True, "2 of 2"),
         (json!({"all": ".a > 0", "over": ".items[]"}), Truth::Error, "`over` gave 2 values, not one list: write `[.items[]]`"),
         (json!({"all": ".a > 0", "over": ".nope"}), Truth::Error, "`.nope` is null, not a list"),
-        (json!({"all": ".a > 0", "over": "empty, (.items[] | select(.a > 5))"}), Truth::Error,
-            "`over` gave 0 values, not one list: write `[empty, (.items[] | select(.a > 5))]`"),
+        (
+            json!({"all": ".a > 0", "over": "empty, (.items[] | select(.a > 5))"}),
+            Truth::Error,
+            "`over` gave 0 values, not one list: write `[empty, (.items[] | select(.a > 5))]`",
+        ),
     ];
     for (fields, outcome, reason) in cases {
         let judgement = judge(&fields, &output);

@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 
 use crate::expression::{Bindings, Budget, EvalErrorKind, compile};
 
-const BUDGET: Budget = Budget {
-    fuel: 200_000,
-    deadline: Duration::from_secs(2),
-};
+const BUDGET: Budget = Budget { fuel: 200_000, deadline: Duration::from_secs(2) };
 
 #[test]
 fn endless_programs_are_stopped() {
@@ -52,12 +49,7 @@ fn endless_programs_are_stopped() {
     for program in programs {
         let jq = compile(program, &[]).expect(program);
         let error = jq.run(&json!({"a": 1}), &Bindings::new(), BUDGET).expect_err(program);
-        let stopped = [
-            EvalErrorKind::OutOfFuel,
-            EvalErrorKind::Deadline,
-            EvalErrorKind::TooLarge,
-            EvalErrorKind::Runtime,
-        ];
+        let stopped = [EvalErrorKind::OutOfFuel, EvalErrorKind::Deadline, EvalErrorKind::TooLarge, EvalErrorKind::Runtime];
         assert!(stopped.contains(&error.kind), "{program}: {error:?}");
     }
 }
@@ -71,10 +63,7 @@ fn a_caught_error_does_not_hide_the_stop() {
 
 #[test]
 fn what_does_not_count_its_steps_meets_the_deadline() {
-    let budget = Budget {
-        fuel: u64::MAX,
-        deadline: Duration::from_millis(200),
-    };
+    let budget = Budget { fuel: u64::MAX, deadline: Duration::from_millis(200) };
     for program in ["[range(infinite)] | length", "last(recurse(. + 1))"] {
         let jq = compile(program, &[]).expect(program);
         let error = jq.run(&Value::Null, &Bindings::new(), budget).expect_err(program);
@@ -100,12 +89,7 @@ fn large_requests_are_refused() {
 
 #[test]
 fn dangerous_sources_are_refused_before_they_are_parsed() {
-    let deep = [
-        "(".repeat(300),
-        "[".repeat(10_000) + &"]".repeat(10_000),
-        "x".repeat(20_000),
-        "1 + ".repeat(10_000),
-    ];
+    let deep = ["(".repeat(300), "[".repeat(10_000) + &"]".repeat(10_000), "x".repeat(20_000), "1 + ".repeat(10_000)];
     for source in deep {
         let error = compile(&source, &[]).expect_err("refused");
         assert!(source.get(error.range.clone()).is_some(), "{:?}", error.range);

@@ -257,18 +257,11 @@ fn references_are_found_wherever_they_stand() {
         ("{($params.k): $params.v}", &[("params", Some("k"), "$params.k"), ("params", Some("v"), "$params.v")]),
         ("map(select(. == $item))", &[("item", None, "$item")]),
         (".[$params.i]", &[("params", Some("i"), "$params.i")]),
-        ("if $findings | any(.id == \"x\") then $run.now else 1 end", &[
-            ("findings", None, "$findings"),
-            ("run", Some("now"), "$run.now"),
-        ]),
+        ("if $findings | any(.id == \"x\") then $run.now else 1 end", &[("findings", None, "$findings"), ("run", Some("now"), "$run.now")]),
     ];
     for (source, expected) in cases {
         let jq = jq(source);
-        let actual: Vec<_> = jq
-            .references()
-            .iter()
-            .map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()]))
-            .collect();
+        let actual: Vec<_> = jq.references().iter().map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()])).collect();
         assert_eq!(actual, expected, "{source}");
     }
 }
@@ -291,9 +284,7 @@ fn a_program_runs_from_many_threads() {
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let (jq, bindings) = (jq.clone(), bindings());
-            std::thread::spawn(move || {
-                (0..50).all(|_| jq.condition(&json!(null), &bindings, Budget::default()) == Ok(true))
-            })
+            std::thread::spawn(move || (0..50).all(|_| jq.condition(&json!(null), &bindings, Budget::default()) == Ok(true)))
         })
         .collect();
     for thread in threads {

@@ -1,4 +1,4 @@
+mod expectation;
 mod hostile;
 mod jq;
 mod template;
-mod expectation;

@@ -147,11 +147,7 @@ fn references_are_found() {
     ];
     for (source, expected) in cases {
         let template = compiled(source);
-        let actual: Vec<_> = template
-            .references()
-            .iter()
-            .map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()]))
-            .collect();
+        let actual: Vec<_> = template.references().iter().map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()])).collect();
         assert_eq!(actual, expected, "{source}");
     }
 }

@@ -15,9 +15,7 @@ pub(crate) struct Asked(Mutex<BTreeMap<(String, String, String), Vec<Timestamp>>
 impl Asked {
     pub(crate) fn remember(&self, namespace: &str, pod: &str, route: &str, at: Timestamp) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = all
-            .entry((namespace.to_owned(), pod.to_owned(), route.to_owned()))
-            .or_default();
+        let times = all.entry((namespace.to_owned(), pod.to_owned(), route.to_owned())).or_default();
         if times.len() < MOST {
             times.push(at);
         }

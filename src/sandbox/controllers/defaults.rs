@@ -18,20 +18,13 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         "Service" => service(manifest, store),
         "Deployment" => deployment(manifest),
         "CronJob" => {
-            fill(
-                &mut manifest["spec"],
-                &json!({"suspend": false, "concurrencyPolicy": "Allow", "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}),
-            );
+            fill(&mut manifest["spec"], &json!({"suspend": false, "concurrencyPolicy": "Allow", "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}));
             pod_template(&mut manifest["spec"]["jobTemplate"]["spec"]["template"]);
             fill(manifest, &json!({"status": {}}));
         }
         "NetworkPolicy" => {
             for direction in ["ingress", "egress"] {
-                for rule in manifest["spec"]
-                    .get_mut(direction)
-                    .map(items)
-                    .unwrap_or_default()
-                {
+                for rule in manifest["spec"].get_mut(direction).map(items).unwrap_or_default() {
                     for port in rule.get_mut("ports").map(items).unwrap_or_default() {
                         fill(port, &json!({"protocol": "TCP"}));
                     }
@@ -55,18 +48,14 @@ fn fill(target: &mut Value, defaults: &Value) {
 }
 
 fn items(value: &mut Value) -> &mut [Value] {
-    value
-        .as_array_mut()
-        .map(Vec::as_mut_slice)
-        .unwrap_or_default()
+    value.as_array_mut().map(Vec::as_mut_slice).unwrap_or_default()
 }
 
 fn secret(manifest: &mut Value) {
     use base64::Engine;
     let plain = object::strings(&manifest["stringData"]);
     for (key, value) in plain {
-        manifest["data"][key.as_str()] =
-            json!(base64::engine::general_purpose::STANDARD.encode(value));
+        manifest["data"][key.as_str()] = json!(base64::engine::general_purpose::STANDARD.encode(value));
     }
     if let Value::Object(fields) = manifest {
         fields.shift_remove("stringData");
@@ -76,23 +65,12 @@ fn secret(manifest: &mut Value) {
 
 fn service(manifest: &mut Value, store: &Store) {
     let key = format!("{}/{}", object::namespace(manifest), object::name(manifest));
-    let taken: Vec<String> = store
-        .list("services", None)
-        .filter_map(|service| service["spec"]["clusterIP"].as_str().map(str::to_owned))
-        .collect();
+    let taken: Vec<String> = store.list("services", None).filter_map(|service| service["spec"]["clusterIP"].as_str().map(str::to_owned)).collect();
     let spec = &mut manifest["spec"];
     if spec["clusterIP"].is_null() {
-        let start = key.bytes().fold(7_u32, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-        }) % 50_000;
-        let addresses = (0..50_000)
-            .map(|step| (start + step) % 50_000 + 300)
-            .map(|number| format!("10.96.{}.{}", number / 256, number % 256));
-        spec["clusterIP"] = json!(
-            addresses
-                .into_iter()
-                .find(|address| !taken.contains(address))
-        );
+        let start = key.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 50_000;
+        let addresses = (0..50_000).map(|step| (start + step) % 50_000 + 300).map(|number| format!("10.96.{}.{}", number / 256, number % 256));
+        spec["clusterIP"] = json!(addresses.into_iter().find(|address| !taken.contains(address)));
     }
     let address = spec["clusterIP"].clone();
     fill(
@@ -108,17 +86,11 @@ fn service(manifest: &mut Value, store: &Store) {
 
 fn deployment(manifest: &mut Value) {
     let spec = &mut manifest["spec"];
-    fill(
-        spec,
-        &json!({"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "strategy": {"type": "RollingUpdate"}}),
-    );
+    fill(spec, &json!({"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "strategy": {"type": "RollingUpdate"}}));
     fill(&mut spec["strategy"], &json!({"type": "RollingUpdate"}));
     if spec["strategy"]["type"] == "RollingUpdate" {
         fill(&mut spec["strategy"], &json!({"rollingUpdate": {}}));
-        fill(
-            &mut spec["strategy"]["rollingUpdate"],
-            &json!({"maxSurge": "25%", "maxUnavailable": "25%"}),
-        );
+        fill(&mut spec["strategy"]["rollingUpdate"], &json!({"maxSurge": "25%", "maxUnavailable": "25%"}));
     }
     pod_template(&mut spec["template"]);
 }
@@ -160,10 +132,7 @@ fn pod_template(template: &mut Value) {
         }
         for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
             if let Some(probe) = container.get_mut(probe) {
-                fill(
-                    probe,
-                    &json!({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}),
-                );
+                fill(probe, &json!({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}));
                 if let Some(get) = probe.get_mut("httpGet") {
                     fill(get, &json!({"scheme": "HTTP"}));
                 }

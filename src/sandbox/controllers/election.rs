@@ -18,11 +18,7 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
         };
         let mut candidates: Vec<(&str, &str)> = Vec::new();
         for (pod, state) in snapshot.pods.iter().enumerate() {
-            let Some(container) = state
-                .containers
-                .iter()
-                .position(|container| container.app == Some(app))
-            else {
+            let Some(container) = state.containers.iter().position(|container| container.app == Some(app)) else {
                 continue;
             };
             let context = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new);
@@ -33,45 +29,23 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
         let mut namespaces: Vec<&str> = candidates.iter().map(|candidate| candidate.0).collect();
         namespaces.dedup();
         for namespace in namespaces {
-            let names: Vec<&str> = candidates
-                .iter()
-                .filter(|candidate| candidate.0 == namespace)
-                .map(|candidate| candidate.1)
-                .collect();
-            let before = store
-                .get("leases", namespace, &leads.lease)
-                .map(|lease| (**lease).clone());
-            if let Some(lease) =
-                contend(before, namespace, &leads.lease, &names, leads.seconds, now)
-            {
+            let names: Vec<&str> = candidates.iter().filter(|candidate| candidate.0 == namespace).map(|candidate| candidate.1).collect();
+            let before = store.get("leases", namespace, &leads.lease).map(|lease| (**lease).clone());
+            if let Some(lease) = contend(before, namespace, &leads.lease, &names, leads.seconds, now) {
                 store.put(lease, now);
             }
         }
     }
 }
 
-fn contend(
-    before: Option<Value>,
-    namespace: &str,
-    name: &str,
-    candidates: &[&str],
-    seconds: u32,
-    now: Timestamp,
-) -> Option<Value> {
+fn contend(before: Option<Value>, namespace: &str, name: &str, candidates: &[&str], seconds: u32, now: Timestamp) -> Option<Value> {
     let Some(mut lease) = before else {
         let spec = json!({"holderIdentity": candidates.first()?, "leaseDurationSeconds": seconds, "acquireTime": object::micro_time(now), "renewTime": object::micro_time(now)});
-        return Some(
-            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": namespace}, "spec": spec}),
-        );
+        return Some(json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": namespace}, "spec": spec}));
     };
-    let holder = lease["spec"]["holderIdentity"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let lasts =
-        SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or(0));
-    let valid = object::timestamp(&lease["spec"]["renewTime"])
-        .is_some_and(|renewed| now.duration_since(renewed) < lasts);
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
+    let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or(0));
+    let valid = object::timestamp(&lease["spec"]["renewTime"]).is_some_and(|renewed| now.duration_since(renewed) < lasts);
     let next = if candidates.contains(&holder.as_str()) {
         holder.clone()
     } else if valid && !holder.is_empty() {
@@ -95,34 +69,16 @@ mod tests {
     #[test]
     fn leases_are_taken_when_they_have_expired() {
         let now: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
-        let lease = |holder: &str, renewed: &str| {
-            Some(
-                json!({"spec": {"holderIdentity": holder, "leaseDurationSeconds": 10, "renewTime": renewed}}),
-            )
-        };
+        let lease = |holder: &str, renewed: &str| Some(json!({"spec": {"holderIdentity": holder, "leaseDurationSeconds": 10, "renewTime": renewed}}));
         for (before, candidates, expected) in [
             (None, vec!["a", "b"], Some("a")),
             (None, vec![], None),
-            (
-                lease("b", "2026-01-01T00:00:58Z"),
-                vec!["a", "b"],
-                Some("b"),
-            ),
+            (lease("b", "2026-01-01T00:00:58Z"), vec!["a", "b"], Some("b")),
             (lease("dead", "2026-01-01T00:00:58Z"), vec!["a", "b"], None),
-            (
-                lease("dead", "2026-01-01T00:00:40Z"),
-                vec!["a", "b"],
-                Some("a"),
-            ),
+            (lease("dead", "2026-01-01T00:00:40Z"), vec!["a", "b"], Some("a")),
         ] {
             let after = contend(before, "n", "l", &candidates, 10, now);
-            assert_eq!(
-                after
-                    .as_ref()
-                    .and_then(|lease| lease["spec"]["holderIdentity"].as_str()),
-                expected,
-                "{candidates:?}"
-            );
+            assert_eq!(after.as_ref().and_then(|lease| lease["spec"]["holderIdentity"].as_str()), expected, "{candidates:?}");
         }
     }
 }

@@ -11,10 +11,7 @@ use crate::sandbox::store::Store;
 
 /// Writes Endpoints and EndpointSlices for every Service.
 pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
-    let services: Vec<Value> = store
-        .list("services", None)
-        .map(|service| (**service).clone())
-        .collect();
+    let services: Vec<Value> = store.list("services", None).map(|service| (**service).clone()).collect();
     for service in services {
         let namespace = object::namespace(&service);
         let selected = object::strings(&service["spec"]["selector"]);
@@ -22,25 +19,14 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
         if selected.is_empty() {
             if object::name(&service) == "kubernetes" {
                 let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
-                groups.push((
-                    vec![json!({"name": "https", "protocol": "TCP", "port": 6443})],
-                    vec![endpoint],
-                ));
+                groups.push((vec![json!({"name": "https", "protocol": "TCP", "port": 6443})], vec![endpoint]));
             }
         } else {
-            let selector = LabelSelector {
-                match_labels: selected,
-                match_expressions: Vec::new(),
-            };
-            let pods = store.list("pods", Some(namespace)).filter(|pod| {
-                selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string()
-            });
+            let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
+            let pods = store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string());
             for pod in pods {
                 // pods that resolve a named port differently are in groups of their own
-                let ports: Vec<Value> = object::list(&service["spec"]["ports"])
-                    .iter()
-                    .filter_map(|port| slice_port(port, &service, pod))
-                    .collect();
+                let ports: Vec<Value> = object::list(&service["spec"]["ports"]).iter().filter_map(|port| slice_port(port, &service, pod)).collect();
                 let endpoint = endpoint(pod);
                 match groups.iter_mut().find(|(known, _)| *known == ports) {
                     Some((_, endpoints)) => endpoints.push(endpoint),
@@ -53,41 +39,26 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
 }
 
 fn slice_port(port: &Value, service: &Value, pod: &Value) -> Option<Value> {
-    let target = if service["spec"]["clusterIP"] == "None" {
-        &port["port"]
-    } else {
-        &port["targetPort"]
-    };
+    let target = if service["spec"]["clusterIP"] == "None" { &port["port"] } else { &port["targetPort"] };
     let target: PortName = serde_json::from_value(target.clone()).ok()?;
     let number = target_port(&target, pod, protocol(&port["protocol"]))?;
-    Some(
-        json!({"name": port["name"].as_str().unwrap_or_default(), "protocol": port["protocol"], "port": number}),
-    )
+    Some(json!({"name": port["name"].as_str().unwrap_or_default(), "protocol": port["protocol"], "port": number}))
 }
 
 fn endpoint(pod: &Value) -> Value {
-    let ready = object::list(&pod["status"]["conditions"])
-        .iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let ready = object::list(&pod["status"]["conditions"]).iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
     json!({
         "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": ready, "terminating": false}, "nodeName": pod["spec"]["nodeName"],
         "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": pod["metadata"]["uid"]},
     })
 }
 
-fn publish(
-    store: &mut Store,
-    service: &Value,
-    groups: Vec<(Vec<Value>, Vec<Value>)>,
-    now: Timestamp,
-) {
+fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Value>)>, now: Timestamp) {
     let (namespace, name) = (object::namespace(service), object::name(service));
     let mut subsets = Vec::new();
     for (ports, endpoints) in &groups {
         let addresses = |ready: bool| {
-            let chosen = endpoints
-                .iter()
-                .filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready);
+            let chosen = endpoints.iter().filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready);
             let addresses = chosen.map(|endpoint| {
                 let mut address = json!({"ip": endpoint["addresses"][0]});
                 if endpoint["targetRef"].is_object() {
@@ -113,21 +84,10 @@ fn publish(
         object["subsets"] = json!(subsets);
     }
     store.put(object, now);
-    let groups = if groups.is_empty() {
-        vec![(Vec::new(), Vec::new())]
-    } else {
-        groups
-    };
+    let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };
     for (index, (ports, endpoints)) in groups.into_iter().enumerate() {
         let fixed = name == "kubernetes" && namespace == "default";
-        let slice_name = if fixed {
-            name.to_owned()
-        } else {
-            format!(
-                "{name}-{}",
-                letters(&format!("{namespace}/{name}/{index}"), 5)
-            )
-        };
+        let slice_name = if fixed { name.to_owned() } else { format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5)) };
         let mut slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {

@@ -12,63 +12,26 @@ const KEPT: SignedDuration = SignedDuration::from_hours(2);
 
 /// Removes the events that have been kept long enough.
 pub(crate) fn expire_events(store: &mut Store, now: Timestamp) {
-    let old = |event: &Value| {
-        object::timestamp(&event["lastTimestamp"])
-            .is_some_and(|last| now.duration_since(last) > KEPT)
-    };
-    let expired: Vec<(String, String)> = store
-        .list("events", None)
-        .filter(|event| old(event))
-        .map(|event| {
-            (
-                object::namespace(event).to_owned(),
-                object::name(event).to_owned(),
-            )
-        })
-        .collect();
+    let old = |event: &Value| object::timestamp(&event["lastTimestamp"]).is_some_and(|last| now.duration_since(last) > KEPT);
+    let expired: Vec<(String, String)> =
+        store.list("events", None).filter(|event| old(event)).map(|event| (object::namespace(event).to_owned(), object::name(event).to_owned())).collect();
     for (namespace, name) in expired {
         store.delete("events", &namespace, &name);
     }
 }
 
 /// Records an ordinary event.
-pub(crate) fn record(
-    store: &mut Store,
-    about: &Value,
-    component: &str,
-    reason: &str,
-    message: &str,
-    now: Timestamp,
-) {
+pub(crate) fn record(store: &mut Store, about: &Value, component: &str, reason: &str, message: &str, now: Timestamp) {
     publish(store, about, component, "Normal", reason, message, now);
 }
 
 /// Records a warning.
-pub(crate) fn warn(
-    store: &mut Store,
-    about: &Value,
-    component: &str,
-    reason: &str,
-    message: &str,
-    now: Timestamp,
-) {
+pub(crate) fn warn(store: &mut Store, about: &Value, component: &str, reason: &str, message: &str, now: Timestamp) {
     publish(store, about, component, "Warning", reason, message, now);
 }
 
-fn publish(
-    store: &mut Store,
-    about: &Value,
-    component: &str,
-    kind: &str,
-    reason: &str,
-    message: &str,
-    now: Timestamp,
-) {
-    let suffix: String = Sha256::digest(format!("{reason}/{message}"))
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason: &str, message: &str, now: Timestamp) {
+    let suffix: String = Sha256::digest(format!("{reason}/{message}")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let metadata = &about["metadata"];
     let mut involved = json!({"kind": about["kind"], "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"], "apiVersion": about["apiVersion"], "resourceVersion": metadata["resourceVersion"]});
     if component == "kubelet"
@@ -76,11 +39,7 @@ fn publish(
     {
         involved["fieldPath"] = json!(format!("spec.containers{{{container}}}"));
     }
-    let source = if component == "kubelet" {
-        json!({"component": component, "host": "node"})
-    } else {
-        json!({"component": component})
-    };
+    let source = if component == "kubelet" { json!({"component": component, "host": "node"}) } else { json!({"component": component}) };
     store.put(
         json!({
             "apiVersion": "v1", "kind": "Event",

@@ -29,41 +29,17 @@ struct Waiting {
 }
 
 /// Starts what is not started yet. Pods that run count as ready until they are probed.
-pub(crate) fn run_pods(
-    store: &mut Store,
-    processes: &mut BTreeMap<String, Process>,
-    apps: &Apps,
-    now: Timestamp,
-) {
-    let pods: Vec<Value> = store
-        .list("pods", None)
-        .map(|pod| (**pod).clone())
-        .collect();
-    let mut used: Vec<String> = pods
-        .iter()
-        .filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned))
-        .collect();
+pub(crate) fn run_pods(store: &mut Store, processes: &mut BTreeMap<String, Process>, apps: &Apps, now: Timestamp) {
+    let pods: Vec<Value> = store.list("pods", None).map(|pod| (**pod).clone()).collect();
+    let mut used: Vec<String> = pods.iter().filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned)).collect();
     for mut pod in pods {
-        let uid = pod["metadata"]["uid"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         if processes.contains_key(&uid) {
             continue;
         }
         let name = format!("{}/{}", object::namespace(&pod), object::name(&pod));
-        events::record(
-            store,
-            &pod,
-            "default-scheduler",
-            "Scheduled",
-            &format!("Successfully assigned {name} to node"),
-            now,
-        );
-        let free = (2..255)
-            .map(|number| format!("10.244.0.{number}"))
-            .find(|address| !used.contains(address))
-            .unwrap_or_default();
+        events::record(store, &pod, "default-scheduler", "Scheduled", &format!("Successfully assigned {name} to node"), now);
+        let free = (2..255).map(|number| format!("10.244.0.{number}")).find(|address| !used.contains(address)).unwrap_or_default();
         used.push(free.clone());
         pod["status"]["hostIP"] = json!(NODE_ADDRESS);
         pod["status"]["hostIPs"] = json!([{"ip": NODE_ADDRESS}]);
@@ -71,47 +47,16 @@ pub(crate) fn run_pods(
         pod["status"]["podIPs"] = json!([{"ip": free}]);
         pod["status"]["startTime"] = json!(object::time(now));
         let containers = object::list(&pod["spec"]["containers"]).to_vec();
-        let started: Vec<Result<Labels, Waiting>> = containers
-            .iter()
-            .map(|container| start(&pod, container, store, apps))
-            .collect();
-        let statuses: Vec<Value> = containers
-            .iter()
-            .zip(&started)
-            .map(|(container, outcome)| container_status(container, outcome, &uid, now))
-            .collect();
+        let started: Vec<Result<Labels, Waiting>> = containers.iter().map(|container| start(&pod, container, store, apps)).collect();
+        let statuses: Vec<Value> = containers.iter().zip(&started).map(|(container, outcome)| container_status(container, outcome, &uid, now)).collect();
         pod["status"]["containerStatuses"] = json!(statuses);
         for (container, outcome) in containers.iter().zip(&started) {
-            let (image, container) = (
-                container["image"].as_str().unwrap_or_default(),
-                container["name"].as_str().unwrap_or_default(),
-            );
+            let (image, container) = (container["image"].as_str().unwrap_or_default(), container["name"].as_str().unwrap_or_default());
             match outcome {
                 Ok(_) => {
-                    events::record(
-                        store,
-                        &pod,
-                        "kubelet",
-                        "Pulled",
-                        &format!("Container image \"{image}\" already present on machine"),
-                        now,
-                    );
-                    events::record(
-                        store,
-                        &pod,
-                        "kubelet",
-                        "Created",
-                        &format!("Container created: {container}"),
-                        now,
-                    );
-                    events::record(
-                        store,
-                        &pod,
-                        "kubelet",
-                        "Started",
-                        &format!("Container started: {container}"),
-                        now,
-                    );
+                    events::record(store, &pod, "kubelet", "Pulled", &format!("Container image \"{image}\" already present on machine"), now);
+                    events::record(store, &pod, "kubelet", "Created", &format!("Container created: {container}"), now);
+                    events::record(store, &pod, "kubelet", "Started", &format!("Container started: {container}"), now);
                 }
                 Err(waiting) => {
                     events::warn(store, &pod, "kubelet", "Failed", &waiting.message, now);
@@ -122,19 +67,8 @@ pub(crate) fn run_pods(
         pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
         set_ready(&mut pod, running, now);
         if running {
-            let environments = containers
-                .iter()
-                .zip(started)
-                .filter_map(|(container, outcome)| {
-                    Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
-                });
-            processes.insert(
-                uid,
-                Process {
-                    started: now,
-                    environments: environments.collect(),
-                },
-            );
+            let environments = containers.iter().zip(started).filter_map(|(container, outcome)| Some((container["name"].as_str()?.to_owned(), outcome.ok()?)));
+            processes.insert(uid, Process { started: now, environments: environments.collect() });
         }
         store.put(pod, now);
     }
@@ -143,25 +77,16 @@ pub(crate) fn run_pods(
 fn start(pod: &Value, container: &Value, store: &Store, apps: &Apps) -> Result<Labels, Waiting> {
     let image = container["image"].as_str().unwrap_or_default();
     if apps.tools(image).is_none() {
-        return Err(Waiting {
-            reason: "ImagePullBackOff",
-            message: format!("Back-off pulling image \"{image}\""),
-        });
+        return Err(Waiting { reason: "ImagePullBackOff", message: format!("Back-off pulling image \"{image}\"") });
     }
-    environment(pod, container, store).map_err(|message| Waiting {
-        reason: "CreateContainerConfigError",
-        message,
-    })
+    environment(pod, container, store).map_err(|message| Waiting { reason: "CreateContainerConfigError", message })
 }
 
 /// The variables of a container, or what is missing for them.
 fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, String> {
     let namespace = object::namespace(pod);
     let mut variables: Labels = [
-        (
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        ),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("HOSTNAME", object::name(pod)),
         ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
         ("KUBERNETES_SERVICE_PORT", "443"),
@@ -176,30 +101,16 @@ fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, 
         let source = &variable["valueFrom"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let value = if let Some(path) = source["fieldRef"]["fieldPath"].as_str() {
-            text(
-                pod.pointer(&format!("/{}", path.replace('.', "/")))
-                    .unwrap_or(&Value::Null),
-            )
+            text(pod.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null))
         } else if let Some(reference) = source.get("secretKeyRef") {
             let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let secret = store
-                .get("secrets", namespace, &object)
-                .ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
-            let encoded = secret["data"][&key].as_str().ok_or_else(|| {
-                format!("Error: couldn't find key {key} in Secret {namespace}/{object}")
-            })?;
-            base64::engine::general_purpose::STANDARD
-                .decode(encoded)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default()
+            let secret = store.get("secrets", namespace, &object).ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
+            let encoded = secret["data"][&key].as_str().ok_or_else(|| format!("Error: couldn't find key {key} in Secret {namespace}/{object}"))?;
+            base64::engine::general_purpose::STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
         } else if let Some(reference) = source.get("configMapKeyRef") {
             let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let map = store
-                .get("configmaps", namespace, &object)
-                .ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
-            let value = map["data"][&key].as_str().ok_or_else(|| {
-                format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}")
-            })?;
+            let map = store.get("configmaps", namespace, &object).ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
+            let value = map["data"][&key].as_str().ok_or_else(|| format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}"))?;
             value.to_owned()
         } else {
             text(&variable["value"])
@@ -209,29 +120,17 @@ fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, 
     Ok(variables)
 }
 
-fn container_status(
-    container: &Value,
-    outcome: &Result<Labels, Waiting>,
-    uid: &str,
-    now: Timestamp,
-) -> Value {
+fn container_status(container: &Value, outcome: &Result<Labels, Waiting>, uid: &str, now: Timestamp) -> Value {
     use sha2::{Digest, Sha256};
-    let hex = |text: String| {
-        Sha256::digest(text)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let (name, image) = (
-        container["name"].as_str().unwrap_or_default(),
-        container["image"].as_str().unwrap_or_default(),
-    );
+    let hex = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (name, image) = (container["name"].as_str().unwrap_or_default(), container["image"].as_str().unwrap_or_default());
     let running = outcome.is_ok();
     let state = match outcome {
         Ok(_) => json!({"running": {"startedAt": object::time(now)}}),
         Err(waiting) => json!({"waiting": {"reason": waiting.reason, "message": waiting.message}}),
     };
-    let mut status = json!({"name": name, "state": state, "lastState": {}, "ready": running, "restartCount": 0, "image": image, "imageID": "", "started": running});
+    let mut status =
+        json!({"name": name, "state": state, "lastState": {}, "ready": running, "restartCount": 0, "image": image, "imageID": "", "started": running});
     if running {
         status["imageID"] = json!(format!("sha256:{}", hex(image.to_owned())));
         status["containerID"] = json!(format!("containerd://{}", hex(format!("{uid}/{name}"))));
@@ -241,19 +140,14 @@ fn container_status(
 
 /// Writes the conditions of a pod.
 fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
-    let unready: Vec<String> = object::list(&pod["status"]["containerStatuses"])
-        .iter()
-        .filter(|_| !ready)
-        .filter_map(|status| status["name"].as_str().map(str::to_owned))
-        .collect();
+    let unready: Vec<String> =
+        object::list(&pod["status"]["containerStatuses"]).iter().filter(|_| !ready).filter_map(|status| status["name"].as_str().map(str::to_owned)).collect();
     let condition = |kind: &str, holds: bool| {
-        let mut condition = json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": object::time(now)});
+        let mut condition =
+            json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": object::time(now)});
         if !holds {
             condition["reason"] = json!("ContainersNotReady");
-            condition["message"] = json!(format!(
-                "containers with unready status: [{}]",
-                unready.join(" ")
-            ));
+            condition["message"] = json!(format!("containers with unready status: [{}]", unready.join(" ")));
         }
         condition
     };
@@ -274,14 +168,8 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, begin: Timestam
         };
         let mut pod = (**pod).clone();
         let containers = object::list(&pod["spec"]["containers"]).to_vec();
-        let ready: Vec<bool> = containers
-            .iter()
-            .map(|container| {
-                container
-                    .get("readinessProbe")
-                    .is_none_or(|probe| succeeds(snapshot, index, &pod, probe, now))
-            })
-            .collect();
+        let ready: Vec<bool> =
+            containers.iter().map(|container| container.get("readinessProbe").is_none_or(|probe| succeeds(snapshot, index, &pod, probe, now))).collect();
         if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
             for (status, ready) in statuses.iter_mut().zip(&ready) {
                 status["ready"] = json!(ready);
@@ -292,26 +180,13 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, begin: Timestam
     }
 }
 
-fn succeeds(
-    snapshot: &Arc<Snapshot>,
-    index: usize,
-    pod: &Value,
-    probe: &Value,
-    now: Timestamp,
-) -> bool {
-    let port = |value: &Value| {
-        serde_json::from_value::<PortName>(value.clone())
-            .ok()
-            .and_then(|port| target_port(&port, pod, Protocol::Tcp))
-    };
+fn succeeds(snapshot: &Arc<Snapshot>, index: usize, pod: &Value, probe: &Value, now: Timestamp) -> bool {
+    let port = |value: &Value| serde_json::from_value::<PortName>(value.clone()).ok().and_then(|port| target_port(&port, pod, Protocol::Tcp));
     if let Some(get) = probe.get("httpGet") {
         let request = Request::get(get["path"].as_str().unwrap_or("/"));
         return port(&get["port"])
             .and_then(|port| respond(snapshot, index, port, &request, now, 0))
             .is_some_and(|response| (200..400).contains(&response.status));
     }
-    probe.get("tcpSocket").is_none_or(|socket| {
-        port(&socket["port"])
-            .is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some())
-    })
+    probe.get("tcpSocket").is_none_or(|socket| port(&socket["port"]).is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()))
 }

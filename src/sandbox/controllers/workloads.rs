@@ -16,43 +16,22 @@ pub(crate) type History = BTreeMap<(String, String), Vec<Value>>;
 
 /// One ReplicaSet for each template of each Deployment; the present one has all the replicas.
 pub(crate) fn deployments(store: &mut Store, history: &History, now: Timestamp) {
-    let all: Vec<Value> = store
-        .list("deployments", None)
-        .map(|deployment| (**deployment).clone())
-        .collect();
+    let all: Vec<Value> = store.list("deployments", None).map(|deployment| (**deployment).clone()).collect();
     for mut deployment in all {
-        let (namespace, name) = (
-            object::namespace(&deployment).to_owned(),
-            object::name(&deployment).to_owned(),
-        );
+        let (namespace, name) = (object::namespace(&deployment).to_owned(), object::name(&deployment).to_owned());
         let present = deployment["spec"]["template"].clone();
-        let former = history
-            .get(&(namespace.clone(), name.clone()))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let former = history.get(&(namespace.clone(), name.clone())).map(Vec::as_slice).unwrap_or_default();
         let replicas = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
         let revision = former.len() + 1;
         for (index, template) in former.iter().chain([&present]).enumerate() {
             let current = index + 1 == revision;
-            let set = replica_set(
-                &deployment,
-                template,
-                index + 1,
-                if current { replicas } else { 0 },
-            );
+            let set = replica_set(&deployment, template, index + 1, if current { replicas } else { 0 });
             let set_name = object::name(&set).to_owned();
             let fresh = store.get("replicasets", &namespace, &set_name).is_none();
             store.put(set, now);
             if fresh && current && replicas > 0 {
                 let message = format!("Scaled up replica set {set_name} from 0 to {replicas}");
-                events::record(
-                    store,
-                    &deployment,
-                    "deployment-controller",
-                    "ScalingReplicaSet",
-                    &message,
-                    now,
-                );
+                events::record(store, &deployment, "deployment-controller", "ScalingReplicaSet", &message, now);
             }
         }
         deployment["metadata"]["annotations"][REVISION] = json!(revision.to_string());
@@ -90,18 +69,11 @@ fn owner(object: &Value) -> Value {
 
 /// The pods that each ReplicaSet wants.
 pub(crate) fn replica_sets(store: &mut Store, now: Timestamp) {
-    let sets: Vec<Value> = store
-        .list("replicasets", None)
-        .map(|set| (**set).clone())
-        .collect();
+    let sets: Vec<Value> = store.list("replicasets", None).map(|set| (**set).clone()).collect();
     for set in sets {
         let namespace = object::namespace(&set);
         for ordinal in 0..set["spec"]["replicas"].as_u64().unwrap_or(0) {
-            let name = format!(
-                "{}-{}",
-                object::name(&set),
-                letters(&format!("{}/{ordinal}", object::name(&set)), 5)
-            );
+            let name = format!("{}-{}", object::name(&set), letters(&format!("{}/{ordinal}", object::name(&set)), 5));
             if store.get("pods", namespace, &name).is_some() {
                 continue;
             }
@@ -124,30 +96,18 @@ pub(crate) fn replica_sets(store: &mut Store, now: Timestamp) {
                 metadata["annotations"] = template["metadata"]["annotations"].clone();
             }
             store.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Pending", "qosClass": qos(&template["spec"])}}), now);
-            events::record(
-                store,
-                &set,
-                "replicaset-controller",
-                "SuccessfulCreate",
-                &format!("Created pod: {name}"),
-                now,
-            );
+            events::record(store, &set, "replicaset-controller", "SuccessfulCreate", &format!("Created pod: {name}"), now);
         }
     }
 }
 
 fn qos(spec: &Value) -> &'static str {
     let containers = object::list(&spec["containers"]);
-    let any = containers.iter().any(|container| {
-        container["resources"]
-            .as_object()
-            .is_some_and(|resources| !resources.is_empty())
-    });
+    let any = containers.iter().any(|container| container["resources"].as_object().is_some_and(|resources| !resources.is_empty()));
     let guaranteed = any
-        && containers.iter().all(|container| {
-            container["resources"]["limits"].is_object()
-                && container["resources"]["requests"] == container["resources"]["limits"]
-        });
+        && containers
+            .iter()
+            .all(|container| container["resources"]["limits"].is_object() && container["resources"]["requests"] == container["resources"]["limits"]);
     match (any, guaranteed) {
         (false, _) => "BestEffort",
         (true, false) => "Burstable",
@@ -157,16 +117,10 @@ fn qos(spec: &Value) -> &'static str {
 
 /// What ReplicaSets and Deployments say about their pods.
 pub(crate) fn deployment_status(store: &mut Store, now: Timestamp) {
-    let sets: Vec<Value> = store
-        .list("replicasets", None)
-        .map(|set| (**set).clone())
-        .collect();
+    let sets: Vec<Value> = store.list("replicasets", None).map(|set| (**set).clone()).collect();
     for mut set in sets {
         let uid = set["metadata"]["uid"].clone();
-        let pods: Vec<_> = store
-            .list("pods", Some(object::namespace(&set)))
-            .filter(|pod| object::owned_by(pod, &uid))
-            .collect();
+        let pods: Vec<_> = store.list("pods", Some(object::namespace(&set))).filter(|pod| object::owned_by(pod, &uid)).collect();
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         let mut status = json!({"replicas": pods.len(), "fullyLabeledReplicas": pods.len(), "readyReplicas": ready, "availableReplicas": ready, "observedGeneration": set["metadata"]["generation"]});
         drop_zeros(&mut status);
@@ -174,24 +128,14 @@ pub(crate) fn deployment_status(store: &mut Store, now: Timestamp) {
         set["status"] = status;
         store.put(set, now);
     }
-    let all: Vec<Value> = store
-        .list("deployments", None)
-        .map(|deployment| (**deployment).clone())
-        .collect();
+    let all: Vec<Value> = store.list("deployments", None).map(|deployment| (**deployment).clone()).collect();
     for mut deployment in all {
         let uid = deployment["metadata"]["uid"].clone();
         let namespace = object::namespace(&deployment).to_owned();
         let revision = &deployment["metadata"]["annotations"][REVISION];
-        let owned: Vec<_> = store
-            .list("replicasets", Some(&namespace))
-            .filter(|set| object::owned_by(set, &uid))
-            .collect();
+        let owned: Vec<_> = store.list("replicasets", Some(&namespace)).filter(|set| object::owned_by(set, &uid)).collect();
         let sum = |field: &str, current: bool| -> u64 {
-            owned
-                .iter()
-                .filter(|set| !current || set["metadata"]["annotations"][REVISION] == *revision)
-                .filter_map(|set| set["status"][field].as_u64())
-                .sum()
+            owned.iter().filter(|set| !current || set["metadata"]["annotations"][REVISION] == *revision).filter_map(|set| set["status"][field].as_u64()).sum()
         };
         let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
         let available = sum("availableReplicas", false);
@@ -200,41 +144,18 @@ pub(crate) fn deployment_status(store: &mut Store, now: Timestamp) {
             "readyReplicas": sum("readyReplicas", false), "availableReplicas": available, "unavailableReplicas": wanted.saturating_sub(available),
         });
         drop_zeros(&mut status);
-        let current = owned
-            .iter()
-            .find(|set| set["metadata"]["annotations"][REVISION] == *revision)
-            .map(|set| object::name(set).to_owned())
-            .unwrap_or_default();
+        let current =
+            owned.iter().find(|set| set["metadata"]["annotations"][REVISION] == *revision).map(|set| object::name(set).to_owned()).unwrap_or_default();
         let condition = |kind: &str, holds: bool, reason: &str, message: String| json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastUpdateTime": object::time(now), "lastTransitionTime": object::time(now), "reason": reason, "message": message});
         status["conditions"] = if available >= wanted {
             json!([
-                condition(
-                    "Available",
-                    true,
-                    "MinimumReplicasAvailable",
-                    "Deployment has minimum availability.".to_owned()
-                ),
-                condition(
-                    "Progressing",
-                    true,
-                    "NewReplicaSetAvailable",
-                    format!("ReplicaSet \"{current}\" has successfully progressed.")
-                ),
+                condition("Available", true, "MinimumReplicasAvailable", "Deployment has minimum availability.".to_owned()),
+                condition("Progressing", true, "NewReplicaSetAvailable", format!("ReplicaSet \"{current}\" has successfully progressed.")),
             ])
         } else {
             json!([
-                condition(
-                    "Available",
-                    false,
-                    "MinimumReplicasUnavailable",
-                    "Deployment does not have minimum availability.".to_owned()
-                ),
-                condition(
-                    "Progressing",
-                    false,
-                    "ProgressDeadlineExceeded",
-                    format!("ReplicaSet \"{current}\" has timed out progressing.")
-                ),
+                condition("Available", false, "MinimumReplicasUnavailable", "Deployment does not have minimum availability.".to_owned()),
+                condition("Progressing", false, "ProgressDeadlineExceeded", format!("ReplicaSet \"{current}\" has timed out progressing.")),
             ])
         };
         deployment["status"] = status;
@@ -249,7 +170,5 @@ fn drop_zeros(status: &mut Value) {
 }
 
 fn is_ready(pod: &Value) -> bool {
-    object::list(&pod["status"]["conditions"])
-        .iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    object::list(&pod["status"]["conditions"]).iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }

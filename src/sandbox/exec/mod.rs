@@ -37,10 +37,7 @@ impl Session {
     }
 
     fn has(&self, tool: &str) -> bool {
-        self.snapshot
-            .apps
-            .tools(&self.container().image)
-            .is_some_and(|tools| tools.iter().any(|known| known == tool))
+        self.snapshot.apps.tools(&self.container().image).is_some_and(|tools| tools.iter().any(|known| known == tool))
     }
 }
 
@@ -57,25 +54,15 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     fn printed(text: impl AsRef<[u8]>) -> Self {
-        Self {
-            stdout: text.as_ref().to_vec(),
-            ..Self::default()
-        }
+        Self { stdout: text.as_ref().to_vec(), ..Self::default() }
     }
 
     fn failed(code: u8, text: impl AsRef<[u8]>) -> Self {
-        Self {
-            stderr: text.as_ref().to_vec(),
-            code,
-            ..Self::default()
-        }
+        Self { stderr: text.as_ref().to_vec(), code, ..Self::default() }
     }
 
     fn timed_out(self, after: Option<Duration>) -> Self {
-        Self {
-            took: after.unwrap_or(TIMEOUT_TAKES).min(TIMEOUT_TAKES),
-            ..self
-        }
+        Self { took: after.unwrap_or(TIMEOUT_TAKES).min(TIMEOUT_TAKES), ..self }
     }
 }
 
@@ -85,29 +72,19 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
         return Outcome::default();
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let tool = program
-        .strip_prefix("/usr/bin/")
-        .or_else(|| program.strip_prefix("/bin/"))
-        .unwrap_or(program);
+    let tool = program.strip_prefix("/usr/bin/").or_else(|| program.strip_prefix("/bin/")).unwrap_or(program);
     if !session.has(tool) {
         let why = if program.contains('/') {
             format!("stat {program}: no such file or directory")
         } else {
             format!("exec: \"{program}\": executable file not found in $PATH")
         };
-        let why = if program.contains('/') {
-            format!("exec: \"{program}\": {why}")
-        } else {
-            why
-        };
+        let why = if program.contains('/') { format!("exec: \"{program}\": {why}") } else { why };
         let reason = format!(
             "error executing command in container: failed to exec in container: failed to start exec \"{}\": OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown",
             exec_id(session, command)
         );
-        return Outcome {
-            not_started: Some(reason),
-            ..Outcome::default()
-        };
+        return Outcome { not_started: Some(reason), ..Outcome::default() };
     }
     perform(session, tool, &arguments)
 }
@@ -115,10 +92,7 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
 /// The identity that the runtime gives the attempt.
 fn exec_id(session: &Session, command: &[String]) -> String {
     let text = format!("{}/{}", session.pod().network.name, command.join(" "));
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
@@ -133,55 +107,26 @@ fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
         "cat" => files::cat(session, arguments),
         "ls" => files::ls(session, arguments),
         "env" => {
-            let lines: String = session
-                .container()
-                .env
-                .iter()
-                .map(|(key, value)| format!("{key}={value}\n"))
-                .collect();
-            if arguments.is_empty() {
-                Outcome::printed(lines)
-            } else {
-                not_simulated(tool, arguments)
-            }
+            let lines: String = session.container().env.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+            if arguments.is_empty() { Outcome::printed(lines) } else { not_simulated(tool, arguments) }
         }
         "printenv" => match arguments {
             [] => perform(session, "env", &[]),
             names => {
-                let values: Vec<Option<&String>> = names
-                    .iter()
-                    .map(|name| session.container().env.get(*name))
-                    .collect();
-                let text: String = values
-                    .iter()
-                    .flatten()
-                    .map(|value| format!("{value}\n"))
-                    .collect();
-                Outcome {
-                    code: u8::from(values.iter().any(Option::is_none)),
-                    ..Outcome::printed(text)
-                }
+                let values: Vec<Option<&String>> = names.iter().map(|name| session.container().env.get(*name)).collect();
+                let text: String = values.iter().flatten().map(|value| format!("{value}\n")).collect();
+                Outcome { code: u8::from(values.iter().any(Option::is_none)), ..Outcome::printed(text) }
             }
         },
         "hostname" => match arguments {
             [] => Outcome::printed(format!("{}\n", session.pod().network.name)),
-            ["-i" | "-I"] => Outcome::printed(
-                session
-                    .pod()
-                    .network
-                    .ip
-                    .map(|ip| format!("{ip}\n"))
-                    .unwrap_or_default(),
-            ),
+            ["-i" | "-I"] => Outcome::printed(session.pod().network.ip.map(|ip| format!("{ip}\n")).unwrap_or_default()),
             _ => not_simulated(tool, arguments),
         },
         "date" => date(session, arguments),
         "echo" => Outcome::printed(format!("{}\n", arguments.join(" "))),
         "true" => Outcome::default(),
-        "false" => Outcome {
-            code: 1,
-            ..Outcome::default()
-        },
+        "false" => Outcome { code: 1, ..Outcome::default() },
         _ => not_simulated(tool, arguments),
     }
 }
@@ -203,19 +148,14 @@ fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
     let ["-c", script] = arguments else {
         return not_simulated(tool, arguments);
     };
-    let plain = script
-        .chars()
-        .all(|character| character.is_ascii_alphanumeric() || " -_./:@,+".contains(character));
+    let plain = script.chars().all(|character| character.is_ascii_alphanumeric() || " -_./:@,+".contains(character));
     let words: Vec<&str> = script.split_whitespace().collect();
     match words.as_slice() {
         ["command", "-v", name] if plain => {
             if session.has(name) {
                 Outcome::printed(format!("/usr/bin/{name}\n"))
             } else {
-                Outcome {
-                    code: 127,
-                    ..Outcome::default()
-                }
+                Outcome { code: 127, ..Outcome::default() }
             }
         }
         [name, rest @ ..] if plain && session.has(name) => perform(session, name, rest),
@@ -226,11 +166,5 @@ fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
 
 /// The refusal of what the real program could do and the sandbox cannot: never an invented result.
 fn not_simulated(tool: &str, arguments: &[&str]) -> Outcome {
-    Outcome::failed(
-        127,
-        format!(
-            "{tool}: the sandbox does not simulate `{tool} {}`\n",
-            arguments.join(" ")
-        ),
-    )
+    Outcome::failed(127, format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" ")))
 }

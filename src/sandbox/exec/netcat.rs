@@ -5,16 +5,8 @@ use super::target::{Dialled, dial};
 use super::{Outcome, Session};
 use crate::network::Protocol;
 
-const OPTIONS: Specification = Specification {
-    flags: &[
-        ('z', "zero"),
-        ('v', "verbose"),
-        ('n', "numeric"),
-        ('u', "udp"),
-        ('4', "ipv4"),
-    ],
-    valued: &[('w', "wait")],
-};
+const OPTIONS: Specification =
+    Specification { flags: &[('z', "zero"), ('v', "verbose"), ('n', "numeric"), ('u', "udp"), ('4', "ipv4")], valued: &[('w', "wait")] };
 
 pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
     let Ok(arguments) = Arguments::parse(&OPTIONS, words) else {
@@ -31,18 +23,10 @@ pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
         return super::not_simulated("nc", words);
     }
     let says = |text: String| {
-        if arguments.has("verbose") {
-            text
-        } else {
-            String::new()
-        }
+        if arguments.has("verbose") { text } else { String::new() }
     };
     let named = |address: std::net::IpAddr| {
-        if address.to_string() == *host {
-            host.clone()
-        } else {
-            format!("{host} ({address})")
-        }
+        if address.to_string() == *host { host.clone() } else { format!("{host} ({address})") }
     };
     let waited = arguments.seconds("wait");
     match dial(session, host, number, Protocol::Tcp) {
@@ -55,6 +39,8 @@ pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
             Outcome::failed(1, says(format!("nc: connect to {} port {port} (tcp) {how}\n", named(address)))).timed_out(waited)
         }
         Dialled::NoSuchHost => Outcome::failed(1, format!("nc: getaddrinfo for host \"{host}\" port {port}: Name or service not known\n")),
-        Dialled::NoAnswer => Outcome::failed(1, format!("nc: getaddrinfo for host \"{host}\" port {port}: Temporary failure in name resolution\n")).timed_out(waited),
+        Dialled::NoAnswer => {
+            Outcome::failed(1, format!("nc: getaddrinfo for host \"{host}\" port {port}: Temporary failure in name resolution\n")).timed_out(waited)
+        }
     }
 }

@@ -28,22 +28,9 @@ impl Url {
             None => (authority, None),
         };
         let path = path.split('#').next().unwrap_or_default();
-        let target = if path.starts_with('/') {
-            path.to_owned()
-        } else {
-            format!("/{path}")
-        };
-        let port = port.unwrap_or(if scheme.eq_ignore_ascii_case("https") {
-            443
-        } else {
-            80
-        });
-        (!host.is_empty()).then(|| Self {
-            scheme: scheme.to_ascii_lowercase(),
-            host: host.to_owned(),
-            port,
-            target,
-        })
+        let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let port = port.unwrap_or(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 });
+        (!host.is_empty()).then(|| Self { scheme: scheme.to_ascii_lowercase(), host: host.to_owned(), port, target })
     }
 }
 
@@ -98,23 +85,13 @@ mod tests {
             ("http://a:8080/x?y=1", Some(("http", "a", 8080, "/x?y=1"))),
             ("a", Some(("http", "a", 80, "/"))),
             ("https://a", Some(("https", "a", 443, "/"))),
-            (
-                "localhost:8080/health",
-                Some(("http", "localhost", 8080, "/health")),
-            ),
+            ("localhost:8080/health", Some(("http", "localhost", 8080, "/health"))),
             ("http://u:p@a/x#f", Some(("http", "a", 80, "/x"))),
             ("http://", None),
             ("http://a:x/", None),
         ] {
             let url = Url::parse(text);
-            let parts = url.as_ref().map(|url| {
-                (
-                    url.scheme.as_str(),
-                    url.host.as_str(),
-                    url.port,
-                    url.target.as_str(),
-                )
-            });
+            let parts = url.as_ref().map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.target.as_str()));
             assert_eq!(parts, expected, "{text}");
         }
     }

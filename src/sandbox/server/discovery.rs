@@ -11,19 +11,11 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 pub(crate) fn answer(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response, Status> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let aggregated = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("g=apidiscovery.k8s.io;v=v2;"));
+    let aggregated = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("g=apidiscovery.k8s.io;v=v2;"));
     let body = match parts.as_slice() {
         ["api"] if aggregated => return Ok(aggregate(vec![group("", "v1")])),
         ["apis"] if aggregated => {
-            return Ok(aggregate(
-                groups()
-                    .into_iter()
-                    .map(|(name, version)| group(name, version))
-                    .collect(),
-            ));
+            return Ok(aggregate(groups().into_iter().map(|(name, version)| group(name, version)).collect()));
         }
         ["api"] => {
             json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
@@ -33,25 +25,16 @@ pub(crate) fn answer(path: &str, method: &Method, headers: &HeaderMap) -> Result
         }
         ["api", "v1"] => resource_list("", "v1"),
         ["apis", name] => {
-            let (name, version) = groups()
-                .into_iter()
-                .find(|(known, _)| known == name)
-                .ok_or_else(Status::no_such_path)?;
+            let (name, version) = groups().into_iter().find(|(known, _)| known == name).ok_or_else(Status::no_such_path)?;
             let mut object = api_group(name, version);
             object["kind"] = json!("APIGroup");
             object["apiVersion"] = json!("v1");
             object
         }
-        ["apis", name, version] if groups().contains(&(*name, *version)) => {
-            resource_list(name, version)
-        }
+        ["apis", name, version] if groups().contains(&(*name, *version)) => resource_list(name, version),
         _ => return Err(Status::no_such_path()),
     };
-    if *method == Method::GET {
-        Ok(json_response(&body))
-    } else {
-        Err(Status::method_not_allowed())
-    }
+    if *method == Method::GET { Ok(json_response(&body)) } else { Err(Status::method_not_allowed()) }
 }
 
 fn aggregate(items: Vec<Value>) -> Response {
@@ -65,9 +48,7 @@ fn api_group(name: &str, version: &str) -> Value {
 }
 
 fn of_group(group: &str) -> impl Iterator<Item = &'static Resource> {
-    RESOURCES
-        .iter()
-        .filter(move |resource| resource.group == group)
+    RESOURCES.iter().filter(move |resource| resource.group == group)
 }
 
 fn group(name: &str, version: &str) -> Value {
@@ -93,11 +74,7 @@ fn group(name: &str, version: &str) -> Value {
         json!({"resource": review.plural, "responseKind": {"group": review.group, "version": "v1", "kind": review.kind}, "scope": "Cluster", "singularResource": review.kind.to_ascii_lowercase(), "verbs": ["create"]})
     });
     let resources: Vec<Value> = stored.chain(reviews).collect();
-    let metadata = if name.is_empty() {
-        json!({"creationTimestamp": null})
-    } else {
-        json!({"name": name, "creationTimestamp": null})
-    };
+    let metadata = if name.is_empty() { json!({"creationTimestamp": null}) } else { json!({"name": name, "creationTimestamp": null}) };
     json!({"metadata": metadata, "versions": [{"version": version, "resources": resources, "freshness": "Current"}]})
 }
 
@@ -106,16 +83,16 @@ fn resource_list(group: &str, version: &str) -> Value {
     for resource in of_group(group) {
         resources.push(json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short}));
         for (name, kind, verbs) in resource.subresources {
-            resources.push(json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs}));
+            resources.push(
+                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs}),
+            );
         }
     }
     for review in REVIEWS.iter().filter(|review| review.group == group) {
-        resources.push(json!({"name": review.plural, "singularName": review.kind.to_ascii_lowercase(), "namespaced": false, "kind": review.kind, "verbs": ["create"]}));
+        resources.push(
+            json!({"name": review.plural, "singularName": review.kind.to_ascii_lowercase(), "namespaced": false, "kind": review.kind, "verbs": ["create"]}),
+        );
     }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
 }

@@ -29,27 +29,13 @@ const PROTOCOLS: &[&str] = &["v4.channel.k8s.io"];
 /// What a stream holds before its writer waits.
 const BUFFER: usize = 64 * 1024;
 
-pub(crate) fn answer(
-    server: &Server,
-    target: &ResourceRequest,
-    query: &Query,
-    request: Request,
-) -> Result<Response, Status> {
+pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, request: Request) -> Result<Response, Status> {
     let pod = pod_of(server, target)?;
     if pod["status"]["phase"] != "Running" {
-        return Err(Status::bad_request(
-            "cannot forward ports: pod is not running",
-        ));
+        return Err(Status::bad_request("cannot forward ports: pod is not running"));
     }
-    let ports: Vec<u16> = query
-        .all("ports")
-        .flat_map(|ports| ports.split(','))
-        .filter_map(|port| port.parse().ok())
-        .collect();
-    let tunnelled = request
-        .headers()
-        .get(http::header::SEC_WEBSOCKET_PROTOCOL)
-        .is_some_and(|offered| offered.as_bytes().starts_with(b"SPDY"));
+    let ports: Vec<u16> = query.all("ports").flat_map(|ports| ports.split(',')).filter_map(|port| port.parse().ok()).collect();
+    let tunnelled = request.headers().get(http::header::SEC_WEBSOCKET_PROTOCOL).is_some_and(|offered| offered.as_bytes().starts_with(b"SPDY"));
     if ports.is_empty() && !tunnelled && request.method() == http::Method::GET {
         return Err(Status::bad_request("query parameter \"ports\" is required"));
     }
@@ -58,10 +44,7 @@ pub(crate) fn answer(
         server: server.clone(),
         namespace: target.namespace_name().to_owned(),
         name: target.name.clone().unwrap_or_default(),
-        uid: pod["metadata"]["uid"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        uid: pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
     };
     let stop = server.stop.clone();
     tokio::spawn(async move {
@@ -99,13 +82,7 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
             break;
         };
         for channel in [channel, channel + 1] {
-            if outgoing
-                .lock()
-                .await
-                .send(frame(channel, &port.to_le_bytes()))
-                .await
-                .is_err()
-            {
+            if outgoing.lock().await.send(frame(channel, &port.to_le_bytes())).await.is_err() {
                 return;
             }
         }
@@ -115,24 +92,14 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
         let (served, port, sink) = (pod.clone(), *port, Arc::clone(&outgoing));
         streams.spawn(async move {
             if let Err(refused) = serve(far, served, port).await {
-                let _ = sink
-                    .lock()
-                    .await
-                    .send(frame(channel + 1, refused.as_bytes()))
-                    .await;
+                let _ = sink.lock().await.send(frame(channel + 1, refused.as_bytes())).await;
             }
         });
         let (sink, finished) = (Arc::clone(&outgoing), finished.clone());
         streams.spawn(async move {
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
-                if sink
-                    .lock()
-                    .await
-                    .send(frame(channel, &buffer[..count]))
-                    .await
-                    .is_err()
-                {
+                if sink.lock().await.send(frame(channel, &buffer[..count])).await.is_err() {
                     break;
                 }
             }
@@ -165,31 +132,17 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
 /// Plays the process at the far end of a stream; the error is what the kubelet says.
 async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), String> {
     let snapshot = pod.server.snapshot();
-    let listening = snapshot
-        .pod(&pod.namespace, &pod.name)
-        .and_then(|index| Some((index, snapshot.listener(index, port, Protocol::Tcp)?)));
+    let listening = snapshot.pod(&pod.namespace, &pod.name).and_then(|index| Some((index, snapshot.listener(index, port, Protocol::Tcp)?)));
     let Some((index, container)) = listening else {
         return Err(format!(
             "error forwarding port {port} to pod {}, uid : failed to execute portforward in network namespace \"/var/run/netns/cni-{}\": failed to connect to localhost:{port} inside namespace \"{}\", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused IPv6 dial tcp6 [::1]:{port}: connect: connection refused ",
             pod.uid, pod.uid, pod.uid
         ));
     };
-    let program = snapshot.pods[index].containers[container]
-        .app
-        .map(|program| snapshot.apps.app(program));
-    let speaks_http = app::respond(
-        &snapshot,
-        index,
-        port,
-        &app::Request::get("/"),
-        pod.server.world().clock.now(),
-        0,
-    )
-    .is_some();
+    let program = snapshot.pods[index].containers[container].app.map(|program| snapshot.apps.app(program));
+    let speaks_http = app::respond(&snapshot, index, port, &app::Request::get("/"), pod.server.world().clock.now(), 0).is_some();
     if !speaks_http {
-        let greeting = program
-            .and_then(|program| program.ports.iter().find(|entry| entry.port == port))
-            .and_then(|entry| entry.greeting.as_ref());
+        let greeting = program.and_then(|program| program.ports.iter().find(|entry| entry.port == port)).and_then(|entry| entry.greeting.as_ref());
         if let Some(greeting) = greeting {
             let _ = stream.write_all(format!("{greeting}\r\n").as_bytes()).await;
         }
@@ -201,9 +154,7 @@ async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), Stri
         let pod = pod.clone();
         async move { Ok::<_, Infallible>(ask(&pod, port, request.map(Body::new)).await) }
     });
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     Ok(())
 }
 
@@ -211,20 +162,9 @@ async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Respon
     let (parts, body) = request.into_parts();
     // what it says does not matter to any route, but it must be out of the way of the next request
     let _ = body.collect().await;
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str)
-        .to_owned();
-    let asked = app::Request {
-        method: parts.method.to_string(),
-        target,
-    };
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+    let asked = app::Request { method: parts.method.to_string(), target };
     let (snapshot, now) = (pod.server.snapshot(), pod.server.world().clock.now());
-    let answer = snapshot
-        .pod(&pod.namespace, &pod.name)
-        .and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
-    super::proxy::response(
-        answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")),
-    )
+    let answer = snapshot.pod(&pod.namespace, &pod.name).and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
+    super::proxy::response(answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")))
 }

@@ -56,13 +56,8 @@ impl Server {
 
 /// Serves in the background until it is told to stop.
 pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken) {
-    let server = Server {
-        world: Arc::new(Mutex::new(world)),
-        stop: stop.clone(),
-    };
-    let router = Router::new()
-        .fallback(router::route)
-        .with_state(server.clone());
+    let server = Server { world: Arc::new(Mutex::new(world)), stop: stop.clone() };
+    let router = Router::new().fallback(router::route).with_state(server.clone());
     tokio::spawn(async move {
         // dropping the set ends the connections that are open
         let mut connections = JoinSet::new();

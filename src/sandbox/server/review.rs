@@ -12,27 +12,15 @@ use super::{Server, USER};
 /// The largest review that is read.
 const LARGEST: usize = 64 * 1024;
 
-pub(crate) async fn answer(
-    server: &Server,
-    kind: &str,
-    request: Request,
-) -> Result<Response, Status> {
+pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Result<Response, Status> {
     if request.method() != Method::POST {
         return Err(Status::method_not_allowed());
     }
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
-    let body = axum::body::to_bytes(request.into_body(), LARGEST)
-        .await
-        .map_err(|error| Status::bad_request(error.to_string()))?;
-    let unreadable = |reason: &str| {
-        Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {kind}): {reason}"
-        ))
-    };
+    let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
+    let unreadable = |reason: &str| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {reason}"));
     let mut review: Value = match content_type.as_ref().map(http::HeaderValue::as_bytes) {
-        Some(b"application/vnd.kubernetes.protobuf") => {
-            protobuf::review(kind, &body).ok_or_else(|| unreadable("the message cannot be read"))?
-        }
+        Some(b"application/vnd.kubernetes.protobuf") => protobuf::review(kind, &body).ok_or_else(|| unreadable("the message cannot be read"))?,
         Some(other) if !other.starts_with(b"application/json") => {
             return Err(Status::unsupported_media_type());
         }
@@ -41,13 +29,8 @@ pub(crate) async fn answer(
     if !review.is_object() {
         return Err(unreadable("it is not an object"));
     }
-    let denied = |verb: &str, group: &str, resource: &str, namespace: &str| {
-        server
-            .world()
-            .denials
-            .iter()
-            .any(|denial| denial.forbids(verb, group, resource, namespace))
-    };
+    let denied =
+        |verb: &str, group: &str, resource: &str, namespace: &str| server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace));
     match kind {
         "SelfSubjectReview" => {
             review["status"] = json!({"userInfo": {"username": USER, "groups": ["sandbox:operators", "system:authenticated"]}});
@@ -55,11 +38,7 @@ pub(crate) async fn answer(
         "SelfSubjectAccessReview" => {
             let attributes = &review["spec"]["resourceAttributes"];
             let text = |field: &str| attributes[field].as_str().unwrap_or_default();
-            let resource = if text("subresource").is_empty() {
-                text("resource").to_owned()
-            } else {
-                format!("{}/{}", text("resource"), text("subresource"))
-            };
+            let resource = if text("subresource").is_empty() { text("resource").to_owned() } else { format!("{}/{}", text("resource"), text("subresource")) };
             let allowed = !denied(text("verb"), text("group"), &resource, text("namespace"));
             review["status"] = json!({"allowed": allowed});
             if allowed {

@@ -10,9 +10,7 @@ use super::status::{Status, json_response};
 use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, proxy, review, watch};
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
-    answer(server, request)
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
+    answer(server, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(server: Server, request: Request) -> Result<Response, Status> {
@@ -20,10 +18,7 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     if matches!(path.as_str(), "/healthz" | "/livez" | "/readyz") {
         return Ok("ok".into_response());
     }
-    let token = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // kubectl keeps its credentials to itself where there is no TLS; who comes with other ones is refused
     if token.is_some_and(|token| token.strip_prefix("Bearer ") != Some(TOKEN)) {
         return Err(Status::unauthorized());
@@ -46,17 +41,8 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     }
 }
 
-async fn resource(
-    server: Server,
-    target: ResourceRequest,
-    query: Query,
-    request: Request,
-) -> Result<Response, Status> {
-    match (
-        target.resource.plural,
-        target.subresource.as_deref(),
-        request.method(),
-    ) {
+async fn resource(server: Server, target: ResourceRequest, query: Query, request: Request) -> Result<Response, Status> {
+    match (target.resource.plural, target.subresource.as_deref(), request.method()) {
         ("pods", Some("log"), &Method::GET) => log::answer(&server, &target, &query),
         ("pods", Some("exec"), &Method::GET | &Method::POST) => {
             authorize(&server, &target, "create")?;
@@ -68,68 +54,28 @@ async fn resource(
         }
         ("pods" | "services", Some("proxy"), _) => proxy::answer(&server, &target, request).await,
         // the status of an object is part of it
-        (_, None | Some("status"), &Method::GET) if target.name.is_some() => {
-            listing::get(&server, &target, request.headers())
-        }
-        (_, None, &Method::GET) if query.flag("watch") => {
-            watch::answer(&server, &target, &query, request.headers())
-        }
+        (_, None | Some("status"), &Method::GET) if target.name.is_some() => listing::get(&server, &target, request.headers()),
+        (_, None, &Method::GET) if query.flag("watch") => watch::answer(&server, &target, &query, request.headers()),
         (_, None, &Method::GET) => listing::list(&server, &target, &query, request.headers()),
         (_, None, _) => Err(Status::method_not_allowed()),
         (plural, Some(subresource), _) => {
-            let known = target
-                .resource
-                .subresources
-                .iter()
-                .any(|known| known.0 == subresource)
+            let known = target.resource.subresources.iter().any(|known| known.0 == subresource)
                 || (plural == "pods" && subresource == "eviction")
                 || matches!(subresource, "status" | "scale");
-            Err(if known {
-                Status::method_not_allowed()
-            } else {
-                Status::no_such_path()
-            })
+            Err(if known { Status::method_not_allowed() } else { Status::no_such_path() })
         }
     }
 }
 
 /// Refuses what the scenario takes from the user.
-pub(crate) fn authorize(
-    server: &Server,
-    target: &ResourceRequest,
-    verb: &str,
-) -> Result<(), Status> {
-    let (group, permission, namespace) = (
-        target.resource.group,
-        target.permission(),
-        target.namespace_name(),
-    );
-    if !server
-        .world()
-        .denials
-        .iter()
-        .any(|denial| denial.forbids(verb, group, &permission, namespace))
-    {
+pub(crate) fn authorize(server: &Server, target: &ResourceRequest, verb: &str) -> Result<(), Status> {
+    let (group, permission, namespace) = (target.resource.group, target.permission(), target.namespace_name());
+    if !server.world().denials.iter().any(|denial| denial.forbids(verb, group, &permission, namespace)) {
         return Ok(());
     }
     let name = target.name.as_deref().unwrap_or_default();
-    let what = if name.is_empty() {
-        target.resource.qualified()
-    } else {
-        format!("{} \"{name}\"", target.resource.qualified())
-    };
-    let place = if namespace.is_empty() {
-        "at the cluster scope".to_owned()
-    } else {
-        format!("in the namespace \"{namespace}\"")
-    };
-    let message = format!(
-        "{what} is forbidden: User \"{USER}\" cannot {verb} resource \"{permission}\" in API group \"{group}\" {place}"
-    );
-    Err(Status::forbidden(
-        target.resource.plural,
-        group,
-        name,
-        message,
-    ))
+    let what = if name.is_empty() { target.resource.qualified() } else { format!("{} \"{name}\"", target.resource.qualified()) };
+    let place = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace \"{namespace}\"") };
+    let message = format!("{what} is forbidden: User \"{USER}\" cannot {verb} resource \"{permission}\" in API group \"{group}\" {place}");
+    Err(Status::forbidden(target.resource.plural, group, name, message))
 }

@@ -17,12 +17,7 @@ pub(crate) struct Status {
 
 impl Status {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            details: None,
-        }
+        Self { code, reason, message: message.into(), details: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -41,22 +36,12 @@ impl Status {
         if !group.is_empty() {
             details["group"] = json!(group);
         }
-        Self {
-            details: Some(details),
-            ..Self::new(403, "Forbidden", message)
-        }
+        Self { details: Some(details), ..Self::new(403, "Forbidden", message) }
     }
 
     /// A path that leads nowhere.
     pub(crate) fn no_such_path() -> Self {
-        Self {
-            details: Some(json!({})),
-            ..Self::new(
-                404,
-                "NotFound",
-                "the server could not find the requested resource",
-            )
-        }
+        Self { details: Some(json!({})), ..Self::new(404, "NotFound", "the server could not find the requested resource") }
     }
 
     pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
@@ -64,33 +49,16 @@ impl Status {
         if !resource.group.is_empty() {
             details["group"] = json!(resource.group);
         }
-        Self {
-            details: Some(details),
-            ..Self::new(
-                404,
-                "NotFound",
-                format!("{} \"{name}\" not found", resource.qualified()),
-            )
-        }
+        Self { details: Some(details), ..Self::new(404, "NotFound", format!("{} \"{name}\" not found", resource.qualified())) }
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self {
-            details: Some(json!({})),
-            ..Self::new(
-                405,
-                "MethodNotAllowed",
-                "the server does not allow this method on the requested resource",
-            )
-        }
+        Self { details: Some(json!({})), ..Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource") }
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/vnd.kubernetes.protobuf";
-        Self {
-            details: Some(json!({})),
-            ..Self::new(415, "UnsupportedMediaType", message)
-        }
+        Self { details: Some(json!({})), ..Self::new(415, "UnsupportedMediaType", message) }
     }
 
     pub(crate) fn expired(message: impl Into<String>) -> Self {
@@ -99,14 +67,7 @@ impl Status {
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
-            details: Some(json!({"causes": [{"message": message}]})),
-            ..Self::new(
-                500,
-                "InternalError",
-                format!("Internal error occurred: {message}"),
-            )
-        }
+        Self { details: Some(json!({"causes": [{"message": message}]})), ..Self::new(500, "InternalError", format!("Internal error occurred: {message}")) }
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
@@ -117,10 +78,7 @@ impl Status {
     pub(crate) fn too_large_version(wanted: u64, current: u64) -> Self {
         let message = format!("Too large resource version: {wanted}, current: {current}");
         let details = json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
-        Self {
-            details: Some(details),
-            ..Self::new(504, "Timeout", message)
-        }
+        Self { details: Some(details), ..Self::new(504, "Timeout", message) }
     }
 
     pub(crate) fn object(&self) -> Value {
@@ -136,20 +94,11 @@ impl Status {
 impl IntoResponse for Status {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (
-            status,
-            [(header::CONTENT_TYPE, "application/json")],
-            self.object().to_string(),
-        )
-            .into_response()
+        (status, [(header::CONTENT_TYPE, "application/json")], self.object().to_string()).into_response()
     }
 }
 
 /// A JSON answer.
 pub(crate) fn json_response(value: &Value) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        value.to_string(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }

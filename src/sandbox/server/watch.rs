@@ -37,28 +37,18 @@ struct Watch {
     ended: bool,
 }
 
-pub(crate) fn answer(
-    server: &Server,
-    target: &ResourceRequest,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<Response, Status> {
+pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, headers: &HeaderMap) -> Result<Response, Status> {
     let shape = Shape::of(headers)?;
     let filter = Filter::of(query, target.resource)?;
     let world = server.world();
     let current = world.store.revision();
-    let wanted = query
-        .number("resourceVersion")
-        .filter(|revision| *revision > 0);
+    let wanted = query.number("resourceVersion").filter(|revision| *revision > 0);
     let initial_wanted = query.flag("sendInitialEvents");
     if initial_wanted && query.get("resourceVersionMatch") != Some("NotOlderThan") {
         return Err(Status { code: 422, reason: "Invalid", message: "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan".to_owned(), details: None });
     }
     let bookmarks = query.flag("allowWatchBookmarks");
-    let seconds = query
-        .number("timeoutSeconds")
-        .unwrap_or(1800)
-        .clamp(1, 3600);
+    let seconds = query.number("timeoutSeconds").unwrap_or(1800).clamp(1, 3600);
     let mut watch = Watch {
         server: server.clone(),
         resource: target.resource,
@@ -72,19 +62,12 @@ pub(crate) fn answer(
         ended: false,
     };
     if wanted.is_some_and(|wanted| wanted > current) {
-        return Err(Status::too_large_version(
-            wanted.unwrap_or_default(),
-            current,
-        ));
+        return Err(Status::too_large_version(wanted.unwrap_or_default(), current));
     }
     if wanted.is_none() || initial_wanted {
         watch.revision = current;
-        let objects: Vec<Arc<Value>> = world
-            .store
-            .list(target.resource.plural, target.namespace.as_deref())
-            .filter(|object| watch.filter.matches(object))
-            .cloned()
-            .collect();
+        let objects: Vec<Arc<Value>> =
+            world.store.list(target.resource.plural, target.namespace.as_deref()).filter(|object| watch.filter.matches(object)).cloned().collect();
         drop(world);
         for object in objects {
             watch.push("ADDED", &object);
@@ -92,25 +75,13 @@ pub(crate) fn answer(
         if initial_wanted && bookmarks {
             watch.bookmark(json!({"k8s.io/initial-events-end": "true"}));
         }
-    } else if world
-        .store
-        .since(watch.revision)
-        .is_err_and(|unknown| unknown == Unknown::TooOld)
-    {
+    } else if world.store.since(watch.revision).is_err_and(|unknown| unknown == Unknown::TooOld) {
         drop(world);
         watch.refuse();
     }
-    let stream = futures::stream::unfold(watch, |mut watch| async move {
-        watch
-            .next()
-            .await
-            .map(|bytes| (Ok::<_, Infallible>(bytes), watch))
-    });
+    let stream = futures::stream::unfold(watch, |mut watch| async move { watch.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), watch)) });
     let body = Body::from_stream(stream);
-    Response::builder()
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body)
-        .map_err(|error| Status::internal(error.to_string()))
+    Response::builder().header(header::CONTENT_TYPE, "application/json").body(body).map_err(|error| Status::internal(error.to_string()))
 }
 
 impl Watch {
@@ -157,12 +128,7 @@ impl Watch {
     }
 
     fn report(&mut self, change: &Change) {
-        let here = |object: &Value| {
-            self.namespace
-                .as_deref()
-                .is_none_or(|namespace| object::namespace(object) == namespace)
-                && self.filter.matches(object)
-        };
+        let here = |object: &Value| self.namespace.as_deref().is_none_or(|namespace| object::namespace(object) == namespace) && self.filter.matches(object);
         if change.plural != self.resource.plural {
             return;
         }
@@ -193,10 +159,7 @@ impl Watch {
     }
 
     fn event(&mut self, kind: &str, object: &Value) {
-        self.pending.push_back(Bytes::from(format!(
-            "{}\n",
-            json!({"type": kind, "object": object})
-        )));
+        self.pending.push_back(Bytes::from(format!("{}\n", json!({"type": kind, "object": object}))));
     }
 
     fn bookmark(&mut self, annotations: Value) {
@@ -208,10 +171,7 @@ impl Watch {
     }
 
     fn refuse(&mut self) {
-        self.event(
-            "ERROR",
-            &Status::expired(format!("too old resource version: {}", self.revision)).object(),
-        );
+        self.event("ERROR", &Status::expired(format!("too old resource version: {}", self.revision)).object());
         self.ended = true;
     }
 }

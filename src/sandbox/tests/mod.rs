@@ -21,21 +21,11 @@ struct Cluster {
 }
 
 async fn cluster(scenario: &str) -> Cluster {
-    let sandbox = start(Options {
-        scenario: scenario.to_owned(),
-        ..Options::default()
-    })
-    .await
-    .unwrap();
+    let sandbox = start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&sandbox.kubeconfig()).unwrap();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     config.default_retry = false;
-    Cluster {
-        client: Client::try_from(config).unwrap(),
-        _sandbox: sandbox,
-    }
+    Cluster { client: Client::try_from(config).unwrap(), _sandbox: sandbox }
 }
 
 impl Cluster {
@@ -53,15 +43,8 @@ impl Cluster {
     }
 
     async fn names(&self, selector: &str) -> Vec<String> {
-        let list = self
-            .pods()
-            .list(&ListParams::default().labels(selector))
-            .await
-            .unwrap();
-        list.items
-            .into_iter()
-            .map(|pod| pod.metadata.name.unwrap())
-            .collect()
+        let list = self.pods().list(&ListParams::default().labels(selector)).await.unwrap();
+        list.items.into_iter().map(|pod| pod.metadata.name.unwrap()).collect()
     }
 
     async fn bots(&self) -> Vec<String> {
@@ -71,13 +54,7 @@ impl Cluster {
     async fn health(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for bot in self.bots().await {
-            all.push(
-                self.get(&format!(
-                    "/api/v1/namespaces/petrosa-apps/pods/{bot}:8080/proxy/health"
-                ))
-                .await
-                .unwrap(),
-            );
+            all.push(self.get(&format!("/api/v1/namespaces/petrosa-apps/pods/{bot}:8080/proxy/health")).await.unwrap());
         }
         all
     }
@@ -85,65 +62,39 @@ impl Cluster {
     async fn logs(&self) -> String {
         let mut all = String::new();
         for bot in self.bots().await {
-            all.push_str(
-                &self
-                    .pods()
-                    .logs(
-                        &bot,
-                        &LogParams {
-                            since_seconds: Some(30),
-                            ..LogParams::default()
-                        },
-                    )
-                    .await
-                    .unwrap(),
-            );
+            all.push_str(&self.pods().logs(&bot, &LogParams { since_seconds: Some(30), ..LogParams::default() }).await.unwrap());
         }
         all
     }
 
     async fn query(&self, query: &str) -> Result<Value, (u16, String)> {
         let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        self.get(&format!("/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query={query}")).await.map(|answer| answer["data"]["result"].clone())
+        self.get(&format!("/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query={query}"))
+            .await
+            .map(|answer| answer["data"]["result"].clone())
     }
 
     /// Standard output, standard error, and the exit code or the error.
     async fn exec(&self, pod: &str, command: &[&str]) -> (String, String, Result<i32, String>) {
-        let mut process = self
-            .pods()
-            .exec(pod, command.iter().copied(), &AttachParams::default())
-            .await
-            .unwrap();
+        let mut process = self.pods().exec(pod, command.iter().copied(), &AttachParams::default()).await.unwrap();
         let (mut stdout, mut stderr) = (process.stdout().unwrap(), process.stderr().unwrap());
         let status = process.take_status().unwrap();
         let (mut out, mut err) = (String::new(), String::new());
-        let (one, other, status) = tokio::join!(
-            stdout.read_to_string(&mut out),
-            stderr.read_to_string(&mut err),
-            status
-        );
+        let (one, other, status) = tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err), status);
         one.unwrap();
         other.unwrap();
         let status = status.unwrap();
         let code = if status.status.as_deref() == Some("Success") {
             Ok(0)
         } else {
-            let cause = status
-                .details
-                .and_then(|details| details.causes)
-                .unwrap_or_default()
-                .into_iter()
-                .find(|cause| cause.reason.as_deref() == Some("ExitCode"));
-            cause
-                .map(|cause| cause.message.unwrap().parse().unwrap())
-                .ok_or_else(|| status.message.unwrap())
+            let cause =
+                status.details.and_then(|details| details.causes).unwrap_or_default().into_iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
+            cause.map(|cause| cause.message.unwrap().parse().unwrap()).ok_or_else(|| status.message.unwrap())
         };
         (out, err, code)
     }
 }
 
 fn field<'a>(all: &'a [Value], pointer: &str) -> Vec<&'a Value> {
-    all.iter()
-        .map(|one| one.pointer(pointer).unwrap_or(&Value::Null))
-        .collect()
+    all.iter().map(|one| one.pointer(pointer).unwrap_or(&Value::Null)).collect()
 }

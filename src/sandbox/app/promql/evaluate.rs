@@ -4,35 +4,22 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Aggregation, Expression, Labels, MatchValue, Node, Outcome, Sample, Selector, Source, beyond,
-};
+use super::{Aggregation, Expression, Labels, MatchValue, Node, Outcome, Sample, Selector, Source, beyond};
 
 /// Evaluates a query at a time.
-pub(crate) fn evaluate(
-    expression: &Expression,
-    source: &dyn Source,
-    at: Timestamp,
-) -> Result<Outcome, String> {
+pub(crate) fn evaluate(expression: &Expression, source: &dyn Source, at: Timestamp) -> Result<Outcome, String> {
     node(&expression.0, source, at)
 }
 
 fn vector(of: &Node, source: &dyn Source, at: Timestamp) -> Result<Vec<Sample>, String> {
     match node(of, source, at)? {
         Outcome::Vector(samples) => Ok(samples),
-        Outcome::Scalar(_) => {
-            Err("parse error: expected type instant vector, got scalar".to_owned())
-        }
+        Outcome::Scalar(_) => Err("parse error: expected type instant vector, got scalar".to_owned()),
     }
 }
 
 fn select(selector: &Selector, source: &dyn Source, at: Timestamp) -> Vec<Sample> {
-    source
-        .at(at)
-        .iter()
-        .filter(|sample| selector.matches(&sample.labels))
-        .cloned()
-        .collect()
+    source.at(at).iter().filter(|sample| selector.matches(&sample.labels)).cloned().collect()
 }
 
 fn unnamed(mut labels: Labels) -> Labels {
@@ -79,29 +66,12 @@ fn absent_labels(of: &Node) -> Labels {
     let Node::Selector(selector) = of else {
         return Labels::new();
     };
-    let exact = selector
-        .0
-        .iter()
-        .filter(|matcher| !matcher.negated && matcher.label != "__name__");
-    exact
-        .filter_map(|matcher| {
-            if let MatchValue::Exactly(value) = &matcher.value {
-                Some((matcher.label.clone(), value.clone()))
-            } else {
-                None
-            }
-        })
-        .collect()
+    let exact = selector.0.iter().filter(|matcher| !matcher.negated && matcher.label != "__name__");
+    exact.filter_map(|matcher| if let MatchValue::Exactly(value) = &matcher.value { Some((matcher.label.clone(), value.clone())) } else { None }).collect()
 }
 
 /// The growth of counters over a window, extrapolated to its ends as Prometheus does.
-fn increase(
-    of: &Selector,
-    window: SignedDuration,
-    per_second: bool,
-    source: &dyn Source,
-    at: Timestamp,
-) -> Vec<Sample> {
+fn increase(of: &Selector, window: SignedDuration, per_second: bool, source: &dyn Source, at: Timestamp) -> Vec<Sample> {
     let begin = at.checked_sub(window).unwrap_or(at);
     let last = select(of, source, at);
     // the first round inside the window
@@ -116,9 +86,7 @@ fn increase(
     let (mut first, mut low, mut high) = (select(of, source, first_at), first_at, at);
     if first.is_empty() && !last.is_empty() {
         while high.duration_since(low) > source.interval() {
-            let middle = low
-                .checked_add(high.duration_since(low) / 2)
-                .unwrap_or(high);
+            let middle = low.checked_add(high.duration_since(low) / 2).unwrap_or(high);
             if select(of, source, middle).is_empty() {
                 low = middle;
             } else {
@@ -137,11 +105,7 @@ fn increase(
         if sampled <= 0.0 {
             continue;
         }
-        let growth = if sample.value < start.value {
-            sample.value
-        } else {
-            sample.value - start.value
-        };
+        let growth = if sample.value < start.value { sample.value } else { sample.value - start.value };
         let spacing = source.interval().as_secs_f64();
         let threshold = spacing * 1.1;
         let mut to_start = start.at.duration_since(begin).as_secs_f64();
@@ -157,39 +121,18 @@ fn increase(
             to_end = spacing / 2.0;
         }
         let extrapolated = growth * (sampled + to_start + to_end) / sampled;
-        grown.push(Sample {
-            labels: unnamed(sample.labels),
-            value: if per_second {
-                extrapolated / length
-            } else {
-                extrapolated
-            },
-            at,
-        });
+        grown.push(Sample { labels: unnamed(sample.labels), value: if per_second { extrapolated / length } else { extrapolated }, at });
     }
     grown
 }
 
-fn aggregate(
-    how: Aggregation,
-    by: &[String],
-    without: bool,
-    samples: Vec<Sample>,
-    at: Timestamp,
-) -> Vec<Sample> {
+fn aggregate(how: Aggregation, by: &[String], without: bool, samples: Vec<Sample>, at: Timestamp) -> Vec<Sample> {
     let mut groups: BTreeMap<Labels, Vec<f64>> = BTreeMap::new();
     for sample in samples {
         let labels = if without {
-            unnamed(sample.labels)
-                .into_iter()
-                .filter(|(label, _)| !by.contains(label))
-                .collect()
+            unnamed(sample.labels).into_iter().filter(|(label, _)| !by.contains(label)).collect()
         } else {
-            sample
-                .labels
-                .into_iter()
-                .filter(|(label, _)| by.contains(label))
-                .collect()
+            sample.labels.into_iter().filter(|(label, _)| by.contains(label)).collect()
         };
         groups.entry(labels).or_default().push(sample.value);
     }
@@ -213,39 +156,21 @@ fn histogram_quantile(quantile: f64, samples: Vec<Sample>, at: Timestamp) -> Vec
     let mut groups: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for sample in samples {
         let mut labels = unnamed(sample.labels);
-        let bound = labels.remove("le").map(|bound| {
-            if bound == "+Inf" {
-                f64::INFINITY
-            } else {
-                bound.parse().unwrap_or(f64::NAN)
-            }
-        });
+        let bound = labels.remove("le").map(|bound| if bound == "+Inf" { f64::INFINITY } else { bound.parse().unwrap_or(f64::NAN) });
         if let Some(bound) = bound.filter(|bound| !bound.is_nan()) {
-            groups
-                .entry(labels)
-                .or_default()
-                .push((bound, sample.value));
+            groups.entry(labels).or_default().push((bound, sample.value));
         }
     }
     let quantiles = groups.into_iter().map(|(labels, mut buckets)| {
         buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
         let total = buckets.last().map_or(0.0, |bucket| bucket.1);
         let rank = quantile * total;
-        let place = buckets
-            .iter()
-            .position(|bucket| bucket.1 >= rank)
-            .unwrap_or(0);
+        let place = buckets.iter().position(|bucket| bucket.1 >= rank).unwrap_or(0);
         let value = match buckets.get(place) {
             Some(_) if total == 0.0 => f64::NAN,
-            Some((bound, _)) if bound.is_infinite() => buckets
-                .get(place.wrapping_sub(1))
-                .map_or(f64::NAN, |bucket| bucket.0),
+            Some((bound, _)) if bound.is_infinite() => buckets.get(place.wrapping_sub(1)).map_or(f64::NAN, |bucket| bucket.0),
             Some((bound, count)) => {
-                let (lower, below) = place
-                    .checked_sub(1)
-                    .and_then(|before| buckets.get(before))
-                    .copied()
-                    .unwrap_or((0.0, 0.0));
+                let (lower, below) = place.checked_sub(1).and_then(|before| buckets.get(before)).copied().unwrap_or((0.0, 0.0));
                 lower + (bound - lower) * (rank - below) / (count - below)
             }
             None => f64::NAN,
@@ -273,27 +198,17 @@ fn binary(operator: &str, left: Outcome, right: Outcome) -> Result<Outcome, Stri
     };
     let each = |samples: Vec<Sample>, number: f64, swapped: bool| {
         let combined = samples.into_iter().filter_map(|sample| {
-            let (left, right) = if swapped {
-                (number, sample.value)
-            } else {
-                (sample.value, number)
-            };
+            let (left, right) = if swapped { (number, sample.value) } else { (sample.value, number) };
             match compare(left, right) {
                 Some(holds) => holds.then_some(sample),
-                None => Some(Sample {
-                    value: compute(left, right),
-                    labels: unnamed(sample.labels),
-                    at: sample.at,
-                }),
+                None => Some(Sample { value: compute(left, right), labels: unnamed(sample.labels), at: sample.at }),
             }
         });
         Outcome::Vector(combined.collect())
     };
     match (left, right) {
         (Outcome::Scalar(left), Outcome::Scalar(right)) => match compare(left, right) {
-            Some(_) => {
-                Err("parse error: comparisons between scalars must use BOOL modifier".to_owned())
-            }
+            Some(_) => Err("parse error: comparisons between scalars must use BOOL modifier".to_owned()),
             None => Ok(Outcome::Scalar(compute(left, right))),
         },
         (Outcome::Vector(samples), Outcome::Scalar(number)) => Ok(each(samples, number, false)),

@@ -46,25 +46,12 @@ enum Node {
     Time,
     Selector(Selector),
     Timestamp(Selector),
-    Increase {
-        of: Selector,
-        window: SignedDuration,
-        per_second: bool,
-    },
+    Increase { of: Selector, window: SignedDuration, per_second: bool },
     Absent(Box<Node>),
     Vector(Box<Node>),
     Quantile(f64, Box<Node>),
-    Aggregate {
-        how: Aggregation,
-        by: Vec<String>,
-        without: bool,
-        of: Box<Node>,
-    },
-    Binary {
-        operator: &'static str,
-        left: Box<Node>,
-        right: Box<Node>,
-    },
+    Aggregate { how: Aggregation, by: Vec<String>, without: bool, of: Box<Node> },
+    Binary { operator: &'static str, left: Box<Node>, right: Box<Node> },
     Or(Box<Node>, Box<Node>),
 }
 
@@ -97,10 +84,7 @@ impl Selector {
     fn matches(&self, labels: &Labels) -> bool {
         self.0.iter().all(|matcher| {
             // an absent label is an empty one
-            let value = labels
-                .get(&matcher.label)
-                .map(String::as_str)
-                .unwrap_or_default();
+            let value = labels.get(&matcher.label).map(String::as_str).unwrap_or_default();
             let fits = match &matcher.value {
                 MatchValue::Exactly(wanted) => value == wanted,
                 MatchValue::Pattern(pattern) => pattern.is_match(value),
@@ -124,25 +108,9 @@ mod tests {
     impl Source for Counters {
         fn at(&self, at: Timestamp) -> Arc<Vec<Sample>> {
             let round = at.as_second().div_euclid(5);
-            let labels = |pod: &str| {
-                Labels::from([
-                    ("__name__".to_owned(), "c_total".to_owned()),
-                    ("pod".to_owned(), pod.to_owned()),
-                ])
-            };
+            let labels = |pod: &str| Labels::from([("__name__".to_owned(), "c_total".to_owned()), ("pod".to_owned(), pod.to_owned())]);
             let at = Timestamp::from_second(round * 5).unwrap();
-            Arc::new(vec![
-                Sample {
-                    labels: labels("a"),
-                    value: round as f64,
-                    at,
-                },
-                Sample {
-                    labels: labels("b"),
-                    value: round as f64 * 2.0,
-                    at,
-                },
-            ])
+            Arc::new(vec![Sample { labels: labels("a"), value: round as f64, at }, Sample { labels: labels("b"), value: round as f64 * 2.0, at }])
         }
 
         fn interval(&self) -> SignedDuration {
@@ -154,9 +122,7 @@ mod tests {
         let at = Timestamp::from_second(1_000_003).unwrap();
         match evaluate(&parse(query)?, &Counters, at)? {
             Outcome::Scalar(value) => Ok(vec![value]),
-            Outcome::Vector(samples) => {
-                Ok(samples.into_iter().map(|sample| sample.value).collect())
-            }
+            Outcome::Vector(samples) => Ok(samples.into_iter().map(|sample| sample.value).collect()),
         }
     }
 
@@ -184,9 +150,7 @@ mod tests {
         ] {
             let values = ask(query).unwrap_or_else(|error| panic!("{query}: {error}"));
             let close = values.len() == expected.len()
-                && values.iter().zip(&expected).all(|(one, other)| {
-                    (one - other).abs() < 0.5 * f64::max(1e-6, (other * 1e-3).abs())
-                });
+                && values.iter().zip(&expected).all(|(one, other)| (one - other).abs() < 0.5 * f64::max(1e-6, (other * 1e-3).abs()));
             assert!(close, "{query}: {values:?}");
         }
     }
@@ -211,20 +175,8 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        for (text, expected) in [
-            ("5m", Some(300)),
-            ("1h30m", Some(5400)),
-            ("90s", Some(90)),
-            ("2d", Some(172_800)),
-            ("", None),
-            ("5", None),
-            ("5x", None),
-        ] {
-            assert_eq!(
-                duration(text).map(|duration| duration.as_secs()),
-                expected,
-                "{text}"
-            );
+        for (text, expected) in [("5m", Some(300)), ("1h30m", Some(5400)), ("90s", Some(90)), ("2d", Some(172_800)), ("", None), ("5", None), ("5x", None)] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs()), expected, "{text}");
         }
     }
 }
