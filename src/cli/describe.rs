@@ -30,7 +30,7 @@ pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result
         return Ok(Exit::Passed);
     }
     let mut text = format!("{}  {}\n", runbook.name, runbook.title);
-    let mut line = |line: String| text.push_str(&format!("{line}\n"));
+    let mut line = |line: String| text.extend([line.as_str(), "\n"]);
     if !runbook.description.is_empty() {
         line(String::new());
         runbook.description.lines().for_each(|words| line(format!("  {words}")));

@@ -158,7 +158,7 @@ impl Catalogue {
                     fault(span, format!("a runbook that does not exist: `{}`", run.runbook), self.did_you_mean(&run.runbook));
                 }
                 Err(CatalogueError::Invalid { .. }) => {
-                    fault(span, format!("the called runbook `{}` has errors", run.runbook), "see `runbook check`".to_owned())
+                    fault(span, format!("the called runbook `{}` has errors", run.runbook), "see `runbook check`".to_owned());
                 }
                 Ok(called) => {
                     for key in run.with.keys().filter(|key| !called.params.contains_key(*key)) {

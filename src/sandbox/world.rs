@@ -63,7 +63,7 @@ impl World {
         for change in scenario.changes {
             match change {
                 Change { patch: Some(reference), with: Some(patch), pod: None, delete: None, apply: None } => {
-                    patch_manifest(&mut manifests, &mut history, &reference, &patch)?
+                    patch_manifest(&mut manifests, &mut history, &reference, &patch)?;
                 }
                 Change { pod: Some(reference), with: Some(patch), patch: None, delete: None, apply: None } => pod_changes.push((reference, patch)),
                 Change { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => {

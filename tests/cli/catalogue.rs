@@ -22,11 +22,11 @@ fn every_runbook_is_valid_reads_only_and_says_what_it_is_for() {
 #[test]
 fn each_row_of_the_source_documents_is_covered_once() {
     let mut rows = BTreeMap::new();
+    let well_formed = regex::Regex::new("^00[0-4]-[A-Z]{1,3}[0-9]+$").unwrap();
     for name in names() {
         let (document, _) = Place::new().json(&["describe", &name]);
         for row in document["covers"].as_array().unwrap() {
             let row = row.as_str().unwrap().to_owned();
-            let well_formed = regex::Regex::new("^00[0-4]-[A-Z]{1,3}[0-9]+$").unwrap();
             assert!(well_formed.is_match(&row), "{name}: {row}");
             if let Some(other) = rows.insert(row.clone(), name.clone()) {
                 panic!("{row} is covered by {other} and {name}");

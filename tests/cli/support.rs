@@ -84,7 +84,7 @@ impl Said {
             text.push_str("--- stderr\n");
             text.push_str(&self.stderr);
         }
-        text.push_str(&format!("--- exit {}\n", self.code));
+        text.extend(["--- exit ", &self.code.to_string(), "\n"]);
         // a port is any free one, and so is its place in a message
         let port = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
         port.replace_all(&text, "127.0.0.1:PORT").into_owned()
