@@ -85,7 +85,7 @@ impl Verb for Wait {
                 if let Some(reason) = objects.values().find_map(pod::terminal).filter(|_| !self.absent) {
                     return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}"))));
                 }
-                (context.progress)(&last_seen(objects.values()));
+                (context.progress)(&format!("waiting for {}: {}", self.what(), last_seen(objects.values())));
                 ControlFlow::Continue(())
             })
             .await;
@@ -105,6 +105,16 @@ impl Verb for Wait {
 const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
 
 impl Wait {
+    /// What is waited for, in a few words.
+    fn what(&self) -> String {
+        let kind = self.kind.to_ascii_lowercase();
+        match (&self.name, &self.selector) {
+            (Some(name), _) => format!("{kind}/{name}"),
+            (None, Some(selector)) => format!("{kind} -l {selector}"),
+            (None, None) => kind,
+        }
+    }
+
     fn view<'a>(&self, mut objects: impl Iterator<Item = &'a Value>) -> Value {
         match self.name {
             Some(_) => objects.next().cloned().unwrap_or_default(),

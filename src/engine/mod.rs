@@ -25,6 +25,7 @@ use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted,
     Target, Verdict,
 };
+use crate::journal::short_id;
 use crate::plan::{Invocation, Plan};
 use crate::secret::Masker;
 use crate::state::RunState;
@@ -224,7 +225,7 @@ impl Run {
             self.recorder.record(Event::RunInterrupted(RunInterrupted { signal: signal.name().to_owned() }))?;
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
-        let resume = std::iter::once(format!("runbook resume {run_id}")).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
+        let resume = std::iter::once(format!("runbook resume {}", short_id(run_id))).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
         let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
         if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
