@@ -225,7 +225,8 @@ impl Run {
             self.recorder.record(Event::RunInterrupted(RunInterrupted { signal: signal.name().to_owned() }))?;
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
-        let resume = std::iter::once(format!("runbook resume {}", short_id(run_id))).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
+        let resume =
+            std::iter::once(format!("runbook resume {}", short_id(run_id))).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
         let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
         if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
