@@ -169,6 +169,8 @@ impl Doing {
         }
         let cause = deepest(&error);
         if let Some(tls) = find::<rustls::Error>(&error) {
+            // rustls adds both times in seconds since 1970, which tells nobody anything
+            let cause = cause.split(": verification time").next().unwrap_or_default();
             return Error::new(ErrorKind::Tls, format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())));
         }
         let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
