@@ -114,8 +114,8 @@ pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespa
 pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<Plan, CommandError> {
     for finding in &plan.runbook.findings {
         let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
-        if let Some(runbook) = name.and_then(|name| catalogue.load(&name).ok()) {
-            plan.neighbours.insert(runbook.name.clone(), runbook.params.clone());
+        if let Some((name, params)) = name.and_then(|name| Some((name.clone(), catalogue.params(&name)?))) {
+            plan.neighbours.insert(name, params);
         }
     }
     Ok(plan)

@@ -166,7 +166,15 @@ impl Cluster {
     pub(super) async fn send_raw(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Response<Body>, Error> {
         let request =
             request.map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what)))?;
-        self.inner.client.send(request).await.map_err(|error| doing.not_sent(error))
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let begun = std::time::Instant::now();
+        let answer = self.inner.client.send(request).await.map_err(|error| doing.not_sent(error));
+        let ms = begun.elapsed().as_millis();
+        match &answer {
+            Ok(response) => tracing::debug!(%method, path, status = response.status().as_u16(), ms, "request"),
+            Err(error) => tracing::debug!(%method, path, %error, ms, "request"),
+        }
+        answer
     }
 
     /// Opens a WebSocket within the request timeout.

@@ -1,11 +1,14 @@
 //! The roots in which runbooks are searched, and what they call.
 
+use super::deserialize::from_node;
 use super::lower::lower;
 use super::node::{Fault, MAX_BYTES, parse};
+use super::param::Param;
 use super::runbook::{Body, Runbook};
 use crate::action::Action;
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
+use indexmap::IndexMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,6 +32,15 @@ pub struct Listed {
     /// The file as shown to a person.
     pub file: String,
     path: Option<PathBuf>,
+}
+
+impl Listed {
+    fn text(&self) -> Result<String, CatalogueError> {
+        match &self.path {
+            Some(path) => read(path),
+            None => Ok(EMBEDDED.get_file(self.file.trim_start_matches("runbooks/")).and_then(|file| file.contents_utf8()).unwrap_or_default().to_owned()),
+        }
+    }
 }
 
 /// Why a runbook cannot be had.
@@ -91,11 +103,14 @@ impl Catalogue {
     /// When there is none of this name, or it has faults.
     pub fn load(&self, name: &str) -> Result<Arc<Runbook>, CatalogueError> {
         let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown { name: name.to_owned(), near: self.suggest(name).map(str::to_owned) })?;
-        let text = match &listed.path {
-            Some(path) => read(path)?,
-            None => EMBEDDED.get_file(listed.file.trim_start_matches("runbooks/")).and_then(|file| file.contents_utf8()).unwrap_or_default().to_owned(),
-        };
+        let text = listed.text()?;
         read_runbook(name, &listed.file, text).map(Arc::new)
+    }
+
+    /// The parameters of a runbook, without reading and compiling the rest of it; none if it is not there or has faults.
+    pub fn params(&self, name: &str) -> Option<IndexMap<String, Param>> {
+        let root = parse(&self.entries.get(name)?.text().ok()?).ok()?;
+        from_node(root.get("params")?).0
     }
 
     /// Loads a runbook with all that it calls, by name; the runbook itself is among them.

@@ -166,6 +166,7 @@ impl Run {
 
     /// Records the intent. Durable when it returns; gives the moment of beginning.
     pub(super) fn begin(&self, scope: &Scope, step: &Step, path: &str) -> Result<u64, EngineError> {
+        tracing::info!(path, verb = step.verb(), "step begins");
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.to_owned(),
             id: step.id.clone(),
@@ -185,6 +186,7 @@ impl Run {
     /// Records the outcome and keeps the result for later steps.
     pub(super) fn end(&self, scope: &Scope, step: &Step, path: &str, begun: u64, ended: Ended) -> Result<Outcome, EngineError> {
         let outcome = ended.outcome;
+        tracing::info!(path, outcome = outcome.as_str(), attempts = ended.attempts, reason = ended.reason, "step ends");
         let result = StepResult { outcome, path: path.to_owned(), reason: ended.reason.clone(), output: Arc::new(ended.output) };
         scope.put(&step.id, result.clone());
         let mut expectations = ended.expectations;
