@@ -76,7 +76,8 @@ impl Session<'_> {
         };
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
-        let arguments: Vec<String> = std::env::args().map(|argument| masker.mask(&argument).into_owned()).collect();
+        let typed = std::iter::once("runbook".to_owned()).chain(std::env::args().skip(1));
+        let arguments: Vec<String> = typed.map(|argument| masker.mask(&argument).into_owned()).collect();
         let engine = Engine {
             plan: self.plan,
             cluster,

@@ -36,7 +36,9 @@ impl Cluster {
             let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
             permitted(self.post_json(&self.doing("review", "the own user"), path, &body).await)
         };
-        let (version, namespace, review) = tokio::try_join!(version, namespace, review)?;
+        // all are awaited, so that the same failure is always told by the same one
+        let (version, namespace, review) = tokio::join!(version, namespace, review);
+        let (version, namespace, review) = (version?, namespace?, review?);
         let user = &review["status"]["userInfo"];
         Ok(Identity {
             server_version: version["gitVersion"].as_str().unwrap_or("unknown").to_owned(),

@@ -28,8 +28,9 @@ fn texts() {
 #[test]
 fn a_run_can_be_shown_again_and_stands_in_the_history() {
     let place = Place::new();
-    let ran = place.run(&["run", "ta-bot/no-signals", "--sandbox"]);
-    assert_eq!(ran.code, 1);
+    let text = "runbook: v1\ntitle: Count\nparams:\n  limit: {type: int, default: 2}\nsteps:\n  - id: numbers\n    title: Some numbers\n    value: '[{name: \"a\", n: 1}, {name: \"b\", n: 3}]'\n  - id: small\n    title: All are small\n    value: $steps.numbers.output\n    expect:\n      - all: .n <= $params.limit\n        message: too large\nfindings:\n  - id: too-large\n    when: $steps.small.failed\n    cause: A number is too large\n    remedy: {text: count again}\n";
+    let file = place.write("count.yaml", text);
+    assert_eq!(place.run(&["run", &file]).code, 1);
     insta::assert_snapshot!("show", place.run(&["show", "01K9ZQ4T"]).all());
     insta::assert_snapshot!("history", place.run(&["history"]).all());
     let other = place.run(&["history", "ta-bot/smoke"]);
