@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
+const GRACE: Duration = Duration::from_millis(500);
 /// How a read is repeated that failed for a passing reason and does not say.
 const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
@@ -86,7 +88,7 @@ impl Run {
             let result = tokio::select! {
                 result = action.perform(&context) => result,
                 () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
-                () = tokio::time::sleep_until(deadline) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(step)))),
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(step)))),
             };
             let pause = match result {
                 Ok(output) => {

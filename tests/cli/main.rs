@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod commands;
 mod documentation;
+mod flow;
 mod kubectl;
 mod machine;
 mod real;
