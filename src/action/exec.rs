@@ -4,6 +4,7 @@ use super::fan::{Item, as_json, each_pod, item, pods_of, quote};
 use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, hand};
 use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
+use super::tool::exec_permissions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -63,16 +64,7 @@ impl Verb for Exec {
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        let mut all = self.target.pod_permissions(namespace);
-        // opening a stream is a get, and since Kubernetes 1.35 a create as well
-        all.extend(["get", "create"].map(|verb| Access {
-            verb: verb.to_owned(),
-            resource: "pods".to_owned(),
-            subresource: "exec".to_owned(),
-            namespace: self.target.namespace(namespace).to_owned(),
-            ..Access::default()
-        }));
-        all
+        exec_permissions(&self.target, namespace)
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {

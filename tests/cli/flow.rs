@@ -141,7 +141,7 @@ fn a_wait_for_what_does_not_come_times_out_and_for_what_is_gone_passes() {
 #[test]
 fn a_called_runbook_gives_its_verdict() {
     let place = Place::new();
-    place.write("runbooks/check.yaml", format!("runbook: v1\ntitle: Check\nparams:\n  limit: {{type: int, default: 0}}\non_failure: continue\nsteps:\n  - id: a\n    value: '1 + $params.limit - $params.limit'\n    expect: [{{that: . <= $params.limit}}]\nfindings:\n  - id: too-many\n    when: $steps.a.failed\n    cause: Too many\n"));
+    place.write("runbooks/check.yaml", "runbook: v1\ntitle: Check\nparams:\n  limit: {type: int, default: 0}\non_failure: continue\nsteps:\n  - id: a\n    value: '1 + $params.limit - $params.limit'\n    expect: [{that: . <= $params.limit}]\nfindings:\n  - id: too-many\n    when: $steps.a.failed\n    cause: Too many\n");
     let call = |limit: u32| {
         place.write("call.yaml", format!("runbook: v1\ntitle: Call\non_failure: continue\nsteps:\n  - id: sub\n    run: {{runbook: check, with: {{limit: {limit}}}}}\nfindings:\n  - id: sub-found\n    when: $steps.sub.failed and ($steps.sub.output.findings | index(\"too-many\") != null)\n    cause: The called one found it\n"))
     };
