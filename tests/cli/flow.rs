@@ -119,11 +119,11 @@ fn a_repeated_look_ends_with_its_deadline_and_says_what_it_last_saw() {
     let place = Place::new();
     let file = place.write(
         "poll.yaml",
-        "runbook: v1\ntitle: Poll\nsteps:\n  - id: pods\n    title: Five pods\n    timeout: 300ms\n    every: 50ms\n    get: {kind: Pod, selector: app=petrosa-ta-bot, namespace: petrosa-apps}\n    expect:\n      - that: .items | length == 5\n",
+        "runbook: v1\ntitle: Poll\nsteps:\n  - id: pods\n    title: Five pods\n    timeout: 2s\n    every: 200ms\n    get: {kind: Pod, selector: app=petrosa-ta-bot, namespace: petrosa-apps}\n    expect:\n      - that: .items | length == 5\n",
     );
     let (document, code) = place.json(&["run", &file, "--sandbox=healthy"]);
     assert_eq!((outcomes(&document), code), (vec!["pods timed_out".to_owned()], 1));
-    assert_eq!(reason(&document, "pods"), "not so within 300ms; last seen: 3, want 5");
+    assert_eq!(reason(&document, "pods"), "not so within 2s; last seen: 3, want 5");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_wait_for_what_does_not_come_times_out_and_for_what_is_gone_passes() {
     let place = Place::new();
     let file = place.write(
         "wait.yaml",
-        "runbook: v1\ntitle: Wait\non_failure: continue\nnamespace: petrosa-apps\nsteps:\n  - id: comes\n    timeout: 300ms\n    wait: {kind: Pod, name: nobody, until: .status.phase == \"Running\"}\n  - id: gone\n    timeout: 5s\n    wait: {kind: Pod, name: nobody, absent: true}\n  - id: there\n    timeout: 5s\n    wait: {kind: Deployment, name: petrosa-ta-bot, until: .status.readyReplicas == 3}\n",
+        "runbook: v1\ntitle: Wait\non_failure: continue\nnamespace: petrosa-apps\nsteps:\n  - id: comes\n    timeout: 2s\n    wait: {kind: Pod, name: nobody, until: .status.phase == \"Running\"}\n  - id: gone\n    timeout: 5s\n    wait: {kind: Pod, name: nobody, absent: true}\n  - id: there\n    timeout: 5s\n    wait: {kind: Deployment, name: petrosa-ta-bot, until: .status.readyReplicas == 3}\n",
     );
     let (document, code) = place.json(&["run", &file, "--sandbox=healthy"]);
     assert_eq!((outcomes(&document), code), (vec!["comes timed_out".into(), "gone passed".into(), "there passed".into()], 1));
