@@ -8,6 +8,7 @@ pub mod document;
 pub mod engine;
 pub mod event;
 pub mod expression;
+mod failpoint;
 pub mod journal;
 pub mod network;
 pub mod plan;

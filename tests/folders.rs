@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "event",
     "expression",
     "secret",
+    "failpoint",
     "diagnostic",
 ];
 

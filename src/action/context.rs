@@ -1,6 +1,7 @@
 //! What an action is given and what it gives back.
 
 use crate::cluster::{self, Cluster};
+use crate::event::PlannedChange;
 use crate::secret::Masker;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,6 +29,40 @@ pub struct Context {
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
     /// Asks a person.
     pub prompt: Arc<dyn Prompt>,
+    /// Id of the run, for stamps and names that are the same when the step is done again.
+    pub run: Arc<str>,
+    /// Place of the step in the run.
+    pub path: String,
+    /// The changes that were made by the step, once they are made.
+    pub made: Arc<Vec<PlannedChange>>,
+    /// Earlier runs.
+    pub records: Arc<dyn Records>,
+}
+
+/// Looks up earlier runs.
+pub trait Records: Send + Sync {
+    /// The summary of a run, with `changes` that hold the objects before and after; by id, or the newest run of a runbook that changed
+    /// something.
+    ///
+    /// # Errors
+    /// Why there is none, for a person.
+    fn find(&self, which: &WhichRun) -> Result<Option<Value>, String>;
+}
+
+/// WhichRun earlier run is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhichRun {
+    /// That of this id, or end of an id.
+    Run(String),
+    /// The newest that changed something, of this runbook, on this cluster and namespace.
+    Newest {
+        /// Name of the runbook.
+        runbook: String,
+        /// UID of the cluster.
+        cluster: Option<String>,
+        /// Namespace.
+        namespace: String,
+    },
 }
 
 impl Context {
@@ -49,6 +84,22 @@ impl Context {
 pub trait Prompt: Send + Sync {
     /// Asks a question. None: there is nobody to ask.
     fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool>;
+
+    /// Shows changes and asks whether they shall be made. None: there is nobody to ask.
+    fn approve(&self, approval: &Approval) -> Option<bool>;
+}
+
+/// What a person is asked to allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The step: `scale  Scale down to 1`.
+    pub title: String,
+    /// How far it reaches: objects, replicas, namespaces.
+    pub reach: String,
+    /// The difference, line by line.
+    pub diff: Vec<String>,
+    /// The word that must be typed, for what cannot be taken back.
+    pub typed: Option<String>,
 }
 
 /// What an action returns.
@@ -74,6 +125,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, where, why, what to do; one sentence.
     pub message: String,
+    /// It is certain that nothing was done.
+    pub not_executed: bool,
 }
 
 /// What a failure says about the step.
@@ -96,18 +149,18 @@ pub enum FailureKind {
 impl Failure {
     /// It could not be looked at.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Error, message: message.into() }
+        Self { kind: FailureKind::Error, message: message.into(), not_executed: false }
     }
 
     /// A failure of a kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), not_executed: false }
     }
 }
 
 impl From<cluster::Error> for Failure {
     fn from(error: cluster::Error) -> Self {
         let kind = if error.retryable() { FailureKind::Transient } else { FailureKind::Error };
-        Self { kind, message: error.to_string() }
+        Self { kind, message: error.to_string(), not_executed: error.not_executed() }
     }
 }

@@ -4,8 +4,11 @@
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
 mod ask;
+pub mod change;
+pub mod compare;
 mod context;
 mod fan;
+mod guard;
 mod hand;
 mod port;
 mod probe;
@@ -14,8 +17,10 @@ mod real_pods;
 mod request;
 mod scalar;
 mod tool;
+mod workload;
 
-pub use context::{Context, Failure, FailureKind, Output, Prompt};
+pub use change::{Change, Guard, Intent};
+pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
 pub use fan::quote as shell_word;
 pub use scalar::{Duration, JqText, Pods, Target, Which};
 
@@ -46,14 +51,29 @@ pub trait Verb {
         Ok(())
     }
 
-    /// Does it.
+    /// The objects that it changes, as far as its arguments say: `namespace/kind/name`. Runs that change the same wait for each other.
+    fn targets(&self, _namespace: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it would change, from what is there now; nothing is sent. None for a verb that changes nothing that can be previewed.
+    ///
+    /// # Errors
+    /// When it cannot be worked out: nothing may be changed then.
+    fn intend(&self, _context: &Context) -> impl Future<Output = Result<Option<Intent>, Failure>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Does it. For a verb with an [`Intent`]: what is left to do after its changes were made, such as waiting for their end.
     ///
     /// # Errors
     /// When there is no output to judge.
     ///
     /// # Cancellation
     /// Dropping the future stops it; a read leaves nothing behind.
-    fn perform(&self, context: &Context) -> impl Future<Output = Result<Output, Failure>> + Send;
+    fn perform(&self, _context: &Context) -> impl Future<Output = Result<Output, Failure>> + Send {
+        async { Ok(Output::default()) }
+    }
 }
 
 macro_rules! verbs {
@@ -96,6 +116,19 @@ macro_rules! verbs {
             /// The fault, for the author of the runbook.
             pub fn check(&self) -> Result<(), String> {
                 match self { $(Self::$type(action) => action.check(),)* }
+            }
+
+            /// The objects that it changes, as far as its arguments say.
+            pub fn targets(&self, namespace: &str) -> Vec<String> {
+                match self { $(Self::$type(action) => action.targets(namespace),)* }
+            }
+
+            /// What it would change, from what is there now.
+            ///
+            /// # Errors
+            /// When it cannot be worked out.
+            pub async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
+                match self { $(Self::$type(action) => action.intend(context).await,)* }
             }
 
             /// Does it.
@@ -142,6 +175,10 @@ verbs! {
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
     "secret" => secret::Secret,
+    "rollout" => rollout::Rollout,
+    "scale" => scale::Scale,
+    "restart" => restart::Restart,
+    "rollback" => rollback::Rollback,
     "value" => value::Value,
     "confirm" => confirm::Confirm,
     "pause" => pause::Pause,

@@ -91,7 +91,7 @@ impl Verb for Promql {
                 Ok(Output::new(value, summary))
             }
             // a Prometheus without pods says nothing about what it would have answered
-            Err(Failure { kind: FailureKind::Failed, message }) => Err(Failure::error(message)),
+            Err(Failure { kind: FailureKind::Failed, message, .. }) => Err(Failure::error(message)),
             Err(failure) => Err(failure),
         }
     }

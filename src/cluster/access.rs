@@ -23,6 +23,23 @@ pub struct Access {
     pub name: String,
 }
 
+impl std::fmt::Display for Access {
+    /// `patch deployments.apps petrosa-ta-bot in petrosa-apps`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.subresource.is_empty() {
+            write!(f, "/{}", self.subresource)?;
+        }
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
+        if self.namespace.is_empty() { f.write_str(" (cluster-wide)") } else { write!(f, " in {}", self.namespace) }
+    }
+}
+
 /// The answer of the API server to an [`Access`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessAnswer {

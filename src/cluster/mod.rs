@@ -11,6 +11,7 @@ mod error;
 mod exec;
 pub mod exposition;
 mod forward;
+pub mod history;
 mod http;
 mod identity;
 mod logs;
@@ -21,6 +22,7 @@ mod read;
 mod resource;
 pub mod rollout;
 mod watch;
+mod write;
 
 #[cfg(test)]
 mod real;
@@ -42,3 +44,4 @@ pub use proxy::ProxyTo;
 pub use read::{Selection, sort_events};
 pub use resource::{Resource, builtin};
 pub use watch::{Key, WaitError};
+pub use write::{FIELD_MANAGER, Method, Write, Writer};

@@ -5,7 +5,7 @@ use super::error::{Error, ErrorKind};
 use super::http::encode;
 
 /// A kind of object and where the API server serves it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Resource {
     /// The API group; empty for the core group.
     pub group: String,
@@ -18,6 +18,7 @@ pub struct Resource {
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// Other names by which people ask for it: `deploy`.
+    #[serde(default, skip_serializing)]
     pub short: Vec<String>,
 }
 

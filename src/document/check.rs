@@ -106,6 +106,10 @@ fn place(step: &Step, around: &[Around], clock: &mut usize, places: &mut BTreeMa
     }
     let here = Place { span: step.span.clone(), begin, end: *clock, around: around.to_vec() };
     *clock += 1;
+    // what verifies a change comes after it and may refer to it
+    for child in &step.then {
+        place(child, &within(around, step, None), clock, places, faults);
+    }
     if places.contains_key(&step.id) {
         let at = step.span.start..step.span.start + 1;
         faults.push(Fault::new("RB0301", at, format!("duplicate step id `{}`", step.id), "ids are unique within a runbook"));

@@ -76,11 +76,13 @@ struct Head {
     #[serde(default)]
     expect: Vec<Expect>,
     parallel: Option<Parallel>,
+    #[expect(dead_code, reason = "read with its places")]
+    then: Option<serde::de::IgnoredAny>,
 }
 
 /// Keys of a step besides its verb.
 const HEAD: &[&str] =
-    &["id", "title", "namespace", "when", "for_each", "retry", "until", "every", "timeout", "for", "on_failure", "severity", "expect", "parallel"];
+    &["id", "title", "namespace", "when", "for_each", "retry", "until", "every", "timeout", "for", "on_failure", "severity", "expect", "parallel", "then"];
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
@@ -242,11 +244,16 @@ impl Lower<'_> {
             self.faults.push(Fault::new("RB0104", node.span.clone(), format!("a step is a mapping, this is {}", node.describe()), "expected a step"));
             return None;
         };
-        let (head, rest): (Vec<Entry>, Vec<Entry>) = entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
+        let (head, mut rest): (Vec<Entry>, Vec<Entry>) = entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
+        let typed = self.typed(&mut rest);
         let head_node = Node { span: node.span.clone(), kind: Kind::Map(head) };
         let fields: Option<Head> = self.read(&head_node);
         let body = self.body(node, &rest, fields.as_ref());
         let fields = fields?;
+        let then = head_node.get("then").map(|node| self.then(node)).unwrap_or_default();
+        if let Some(node) = head_node.get("then").filter(|_| matches!(body, Some(Body::Group(_)))) {
+            self.faults.push(Fault::new("RB0104", node.span.clone(), "`then` verifies a change, and a group is none", "make it a step after the group"));
+        }
         let title = head_node.get("title").map(|node| self.deferred(node));
         let when = self.condition(head_node.get("when"));
         let until = self.condition(head_node.get("until"));
@@ -272,9 +279,38 @@ impl Lower<'_> {
             severity: fields.severity,
             expect,
             body: body?,
+            then,
+            typed,
             span: node.span.clone(),
             id: fields.id,
         })
+    }
+
+    /// `confirm: typed` beside another verb is no question of its own but how the change is consented to.
+    fn typed(&mut self, rest: &mut Vec<Entry>) -> bool {
+        let verbs = rest.iter().filter(|entry| Action::VERBS.contains(&entry.key.as_str())).count();
+        let Some(place) = rest.iter().position(|entry| entry.key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. })) else { return false };
+        if verbs < 2 {
+            return false;
+        }
+        let entry = rest.remove(place);
+        if entry.node.as_str() != Some("typed") {
+            self.faults.push(Fault::new("RB0104", entry.node.span.clone(), "beside a change, `confirm` is `typed`", "`typed`: the name of what is changed is typed"));
+        }
+        true
+    }
+
+    /// The verification of a change: a list of steps, or one action without an id, which is then named after its verb.
+    fn then(&mut self, node: &Node) -> Vec<Step> {
+        let Kind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
+        let mut entries = entries.clone();
+        if !entries.iter().any(|entry| entry.key == "id")
+            && let Some(verb) = entries.iter().find(|entry| Action::VERBS.contains(&entry.key.as_str()))
+        {
+            let id = Node { span: verb.key_span.clone(), kind: Kind::Scalar { text: verb.key.clone(), value: Value::from(verb.key.as_str()) } };
+            entries.insert(0, Entry { key: "id".to_owned(), key_span: verb.key_span.clone(), node: id });
+        }
+        self.step(&Node { span: node.span.clone(), kind: Kind::Map(entries) }).into_iter().collect()
     }
 
     fn body(&mut self, node: &Node, rest: &[Entry], head: Option<&Head>) -> Option<Body> {

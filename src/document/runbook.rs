@@ -85,6 +85,10 @@ pub struct Step {
     pub expect: Vec<Expectation>,
     /// What it does.
     pub body: Body,
+    /// Done after its change was made: the verification that belongs to it.
+    pub then: Vec<Step>,
+    /// Consent is a typed word, the name of what is changed.
+    pub typed: bool,
     /// Place of the step in the text.
     pub span: Range<usize>,
 }
@@ -188,12 +192,27 @@ impl Step {
         }
     }
 
-    /// What the step can do; for a group the strongest of its steps.
-    pub fn effect(&self) -> Effect {
+    /// What the step itself can do, its verification not included; for a group the strongest of its steps.
+    pub fn own_effect(&self) -> Effect {
         match &self.body {
             Body::Action { sketch, .. } => sketch.effect(),
             Body::Group(group) => group.children().map(Step::effect).max().unwrap_or(Effect::Read),
         }
+    }
+
+    /// What the step can do with its verification.
+    pub fn effect(&self) -> Effect {
+        let own = self.own_effect();
+        self.then.iter().map(Step::effect).fold(own, Ord::max)
+    }
+
+    /// The steps within it: those of a group, and its verification.
+    pub fn children(&self) -> impl Iterator<Item = &Step> {
+        let group = match &self.body {
+            Body::Group(group) => Some(group),
+            Body::Action { .. } => None,
+        };
+        group.into_iter().flat_map(Group::children).chain(&self.then)
     }
 }
 
@@ -214,9 +233,7 @@ impl Runbook {
     pub fn all_steps(&self) -> Vec<&Step> {
         fn collect<'a>(step: &'a Step, into: &mut Vec<&'a Step>) {
             into.push(step);
-            if let Body::Group(group) = &step.body {
-                group.children().for_each(|child| collect(child, into));
-            }
+            step.children().for_each(|child| collect(child, into));
         }
         let mut all = Vec::new();
         self.steps.iter().chain(&self.always).for_each(|step| collect(step, &mut all));

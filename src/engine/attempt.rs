@@ -5,7 +5,7 @@ use super::step::{Ended, worst};
 use super::{EngineError, Run};
 use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
 use crate::document::{Body, Poll, Retry, Step};
-use crate::event::{Effect, Event, Outcome, StepRetried};
+use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth};
 use crate::plan::{Given, resolve};
 use serde::de::DeserializeSeed;
@@ -18,12 +18,12 @@ use tokio::time::Instant;
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// How a read is repeated that failed for a passing reason and does not say.
 const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
 /// One look at the world: what came back and how it was judged.
-struct Look {
+pub(super) struct Look {
     output: Value,
     summary: String,
     expectations: Vec<Judgement>,
@@ -49,7 +49,23 @@ impl Run {
             Ok(action) => action,
             Err(reason) => return self.end(scope, step, path, begun, Ended::without_output(Outcome::Error, reason)),
         };
+        if self.mode == Mode::DryRun
+            && let Some(ended) = self.dry(scope, step, path, &action).await
+        {
+            return self.end(scope, step, path, begun, ended);
+        }
         let ended = match &action {
+            _ if action.effect() == Effect::Write => {
+                let context = self.context(scope, step, path, self.deadline(scope, step));
+                match self.change(scope, step, path, &action, context).await? {
+                    Some(ended) => ended,
+                    None => return Ok(Outcome::Unknown),
+                }
+            }
+            _ if action.effect() == Effect::Opaque => match self.opaque(scope, step, path, &action).await? {
+                Some(ended) => ended,
+                None => return Ok(Outcome::Unknown),
+            },
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
                 Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),
@@ -71,9 +87,8 @@ impl Run {
     }
 
     /// The action, again and again where the step or the kind of failure asks for it.
-    async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
-        let own = Instant::now() + step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
-        let deadline = scope.deadline.map_or(own, |outer| own.min(outer));
+    pub(super) async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
+        let deadline = self.deadline(scope, step);
         let context = self.context(scope, step, path, deadline);
         let (limit, mut delay, backoff, longest) = match &step.retry {
             Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
@@ -148,7 +163,13 @@ impl Run {
         }
     }
 
-    fn context(&self, scope: &Scope, step: &Step, path: &str, deadline: Instant) -> Context {
+    /// When a step must be over.
+    pub(super) fn deadline(&self, scope: &Scope, step: &Step) -> Instant {
+        let own = Instant::now() + step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+        scope.deadline.map_or(own, |outer| own.min(outer))
+    }
+
+    pub(super) fn context(&self, scope: &Scope, step: &Step, path: &str, deadline: Instant) -> Context {
         let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&scope.context_for(deferred)).ok());
         let (recorder, masker, place) = (self.recorder.clone(), self.masker.clone(), path.to_owned());
         Context {
@@ -160,6 +181,10 @@ impl Run {
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, &crate::secret::sanitize(&masker.mask(text)))),
             prompt: self.prompt.clone(),
+            run: self.run_id.clone(),
+            path: path.to_owned(),
+            made: Arc::default(),
+            records: self.records.clone(),
         }
     }
 
@@ -175,7 +200,7 @@ impl Run {
     }
 
     /// Judges an output by the step's expectations.
-    fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+    pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
@@ -236,7 +261,7 @@ impl Run {
 }
 
 impl Look {
-    fn into_ended(self, attempts: u32) -> Ended {
+    pub(super) fn into_ended(self, attempts: u32) -> Ended {
         Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
     }
 }
@@ -253,7 +278,7 @@ fn silent(output: &Value) -> Option<String> {
     Some(format!("pod/{}: {}", item.0, item.1))
 }
 
-fn failed(failure: &Failure, attempts: u32) -> Ended {
+pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
     let outcome = match failure.kind {
         FailureKind::Transient | FailureKind::Error => Outcome::Error,
         FailureKind::Failed => Outcome::Failed,

@@ -4,9 +4,15 @@
 //! the journal, reporters told.
 
 mod attempt;
+mod change;
 mod clock;
+mod consent;
+mod dry_run;
 mod finding;
 mod group;
+mod lock;
+mod opaque;
+mod preflight;
 mod recorder;
 mod resume;
 mod scope;
@@ -14,25 +20,28 @@ mod step;
 mod stop;
 
 pub use clock::Clock;
+pub use consent::Consent;
+pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::Prompt;
-use crate::cluster::{self, Cluster};
+use crate::action::{Access, Prompt, Records};
+use crate::cluster::{self, Cluster, Writer};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted,
     Target, Verdict,
 };
 use crate::journal::short_id;
-use crate::plan::{Invocation, Plan};
+use crate::plan::{Invocation, Plan, PlannedAction, actions};
 use crate::secret::Masker;
 use crate::state::RunState;
 use scope::Scope;
 use serde_json::Value;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each other.
@@ -43,6 +52,14 @@ pub struct Engine {
     pub cluster: Option<Result<Cluster, cluster::Error>>,
     /// Name of the scenario, if the cluster is simulated.
     pub sandbox: Option<String>,
+    /// What kind of run this is. A dry run is given nothing that could change the cluster.
+    pub mode: Mode,
+    /// How changes are allowed.
+    pub consent: Consent,
+    /// How the lock is taken.
+    pub locking: Locking,
+    /// Earlier runs.
+    pub records: Arc<dyn Records>,
     /// Where events go.
     pub recorder: Recorder,
     /// What is secret.
@@ -74,8 +91,21 @@ pub(crate) struct Run {
     invocation: Invocation,
     kept: Kept,
     target: Target,
+    run_id: Arc<str>,
+    mode: Mode,
+    /// What can change the cluster; none in a dry run.
+    writer: Option<Writer>,
+    consent: Consent,
+    records: Arc<dyn Records>,
+    lock: Mutex<Option<lock::Lock>>,
+    /// In a dry run: the first step whose change was only previewed, or not done at all.
+    left_out: Mutex<Option<String>>,
+    /// Steps without an outcome, and what they wait for.
+    waiting: Mutex<BTreeMap<String, String>>,
     /// A step waits for a person.
     paused: AtomicBool,
+    /// It is not known whether a change was made.
+    doubt: AtomicBool,
     begun: clock::Begun,
 }
 
@@ -104,7 +134,7 @@ impl Engine {
                 runbook: self.plan.runbook.name.clone(),
                 title: self.plan.runbook.title.clone(),
                 digest: self.plan.digest.clone(),
-                mode: Mode::Run,
+                mode: self.mode,
                 target: target.clone(),
                 params: self.plan.shown_params(),
                 steps: self.planned_steps(),
@@ -113,7 +143,20 @@ impl Engine {
                 arguments: self.arguments.clone(),
             })))?;
         }
+        let planned = actions(&self.plan, target.namespace.as_deref().unwrap_or("default"));
+        let writes = planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
+        // the only place where something is made that can change a cluster
+        let writer = if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
         let run = Run {
+            run_id: Arc::from(run_id),
+            mode: self.mode,
+            writer,
+            consent: self.consent,
+            records: self.records,
+            lock: Mutex::new(None),
+            left_out: Mutex::new(None),
+            waiting: Mutex::default(),
+            doubt: AtomicBool::new(false),
             plan: self.plan,
             cluster,
             recorder: self.recorder,
@@ -128,20 +171,30 @@ impl Engine {
         };
         let namespace = run.plan.namespace.clone().or_else(|| run.target.namespace.clone()).unwrap_or_else(|| "default".to_owned());
         let scope = Scope::root(run.plan.runbook.clone(), run.plan.params.clone(), namespace, run_id, run.recorder.clock().now());
-        match unreachable {
-            Some(error) => run.not_reached(&error)?,
-            None => {
-                let deadline = async {
-                    match self.timeout {
-                        Some(timeout) => tokio::time::sleep(timeout).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                tokio::select! {
-                    result = run.procedure(&scope) => drop(result?),
-                    () = async { deadline.await; run.stop.time_is_up(); std::future::pending().await } => {}
-                }
+        let ready = match unreachable {
+            Some(error) => {
+                run.stopped_before("cluster", "Reach the cluster", &error.to_string(), Value::Null)?;
+                false
             }
+            None if writes => run.preflight(&planned, &scope.namespace, self.locking, &self.host).await?,
+            None => true,
+        };
+        if ready {
+            let deadline = async {
+                match self.timeout {
+                    Some(timeout) => tokio::time::sleep(timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // a change in flight is let finish: its deadline is its own
+            tokio::select! {
+                result = run.procedure(&scope) => drop(result?),
+                () = async { deadline.await; run.stop.time_is_up(); std::future::pending().await } => {}
+            }
+        }
+        let lock = run.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(lock) = lock {
+            lock.release().await;
         }
         run.conclude(&scope)?;
         run.finish(run_id)
@@ -189,9 +242,67 @@ impl Run {
         Ok(good && always)
     }
 
-    /// One line instead of a failure of every step: the cluster did not answer.
-    fn not_reached(&self, error: &cluster::Error) -> Result<(), EngineError> {
-        let (path, title, action) = ("cluster".to_owned(), "Reach the cluster".to_owned(), "preflight".to_owned());
+    /// Before the first step of a run that changes something: permissions, then the lock. Whether it may begin.
+    async fn preflight(&self, planned: &[PlannedAction], namespace: &str, locking: Locking, host: &str) -> Result<bool, EngineError> {
+        let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else { return Ok(true) };
+        let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
+        let mut targets: BTreeSet<(String, String)> = planned.iter().flat_map(|action| &action.targets).map(|target| lock::lease_of(target, namespace)).collect();
+        if targets.is_empty() {
+            targets.insert(lock::lease_of(&format!("{namespace}/{runbook}"), namespace));
+        }
+        let mut needed = preflight::needed(planned);
+        if locked.is_some() {
+            for (namespace, name) in &targets {
+                let lease = |verb: &str, name: &str| Access {
+                    verb: verb.to_owned(),
+                    group: "coordination.k8s.io".to_owned(),
+                    resource: "leases".to_owned(),
+                    namespace: namespace.clone(),
+                    name: name.to_owned(),
+                    ..Access::default()
+                };
+                needed.extend([lease("get", name), lease("create", ""), lease("patch", name), lease("delete", name)]);
+            }
+        }
+        let missing = preflight::missing(cluster, needed).await;
+        if !missing.is_empty() {
+            let (reason, role) = preflight::report(&missing, runbook, self.target.user.as_deref());
+            self.stopped_before("permissions", "Have the permissions", &reason, serde_json::json!({"role": role}))?;
+            return Ok(false);
+        }
+        let Some(writer) = locked else { return Ok(true) };
+        let own = lock::Own { run: self.run_id.to_string(), host: host.to_owned(), runbook: runbook.clone() };
+        let targets: Vec<_> = targets.into_iter().collect();
+        match lock::Lock::take(cluster, writer, &targets, own, locking == Locking::Takeover, &self.recorder).await? {
+            Ok(lock) => {
+                *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+                Ok(true)
+            }
+            Err(lock::Refused::Held(lease, holder)) => {
+                let reason = format!("another run changes the same: {holder}; wait for its end, or take its lock {lease} with --takeover");
+                self.stopped_before("lock", "Be the only run", &reason, Value::Null)?;
+                Ok(false)
+            }
+            Err(lock::Refused::Failed(error)) => {
+                self.stopped_before("lock", "Be the only run", &format!("the lock cannot be taken: {error}; or run without it: --no-lock"), Value::Null)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Why nothing more may be changed, if the lock was lost.
+    fn lock_lost(&self) -> Option<String> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(lock::Lock::lost)
+    }
+
+    /// Remembers what a step without an outcome waits for.
+    fn waits_for(&self, path: &str, reason: &str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), reason.to_owned());
+    }
+
+    /// One line instead of a failure of every step: the run cannot begin.
+    fn stopped_before(&self, id: &str, title: &str, reason: &str, output: Value) -> Result<(), EngineError> {
+        let (path, title, action) = (id.to_owned(), title.to_owned(), "preflight".to_owned());
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.clone(),
@@ -211,11 +322,11 @@ impl Run {
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
-            reason: self.clean(&error.to_string()),
+            reason: self.clean(reason),
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),
-            output: Value::Null,
+            output: self.clean_value(&output),
         })))
     }
 
@@ -227,13 +338,27 @@ impl Run {
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
         let resume =
             std::iter::once(format!("runbook resume {}", short_id(run_id))).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
+        if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
+            // what a dry run cannot know is no fault
+            exit_code = 0;
+        }
         let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
-        if let Some(signal) = interrupted {
+        if self.doubt.load(Ordering::SeqCst) {
+            (verdict, exit_code) = (Verdict::InDoubt, 5);
+            next.insert(0, resume);
+            next.insert(1, format!("runbook status {}", short_id(run_id)));
+        } else if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
             next.insert(0, resume);
-        } else if self.paused.load(std::sync::atomic::Ordering::SeqCst) {
+        } else if self.paused.load(Ordering::SeqCst) {
             (verdict, exit_code) = (Verdict::Paused, 4);
-            next.insert(0, resume);
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let approvals: Vec<String> = waiting.values().filter_map(|reason| reason.split_once("waits for approval: ").map(|(_, command)| command.to_owned())).collect();
+            next.splice(0..0, approvals.into_iter().chain([resume]));
+        }
+        let changed = self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
+        if changed && verdict != Verdict::Passed {
+            next.push(format!("runbook undo {}", short_id(run_id)));
         }
         let mut seen = std::collections::BTreeSet::new();
         next.retain(|command| seen.insert(command.clone()));

@@ -63,7 +63,7 @@ impl Run {
 
     /// Whether no further step may begin.
     pub(super) fn halted(&self, scope: &Scope) -> bool {
-        self.stop.token(scope.always).is_cancelled() || self.paused.load(Ordering::SeqCst)
+        self.stop.token(scope.always).is_cancelled() || self.paused.load(Ordering::SeqCst) || self.doubt.load(Ordering::SeqCst)
     }
 
     /// One step with all that is in it.
@@ -94,6 +94,31 @@ impl Run {
 
     /// A step for one item, or without any.
     async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+        let outcome = self.alone(scope, step, path).await?;
+        if step.then.is_empty() || !outcome.is_good() || self.halted(scope) {
+            return Ok(outcome);
+        }
+        self.verify(scope, step, path, outcome).await
+    }
+
+    /// The verification of a change. If it does not pass, neither did the change, for all that depends on it; the journal has both.
+    async fn verify(&self, scope: &Scope, step: &Step, path: &str, outcome: Outcome) -> Result<Outcome, EngineError> {
+        let inner = scope.inside(path, step.severity);
+        self.sequence(&inner, &step.then).await?;
+        let verdict = worst(step.then.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        if verdict.is_good() {
+            return Ok(outcome);
+        }
+        if let Some(result) = scope.result(&step.id) {
+            let failed = step.then.iter().find(|child| inner.result(&child.id).is_some_and(|result| !result.outcome.is_good()));
+            let reason = format!("it was done, and step {} did not pass", failed.map(|child| child.id.as_str()).unwrap_or_default());
+            scope.put(&step.id, StepResult { outcome: verdict, reason, ..result });
+        }
+        Ok(verdict)
+    }
+
+    /// A step for one item, without its verification.
+    async fn alone(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
         if let Some(kept) = self.kept.steps.get(path).filter(|kept| kept.digest == step_digest(&scope.runbook, step)) {
             let result = StepResult { outcome: kept.outcome, path: path.to_owned(), reason: kept.reason.clone(), output: Arc::new(kept.output.clone()) };
             scope.put(&step.id, result);
@@ -170,7 +195,7 @@ impl Run {
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.to_owned(),
             id: step.id.clone(),
-            title: self.title(scope, step),
+            title: self.title_of(scope, step),
             action: verb_of(step, path),
             effect: step.effect(),
             digest: step_digest(&scope.runbook, step),
@@ -200,7 +225,7 @@ impl Run {
         self.recorder.record(Event::StepFinished(Box::new(StepFinished {
             path: path.to_owned(),
             id: step.id.clone(),
-            title: self.title(scope, step),
+            title: self.title_of(scope, step),
             action: verb_of(step, path),
             effect,
             digest: step_digest(&scope.runbook, step),
@@ -216,7 +241,7 @@ impl Run {
         Ok(outcome)
     }
 
-    fn title(&self, scope: &Scope, step: &Step) -> String {
+    pub(super) fn title_of(&self, scope: &Scope, step: &Step) -> String {
         self.clean(&step.title.render_text(&scope.context_for(&step.title)).unwrap_or_else(|_| step.id.clone()))
     }
 
@@ -225,7 +250,7 @@ impl Run {
         crate::secret::sanitize(&self.masker.mask(text)).into_owned()
     }
 
-    fn clean_value(&self, value: &Value) -> Value {
+    pub(super) fn clean_value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.clean(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.clean_value(item)).collect()),

@@ -3,11 +3,15 @@
 //! Every text in an event is already masked and harmless for a terminal: events are the border behind which
 //! no secret and no control character exists. Records are additive: a field is never renamed or removed.
 
+mod change;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod sample;
 mod summary;
 
+pub use change::{
+    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark, StepMarked,
+};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
@@ -43,6 +47,18 @@ pub enum Event {
     StepStarted(StepStarted),
     /// One attempt of a retried step did not succeed; another follows.
     StepRetried(StepRetried),
+    /// What a step will change; durable before consent is asked.
+    ChangesPlanned(ChangesPlanned),
+    /// Intent: a request is about to be sent. Durable before it is.
+    ChangeStarted(ChangeStarted),
+    /// Outcome of a request.
+    ChangeFinished(ChangeFinished),
+    /// A person allowed the changes of a step.
+    StepApproved(StepApproved),
+    /// A person says how a step ended.
+    StepMarked(StepMarked),
+    /// The lock of the run was taken or lost.
+    Lock(LockEvent),
     /// Outcome: the step is over. Durable before the next step begins.
     StepFinished(Box<StepFinished>),
     /// A cause was concluded.

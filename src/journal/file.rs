@@ -97,7 +97,9 @@ impl Journal {
         if self.stopped {
             return Err(Error::Stopped { run: self.run.clone() });
         }
+        crate::failpoint::hit("before a record");
         let written = self.write(record);
+        crate::failpoint::hit("after a record");
         if written.is_err() {
             self.stopped = true;
             // The reader cuts a torn tail off too, so this may fail.

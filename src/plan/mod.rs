@@ -3,12 +3,14 @@
 mod command;
 mod params;
 mod permissions;
+mod role;
 
 pub use command::{Invocation, command_line};
 pub use params::{Given, ParamError, resolve};
 pub use permissions::{PlannedAction, actions};
+pub use role::role;
 
-use crate::document::{Body, Param, Runbook, Step};
+use crate::document::{Param, Runbook, Step};
 use crate::event::PlannedStep;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -103,9 +105,9 @@ fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 fn planned(step: &Step, runbook: &Runbook, context: &Value, prefix: &str, into: &mut Vec<PlannedStep>) {
     let path = format!("{prefix}{}", step.id);
     let title = step.title.render_text(context).unwrap_or_else(|_| step.id.clone());
-    into.push(PlannedStep { path: path.clone(), title, action: step.verb().to_owned(), effect: step.effect(), digest: step_digest(runbook, step) });
+    into.push(PlannedStep { path: path.clone(), title, action: step.verb().to_owned(), effect: step.own_effect(), digest: step_digest(runbook, step) });
     // what is in a loop has as many paths as the list has items, which only the run knows
-    if let (Body::Group(group), None) = (&step.body, &step.for_each) {
-        group.children().for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
+    if step.for_each.is_none() {
+        step.children().for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
     }
 }

@@ -19,10 +19,14 @@ pub struct PlannedAction {
     pub effect: Effect,
     /// The permissions it needs.
     pub permissions: Vec<Access>,
+    /// The objects that it changes, as far as they are known: `namespace/kind/name`.
+    pub targets: Vec<String>,
     /// What a person would type instead.
     pub by_hand: Vec<String>,
     /// When the step is done, if that depends on something.
     pub when: Option<String>,
+    /// Whether it, or what surrounds it, depends on a condition or on a failure.
+    pub conditional: bool,
     /// Whether the arguments depend on earlier steps, so that names in the commands are only examples.
     pub depends: bool,
 }
@@ -31,7 +35,7 @@ pub struct PlannedAction {
 pub fn actions(plan: &Plan, default_namespace: &str) -> Vec<PlannedAction> {
     let mut all = Vec::new();
     let namespace = plan.namespace.as_deref().unwrap_or(default_namespace);
-    let mut walk = Walk { plan, all: &mut all };
+    let mut walk = Walk { plan, all: &mut all, conditional: false };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
     all
 }
@@ -39,6 +43,7 @@ pub fn actions(plan: &Plan, default_namespace: &str) -> Vec<PlannedAction> {
 struct Walk<'a> {
     plan: &'a Plan,
     all: &'a mut Vec<PlannedAction>,
+    conditional: bool,
 }
 
 impl Walk<'_> {
@@ -54,7 +59,11 @@ impl Walk<'_> {
         let path = format!("{prefix}{}", step.id);
         let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
         let when = step.when.as_ref().map(|when| when.source().to_owned());
+        let outside = self.conditional;
+        self.conditional |= when.is_some();
         let mut planned = PlannedAction {
+            conditional: self.conditional,
+            targets: Vec::new(),
             path: path.clone(),
             title,
             action: step.verb().to_owned(),
@@ -67,7 +76,11 @@ impl Walk<'_> {
         match &step.body {
             Body::Group(group) => {
                 self.all.push(planned);
-                group.children().for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
+                let inner = format!("{path}/");
+                group.steps.iter().chain(&group.always).for_each(|child| self.step(child, params, &namespace, &inner));
+                let certain = std::mem::replace(&mut self.conditional, true);
+                group.rescue.iter().for_each(|child| self.step(child, params, &namespace, &inner));
+                self.conditional = certain;
             }
             Body::Action { verb, arguments, sketch, .. } => {
                 let exact = arguments.render(&known).ok().and_then(|value| VerbName(verb).deserialize(value).ok());
@@ -75,6 +88,7 @@ impl Walk<'_> {
                 let action = exact.unwrap_or_else(|| sketch.as_ref().clone());
                 planned.permissions = action.permissions(&namespace);
                 planned.by_hand = action.by_hand(&namespace);
+                planned.targets = action.targets(&namespace);
                 self.all.push(planned);
                 if let Action::Run(run) = &action
                     && let Some(called) = self.plan.loaded.get(&run.runbook)
@@ -87,5 +101,7 @@ impl Walk<'_> {
                 }
             }
         }
+        step.then.iter().for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
+        self.conditional = outside;
     }
 }

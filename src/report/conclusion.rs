@@ -110,9 +110,10 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
     let begun = |wanted: fn(Effect) -> bool| -> Vec<&str> {
         let is = |path: &&str| matches!(state.step(path), Some(StepState::Begun { started, .. }) if started.action != "group" && wanted(started.effect));
-        state.in_doubt().into_iter().filter(is).collect()
+        let doubt = state.in_doubt();
+        state.running().into_iter().filter(|path| !doubt.contains(path)).filter(is).collect()
     };
-    let doubt = begun(|effect| matches!(effect, Effect::Write | Effect::Opaque));
+    let doubt = state.in_doubt();
     let mut texts = Vec::new();
     let mut say = |label: &str, paths: Vec<&str>| {
         if !paths.is_empty() {
@@ -121,7 +122,7 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     };
     say("Done", done.map(|step| step.path.as_str()).collect());
     say("Stopped", cancelled(true).collect());
-    say("Waits for an answer", begun(|effect| effect == Effect::Operator));
+    say("Waits for an answer", begun(|effect| matches!(effect, Effect::Operator | Effect::Write | Effect::Opaque)));
     say("Looked at again on resume", begun(|effect| effect == Effect::Read));
     say("Not begun", not_begun);
     let mut lines = wrapped("", &texts.join(" "), look);

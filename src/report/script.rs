@@ -6,7 +6,7 @@ use super::lines::{self, Columns};
 use super::look::{DIM, Detail, Line, Look, STRONG, WARN};
 use super::names::Names;
 use super::text::{duration, one_line, width, wrap};
-use crate::event::{Event, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
+use crate::event::{Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
 use crate::journal::short_id;
 use crate::state::RunState;
 
@@ -47,7 +47,14 @@ impl Script {
                 lines.extend(self.interrupted(state));
                 lines
             }
-            Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) => Vec::new(),
+            Event::Lock(lock) => self.lock(lock),
+            Event::ChangesPlanned(_)
+            | Event::ChangeStarted(_)
+            | Event::ChangeFinished(_)
+            | Event::StepApproved(_)
+            | Event::StepMarked(_)
+            | Event::FindingConcluded(_)
+            | Event::FindingNotRuledOut(_) => Vec::new(),
             Event::RunFinished(_) => self.rest(state),
         };
         self.note_end(&lines);
@@ -139,8 +146,18 @@ impl Script {
         wrap(&text, room).into_iter().map(|part| Line::new(below).push(DIM, part)).collect()
     }
 
+    /// A lock that came easily is worth no line.
+    fn lock(&self, lock: &LockEvent) -> Vec<Line> {
+        let text = match lock.what {
+            LockChange::Taken => return Vec::new(),
+            LockChange::TakenOver => format!("Lock {} taken over from {}", lock.lease, lock.other),
+            LockChange::Lost => format!("Lock {} is lost to {}: nothing more is changed", lock.lease, lock.other),
+        };
+        wrap(&text, self.look.width.saturating_sub(2)).into_iter().map(|part| Line::new(2).push(WARN, part)).collect()
+    }
+
     fn interrupted(&self, state: &RunState) -> Vec<Line> {
-        let running = state.in_doubt();
+        let running = state.running();
         let text = if running.is_empty() {
             "Stopping. Ctrl-C again to stop now.".to_owned()
         } else {

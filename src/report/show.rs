@@ -212,7 +212,24 @@ fn history(record: &Record) -> Option<String> {
         Event::RunResumed(resumed) => format!("resumed on {}; kept: {}; done again: {}", resumed.host, list(&resumed.kept), list(&resumed.changed)),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
-        Event::StepStarted(_) | Event::StepRetried(_) | Event::StepFinished(_) | Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) => return None,
+        Event::StepApproved(approved) => format!("{} approved by {} ({})", approved.path, approved.by, approved.how),
+        Event::StepMarked(marked) => format!("{} marked {} by {}: {}", marked.path, word(&marked.mark), marked.by, marked.reason),
+        Event::Lock(lock) if lock.other.is_empty() => format!("lock {} {}", lock.lease, word(&lock.what).replace('_', " ")),
+        Event::Lock(lock) => format!("lock {} {}: {}", lock.lease, word(&lock.what).replace('_', " "), lock.other),
+        Event::ChangesPlanned(planned) if !planned.overridden.is_empty() => {
+            format!("{} goes on although {} would stop it", planned.path, planned.overridden.join(", "))
+        }
+        Event::ChangeFinished(finished) if !finished.reason.is_empty() => {
+            format!("{} change {}: {}: {}", finished.path, finished.index + 1, word(&finished.result).replace('_', " "), finished.reason)
+        }
+        Event::StepStarted(_)
+        | Event::StepRetried(_)
+        | Event::ChangesPlanned(_)
+        | Event::ChangeStarted(_)
+        | Event::ChangeFinished(_)
+        | Event::StepFinished(_)
+        | Event::FindingConcluded(_)
+        | Event::FindingNotRuledOut(_) => return None,
     };
     Some(format!("{}  {text}", record.at))
 }
@@ -238,6 +255,12 @@ impl<'a> Recorded<'a> {
                 Event::StepRetried(retried) => recorded.retried.entry(&retried.path).or_default().push(retried),
                 Event::RunStarted(_)
                 | Event::RunResumed(_)
+                | Event::ChangesPlanned(_)
+                | Event::ChangeStarted(_)
+                | Event::ChangeFinished(_)
+                | Event::StepApproved(_)
+                | Event::StepMarked(_)
+                | Event::Lock(_)
                 | Event::FindingConcluded(_)
                 | Event::FindingNotRuledOut(_)
                 | Event::RunInterrupted(_)

@@ -103,7 +103,17 @@ impl<W: Write + Send> Reporter for Terminal<W> {
                 self.progress(&retried.path, &format!("attempt {attempt}: {reason}; again in {pause}"));
             }
             Event::RunFinished(_) => self.clear(),
-            Event::RunStarted(_) | Event::RunResumed(_) | Event::FindingConcluded(_) | Event::FindingNotRuledOut(_) | Event::RunInterrupted(_) => {}
+            Event::RunStarted(_)
+            | Event::RunResumed(_)
+            | Event::ChangesPlanned(_)
+            | Event::ChangeStarted(_)
+            | Event::ChangeFinished(_)
+            | Event::StepApproved(_)
+            | Event::StepMarked(_)
+            | Event::Lock(_)
+            | Event::FindingConcluded(_)
+            | Event::FindingNotRuledOut(_)
+            | Event::RunInterrupted(_) => {}
         }
         let lines = self.script.record(record, state);
         self.write(&lines)?;

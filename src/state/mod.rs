@@ -1,10 +1,12 @@
 //! What is known of a run: the fold over its records, used live, on resume and for every report. Pure.
 
+mod change;
 mod run;
 mod step;
 mod summary;
 mod verdict;
 
+pub use change::{ChangeStage, ChangeState};
 pub use run::{IllegalTransition, RunState};
 pub use step::StepState;
 pub use verdict::verdict;

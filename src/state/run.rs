@@ -1,8 +1,9 @@
 //! The fold: one record after the other, and which may follow which.
 
-use super::StepState;
+use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    Event, FindingConcluded, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed, RunStarted, StepFinished, StepRetried, StepStarted, Target,
+    ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -25,6 +26,13 @@ pub struct RunState {
     /// In the order of first begin. The number is the part of the run (0, then one more with each resume)
     /// in which the state was reached: only a later part may begin the step again.
     steps: IndexMap<String, (usize, StepState)>,
+    /// By path of the step.
+    changes: IndexMap<String, Vec<ChangeState>>,
+    /// Digest of what a step plans, by path.
+    digests: IndexMap<String, String>,
+    approvals: Vec<(Timestamp, StepApproved)>,
+    marks: IndexMap<String, StepMarked>,
+    locks: Vec<LockEvent>,
     findings: Vec<FindingConcluded>,
     not_ruled_out: Vec<NotRuledOut>,
     interrupted: Option<RunInterrupted>,
@@ -64,7 +72,9 @@ impl RunState {
             (Event::RunStarted(_), None) | (_, Some(_)) => {}
             (_, None) => return refuse("the first record of a run is its header (run_started)".into()),
         }
-        if self.finished.is_some() && !matches!(record.event, Event::RunResumed(_)) {
+        // a person may allow a step, or say how one ended, while no process runs
+        let outside = matches!(record.event, Event::RunResumed(_) | Event::StepApproved(_) | Event::StepMarked(_));
+        if self.finished.is_some() && !outside {
             return refuse("the run is over; only a resume may follow".into());
         }
         match &record.event {
@@ -72,6 +82,12 @@ impl RunState {
             Event::RunResumed(resumed) => self.resume(resumed),
             Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
             Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
+            Event::ChangesPlanned(planned) => self.plan(planned).or_else(refuse)?,
+            Event::ChangeStarted(started) => self.start_change(started).or_else(refuse)?,
+            Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
+            Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
+            Event::StepMarked(marked) => self.mark(marked),
+            Event::Lock(lock) => self.locks.push(lock.clone()),
             Event::StepFinished(finished) => self.end(finished).or_else(refuse)?,
             Event::FindingConcluded(finding) => {
                 self.forget(&finding.id);
@@ -113,6 +129,60 @@ impl RunState {
         let state = StepState::Begun { started: started.clone(), at, last_failure: None };
         self.steps.insert(started.path.clone(), (part, state));
         Ok(())
+    }
+
+    /// A new plan of a step is allowed as long as nothing of an earlier one may have been sent, or all of it is known.
+    fn plan(&mut self, planned: &ChangesPlanned) -> Result<(), String> {
+        match self.step(&planned.path) {
+            Some(StepState::Begun { .. }) => {}
+            _ => return Err(format!("step `{}` plans changes without having begun", planned.path)),
+        }
+        let known = self.changes.entry(planned.path.clone()).or_default();
+        if known.iter().any(ChangeState::in_doubt) {
+            return Err(format!("step `{}` plans changes while one is in doubt", planned.path));
+        }
+        // what was made stays in the record of the run, before what is still to be done
+        known.retain(ChangeState::is_made);
+        self.digests.insert(planned.path.clone(), planned.digest.clone());
+        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned }));
+        Ok(())
+    }
+
+    fn change(&mut self, path: &str, index: usize) -> Result<&mut ChangeState, String> {
+        self.changes.get_mut(path).and_then(|changes| changes.get_mut(index)).ok_or_else(|| format!("step `{path}` has no change {index}"))
+    }
+
+    fn start_change(&mut self, started: &ChangeStarted) -> Result<(), String> {
+        let change = self.change(&started.path, started.index)?;
+        if change.is_made() {
+            return Err(format!("change {} of step `{}` is made already", started.index, started.path));
+        }
+        change.stage = ChangeStage::Started;
+        Ok(())
+    }
+
+    fn finish_change(&mut self, finished: &ChangeFinished) -> Result<(), String> {
+        let change = self.change(&finished.path, finished.index)?;
+        if !change.in_doubt() {
+            return Err(format!("change {} of step `{}` ended without having begun", finished.index, finished.path));
+        }
+        change.stage = ChangeStage::Finished(Box::new(finished.clone()));
+        Ok(())
+    }
+
+    /// What a person says of a change in doubt settles it.
+    fn mark(&mut self, marked: &StepMarked) {
+        for (index, change) in self.changes.get_mut(&marked.path).into_iter().flatten().enumerate().filter(|(_, change)| change.in_doubt()) {
+            let made = marked.mark == StepMark::Done;
+            change.stage = ChangeStage::Finished(Box::new(ChangeFinished {
+                path: marked.path.clone(),
+                index,
+                result: if made { crate::event::ChangeResult::Observed } else { crate::event::ChangeResult::NotMade },
+                after: if made { change.planned.after.clone() } else { change.planned.before.clone() },
+                reason: format!("{} says so: {}", marked.by, marked.reason),
+            }));
+        }
+        self.marks.insert(marked.path.clone(), marked.clone());
     }
 
     fn retry(&mut self, retried: &StepRetried) -> Result<(), String> {
@@ -182,9 +252,45 @@ impl RunState {
         }
     }
 
-    /// Paths of the steps that have begun and not ended: in flight while the run lives, in doubt after a crash.
-    pub fn in_doubt(&self) -> Vec<&str> {
+    /// Paths of the steps that have begun and not ended: in flight while the run lives.
+    pub fn running(&self) -> Vec<&str> {
         self.steps().filter(|(_, state)| state.outcome().is_none()).map(|(path, _)| path).collect()
+    }
+
+    /// Paths of the steps of which it is not known whether they changed something: a request without an answer, and what cannot
+    /// be previewed and has not ended. While the run lives these are just in flight.
+    pub fn in_doubt(&self) -> Vec<&str> {
+        self.changing_steps().filter(|(_, changes)| changes.iter().any(ChangeState::in_doubt)).map(|(path, _)| path).collect()
+    }
+
+    /// The changes of a step, those that were made first.
+    pub fn changes_of(&self, path: &str) -> &[ChangeState] {
+        self.changes.get(path).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The digest of what a step plans, for its approval.
+    pub fn changes_digest(&self, path: &str) -> Option<&str> {
+        self.digests.get(path).map(String::as_str)
+    }
+
+    /// Every step that plans or made changes, in the order of planning.
+    pub fn changing_steps(&self) -> impl Iterator<Item = (&str, &[ChangeState])> {
+        self.changes.iter().map(|(path, changes)| (path.as_str(), changes.as_slice()))
+    }
+
+    /// Approvals with their times, oldest first.
+    pub fn approvals(&self) -> &[(Timestamp, StepApproved)] {
+        &self.approvals
+    }
+
+    /// What a person said of a step, the last word of several.
+    pub fn marked(&self, path: &str) -> Option<&StepMarked> {
+        self.marks.get(path)
+    }
+
+    /// What happened to the locks of the run.
+    pub fn locks(&self) -> &[LockEvent] {
+        &self.locks
     }
 
     /// Paths of planned steps of which no record speaks.

@@ -1,7 +1,7 @@
 //! The summary document of a state.
 
 use super::{RunState, StepState};
-use crate::event::{Counts, Effect, Mode, SUMMARY_SCHEMA, Severity, StepFinished, StepSummary, Summary};
+use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepSummary, Summary};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -53,27 +53,15 @@ impl RunState {
         counts
     }
 
-    /// Changes made in the cluster, oldest first: the `changes` in the outputs of steps that can write, each with the
-    /// path of its `step`.
+    /// Changes made in the cluster, oldest first, each with the path of its `step`; of opaque steps what they say of themselves.
     pub fn changes(&self) -> Vec<Value> {
-        self.steps()
-            .filter_map(|(path, _)| self.finished(path))
-            .filter(|step| matches!(step.effect, Effect::Write | Effect::Opaque))
-            .flat_map(changes_of)
-            .collect()
+        let known = self.changing_steps().flat_map(|(path, changes)| changes.iter().filter(|change| change.is_made()).map(move |change| (path, change)));
+        let known = known.map(|(path, change)| {
+            let planned = &change.planned;
+            json!({"step": path, "verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary})
+        });
+        known.collect()
     }
-}
-
-fn changes_of(step: &StepFinished) -> Vec<Value> {
-    let listed = step.output.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let with_step = |change: &Value| {
-        let mut whole = json!({ "step": step.path });
-        if let (Some(whole), Some(fields)) = (whole.as_object_mut(), change.as_object()) {
-            whole.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
-        }
-        whole
-    };
-    listed.iter().map(with_step).collect()
 }
 
 fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {

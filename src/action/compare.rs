@@ -1,0 +1,270 @@
+//! Two states of an object: what differs, how a person sees it, and the patch from one to the other. Pure.
+
+use serde_json::{Map, Value, json};
+
+/// What is different at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The place as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// The place for a person: `spec.template.spec.containers[ta-bot].image`.
+    pub path: String,
+    /// The value before; none if there was none.
+    pub before: Option<Value>,
+    /// The value after; none if there is none.
+    pub after: Option<Value>,
+}
+
+/// An object without what the server keeps for itself: status, versions, managed fields. The uid stays.
+pub fn trimmed(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            for kept_by_server in ["managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink"] {
+                metadata.shift_remove(kept_by_server);
+            }
+        }
+    }
+    object
+}
+
+/// An object without what controllers write into it of their own accord: two states that agree in the rest ask for the same.
+pub fn desired(object: &Value) -> Value {
+    let mut object = trimmed(object);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("uid");
+        // an empty map is no map: with it, single keys can be compared
+        for map in ["labels", "annotations"] {
+            metadata.entry(map).or_insert_with(|| Value::Object(Map::new()));
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
+        }
+    }
+    // the node controller answers a cordon with taints
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+        && let Some(taints) = spec.get_mut("taints").and_then(Value::as_array_mut)
+    {
+        taints.retain(|taint| !taint["key"].as_str().unwrap_or_default().starts_with("node.kubernetes.io/"));
+        if taints.is_empty() {
+            spec.shift_remove("taints");
+        }
+    }
+    object
+}
+
+/// What differs between two values, in the order of the fields. A list whose length changes differs as a whole.
+pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(before, after, String::new(), String::new(), &mut found);
+    found
+}
+
+fn compare(before: &Value, after: &Value, pointer: String, path: String, found: &mut Vec<Difference>) {
+    match (before, after) {
+        _ if before == after => {}
+        (Value::Object(old), Value::Object(new)) => {
+            let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+            for key in keys {
+                let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let path = joined(&path, key);
+                match (old.get(key), new.get(key)) {
+                    (Some(old), Some(new)) => compare(old, new, pointer, path, found),
+                    (old, new) => found.push(Difference { pointer, path, before: old.cloned(), after: new.cloned() }),
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() && names(old) == names(new) => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                let name = old["name"].as_str().map_or_else(|| index.to_string(), str::to_owned);
+                compare(old, new, format!("{pointer}/{index}"), format!("{path}[{name}]"), found);
+            }
+        }
+        _ => found.push(Difference { pointer, path, before: Some(before.clone()), after: Some(after.clone()) }),
+    }
+}
+
+fn names(items: &[Value]) -> Vec<Option<&str>> {
+    items.iter().map(|item| item["name"].as_str()).collect()
+}
+
+/// `metadata.labels["app.kubernetes.io/name"]`
+fn joined(path: &str, key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    match (path.is_empty(), plain) {
+        (true, _) => key.to_owned(),
+        (false, true) => format!("{path}.{key}"),
+        (false, false) => format!("{path}[{key:?}]"),
+    }
+}
+
+/// The JSON patch from one state to the other. Each operation is preceded by a test of what it replaces, so that the server refuses
+/// the whole when someone else was faster.
+pub fn patch(differences: &[Difference]) -> Vec<Value> {
+    let mut operations = Vec::new();
+    for Difference { pointer, before, after, .. } in differences {
+        if let Some(before) = before {
+            operations.push(json!({"op": "test", "path": pointer, "value": before}));
+        }
+        operations.push(match (before, after) {
+            (None, Some(after)) => json!({"op": "add", "path": pointer, "value": after}),
+            (Some(_), Some(after)) => json!({"op": "replace", "path": pointer, "value": after}),
+            (_, None) => json!({"op": "remove", "path": pointer}),
+        });
+    }
+    operations
+}
+
+/// The difference as lines for a person: the place, then `- ` and `+ ` lines. Bookkeeping is left out; so are the values of a Secret,
+/// which are hashed before they come here.
+pub fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    match (before.map(shown), after.map(shown)) {
+        (None, None) => Vec::new(),
+        (None, Some(after)) => yaml(&after).into_iter().map(|line| format!("+ {line}")).collect(),
+        (Some(before), None) => yaml(&before).into_iter().map(|line| format!("- {line}")).collect(),
+        (Some(before), Some(after)) => differences(&before, &after).iter().flat_map(difference_lines).collect(),
+    }
+}
+
+/// An object as far as it is worth showing.
+fn shown(object: &Value) -> Value {
+    let mut object = desired(object);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+        for map in ["labels", "annotations"] {
+            if metadata.get(map).and_then(Value::as_object).is_some_and(Map::is_empty) {
+                metadata.shift_remove(map);
+            }
+        }
+    }
+    object
+}
+
+fn difference_lines(difference: &Difference) -> Vec<String> {
+    let (old, new) = match (&difference.before, &difference.after) {
+        // of two lists only the items that are not in both
+        (Some(Value::Array(old)), Some(Value::Array(new))) => (only(old, new), only(new, old)),
+        (Some(Value::String(old)), Some(Value::String(new))) if old.contains('\n') || new.contains('\n') => changed_lines(old, new),
+        (old, new) => (old.iter().flat_map(yaml).collect(), new.iter().flat_map(yaml).collect()),
+    };
+    let old = old.into_iter().map(|line| format!("- {line}"));
+    let new = new.into_iter().map(|line| format!("+ {line}"));
+    std::iter::once(difference.path.clone()).chain(old).chain(new).collect()
+}
+
+fn only(items: &[Value], others: &[Value]) -> Vec<String> {
+    items.iter().filter(|item| !others.contains(item)).flat_map(|item| yaml(&json!([item]))).collect()
+}
+
+/// The lines that differ, with what is the same before and after left out.
+fn changed_lines(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let part = |lines: &[&str]| lines[head..lines.len() - tail].iter().map(|line| (*line).to_owned()).collect();
+    (part(&old), part(&new))
+}
+
+fn yaml(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.contains('\n') => vec![text.clone()],
+        Value::Object(_) | Value::Array(_) => match serde_saphyr::to_string(value) {
+            Ok(text) => text.lines().map(str::to_owned).collect(),
+            Err(_) => vec![value.to_string()],
+        },
+        Value::String(text) => text.lines().map(str::to_owned).collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+/// Merges a JSON merge patch (RFC 7396).
+pub fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = Value::Object(Map::new());
+    }
+    let Some(object) = into.as_object_mut() else { return };
+    for (key, value) in fields {
+        if value.is_null() {
+            object.shift_remove(key);
+        } else {
+            merge(object.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_an_image_is_one_place_named_by_the_container() {
+        let with = |image: &str| json!({"spec": {"containers": [{"name": "a", "image": "x:1"}, {"name": "b", "image": image}]}});
+        let found = differences(&with("y:1"), &with("y:2"));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].pointer.as_str(), found[0].path.as_str()), ("/spec/containers/1/image", "spec.containers[b].image"));
+        assert_eq!(
+            patch(&found),
+            [
+                json!({"op": "test", "path": "/spec/containers/1/image", "value": "y:1"}),
+                json!({"op": "replace", "path": "/spec/containers/1/image", "value": "y:2"})
+            ]
+        );
+        assert_eq!(lines(Some(&with("y:1")), Some(&with("y:2"))), ["spec.containers[b].image", "- y:1", "+ y:2"]);
+    }
+
+    #[test]
+    fn keys_are_escaped_and_lists_of_another_length_differ_as_a_whole() {
+        let before = json!({"metadata": {"labels": {"a/b": "1"}}, "list": [1]});
+        let after = json!({"metadata": {"labels": {"a/b": "2", "c~d": "3"}}, "list": [1, 2]});
+        let found = differences(&before, &after);
+        let places: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.path.as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                ("/metadata/labels/a~1b", "metadata.labels[\"a/b\"]"),
+                ("/metadata/labels/c~0d", "metadata.labels[\"c~d\"]"),
+                ("/list", "list")
+            ]
+        );
+        assert_eq!(lines(Some(&before), Some(&after)).last().map(String::as_str), Some("+ - 2"));
+    }
+
+    #[test]
+    fn bookkeeping_is_no_difference() {
+        let object = |version: &str, revision: &str| {
+            json!({"metadata": {"name": "d", "uid": "u", "resourceVersion": version, "generation": version, "managedFields": [version],
+                "annotations": {"deployment.kubernetes.io/revision": revision}}, "spec": {"a": 1}, "status": version})
+        };
+        assert_eq!(desired(&object("1", "1")), desired(&object("2", "2")));
+        assert_eq!(lines(Some(&object("1", "1")), Some(&object("2", "2"))), Vec::<String>::new());
+        assert_eq!(trimmed(&object("1", "1"))["metadata"]["uid"], "u");
+    }
+
+    #[test]
+    fn long_texts_show_their_changed_lines() {
+        let with = |text: &str| json!({"data": {"conf": text}});
+        assert_eq!(lines(Some(&with("a\nb\nc")), Some(&with("a\nx\nc"))), ["data.conf", "- b", "+ x"]);
+    }
+
+    #[test]
+    fn merging_follows_the_rfc() {
+        for (target, patch, wanted) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": [1]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, wanted, "{target} {patch}");
+        }
+    }
+}

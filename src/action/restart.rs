@@ -1,0 +1,75 @@
+//! `restart`: new pods from the same template.
+
+use super::change::{Change, Intent};
+use super::fan::quote;
+use super::{Access, Context, Failure, Target, Verb, workload};
+use crate::event::Effect;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Restarts a Deployment, StatefulSet or DaemonSet as `kubectl rollout restart` does: with a time in the pod template. The time is
+/// accompanied by the run and the step, so that the same restart is never made twice. Wait for the pods with `then: {rollout: …}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The workload: `deployment/NAME`.
+    pub target: Target,
+}
+
+/// What kubectl writes (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go).
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+/// Which step of which run has restarted it.
+const RESTARTED_BY: &str = "runbook/restartedBy";
+
+impl Verb for Restart {
+    fn effect(&self) -> Effect {
+        Effect::Write
+    }
+
+    fn check(&self) -> Result<(), String> {
+        workload::check_target("restart", &self.target, workload::ROLLED)
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        workload::patching(&self.target, namespace)
+    }
+
+    fn by_hand(&self, namespace: &str) -> Vec<String> {
+        vec![format!("kubectl rollout restart {} -n {}", self.target.kubectl(), quote(self.target.namespace(namespace)))]
+    }
+
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        workload::lock_of(&self.target, namespace)
+    }
+
+    async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
+        let found = workload::find(context, &self.target).await?;
+        let stamp = format!("{}/{}", context.run, context.path);
+        let mut guards = workload::template_guards(&found.object);
+        guards.extend(on_delete(&found.object));
+        let present = &found.object["spec"]["template"]["metadata"]["annotations"][RESTARTED_BY];
+        if *present == json!(stamp) {
+            return Ok(Some(Intent::default()));
+        }
+        let mut wanted = found.object.clone();
+        let annotations = &mut wanted["spec"]["template"]["metadata"]["annotations"];
+        if !annotations.is_object() {
+            *annotations = json!({});
+        }
+        annotations[RESTARTED_AT] = json!(context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        annotations[RESTARTED_BY] = json!(stamp);
+        let replicas = found.object["spec"]["replicas"].as_u64();
+        let summary = replicas.map_or_else(|| "all pods restarted".to_owned(), |replicas| format!("{replicas} pods restarted, one after the other"));
+        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary), guards)))
+    }
+}
+
+/// With this strategy no pod is replaced until someone deletes it.
+fn on_delete(workload: &Value) -> Option<super::Guard> {
+    (workload["spec"]["updateStrategy"]["type"] == "OnDelete").then(|| super::Guard {
+        id: "update-on-delete",
+        reason: format!("{} has the update strategy OnDelete: no pod would be restarted", workload["metadata"]["name"].as_str().unwrap_or_default()),
+        way: "delete the pods one by one".to_owned(),
+    })
+}

@@ -1,0 +1,166 @@
+//! `rollout`: whether a workload has arrived at its newest template, and its history.
+
+use super::fan::{quote, reading};
+use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use crate::cluster::history::{Revision, revisions};
+use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
+use crate::cluster::{Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+
+/// Waits until every pod of a Deployment, StatefulSet or DaemonSet is of the newest template and available; ends early when that will
+/// not come. With `history: true` it does not wait and the output is `{revisions: [{revision, images, image, change_cause, current}]}`.
+/// Otherwise the output is the workload.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// The workload: `deployment/NAME`.
+    pub target: Target,
+    /// How long to wait; that of the step if absent.
+    pub timeout: Option<super::Duration>,
+    /// Only list the revisions, newest first.
+    #[serde(default)]
+    pub history: bool,
+}
+
+impl Verb for Rollout {
+    fn check(&self) -> Result<(), String> {
+        workload::check_target("rollout", &self.target, workload::ROLLED)
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let Some(resource) = builtin(&self.target.kind) else { return Vec::new() };
+        let place = self.target.namespace(namespace);
+        if self.history {
+            return history_permissions(&self.target, namespace);
+        }
+        ["list", "watch"].into_iter().map(|verb| reading(&resource, verb, place, "")).collect()
+    }
+
+    fn by_hand(&self, namespace: &str) -> Vec<String> {
+        let what = if self.history { "history" } else { "status" };
+        let timeout = self.timeout.filter(|_| !self.history).map(|timeout| format!(" --timeout={timeout}")).unwrap_or_default();
+        vec![format!("kubectl rollout {what} {} -n {}{timeout}", self.target.kubectl(), quote(self.target.namespace(namespace)))]
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        if self.history {
+            let found = workload::find(context, &self.target).await?;
+            let all = history(context.cluster()?, &found.resource, &found.object).await?;
+            let listed: Vec<Value> = all.iter().map(revision_json).collect();
+            let display: Vec<String> = all.iter().map(|revision| line(revision, None)).collect();
+            return Ok(Output::new(json!({"revisions": listed, "display": display}), format!("{} revisions", all.len())));
+        }
+        let Which::Name(name) = &self.target.which else { return Err(Failure::error("a rollout is of one workload, by name")) };
+        let cluster = context.cluster()?;
+        let resource = cluster.resolve(&self.target.kind).await?;
+        let namespace = self.target.namespace(&context.namespace);
+        let deadline = self.timeout.map_or(context.deadline, |timeout| context.deadline.min(tokio::time::Instant::now() + timeout.0));
+        let mut first_uid: Option<Value> = None;
+        let waited = cluster
+            .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {
+                let Some(object) = objects.values().next() else {
+                    if first_uid.is_some() {
+                        return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("{} was deleted meanwhile", self.target))));
+                    }
+                    (context.progress)(&format!("{} does not exist yet", self.target));
+                    return ControlFlow::Continue(());
+                };
+                if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone()) != object["metadata"]["uid"] {
+                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("{} was replaced by another one meanwhile", self.target))));
+                }
+                match rollout_status_since(object, changed_at(object)) {
+                    Status::Done => ControlFlow::Break(Ok(object.clone())),
+                    Status::Failed(reason) => ControlFlow::Break(Err(Failure::new(FailureKind::Failed, reason))),
+                    Status::Waiting(reason) => {
+                        (context.progress)(&reason);
+                        ControlFlow::Continue(())
+                    }
+                }
+            })
+            .await;
+        match waited {
+            Ok(Ok(object)) => {
+                let summary = pods_of(&object);
+                Ok(Output::new(object, summary))
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(WaitError::Timeout { last, waited, .. }) => {
+                let seen = last.values().next().map_or_else(
+                    || format!("{} does not exist", self.target),
+                    |object| match rollout_status_since(object, changed_at(object)) {
+                        Status::Done => "done".to_owned(),
+                        Status::Waiting(reason) | Status::Failed(reason) => reason,
+                    },
+                );
+                Err(Failure::new(FailureKind::TimedOut, format!("not rolled out within {} s: {seen}", waited.as_secs())))
+            }
+            Err(WaitError::Failed(error)) => Err((*error).into()),
+        }
+    }
+}
+
+/// When this program last changed the object, by the clock of the cluster: a deadline that was exceeded before says nothing about it.
+fn changed_at(object: &Value) -> Option<Timestamp> {
+    let entries = object["metadata"]["managedFields"].as_array()?;
+    entries.iter().filter(|entry| entry["manager"] == FIELD_MANAGER).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max()
+}
+
+fn pods_of(object: &Value) -> String {
+    let status = &object["status"];
+    let count = status["availableReplicas"].as_u64().or(status["numberAvailable"].as_u64()).or(status["readyReplicas"].as_u64()).unwrap_or(0);
+    match count {
+        1 => "1 pod".to_owned(),
+        count => format!("{count} pods"),
+    }
+}
+
+/// The permissions to read a workload and its revisions.
+pub(super) fn history_permissions(target: &Target, step: &str) -> Vec<Access> {
+    let Some(resource) = builtin(&target.kind) else { return Vec::new() };
+    let name = match &target.which {
+        Which::Name(name) => name.as_str(),
+        Which::Selector(_) => "",
+    };
+    let place = target.namespace(step);
+    let keeper = builtin(keeper_of(&resource));
+    std::iter::once(reading(&resource, "get", place, name)).chain(keeper.map(|keeper| reading(&keeper, "list", place, ""))).collect()
+}
+
+/// The kind that keeps the revisions.
+fn keeper_of(resource: &Resource) -> &'static str {
+    if resource.kind == "Deployment" { "ReplicaSet" } else { "ControllerRevision" }
+}
+
+/// The revisions of a workload, newest first.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) async fn history(cluster: &Cluster, resource: &Resource, workload: &Value) -> Result<Vec<Revision>, Failure> {
+    let keeper = cluster.resolve(keeper_of(resource)).await?;
+    let selection = Selection { labels: Some(label_selector(&workload["spec"]["selector"])), fields: None };
+    let keepers = cluster.list(&keeper, workload["metadata"]["namespace"].as_str(), &selection).await?;
+    Ok(revisions(workload, &keepers))
+}
+
+/// A revision for jq.
+pub(super) fn revision_json(revision: &Revision) -> Value {
+    let images: serde_json::Map<String, Value> = revision.images.iter().map(|(name, image)| (name.clone(), Value::from(image.as_str()))).collect();
+    json!({"revision": revision.number, "images": images, "image": revision.images.first().map(|(_, image)| image),
+        "change_cause": revision.change_cause, "created": revision.created, "current": revision.current})
+}
+
+/// A revision for a person: `7  v1.0.69  now`.
+pub(super) fn line(revision: &Revision, target: Option<u64>) -> String {
+    let image = revision.images.iter().map(|(_, image)| image.rsplit('/').next().unwrap_or(image)).collect::<Vec<_>>().join(", ");
+    let mark = match (revision.current, target == Some(revision.number)) {
+        (true, _) => "  now",
+        (_, true) => "  target",
+        _ => "",
+    };
+    let cause = revision.change_cause.as_deref().map(|cause| format!("  {cause}")).unwrap_or_default();
+    format!("{}  {image}{mark}{cause}", revision.number)
+}

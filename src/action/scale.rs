@@ -1,0 +1,65 @@
+//! `scale`: another number of replicas.
+
+use super::change::{Change, Intent};
+use super::fan::{quote, reading};
+use super::{Access, Context, Failure, Target, Verb, guard, workload};
+use crate::cluster::{Selection, builtin};
+use crate::event::Effect;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Sets the replicas of a Deployment, StatefulSet or ReplicaSet. Stops where an autoscaler owns the number. The output has
+/// `replicas: {before, after}`; wait for the pods with `then: {rollout: …}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// The workload: `deployment/NAME`.
+    pub target: Target,
+    /// The number of replicas.
+    pub replicas: u64,
+}
+
+const KINDS: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet"];
+
+impl Verb for Scale {
+    fn effect(&self) -> Effect {
+        Effect::Write
+    }
+
+    fn check(&self) -> Result<(), String> {
+        workload::check_target("scale", &self.target, KINDS)
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let mut all = workload::patching(&self.target, namespace);
+        all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list", self.target.namespace(namespace), "")));
+        all
+    }
+
+    fn by_hand(&self, namespace: &str) -> Vec<String> {
+        vec![format!("kubectl scale {} -n {} --replicas={}", self.target.kubectl(), quote(self.target.namespace(namespace)), self.replicas)]
+    }
+
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        workload::lock_of(&self.target, namespace)
+    }
+
+    async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
+        let found = workload::find(context, &self.target).await?;
+        let before = found.object["spec"]["replicas"].as_u64().unwrap_or(1);
+        let mut wanted = found.object.clone();
+        wanted["spec"]["replicas"] = json!(self.replicas);
+        let change = Change::between(&found.resource, &found.object, &wanted, format!("{before} → {} replicas", self.replicas));
+        let mut guards = workload::guards(&found.object);
+        if change.is_some() {
+            let cluster = context.cluster()?;
+            let resource = cluster.resolve("HorizontalPodAutoscaler").await?;
+            let autoscalers = cluster.list(&resource, Some(self.target.namespace(&context.namespace)), &Selection::default()).await?;
+            guards.extend(guard::autoscaled(&autoscalers, &found.object, self.replicas));
+        }
+        let mut intent = Intent::of(change, guards);
+        intent.output.insert("replicas".to_owned(), json!({"before": before, "after": self.replicas}));
+        Ok(Some(intent))
+    }
+}

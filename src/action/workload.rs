@@ -1,0 +1,84 @@
+//! What the verbs that change workloads share: the object they act on, its pod template, permissions, and guards.
+
+use super::change::Guard;
+use super::fan::reading;
+use super::guard;
+use super::{Access, Context, Failure, FailureKind, Target, Which};
+use crate::cluster::{ErrorKind, Resource, builtin};
+use serde_json::Value;
+
+/// The object of a target by name.
+pub(super) struct Found {
+    pub(super) resource: Resource,
+    pub(super) object: Value,
+}
+
+/// Reads the object that a target names.
+///
+/// # Errors
+/// When it does not exist, or cannot be read.
+pub(super) async fn find(context: &Context, target: &Target) -> Result<Found, Failure> {
+    let Which::Name(name) = &target.which else {
+        return Err(Failure::error(format!("{target}: a change is of one object, by name")));
+    };
+    let cluster = context.cluster()?;
+    let resource = cluster.resolve(&target.kind).await?;
+    match cluster.get(&resource, Some(target.namespace(&context.namespace)), name).await {
+        Ok(object) => Ok(Found { resource, object }),
+        Err(error) if error.kind == ErrorKind::NotFound => Err(Failure::new(FailureKind::Failed, error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks that a target names one object of a kind that the verb knows.
+pub(super) fn check_target(verb: &str, target: &Target, kinds: &[&str]) -> Result<(), String> {
+    if matches!(target.which, Which::Selector(_)) {
+        return Err(format!("`{verb}` changes one object: name it, as in deployment/NAME"));
+    }
+    match builtin(&target.kind) {
+        Some(resource) if !kinds.is_empty() && !kinds.contains(&resource.kind.as_str()) => {
+            Err(format!("`{verb}` knows {}, not {}", kinds.join(", "), resource.kind))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The kinds that have a pod template which can be changed.
+pub(super) const TEMPLATED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob"];
+/// The kinds whose change of template is rolled out.
+pub(super) const ROLLED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
+
+/// The JSON pointer of the pod template.
+pub(super) fn template_of(kind: &str) -> &'static str {
+    if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
+}
+
+/// The permissions to read and patch the object of a target.
+pub(super) fn patching(target: &Target, step: &str) -> Vec<Access> {
+    let Some(resource) = builtin(&target.kind) else { return Vec::new() };
+    let name = match &target.which {
+        Which::Name(name) => name.as_str(),
+        Which::Selector(_) => "",
+    };
+    let namespace = target.namespace(step);
+    ["get", "patch"].into_iter().map(|verb| reading(&resource, verb, namespace, name)).collect()
+}
+
+/// `namespace/deployment/name`, for the lock.
+pub(super) fn lock_of(target: &Target, step: &str) -> Vec<String> {
+    let kind = builtin(&target.kind).map_or_else(|| target.kind.to_ascii_lowercase(), |resource| resource.kind.to_ascii_lowercase());
+    match &target.which {
+        Which::Name(name) => vec![format!("{}/{kind}/{name}", target.namespace(step))],
+        Which::Selector(_) => Vec::new(),
+    }
+}
+
+/// What speaks against a change of this object, whatever the change is.
+pub(super) fn guards(object: &Value) -> Vec<Guard> {
+    guard::managed(object).into_iter().collect()
+}
+
+/// What speaks against a change of the template of this workload.
+pub(super) fn template_guards(object: &Value) -> Vec<Guard> {
+    guards(object).into_iter().chain(guard::paused(object)).collect()
+}

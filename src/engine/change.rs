@@ -1,0 +1,467 @@
+//! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
+
+use super::consent::{Answer, Known, approved, diff};
+use super::scope::Scope;
+use super::step::Ended;
+use super::{EngineError, Run};
+use crate::action::change::{Seen, observe, recorded};
+use crate::action::compare::desired;
+use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
+use crate::cluster::{self, ErrorKind, Method, Write};
+use crate::document::Step;
+use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange, StepMark, StepMarked, StepRetried};
+use crate::state::{ChangeStage, ChangeState};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The pause before what the server asked to send later, if it names none; kubectl's for evictions.
+const LATER: Duration = Duration::from_secs(5);
+
+/// What is to be sent.
+struct Prepared {
+    /// In the order of sending, with their place in the record.
+    changes: Vec<(usize, PlannedChange, Write)>,
+    output: Map<String, Value>,
+}
+
+/// How far a step has come.
+enum Stage {
+    /// The changes are made, or there were none to make.
+    Made(Map<String, Value>),
+    /// The step is over.
+    Over(Ended),
+    /// A person must say something first: the step has no outcome yet.
+    Waits,
+}
+
+impl Run {
+    /// A step that changes something. None: it has no outcome yet.
+    pub(super) async fn change(&self, scope: &Scope, step: &Step, path: &str, action: &Action, context: Context) -> Result<Option<Ended>, EngineError> {
+        let output = match self.make(step, path, action, &context, &self.title_of(scope, step)).await? {
+            Stage::Made(output) => output,
+            Stage::Over(ended) => return Ok(Some(ended)),
+            Stage::Waits => return Ok(None),
+        };
+        let changes: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).iter().filter(|change| change.is_made()).cloned().collect());
+        let made: Vec<PlannedChange> = changes.iter().map(|change| change.planned.clone()).collect();
+        let context = Context { made: Arc::new(made.clone()), ..context };
+        let rest = tokio::select! {
+            rest = action.perform(&context) => rest,
+            () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "the change was made; stopped before its end was seen")),
+            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::new(FailureKind::TimedOut, "the change was made; its end was not seen in time")),
+        };
+        let rest = match rest {
+            Ok(rest) => rest,
+            Err(failure) => {
+                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+            }
+        };
+        let value = whole(&changes, &output, &rest.value);
+        let summary = match (rest.summary.is_empty(), made.as_slice()) {
+            (false, _) => rest.summary,
+            (true, []) => "nothing to change".to_owned(),
+            (true, [one]) => one.summary.clone(),
+            (true, many) => format!("{} changes", many.len()),
+        };
+        Ok(Some(self.judge(scope, step, Output { value, summary }).into_ended(1)))
+    }
+
+    /// What a dry run shows of a step that changes something.
+    pub(super) async fn preview(&self, path: &str, action: &Action, context: &Context) -> Ended {
+        let intent = match action.intend(context).await {
+            Ok(intent) => intent.unwrap_or_default(),
+            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+        };
+        if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
+            return ended;
+        }
+        let planned = match self.previewed(intent.changes, context).await {
+            Ok(planned) => planned,
+            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+        };
+        let planned: Vec<PlannedChange> = planned.into_iter().map(|(planned, _)| planned).collect();
+        let summary = match planned.as_slice() {
+            [] => "nothing to change".to_owned(),
+            [one] => format!("would change {}", one.object.short()),
+            many => format!("would change {} objects", many.len()),
+        };
+        if !planned.is_empty() {
+            self.leave_out(path);
+        }
+        let mut output = intent.output;
+        let lines = diff(&planned);
+        output.insert("changes".to_owned(), planned.iter().map(|planned| entry(planned, "would")).collect());
+        output.insert("diff".to_owned(), Value::from(lines.join("\n")));
+        Ended { outcome: Outcome::Passed, summary, reason: String::new(), attempts: 1, expectations: Vec::new(), output: Value::Object(output) }
+    }
+
+    /// In a dry run: what cannot be previewed because an earlier step was not done is not known to be wrong.
+    fn unless_behind(&self, ended: Ended) -> Ended {
+        match self.left_out() {
+            Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => {
+                Ended { outcome: Outcome::Unknown, reason: format!("step {path} was not run: {}", ended.reason), ..ended }
+            }
+            _ => ended,
+        }
+    }
+
+    async fn make(&self, step: &Step, path: &str, action: &Action, context: &Context, title: &str) -> Result<Stage, EngineError> {
+        let mark = self.recorder.state(|state| state.marked(path).cloned());
+        match mark.as_ref().map(|mark| mark.mark) {
+            Some(StepMark::Skip) => {
+                let reason = mark.map(|mark| format!("left out by {}: {}", mark.by, mark.reason)).unwrap_or_default();
+                return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason)));
+            }
+            Some(StepMark::Done) => {
+                let by_hand = mark.map(|mark| format!("{}: {}", mark.by, mark.reason)).unwrap_or_default();
+                return Ok(Stage::Made(Map::from_iter([("by_hand".to_owned(), Value::from(by_hand))])));
+            }
+            Some(StepMark::NotDone) | None => {}
+        }
+        if !self.settle_doubt(path, context).await? {
+            return Ok(Stage::Waits);
+        }
+        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        let prepared = match self.taken_up(path, &known, context).await {
+            Some(prepared) => prepared,
+            None if !known.is_empty() && known.iter().all(ChangeState::is_made) => return Ok(Stage::Made(Map::new())),
+            None => match self.prepare(path, action, context).await? {
+                Ok(prepared) => prepared,
+                Err(ended) => return Ok(Stage::Over(ended)),
+            },
+        };
+        if prepared.changes.is_empty() {
+            return Ok(Stage::Made(prepared.output));
+        }
+        let digest = self.recorder.state(|state| state.changes_digest(path).unwrap_or_default().to_owned());
+        let shown: Vec<PlannedChange> = prepared.changes.iter().map(|(_, planned, _)| planned.clone()).collect();
+        match self.consent(step, path, title, &shown, &digest).await? {
+            Answer::Yes => {}
+            Answer::No => return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "a person said no"))),
+            Answer::Nobody(reason) => {
+                self.paused.store(true, Ordering::SeqCst);
+                (context.progress)(&reason);
+                self.waits_for(path, &reason);
+                return Ok(Stage::Waits);
+            }
+        }
+        for (index, planned, write) in &prepared.changes {
+            if context.cancel.is_cancelled() {
+                return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "stopped before all changes were made")));
+            }
+            match self.send(path, *index, planned, write, context).await? {
+                Sent::Made => {}
+                Sent::NotMade(ended) => return Ok(Stage::Over(ended)),
+                Sent::InDoubt => return Ok(Stage::Waits),
+            }
+        }
+        Ok(Stage::Made(prepared.output))
+    }
+
+    /// Changes that an earlier process recorded and did not begin with are sent as they were recorded and allowed, if nothing has
+    /// happened to their objects meanwhile.
+    async fn taken_up(&self, path: &str, known: &[ChangeState], context: &Context) -> Option<Prepared> {
+        let begun = known.iter().any(ChangeState::is_made);
+        let digest = self.recorder.state(|state| state.changes_digest(path).map(str::to_owned))?;
+        let now = self.recorder.clock().now();
+        let allowed = self.recorder.state(|state| approved(state.approvals(), path, &self.plan.digest, &digest, now)) == Known::Valid;
+        if known.is_empty() || !(begun || allowed) {
+            return None;
+        }
+        let mut changes = Vec::new();
+        for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
+            let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
+            if change.planned.masked {
+                return None;
+            }
+            let current = context.cluster.as_ref()?.get_optional(&write.resource, &write.namespace, &write.name).await.ok()?;
+            if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
+                return None;
+            }
+            changes.push((index, change.planned.clone(), write));
+        }
+        (!changes.is_empty()).then(|| Prepared { changes, output: Map::new() })
+    }
+
+    /// Works out, previews and records what is to be changed.
+    async fn prepare(&self, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
+        let intent = match action.intend(context).await {
+            Ok(intent) => intent.unwrap_or_default(),
+            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+        };
+        if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
+            return Ok(Err(ended));
+        }
+        let overridden = intent.guards.iter().map(|guard| guard.id.to_owned()).collect();
+        let Intent { changes, output, .. } = intent;
+        let previewed = match self.previewed(changes, context).await {
+            Ok(previewed) => previewed,
+            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+        };
+        if previewed.is_empty() {
+            return Ok(Ok(Prepared { changes: Vec::new(), output }));
+        }
+        let planned: Vec<PlannedChange> = previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), digest: digest(&planned), changes: planned.clone(), overridden }))?;
+        let first = self.recorder.state(|state| state.changes_of(path).len()) - planned.len();
+        let changes = planned.into_iter().zip(previewed).enumerate().map(|(index, (planned, (_, write)))| (first + index, planned, write)).collect();
+        Ok(Ok(Prepared { changes, output }))
+    }
+
+    /// Asks the server what each change would come to. A change that would change nothing is left out.
+    async fn previewed(&self, changes: Vec<Change>, context: &Context) -> Result<Vec<(PlannedChange, Write)>, Failure> {
+        let cluster = context.cluster()?;
+        let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
+        for change in changes {
+            let gone = matches!(change.write.method, Method::Delete | Method::Evict);
+            let after = match cluster.preview(&change.write).await {
+                Ok(_) if gone => None,
+                // what is made by an earlier change of the same step is not there yet
+                Ok(after) => Some(after),
+                Err(error) if needs_earlier(&error, &previewed) => None,
+                // a budget is no reason to give up before the deadline
+                Err(error) if error.kind == ErrorKind::Throttled && change.write.method == Method::Evict => None,
+                Err(error) if error.kind == ErrorKind::NotFound && gone => continue,
+                Err(error) => return Err(refused(&change, &error)),
+            };
+            if let (Some(before), Some(after)) = (&change.before, &after)
+                && desired(before) == desired(after)
+            {
+                continue;
+            }
+            previewed.push((change.planned(after.as_ref(), &self.masker), change.write));
+        }
+        Ok(previewed)
+    }
+
+    /// What speaks against the step and was not overridden.
+    fn stopped_by(&self, guards: &[Guard], output: &Map<String, Value>) -> Option<Ended> {
+        let guard = guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
+        let mut output = output.clone();
+        output.insert("guard".to_owned(), Value::from(guard.id));
+        let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
+        Some(Ended { output: Value::Object(output), attempts: 1, ..Ended::without_output(Outcome::Failed, reason) })
+    }
+
+    /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the
+    /// deadline; everything else is sent once.
+    async fn send(&self, path: &str, index: usize, planned: &PlannedChange, write: &Write, context: &Context) -> Result<Sent, EngineError> {
+        let Some(writer) = &self.writer else {
+            return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, "this run cannot change anything")));
+        };
+        let mut attempt = 0;
+        loop {
+            if let Some(reason) = self.lock_lost() {
+                return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
+            }
+            attempt += 1;
+            self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+            crate::failpoint::hit("before the request");
+            let answer = tokio::select! {
+                answer = writer.send(write) => answer,
+                // the second signal ends at once: what was sent stays in doubt
+                () = self.stop.token(true).cancelled() => {
+                    self.doubt.store(true, Ordering::SeqCst);
+                    return Ok(Sent::InDoubt);
+                }
+            };
+            crate::failpoint::hit("after the request");
+            let gone = matches!(write.method, Method::Delete | Method::Evict);
+            let done = |result, after: Value, reason: String| {
+                let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(&reason) };
+                self.recorder.record(Event::ChangeFinished(finished))
+            };
+            let error = match answer {
+                Ok(after) => {
+                    done(ChangeResult::Made, if gone { Value::Null } else { recorded(&after, &self.masker) }, String::new())?;
+                    return Ok(Sent::Made);
+                }
+                Err(error) if gone && error.kind == ErrorKind::NotFound => {
+                    done(ChangeResult::Observed, Value::Null, "it was gone already".to_owned())?;
+                    return Ok(Sent::Made);
+                }
+                Err(error) => error,
+            };
+            if error.not_executed() {
+                done(ChangeResult::NotMade, planned.before.clone(), error.to_string())?;
+                let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
+                let pause = error.retry_after.unwrap_or(LATER);
+                if passing && tokio::time::Instant::now() + pause < context.deadline {
+                    let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    let reason = self.clean(&error.to_string());
+                    (context.progress)(&reason);
+                    self.recorder.record(Event::StepRetried(StepRetried { path: path.to_owned(), attempt, reason, delay_ms }))?;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => continue,
+                        () = context.cancel.cancelled() => {
+                            return Ok(Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Cancelled, "stopped before the change was made") }));
+                        }
+                    }
+                }
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&changed_meanwhile(planned, &error), attempt) }));
+            }
+            // the answer was lost: only a look at the object tells
+            return Ok(match self.look(path, index, planned, Some(write), context, &error).await? {
+                Looked::Done => Sent::Made,
+                Looked::NotDone => {
+                    let reason = format!("the change was not made: {error}; go on with runbook resume, or look into the API server first");
+                    Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) })
+                }
+                Looked::CannotTell => Sent::InDoubt,
+            });
+        }
+    }
+
+    /// Settles what an earlier process left in doubt. Whether the step may go on.
+    pub(super) async fn settle_doubt(&self, path: &str, context: &Context) -> Result<bool, EngineError> {
+        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        for (index, change) in known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started) {
+            let error = cluster::Error::new(ErrorKind::Timeout, "the run ended before the answer came");
+            let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
+            let looked = self.look(path, index, &change.planned, write.as_ref(), context, &error).await?;
+            if matches!(looked, Looked::CannotTell) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at the object of a request whose answer was lost and records what is seen. Asks a person where that does not tell.
+    async fn look(&self, path: &str, index: usize, planned: &PlannedChange, write: Option<&Write>, context: &Context, error: &cluster::Error) -> Result<Looked, EngineError> {
+        let seen = match (&context.cluster, write) {
+            (_, None) => (Seen::CannotTell("what it does cannot be observed".to_owned()), None),
+            (Some(cluster), Some(write)) => match cluster.get_optional(&write.resource, &write.namespace, &write.name).await {
+                Ok(current) => (observe(planned, current.as_ref(), &self.masker), current),
+                Err(error) => (Seen::CannotTell(format!("it cannot be looked at: {error}")), None),
+            },
+            (None, _) => (Seen::CannotTell("there is no cluster to look at".to_owned()), None),
+        };
+        let (result, reason) = match seen.0 {
+            Seen::Done => (ChangeResult::Observed, format!("{error}; a look at {} shows that it was made", planned.object.short())),
+            Seen::NotDone => (ChangeResult::NotMade, format!("{error}; a look at {} shows that it was not made", planned.object.short())),
+            Seen::CannotTell(reason) => {
+                let question = format!("{path}: {} of {}: was it made? ({reason})", planned.summary, planned.object.short());
+                let prompt = self.prompt.clone();
+                return Ok(match tokio::task::spawn_blocking(move || prompt.ask(&question, None)).await.unwrap_or(None) {
+                    Some(made) => {
+                        let mark = if made { StepMark::Done } else { StepMark::NotDone };
+                        self.recorder.record(Event::StepMarked(StepMarked {
+                            path: path.to_owned(),
+                            mark,
+                            by: self.consent.operator.clone(),
+                            reason: "answered at the prompt".to_owned(),
+                        }))?;
+                        if made { Looked::Done } else { Looked::NotDone }
+                    }
+                    None => {
+                        (context.progress)(&reason);
+                        self.waits_for(path, &format!("in doubt: {reason}"));
+                        self.doubt.store(true, Ordering::SeqCst);
+                        Looked::CannotTell
+                    }
+                });
+            }
+        };
+        let after = seen.1.as_ref().map(|object| recorded(object, &self.masker)).unwrap_or_default();
+        let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(&reason) };
+        self.recorder.record(Event::ChangeFinished(finished))?;
+        Ok(if result == ChangeResult::Observed { Looked::Done } else { Looked::NotDone })
+    }
+
+    fn clean_change(&self, planned: &PlannedChange) -> PlannedChange {
+        PlannedChange {
+            before: self.clean_value(&planned.before),
+            after: self.clean_value(&planned.after),
+            request: self.clean_value(&planned.request),
+            summary: self.clean(&planned.summary),
+            ..planned.clone()
+        }
+    }
+}
+
+/// What came of one request.
+enum Sent {
+    Made,
+    NotMade(Ended),
+    InDoubt,
+}
+
+/// What a look at the object says.
+enum Looked {
+    Done,
+    NotDone,
+    CannotTell,
+}
+
+/// A request that needs what an earlier change of the same step makes, such as a namespace.
+fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> bool {
+    let makes = |kind: &str| earlier.iter().any(|(planned, _)| planned.before.is_null() && planned.object.kind == kind);
+    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported) && (makes("Namespace") || makes("CustomResourceDefinition"))
+}
+
+/// A change that the server refuses. Fields of others are named with their owners.
+fn refused(change: &Change, error: &cluster::Error) -> Failure {
+    let causes = error.status.as_ref().and_then(|status| status["details"]["causes"].as_array().cloned()).unwrap_or_default();
+    let conflicts: Vec<String> = causes
+        .iter()
+        .filter(|cause| cause["reason"] == "FieldManagerConflict")
+        .map(|cause| format!("{} ({})", cause["field"].as_str().unwrap_or_default(), cause["message"].as_str().unwrap_or_default()))
+        .collect();
+    if conflicts.is_empty() {
+        let kind = if error.kind == ErrorKind::Invalid { FailureKind::Failed } else { FailureKind::Error };
+        return Failure::new(kind, format!("{} would be refused: {error}", change.object().short()));
+    }
+    let object = change.object().short();
+    Failure::new(
+        FailureKind::Failed,
+        format!("{object} has fields that others own: {}; leave them out of the manifest, or take them over with `force: true`", conflicts.join(", ")),
+    )
+}
+
+/// The tests of a patch failed, or a precondition did: someone was faster.
+fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure {
+    if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) {
+        let object = planned.object.short();
+        return Failure::new(FailureKind::Failed, format!("{object} was not changed: it is no longer as it was when this was planned ({error}); look at it and run again"));
+    }
+    Failure::from(error.clone())
+}
+
+/// One entry of the output's `changes`.
+fn entry(planned: &PlannedChange, result: &str) -> Value {
+    json!({"verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary, "result": result, "before": planned.before, "after": planned.after})
+}
+
+/// The output of a step that made changes.
+fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value) -> Value {
+    let entries = changes.iter().map(|change| {
+        let after = match &change.stage {
+            ChangeStage::Finished(finished) => finished.after.clone(),
+            ChangeStage::Planned | ChangeStage::Started => Value::Null,
+        };
+        let mut entry = entry(&change.planned, "made");
+        entry["after"] = after;
+        entry
+    });
+    let mut whole = output.clone();
+    whole.insert("changes".to_owned(), entries.collect());
+    if let Value::Object(fields) = rest {
+        whole.extend(fields.clone());
+    }
+    Value::Object(whole)
+}
+
+/// Digest of planned changes: what an approval is bound to.
+pub(super) fn digest(changes: &[PlannedChange]) -> String {
+    let mut hash = Sha256::new();
+    for change in changes {
+        let text = json!([change.object, change.verb, change.summary, change.before, change.after]).to_string();
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

@@ -1,0 +1,40 @@
+//! What a dry run does instead of acting, and what it does not know because of that.
+
+use super::scope::Scope;
+use super::step::Ended;
+use super::Run;
+use crate::action::Action;
+use crate::document::Step;
+use crate::event::{Effect, Outcome};
+use std::sync::PoisonError;
+
+impl Run {
+    /// What comes of a step in a dry run; none if it is done as in any run.
+    pub(super) async fn dry(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Option<Ended> {
+        match action.effect() {
+            Effect::Write => {
+                let context = self.context(scope, step, path, self.deadline(scope, step));
+                Some(self.preview(path, action, &context).await)
+            }
+            Effect::Opaque => {
+                self.leave_out(path);
+                let by_hand = action.by_hand(&scope.namespace).join("; ");
+                Some(Ended::without_output(Outcome::Unknown, format!("cannot be previewed and is not run: {by_hand}")))
+            }
+            Effect::Operator => Some(Ended::without_output(Outcome::Skipped, "a person is asked here, but not in a dry run")),
+            // what only calculates, or calls what is asked itself, knows as much as what it is made from
+            Effect::Read if matches!(action, Action::Value(_) | Action::Run(_)) => None,
+            Effect::Read => self.left_out().map(|before| Ended::without_output(Outcome::Unknown, format!("step {before} was not run"))),
+        }
+    }
+
+    /// Remembers the first step that was not done: what is looked at after it would be looked at too early.
+    pub(super) fn leave_out(&self, path: &str) {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| path.to_owned());
+    }
+
+    /// The first step that was not done.
+    pub(super) fn left_out(&self) -> Option<String> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

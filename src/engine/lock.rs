@@ -1,0 +1,293 @@
+//! One run at a time on what is changed: a Lease for each target, renewed while the run lives.
+
+use super::{EngineError, Recorder};
+use crate::cluster::{Cluster, Error, ErrorKind, Method, Resource, Write, Writer, builtin};
+use crate::event::{Event, LockChange, LockEvent};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How long a Lease lasts without being renewed: a crashed holder is gone after this.
+const LASTS: Duration = Duration::from_secs(30);
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(8);
+
+/// How the lock is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locking {
+    /// Taken if it is free or expired.
+    #[default]
+    Ordinary,
+    /// Taken also from a living holder.
+    Takeover,
+    /// Not taken.
+    None,
+}
+
+/// Who has a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) run: String,
+    pub(super) host: String,
+    pub(super) runbook: String,
+    pub(super) step: String,
+    /// Since when.
+    pub(super) since: String,
+    /// How long ago it gave a sign of life.
+    pub(super) seen: SignedDuration,
+}
+
+/// Why a run has no lock.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Another run has it.
+    Held(String, Box<Holder>),
+    /// The Lease could not be read or written.
+    Failed(Error),
+}
+
+/// The Lease of a target: `petrosa-apps/deployment/petrosa-ta-bot` is `runbook-deployment-petrosa-ta-bot` in that namespace.
+pub(super) fn lease_of(target: &str, namespace: &str) -> (String, String) {
+    let mut parts = target.splitn(2, '/');
+    let (place, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let place = if place.is_empty() { namespace } else { place };
+    let plain: String = rest.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect();
+    (place.to_owned(), format!("runbook-{}", plain.trim_matches(['-', '.'])))
+}
+
+/// What a Lease says of its holder at this time; none if it is free or expired, or ours.
+pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder> {
+    let spec = &lease["spec"];
+    let run = spec["holderIdentity"].as_str().filter(|identity| !identity.is_empty() && *identity != own)?;
+    let renewed: Timestamp = spec["renewTime"].as_str()?.parse().ok()?;
+    let lasts = SignedDuration::from_secs(spec["leaseDurationSeconds"].as_i64().unwrap_or(0));
+    let seen = now.duration_since(renewed);
+    if seen > lasts {
+        return None;
+    }
+    let note = |key: &str| lease["metadata"]["annotations"][format!("runbook/{key}")].as_str().unwrap_or_default().to_owned();
+    Some(Holder {
+        run: run.to_owned(),
+        host: note("host"),
+        runbook: note("runbook"),
+        step: note("step"),
+        since: spec["acquireTime"].as_str().unwrap_or_default().to_owned(),
+        seen,
+    })
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "run {}", self.run)?;
+        for (word, value) in [("of", &self.runbook), ("on", &self.host), ("at step", &self.step), ("since", &self.since)] {
+            if !value.is_empty() {
+                write!(f, " {word} {value}")?;
+            }
+        }
+        write!(f, "; last sign of life {} s ago", self.seen.as_secs().max(0))
+    }
+}
+
+/// What the holder says of itself.
+#[derive(Clone)]
+pub(super) struct Own {
+    pub(super) run: String,
+    pub(super) host: String,
+    pub(super) runbook: String,
+}
+
+/// The locks of a run. Dropping it ends the renewal; [`Lock::release`] also frees them.
+pub(super) struct Lock {
+    leases: Vec<(String, String)>,
+    lost: Arc<Mutex<Option<String>>>,
+    _renewal: DropGuard,
+    work: Work,
+}
+
+#[derive(Clone)]
+struct Work {
+    cluster: Cluster,
+    writer: Writer,
+    resource: Resource,
+    own: Own,
+    recorder: Recorder,
+}
+
+impl Lock {
+    /// Takes the locks of all targets, or none.
+    pub(super) async fn take(
+        cluster: &Cluster,
+        writer: &Writer,
+        targets: &[(String, String)],
+        own: Own,
+        takeover: bool,
+        recorder: &Recorder,
+    ) -> Result<Result<Self, Refused>, EngineError> {
+        let Some(resource) = builtin("Lease") else {
+            return Ok(Err(Refused::Failed(Error::new(ErrorKind::Unsupported, "this cluster has no leases"))));
+        };
+        let work = Work { cluster: cluster.clone(), writer: writer.clone(), resource, own, recorder: recorder.clone() };
+        let mut leases = Vec::new();
+        for (namespace, name) in targets {
+            match work.acquire(namespace, name, takeover).await {
+                Ok(taken_from) => {
+                    let what = if taken_from.is_some() { LockChange::TakenOver } else { LockChange::Taken };
+                    let other = taken_from.map(|holder| holder.to_string()).unwrap_or_default();
+                    recorder.record(Event::Lock(LockEvent { lease: format!("{namespace}/{name}"), what, other }))?;
+                    leases.push((namespace.clone(), name.clone()));
+                }
+                Err(refused) => {
+                    for (namespace, name) in &leases {
+                        work.free(namespace, name).await;
+                    }
+                    return Ok(Err(refused));
+                }
+            }
+        }
+        let lost = Arc::new(Mutex::new(None));
+        let stop = CancellationToken::new();
+        tokio::spawn(renew(work.clone(), leases.clone(), lost.clone(), stop.clone()));
+        Ok(Ok(Self { leases, lost, _renewal: stop.drop_guard(), work }))
+    }
+
+    /// Why nothing more may be changed, if the lock is no longer held.
+    pub(super) fn lost(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Frees the locks that are still held.
+    pub(super) async fn release(self) {
+        for (namespace, name) in &self.leases {
+            self.work.free(namespace, name).await;
+        }
+    }
+}
+
+impl Work {
+    /// Takes one Lease. Gives the living holder that it was taken from.
+    async fn acquire(&self, namespace: &str, name: &str, takeover: bool) -> Result<Option<Holder>, Refused> {
+        let now = Timestamp::now();
+        // someone may be faster, once or twice
+        for _ in 0..3 {
+            let present = self.cluster.get_optional(&self.resource, namespace, name).await.map_err(Refused::Failed)?;
+            let (write, from) = match &present {
+                None => (self.write(Method::Create, namespace, name, self.body(namespace, name, now)), None),
+                Some(lease) => match holder(lease, &self.own.run, now) {
+                    Some(holder) if !takeover => return Err(Refused::Held(format!("{namespace}/{name}"), Box::new(holder))),
+                    holder => (self.write(Method::JsonPatch, namespace, name, self.replacing(lease, namespace, name, now)), holder),
+                },
+            };
+            match self.writer.send(&write).await {
+                Ok(_) => return Ok(from),
+                Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound) => {}
+                Err(error) => return Err(Refused::Failed(error)),
+            }
+        }
+        Err(Refused::Failed(Error::new(ErrorKind::Conflict, format!("lease {namespace}/{name} is fought over; try again"))))
+    }
+
+    fn body(&self, namespace: &str, name: &str, now: Timestamp) -> Value {
+        let step = self.recorder.state(|state| state.running().into_iter().find(|path| state.step(path).is_some_and(|step| step.action() != "group")).map(str::to_owned));
+        let time = micro(now);
+        json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": name, "namespace": namespace, "annotations": {
+                "runbook/host": self.own.host, "runbook/runbook": self.own.runbook, "runbook/step": step.unwrap_or_default(),
+            }},
+            "spec": {"holderIdentity": self.own.run, "leaseDurationSeconds": LASTS.as_secs(), "acquireTime": time, "renewTime": time},
+        })
+    }
+
+    fn replacing(&self, lease: &Value, namespace: &str, name: &str, now: Timestamp) -> Value {
+        let body = self.body(namespace, name, now);
+        let mut spec = body["spec"].clone();
+        if lease["spec"]["holderIdentity"] == json!(self.own.run) {
+            spec["acquireTime"] = lease["spec"]["acquireTime"].clone();
+        }
+        let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": lease["metadata"]["resourceVersion"]});
+        json!([test, {"op": "add", "path": "/metadata/annotations", "value": body["metadata"]["annotations"]}, {"op": "add", "path": "/spec", "value": spec}])
+    }
+
+    fn write(&self, method: Method, namespace: &str, name: &str, body: Value) -> Write {
+        Write { method, resource: self.resource.clone(), namespace: namespace.to_owned(), name: name.to_owned(), body }
+    }
+
+    /// Frees a Lease if it is ours. What does not succeed expires by itself.
+    async fn free(&self, namespace: &str, name: &str) {
+        let Ok(Some(lease)) = self.cluster.get_optional(&self.resource, namespace, name).await else { return };
+        if lease["spec"]["holderIdentity"] == json!(self.own.run) {
+            let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": lease["metadata"]["uid"], "resourceVersion": lease["metadata"]["resourceVersion"]}});
+            if let Err(error) = self.writer.send(&self.write(Method::Delete, namespace, name, body)).await {
+                tracing::warn!(%error, "the lock was not freed; it expires by itself");
+            }
+        }
+    }
+}
+
+/// Renews the Leases until it is stopped or one is lost.
+async fn renew(work: Work, leases: Vec<(String, String)>, lost: Arc<Mutex<Option<String>>>, stop: CancellationToken) {
+    let mut renewed = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RENEW) => {}
+            () = stop.cancelled() => return,
+        }
+        let mut all = true;
+        for (namespace, name) in &leases {
+            match work.acquire(namespace, name, false).await {
+                Ok(_) => {}
+                Err(Refused::Held(lease, holder)) => return lose(&work, &lost, lease, holder.to_string()),
+                Err(Refused::Failed(error)) => {
+                    tracing::warn!(%error, "the lock was not renewed");
+                    all = false;
+                }
+            }
+        }
+        if all {
+            renewed = tokio::time::Instant::now();
+        } else if renewed.elapsed() > LASTS {
+            let lease = leases.first().map(|(namespace, name)| format!("{namespace}/{name}")).unwrap_or_default();
+            return lose(&work, &lost, lease, "nobody: it could not be renewed in time".to_owned());
+        }
+    }
+}
+
+fn lose(work: &Work, lost: &Mutex<Option<String>>, lease: String, other: String) {
+    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("the lock {lease} was lost to {other}; nothing more is changed"));
+    // the run finds out by itself; what cannot be written stops it anyway
+    drop(work.recorder.record(Event::Lock(LockEvent { lease, what: LockChange::Lost, other })));
+}
+
+/// Leases have times with microseconds (`MicroTime`).
+fn micro(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_named_after_its_target() {
+        for (target, lease) in [
+            ("petrosa-apps/deployment/petrosa-ta-bot", ("petrosa-apps", "runbook-deployment-petrosa-ta-bot")),
+            ("/node/worker-1.example", ("own", "runbook-node-worker-1.example")),
+            ("own/ta-bot/rollback", ("own", "runbook-ta-bot-rollback")),
+        ] {
+            assert_eq!(lease_of(target, "own"), (lease.0.to_owned(), lease.1.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_holder_lives_as_long_as_it_renews() {
+        let lease = json!({"metadata": {"annotations": {"runbook/host": "host-a", "runbook/step": "scale", "runbook/runbook": "ta-bot/rollback"}},
+            "spec": {"holderIdentity": "01A", "leaseDurationSeconds": 30, "renewTime": "2026-11-20T03:00:00.000000Z", "acquireTime": "2026-11-20T02:59:00Z"}});
+        let at = |time: &str| holder(&lease, "01B", time.parse().unwrap());
+        let living = at("2026-11-20T03:00:12Z").unwrap();
+        assert_eq!(living.to_string(), "run 01A of ta-bot/rollback on host-a at step scale since 2026-11-20T02:59:00Z; last sign of life 12 s ago");
+        assert_eq!(at("2026-11-20T03:00:31Z"), None, "a crashed holder expires");
+        assert_eq!(holder(&lease, "01A", "2026-11-20T03:00:12Z".parse().unwrap()), None, "the own lock is no obstacle");
+    }
+}

@@ -1,0 +1,99 @@
+//! An action that cannot be previewed: only its intent and its end are known, and in between only a person can say.
+
+use super::attempt::failed;
+use super::change::digest;
+use super::consent::Answer;
+use super::scope::Scope;
+use super::step::Ended;
+use super::{EngineError, Run};
+use crate::action::{Action, Output};
+use crate::document::Step;
+use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome, PlannedChange, StepMark};
+use crate::state::{ChangeStage, ChangeState};
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+impl Run {
+    /// An opaque step. None: it has no outcome yet.
+    pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
+        let context = self.context(scope, step, path, self.deadline(scope, step));
+        if !self.settle_doubt(path, &context).await? {
+            return Ok(None);
+        }
+        if let Some(mark) = self.recorder.state(|state| state.marked(path).cloned()) {
+            let by = format!("{}: {}", mark.by, mark.reason);
+            match mark.mark {
+                StepMark::Skip => return Ok(Some(Ended::without_output(Outcome::Skipped, format!("left out by {by}")))),
+                StepMark::Done => return Ok(Some(self.judge(scope, step, Output::new(json!({"by_hand": by}), "done by hand")).into_ended(1))),
+                StepMark::NotDone => {}
+            }
+        }
+        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        if let Some(ChangeState { stage: ChangeStage::Finished(finished), .. }) = known.iter().find(|change| change.is_made()) {
+            // it ended, and the process died before it was judged
+            let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
+            return Ok(Some(self.judge(scope, step, Output { value: finished.after["output"].clone(), summary }).into_ended(1)));
+        }
+        let summary = action.by_hand(&context.namespace).join("; ");
+        let planned = PlannedChange {
+            object: ObjectReference { kind: action.name().to_owned(), name: path.to_owned(), ..ObjectReference::default() },
+            verb: "run".to_owned(),
+            summary: self.clean(&summary),
+            before: Value::Null,
+            after: Value::Null,
+            request: Value::Null,
+            masked: false,
+        };
+        let changes = vec![planned];
+        let digest = digest(&changes);
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), changes: changes.clone(), overridden: Vec::new(), digest: digest.clone() }))?;
+        match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
+            Answer::Yes => {}
+            Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),
+            Answer::Nobody(reason) => {
+                self.paused.store(true, Ordering::SeqCst);
+                self.waits_for(path, &reason);
+                return Ok(None);
+            }
+        }
+        if let Some(reason) = self.lock_lost() {
+            return Ok(Some(Ended::without_output(Outcome::Error, reason)));
+        }
+        let index = 0;
+        self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+        crate::failpoint::hit("before the opaque action");
+        let result = tokio::select! {
+            result = action.perform(&context) => result,
+            () = self.stop.token(true).cancelled() => {
+                self.doubt.store(true, Ordering::SeqCst);
+                return Ok(None);
+            }
+            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => {
+                self.waits_for(path, "in doubt: it did not end in time");
+                self.doubt.store(true, Ordering::SeqCst);
+                return Ok(None);
+            }
+        };
+        crate::failpoint::hit("after the opaque action");
+        let done = |result, after: Value, reason: &str| {
+            let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(reason) };
+            self.recorder.record(Event::ChangeFinished(finished))
+        };
+        match result {
+            Ok(output) => {
+                done(ChangeResult::Made, json!({"output": output.value, "summary": output.summary}), "")?;
+                Ok(Some(self.judge(scope, step, output).into_ended(1)))
+            }
+            Err(failure) if failure.not_executed => {
+                done(ChangeResult::NotMade, Value::Null, &failure.message)?;
+                Ok(Some(failed(&failure, 1)))
+            }
+            Err(failure) => {
+                self.waits_for(path, &format!("in doubt: {}", failure.message));
+                (context.progress)(&failure.message);
+                self.doubt.store(true, Ordering::SeqCst);
+                Ok(None)
+            }
+        }
+    }
+}

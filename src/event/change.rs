@@ -1,0 +1,172 @@
+//! What a run changes, and who allowed it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a step will change: resolved, previewed, and durable before consent is asked and before the first request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangesPlanned {
+    /// Place of the step in the run.
+    pub path: String,
+    /// The changes in the order of sending.
+    pub changes: Vec<PlannedChange>,
+    /// Guards that would have stopped the step and were overridden, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<String>,
+    /// `sha256:…` of the changes: an approval holds only for these.
+    pub digest: String,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedChange {
+    /// The object.
+    pub object: ObjectReference,
+    /// The verb of the request: `create`, `patch`, `delete`, `evict`.
+    pub verb: String,
+    /// What changes, in a few words: `3 → 1 replicas`.
+    pub summary: String,
+    /// The object as it was read, without status and bookkeeping; null if there was none. Values of Secrets are hashed.
+    pub before: Value,
+    /// The object as the server says it would be, likewise; null if it would be gone, or could not be previewed.
+    pub after: Value,
+    /// The request.
+    pub request: Value,
+    /// Something secret was masked in what is recorded here, so that it cannot be sent again from the record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
+}
+
+/// Names an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectReference {
+    /// `v1`, `apps/v1`.
+    pub api_version: String,
+    /// `Deployment`.
+    pub kind: String,
+    /// Empty for kinds without.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectReference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {} {}", self.api_version, self.kind, self.name)
+        } else {
+            write!(f, "{} {} {}/{}", self.api_version, self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+impl ObjectReference {
+    /// `deployment/petrosa-ta-bot`
+    pub fn short(&self) -> String {
+        format!("{}/{}", self.kind.to_ascii_lowercase(), self.name)
+    }
+}
+
+/// Intent: the request of a change is about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeStarted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Place of the change in the step, from 0.
+    pub index: usize,
+}
+
+/// Outcome: what came of the request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeFinished {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Place of the change in the step, from 0.
+    pub index: usize,
+    /// What came of it.
+    pub result: ChangeResult,
+    /// The object afterwards, as in [`PlannedChange::before`]; null if it is gone.
+    pub after: Value,
+    /// Why it was not made, or how it is known to have been.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeResult {
+    /// The server confirmed it.
+    Made,
+    /// The answer was lost, and a look at the object shows that it was made.
+    Observed,
+    /// It certainly was not made.
+    NotMade,
+}
+
+/// A person allowed the changes of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepApproved {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Who: user and host.
+    pub by: String,
+    /// How: `prompt`, `--yes` or `runbook approve`.
+    pub how: String,
+    /// Digest of the plan that was approved.
+    pub plan: String,
+    /// Digest of the changes that were approved.
+    pub changes: String,
+    /// When the approval ends; never if none.
+    pub expires: Option<Timestamp>,
+}
+
+/// A person says how a step ended that the program did not do, or does not know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepMarked {
+    /// Place of the step in the run.
+    pub path: String,
+    /// What was said.
+    pub mark: StepMark,
+    /// Who: user and host.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person says of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepMark {
+    /// It was done by hand: it is not done again, and its expectations are still checked.
+    Done,
+    /// It was not done: what was in doubt is done again.
+    NotDone,
+    /// It shall not be done.
+    Skip,
+}
+
+/// The run holds a lock, or no longer does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockEvent {
+    /// The Lease, `namespace/name`.
+    pub lease: String,
+    /// What happened.
+    pub what: LockChange,
+    /// Whom it was taken from, or who has it now.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub other: String,
+}
+
+/// What happened to a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockChange {
+    /// It was free, expired, or ours from before.
+    Taken,
+    /// It was taken from a living holder with `--takeover`.
+    TakenOver,
+    /// It was lost during the run: nothing more is changed.
+    Lost,
+}

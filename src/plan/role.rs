@@ -1,0 +1,86 @@
+//! Permissions as RBAC objects, ready to be applied.
+
+use crate::action::Access;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// A Role and RoleBinding for each namespace, and a ClusterRole and ClusterRoleBinding for what is cluster-wide, as YAML.
+pub fn role(runbook: &str, permissions: &[Access], user: Option<&str>) -> String {
+    let name: String = format!("runbook-{}", runbook.replace(['/', '_'], "-"));
+    let mut places: BTreeMap<&str, BTreeMap<(&str, String, &str), BTreeSet<&str>>> = BTreeMap::new();
+    for access in permissions {
+        let resource = if access.subresource.is_empty() { access.resource.clone() } else { format!("{}/{}", access.resource, access.subresource) };
+        // a name restricts neither list nor create
+        let object = if matches!(access.verb.as_str(), "list" | "watch" | "create" | "deletecollection") { "" } else { access.name.as_str() };
+        places.entry(&access.namespace).or_default().entry((&access.group, resource, object)).or_default().insert(&access.verb);
+    }
+    let mut text = String::new();
+    for (namespace, rules) in places {
+        let (kind, place) = if namespace.is_empty() { ("ClusterRole", String::new()) } else { ("Role", format!(", namespace: {namespace}")) };
+        let mut document = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}{place}}}\nrules:\n");
+        for ((group, resource, object), verbs) in rules {
+            let verbs: Vec<&str> = verbs.into_iter().collect();
+            let names = if object.is_empty() { String::new() } else { format!(", resourceNames: [{object}]") };
+            // writing to a String cannot fail
+            let _ = writeln!(document, "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}", verbs.join(", "));
+        }
+        let subject = user.unwrap_or("USER");
+        let _ = write!(
+            document,
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {name}}}\nsubjects:\n{}\n",
+            subject_of(subject)
+        );
+        if !text.is_empty() {
+            text.push_str("---\n");
+        }
+        text.push_str(&document);
+    }
+    text
+}
+
+/// A service account is its own kind of subject.
+fn subject_of(user: &str) -> String {
+    match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
+        Some((namespace, name)) => format!("- {{kind: ServiceAccount, name: {name}, namespace: {namespace}}}"),
+        None => format!("- {{kind: User, apiGroup: rbac.authorization.k8s.io, name: {user:?}}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(verb: &str, group: &str, resource: &str, subresource: &str, namespace: &str, name: &str) -> Access {
+        Access {
+            verb: verb.to_owned(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_role_for_each_namespace_with_verbs_together() {
+        let permissions = [
+            access("get", "apps", "deployments", "", "shop", "web"),
+            access("patch", "apps", "deployments", "", "shop", "web"),
+            access("list", "", "pods", "", "shop", "ignored"),
+            access("create", "", "pods", "exec", "shop", ""),
+            access("patch", "", "nodes", "", "", "n1"),
+        ];
+        let text = role("ta-bot/rollback", &permissions, Some("system:serviceaccount:ci:robot"));
+        assert!(text.contains("- {apiGroups: [\"apps\"], resources: [deployments], resourceNames: [web], verbs: [get, patch]}"), "{text}");
+        assert!(text.contains("- {apiGroups: [\"\"], resources: [pods], verbs: [list]}"), "{text}");
+        assert!(text.contains("- {apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}"), "{text}");
+        assert!(text.contains("kind: ClusterRole\nmetadata: {name: runbook-ta-bot-rollback}"), "{text}");
+        assert!(text.contains("metadata: {name: runbook-ta-bot-rollback, namespace: shop}"), "{text}");
+        assert!(text.contains("- {kind: ServiceAccount, name: robot, namespace: ci}"), "{text}");
+        for document in text.split("---\n") {
+            let parsed: serde_json::Value = serde_saphyr::from_str(document).unwrap();
+            assert_eq!(parsed["apiVersion"], "rbac.authorization.k8s.io/v1");
+        }
+        assert_eq!(role("x", &[], None), "");
+    }
+}
