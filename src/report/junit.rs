@@ -85,7 +85,7 @@ fn properties(state: &RunState) -> Vec<(String, String)> {
         ("namespace", target.namespace),
         ("user", target.user),
     ];
-    let params = header.params.iter().map(|(name, given)| (format!("param.{name}"), value(given)));
+    let params = header.params.iter().filter(|(_, given)| !given.is_null()).map(|(name, given)| (format!("param.{name}"), value(given)));
     known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).chain(params).collect()
 }
 

@@ -25,9 +25,10 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     };
     writeln!(page, "# {} {}: {verdict}\n\n{}\n", mark.symbol(Charset::Unicode), inline(&summary.runbook), inline(&summary.title))?;
     let took = summary.duration_ms.map(|ms| format!(", took {}", duration(ms))).unwrap_or_default();
-    let place = [summary.target.sandbox.map(|scenario| format!("sandbox {scenario}")), summary.target.context, summary.target.namespace];
+    let cluster = summary.target.sandbox.map(|scenario| format!("sandbox {scenario}")).or(summary.target.context);
+    let place = [cluster, summary.target.namespace];
     let place: Vec<String> = place.into_iter().flatten().collect();
-    let params: Vec<String> = summary.params.iter().map(|(name, given)| format!("{name}={}", value(given))).collect();
+    let params: Vec<String> = summary.params.iter().filter(|(_, given)| !given.is_null()).map(|(name, given)| format!("{name}={}", value(given))).collect();
     let rows = [("run", summary.run), ("where", place.join(", ")), ("started", format!("{}{took}", summary.started)), ("parameters", params.join(", "))];
     writeln!(page, "| | |\n|---|---|")?;
     for (label, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
