@@ -9,6 +9,7 @@ mod list;
 mod output;
 mod plan;
 mod prompt;
+mod report;
 mod resume;
 mod run;
 mod sandbox;
@@ -92,6 +93,8 @@ enum Command {
     History(history::HistoryArguments),
     /// Show an earlier run in full
     Show(show::ShowArguments),
+    /// Render an earlier run: for CI, for a ticket, for a program
+    Report(report::ReportArguments),
     /// The simulated cluster
     Sandbox(sandbox::SandboxArguments),
     /// Print a completion script for a shell
@@ -119,6 +122,7 @@ pub fn main() -> Exit {
         Command::Describe(arguments) => describe::describe(global, &arguments),
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),
+        Command::Report(arguments) => report::report(global, &arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
     };

@@ -1,6 +1,7 @@
 //! `runbook resume RUN`
 
 use super::exit::{CommandError, Exit};
+use super::report::ReportFile;
 use super::session::{Session, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
 use super::{Format, Global, output};
@@ -22,6 +23,9 @@ pub(super) struct ResumeArguments {
     /// How the result is written
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    #[arg(long, value_name = "KIND=FILE")]
+    report: Vec<ReportFile>,
 }
 
 pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<Exit, CommandError> {
@@ -57,7 +61,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         arguments.cluster.sandbox = header.target.sandbox.clone();
     }
     let kept = kept(&state, &plan.steps());
-    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, run, earlier: Some((journal, state, kept)) }.run()
+    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, reports: &arguments.report, run, earlier: Some((journal, state, kept)) }
+        .run()
 }
 
 fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {

@@ -1,6 +1,7 @@
 //! `runbook run NAME`
 
 use super::exit::{CommandError, Exit};
+use super::report::ReportFile;
 use super::session::Session;
 use super::target::{ClusterArguments, ParamArguments, plan};
 use super::{Format, Global};
@@ -17,10 +18,13 @@ pub(super) struct RunArguments {
     /// How the result is written
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    #[arg(long, value_name = "KIND=FILE")]
+    report: Vec<ReportFile>,
 }
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
     let plan = plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
     let run = std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
-    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, run, earlier: None }.run()
+    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, reports: &arguments.report, run, earlier: None }.run()
 }

@@ -2,6 +2,7 @@
 
 use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
+use super::report::{ReportFile, write_all};
 use super::target::{ClusterArguments, guard, needs_cluster};
 use super::{Format, Global, output};
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
@@ -18,6 +19,8 @@ pub(super) struct Session<'a> {
     pub(super) plan: Plan,
     pub(super) cluster: &'a ClusterArguments,
     pub(super) format: Format,
+    /// Files to write when the run is over, whatever came of it.
+    pub(super) reports: &'a [ReportFile],
     /// The run's id.
     pub(super) run: String,
     /// The journal and what it says, of an earlier process.
@@ -95,8 +98,10 @@ impl Session<'_> {
         let result = engine.run(&self.run).await;
         listener.abort();
         drop(sandbox);
-        let state = result?;
-        Ok(Exit::Run(state.end_of_run().map_or(3, |end| end.exit_code)))
+        let written = write_all(self.global, &self.run, self.reports);
+        let code = result?.end_of_run().map_or(3, |end| end.exit_code);
+        // a report that is missing must not look like a run that is well, and must not hide what the run says
+        Ok(if code == 0 && !written { Exit::NotJudged } else { Exit::Run(code) })
     }
 }
 

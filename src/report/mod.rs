@@ -1,11 +1,14 @@
 //! What a person or a program sees of a run: reporters over the event stream. They never decide anything.
 
+mod case;
 mod conclusion;
 mod details;
 mod json;
 mod jsonl;
+mod junit;
 mod lines;
 mod look;
+mod markdown;
 mod names;
 mod plain;
 mod reporter;
@@ -16,7 +19,9 @@ mod text;
 
 pub use json::Json;
 pub use jsonl::JsonLines;
+pub use junit::junit;
 pub use look::{Charset, Detail, Look};
+pub use markdown::markdown;
 pub use plain::Plain;
 pub use reporter::{FanOut, Reporter, ReporterFailure};
 pub use show::Show;

@@ -10,6 +10,7 @@ mod flow;
 mod kubectl;
 mod machine;
 mod real;
+mod report;
 mod resume;
 mod scenarios;
 mod secrets;

@@ -1,0 +1,193 @@
+//! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the journal says.
+
+use super::exit::{CommandError, Exit};
+use super::session::state_dir;
+use super::{Global, output};
+use crate::engine::EngineError;
+use crate::journal::{self, Reading};
+use crate::report::{Json, JsonLines, Look, Plain, Reporter, junit, markdown};
+use crate::state::RunState;
+use clap::{Args, ValueEnum};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// What the run printed
+    #[default]
+    Text,
+    /// A page for a pull request or a ticket
+    Markdown,
+    /// JUnit XML, for CI
+    Junit,
+    /// The summary document
+    Json,
+    /// The events, one a line
+    Jsonl,
+}
+
+/// A report to write after a run: `junit=smoke.xml`.
+#[derive(Clone, Debug)]
+pub(super) struct ReportFile {
+    format: ReportFormat,
+    path: PathBuf,
+}
+
+impl std::str::FromStr for ReportFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let kinds = || ReportFormat::value_variants().iter().filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned())).collect::<Vec<_>>();
+        match text.split_once('=') {
+            None | Some((_, "")) => Err("write KIND=FILE, such as junit=smoke.xml".to_owned()),
+            Some((_, "-")) => Err("a report goes to a file; stdout is for --output".to_owned()),
+            Some((kind, path)) => {
+                let format = ReportFormat::from_str(kind, false).map_err(|_| format!("`{kind}` is no kind of report; there are {}", kinds().join(", ")))?;
+                Ok(Self { format, path: PathBuf::from(path) })
+            }
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// Id of the run, or the end of it
+    run: String,
+    /// What it is written as
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: ReportFormat,
+    /// File to write instead of stdout
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exit, CommandError> {
+    if let Some(word) = arguments.output.as_ref().and_then(|path| path.to_str()).filter(|word| ReportFormat::from_str(word, false).is_ok()) {
+        return Err(CommandError::Usage(format!("--output {word} would be a file of this name here; write --format {word}, or --output ./{word}")));
+    }
+    let folder = state_dir(global)?;
+    let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
+    if reading.torn_bytes > 0 {
+        output::hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
+    }
+    let look = output::look(global);
+    match &arguments.output {
+        None => output::write(&render(arguments.format, &reading, look)?)?,
+        Some(path) => write(path, &render(arguments.format, &reading, Look { color: false, ..look })?)?,
+    }
+    Ok(Exit::Passed)
+}
+
+/// Writes the reports of a run that this process has ended, each whatever becomes of the others. Whether all could be written;
+/// what could not is said on stderr.
+pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> bool {
+    if files.is_empty() {
+        return true;
+    }
+    let look = Look { color: false, ..output::look(global) };
+    let reading = state_dir(global).and_then(|folder| journal::read(&folder, run)).map_err(CommandError::from);
+    let mut good = true;
+    for file in files {
+        let written = match &reading {
+            Ok(reading) => render(file.format, reading, look).and_then(|text| write(&file.path, &text)),
+            Err(error) => Err(CommandError::NotJudged(format!("cannot write {}: {error}", file.path.display()))),
+        };
+        if let Err(error) = written {
+            output::error(&error.to_string());
+            good = false;
+        }
+    }
+    good
+}
+
+fn render(format: ReportFormat, reading: &Reading, look: Look) -> Result<String, CommandError> {
+    let mut out = Vec::new();
+    let state = match format {
+        ReportFormat::Text => replay(reading, &mut Plain::new(&mut out, look))?,
+        ReportFormat::Json => replay(reading, &mut Json::new(&mut out))?,
+        ReportFormat::Jsonl => replay(reading, &mut JsonLines::new(&mut out))?,
+        ReportFormat::Markdown | ReportFormat::Junit => RunState::replay(&reading.records).map_err(EngineError::from)?,
+    };
+    Ok(match format {
+        ReportFormat::Text | ReportFormat::Json | ReportFormat::Jsonl => String::from_utf8_lossy(&out).into_owned(),
+        ReportFormat::Markdown => markdown(&state),
+        ReportFormat::Junit => junit(&state),
+    })
+}
+
+/// Tells a reporter everything that the journal says.
+fn replay(reading: &Reading, reporter: &mut impl Reporter) -> Result<RunState, CommandError> {
+    let mut state = RunState::new();
+    for record in &reading.records {
+        state.apply(record).map_err(EngineError::from)?;
+        reporter.record(record, &state)?;
+    }
+    reporter.finish(&state)?;
+    Ok(state)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    replace(path, text).map_err(|error| CommandError::NotJudged(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Writes a file so that a reader sees the old one or the new one whole, never a part.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    // a link goes on pointing where it does, and a device or a pipe is written to, not replaced
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        // what is wrong is said already
+        fs::remove_file(&temporary).ok();
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_files() {
+        let table = [
+            ("junit=smoke.xml", Ok((ReportFormat::Junit, "smoke.xml"))),
+            ("markdown=a=b.md", Ok((ReportFormat::Markdown, "a=b.md"))),
+            ("json=out/x.json", Ok((ReportFormat::Json, "out/x.json"))),
+            ("junit", Err("write KIND=FILE, such as junit=smoke.xml")),
+            ("junit=", Err("write KIND=FILE, such as junit=smoke.xml")),
+            ("junit=-", Err("a report goes to a file; stdout is for --output")),
+            ("pdf=x", Err("`pdf` is no kind of report; there are text, markdown, junit, json, jsonl")),
+        ];
+        for (text, wanted) in table {
+            let found = text.parse::<ReportFile>().map(|file| (file.format, file.path));
+            assert_eq!(found, wanted.map(|(format, path)| (format, PathBuf::from(path))).map_err(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.xml");
+        replace(&path, "one").unwrap();
+        replace(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        let link = folder.path().join("link.xml");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        replace(&link, "three").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
+        assert!(link.is_symlink());
+        assert!(replace(folder.path(), "x").is_err());
+        assert!(replace(&folder.path().join("missing/x.xml"), "x").is_err());
+        replace(Path::new("/dev/null"), "x").unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["link.xml", "x.xml"]);
+    }
+}

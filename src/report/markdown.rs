@@ -1,0 +1,157 @@
+//! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
+
+use super::case::{Case, Ending, cases};
+use super::look::{Charset, Mark};
+use super::text::{duration, one_line, value};
+use crate::event::{Severity, Verdict};
+use crate::secret::sanitize;
+use crate::state::RunState;
+use std::fmt::Write;
+
+/// The run as a page of Markdown (GitHub's kind); also of a run that has not ended.
+pub fn markdown(state: &RunState) -> String {
+    let mut page = String::new();
+    // writing to a string does not fail
+    let _ =
+        head(&mut page, state).and_then(|()| steps(&mut page, &cases(state))).and_then(|()| causes(&mut page, state)).and_then(|()| commands(&mut page, state));
+    page
+}
+
+fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
+    let summary = state.summary();
+    let (mark, verdict) = match summary.verdict {
+        Some(verdict) => (Mark::of_verdict(verdict), words(verdict)),
+        None => (Mark::Open, "not finished: the process ended, or it still runs"),
+    };
+    writeln!(page, "# {} {}: {verdict}\n\n{}\n", mark.symbol(Charset::Unicode), inline(&summary.runbook), inline(&summary.title))?;
+    let took = summary.duration_ms.map(|ms| format!(", took {}", duration(ms))).unwrap_or_default();
+    let cluster = summary.target.sandbox.map(|scenario| format!("sandbox {scenario}")).or(summary.target.context);
+    let place = [cluster, summary.target.namespace];
+    let place: Vec<String> = place.into_iter().flatten().collect();
+    let params: Vec<String> = summary.params.iter().filter(|(_, given)| !given.is_null()).map(|(name, given)| format!("{name}={}", value(given))).collect();
+    let rows = [("run", summary.run), ("where", place.join(", ")), ("started", format!("{}{took}", summary.started)), ("parameters", params.join(", "))];
+    writeln!(page, "| | |\n|---|---|")?;
+    for (label, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
+        writeln!(page, "| {label} | {} |", inline(&text))?;
+    }
+    Ok(())
+}
+
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Error => "could not be judged",
+        Verdict::Unknown => "unknown",
+        Verdict::Paused => "paused",
+        Verdict::InDoubt => "in doubt",
+        Verdict::Cancelled => "cancelled",
+    }
+}
+
+fn steps(page: &mut String, cases: &[Case]) -> std::fmt::Result {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "\n| | step | result | time |\n|---|---|---|---:|")?;
+    for case in cases {
+        let took = if case.ending == Ending::Skipped { String::new() } else { duration(case.duration_ms) };
+        writeln!(page, "| {} | {} | {} | {took} |", mark(case.ending).symbol(Charset::Unicode), inline(&case.name), inline(&case.reason))?;
+    }
+    for case in cases.iter().filter(|case| !case.details.is_empty()) {
+        writeln!(page, "\n### {} {}\n\n{}", mark(case.ending).symbol(Charset::Unicode), inline(&case.name), fenced("text", &case.details))?;
+    }
+    Ok(())
+}
+
+fn mark(ending: Ending) -> Mark {
+    match ending {
+        Ending::Passed => Mark::Good,
+        Ending::Failed => Mark::Bad,
+        Ending::Error => Mark::Open,
+        Ending::Skipped => Mark::NotDone,
+        Ending::Forgiven => Mark::Attention,
+    }
+}
+
+fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
+    if !state.findings().is_empty() {
+        writeln!(page, "\n## Causes\n")?;
+    }
+    for finding in state.findings() {
+        let counts = if finding.severity == Severity::Critical { "" } else { " (does not count)" };
+        writeln!(page, "- **{}**: {}{counts}", inline(&finding.id), inline(&finding.cause))?;
+        if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
+            writeln!(page, "  - Do: {}", inline(text))?;
+        }
+    }
+    if !state.not_ruled_out().is_empty() {
+        writeln!(page, "\n## Not ruled out\n")?;
+    }
+    for open in state.not_ruled_out() {
+        writeln!(page, "- **{}**: {}", inline(&open.id), inline(&open.because))?;
+    }
+    Ok(())
+}
+
+fn commands(page: &mut String, state: &RunState) -> std::fmt::Result {
+    let mut commands = state.summary().next;
+    for command in state.findings().iter().filter_map(|finding| finding.command.clone()) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    if commands.is_empty() { Ok(()) } else { writeln!(page, "\n## Next\n\n{}", fenced("sh", &(commands.join("\n") + "\n"))) }
+}
+
+/// Text that means nothing to Markdown, on one line.
+fn inline(text: &str) -> String {
+    let mut out = String::new();
+    for character in one_line(&sanitize(text)).chars() {
+        match character {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '!' | '$' => out.extend(['\\', character]),
+            '&' => out.push_str("&amp;"),
+            // not a mention of whoever has this name
+            '@' => out.push_str("&#64;"),
+            character => out.push(character),
+        }
+    }
+    out
+}
+
+/// A block that no line of the text can end.
+fn fenced(language: &str, text: &str) -> String {
+    let text = sanitize(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sample::diagnosis;
+
+    #[test]
+    fn a_diagnosis_and_a_run_that_was_cut_off() {
+        let story = diagnosis();
+        insta::assert_snapshot!("markdown_diagnosis", markdown(&RunState::replay(&story.records).unwrap()));
+        insta::assert_snapshot!("markdown_cut_off", markdown(&RunState::replay(&story.records[..4]).unwrap()));
+        assert!(markdown(&RunState::new()).starts_with("# ? : not finished"));
+    }
+
+    #[test]
+    fn texts_stay_texts() {
+        let table = [
+            ("a|b", "a\\|b"),
+            ("<img src=x> &amp;", "\\<img src=x\\> &amp;amp;"),
+            ("ta_bot *now* `x`", "ta\\_bot \\*now\\* \\`x\\`"),
+            ("two\nlines @all", "two lines &#64;all"),
+            ("\u{1b}[31mred", "red"),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(inline(text), wanted);
+        }
+        assert_eq!(fenced("sh", "a\n````\nb\n"), "`````sh\na\n````\nb\n`````");
+    }
+}
