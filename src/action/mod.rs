@@ -179,6 +179,8 @@ verbs! {
     "scale" => scale::Scale,
     "restart" => restart::Restart,
     "rollback" => rollback::Rollback,
+    "undo" => undo::Undo,
+    "record" => record::Record,
     "value" => value::Value,
     "confirm" => confirm::Confirm,
     "pause" => pause::Pause,

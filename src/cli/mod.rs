@@ -1,5 +1,7 @@
 //! Arguments and commands; one file per command.
 
+mod approve;
+mod changes;
 mod check;
 mod completions;
 mod describe;
@@ -9,13 +11,16 @@ mod list;
 mod output;
 mod plan;
 mod prompt;
+mod records;
 mod report;
 mod resume;
 mod run;
 mod sandbox;
 mod session;
 mod show;
+mod status;
 mod target;
+mod undo;
 
 pub use exit::Exit;
 
@@ -81,6 +86,12 @@ enum Command {
     Run(run::RunArguments),
     /// Go on with a run that was interrupted
     Resume(resume::ResumeArguments),
+    /// Say what is done, in doubt and left of a run
+    Status(status::StatusArguments),
+    /// Allow the step that a paused run waits with
+    Approve(approve::ApproveArguments),
+    /// Take back what a run changed
+    Undo(undo::UndoArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
     /// Show what a run would do, without a cluster
@@ -116,6 +127,9 @@ pub fn main() -> Exit {
     let result = match cli.command {
         Command::Run(arguments) => run::run(global, arguments),
         Command::Resume(arguments) => resume::resume(global, arguments),
+        Command::Status(arguments) => status::status(global, &arguments),
+        Command::Approve(arguments) => approve::approve(global, &arguments),
+        Command::Undo(arguments) => undo::undo(global, arguments),
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),

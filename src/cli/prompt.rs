@@ -53,7 +53,7 @@ impl Prompt for TerminalPrompt {
 }
 
 /// A line of a difference in its colour.
-fn coloured(line: &str) -> String {
+pub(super) fn coloured(line: &str) -> String {
     let clean = crate::secret::sanitize(line);
     let style = match line.as_bytes().first() {
         Some(b'+') => anstyle::AnsiColor::Green.on_default(),

@@ -1,21 +1,40 @@
 //! `runbook resume RUN`
 
+use super::changes::{ChangeArguments, operator};
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
-use super::session::{Session, state_dir};
+use super::session::{Expected, Session, clock, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
 use super::{Format, Global, output};
-use crate::engine::kept;
-use crate::event::Verdict;
+use super::undo::procedure;
+use crate::engine::{EngineError, Recorder, kept};
+use crate::event::{Event, Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan};
-use crate::state::RunState;
+use crate::state::{ChangeState, RunState};
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// Id of the run, or the end of it
     run: String,
+    /// A step that was done by hand: it is not done again, and its expectations are still checked
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    mark_done: Vec<String>,
+    /// A step in doubt that was not done
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    mark_not_done: Vec<String>,
+    /// A step that shall not be done
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    skip: Vec<String>,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+    /// Go on although this is another than when the run began
+    #[arg(long, value_enum, value_name = "WHAT")]
+    despite: Vec<Despite>,
+    #[command(flatten)]
+    changes: ChangeArguments,
     #[command(flatten)]
     params: ParamArguments,
     #[command(flatten)]
@@ -28,11 +47,22 @@ pub(super) struct ResumeArguments {
     report: Vec<ReportFile>,
 }
 
+/// What may have changed since a run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Despite {
+    /// The runbook, at a step that has changed something
+    Runbook,
+    /// The cluster
+    Cluster,
+    /// The user
+    User,
+}
+
 pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
     let (records, journal) = Journal::reopen(&folder, &run)?;
-    let state = RunState::replay(&records).map_err(crate::engine::EngineError::from)?;
+    let state = RunState::replay(&records).map_err(EngineError::from)?;
     let Some(header) = state.header().cloned() else {
         return Err(CommandError::Usage(format!("run {run} has no header and cannot be resumed")));
     };
@@ -44,25 +74,69 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         )));
     }
     let catalogue = catalogue(global);
-    let (name, loaded) = load(&catalogue, &header.runbook)?;
-    let given: Vec<_> = header
+    let undone = header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run);
+    let (name, loaded) = match undone {
+        Some(earlier) => {
+            let reading = journal::read(&folder, earlier)?;
+            let earlier_state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+            procedure(&catalogue, earlier, &earlier_state)?
+        }
+        None => load(&catalogue, &header.runbook)?,
+    };
+    let mut given: Vec<_> = header
         .params
         .iter()
         .filter(|(name, _)| !is_secret(&loaded, &header.runbook, name))
         .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
         .collect();
-    let plan = Plan::new(&name, loaded, &given, None).map_err(CommandError::Params)?;
+    if let Some(runbook) = loaded.get(&name) {
+        // what is secret was not recorded and has to be given again
+        given.extend(arguments.params.given(runbook)?);
+    }
+    let plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref()).map_err(CommandError::Params)?;
     let plan = with_neighbours(plan, &catalogue)?;
+    let kept = kept(&state, &plan.steps());
+    let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
+        let changed = kept.changed.iter().find(|path| state.changes_of(path).iter().any(ChangeState::is_made));
+        if let Some(path) = changed.filter(|_| !insists(Despite::Runbook)) {
+            return Err(CommandError::Usage(format!(
+                "step {path} of {name} has changed since, and it has already changed the cluster: take the former text back, or insist with --despite runbook (the change is not made again)"
+            )));
+        }
         output::hint(&format!("The runbook {name} has changed since the run began: changed steps are done again."));
     }
     // a run that began in the sandbox goes on there
-    if arguments.cluster.sandbox.is_none() {
+    if arguments.cluster.sandbox.is_none() && !arguments.cluster.is_named() {
         arguments.cluster.sandbox = header.target.sandbox.clone();
     }
-    let kept = kept(&state, &plan.steps());
-    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, reports: &arguments.report, run, earlier: Some((journal, state, kept)) }
-        .run()
+    let expected = Expected {
+        cluster_uid: header.target.cluster_uid.clone().filter(|_| !insists(Despite::Cluster)),
+        user: header.target.user.clone().filter(|_| !insists(Despite::User)),
+    };
+    let recorder = Recorder::new(clock()?, state, Some(journal), Vec::new());
+    let marks = [(StepMark::Done, &arguments.mark_done), (StepMark::NotDone, &arguments.mark_not_done), (StepMark::Skip, &arguments.skip)];
+    for (mark, path) in marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path))) {
+        if !plan.steps().iter().any(|step| step.path == *path) && recorder.state(|state| state.step(path).is_none()) {
+            return Err(CommandError::Usage(format!("{name} has no step {path}")));
+        }
+        let reason = arguments.reason.clone().unwrap_or_default();
+        recorder.record(Event::StepMarked(StepMarked { path: path.clone(), mark, by: operator(), reason }))?;
+    }
+    let (journal, state) = recorder.into_parts();
+    Session {
+        global,
+        plan,
+        cluster: &arguments.cluster,
+        mode: header.mode,
+        changes: &arguments.changes,
+        format: arguments.output,
+        reports: &arguments.report,
+        run,
+        earlier: journal.map(|journal| (journal, state, kept)),
+        expected,
+    }
+    .run()
 }
 
 fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {

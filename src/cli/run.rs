@@ -1,16 +1,23 @@
 //! `runbook run NAME`
 
+use super::changes::ChangeArguments;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
-use super::session::Session;
+use super::session::{Expected, Session};
 use super::target::{ClusterArguments, ParamArguments, plan};
 use super::{Format, Global};
+use crate::event::Mode;
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// Name of the runbook, such as ta-bot/no-signals, or the path of its file
     name: String,
+    /// Read for real, show what would be changed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    changes: ChangeArguments,
     #[command(flatten)]
     params: ParamArguments,
     #[command(flatten)]
@@ -26,5 +33,18 @@ pub(super) struct RunArguments {
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
     let plan = plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
     let run = std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
-    Session { global, plan, cluster: &arguments.cluster, format: arguments.output, reports: &arguments.report, run, earlier: None }.run()
+    let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Run };
+    Session {
+        global,
+        plan,
+        cluster: &arguments.cluster,
+        mode,
+        changes: &arguments.changes,
+        format: arguments.output,
+        reports: &arguments.report,
+        run,
+        earlier: None,
+        expected: Expected::default(),
+    }
+    .run()
 }

@@ -1,11 +1,15 @@
 //! What `run` and `resume` share: journal, reporters, signals, engine.
 
+use super::changes::ChangeArguments;
 use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
+use super::records::Journals;
 use super::report::{ReportFile, write_all};
 use super::target::{ClusterArguments, guard, needs_cluster};
 use super::{Format, Global, output};
+use crate::cluster::Cluster;
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
+use crate::event::Mode;
 use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::secret::Masker;
@@ -18,6 +22,10 @@ pub(super) struct Session<'a> {
     pub(super) global: &'a Global,
     pub(super) plan: Plan,
     pub(super) cluster: &'a ClusterArguments,
+    /// Kind of run.
+    pub(super) mode: Mode,
+    /// How changes are allowed.
+    pub(super) changes: &'a ChangeArguments,
     pub(super) format: Format,
     /// Files to write when the run is over, whatever came of it.
     pub(super) reports: &'a [ReportFile],
@@ -25,6 +33,38 @@ pub(super) struct Session<'a> {
     pub(super) run: String,
     /// The journal and what it says, of an earlier process.
     pub(super) earlier: Option<(Journal, RunState, Kept)>,
+    /// The cluster and user that it must be.
+    pub(super) expected: Expected,
+}
+
+/// What an earlier part of a run was pinned to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected {
+    pub(super) cluster_uid: Option<String>,
+    pub(super) user: Option<String>,
+}
+
+impl Expected {
+    /// Refuses another cluster or user than before.
+    async fn check(&self, cluster: &Cluster) -> Result<(), CommandError> {
+        if self.cluster_uid.is_none() && self.user.is_none() {
+            return Ok(());
+        }
+        // who does not answer now is told of by the run itself
+        let Ok(identity) = cluster.identify().await else { return Ok(()) };
+        let differs = |before: &Option<String>, now: &Option<String>| matches!((before, now), (Some(before), Some(now)) if before != now);
+        if differs(&self.cluster_uid, &identity.cluster_uid) {
+            let (before, now) = (self.cluster_uid.clone().unwrap_or_default(), identity.cluster_uid.unwrap_or_default());
+            return Err(CommandError::Usage(format!(
+                "this is another cluster: the run began on the one with kube-system {before}, and this one has {now}; name the right one with --context, or insist with --despite cluster"
+            )));
+        }
+        if differs(&self.user, &identity.user) {
+            let (before, now) = (self.user.clone().unwrap_or_default(), identity.user.unwrap_or_default());
+            return Err(CommandError::Usage(format!("the run began as {before}, and this is {now}; insist with --despite user")));
+        }
+        Ok(())
+    }
 }
 
 /// The folder of the records of runs.
@@ -63,6 +103,7 @@ impl Session<'_> {
         };
         if let Some(Ok(cluster)) = &cluster {
             guard(&self.plan, cluster)?;
+            self.expected.check(cluster).await?;
         }
         let masker = Masker::default();
         for (name, value) in &self.plan.params {
@@ -83,6 +124,10 @@ impl Session<'_> {
         let arguments: Vec<String> = typed.map(|argument| masker.mask(&argument).into_owned()).collect();
         let engine = Engine {
             plan: self.plan,
+            mode: self.mode,
+            consent: self.changes.consent(),
+            locking: self.changes.locking(),
+            records: Arc::new(Journals { folder: state_dir(self.global)? }),
             cluster,
             sandbox: self.cluster.sandbox.clone(),
             recorder: Recorder::new(clock, state, Some(journal), sinks),
@@ -122,7 +167,7 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
     }
 }
 
-fn host() -> String {
+pub(super) fn host() -> String {
     let file = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned());
     std::env::var("RUNBOOK_HOST").ok().or_else(|| file.ok().filter(|name| !name.is_empty())).unwrap_or_else(|| "unknown".to_owned())
 }

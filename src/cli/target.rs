@@ -46,7 +46,7 @@ pub(super) struct ClusterArguments {
 
 impl ParamArguments {
     /// Everything that was given, weakest first: environment, file, --set.
-    fn given(&self, runbook: &Runbook) -> Result<Vec<Given>, CommandError> {
+    pub(super) fn given(&self, runbook: &Runbook) -> Result<Vec<Given>, CommandError> {
         let mut given = Vec::new();
         for name in runbook.params.keys() {
             let variable = format!("RUNBOOK_PARAM_{}", name.to_uppercase().replace('-', "_"));
@@ -137,6 +137,11 @@ pub(super) struct Connected {
 }
 
 impl ClusterArguments {
+    /// Whether a cluster was named on the command line.
+    pub(super) fn is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
+    }
+
     /// Connects; nothing is asked yet.
     pub(super) async fn connect(&self, now: Option<jiff::Timestamp>) -> Result<Connected, CommandError> {
         let mut options = cluster::Options {

@@ -134,6 +134,14 @@ impl Catalogue {
         self.with_called(Arc::new(runbook))
     }
 
+    /// Loads a runbook from its text, with all that it calls.
+    ///
+    /// # Errors
+    /// As [`Self::load_with_called`].
+    pub fn load_text(&self, name: &str, text: String) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
+        self.with_called(Arc::new(read_runbook(name, name, text)?))
+    }
+
     fn with_called(&self, first: Arc<Runbook>) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
         let name = first.name.clone();
         let mut loaded = BTreeMap::from([(name.clone(), first)]);

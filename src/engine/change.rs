@@ -1,6 +1,6 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
-use super::consent::{Answer, Known, approved, diff};
+use super::consent::{Answer, Known, approved, diff, word};
 use super::scope::Scope;
 use super::step::Ended;
 use super::{EngineError, Run};
@@ -128,7 +128,7 @@ impl Run {
         let prepared = match self.taken_up(path, &known, context).await {
             Some(prepared) => prepared,
             None if !known.is_empty() && known.iter().all(ChangeState::is_made) => return Ok(Stage::Made(Map::new())),
-            None => match self.prepare(path, action, context).await? {
+            None => match self.prepare(step, path, action, context).await? {
                 Ok(prepared) => prepared,
                 Err(ended) => return Ok(Stage::Over(ended)),
             },
@@ -187,7 +187,7 @@ impl Run {
     }
 
     /// Works out, previews and records what is to be changed.
-    async fn prepare(&self, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
+    async fn prepare(&self, step: &Step, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
         let intent = match action.intend(context).await {
             Ok(intent) => intent.unwrap_or_default(),
             Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
@@ -205,7 +205,7 @@ impl Run {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
         }
         let planned: Vec<PlannedChange> = previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
-        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), digest: digest(&planned), changes: planned.clone(), overridden }))?;
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), digest: digest(&planned), typed: word(step, &planned), changes: planned.clone(), overridden }))?;
         let first = self.recorder.state(|state| state.changes_of(path).len()) - planned.len();
         let changes = planned.into_iter().zip(previewed).enumerate().map(|(index, (planned, (_, write)))| (first + index, planned, write)).collect();
         Ok(Ok(Prepared { changes, output }))

@@ -37,7 +37,7 @@ impl Run {
         if let Known::Valid = known {
             return Ok(Answer::Yes);
         }
-        let typed = step.typed.then(|| changes.first().map(|change| change.object.name.clone()).unwrap_or_default());
+        let typed = word(step, changes);
         if self.consent.yes && typed.is_none() {
             self.approve(path, "--yes", digest)?;
             return Ok(Answer::Yes);
@@ -74,6 +74,11 @@ impl Run {
             expires: None,
         }))
     }
+}
+
+/// The word that must be typed: the name of what is changed.
+pub(super) fn word(step: &Step, changes: &[PlannedChange]) -> Option<String> {
+    step.typed.then(|| changes.first().map(|change| change.object.name.clone()).unwrap_or_default())
 }
 
 /// What the record says of an approval.
@@ -122,7 +127,7 @@ pub(super) fn reach(changes: &[PlannedChange]) -> String {
 }
 
 /// The difference of all changes, line by line.
-pub(super) fn diff(changes: &[PlannedChange]) -> Vec<String> {
+pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
     let some = |value: &Value| if value.is_null() { None } else { Some(value.clone()) };
     let several = changes.len() > 1;
     changes

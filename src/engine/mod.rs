@@ -20,7 +20,7 @@ mod step;
 mod stop;
 
 pub use clock::Clock;
-pub use consent::Consent;
+pub use consent::{Consent, diff as difference};
 pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};

@@ -2,7 +2,7 @@
 
 use super::attempt::failed;
 use super::change::digest;
-use super::consent::Answer;
+use super::consent::{Answer, word};
 use super::scope::Scope;
 use super::step::Ended;
 use super::{EngineError, Run};
@@ -46,7 +46,7 @@ impl Run {
         };
         let changes = vec![planned];
         let digest = digest(&changes);
-        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), changes: changes.clone(), overridden: Vec::new(), digest: digest.clone() }))?;
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), changes: changes.clone(), overridden: Vec::new(), digest: digest.clone(), typed: word(step, &changes) }))?;
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),

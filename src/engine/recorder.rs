@@ -81,6 +81,12 @@ impl Recorder {
         look(&self.inner.lock().unwrap_or_else(PoisonError::into_inner).state)
     }
 
+    /// The journal and the state, to go on with elsewhere.
+    pub fn into_parts(self) -> (Option<Journal>, RunState) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.journal.take(), std::mem::take(&mut inner.state))
+    }
+
     /// The state at the end.
     pub fn into_state(self) -> RunState {
         std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).state)

@@ -3,7 +3,7 @@
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
-use crate::event::{Effect, Event, Outcome, StepFinished, StepStarted};
+use crate::event::{Effect, Event, Outcome, StepFinished, StepMark, StepStarted};
 use crate::expression::{Budget, Jq, Judgement};
 use crate::plan::step_digest;
 use futures::FutureExt;
@@ -123,6 +123,9 @@ impl Run {
             let result = StepResult { outcome: kept.outcome, path: path.to_owned(), reason: kept.reason.clone(), output: Arc::new(kept.output.clone()) };
             scope.put(&step.id, result);
             return Ok(kept.outcome);
+        }
+        if let Some(mark) = self.recorder.state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned()) {
+            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Skipped, format!("left out by {}: {}", mark.by, mark.reason)));
         }
         match &step.body {
             Body::Action { .. } => self.action(scope, step, path).await,

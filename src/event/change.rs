@@ -16,6 +16,9 @@ pub struct ChangesPlanned {
     pub overridden: Vec<String>,
     /// `sha256:…` of the changes: an approval holds only for these.
     pub digest: String,
+    /// The word that consent must type, if it must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
 }
 
 /// One change of one object.

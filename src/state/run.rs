@@ -28,8 +28,8 @@ pub struct RunState {
     steps: IndexMap<String, (usize, StepState)>,
     /// By path of the step.
     changes: IndexMap<String, Vec<ChangeState>>,
-    /// Digest of what a step plans, by path.
-    digests: IndexMap<String, String>,
+    /// Digest of what a step plans, and the word that its consent must type; by path.
+    plans: IndexMap<String, (String, Option<String>)>,
     approvals: Vec<(Timestamp, StepApproved)>,
     marks: IndexMap<String, StepMarked>,
     locks: Vec<LockEvent>,
@@ -143,7 +143,7 @@ impl RunState {
         }
         // what was made stays in the record of the run, before what is still to be done
         known.retain(ChangeState::is_made);
-        self.digests.insert(planned.path.clone(), planned.digest.clone());
+        self.plans.insert(planned.path.clone(), (planned.digest.clone(), planned.typed.clone()));
         known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned }));
         Ok(())
     }
@@ -270,7 +270,12 @@ impl RunState {
 
     /// The digest of what a step plans, for its approval.
     pub fn changes_digest(&self, path: &str) -> Option<&str> {
-        self.digests.get(path).map(String::as_str)
+        self.plans.get(path).map(|(digest, _)| digest.as_str())
+    }
+
+    /// The word that consent to a step must type, if it must.
+    pub fn typed(&self, path: &str) -> Option<&str> {
+        self.plans.get(path).and_then(|(_, typed)| typed.as_deref())
     }
 
     /// Every step that plans or made changes, in the order of planning.

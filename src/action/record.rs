@@ -1,0 +1,51 @@
+//! `record`: what an earlier run changed.
+
+use super::{Access, Context, Failure, FailureKind, Output, Verb, WhichRun};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Looks up an earlier run of this machine: by id, or the newest one of a runbook that changed something on this cluster and in this
+/// namespace. The output is `{run, runbook, started, verdict, params, changes: [{step, object, verb, summary, before, after}]}`, or null
+/// if there is none.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Id of the run, or the end of it.
+    pub run: Option<String>,
+    /// Name of the runbook, for its newest run.
+    pub runbook: Option<String>,
+}
+
+impl Verb for Record {
+    fn check(&self) -> Result<(), String> {
+        match (&self.run, &self.runbook) {
+            (None, None) => Err("either a `run`, or a `runbook` for its newest run".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn by_hand(&self, _: &str) -> Vec<String> {
+        vec![match &self.run {
+            Some(run) => format!("runbook show {run}"),
+            None => format!("runbook history {}", self.runbook.as_deref().unwrap_or_default()),
+        }]
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let which = match (&self.run, &self.runbook) {
+            (Some(run), _) if !run.is_empty() => WhichRun::Run(run.clone()),
+            (_, runbook) => {
+                let cluster = context.cluster()?.identify().await?.cluster_uid;
+                WhichRun::Newest { runbook: runbook.clone().unwrap_or_default(), cluster, namespace: context.namespace.clone() }
+            }
+        };
+        let found = context.records.find(&which).map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
+        let summary = found.as_ref().map_or("none", |found| found["run"].as_str().unwrap_or_default()).to_owned();
+        Ok(Output::new(found.unwrap_or(Value::Null), summary))
+    }
+}

@@ -1,0 +1,57 @@
+//! `undo`: takes back one change of an earlier run.
+
+use super::change::{Intent, reverse};
+use super::{Access, Context, Failure, FailureKind, Verb, WhichRun};
+use crate::cluster::Write;
+use crate::event::{Effect, PlannedChange};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Takes back a change that an earlier run recorded: what was changed gets its former value, what was made is deleted, what was
+/// deleted is made again. Stops where someone else has changed the object since. `runbook undo RUN` makes such steps.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// Id of the run.
+    pub run: String,
+    /// Path of the step that made the change.
+    pub step: String,
+    /// Place of the change in the step, from 0.
+    pub change: u64,
+    /// What it changed: `namespace/kind/name`, for the lock.
+    pub object: Option<String>,
+}
+
+impl Verb for Undo {
+    fn effect(&self) -> Effect {
+        Effect::Write
+    }
+
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn by_hand(&self, _: &str) -> Vec<String> {
+        vec![format!("runbook undo {}", self.run)]
+    }
+
+    fn targets(&self, _: &str) -> Vec<String> {
+        self.object.iter().cloned().collect()
+    }
+
+    async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
+        let failed = |reason: String| Failure::new(FailureKind::Failed, reason);
+        let earlier = context.records.find(&WhichRun::Run(self.run.clone())).map_err(failed)?;
+        let earlier = earlier.ok_or_else(|| failed(format!("there is no run {}", self.run)))?;
+        let entry = earlier["changes"].as_array().into_iter().flatten().find(|entry| entry["step"] == self.step.as_str() && entry["index"] == self.change);
+        let entry = entry.ok_or_else(|| failed(format!("run {} has no change {} in step {}", self.run, self.change, self.step)))?;
+        let unreadable = |error: serde_json::Error| failed(format!("the record of run {} cannot be read: {error}", self.run));
+        let write: Write = serde_json::from_value(entry["request"].clone()).map_err(unreadable)?;
+        let planned: PlannedChange = serde_json::from_value(entry.clone()).map_err(unreadable)?;
+        let current = context.cluster()?.get_optional(&write.resource, &write.namespace, &write.name).await?;
+        let after: &Value = &entry["after"];
+        let change = reverse(&planned, after, current.as_ref(), &write.resource, &context.masker).map_err(failed)?;
+        Ok(Some(Intent::of(change, Vec::new())))
+    }
+}

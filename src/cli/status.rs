@@ -1,0 +1,90 @@
+//! `runbook status RUN`
+
+use super::exit::{CommandError, Exit};
+use super::session::state_dir;
+use super::{Format, Global, output};
+use crate::event::{Outcome, Verdict};
+use crate::journal;
+use crate::state::{RunState, StepState};
+use clap::Args;
+use serde_json::json;
+use std::fmt::Write;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Id of the run, or the end of it
+    run: String,
+    /// How the result is written
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exit, CommandError> {
+    let folder = state_dir(global)?;
+    let run = journal::find(&folder, &arguments.run)?;
+    let reading = journal::read(&folder, &run)?;
+    let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
+    let doubt: Vec<&str> = state.in_doubt();
+    let paths = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<&str> {
+        state.steps().filter(|(path, step)| !doubt.contains(path) && step.action() != "group" && wanted(step)).map(|(path, _)| path).collect()
+    };
+    let done = paths(&|step| step.outcome().is_some_and(Outcome::is_good));
+    let not_passed = paths(&|step| step.outcome().is_some_and(|outcome| !outcome.is_good() && outcome != Outcome::Skipped));
+    let open = paths(&|step| step.outcome().is_none());
+    let left = state.not_begun();
+    let changes: Vec<_> = state.changes();
+    let verdict = state.end_of_run().map(|end| end.verdict);
+    let resumable = !verdict.is_some_and(|verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown));
+    let mut next = Vec::new();
+    let id = journal::short_id(&run);
+    if resumable {
+        next.push(format!("runbook resume {id}"));
+    }
+    if !changes.is_empty() && doubt.is_empty() {
+        next.push(format!("runbook undo {id}"));
+    }
+    if arguments.output != Format::Text {
+        let document = json!({
+            "schema": "runbook.status/v1", "run": run, "runbook": state.header().map(|header| &header.runbook), "verdict": verdict,
+            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open, "left": left, "changes": changes, "next": next,
+        });
+        output::write(&format!("{document:#}\n"))?;
+        return Ok(Exit::Passed);
+    }
+    let mut text = String::new();
+    let name = state.header().map(|header| header.runbook.clone()).unwrap_or_default();
+    let how = match verdict {
+        Some(verdict) => serde_json::to_value(verdict).ok().and_then(|value| value.as_str().map(|word| word.replace('_', " "))).unwrap_or_default(),
+        None => "not ended: it runs, or its process died".to_owned(),
+    };
+    // writing to a String cannot fail
+    let _ = writeln!(text, "{name}  run {id}  {how}");
+    for (label, paths) in [("Done", &done), ("Did not pass", &not_passed), ("In doubt", &doubt), ("Waits", &open), ("Left", &left)] {
+        if !paths.is_empty() {
+            let _ = writeln!(text, "  {label:<13} {}", paths.join(", "));
+        }
+    }
+    for path in &doubt {
+        for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
+            let _ = writeln!(text, "\n  {path}: {} of {} was sent, and no answer was recorded", change.planned.summary, change.planned.object);
+        }
+        let _ = writeln!(text, "    looks for itself:  runbook resume {id}");
+        let _ = writeln!(text, "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\"");
+        let _ = writeln!(text, "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\"");
+    }
+    if !changes.is_empty() {
+        text.push_str("\nChanges\n");
+        for change in &changes {
+            let field = |key: &str| change[key].as_str().unwrap_or_default();
+            let _ = writeln!(text, "  {}  {}: {}", field("step"), field("object"), field("summary"));
+        }
+    }
+    if !next.is_empty() {
+        text.push_str("\nNext\n");
+        for command in &next {
+            let _ = writeln!(text, "  {command}");
+        }
+    }
+    output::write(&text)?;
+    Ok(Exit::Passed)
+}
