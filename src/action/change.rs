@@ -266,7 +266,7 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
     for difference in differences(&then, &was) {
         set(&mut wanted, &difference.pointer, difference.after);
     }
-    Ok(Change::between(resource, current, &wanted, format!("back to before: {}", planned.summary)))
+    Ok(Change::between(resource, current, &wanted, "back as before"))
 }
 
 /// Sets, or with none removes, the value at a pointer whose parent exists.

@@ -225,14 +225,7 @@ mod tests {
         let after = json!({"metadata": {"labels": {"a/b": "2", "c~d": "3"}}, "list": [1, 2]});
         let found = differences(&before, &after);
         let places: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.path.as_str())).collect();
-        assert_eq!(
-            places,
-            [
-                ("/metadata/labels/a~1b", "metadata.labels[\"a/b\"]"),
-                ("/metadata/labels/c~0d", "metadata.labels[\"c~d\"]"),
-                ("/list", "list")
-            ]
-        );
+        assert_eq!(places, [("/metadata/labels/a~1b", "metadata.labels[\"a/b\"]"), ("/metadata/labels/c~0d", "metadata.labels[\"c~d\"]"), ("/list", "list")]);
         assert_eq!(lines(Some(&before), Some(&after)).last().map(String::as_str), Some("+ - 2"));
     }
 

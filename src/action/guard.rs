@@ -117,7 +117,8 @@ pub(super) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard> {
 }
 
 /// Words that stand for a value that was to be filled in.
-const PLACEHOLDERS: &[&str] = &["changeme", "change_me", "change-me", "replace_me", "replace-me", "replaceme", "your-", "your_", "<your", "todo:", "xxxx", "placeholder"];
+const PLACEHOLDERS: &[&str] =
+    &["changeme", "change_me", "change-me", "replace_me", "replace-me", "replaceme", "your-", "your_", "<your", "todo:", "xxxx", "placeholder"];
 
 /// What a manifest to be applied must not have: placeholders, and secret values in plain text.
 pub(super) fn manifest(object: &Value) -> Vec<Guard> {
@@ -134,7 +135,10 @@ pub(super) fn manifest(object: &Value) -> Vec<Guard> {
     if let Some(path) = found.first() {
         guards.push(Guard {
             id: "placeholder",
-            reason: format!("{name} still has a placeholder at {path}{}", if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() }),
+            reason: format!(
+                "{name} still has a placeholder at {path}{}",
+                if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() }
+            ),
             way: "fill it in".to_owned(),
         });
     }
@@ -161,7 +165,8 @@ pub(super) fn overwritten(before: &Value, manifest: &Value) -> Option<Guard> {
     };
     let data = manifest["data"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key, decoded(value)?)));
     let plain = manifest["stringData"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key, value.as_str()?.as_bytes().to_vec())));
-    let changed: Vec<&str> = data.chain(plain).filter(|(key, value)| decoded(&before["data"][key.as_str()]).as_ref() != Some(value)).map(|(key, _)| key.as_str()).collect();
+    let changed: Vec<&str> =
+        data.chain(plain).filter(|(key, value)| decoded(&before["data"][key.as_str()]).as_ref() != Some(value)).map(|(key, _)| key.as_str()).collect();
     if changed.is_empty() {
         return None;
     }
@@ -192,7 +197,9 @@ fn credentials(value: &Value, found: &mut Vec<String>) {
                 let upper = name.to_ascii_uppercase();
                 let speaks = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| upper.contains(word));
                 // a URI with a password in it
-                let uri = text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|place| place.split_once('@').is_some_and(|(user, _)| user.contains(':'))));
+                let uri = text
+                    .split_once("://")
+                    .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|place| place.split_once('@').is_some_and(|(user, _)| user.contains(':'))));
                 if !text.is_empty() && (speaks || uri) {
                     found.push(name.to_owned());
                 }
@@ -231,12 +238,14 @@ mod tests {
     #[test]
     fn an_autoscaler_that_would_not_touch_the_number_is_no_obstacle() {
         let workload = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}});
-        let hpa = |min: u64, max: u64, kind: &str| {
-            json!({"metadata": {"name": "h"}, "spec": {"minReplicas": min, "maxReplicas": max, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": "d"}}})
-        };
-        for (autoscaler, replicas, stops) in
-            [(hpa(2, 10, "Deployment"), 1, true), (hpa(2, 10, "Deployment"), 5, true), (hpa(2, 10, "Deployment"), 0, false), (hpa(1, 1, "Deployment"), 1, false), (hpa(2, 10, "StatefulSet"), 1, false)]
-        {
+        let hpa = |min: u64, max: u64, kind: &str| json!({"metadata": {"name": "h"}, "spec": {"minReplicas": min, "maxReplicas": max, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": "d"}}});
+        for (autoscaler, replicas, stops) in [
+            (hpa(2, 10, "Deployment"), 1, true),
+            (hpa(2, 10, "Deployment"), 5, true),
+            (hpa(2, 10, "Deployment"), 0, false),
+            (hpa(1, 1, "Deployment"), 1, false),
+            (hpa(2, 10, "StatefulSet"), 1, false),
+        ] {
             assert_eq!(autoscaled(std::slice::from_ref(&autoscaler), &workload, replicas).is_some(), stops, "{autoscaler} {replicas}");
         }
         let mut keda = hpa(0, 10, "Deployment");
@@ -248,9 +257,18 @@ mod tests {
     fn manifests_with_placeholders_or_passwords_are_stopped() {
         for (object, ids) in [
             (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"host": "<your-host>"}}), vec!["placeholder"]),
-            (json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}}), vec!["plaintext-secret"]),
-            (json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB", "value": "mysql://u:p@host/db"}]}}), vec!["plaintext-secret"]),
-            (json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}}), vec![]),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}}),
+                vec!["plaintext-secret"],
+            ),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB", "value": "mysql://u:p@host/db"}]}}),
+                vec!["plaintext-secret"],
+            ),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}}),
+                vec![],
+            ),
             (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"url": "http://a/b"}}), vec![]),
         ] {
             assert_eq!(manifest(&object).iter().map(|guard| guard.id).collect::<Vec<_>>(), ids, "{object}");

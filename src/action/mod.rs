@@ -56,6 +56,11 @@ pub trait Verb {
         Vec::new()
     }
 
+    /// How long it may take, if its arguments say; a step's own `timeout` is stronger.
+    fn timeout(&self) -> Option<std::time::Duration> {
+        None
+    }
+
     /// What it would change, from what is there now; nothing is sent. None for a verb that changes nothing that can be previewed.
     ///
     /// # Errors
@@ -121,6 +126,11 @@ macro_rules! verbs {
             /// The objects that it changes, as far as its arguments say.
             pub fn targets(&self, namespace: &str) -> Vec<String> {
                 match self { $(Self::$type(action) => action.targets(namespace),)* }
+            }
+
+            /// How long it may take, if its arguments say.
+            pub fn timeout(&self) -> Option<std::time::Duration> {
+                match self { $(Self::$type(action) => action.timeout(),)* }
             }
 
             /// What it would change, from what is there now.

@@ -14,6 +14,19 @@ impl Prompt for Nobody {
     fn ask(&self, _: &str, _: Option<&str>) -> Option<bool> {
         None
     }
+
+    fn approve(&self, _: &super::Approval) -> Option<bool> {
+        None
+    }
+}
+
+/// No earlier runs.
+struct NoRuns;
+
+impl super::Records for NoRuns {
+    fn find(&self, _: &super::WhichRun) -> Result<Option<Value>, String> {
+        Ok(None)
+    }
 }
 
 /// A context with nobody to ask and a minute of time.
@@ -27,6 +40,10 @@ pub(super) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
         now: jiff::Timestamp::now(),
         progress: Arc::new(|_| {}),
         prompt: Arc::new(Nobody),
+        run: Arc::from("01RUN"),
+        path: "step".to_owned(),
+        made: Arc::default(),
+        records: Arc::new(NoRuns),
     }
 }
 

@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 pub struct Rollout {
     /// The workload: `deployment/NAME`.
     pub target: Target,
-    /// How long to wait; that of the step if absent.
+    /// How long to wait, if the step does not say.
     pub timeout: Option<super::Duration>,
     /// Only list the revisions, newest first.
     #[serde(default)]
@@ -29,6 +29,10 @@ pub struct Rollout {
 impl Verb for Rollout {
     fn check(&self) -> Result<(), String> {
         workload::check_target("rollout", &self.target, workload::ROLLED)
+    }
+
+    fn timeout(&self) -> Option<std::time::Duration> {
+        self.timeout.map(|timeout| timeout.0)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -58,7 +62,7 @@ impl Verb for Rollout {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.target.kind).await?;
         let namespace = self.target.namespace(&context.namespace);
-        let deadline = self.timeout.map_or(context.deadline, |timeout| context.deadline.min(tokio::time::Instant::now() + timeout.0));
+        let deadline = context.deadline;
         let mut first_uid: Option<Value> = None;
         let waited = cluster
             .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {

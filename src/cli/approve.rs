@@ -43,7 +43,10 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         Some(StepState::Finished(_)) => return usage(format!("step {path} of run {run} is over")),
         None => {
             let waiting: Vec<_> = state.running();
-            return usage(format!("step {path} of run {run} waits for nothing; waiting: {}", if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }));
+            return usage(format!(
+                "step {path} of run {run} waits for nothing; waiting: {}",
+                if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }
+            ));
         }
     }
     let changes: Vec<_> = state.changes_of(path).iter().map(|change| change.planned.clone()).collect();
@@ -69,7 +72,14 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
     let plan = header.digest.clone();
     let by = operator();
-    recorder.record(Event::StepApproved(StepApproved { path: path.to_owned(), by: by.clone(), how: "runbook approve".to_owned(), plan, changes: digest, expires }))?;
+    recorder.record(Event::StepApproved(StepApproved {
+        path: path.to_owned(),
+        by: by.clone(),
+        how: "runbook approve".to_owned(),
+        plan,
+        changes: digest,
+        expires,
+    }))?;
     let until = expires.map(|time| format!(" until {time:.0}")).unwrap_or_default();
     output::write(&format!("approved by {by}{until}\n"))?;
     output::hint(&format!("Go on with: runbook resume {}", journal::short_id(&run)));

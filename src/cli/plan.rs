@@ -5,7 +5,7 @@ use super::target::{ParamArguments, plan as make};
 use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
-use crate::plan::{PlannedAction, actions};
+use crate::plan::{PlannedAction, actions, role};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -17,6 +17,9 @@ pub(super) struct PlanArguments {
     name: String,
     #[command(flatten)]
     params: ParamArguments,
+    /// Print only the Role and RoleBinding that the run needs, ready to be applied
+    #[arg(long)]
+    rbac: bool,
     /// Namespace, instead of that of the runbook
     #[arg(short, long)]
     namespace: Option<String>,
@@ -29,6 +32,11 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let plan = make(global, &arguments.name, &arguments.params, arguments.namespace.as_deref())?;
     let steps = actions(&plan, "default");
     let permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.permissions.iter().cloned()).collect();
+    if arguments.rbac {
+        let permissions: Vec<Access> = permissions.into_iter().collect();
+        output::write(&role(&plan.runbook.name, &permissions, None))?;
+        return Ok(Exit::Passed);
+    }
     if arguments.output != Format::Text {
         let document = json!({
             "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title, "digest": plan.digest,

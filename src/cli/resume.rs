@@ -5,8 +5,8 @@ use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::session::{Expected, Session, clock, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
-use super::{Format, Global, output};
 use super::undo::procedure;
+use super::{Format, Global, output};
 use crate::engine::{EngineError, Recorder, kept};
 use crate::event::{Event, Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
@@ -77,6 +77,7 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     let undone = header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run);
     let (name, loaded) = match undone {
         Some(earlier) => {
+            let earlier = &journal::find(&folder, earlier)?;
             let reading = journal::read(&folder, earlier)?;
             let earlier_state = RunState::replay(&reading.records).map_err(EngineError::from)?;
             procedure(&catalogue, earlier, &earlier_state)?

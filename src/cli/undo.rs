@@ -72,7 +72,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
 
 /// The name of the procedure that takes the changes of a run back.
 pub(super) fn name_of(run: &str) -> String {
-    format!("undo/{run}")
+    format!("undo/{}", journal::short_id(run))
 }
 
 /// The changes of a run as a runbook that takes them back, newest first.
@@ -89,7 +89,7 @@ pub(super) fn procedure(catalogue: &Catalogue, run: &str, state: &RunState) -> R
     for (path, index, change) in made.iter().rev().filter(|(_, _, change)| change.planned.verb != "run") {
         let id: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let object = &change.planned.object;
-        let title = format!("Take back {}: {}", object.short(), change.planned.summary);
+        let title = format!("Take back {}", change.planned.summary);
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         // writing to a String cannot fail
         let _ = writeln!(

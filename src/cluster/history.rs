@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn the_previous_one_is_the_one_before_the_present_template() {
         let sets = [set("1", "c:1", "u"), set("2", "c:2", "u"), set("3", "c:3", "u")];
-        for (present, wanted, found) in [("c:3", None, Ok(2)), ("c:3", Some(1), Ok(1)), ("c:4", None, Ok(3)), ("c:1", None, Err(())), ("c:3", Some(7), Err(()))] {
+        for (present, wanted, found) in [("c:3", None, Ok(2)), ("c:3", Some(1), Ok(1)), ("c:4", None, Ok(3)), ("c:1", None, Err(())), ("c:3", Some(7), Err(()))]
+        {
             let all = revisions(&deployment(present), &sets);
             assert_eq!(target_of(&all, wanted).map(|revision| revision.number).map_err(|_| ()), found, "{present} {wanted:?}");
         }

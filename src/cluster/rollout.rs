@@ -55,6 +55,9 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
         format!("{updated} of {wanted} replicas are updated")
     } else if all > updated {
         format!("{} old replicas are still there", all - updated)
+    } else if all > wanted {
+        // kubectl does not look at this: after a scaling down it is done at once
+        format!("{} replicas too many are still there", all - wanted)
     } else if available < updated {
         format!("{available} of {updated} updated replicas are available")
     } else {

@@ -274,7 +274,7 @@ impl Lower<'_> {
             for_each: head_node.get("for_each").and_then(|node| self.jq(node)),
             retry: fields.retry,
             poll: polls.then_some(Poll { until, every, hold: fields.hold }),
-            timeout: fields.timeout,
+            timeout: head_node.get("timeout").map(|node| self.deferred(node)),
             on_failure: fields.on_failure,
             severity: fields.severity,
             expect,
@@ -295,7 +295,12 @@ impl Lower<'_> {
         }
         let entry = rest.remove(place);
         if entry.node.as_str() != Some("typed") {
-            self.faults.push(Fault::new("RB0104", entry.node.span.clone(), "beside a change, `confirm` is `typed`", "`typed`: the name of what is changed is typed"));
+            self.faults.push(Fault::new(
+                "RB0104",
+                entry.node.span.clone(),
+                "beside a change, `confirm` is `typed`",
+                "`typed`: the name of what is changed is typed",
+            ));
         }
         true
     }

@@ -75,8 +75,8 @@ pub struct Step {
     pub retry: Option<Retry>,
     /// Repetition until something is so.
     pub poll: Option<Poll>,
-    /// How long the step may take.
-    pub timeout: Option<Duration>,
+    /// How long the step may take: a duration, or a template that yields one.
+    pub timeout: Option<Deferred>,
     /// What happens after it did not pass; that of the runbook if none.
     pub on_failure: Option<OnFailure>,
     /// Whether a failure counts.

@@ -56,7 +56,7 @@ impl Run {
         }
         let ended = match &action {
             _ if action.effect() == Effect::Write => {
-                let context = self.context(scope, step, path, self.deadline(scope, step));
+                let context = self.context(scope, step, path, self.deadline(scope, step, &action));
                 match self.change(scope, step, path, &action, context).await? {
                     Some(ended) => ended,
                     None => return Ok(Outcome::Unknown),
@@ -88,7 +88,7 @@ impl Run {
 
     /// The action, again and again where the step or the kind of failure asks for it.
     pub(super) async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
-        let deadline = self.deadline(scope, step);
+        let deadline = self.deadline(scope, step, action);
         let context = self.context(scope, step, path, deadline);
         let (limit, mut delay, backoff, longest) = match &step.retry {
             Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
@@ -103,7 +103,7 @@ impl Run {
             let result = tokio::select! {
                 result = action.perform(&context) => result,
                 () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(step)))),
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(scope, step, action)))),
             };
             let pause = match result {
                 Ok(output) => {
@@ -131,7 +131,7 @@ impl Run {
                     };
                     if Instant::now() + pause > deadline {
                         let seen = if look.reason.is_empty() { look.summary.clone() } else { look.reason.clone() };
-                        let reason = format!("not so within {}; last seen: {seen}", shown(step));
+                        let reason = format!("not so within {}; last seen: {seen}", shown(scope, step, action));
                         return Ok(Ended { outcome: Outcome::TimedOut, reason, ..look.into_ended(attempts) });
                     }
                     pause
@@ -164,8 +164,8 @@ impl Run {
     }
 
     /// When a step must be over.
-    pub(super) fn deadline(&self, scope: &Scope, step: &Step) -> Instant {
-        let own = Instant::now() + step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
+    pub(super) fn deadline(&self, scope: &Scope, step: &Step, action: &Action) -> Instant {
+        let own = Instant::now() + timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT);
         scope.deadline.map_or(own, |outer| own.min(outer))
     }
 
@@ -289,6 +289,13 @@ pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
     Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }
 }
 
-fn shown(step: &Step) -> String {
-    step.timeout.map_or_else(|| "60s".to_owned(), |timeout| timeout.to_string())
+/// The time that a step says it may take.
+pub(super) fn timeout(scope: &Scope, step: &Step) -> Option<Duration> {
+    let deferred = step.timeout.as_ref()?;
+    let text = deferred.render_text(&scope.context_for(deferred)).ok()?;
+    text.parse::<crate::action::Duration>().ok().map(|timeout| timeout.0)
+}
+
+fn shown(scope: &Scope, step: &Step, action: &Action) -> String {
+    crate::action::Duration(timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT)).to_string()
 }

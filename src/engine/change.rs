@@ -205,7 +205,13 @@ impl Run {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
         }
         let planned: Vec<PlannedChange> = previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
-        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), digest: digest(&planned), typed: word(step, &planned), changes: planned.clone(), overridden }))?;
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
+            path: path.to_owned(),
+            digest: digest(&planned),
+            typed: word(step, &planned),
+            changes: planned.clone(),
+            overridden,
+        }))?;
         let first = self.recorder.state(|state| state.changes_of(path).len()) - planned.len();
         let changes = planned.into_iter().zip(previewed).enumerate().map(|(index, (planned, (_, write)))| (first + index, planned, write)).collect();
         Ok(Ok(Prepared { changes, output }))
@@ -330,7 +336,15 @@ impl Run {
     }
 
     /// Looks at the object of a request whose answer was lost and records what is seen. Asks a person where that does not tell.
-    async fn look(&self, path: &str, index: usize, planned: &PlannedChange, write: Option<&Write>, context: &Context, error: &cluster::Error) -> Result<Looked, EngineError> {
+    async fn look(
+        &self,
+        path: &str,
+        index: usize,
+        planned: &PlannedChange,
+        write: Option<&Write>,
+        context: &Context,
+        error: &cluster::Error,
+    ) -> Result<Looked, EngineError> {
         let seen = match (&context.cluster, write) {
             (_, None) => (Seen::CannotTell("what it does cannot be observed".to_owned()), None),
             (Some(cluster), Some(write)) => match cluster.get_optional(&write.resource, &write.namespace, &write.name).await {
@@ -425,7 +439,10 @@ fn refused(change: &Change, error: &cluster::Error) -> Failure {
 fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure {
     if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) {
         let object = planned.object.short();
-        return Failure::new(FailureKind::Failed, format!("{object} was not changed: it is no longer as it was when this was planned ({error}); look at it and run again"));
+        return Failure::new(
+            FailureKind::Failed,
+            format!("{object} was not changed: it is no longer as it was when this was planned ({error}); look at it and run again"),
+        );
     }
     Failure::from(error.clone())
 }

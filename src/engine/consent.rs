@@ -138,7 +138,13 @@ pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
                 // what cannot be previewed is shown as what a person would type
                 ("run", ..) => vec![change.summary.clone()],
                 // what goes away as a whole is named, not printed
-                ("delete" | "evict", ..) => if several { Vec::new() } else { vec![format!("- {}", change.object)] },
+                ("delete" | "evict", ..) => {
+                    if several {
+                        Vec::new()
+                    } else {
+                        vec![format!("- {}", change.object)]
+                    }
+                }
                 (_, before, after) => crate::action::compare::lines(before.as_ref(), after.as_ref()),
             };
             head.into_iter().chain(lines)
@@ -154,10 +160,7 @@ mod tests {
 
     fn approval(plan: &str, changes: &str, expires: Option<&str>) -> (Timestamp, StepApproved) {
         let expires = expires.map(|text| text.parse().unwrap());
-        (
-            Timestamp::UNIX_EPOCH,
-            StepApproved { path: "a".into(), by: "b".into(), how: "prompt".into(), plan: plan.into(), changes: changes.into(), expires },
-        )
+        (Timestamp::UNIX_EPOCH, StepApproved { path: "a".into(), by: "b".into(), how: "prompt".into(), plan: plan.into(), changes: changes.into(), expires })
     }
 
     #[test]

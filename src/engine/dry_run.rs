@@ -1,8 +1,8 @@
 //! What a dry run does instead of acting, and what it does not know because of that.
 
+use super::Run;
 use super::scope::Scope;
 use super::step::Ended;
-use super::Run;
 use crate::action::Action;
 use crate::document::Step;
 use crate::event::{Effect, Outcome};
@@ -13,7 +13,7 @@ impl Run {
     pub(super) async fn dry(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Option<Ended> {
         match action.effect() {
             Effect::Write => {
-                let context = self.context(scope, step, path, self.deadline(scope, step));
+                let context = self.context(scope, step, path, self.deadline(scope, step, action));
                 Some(self.preview(path, action, &context).await)
             }
             Effect::Opaque => {

@@ -14,8 +14,8 @@ impl Run {
     pub(super) async fn group(&self, scope: &Scope, step: &Step, group: &Group, path: &str) -> Result<Outcome, EngineError> {
         let begun = self.begin(scope, step, path)?;
         let mut inner = scope.inside(path, step.severity);
-        if let Some(timeout) = step.timeout {
-            let own = Instant::now() + timeout.0;
+        if let Some(timeout) = super::attempt::timeout(scope, step) {
+            let own = Instant::now() + timeout;
             inner.deadline = Some(inner.deadline.map_or(own, |outer| own.min(outer)));
         }
         let good = if group.parallel > 1 { self.side_by_side(&inner, group).await? } else { self.sequence(&inner, &group.steps).await? };

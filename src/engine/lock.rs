@@ -189,7 +189,9 @@ impl Work {
     }
 
     fn body(&self, namespace: &str, name: &str, now: Timestamp) -> Value {
-        let step = self.recorder.state(|state| state.running().into_iter().find(|path| state.step(path).is_some_and(|step| step.action() != "group")).map(str::to_owned));
+        let step = self
+            .recorder
+            .state(|state| state.running().into_iter().find(|path| state.step(path).is_some_and(|step| step.action() != "group")).map(str::to_owned));
         let time = micro(now);
         json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",

@@ -246,7 +246,8 @@ impl Run {
     async fn preflight(&self, planned: &[PlannedAction], namespace: &str, locking: Locking, host: &str) -> Result<bool, EngineError> {
         let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else { return Ok(true) };
         let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
-        let mut targets: BTreeSet<(String, String)> = planned.iter().flat_map(|action| &action.targets).map(|target| lock::lease_of(target, namespace)).collect();
+        let mut targets: BTreeSet<(String, String)> =
+            planned.iter().flat_map(|action| &action.targets).map(|target| lock::lease_of(target, namespace)).collect();
         if targets.is_empty() {
             targets.insert(lock::lease_of(&format!("{namespace}/{runbook}"), namespace));
         }
@@ -353,7 +354,8 @@ impl Run {
         } else if self.paused.load(Ordering::SeqCst) {
             (verdict, exit_code) = (Verdict::Paused, 4);
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let approvals: Vec<String> = waiting.values().filter_map(|reason| reason.split_once("waits for approval: ").map(|(_, command)| command.to_owned())).collect();
+            let approvals: Vec<String> =
+                waiting.values().filter_map(|reason| reason.split_once("waits for approval: ").map(|(_, command)| command.to_owned())).collect();
             next.splice(0..0, approvals.into_iter().chain([resume]));
         }
         let changed = self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 impl Run {
     /// An opaque step. None: it has no outcome yet.
     pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
-        let context = self.context(scope, step, path, self.deadline(scope, step));
+        let context = self.context(scope, step, path, self.deadline(scope, step, action));
         if !self.settle_doubt(path, &context).await? {
             return Ok(None);
         }
@@ -46,7 +46,13 @@ impl Run {
         };
         let changes = vec![planned];
         let digest = digest(&changes);
-        self.recorder.record(Event::ChangesPlanned(ChangesPlanned { path: path.to_owned(), changes: changes.clone(), overridden: Vec::new(), digest: digest.clone(), typed: word(step, &changes) }))?;
+        self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
+            path: path.to_owned(),
+            changes: changes.clone(),
+            overridden: Vec::new(),
+            digest: digest.clone(),
+            typed: word(step, &changes),
+        }))?;
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),

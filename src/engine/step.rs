@@ -3,7 +3,7 @@
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
-use crate::event::{Effect, Event, Outcome, StepFinished, StepMark, StepStarted};
+use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
 use crate::expression::{Budget, Jq, Judgement};
 use crate::plan::step_digest;
 use futures::FutureExt;
@@ -45,7 +45,9 @@ impl Run {
                 return Ok(false);
             }
             let outcome = self.step(scope, step).await?;
-            if outcome.is_good() || outcome == Outcome::Skipped {
+            // a dry run goes on behind what it did not do: the next change may be previewed all the same
+            let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
+            if outcome.is_good() || outcome == Outcome::Skipped || only_left_out {
                 continue;
             }
             good = false;
@@ -106,7 +108,7 @@ impl Run {
         let inner = scope.inside(path, step.severity);
         self.sequence(&inner, &step.then).await?;
         let verdict = worst(step.then.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
-        if verdict.is_good() {
+        if verdict.is_good() || (self.mode == Mode::DryRun && verdict == Outcome::Unknown) {
             return Ok(outcome);
         }
         if let Some(result) = scope.result(&step.id) {

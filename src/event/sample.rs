@@ -1,8 +1,8 @@
 //! Records for tests: a run told step by step.
 
 use crate::event::{
-    Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, Outcome, PlannedStep, Record, RunFinished, RunResumed, RunStarted, Severity,
-    StepFinished, StepStarted, Target, Verdict,
+    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, ObjectReference, Outcome,
+    PlannedChange, PlannedStep, Record, RunFinished, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::expression::{JudgedItem, Judgement, Truth};
 use jiff::{Timestamp, ToSpan};
@@ -52,6 +52,30 @@ impl Story {
 
     pub(crate) fn begin(&mut self, path: &str, title: &str) -> &mut Self {
         self.push(Event::StepStarted(started(path, title, "get")))
+    }
+
+    /// A write step begins, plans one change and sends it; no answer yet.
+    pub(crate) fn sends(&mut self, path: &str, title: &str) -> &mut Self {
+        self.push(Event::StepStarted(StepStarted { effect: Effect::Write, ..started(path, title, "patch") }));
+        let change = PlannedChange {
+            object: ObjectReference { api_version: "apps/v1".into(), kind: "Deployment".into(), namespace: "ns".into(), name: "x".into() },
+            verb: "patch".into(),
+            summary: "3 → 1 replicas".into(),
+            before: json!({"spec": {"replicas": 3}}),
+            after: json!({"spec": {"replicas": 1}}),
+            request: Value::Null,
+            masked: false,
+        };
+        let (path, changes) = (path.to_owned(), vec![change]);
+        self.push(Event::ChangesPlanned(ChangesPlanned { path: path.clone(), changes, overridden: Vec::new(), digest: "sha256:02".into(), typed: None }));
+        self.push(Event::ChangeStarted(ChangeStarted { path, index: 0 }))
+    }
+
+    /// The answer to what was sent.
+    pub(crate) fn made(&mut self, path: &str) -> &mut Self {
+        let finished =
+            ChangeFinished { path: path.into(), index: 0, result: ChangeResult::Made, after: json!({"spec": {"replicas": 1}}), reason: String::new() };
+        self.push(Event::ChangeFinished(finished))
     }
 
     pub(crate) fn begin_group(&mut self, path: &str, title: &str) -> &mut Self {

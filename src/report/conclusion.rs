@@ -1,11 +1,13 @@
 //! The end of the text: verdict, cause, next command, and what stayed open. Pure.
 
-use super::look::{BAD, DIM, Detail, Line, Look, Mark, STRONG, WARN};
+use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use super::text::{duration, one_line, wrap};
 use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
 use crate::journal::short_id;
 use crate::state::{RunState, StepState};
 
+/// The most lines of a difference.
+const PREVIEW: usize = 40;
 /// The most names in a list.
 const NAMES: usize = 12;
 
@@ -122,15 +124,37 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     };
     say("Done", done.map(|step| step.path.as_str()).collect());
     say("Stopped", cancelled(true).collect());
-    say("Waits for an answer", begun(|effect| matches!(effect, Effect::Operator | Effect::Write | Effect::Opaque)));
-    say("Looked at again on resume", begun(|effect| effect == Effect::Read));
+    say("Waits for an answer", begun(|effect| effect == Effect::Operator));
+    let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
+    let (waiting, again): (Vec<&str>, Vec<&str>) =
+        begun(|effect| effect != Effect::Operator).into_iter().partition(|path| paused && !state.changes_of(path).is_empty());
+    say("Waits for approval", waiting.clone());
+    say("Looked at again on resume", again);
     say("Not begun", not_begun);
     let mut lines = wrapped("", &texts.join(" "), look);
+    for path in waiting {
+        let changes: Vec<_> = state.changes_of(path).iter().filter(|change| !change.is_made()).map(|change| change.planned.clone()).collect();
+        lines.push(Line::empty());
+        lines.extend(changes.iter().flat_map(|change| wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)));
+        let diff = crate::engine::difference(&changes);
+        lines.extend(diff.iter().take(PREVIEW).map(|line| Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))));
+        if diff.len() > PREVIEW {
+            lines.push(Line::new(4).push(DIM, format!("{} and {} more lines", look.ellipsis(), diff.len() - PREVIEW)));
+        }
+    }
     if !doubt.is_empty() {
         let text = format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
         lines.extend(wrapped("", &text, look).into_iter().map(|line| Line::empty().push(WARN, line.render(false))));
     }
     lines
+}
+
+fn change_style(line: &str) -> anstyle::Style {
+    match line.as_bytes().first() {
+        Some(b'+') => GOOD,
+        Some(b'-') => REMOVED,
+        _ => PLAIN,
+    }
 }
 
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {

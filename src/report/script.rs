@@ -9,6 +9,7 @@ use super::text::{duration, one_line, width, wrap};
 use crate::event::{Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
 use crate::journal::short_id;
 use crate::state::RunState;
+use std::collections::BTreeSet;
 
 /// What has been said so far, as far as it matters for what is said next.
 pub(super) struct Script {
@@ -17,6 +18,8 @@ pub(super) struct Script {
     columns: Option<Columns>,
     /// The group that the last line belongs to: a line of another one needs its heading.
     group: String,
+    /// Steps that have their line: what verifies a change needs no other heading.
+    said: BTreeSet<String>,
     headed: bool,
     last_is_blank: bool,
     /// Steps in the order of beginning whose lines are not written yet: those of steps that run side by side come in the order in
@@ -26,7 +29,16 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(look: Look) -> Self {
-        Self { look, names: Names::default(), columns: None, group: String::new(), headed: false, last_is_blank: true, waiting: Vec::new() }
+        Self {
+            look,
+            names: Names::default(),
+            columns: None,
+            group: String::new(),
+            said: BTreeSet::new(),
+            headed: false,
+            last_is_blank: true,
+            waiting: Vec::new(),
+        }
     }
 
     /// The lines that a record adds.
@@ -197,7 +209,7 @@ impl Script {
         let group = lines::parent(&step.path);
         let mut lines = Vec::new();
         if group != self.group {
-            if !group.is_empty() {
+            if !group.is_empty() && !self.said.contains(group) {
                 // A round of a loop without a record of its own is called as the loop is.
                 let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
                 let title = state.step(group).or_else(|| state.step(around)).map_or("", |group| group.title());
@@ -205,6 +217,7 @@ impl Script {
             }
             self.group = group.to_owned();
         }
+        self.said.insert(step.path.clone());
         lines.extend(lines::step(step, mode, &columns, &self.look));
         lines.extend(Details::of(step, mode, &self.names, &columns, &self.look));
         lines

@@ -149,11 +149,7 @@ fn wrong() -> Story {
 
 fn crashed() -> Story {
     let mut story = rollback(Mode::Run);
-    let begun = Event::StepStarted(crate::event::StepStarted {
-        effect: Effect::Write,
-        ..crate::event::sample::started("rollback", "Go back to the earlier revision", "rollback")
-    });
-    story.push(begun);
+    story.sends("rollback", "Go back to the earlier revision");
     story
 }
 

@@ -1,6 +1,8 @@
 use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
-use crate::event::{Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
+use crate::event::{
+    Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -114,6 +116,9 @@ fn groups_stand_for_their_steps() {
 fn a_crashed_run_is_in_doubt_and_can_be_resumed() {
     let mut story = Story::new(Mode::Run, &[("a", ""), ("b", ""), ("c", "")]);
     story.done(passed("a")).begin("b", "");
+    assert_eq!(RunState::replay(&story.records).unwrap().in_doubt(), Vec::<&str>::new(), "what only looks is never in doubt");
+    let mut story = Story::new(Mode::Run, &[("a", ""), ("b", ""), ("c", "")]);
+    story.done(passed("a")).sends("b", "");
     let state = RunState::replay(&story.records).unwrap();
     assert_eq!(state.in_doubt(), ["b"]);
     assert_eq!(state.not_begun(), ["c"]);
@@ -142,16 +147,34 @@ fn a_finding_is_concluded_or_open_never_both() {
 }
 
 #[test]
-fn changes_come_from_outputs_of_writes_and_never_from_a_dry_run() {
-    let write = StepFinished { effect: Effect::Write, output: json!({"changes": [{"verb": "patch", "object": "deployment/x"}]}), ..passed("restart") };
-    for (mode, expected) in [(Mode::Run, 1), (Mode::DryRun, 0)] {
-        let mut story = Story::new(mode, &[]);
-        story.done(write.clone()).done(StepFinished { effect: Effect::Read, ..StepFinished { path: "b".into(), ..write.clone() } });
-        let summary = RunState::replay(&story.records).unwrap().summary();
-        assert_eq!(summary.changes.len(), expected);
-        if let Some(change) = summary.changes.first() {
-            assert_eq!(change, &json!({"step": "restart", "verb": "patch", "object": "deployment/x"}));
-        }
+fn changes_are_those_that_were_made() {
+    let mut story = Story::new(Mode::Run, &[("scale", "")]);
+    story.sends("scale", "");
+    assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, Vec::<serde_json::Value>::new());
+    story.made("scale");
+    let state = RunState::replay(&story.records).unwrap();
+    assert_eq!(state.summary().changes, [json!({"step": "scale", "verb": "patch", "object": "apps/v1 Deployment ns/x", "summary": "3 → 1 replicas"})]);
+    assert!(state.in_doubt().is_empty());
+}
+
+#[test]
+fn a_change_is_sent_once_planned_and_ends_once_sent() {
+    let mut story = Story::new(Mode::Run, &[]);
+    story.sends("scale", "").made("scale").made("scale");
+    assert!(RunState::replay(&story.records).unwrap_err().text.contains("without having begun"));
+    let mut story = Story::new(Mode::Run, &[]);
+    story.begin("scale", "").made("scale");
+    assert!(RunState::replay(&story.records).unwrap_err().text.contains("has no change 0"));
+}
+
+#[test]
+fn what_a_person_says_settles_a_doubt() {
+    for (mark, made) in [(StepMark::Done, 1), (StepMark::NotDone, 0)] {
+        let mut story = Story::new(Mode::Run, &[]);
+        story.sends("scale", "").resume();
+        story.push(Event::StepMarked(StepMarked { path: "scale".into(), mark, by: "ada@host".into(), reason: "looked".into() }));
+        let state = RunState::replay(&story.records).unwrap();
+        assert_eq!((state.in_doubt().len(), state.summary().changes.len()), (0, made), "{mark:?}");
     }
 }
 
