@@ -21,6 +21,6 @@ use sha2::{Digest, Sha256};
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// Letters as in generated names, the same for the same text in every run.
-fn letters(text: &str, count: usize) -> String {
+pub(crate) fn letters(text: &str, count: usize) -> String {
     Sha256::digest(text).iter().take(count).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }
