@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::set::{Fields, field, item};
+use super::set::{self, Fields, field};
 use crate::sandbox::server::schema::{self, List};
 
 /// Parts that every object of a kind has, if only empty: nobody makes them by setting something within.
@@ -21,15 +21,15 @@ pub(crate) struct Difference {
 
 pub(crate) fn compare(kind: &str, before: &Value, after: &Value) -> Difference {
     let mut difference = Difference::default();
-    walk(kind, &mut Vec::new(), Some(before), Some(after), &mut difference.changed, &mut difference.removed);
+    walk(kind, &mut Vec::new(), false, Some(before), Some(after), &mut difference.changed, &mut difference.removed);
     difference.changed.without_system();
     difference.removed.without_system();
     difference
 }
 
-fn walk<'a>(kind: &str, path: &mut Vec<&'a str>, before: Option<&'a Value>, after: Option<&'a Value>, changed: &mut Fields, removed: &mut Fields) {
+fn walk<'a>(kind: &str, path: &mut Vec<&'a str>, item: bool, before: Option<&'a Value>, after: Option<&'a Value>, changed: &mut Fields, removed: &mut Fields) {
     let (before, after) = (before.filter(|value| !value.is_null()), after.filter(|value| !value.is_null()));
-    let always = path.last().is_some_and(|last| ALWAYS.contains(last));
+    let always = !item && path.last().is_some_and(|last| ALWAYS.contains(last));
     match (before, after) {
         (None, None) => return,
         (None, Some(value)) => changed.owned |= !(always && deep(kind, path, value)),
@@ -53,7 +53,7 @@ fn walk<'a>(kind: &str, path: &mut Vec<&'a str>, before: Option<&'a Value>, afte
     let lists = (before.and_then(Value::as_array), after.and_then(Value::as_array));
     let list = schema::list(kind, path);
     let named = |items: Option<&'a Vec<Value>>| -> Vec<(String, &'a Value)> {
-        items.into_iter().flatten().filter_map(|one| Some((item(list, one)?, one))).collect()
+        items.into_iter().flatten().filter_map(|one| Some((set::item(list, one)?, one))).collect()
     };
     let (before, after) = (named(lists.0), named(lists.1));
     let elements: BTreeSet<&String> = before.iter().chain(&after).map(|(element, _)| element).collect();
@@ -65,7 +65,7 @@ fn walk<'a>(kind: &str, path: &mut Vec<&'a str>, before: Option<&'a Value>, afte
 
 fn step<'a>(kind: &str, path: &mut Vec<&'a str>, element: String, before: Option<&'a Value>, after: Option<&'a Value>, changed: &mut Fields, removed: &mut Fields) {
     let (mut inner_changed, mut inner_removed) = (Fields::default(), Fields::default());
-    walk(kind, path, before, after, &mut inner_changed, &mut inner_removed);
+    walk(kind, path, !element.starts_with("f:"), before, after, &mut inner_changed, &mut inner_removed);
     for (fields, inner) in [(changed, inner_changed), (removed, inner_removed)] {
         if !inner.is_empty() {
             fields.children.insert(element.clone(), inner);
