@@ -37,8 +37,8 @@ use super::world::World;
 pub(crate) const USER: &str = "sandbox-operator";
 /// Its bearer token.
 pub(crate) const TOKEN: &str = "sandbox-operator-token";
-/// How often leases are renewed.
-const TICK: Duration = Duration::from_secs(2);
+/// How often the controllers look whether there is something to do.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What all requests share.
 #[derive(Clone)]

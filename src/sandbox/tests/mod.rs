@@ -1,6 +1,7 @@
 //! The sandbox as its clients see it: over HTTP, with the real client.
 
 mod api;
+mod controllers;
 mod scenarios;
 mod writes;
 
