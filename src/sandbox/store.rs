@@ -80,11 +80,6 @@ impl Store {
             .map(|(_, object)| object)
     }
 
-    /// Every object, ordered by kind, namespace and name.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
-        self.objects.iter()
-    }
-
     /// Creates or replaces an object for the world itself: who owns its fields stays as it was. Says whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
@@ -147,9 +142,12 @@ impl Store {
         } else if let Value::Object(fields) = &mut object["metadata"] {
             fields.shift_remove("generation");
         }
-        // asking for a field that is not there has left a null
+        // what is empty is not written
         if let Value::Object(fields) = &mut object["metadata"] {
-            fields.retain(|_, value| !value.is_null());
+            let empty = |value: &Value| {
+                value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
+            };
+            fields.retain(|_, value| !empty(value));
         }
         object
     }

@@ -26,6 +26,17 @@ impl Cluster {
         send(&self.client, method, path, "application/json", &body).await
     }
 
+    /// Waits until an object is gone.
+    async fn gone(&self, path: &str) {
+        for _ in 0..100 {
+            match self.get(path).await {
+                Err((404, _)) => return,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("{path} is still there");
+    }
+
     async fn patch(&self, path: &str, content_type: &str, body: Value) -> (u16, Value) {
         send(&self.client, "PATCH", path, content_type, &body).await
     }
@@ -212,29 +223,32 @@ async fn finalizers_and_owners_decide_what_is_deleted() {
     let cluster = cluster("healthy").await;
     let mut kept = map("kept", json!({}));
     kept["metadata"]["finalizers"] = json!(["example.com/wait"]);
-    let (_, kept) = cluster.send("POST", MAPS, kept).await;
+    cluster.send("POST", MAPS, kept).await;
     let (code, waiting) = cluster.send("DELETE", &format!("{MAPS}/kept"), Value::Null).await;
     assert!(code == 200 && waiting["metadata"]["deletionTimestamp"].is_string(), "{waiting}");
     assert_eq!(cluster.patch(&format!("{MAPS}/kept"), MERGE, json!({"metadata": {"finalizers": ["more", "example.com/wait"]}})).await.0, 422);
     assert_eq!(cluster.patch(&format!("{MAPS}/kept"), MERGE, json!({"metadata": {"finalizers": null}})).await.0, 200);
-    assert_eq!(cluster.get(&format!("{MAPS}/kept")).await.unwrap_err().0, 404);
-    for (policy, left) in [("Background", 404), ("Foreground", 404), ("Orphan", 200)] {
+    cluster.gone(&format!("{MAPS}/kept")).await;
+    for (policy, left) in [("Background", false), ("Foreground", false), ("Orphan", true)] {
         let name = format!("owner-{}", policy.to_lowercase());
         let (_, owner) = cluster.send("POST", MAPS, map(&name, json!({}))).await;
         let mut owned = map(&format!("{name}-1"), json!({}));
         owned["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": owner["metadata"]["uid"]}]);
         cluster.send("POST", MAPS, owned).await;
         assert_eq!(cluster.send("DELETE", &format!("{MAPS}/{name}?propagationPolicy={policy}"), Value::Null).await.0, 200);
-        let code = |answer: Result<Value, (u16, String)>| answer.map_or_else(|error| error.0, |_| 200);
-        assert_eq!((code(cluster.get(&format!("{MAPS}/{name}")).await), code(cluster.get(&format!("{MAPS}/{name}-1")).await)), (404, left), "{policy}");
+        cluster.gone(&format!("{MAPS}/{name}")).await;
+        if left {
+            assert!(cluster.get(&format!("{MAPS}/{name}-1")).await.unwrap()["metadata"]["ownerReferences"].is_null(), "{policy}");
+        } else {
+            cluster.gone(&format!("{MAPS}/{name}-1")).await;
+        }
     }
-    let _ = kept;
     let (_, list) = cluster.send("DELETE", &format!("{MAPS}?fieldSelector=metadata.name%3Downer-orphan-1"), Value::Null).await;
     assert_eq!((list["kind"].as_str(), list["items"].as_array().unwrap().len()), (Some("ConfigMapList"), 1));
     cluster.send("POST", "/api/v1/namespaces", json!({"metadata": {"name": "brief"}})).await;
     cluster.send("POST", "/api/v1/namespaces/brief/configmaps", map("x", json!({}))).await;
     assert_eq!(cluster.send("DELETE", "/api/v1/namespaces/brief", Value::Null).await.1["status"]["phase"], "Terminating");
-    assert_eq!(cluster.get("/api/v1/namespaces/brief").await.unwrap_err().0, 404);
+    cluster.gone("/api/v1/namespaces/brief").await;
     assert_eq!(cluster.get("/api/v1/namespaces/brief/configmaps").await.unwrap()["items"], json!([]));
 }
 
@@ -279,7 +293,12 @@ async fn evictions_respect_budgets() {
     assert_eq!(cluster.send("POST", &format!("{path}?dryRun=All"), eviction.clone()).await.0, 201);
     let uid = cluster.pods().get(&bots[0]).await.unwrap().metadata.uid;
     assert_eq!(cluster.send("POST", &path, eviction).await.0, 201);
-    assert!(cluster.pods().get_opt(&bots[0]).await.unwrap().and_then(|pod| pod.metadata.uid) != uid);
+    let left = cluster.pods().get_opt(&bots[0]).await.unwrap();
+    assert!(left.is_none_or(|pod| pod.metadata.uid != uid || pod.metadata.deletion_timestamp.is_some()));
+    for (path, code) in [(&path, 404), (&format!("{budgets}/bots/eviction"), 404)] {
+        let path = path.replace(&bots[0], "nosuch");
+        assert_eq!(cluster.send("POST", &path, json!({})).await.0, code, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::asked::Asked;
-use super::{create, delete, eviction, garbage, patch, scale, update};
+use super::{create, delete, eviction, patch, scale, update};
 use crate::sandbox::object;
 use crate::sandbox::server::listing::Shape;
 use crate::sandbox::server::request::{Query, ResourceRequest};
@@ -77,7 +77,7 @@ fn attempt(server: &Server, asked: &Asked<'_>, headers: &http::HeaderMap) -> Res
     let mut world = server.world();
     let done = perform(&mut world, asked)?;
     if !asked.dry_run {
-        garbage::collect(&mut world, asked.now);
+        // what follows from it, follows at once as far as it can
         world.tick();
     }
     Ok(done)

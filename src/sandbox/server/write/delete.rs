@@ -13,9 +13,9 @@ use crate::sandbox::server::status::{FieldError, Status};
 use crate::sandbox::world::World;
 
 /// Keeps an object until what it owns is gone.
-pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+const FOREGROUND: &str = "foregroundDeletion";
 /// Keeps an object until what it owns has been let go.
-pub(crate) const ORPHAN: &str = "orphan";
+const ORPHAN: &str = "orphan";
 
 /// How an object is to be deleted.
 #[derive(Debug)]
@@ -101,32 +101,32 @@ fn remove(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, options: &O
         object["metadata"]["finalizers"] = json!(finalizers);
     }
     let grace = match resource.kind {
+        // nothing runs, or nothing runs any more
+        "Pod" if !object["spec"]["nodeName"].is_string() || matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => 0,
         "Pod" => options.grace.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30),
         _ => 0,
     };
-    if object["metadata"]["deletionTimestamp"].is_null() {
+    // a shorter time than before counts, a longer one does not
+    let sooner = object["metadata"]["deletionGracePeriodSeconds"].as_u64().is_none_or(|before| grace < before);
+    if object["metadata"]["deletionTimestamp"].is_null() || sooner {
         let until = asked.now.saturating_add(jiff::SignedDuration::from_secs(i64::try_from(grace).unwrap_or(0))).unwrap_or(asked.now);
         object["metadata"]["deletionTimestamp"] = json!(object::time(until));
         object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
     }
-    let namespace_ends = resource.kind == "Namespace";
-    if namespace_ends {
+    if resource.kind == "Namespace" {
         object["status"]["phase"] = json!("Terminating");
     }
-    let answered = waits || namespace_ends || (resource.kind == "Pod" && grace > 0);
-    if asked.dry_run {
-        return Ok(if answered { world.store.prepared(resource, object, asked.now) } else { deleted(resource, before) });
+    // the controllers do the rest: they empty the namespace, end the processes of the pod, do what the finalizers stand for
+    let waits = waits || resource.kind == "Namespace" || (resource.kind == "Pod" && grace > 0);
+    match (waits, asked.dry_run) {
+        (true, true) => Ok(world.store.prepared(resource, object, asked.now)),
+        (true, false) => Ok((*world.store.write(resource, object, asked.now)).clone()),
+        (false, true) => Ok(deleted(resource, before)),
+        (false, false) => {
+            world.store.delete(resource.plural, namespace, name);
+            Ok(deleted(resource, before))
+        }
     }
-    if !answered {
-        world.store.delete(resource.plural, namespace, name);
-        return Ok(deleted(resource, before));
-    }
-    let stored = world.store.write(resource, object, asked.now);
-    if !waits && !namespace_ends {
-        // the processes end at once: nothing in them asks for the time that it was given
-        world.store.delete(resource.plural, namespace, name);
-    }
-    Ok((*stored).clone())
 }
 
 /// What is said about an object that is gone: the object itself, or that it went well.

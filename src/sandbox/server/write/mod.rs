@@ -6,7 +6,6 @@ mod body;
 mod create;
 mod delete;
 mod eviction;
-mod garbage;
 mod names;
 mod patch;
 mod record;

@@ -83,7 +83,7 @@ pub(crate) fn replace(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>,
     body::drop_nulls(&mut object);
     own(before, &mut object);
     let namespace = asked.target.namespace_name();
-    let finished = !object["metadata"]["deletionTimestamp"].is_null() && object::list(&object["metadata"]["finalizers"]).is_empty() && resource.kind != "Namespace";
+    let finished = !object["metadata"]["deletionTimestamp"].is_null() && object::list(&object["metadata"]["finalizers"]).is_empty() && !matches!(resource.kind, "Namespace" | "Pod");
     if asked.dry_run {
         return Ok(world.store.prepared(resource, object, asked.now));
     }
