@@ -19,8 +19,8 @@ pub(crate) struct Resource {
     pub(crate) subresources: &'static [(&'static str, &'static str, &'static [&'static str])],
 }
 
-/// What can be done with stored objects; writing is not simulated.
-pub(crate) const VERBS: &[&str] = &["get", "list", "watch"];
+/// What can be done with stored objects.
+pub(crate) const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 const fn resource(
     group: &'static str,
@@ -33,13 +33,12 @@ const fn resource(
     Resource { group, version, plural, kind, namespaced, short, subresources: &[] }
 }
 
-const POD_SUBRESOURCES: &[(&str, &str, &[&str])] = &[
-    ("exec", "PodExecOptions", &["create", "get"]),
-    ("log", "Pod", &["get"]),
-    ("portforward", "PodPortForwardOptions", &["create", "get"]),
-    ("proxy", "PodProxyOptions", &["create", "delete", "get", "patch", "update"]),
-];
-const SERVICE_SUBRESOURCES: &[(&str, &str, &[&str])] = &[("proxy", "ServiceProxyOptions", &["create", "delete", "get", "patch", "update"])];
+const STORED: &[&str] = &["get", "patch", "update"];
+const PROXIED: &[&str] = &["create", "delete", "get", "patch", "update"];
+
+const fn with(resource: Resource, subresources: &'static [(&'static str, &'static str, &'static [&'static str])]) -> Resource {
+    Resource { subresources, ..resource }
+}
 
 /// Every stored kind, the core first and then by group, as discovery lists them.
 pub(crate) static RESOURCES: &[Resource] = &[
@@ -47,29 +46,39 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("", "v1", "endpoints", "Endpoints", true, &["ep"]),
     resource("", "v1", "events", "Event", true, &["ev"]),
     resource("", "v1", "limitranges", "LimitRange", true, &["limits"]),
-    resource("", "v1", "namespaces", "Namespace", false, &["ns"]),
-    resource("", "v1", "nodes", "Node", false, &["no"]),
-    resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, &["pvc"]),
-    resource("", "v1", "persistentvolumes", "PersistentVolume", false, &["pv"]),
-    Resource { subresources: POD_SUBRESOURCES, ..resource("", "v1", "pods", "Pod", true, &["po"]) },
-    resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]),
-    resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]),
+    with(resource("", "v1", "namespaces", "Namespace", false, &["ns"]), &[("status", "Namespace", STORED)]),
+    with(resource("", "v1", "nodes", "Node", false, &["no"]), &[("status", "Node", STORED)]),
+    with(resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, &["pvc"]), &[("status", "PersistentVolumeClaim", STORED)]),
+    with(resource("", "v1", "persistentvolumes", "PersistentVolume", false, &["pv"]), &[("status", "PersistentVolume", STORED)]),
+    with(
+        resource("", "v1", "pods", "Pod", true, &["po"]),
+        &[
+            ("eviction", "Eviction", &["create"]),
+            ("exec", "PodExecOptions", &["create", "get"]),
+            ("log", "Pod", &["get"]),
+            ("portforward", "PodPortForwardOptions", &["create", "get"]),
+            ("proxy", "PodProxyOptions", PROXIED),
+            ("status", "Pod", STORED),
+        ],
+    ),
+    with(resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]), &[("scale", "Scale", STORED), ("status", "ReplicationController", STORED)]),
+    with(resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]), &[("status", "ResourceQuota", STORED)]),
     resource("", "v1", "secrets", "Secret", true, &[]),
     resource("", "v1", "serviceaccounts", "ServiceAccount", true, &["sa"]),
-    Resource { subresources: SERVICE_SUBRESOURCES, ..resource("", "v1", "services", "Service", true, &["svc"]) },
+    with(resource("", "v1", "services", "Service", true, &["svc"]), &[("proxy", "ServiceProxyOptions", PROXIED), ("status", "Service", STORED)]),
     resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
-    resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]),
-    resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]),
-    resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]),
-    resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]),
-    resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]),
-    resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]),
-    resource("batch", "v1", "jobs", "Job", true, &[]),
+    with(resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]), &[("status", "DaemonSet", STORED)]),
+    with(resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]), &[("scale", "Scale", STORED), ("status", "Deployment", STORED)]),
+    with(resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]), &[("scale", "Scale", STORED), ("status", "ReplicaSet", STORED)]),
+    with(resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]), &[("scale", "Scale", STORED), ("status", "StatefulSet", STORED)]),
+    with(resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]), &[("status", "HorizontalPodAutoscaler", STORED)]),
+    with(resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]), &[("status", "CronJob", STORED)]),
+    with(resource("batch", "v1", "jobs", "Job", true, &[]), &[("status", "Job", STORED)]),
     resource("coordination.k8s.io", "v1", "leases", "Lease", true, &[]),
     resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, &[]),
-    resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]),
+    with(resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]), &[("status", "Ingress", STORED)]),
     resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, &["netpol"]),
-    resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),
+    with(resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]), &[("status", "PodDisruptionBudget", STORED)]),
     resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false, &[]),
     resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false, &[]),
     resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, &[]),
@@ -105,9 +114,23 @@ impl Resource {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
+    /// Has something of this name beneath its objects.
+    pub(crate) fn has(&self, subresource: &str) -> bool {
+        self.subresources.iter().any(|known| known.0 == subresource)
+    }
+
     /// The singular name.
     pub(crate) fn singular(&self) -> String {
         self.kind.to_ascii_lowercase()
+    }
+}
+
+/// The group and the version of what is beneath an object, by its kind; none when they are those of the object or of the core.
+pub(crate) fn beneath(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "Scale" => Some(("autoscaling", "v1")),
+        "Eviction" => Some(("policy", "v1")),
+        _ => None,
     }
 }
 

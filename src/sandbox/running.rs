@@ -20,6 +20,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// When the world's clock begins; the real time when absent. It goes on as real time does.
     pub now: Option<Timestamp>,
+    /// Answers every write that is no dry run with an error. What was tried is listed at `/sandbox/writes`.
+    pub forbid_writes: bool,
 }
 
 /// A running sandbox. Dropping it stops the server and cuts its connections.
@@ -43,7 +45,7 @@ pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
     let stop = CancellationToken::new();
     if scenario.server != Some(ServerState::Down) {
         let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)))?;
-        server::serve(listener, world, stop.clone());
+        server::serve(listener, world, options.forbid_writes, stop.clone());
     }
     Ok(Sandbox { address, scenario: options.scenario, _stop: stop.drop_guard() })
 }

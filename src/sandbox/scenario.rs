@@ -12,6 +12,13 @@
 //! - apply: {apiVersion: v1, kind: ConfigMap, metadata: {name: more, namespace: petrosa-apps}}
 //! - pod: {of: petrosa-ta-bot, namespace: petrosa-apps, index: 2}   # a pod of this Deployment, by its place in the list
 //!   with: {metadata: {labels: {mysql-client: null}}}
+//! later:                                        # changes of the same kinds, made ten minutes ago on the world that runs
+//! - patch: {kind: Deployment, namespace: petrosa-apps, name: petrosa-ta-bot}
+//!   with: {spec: {replicas: 1}}
+//! requests:                                     # what pods were asked a minute ago
+//! - {pod: {of: petrosa-ta-bot, namespace: petrosa-apps, index: 2}, port: 8080, request: PUT /config, json: {a: 1}}
+//! unpullable: ["example/web:1.1"]               # images that exist and cannot be pulled
+//! renewed: [{kind: Lease, namespace: petrosa-apps, name: job}]   # Leases that their holder, outside, keeps renewing
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [petrosa-apps]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
@@ -47,6 +54,14 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) changes: Vec<Change>,
     #[serde(default)]
+    pub(crate) later: Vec<Change>,
+    #[serde(default)]
+    pub(crate) requests: Vec<Asked>,
+    #[serde(default)]
+    pub(crate) unpullable: Vec<String>,
+    #[serde(default)]
+    pub(crate) renewed: Vec<Reference>,
+    #[serde(default)]
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
 }
@@ -55,11 +70,47 @@ pub(crate) struct Scenario {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Change {
-    pub(crate) patch: Option<Reference>,
-    pub(crate) pod: Option<PodReference>,
-    pub(crate) with: Option<Value>,
-    pub(crate) delete: Option<Reference>,
-    pub(crate) apply: Option<Value>,
+    patch: Option<Reference>,
+    pod: Option<PodReference>,
+    with: Option<Value>,
+    delete: Option<Reference>,
+    apply: Option<Value>,
+}
+
+/// What a change is.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Patch(Reference, Value),
+    Pod(PodReference, Value),
+    Delete(Reference),
+    Apply(Value),
+}
+
+impl Change {
+    pub(crate) fn kind(self) -> Result<Kind, SandboxError> {
+        match self {
+            Self { patch: Some(reference), with: Some(patch), pod: None, delete: None, apply: None } => Ok(Kind::Patch(reference, patch)),
+            Self { pod: Some(reference), with: Some(patch), patch: None, delete: None, apply: None } => Ok(Kind::Pod(reference, patch)),
+            Self { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => Ok(Kind::Delete(reference)),
+            Self { apply: Some(manifest), patch: None, pod: None, with: None, delete: None } => Ok(Kind::Apply(manifest)),
+            other => Err(SandboxError::World {
+                file: "scenario".to_owned(),
+                reason: format!("a change must be one of patch+with, pod+with, delete, apply: {other:?}"),
+            }),
+        }
+    }
+}
+
+/// A request that was sent to a pod.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    pub(crate) pod: PodReference,
+    pub(crate) port: u16,
+    /// `METHOD /path`.
+    pub(crate) request: String,
+    #[serde(default)]
+    pub(crate) json: Value,
 }
 
 #[derive(Debug, Clone, Deserialize)]

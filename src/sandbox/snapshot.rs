@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::app::{Apps, Asked};
-use super::controllers::Process;
+use super::app::{Apps, Memory};
+use super::controllers::{Ended, Process};
 use super::object;
 use super::store::Store;
 use crate::network::{Cluster, Connection, Endpoint, Labels, NamedPort, NetworkPolicy, Pod, PortName, Protocol, evaluate};
@@ -29,8 +29,8 @@ pub(crate) struct Snapshot {
     /// The data of each ConfigMap, by namespace and name.
     pub(crate) config: BTreeMap<(String, String), Labels>,
     pub(crate) apps: Arc<Apps>,
-    /// What the processes were asked; lives longer than the snapshot.
-    pub(crate) asked: Arc<Asked>,
+    /// What the processes remember; lives longer than the snapshot.
+    pub(crate) memory: Arc<Memory>,
 }
 
 /// A pod with a running process.
@@ -38,6 +38,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct PodState {
     pub(crate) network: Pod,
     pub(crate) started: Timestamp,
+    /// How its processes ended, if they have.
+    pub(crate) ended: Option<Arc<Ended>>,
     pub(crate) containers: Vec<ContainerState>,
     /// The ConfigMaps that it mounts.
     pub(crate) mounts: Vec<String>,
@@ -50,6 +52,10 @@ pub(crate) struct ContainerState {
     pub(crate) env: Labels,
     /// The place of its program in the list of apps; none when nothing is known of it.
     pub(crate) app: Option<usize>,
+    /// The arguments of its program.
+    pub(crate) args: Vec<String>,
+    /// What it may use of the node.
+    pub(crate) limits: Labels,
 }
 
 #[derive(Debug)]
@@ -95,7 +101,7 @@ pub(crate) enum Reach {
 }
 
 impl Snapshot {
-    pub(crate) fn of(store: &Store, processes: &BTreeMap<String, Process>, apps: &Arc<Apps>, asked: &Arc<Asked>) -> Self {
+    pub(crate) fn of(store: &Store, processes: &BTreeMap<String, Process>, apps: &Arc<Apps>, memory: &Arc<Memory>) -> Self {
         let named = |object: &Arc<Value>| (object::namespace(object).to_owned(), object::name(object).to_owned());
         Self {
             pods: store.list("pods", None).filter_map(|pod| pod_state(pod, processes, apps)).collect(),
@@ -106,7 +112,7 @@ impl Snapshot {
             holders: store.list("leases", None).map(|lease| (named(lease), lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned())).collect(),
             config: store.list("configmaps", None).map(|map| (named(map), object::strings(&map["data"]))).collect(),
             apps: Arc::clone(apps),
-            asked: Arc::clone(asked),
+            memory: Arc::clone(memory),
         }
     }
 
@@ -211,6 +217,9 @@ impl Snapshot {
 
     /// The container whose process listens on a port, by its place in the pod.
     pub(crate) fn listener(&self, pod: usize, port: u16, protocol: Protocol) -> Option<usize> {
+        if self.pods[pod].ended.is_some() {
+            return None;
+        }
         let containers = self.pods[pod].containers.iter();
         containers.enumerate().position(|(_, container)| container.app.is_some_and(|app| self.apps.listens(app, &container.env, port, protocol)))
     }
@@ -234,6 +243,7 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
             named_ports: named_ports.collect(),
         },
         started: process.started,
+        ended: process.ended.clone(),
         containers: containers
             .iter()
             .map(|container| {
@@ -242,6 +252,8 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
                     name: container["name"].as_str().unwrap_or_default().to_owned(),
                     env: process.environments.get(container["name"].as_str().unwrap_or_default()).cloned().unwrap_or_default(),
                     app: apps.program(&image, container),
+                    args: object::list(&container["args"]).iter().filter_map(|argument| argument.as_str().map(str::to_owned)).collect(),
+                    limits: object::strings(&container["resources"]["limits"]),
                     image,
                 }
             })

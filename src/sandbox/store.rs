@@ -45,6 +45,8 @@ pub(crate) enum Unknown {
 #[derive(Debug)]
 pub(crate) struct Store {
     objects: BTreeMap<Key, Arc<Value>>,
+    /// How often an object of this place was removed: what is created there again is another object.
+    removed: BTreeMap<Key, u64>,
     changes: VecDeque<Change>,
     forgotten: u64,
     revision: watch::Sender<u64>,
@@ -52,7 +54,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, revision: watch::Sender::new(1000) }
+        Self { objects: BTreeMap::new(), removed: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, revision: watch::Sender::new(1000) }
     }
 
     /// The version of the whole store.
@@ -78,36 +80,76 @@ impl Store {
             .map(|(_, object)| object)
     }
 
-    /// Creates or replaces an object: uid, creation time, generation and version are the store's. Says whether it changed.
+    /// Creates or replaces an object for the world itself: who owns its fields stays as it was. Says whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
             return false;
         };
-        let key = key_of(resource, &object);
-        let before = self.objects.get(&key).cloned();
-        let (uid, created, generation) = match &before {
-            Some(before) => (before["metadata"]["uid"].clone(), before["metadata"]["creationTimestamp"].clone(), before["metadata"]["generation"].as_u64()),
-            None => (json!(uid(&key)), json!(object::time(now)), None),
-        };
-        let metadata = &mut object["metadata"];
-        metadata["uid"] = uid;
-        metadata["creationTimestamp"] = created;
-        metadata["resourceVersion"] = before.as_ref().map_or(Value::Null, |before| before["metadata"]["resourceVersion"].clone());
-        // other kinds have no generation, even if they have a spec
-        let counted = matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy");
-        if counted || resource.plural == "pods" {
-            let changed = before.as_ref().is_none_or(|before| before["spec"] != object["spec"]);
-            object["metadata"]["generation"] = json!(generation.unwrap_or(0) + u64::from(changed));
+        if object["metadata"]["managedFields"].is_null()
+            && let Some(before) = self.objects.get(&key_of(resource, &object))
+            && !before["metadata"]["managedFields"].is_null()
+        {
+            object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
         }
-        if before.as_deref() == Some(&object) {
-            return false;
+        let before = self.revision();
+        self.write(resource, object, now);
+        self.revision() != before
+    }
+
+    /// Creates or replaces an object and answers it as it is then.
+    pub(crate) fn write(&mut self, resource: &'static Resource, object: Value, now: Timestamp) -> Arc<Value> {
+        let key = key_of(resource, &object);
+        let mut object = self.prepared(resource, object, now);
+        let before = self.objects.get(&key).cloned();
+        if let Some(before) = &before
+            && **before == object
+        {
+            return Arc::clone(before);
         }
         let revision = self.revision() + 1;
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
         let object = Arc::new(object);
         self.objects.insert(key, Arc::clone(&object));
-        self.remember(Change { revision, plural: resource.plural, before, object, deleted: false });
-        true
+        self.remember(Change { revision, plural: resource.plural, before, object: Arc::clone(&object), deleted: false });
+        object
+    }
+
+    /// An object as it would be stored, apart from its version: uid, creation time and generation are the store's.
+    pub(crate) fn prepared(&self, resource: &'static Resource, mut object: Value, now: Timestamp) -> Value {
+        let key = key_of(resource, &object);
+        let before = self.objects.get(&key);
+        let metadata = &mut object["metadata"];
+        match before {
+            Some(before) => {
+                for field in ["uid", "creationTimestamp", "resourceVersion"] {
+                    metadata[field] = before["metadata"][field].clone();
+                }
+            }
+            None => {
+                metadata["uid"] = json!(uid(&key, self.removed.get(&key).copied().unwrap_or(0)));
+                metadata["creationTimestamp"] = json!(object::time(now));
+                if let Value::Object(fields) = metadata {
+                    fields.shift_remove("resourceVersion");
+                }
+            }
+        }
+        // other kinds have no generation, even if they have a spec
+        if matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy") || resource.plural == "pods" {
+            let generation = before.and_then(|before| before["metadata"]["generation"].as_u64()).unwrap_or(0);
+            let changed = before
+                .is_none_or(|before| before["spec"] != object["spec"] || before["metadata"]["deletionTimestamp"] != object["metadata"]["deletionTimestamp"]);
+            object["metadata"]["generation"] = json!(generation + u64::from(changed));
+        } else if let Value::Object(fields) = &mut object["metadata"] {
+            fields.shift_remove("generation");
+        }
+        // what is empty is not written
+        if let Value::Object(fields) = &mut object["metadata"] {
+            let empty = |value: &Value| {
+                value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
+            };
+            fields.retain(|_, value| !empty(value));
+        }
+        object
     }
 
     /// Removes an object.
@@ -116,6 +158,7 @@ impl Store {
         let Some(before) = self.objects.remove(&key) else {
             return false;
         };
+        *self.removed.entry(key).or_default() += 1;
         let revision = self.revision() + 1;
         let mut object = (*before).clone();
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
@@ -161,9 +204,10 @@ fn key_of(resource: &'static Resource, object: &Value) -> Key {
     Key { plural: resource.plural, namespace, name: object::name(object).to_owned() }
 }
 
-/// A uid that is the same in every run.
-fn uid(key: &Key) -> String {
-    let digest = Sha256::digest(format!("{}/{}/{}", key.plural, key.namespace, key.name));
+/// A uid that is the same in every run, and another one for each object that has been at this place.
+fn uid(key: &Key, removed: u64) -> String {
+    let place = format!("{}/{}/{}", key.plural, key.namespace, key.name);
+    let digest = Sha256::digest(if removed == 0 { place } else { format!("{place}#{removed}") });
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
@@ -188,6 +232,8 @@ mod tests {
         assert_eq!(first["metadata"]["uid"], second["metadata"]["uid"]);
         assert_ne!(first["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"]);
         assert!(store.delete("configmaps", "a", "x") && !store.delete("configmaps", "a", "x"));
+        store.put(config("x", "2"), now);
+        assert_ne!(first["metadata"]["uid"], store.get("configmaps", "a", "x").unwrap()["metadata"]["uid"], "what comes after a deletion is another object");
     }
 
     #[test]

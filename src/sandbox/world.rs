@@ -1,6 +1,5 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::SandboxError;
-use super::app::{Apps, Asked};
-use super::controllers::{self, History, Process};
+use super::app::{Apps, Memory, Request, respond};
+use super::controllers::{self, History, Kubelet, Names};
 use super::kinds;
 use super::object;
-use super::scenario::{Change, Denial, PodReference, Reference, Scenario};
+use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
 
@@ -21,6 +20,16 @@ static MANIFESTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/sandbox/world/
 const APPS: &str = include_str!("world/apps.yaml");
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
+/// How many seconds ago the later changes of a scenario were made.
+const LATER: i64 = 600;
+/// How many seconds ago the requests of a scenario were made.
+const ASKED: i64 = 60;
+/// How long a world in which nothing is left to do is left alone, unless it is changed.
+const REST: SignedDuration = SignedDuration::from_millis(500);
+/// How far the steps are apart in which a world is built.
+const STEP: SignedDuration = SignedDuration::from_millis(100);
+/// How many steps a world may take until nothing is left to do.
+const MOST_STEPS: usize = 200;
 
 /// The time in the sandbox: it begins where it is told and then goes on as time does.
 #[derive(Debug, Clone, Copy)]
@@ -46,94 +55,151 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) denials: Vec<Denial>,
     pub(crate) apps: Arc<Apps>,
-    asked: Arc<Asked>,
-    processes: BTreeMap<String, Process>,
+    memory: Arc<Memory>,
+    kubelet: Kubelet,
+    names: Names,
+    /// The Leases that somebody outside of the cluster keeps, and who that is.
+    kept: Vec<(String, String, String)>,
     /// The network at one version of the store.
     seen: Option<(u64, Arc<Snapshot>)>,
+    /// When nothing was left to do, and at which version of the store.
+    settled: Option<(Timestamp, u64)>,
 }
 
 impl World {
     /// Builds the world of a scenario. Everything in it has been running for an hour.
     pub(crate) fn build(scenario: Scenario, clock: Clock) -> Result<Self, SandboxError> {
         let now = clock.now();
-        let begin = now.saturating_add(SignedDuration::from_secs(-AGE)).unwrap_or(now);
+        let ago = |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
+        let begin = ago(AGE);
         let mut manifests = manifests()?;
         let mut history = History::new();
         let mut pod_changes = Vec::new();
         for change in scenario.changes {
-            match change {
-                Change { patch: Some(reference), with: Some(patch), pod: None, delete: None, apply: None } => {
-                    patch_manifest(&mut manifests, &mut history, &reference, &patch)?;
-                }
-                Change { pod: Some(reference), with: Some(patch), patch: None, delete: None, apply: None } => pod_changes.push((reference, patch)),
-                Change { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => {
+            match change.kind()? {
+                Kind::Patch(reference, patch) => patch_manifest(&mut manifests, &mut history, &reference, &patch)?,
+                Kind::Pod(reference, patch) => pod_changes.push((reference, patch)),
+                Kind::Delete(reference) => {
                     let index = find(&manifests, &reference)?;
                     manifests.remove(index);
                 }
-                Change { apply: Some(manifest), patch: None, pod: None, with: None, delete: None } => manifests.push(manifest),
-                other => {
-                    return Err(SandboxError::World {
-                        file: "scenario".to_owned(),
-                        reason: format!("a change must be one of patch+with, pod+with, delete, apply: {other:?}"),
-                    });
-                }
+                Kind::Apply(manifest) => manifests.push(manifest),
             }
         }
-        let apps = Arc::new(Apps::load(APPS)?);
-        let mut world = Self { store: Store::new(), clock, denials: scenario.deny, apps, asked: Arc::default(), processes: BTreeMap::new(), seen: None };
+        let mut world = Self {
+            store: Store::new(),
+            clock,
+            denials: scenario.deny,
+            apps: Arc::new(Apps::load(APPS)?),
+            memory: Arc::default(),
+            kubelet: Kubelet::new(scenario.unpullable),
+            names: Names::default(),
+            kept: Vec::new(),
+            seen: None,
+            settled: None,
+        };
         // addresses that manifests ask for come first, so that chosen ones avoid them
         manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
-        for mut manifest in manifests {
-            controllers::complete(&mut manifest, &world.store);
-            if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
-                manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
-                manifest["spec"]["renewTime"] = json!(object::micro_time(now));
-            }
-            world.store.put(manifest, begin);
+        for manifest in manifests {
+            world.apply(manifest, begin, now);
         }
-        world.namespaces(begin);
-        controllers::deployments(&mut world.store, &history, begin);
-        controllers::replica_sets(&mut world.store, begin);
+        controllers::former_sets(&mut world.store, &history, begin);
+        world.settle(begin);
         for (reference, patch) in pod_changes {
             world.patch_pod(&reference, &patch, begin)?;
         }
-        controllers::run_pods(&mut world.store, &mut world.processes, &Arc::clone(&world.apps), begin);
-        controllers::endpoints(&mut world.store, begin);
-        let snapshot = world.snapshot();
-        controllers::probe(&mut world.store, &snapshot, begin, now);
-        controllers::endpoints(&mut world.store, begin);
-        controllers::deployment_status(&mut world.store, begin);
-        let snapshot = world.snapshot();
-        controllers::elect(&mut world.store, &snapshot, begin);
-        world.tick();
+        if !scenario.later.is_empty() {
+            // what was before has been so until then
+            world.step(ago(LATER));
+            for change in scenario.later {
+                world.change(change, ago(LATER))?;
+            }
+            for seconds in [0, 1, 3, 6, 12, 15, 21, 25, 30, 60, 120, 300] {
+                world.settle(ago(LATER - seconds));
+            }
+        }
+        for asked in &scenario.requests {
+            world.ask(asked, ago(ASKED))?;
+        }
+        for Reference { namespace, name, .. } in &scenario.renewed {
+            let holder = world.store.get("leases", namespace, name).and_then(|lease| lease["spec"]["holderIdentity"].as_str().map(str::to_owned));
+            world.kept.push((namespace.clone(), name.clone(), holder.ok_or_else(|| wrong(format!("there is no Lease {namespace}/{name}")))?));
+        }
+        world.settle(now);
         world.store.compact();
         Ok(world)
     }
 
+    fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        controllers::complete(&mut manifest, &self.store);
+        if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
+            manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
+            manifest["spec"]["renewTime"] = json!(object::micro_time(now));
+        }
+        self.store.put(manifest, at);
+    }
+
+    /// A change as an operator makes it, on a world that runs.
+    fn change(&mut self, change: Change, at: Timestamp) -> Result<(), SandboxError> {
+        let here = |world: &Self, reference: &Reference| {
+            let resource = kinds::by_kind(&reference.kind);
+            let found = resource.and_then(|resource| Some((resource, world.store.get(resource.plural, &reference.namespace, &reference.name)?.clone())));
+            found.ok_or_else(|| wrong(format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)))
+        };
+        match change.kind()? {
+            Kind::Patch(reference, patch) => {
+                let mut changed = (*here(self, &reference)?.1).clone();
+                object::merge(&mut changed, &patch);
+                self.store.put(changed, at);
+            }
+            Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
+            Kind::Delete(reference) => {
+                let plural = here(self, &reference)?.0.plural;
+                self.store.delete(plural, &reference.namespace, &reference.name);
+            }
+            Kind::Apply(manifest) => self.apply(manifest, at, at),
+        }
+        Ok(())
+    }
+
     /// What is in every namespace by itself.
-    fn namespaces(&mut self, begin: Timestamp) {
+    fn namespaces(&mut self, now: Timestamp) {
         let names: Vec<String> = self.store.list("namespaces", None).map(|namespace| object::name(namespace).to_owned()).collect();
         for namespace in names {
-            self.store.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}), begin);
+            if self.store.get("serviceaccounts", &namespace, "default").is_none() {
+                self.store.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}), now);
+            }
         }
     }
 
-    fn patch_pod(&mut self, reference: &PodReference, patch: &Value, begin: Timestamp) -> Result<(), SandboxError> {
+    fn pod_of(&self, reference: &PodReference) -> Result<Arc<Value>, SandboxError> {
         let prefix = format!("{}-", reference.of);
         let owned = |pod: &&Arc<Value>| {
             let set = object::list(&pod["metadata"]["ownerReferences"]).first().and_then(|owner| owner["name"].as_str()).unwrap_or_default();
             set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
         };
-        let found = self.store.list("pods", Some(&reference.namespace)).filter(owned).nth(reference.index).map(|pod| (**pod).clone());
-        let Some(mut pod) = found else {
-            return Err(SandboxError::World {
-                file: "scenario".to_owned(),
-                reason: format!("there is no pod {} of {}/{}", reference.index, reference.namespace, reference.of),
-            });
-        };
+        let found = self.store.list("pods", Some(&reference.namespace)).filter(owned).nth(reference.index).cloned();
+        found.ok_or_else(|| wrong(format!("there is no pod {} of {}/{}", reference.index, reference.namespace, reference.of)))
+    }
+
+    fn patch_pod(&mut self, reference: &PodReference, patch: &Value, at: Timestamp) -> Result<(), SandboxError> {
+        let mut pod = (*self.pod_of(reference)?).clone();
         object::merge(&mut pod, patch);
-        self.store.put(pod, begin);
+        self.store.put(pod, at);
         Ok(())
+    }
+
+    /// Sends a request to a pod.
+    fn ask(&mut self, asked: &Asked, at: Timestamp) -> Result<(), SandboxError> {
+        let (method, target) = asked.request.split_once(' ').unwrap_or(("GET", &asked.request));
+        let request = Request { method: method.to_owned(), target: target.to_owned(), body: asked.json.to_string().into_bytes() };
+        let pod = self.pod_of(&asked.pod)?;
+        let snapshot = self.snapshot();
+        let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
+        match place.and_then(|place| respond(&snapshot, place, asked.port, &request, at, 0)) {
+            Some(response) if response.status < 400 => Ok(()),
+            other => Err(wrong(format!("{} is answered with {:?}", asked.request, other.map(|response| response.status)))),
+        }
     }
 
     /// The network as it is now.
@@ -142,19 +208,67 @@ impl World {
         match &self.seen {
             Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
             _ => {
-                let snapshot = Arc::new(Snapshot::of(&self.store, &self.processes, &self.apps, &self.asked));
+                let snapshot = Arc::new(Snapshot::of(&self.store, &self.kubelet.processes, &self.apps, &self.memory));
                 self.seen = Some((revision, Arc::clone(&snapshot)));
                 snapshot
             }
         }
     }
 
-    /// What happens from time to time by itself: leases are renewed, old events go.
+    /// What happens from time to time by itself. Where nothing was left to do and nothing has changed since, it is looked at
+    /// less often.
     pub(crate) fn tick(&mut self) {
-        let (snapshot, now) = (self.snapshot(), self.clock.now());
-        controllers::elect(&mut self.store, &snapshot, now);
-        controllers::expire_events(&mut self.store, now);
+        let now = self.clock.now();
+        let rests = |(at, revision): (Timestamp, u64)| revision == self.store.revision() && now.duration_since(at) < REST;
+        if !self.settled.is_some_and(rests) {
+            self.step(now);
+        }
     }
+
+    /// Lets every controller act once. Says whether there is nothing left to do for now.
+    pub(crate) fn step(&mut self, now: Timestamp) -> bool {
+        let before = self.store.revision();
+        self.namespaces(now);
+        let store = &mut self.store;
+        controllers::collect_garbage(store, now);
+        controllers::deployments(store, now);
+        // progress is measured between what was said before the pods are made and what is said after
+        controllers::deployment_status(store, now);
+        controllers::replica_sets(store, &mut self.names, now);
+        controllers::schedule(store, now);
+        let mut busy = controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
+        controllers::endpoints(store, now);
+        let snapshot = self.snapshot();
+        controllers::live(&snapshot, now);
+        busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
+        busy |= controllers::probe(&mut self.store, &snapshot, now);
+        controllers::endpoints(&mut self.store, now);
+        controllers::replica_set_status(&mut self.store, now);
+        controllers::deployment_status(&mut self.store, now);
+        let snapshot = self.snapshot();
+        controllers::elect(&mut self.store, &snapshot, now);
+        controllers::keep_leases(&mut self.store, &self.kept, now);
+        controllers::expire_events(&mut self.store, now);
+        let settled = !busy && self.store.revision() == before;
+        self.settled = settled.then_some((now, before));
+        settled
+    }
+
+    /// Steps on from a time until nothing is left to do. Gives the time that it has become.
+    pub(crate) fn settle(&mut self, from: Timestamp) -> Timestamp {
+        let mut at = from;
+        for _ in 0..MOST_STEPS {
+            if self.step(at) {
+                break;
+            }
+            at = at.saturating_add(STEP).unwrap_or(at);
+        }
+        at
+    }
+}
+
+fn wrong(reason: String) -> SandboxError {
+    SandboxError::World { file: "scenario".to_owned(), reason }
 }
 
 fn manifests() -> Result<Vec<Value>, SandboxError> {
@@ -180,21 +294,21 @@ fn find(manifests: &[Value], reference: &Reference) -> Result<usize, SandboxErro
     let fits = |manifest: &Value| {
         manifest["kind"] == reference.kind.as_str() && object::namespace(manifest) == reference.namespace && object::name(manifest) == reference.name
     };
-    manifests.iter().position(fits).ok_or_else(|| SandboxError::World {
-        file: "scenario".to_owned(),
-        reason: format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name),
-    })
+    manifests.iter().position(fits).ok_or_else(|| wrong(format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)))
 }
 
 fn patch_manifest(manifests: &mut [Value], history: &mut History, reference: &Reference, patch: &Value) -> Result<(), SandboxError> {
     let manifest = &mut manifests[find(manifests, reference)?];
-    let before = manifest["spec"]["template"].clone();
+    let (before, annotations) = (manifest["spec"]["template"].clone(), manifest["metadata"]["annotations"].clone());
     object::merge(manifest, patch);
     // a changed template was rolled out: the ReplicaSet before it is still there
     if reference.kind == "Deployment" && manifest["spec"]["template"] != before {
         let mut former = json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
         controllers::complete(&mut former, &Store::new());
-        history.entry((reference.namespace.clone(), reference.name.clone())).or_default().push(former["spec"]["template"].clone());
+        history
+            .entry((reference.namespace.clone(), reference.name.clone()))
+            .or_default()
+            .push(json!({"template": former["spec"]["template"], "annotations": annotations}));
     }
     Ok(())
 }

@@ -33,11 +33,12 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// With its query: `/data/candles?pair=BTCUSDT`.
     pub(crate) target: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     pub(crate) fn get(target: impl Into<String>) -> Self {
-        Self { method: "GET".to_owned(), target: target.into() }
+        Self { method: "GET".to_owned(), target: target.into(), body: Vec::new() }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -64,6 +65,9 @@ impl AppContext {
         let mut fields = parameters;
         fields.insert("query".to_owned(), Value::Object(query));
         fields.insert("method".to_owned(), json!(request.method));
+        if let Ok(body) = serde_json::from_slice::<Value>(&request.body) {
+            fields.insert("json".to_owned(), body);
+        }
         Self { request: Value::Object(fields), known: Mutex::default(), ..self }
     }
 
@@ -78,6 +82,11 @@ impl AppContext {
     /// Seconds since the process started.
     pub(crate) fn uptime(&self) -> f64 {
         self.at.duration_since(self.state().started).as_secs_f64()
+    }
+
+    /// How many cores it may use; none when it may use all.
+    pub(crate) fn cpu_limit(&self) -> Option<f64> {
+        self.container().limits.get("cpu").and_then(|cpu| cores(cpu))
     }
 
     /// Renders one part of the app.
@@ -113,6 +122,14 @@ impl AppContext {
     }
 }
 
+/// A quantity of CPU in cores.
+fn cores(text: &str) -> Option<f64> {
+    match text.strip_suffix('m') {
+        Some(thousandths) => thousandths.parse::<f64>().ok().map(|thousandths| thousandths / 1000.0),
+        None => text.parse().ok(),
+    }
+}
+
 fn truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -131,6 +148,9 @@ impl Object for AppContext {
         let value = match name {
             "this" => return Some(minijinja::Value::from_dyn_object(Arc::clone(self))),
             "env" => json!(self.container().env),
+            "args" => json!(self.container().args),
+            "image" => json!(self.container().image),
+            "cpu_limit" => json!(self.cpu_limit()),
             "pod" => {
                 json!({"name": state.network.name, "namespace": state.network.namespace, "ip": state.network.ip, "labels": state.network.labels})
             }

@@ -15,8 +15,13 @@
 //!   builtin: prometheus          # answers by code: prometheus, dns
 //!   values:                      # named expressions, evaluated when something asks for them, each time anew
 //!     mysql: mysql_login(env.MYSQL_URI)
+//!   starts: remember('seen', 0)  # what is done once, when the process begins
+//!   happens:                     # by itself, from time to time; counted, see happened
+//!   - {name: round, after: 1.5, every: 5, when: mysql.ok}
+//!   exits: {after: "2", code: 0 if mysql.ok else 1}         # a program that ends: seconds after the start, exit code
 //!   routes:                      # the first whose method and path fit and whose condition holds
 //!   - {port: 8080, route: "GET /items/{item}", when: mysql.ok, status: 200, json: "{'item': request.item}"}
+//!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` comes after the answer
 //!   - {route: GET /metrics, type: text/plain, text: "up {{ uptime }}"}
 //!   logs:
 //!   - {after: 1, text: "listening"}                            # seconds after the start
@@ -25,8 +30,8 @@
 //! ```
 //!
 //! `when`, `json` and the values are minijinja expressions, `text` is a template. They see `env` (of the container), `pod`
-//! (`name`, `namespace`, `ip`, `labels`), `uptime` and `started` (seconds), `request` (path parameters, `query`, `method`)
-//! and the values; and they can ask the network:
+//! (`name`, `namespace`, `ip`, `labels`), `image`, `args`, `cpu_limit` (cores), `uptime` and `started` (seconds), `request`
+//! (path parameters, `query`, `method`, `json`) and the values; and they can ask the network:
 //!
 //! | function | gives |
 //! |---|---|
@@ -34,7 +39,11 @@
 //! | `mysql_login(uri)`, `nats_connect(url)` | the same, of a client of that kind |
 //! | `http_get(url)` | `{ok, error, status, json}` |
 //! | `lease_holder(name)` | who holds the Lease of the pod's namespace, or `''` |
-//! | `asked(route)` | how often this route, which is not a GET, has succeeded in this pod |
+//! | `happened(name)` | how often this has happened in this process by now; `count(name)` counts it once more |
+//! | `recall(name)` | what this process keeps under a name, `remember(name, value)` keeps it |
+//! | `stored(name)` | what the processes of the namespace share under a name, `store(name, value)` changes it |
+//! | `merged(map, other)`, `without(map, key)` | a changed map |
+//! | `containers(value)` | every container that runs: `{namespace, pod, container, cpu_limit, value}` |
 //! | `values_of(app, value)` | this value in every pod that runs the app |
 //! | `candles(query, step, most, stale_minutes)` | what Data Manager answers |
 //! | `time(format)`, `words('a,b')`, `version_at_least(version, least)` | |
@@ -76,6 +85,12 @@ pub(crate) struct App {
     #[serde(default)]
     pub(crate) log_prefix: String,
     pub(crate) builtin: Option<Builtin>,
+    /// What is done once, when the process begins.
+    pub(crate) starts: Option<String>,
+    #[serde(default)]
+    pub(crate) happens: Vec<Happening>,
+    /// How it ends, if it is not a server.
+    pub(crate) exits: Option<Exits>,
     #[serde(default)]
     pub(crate) values: BTreeMap<String, String>,
     #[serde(default)]
@@ -125,6 +140,29 @@ pub(crate) struct Route {
     pub(crate) content_type: Option<String>,
     pub(crate) json: Option<String>,
     pub(crate) text: Option<String>,
+    /// What the request changes, evaluated after the answer.
+    pub(crate) does: Option<String>,
+}
+
+/// What happens in a process by itself, and is counted under a name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Happening {
+    pub(crate) name: String,
+    /// Seconds after the start of the process.
+    pub(crate) after: f64,
+    /// Seconds between repetitions.
+    pub(crate) every: f64,
+    pub(crate) when: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exits {
+    /// Seconds after the start of the process.
+    pub(crate) after: String,
+    /// The exit code.
+    pub(crate) code: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 use serde_json::json;
 
 use super::context::{AppContext, Request};
+use super::memory::Memory;
 use crate::network::Protocol;
 use crate::sandbox::snapshot::{Reach, Resolution};
 
@@ -24,12 +25,7 @@ pub(crate) fn register(environment: &mut Environment<'static>) {
     environment.add_function("lease_holder", |state: &State<'_, '_>, name: String| {
         answer(state, |this| json!(this.snapshot.holders.get(&(this.state().network.namespace.clone(), name)).cloned().unwrap_or_default()))
     });
-    environment.add_function("asked", |state: &State<'_, '_>, route: String| {
-        answer(state, |this| {
-            let pod = &this.state().network;
-            json!(this.snapshot.asked.count(&pod.namespace, &pod.name, &route, this.at))
-        })
-    });
+    remembering(environment);
     environment.add_function("values_of", |state: &State<'_, '_>, app: String, value: String| answer(state, |this| values_of(this, &app, &value)));
     environment.add_function("candles", |state: &State<'_, '_>, query: Value, step: i64, most: i64, stale_minutes: i64| {
         let text = |key: &str| query.get_attr(key).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
@@ -41,6 +37,81 @@ pub(crate) fn register(environment: &mut Environment<'static>) {
     });
     environment
         .add_function("version_at_least", |version: Option<String>, least: String| version_numbers(&version.unwrap_or_default()) >= version_numbers(&least));
+}
+
+/// What processes keep, by themselves and together.
+fn remembering(environment: &mut Environment<'static>) {
+    fn own(this: &Arc<AppContext>) -> (&Memory, &str, &str) {
+        let pod = &this.state().network;
+        (&this.snapshot.memory, &pod.namespace, &pod.name)
+    }
+    environment.add_function("happened", |state: &State<'_, '_>, name: String| {
+        answer(state, |this| {
+            let (memory, namespace, pod) = own(this);
+            json!(memory.happened(namespace, pod, &name, this.at))
+        })
+    });
+    environment.add_function("count", |state: &State<'_, '_>, name: String| {
+        answer(state, |this| {
+            let (memory, namespace, pod) = own(this);
+            memory.count(namespace, pod, &name, this.at);
+            json!(null)
+        })
+    });
+    environment.add_function("recall", |state: &State<'_, '_>, name: String| {
+        answer(state, |this| {
+            let (memory, namespace, pod) = own(this);
+            memory.recall(namespace, pod, &name).unwrap_or_default()
+        })
+    });
+    environment.add_function("remember", |state: &State<'_, '_>, name: String, value: Value| {
+        answer(state, |this| {
+            let (memory, namespace, pod) = own(this);
+            memory.remember(namespace, pod, &name, json!(value));
+            json!(null)
+        })
+    });
+    environment.add_function("stored", |state: &State<'_, '_>, name: String| {
+        answer(state, |this| {
+            let (memory, namespace, _) = own(this);
+            memory.stored(namespace, &name).unwrap_or_else(|| json!({}))
+        })
+    });
+    environment.add_function("store", |state: &State<'_, '_>, name: String, value: Value| {
+        answer(state, |this| {
+            let (memory, namespace, _) = own(this);
+            memory.store(namespace, &name, json!(value));
+            json!(null)
+        })
+    });
+    environment.add_function("merged", |one: Value, other: Value| {
+        let mut map = json!(one).as_object().cloned().unwrap_or_default();
+        map.extend(json!(other).as_object().cloned().unwrap_or_default());
+        Value::from(Serde(map))
+    });
+    environment.add_function("without", |map: Value, key: String| {
+        let mut map = json!(map).as_object().cloned().unwrap_or_default();
+        map.shift_remove(&key);
+        Value::from(Serde(map))
+    });
+    environment.add_function("containers", |state: &State<'_, '_>, value: String| answer(state, |this| containers(this, &value)));
+}
+
+/// Every container that runs, with a value of its app.
+fn containers(this: &AppContext, value: &str) -> serde_json::Value {
+    let mut found = Vec::new();
+    for (pod, state) in this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
+        for place in 0..state.containers.len() {
+            if let Some(context) = AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1).map(Arc::new) {
+                let network = &state.network;
+                found.push(json!({
+                    "namespace": network.namespace, "pod": network.name, "container": state.containers[place].name, "cpu_limit": context.cpu_limit(),
+                    "uptime": context.uptime(), "value": context.value(value),
+                }));
+            }
+        }
+    }
+    json!(found)
 }
 
 fn answer(state: &State<'_, '_>, work: impl FnOnce(&Arc<AppContext>) -> serde_json::Value) -> Result<Value, Error> {
@@ -160,7 +231,7 @@ fn http_get(this: &AppContext, url: &str) -> serde_json::Value {
 
 fn values_of(this: &AppContext, app: &str, value: &str) -> serde_json::Value {
     let mut values = Vec::new();
-    for (pod, state) in this.snapshot.pods.iter().enumerate() {
+    for (pod, state) in this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
         for (place, container) in state.containers.iter().enumerate() {
             if container.app.is_some_and(|index| this.snapshot.apps.app(index).name == app)
                 && let Some(context) = AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1)

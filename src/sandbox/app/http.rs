@@ -78,9 +78,10 @@ pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: 
             continue;
         }
         let response = answer(&context, place, route);
-        if method != "GET" && response.status < 400 {
-            let pod = &context.state().network;
-            snapshot.asked.remember(&pod.namespace, &pod.name, &route.route, at);
+        if route.does.is_some()
+            && let Err(error) = context.evaluate("route-does", place)
+        {
+            return Some(broken(error));
         }
         return Some(response);
     }
@@ -88,7 +89,6 @@ pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: 
 }
 
 fn answer(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
-    let broken = |error: minijinja::Error| Response::text(500, &format!("the sandbox cannot evaluate this route: {error}\n"));
     let status = route.status.unwrap_or(200);
     if route.json.is_some() {
         return match context.evaluate("route", place) {
@@ -106,6 +106,10 @@ fn answer(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
         }
         Err(error) => broken(error),
     }
+}
+
+fn broken(error: minijinja::Error) -> Response {
+    Response::text(500, &format!("the sandbox cannot evaluate this route: {error}\n"))
 }
 
 /// The parameters of a path, if it fits the pattern `/a/{b}`.

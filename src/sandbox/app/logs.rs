@@ -19,6 +19,10 @@ pub(crate) fn lines(snapshot: &Arc<Snapshot>, pod: usize, container: usize, from
     let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
         return Vec::new();
     };
+    if let Some(ended) = &snapshot.pods[pod].ended {
+        let written = ended.lines.get(container).map(Vec::as_slice).unwrap_or_default();
+        return written.iter().filter(|line| from.is_none_or(|from| line.at > from)).cloned().collect();
+    }
     let app = snapshot.apps.app(context.app);
     let started = snapshot.pods[pod].started;
     let mut found = Vec::new();
@@ -49,7 +53,7 @@ pub(crate) fn lines(snapshot: &Arc<Snapshot>, pod: usize, container: usize, from
 }
 
 /// When a rule writes, counted.
-fn moments(started: Timestamp, after: f64, every: Option<f64>, from: Option<Timestamp>, now: Timestamp) -> impl Iterator<Item = (u64, Timestamp)> {
+pub(crate) fn moments(started: Timestamp, after: f64, every: Option<f64>, from: Option<Timestamp>, now: Timestamp) -> impl Iterator<Item = (u64, Timestamp)> {
     let first = started.saturating_add(SignedDuration::from_secs_f64(after)).unwrap_or(started);
     let step = every.map(|every| SignedDuration::from_secs_f64(every.max(0.1)));
     let skipped = match (step, from) {

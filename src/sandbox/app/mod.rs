@@ -1,22 +1,22 @@
 //! The processes in the pods: what they answer, write, and depend on. The data is in `world/apps.yaml`, see [`format`].
 
-mod asked;
 mod context;
 mod format;
 mod functions;
 mod http;
 mod logs;
+mod memory;
 mod prometheus;
 mod promql;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
-pub(crate) use asked::Asked;
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document};
 pub(crate) use http::{Response, respond};
-pub(crate) use logs::{Line, lines};
+pub(crate) use logs::{Line, lines, moments};
+pub(crate) use memory::Memory;
 
 use super::SandboxError;
 use crate::network::{Labels, Protocol};
@@ -59,7 +59,22 @@ impl Apps {
             if let Some(leads) = &app.leads {
                 add(template(index, "leads", 0), expression(&leads.when))?;
             }
+            if let Some(starts) = &app.starts {
+                add(template(index, "starts", 0), expression(starts))?;
+            }
+            if let Some(exits) = &app.exits {
+                add(template(index, "exits-after", 0), expression(&exits.after))?;
+                add(template(index, "exits-code", 0), expression(&exits.code))?;
+            }
+            for (place, rule) in app.happens.iter().enumerate() {
+                if let Some(when) = &rule.when {
+                    add(template(index, "happens-when", place), expression(when))?;
+                }
+            }
             for (place, route) in app.routes.iter().enumerate() {
+                if let Some(does) = &route.does {
+                    add(template(index, "route-does", place), expression(does))?;
+                }
                 if let Some(when) = &route.when {
                     add(template(index, "route-when", place), expression(when))?;
                 }

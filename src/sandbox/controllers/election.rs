@@ -1,4 +1,6 @@
 //! Leader election over Leases, as the processes in the pods do it.
+//!
+//! After `tools/leaderelection/leaderelection.go` of client-go, without the release at the end.
 
 use std::sync::Arc;
 
@@ -10,6 +12,9 @@ use crate::sandbox::object;
 use crate::sandbox::snapshot::Snapshot;
 use crate::sandbox::store::Store;
 
+/// How often the holder renews its lease.
+const RENEWED: SignedDuration = SignedDuration::from_secs(2);
+
 /// One round: the holder renews its lease; one that has expired, or does not exist, is taken by the first that may lead.
 pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) {
     for (app, program) in snapshot.apps.document.apps.iter().enumerate() {
@@ -17,7 +22,7 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
             continue;
         };
         let mut candidates: Vec<(&str, &str)> = Vec::new();
-        for (pod, state) in snapshot.pods.iter().enumerate() {
+        for (pod, state) in snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
             let Some(container) = state.containers.iter().position(|container| container.app == Some(app)) else {
                 continue;
             };
@@ -38,6 +43,20 @@ pub(crate) fn elect(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
     }
 }
 
+/// Renews the Leases that somebody outside keeps, as long as they are theirs.
+pub(crate) fn keep_leases(store: &mut Store, kept: &[(String, String, String)], now: Timestamp) {
+    for (namespace, name, holder) in kept {
+        let Some(lease) = store.get("leases", namespace, name).filter(|lease| lease["spec"]["holderIdentity"] == holder.as_str()) else {
+            continue;
+        };
+        if object::timestamp(&lease["spec"]["renewTime"]).is_none_or(|renewed| now.duration_since(renewed) >= RENEWED) {
+            let mut lease = (**lease).clone();
+            lease["spec"]["renewTime"] = json!(object::micro_time(now));
+            store.put(lease, now);
+        }
+    }
+}
+
 fn contend(before: Option<Value>, namespace: &str, name: &str, candidates: &[&str], seconds: u32, now: Timestamp) -> Option<Value> {
     let Some(mut lease) = before else {
         let spec = json!({"holderIdentity": candidates.first()?, "leaseDurationSeconds": seconds, "acquireTime": object::micro_time(now), "renewTime": object::micro_time(now)});
@@ -46,6 +65,9 @@ fn contend(before: Option<Value>, namespace: &str, name: &str, candidates: &[&st
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
     let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or(0));
     let valid = object::timestamp(&lease["spec"]["renewTime"]).is_some_and(|renewed| now.duration_since(renewed) < lasts);
+    if candidates.contains(&holder.as_str()) && object::timestamp(&lease["spec"]["renewTime"]).is_some_and(|renewed| now.duration_since(renewed) < RENEWED) {
+        return None;
+    }
     let next = if candidates.contains(&holder.as_str()) {
         holder.clone()
     } else if valid && !holder.is_empty() {

@@ -1,9 +1,14 @@
 //! The endpoints of Services, in both forms.
+//!
+//! After `pkg/controller/endpoint/endpoints_controller.go` and `pkg/controller/endpointslice/` of kube-controller-manager.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::letters;
+use super::pods::{deleting, ended, is_ready};
 use crate::network::{LabelSelector, PortName};
 use crate::sandbox::object;
 use crate::sandbox::snapshot::{NODE_ADDRESS, protocol, target_port};
@@ -17,13 +22,16 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
         let selected = object::strings(&service["spec"]["selector"]);
         let mut groups: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
         if selected.is_empty() {
-            if object::name(&service) == "kubernetes" {
-                let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
-                groups.push((vec![json!({"name": "https", "protocol": "TCP", "port": 6443})], vec![endpoint]));
+            // who makes a Service without a selector makes its endpoints
+            if object::name(&service) != "kubernetes" {
+                continue;
             }
+            let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
+            groups.push((vec![json!({"name": "https", "protocol": "TCP", "port": 6443})], vec![endpoint]));
         } else {
             let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
-            let pods = store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string());
+            let pods =
+                store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string() && !ended(pod));
             for pod in pods {
                 // pods that resolve a named port differently are in groups of their own
                 let ports: Vec<Value> = object::list(&service["spec"]["ports"]).iter().filter_map(|port| slice_port(port, &service, pod)).collect();
@@ -36,6 +44,21 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
         }
         publish(store, &service, groups, now);
     }
+    remove_stale(store);
+}
+
+/// Endpoints of Services that are gone; their slices have an owner and go with it.
+fn remove_stale(store: &mut Store) {
+    let managed = |object: &&Arc<Value>| object["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"] == "endpoint-controller";
+    let stale: Vec<(String, String)> = store
+        .list("endpoints", None)
+        .filter(managed)
+        .map(|object| (object::namespace(object).to_owned(), object::name(object).to_owned()))
+        .filter(|(namespace, name)| store.get("services", namespace, name).is_none())
+        .collect();
+    for (namespace, name) in stale {
+        store.delete("endpoints", &namespace, &name);
+    }
 }
 
 fn slice_port(port: &Value, service: &Value, pod: &Value) -> Option<Value> {
@@ -46,9 +69,10 @@ fn slice_port(port: &Value, service: &Value, pod: &Value) -> Option<Value> {
 }
 
 fn endpoint(pod: &Value) -> Value {
-    let ready = object::list(&pod["status"]["conditions"]).iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let (serving, terminating) = (is_ready(pod), deleting(pod));
+    let ready = serving && !terminating;
     json!({
-        "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": ready, "terminating": false}, "nodeName": pod["spec"]["nodeName"],
+        "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": serving, "terminating": terminating}, "nodeName": pod["spec"]["nodeName"],
         "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": pod["metadata"]["uid"]},
     })
 }
@@ -85,6 +109,12 @@ fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Valu
     }
     store.put(object, now);
     let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };
+    for index in groups.len().. {
+        let surplus = format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5));
+        if !store.delete("endpointslices", namespace, &surplus) {
+            break;
+        }
+    }
     for (index, (ports, endpoints)) in groups.into_iter().enumerate() {
         let fixed = name == "kubernetes" && namespace == "default";
         let slice_name = if fixed { name.to_owned() } else { format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5)) };

@@ -32,21 +32,27 @@ pub(crate) fn warn(store: &mut Store, about: &Value, component: &str, reason: &s
 
 fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason: &str, message: &str, now: Timestamp) {
     let suffix: String = Sha256::digest(format!("{reason}/{message}")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let metadata = &about["metadata"];
+    // what has no namespace is spoken of in the default one
+    let (metadata, default) = (&about["metadata"], json!("default"));
     let mut involved = json!({"kind": about["kind"], "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"], "apiVersion": about["apiVersion"], "resourceVersion": metadata["resourceVersion"]});
     if component == "kubelet"
         && let Some(container) = about["spec"]["containers"][0]["name"].as_str()
     {
         involved["fieldPath"] = json!(format!("spec.containers{{{container}}}"));
     }
-    let source = if component == "kubelet" { json!({"component": component, "host": "node"}) } else { json!({"component": component}) };
+    let source = if component == "kubelet" { json!({"component": component, "host": about["spec"]["nodeName"]}) } else { json!({"component": component}) };
+    let name = format!("{}.{suffix}", object::name(about));
+    // what is said again is counted
+    let before = store.get("events", object::namespace(about), &name);
+    let (first, count) =
+        before.map_or_else(|| (json!(object::time(now)), 1), |before| (before["firstTimestamp"].clone(), before["count"].as_u64().unwrap_or(0) + 1));
     store.put(
         json!({
             "apiVersion": "v1", "kind": "Event",
-            "metadata": {"name": format!("{}.{suffix}", object::name(about)), "namespace": metadata["namespace"]},
+            "metadata": {"name": name, "namespace": if metadata["namespace"].is_string() { &metadata["namespace"] } else { &default }},
             "involvedObject": involved, "reason": reason, "message": message, "source": source,
-            "firstTimestamp": object::time(now), "lastTimestamp": object::time(now), "count": 1, "type": kind,
-            "eventTime": null, "reportingComponent": component, "reportingInstance": if component == "kubelet" { "node" } else { "" },
+            "firstTimestamp": first, "lastTimestamp": object::time(now), "count": count, "type": kind,
+            "eventTime": null, "reportingComponent": component, "reportingInstance": if component == "kubelet" { about["spec"]["nodeName"].as_str().unwrap_or_default() } else { "" },
         }),
         now,
     );

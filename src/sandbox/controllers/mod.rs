@@ -2,18 +2,30 @@
 //! nothing when it is there already, so that they can run again after any change.
 
 mod defaults;
+mod deployment;
+mod deployment_status;
 mod election;
 mod endpoints;
 mod events;
+mod garbage;
 mod kubelet;
-mod workloads;
+mod pods;
+mod processes;
+mod replicaset;
+mod scheduler;
 
 pub(crate) use defaults::complete;
-pub(crate) use election::elect;
+pub(crate) use deployment::{History, deployments, former_sets};
+pub(crate) use deployment_status::deployment_status;
+pub(crate) use election::{elect, keep_leases};
 pub(crate) use endpoints::endpoints;
 pub(crate) use events::expire_events;
-pub(crate) use kubelet::{Process, probe, run_pods};
-pub(crate) use workloads::{History, deployment_status, deployments, replica_sets};
+pub(crate) use garbage::collect_garbage;
+pub(crate) use kubelet::{Ended, Kubelet, Process, end_pods, probe, run_pods};
+pub(crate) use pods::Names;
+pub(crate) use processes::live;
+pub(crate) use replicaset::{replica_set_status, replica_sets};
+pub(crate) use scheduler::schedule;
 
 use sha2::{Digest, Sha256};
 
@@ -21,6 +33,6 @@ use sha2::{Digest, Sha256};
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// Letters as in generated names, the same for the same text in every run.
-fn letters(text: &str, count: usize) -> String {
+pub(crate) fn letters(text: &str, count: usize) -> String {
     Sha256::digest(text).iter().take(count).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }

@@ -162,7 +162,8 @@ fn exchange(session: &Session, arguments: &Arguments, text: &str, outcome: &mut 
         "GET"
     };
     let method = arguments.value("request").unwrap_or(method).to_owned();
-    let request = Request { method, target: target.clone() };
+    let body = ["data", "data-raw", "data-binary"].into_iter().find_map(|name| arguments.value(name)).unwrap_or_default();
+    let request = Request { method, target: target.clone(), body: body.as_bytes().to_vec() };
     if arguments.has("verbose") {
         let shown = if *port == 80 { host.clone() } else { format!("{host}:{port}") };
         outcome.stderr.extend_from_slice(

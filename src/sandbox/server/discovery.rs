@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 
 use super::status::{Status, json_response};
-use crate::sandbox::kinds::{RESOURCES, REVIEWS, Resource, VERBS, groups};
+use crate::sandbox::kinds::{RESOURCES, REVIEWS, Resource, VERBS, beneath, groups};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -56,7 +56,10 @@ fn group(name: &str, version: &str) -> Value {
         let subresources: Vec<Value> = resource
             .subresources
             .iter()
-            .map(|(name, kind, verbs)| json!({"subresource": name, "responseKind": {"group": "", "version": "", "kind": kind}, "verbs": verbs}))
+            .map(|(name, kind, verbs)| {
+                let (group, version) = if *kind == resource.kind { (resource.group, resource.version) } else { beneath(kind).unwrap_or_default() };
+                json!({"subresource": name, "responseKind": {"group": group, "version": version, "kind": kind}, "verbs": verbs})
+            })
             .collect();
         let mut object = json!({
             "resource": resource.plural, "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
@@ -83,9 +86,12 @@ fn resource_list(group: &str, version: &str) -> Value {
     for resource in of_group(group) {
         resources.push(json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short}));
         for (name, kind, verbs) in resource.subresources {
-            resources.push(
-                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs}),
-            );
+            let mut one = json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
+            if let Some((group, version)) = beneath(kind) {
+                one["group"] = json!(group);
+                one["version"] = json!(version);
+            }
+            resources.push(one);
         }
     }
     for review in REVIEWS.iter().filter(|review| review.group == group) {

@@ -160,10 +160,9 @@ async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), Stri
 
 async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Response<Body> {
     let (parts, body) = request.into_parts();
-    // what it says does not matter to any route, but it must be out of the way of the next request
-    let _ = body.collect().await;
+    let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
-    let asked = app::Request { method: parts.method.to_string(), target };
+    let asked = app::Request { method: parts.method.to_string(), target, body };
     let (snapshot, now) = (pod.server.snapshot(), pod.server.world().clock.now());
     let answer = snapshot.pod(&pod.namespace, &pod.name).and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
     super::proxy::response(answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")))

@@ -7,6 +7,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -137,13 +138,16 @@ pub(crate) fn get(server: &Server, target: &ResourceRequest, headers: &HeaderMap
     let world = server.world();
     let name = target.name.as_deref().unwrap_or_default();
     let object = world.store.get(target.resource.plural, target.namespace_name(), name).ok_or_else(|| Status::not_found(target.resource, name))?;
-    Ok(json_response(&match shape {
-        Shape::Plain => (**object).clone(),
+    Ok(json_response(&shaped(target.resource, shape, object, world.clock.now())))
+}
+
+/// One object, written as it is wanted.
+pub(crate) fn shaped(resource: &Resource, shape: Shape, object: &Value, now: Timestamp) -> Value {
+    match shape {
+        Shape::Plain => object.clone(),
         Shape::MetadataOnly => metadata_only(object),
-        Shape::Table => {
-            table::table(target.resource, &[Arc::clone(object)], world.clock.now(), json!({"resourceVersion": object["metadata"]["resourceVersion"]}))
-        }
-    }))
+        Shape::Table => table::table(resource, &[Arc::new(object.clone())], now, json!({"resourceVersion": object["metadata"]["resourceVersion"]})),
+    }
 }
 
 pub(crate) fn list(server: &Server, target: &ResourceRequest, query: &Query, headers: &HeaderMap) -> Result<Response, Status> {

@@ -2,18 +2,22 @@
 
 mod discovery;
 mod exec;
+mod fields;
 mod forward;
 mod listing;
 mod log;
+mod patch;
 mod protobuf;
 mod proxy;
 mod request;
 mod review;
 mod router;
+mod schema;
 mod status;
 mod table;
 mod watch;
 mod websocket;
+mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::write::Writes;
 use super::snapshot::Snapshot;
 use super::world::World;
 
@@ -32,13 +37,14 @@ use super::world::World;
 pub(crate) const USER: &str = "sandbox-operator";
 /// Its bearer token.
 pub(crate) const TOKEN: &str = "sandbox-operator-token";
-/// How often leases are renewed.
-const TICK: Duration = Duration::from_secs(2);
+/// How often the controllers look whether there is something to do.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What all requests share.
 #[derive(Clone)]
 pub(crate) struct Server {
     world: Arc<Mutex<World>>,
+    writes: Arc<Writes>,
     /// Ends connections that have been taken over from HTTP.
     stop: CancellationToken,
 }
@@ -54,9 +60,9 @@ impl Server {
     }
 }
 
-/// Serves in the background until it is told to stop.
-pub(crate) fn serve(listener: TcpListener, world: World, stop: CancellationToken) {
-    let server = Server { world: Arc::new(Mutex::new(world)), stop: stop.clone() };
+/// Serves in the background until it is told to stop. Writes may be forbidden.
+pub(crate) fn serve(listener: TcpListener, world: World, forbid_writes: bool, stop: CancellationToken) {
+    let server = Server { world: Arc::new(Mutex::new(world)), writes: Arc::new(Writes::new(forbid_writes)), stop: stop.clone() };
     let router = Router::new().fallback(router::route).with_state(server.clone());
     tokio::spawn(async move {
         // dropping the set ends the connections that are open

@@ -21,9 +21,8 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, request: R
     let (scheme, name, port) = destination(target.name.as_deref().unwrap_or_default());
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let (parts, body) = request.into_parts();
-    // what it says does not matter to any route, but it must be out of the way of the next request
-    axum::body::to_bytes(body, LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
-    let asked = app::Request { method: parts.method.to_string(), target: format!("/{}{query}", target.rest) };
+    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?.to_vec();
+    let asked = app::Request { method: parts.method.to_string(), target: format!("/{}{query}", target.rest), body };
     let named =
         ResourceRequest { resource: target.resource, namespace: target.namespace.clone(), name: Some(name.to_owned()), subresource: None, rest: String::new() };
     let snapshot = server.snapshot();

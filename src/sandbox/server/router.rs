@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
-use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, proxy, review, watch};
+use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, proxy, review, watch, write};
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
     answer(server, request).await.unwrap_or_else(IntoResponse::into_response)
@@ -29,9 +29,15 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             "goVersion": "", "compiler": "", "platform": "linux/amd64",
         })));
     }
+    match path.as_str() {
+        "/sandbox/writes" => return Ok(json_response(&server.writes.list())),
+        "/sandbox/writes/counts" => return Ok(json_response(&server.writes.counts())),
+        _ => {}
+    }
     let query = Query::of(request.uri().query().unwrap_or_default());
     match Target::of(&path) {
         Target::Review(kind) => review::answer(&server, kind, request).await,
+        Target::Resource(target) if write::is_write(&target, request.method()) => write::answer(&server, &target, &query, request).await,
         Target::Resource(target) => {
             let verb = target.verb(request.method(), &query);
             authorize(&server, &target, verb)?;
@@ -58,12 +64,8 @@ async fn resource(server: Server, target: ResourceRequest, query: Query, request
         (_, None, &Method::GET) if query.flag("watch") => watch::answer(&server, &target, &query, request.headers()),
         (_, None, &Method::GET) => listing::list(&server, &target, &query, request.headers()),
         (_, None, _) => Err(Status::method_not_allowed()),
-        (plural, Some(subresource), _) => {
-            let known = target.resource.subresources.iter().any(|known| known.0 == subresource)
-                || (plural == "pods" && subresource == "eviction")
-                || matches!(subresource, "status" | "scale");
-            Err(if known { Status::method_not_allowed() } else { Status::no_such_path() })
-        }
+        (_, Some("scale"), &Method::GET) if target.resource.has("scale") => write::read_scale(&server, &target),
+        (_, Some(subresource), _) => Err(if target.resource.has(subresource) { Status::method_not_allowed() } else { Status::no_such_path() }),
     }
 }
 

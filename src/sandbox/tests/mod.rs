@@ -1,7 +1,9 @@
 //! The sandbox as its clients see it: over HTTP, with the real client.
 
 mod api;
+mod controllers;
 mod scenarios;
+mod writes;
 
 use std::time::Duration;
 
@@ -21,7 +23,11 @@ struct Cluster {
 }
 
 async fn cluster(scenario: &str) -> Cluster {
-    let sandbox = start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
+    cluster_with(Options { scenario: scenario.to_owned(), ..Options::default() }).await
+}
+
+async fn cluster_with(options: Options) -> Cluster {
+    let sandbox = start(options).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&sandbox.kubeconfig()).unwrap();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     config.default_retry = false;
