@@ -2,7 +2,9 @@
 
 mod api;
 mod controllers;
+mod planted;
 mod scenarios;
+mod workloads;
 
 use std::time::Duration;
 
