@@ -37,15 +37,19 @@ pub(crate) fn autoscale(store: &mut Store, since: &mut Disagreements, now: Times
 fn sync(store: &mut Store, since: &mut Disagreements, autoscaler: &mut Value, now: Timestamp) -> bool {
     let key = format!("{}/{}", object::namespace(autoscaler), object::name(autoscaler));
     let reference = autoscaler["spec"]["scaleTargetRef"].clone();
-    let found = reference["kind"].as_str().and_then(kinds::by_kind).and_then(|resource| {
-        store.get(resource.plural, object::namespace(autoscaler), reference["name"].as_str().unwrap_or_default()).cloned()
-    });
+    let found = reference["kind"]
+        .as_str()
+        .and_then(kinds::by_kind)
+        .and_then(|resource| store.get(resource.plural, object::namespace(autoscaler), reference["name"].as_str().unwrap_or_default()).cloned());
     let say = |autoscaler: &mut Value, kind: &str, status: &str, reason: &str, message: &str| {
         set_condition(&mut autoscaler["status"], json!({"type": kind, "status": status, "reason": reason, "message": message}), now);
     };
     let Some(target) = found else {
         let kind = reference["kind"].as_str().unwrap_or_default().to_lowercase();
-        let message = format!("the HPA controller was unable to get the target's current scale: {kind}s.apps \"{}\" not found", reference["name"].as_str().unwrap_or_default());
+        let message = format!(
+            "the HPA controller was unable to get the target's current scale: {kind}s.apps \"{}\" not found",
+            reference["name"].as_str().unwrap_or_default()
+        );
         say(autoscaler, "AbleToScale", "False", "FailedGetScale", &message);
         return false;
     };
@@ -61,7 +65,13 @@ fn sync(store: &mut Store, since: &mut Disagreements, autoscaler: &mut Value, no
     }
     let before = number(&autoscaler["status"]["desiredReplicas"], 0);
     let wanted = (if before == 0 { asked } else { before }).clamp(least, most.max(least));
-    say(autoscaler, "ScalingActive", "True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)");
+    say(
+        autoscaler,
+        "ScalingActive",
+        "True",
+        "ValidMetricFound",
+        "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)",
+    );
     if wanted == most {
         say(autoscaler, "ScalingLimited", "True", "TooManyReplicas", "the desired replica count is more than the maximum replica count");
     } else if wanted == least {

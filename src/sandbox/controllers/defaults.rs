@@ -42,14 +42,20 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         "Job" => {
             let spec = &mut manifest["spec"];
             let number = if spec["parallelism"].is_null() { json!(1) } else { Value::Null };
-            fill(spec, &json!({"parallelism": 1, "completions": number, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false, "podReplacementPolicy": "TerminatingOrFailed"}));
+            fill(
+                spec,
+                &json!({"parallelism": 1, "completions": number, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false, "podReplacementPolicy": "TerminatingOrFailed"}),
+            );
             pod_template(&mut spec["template"]);
             fill(manifest, &json!({"status": {}}));
         }
         "Pod" => {
             pod_template(manifest);
             let class = qos(&manifest["spec"]);
-            fill(&mut manifest["spec"], &json!({"serviceAccountName": "default", "serviceAccount": "default", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0}));
+            fill(
+                &mut manifest["spec"],
+                &json!({"serviceAccountName": "default", "serviceAccount": "default", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0}),
+            );
             fill(manifest, &json!({"status": {"phase": "Pending", "qosClass": class}}));
         }
         "HorizontalPodAutoscaler" => fill(&mut manifest["spec"], &json!({"minReplicas": 1})),

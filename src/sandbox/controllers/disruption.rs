@@ -26,13 +26,12 @@ pub(crate) fn disruption_budgets(store: &mut Store, now: Timestamp) {
         let allowed = if expected == 0 { 0 } else { (healthy - least).max(0) };
         let mut after = (*budget).clone();
         let (status, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
-        for (field, value) in
-            [("currentHealthy", healthy), ("desiredHealthy", least), ("disruptionsAllowed", allowed), ("expectedPods", expected)]
-        {
+        for (field, value) in [("currentHealthy", healthy), ("desiredHealthy", least), ("disruptionsAllowed", allowed), ("expectedPods", expected)] {
             after["status"][field] = json!(value);
         }
         after["status"]["observedGeneration"] = after["metadata"]["generation"].clone();
-        let condition = json!({"type": "DisruptionAllowed", "status": status, "reason": reason, "message": "", "observedGeneration": after["metadata"]["generation"]});
+        let condition =
+            json!({"type": "DisruptionAllowed", "status": status, "reason": reason, "message": "", "observedGeneration": after["metadata"]["generation"]});
         set_condition(&mut after["status"], condition, now);
         store.put(after, now);
     }
@@ -68,7 +67,8 @@ fn controlled(store: &Store, pods: &[Arc<Value>]) -> i64 {
             let Some(object) = resource.and_then(|resource| store.get(resource.plural, object::namespace(pod), reference["name"].as_str()?)) else {
                 break;
             };
-            found = Some(((reference["kind"].as_str().unwrap_or_default().to_owned(), object::name(object).to_owned()), number(&object["spec"]["replicas"], 1)));
+            found =
+                Some(((reference["kind"].as_str().unwrap_or_default().to_owned(), object::name(object).to_owned()), number(&object["spec"]["replicas"], 1)));
             owner = object::list(&object["metadata"]["ownerReferences"]).iter().find(|owner| owner["controller"] == true).cloned();
         }
         if let Some((key, replicas)) = found {

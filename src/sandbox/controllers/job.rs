@@ -71,9 +71,7 @@ fn with_selector(job: &Value) -> Value {
     let uid = job["metadata"]["uid"].clone();
     job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
     let name = job["metadata"]["name"].clone();
-    for (key, value) in
-        [("batch.kubernetes.io/controller-uid", &uid), ("batch.kubernetes.io/job-name", &name), ("controller-uid", &uid), ("job-name", &name)]
-    {
+    for (key, value) in [("batch.kubernetes.io/controller-uid", &uid), ("batch.kubernetes.io/job-name", &name), ("controller-uid", &uid), ("job-name", &name)] {
         job["spec"]["template"]["metadata"]["labels"][key] = value.clone();
     }
     job
@@ -127,7 +125,8 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
     status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
     status["uncountedTerminatedPods"] = json!({});
     if let Some(outcome) = outcome {
-        let condition = |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": object::time(now), "reason": outcome.reason, "message": outcome.message});
+        let condition =
+            |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": object::time(now), "reason": outcome.reason, "message": outcome.message});
         set_condition(status, condition(outcome.before), now);
         set_condition(status, condition(outcome.kind), now);
         if outcome.kind == "Complete" {

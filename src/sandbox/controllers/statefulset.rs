@@ -45,7 +45,9 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
             None => {
                 let name = format!("{}-{ordinal}", object::name(set));
                 let mut pod = from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
-                for (key, value) in [(REVISION, revision), ("statefulset.kubernetes.io/pod-name", &name), ("apps.kubernetes.io/pod-index", &ordinal.to_string())] {
+                for (key, value) in
+                    [(REVISION, revision), ("statefulset.kubernetes.io/pod-name", &name), ("apps.kubernetes.io/pod-index", &ordinal.to_string())]
+                {
                     pod["metadata"]["labels"][key] = json!(value);
                 }
                 pod["spec"]["hostname"] = json!(name);

@@ -26,7 +26,10 @@ fn a_rollout_is_stuck() {
 #[test]
 fn revisions_are_what_the_scenario_says() {
     for (scenario, expected) in [
-        ("tabot-rollback-below-min", vec![("1", "v1.0.68", ""), ("2", "v1.0.69", "release v1.0.69"), ("3", "v1.0.60", "release v1.0.60"), ("4", "v1.0.70", "release v1.0.70")]),
+        (
+            "tabot-rollback-below-min",
+            vec![("1", "v1.0.68", ""), ("2", "v1.0.69", "release v1.0.69"), ("3", "v1.0.60", "release v1.0.60"), ("4", "v1.0.70", "release v1.0.70")],
+        ),
         ("tabot-rollback-good", vec![("1", "v1.0.68", ""), ("2", "v1.0.69", "release v1.0.69")]),
     ] {
         let mut stage = Stage::of(scenario);

@@ -75,7 +75,8 @@ fn a_job_of_a_cron_job_does_its_work() {
 #[test]
 fn a_job_fails_for_a_reason() {
     let arguments = json!({"backoffLimit": 2, "template": {"spec": {"containers": [{"name": "extractor", "args": ["--incremental"]}]}}});
-    let slow = json!({"activeDeadlineSeconds": 3, "template": {"spec": {"containers": [{"name": "extractor", "env": [{"name": "WORK_SECONDS", "value": "60"}]}]}}});
+    let slow =
+        json!({"activeDeadlineSeconds": 3, "template": {"spec": {"containers": [{"name": "extractor", "env": [{"name": "WORK_SECONDS", "value": "60"}]}]}}});
     for (change, reason, failed) in [(arguments, "BackoffLimitExceeded", 3), (slow, "DeadlineExceeded", 0)] {
         let mut stage = Stage::of("healthy");
         let mut job = from_cron_job(&stage, "binance-klines-h1-data-manager", "manual");
