@@ -4,7 +4,7 @@ use super::Run;
 use super::scope::Scope;
 use super::step::Ended;
 use crate::action::Action;
-use crate::document::Step;
+use crate::document::{Body, Step};
 use crate::event::{Effect, Outcome};
 use std::sync::PoisonError;
 
@@ -23,9 +23,23 @@ impl Run {
             }
             Effect::Operator => Some(Ended::without_output(Outcome::Skipped, "a person is asked here, but not in a dry run")),
             // what only calculates, or calls what is asked itself, knows as much as what it is made from
-            Effect::Read if matches!(action, Action::Value(_) | Action::Run(_)) => None,
+            Effect::Read if matches!(action, Action::Value(_)) => None,
+            // of a runbook that only looks one line says as much as all of its steps would
+            Effect::Read if matches!(action, Action::Run(call) if self.changes_something(&call.runbook)) => None,
             Effect::Read => self.left_out().map(|before| Ended::without_output(Outcome::Unknown, format!("step {before} was not run"))),
         }
+    }
+
+    fn changes_something(&self, name: &str) -> bool {
+        let Some(runbook) = self.plan.loaded.get(name) else { return false };
+        let called = |step: &Step| match &step.body {
+            Body::Action { sketch, .. } => match sketch.as_ref() {
+                Action::Run(call) => self.changes_something(&call.runbook),
+                _ => false,
+            },
+            Body::Group(_) => false,
+        };
+        runbook.all_steps().into_iter().any(|step| matches!(step.own_effect(), Effect::Write | Effect::Opaque) || called(step))
     }
 
     /// Remembers the first step that was not done: what is looked at after it would be looked at too early.
