@@ -6,6 +6,7 @@ mod fields;
 mod forward;
 mod listing;
 mod log;
+mod messages;
 mod openapi;
 mod patch;
 mod protobuf;

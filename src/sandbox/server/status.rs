@@ -154,7 +154,7 @@ impl Status {
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        Self::unsupported_media_types("application/json, application/yaml")
+        Self::unsupported_media_types("application/json, application/vnd.kubernetes.protobuf")
     }
 
     /// A body in none of these forms.
