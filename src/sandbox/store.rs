@@ -144,9 +144,8 @@ impl Store {
         }
         // what is empty is not written
         if let Value::Object(fields) = &mut object["metadata"] {
-            let empty = |value: &Value| {
-                value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
-            };
+            let empty =
+                |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty);
             fields.retain(|_, value| !empty(value));
         }
         object

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
-use super::controllers::{self, History, Kubelet, Names};
+use super::controllers::{self, Disagreements, History, Kubelet, Names};
 use super::kinds;
 use super::object;
 use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
@@ -58,6 +58,7 @@ pub(crate) struct World {
     memory: Arc<Memory>,
     kubelet: Kubelet,
     names: Names,
+    disagreements: Disagreements,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     /// The network at one version of the store.
@@ -94,6 +95,7 @@ impl World {
             memory: Arc::default(),
             kubelet: Kubelet::new(scenario.unpullable),
             names: Names::default(),
+            disagreements: Disagreements::new(),
             kept: Vec::new(),
             seen: None,
             settled: None,
@@ -114,7 +116,7 @@ impl World {
             for change in scenario.later {
                 world.change(change, ago(LATER))?;
             }
-            for seconds in [0, 1, 3, 6, 12, 15, 21, 25, 30, 60, 120, 300] {
+            for seconds in [0, 3, 12, 21, 30, 60, 300] {
                 world.settle(ago(LATER - seconds));
             }
         }
@@ -164,7 +166,8 @@ impl World {
 
     /// What is in every namespace by itself.
     fn namespaces(&mut self, now: Timestamp) {
-        let names: Vec<String> = self.store.list("namespaces", None).map(|namespace| object::name(namespace).to_owned()).collect();
+        let stays = |namespace: &&Arc<Value>| namespace["metadata"]["deletionTimestamp"].is_null();
+        let names: Vec<String> = self.store.list("namespaces", None).filter(stays).map(|namespace| object::name(namespace).to_owned()).collect();
         for namespace in names {
             if self.store.get("serviceaccounts", &namespace, "default").is_none() {
                 self.store.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}), now);
@@ -231,12 +234,16 @@ impl World {
         self.namespaces(now);
         let store = &mut self.store;
         controllers::collect_garbage(store, now);
+        let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
         controllers::deployments(store, now);
         // progress is measured between what was said before the pods are made and what is said after
         controllers::deployment_status(store, now);
         controllers::replica_sets(store, &mut self.names, now);
+        controllers::stateful_sets(store, now);
+        controllers::daemon_sets(store, &mut self.names, now);
+        controllers::jobs(store, &mut self.names, now);
         controllers::schedule(store, now);
-        let mut busy = controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
+        busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
         controllers::endpoints(store, now);
         let snapshot = self.snapshot();
         controllers::live(&snapshot, now);
@@ -245,6 +252,8 @@ impl World {
         controllers::endpoints(&mut self.store, now);
         controllers::replica_set_status(&mut self.store, now);
         controllers::deployment_status(&mut self.store, now);
+        controllers::disruption_budgets(&mut self.store, now);
+        controllers::cron_jobs(&mut self.store, now);
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);
         controllers::keep_leases(&mut self.store, &self.kept, now);

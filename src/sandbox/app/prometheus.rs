@@ -215,7 +215,7 @@ impl<'a> Scraper<'a> {
             return Arc::clone(known);
         }
         let mut samples = Vec::new();
-        for target in &self.targets {
+        for target in self.targets.iter().filter(|target| target.existed(self, at)) {
             let labels = target.labels();
             let sample = |name: &str, value: f64| {
                 let mut labels = labels.clone();
@@ -255,6 +255,12 @@ impl Source for Scraper<'_> {
 impl Target {
     fn labels(&self) -> Labels {
         [("instance".to_owned(), format!("{}:{}", self.address, self.port)), ("job".to_owned(), self.job.clone())].into()
+    }
+
+    /// Says whether there was anything at the address at that time.
+    fn existed(&self, scraper: &Scraper<'_>, at: Timestamp) -> bool {
+        let pod = scraper.context.snapshot.pods.iter().find(|pod| pod.network.ip == Some(self.address));
+        pod.is_none_or(|pod| pod.started <= at)
     }
 
     /// What the target says of its metrics, or why Prometheus could not read it.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::pods::qos;
 use crate::sandbox::object;
 use crate::sandbox::store::Store;
 
@@ -22,6 +23,42 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
             pod_template(&mut manifest["spec"]["jobTemplate"]["spec"]["template"]);
             fill(manifest, &json!({"status": {}}));
         }
+        "StatefulSet" => {
+            let spec = &mut manifest["spec"];
+            fill(spec, &json!({"replicas": 1, "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"partition": 0}}));
+            }
+            pod_template(&mut spec["template"]);
+        }
+        "DaemonSet" => {
+            let spec = &mut manifest["spec"];
+            fill(spec, &json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}));
+            }
+            pod_template(&mut spec["template"]);
+        }
+        "Job" => {
+            let spec = &mut manifest["spec"];
+            let number = if spec["parallelism"].is_null() { json!(1) } else { Value::Null };
+            fill(
+                spec,
+                &json!({"parallelism": 1, "completions": number, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false, "podReplacementPolicy": "TerminatingOrFailed"}),
+            );
+            pod_template(&mut spec["template"]);
+            fill(manifest, &json!({"status": {}}));
+        }
+        "Pod" => {
+            pod_template(manifest);
+            let class = qos(&manifest["spec"]);
+            fill(
+                &mut manifest["spec"],
+                &json!({"serviceAccountName": "default", "serviceAccount": "default", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0}),
+            );
+            fill(manifest, &json!({"status": {"phase": "Pending", "qosClass": class}}));
+        }
+        "HorizontalPodAutoscaler" => fill(&mut manifest["spec"], &json!({"minReplicas": 1})),
         "NetworkPolicy" => {
             for direction in ["ingress", "egress"] {
                 for rule in manifest["spec"].get_mut(direction).map(items).unwrap_or_default() {

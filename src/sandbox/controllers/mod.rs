@@ -1,31 +1,42 @@
 //! What a cluster does with the objects by itself. Each controller brings the store to what the objects ask for and does
 //! nothing when it is there already, so that they can run again after any change.
 
+mod autoscaler;
+mod daemonset;
 mod defaults;
 mod deployment;
 mod deployment_status;
+mod disruption;
 mod election;
 mod endpoints;
 mod events;
 mod garbage;
+mod job;
 mod kubelet;
 mod pods;
 mod processes;
 mod replicaset;
+mod revision;
 mod scheduler;
+mod statefulset;
 
+pub(crate) use autoscaler::{Disagreements, autoscale};
+pub(crate) use daemonset::daemon_sets;
 pub(crate) use defaults::complete;
 pub(crate) use deployment::{History, deployments, former_sets};
 pub(crate) use deployment_status::deployment_status;
+pub(crate) use disruption::disruption_budgets;
 pub(crate) use election::{elect, keep_leases};
 pub(crate) use endpoints::endpoints;
 pub(crate) use events::expire_events;
 pub(crate) use garbage::collect_garbage;
+pub(crate) use job::{cron_jobs, jobs};
 pub(crate) use kubelet::{Ended, Kubelet, Process, end_pods, probe, run_pods};
 pub(crate) use pods::Names;
 pub(crate) use processes::live;
 pub(crate) use replicaset::{replica_set_status, replica_sets};
 pub(crate) use scheduler::schedule;
+pub(crate) use statefulset::stateful_sets;
 
 use sha2::{Digest, Sha256};
 

@@ -86,7 +86,8 @@ fn resource_list(group: &str, version: &str) -> Value {
     for resource in of_group(group) {
         resources.push(json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short}));
         for (name, kind, verbs) in resource.subresources {
-            let mut one = json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
+            let mut one =
+                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
             if let Some((group, version)) = beneath(kind) {
                 one["group"] = json!(group);
                 one["version"] = json!(version);

@@ -59,7 +59,10 @@ fn messages() -> &'static Messages {
                         messages.entry(current).or_default().insert(number, Field { name, kind, times });
                     }
                 }
-                _ => current = line.trim(),
+                _ => {
+                    current = line.trim();
+                    messages.entry(current).or_default();
+                }
             }
         }
         messages
@@ -157,7 +160,11 @@ fn value(kind: &str, item: &Item<'_>, depth: usize) -> Option<Value> {
         ("IntOrString", Item::Bytes(bytes)) => {
             let number = |wanted: u64| -> Option<u64> {
                 let all = items(bytes)?;
-                Some(all.iter().find_map(|(number, item)| if let (true, Item::Number(value)) = (*number == wanted, item) { Some(*value) } else { None }).unwrap_or(0))
+                Some(
+                    all.iter()
+                        .find_map(|(number, item)| if let (true, Item::Number(value)) = (*number == wanted, item) { Some(*value) } else { None })
+                        .unwrap_or(0),
+                )
             };
             if number(1)? == 0 { json!(number(2)?.cast_signed()) } else { first(bytes, 3)?.map_or(Value::Null, |text| json!(text)) }
         }

@@ -2,7 +2,9 @@
 
 mod api;
 mod controllers;
+mod planted;
 mod scenarios;
+mod workloads;
 mod writes;
 
 use std::time::Duration;

@@ -174,7 +174,9 @@ async fn rbac_forbids_to_reach_into_pods() {
 async fn every_scenario_starts_and_no_expression_is_broken() {
     assert!(scenarios().iter().any(|scenario| scenario.name == DEFAULT_SCENARIO));
     assert!(matches!(start(Options { scenario: "nosuch".to_owned(), ..Options::default() }).await, Err(SandboxError::UnknownScenario { .. })));
-    for scenario in scenarios().into_iter().filter(|scenario| scenario.name != "api-down" && scenario.name != "rbac-missing") {
+    // of these some pods, or all requests, are to fail
+    let excepted = ["api-down", "rbac-missing", "tabot-rollout-stuck"];
+    for scenario in scenarios().into_iter().filter(|scenario| !excepted.contains(&scenario.name.as_str())) {
         let cluster = cluster(&scenario.name).await;
         let unready: Vec<_> = cluster
             .pods()

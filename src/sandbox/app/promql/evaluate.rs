@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Aggregation, Expression, Labels, MatchValue, Node, Outcome, Sample, Selector, Source, beyond};
+use super::{Aggregation, Expression, Labels, MatchValue, Node, Outcome, Sample, Selector, Source};
 
 /// Evaluates a query at a time.
 pub(crate) fn evaluate(expression: &Expression, source: &dyn Source, at: Timestamp) -> Result<Outcome, String> {
@@ -82,23 +82,25 @@ fn increase(of: &Selector, window: SignedDuration, per_second: bool, source: &dy
             Err(_) => return Vec::new(),
         }
     }
+    let first = select(of, source, first_at);
     // what began inside the window has its first sample later
-    let (mut first, mut low, mut high) = (select(of, source, first_at), first_at, at);
-    if first.is_empty() && !last.is_empty() {
+    let begun = |labels: &Labels| {
+        let (mut low, mut high) = (first_at, at);
+        let sample = |at: Timestamp| select(of, source, at).into_iter().find(|sample| sample.labels == *labels);
         while high.duration_since(low) > source.interval() {
             let middle = low.checked_add(high.duration_since(low) / 2).unwrap_or(high);
-            if select(of, source, middle).is_empty() {
+            if sample(middle).is_none() {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        first = select(of, source, high);
-    }
+        sample(high)
+    };
     let length = window.as_secs_f64();
     let mut grown = Vec::new();
     for sample in last {
-        let Some(start) = first.iter().find(|start| start.labels == sample.labels) else {
+        let Some(start) = first.iter().find(|start| start.labels == sample.labels).cloned().or_else(|| begun(&sample.labels)) else {
             continue;
         };
         let sampled = sample.at.duration_since(start.at).as_secs_f64();
@@ -213,6 +215,17 @@ fn binary(operator: &str, left: Outcome, right: Outcome) -> Result<Outcome, Stri
         },
         (Outcome::Vector(samples), Outcome::Scalar(number)) => Ok(each(samples, number, false)),
         (Outcome::Scalar(number), Outcome::Vector(samples)) => Ok(each(samples, number, true)),
-        (Outcome::Vector(_), Outcome::Vector(_)) => Err(beyond("an operation between two vectors")),
+        (Outcome::Vector(left), Outcome::Vector(right)) => {
+            let right: BTreeMap<Labels, f64> = right.into_iter().map(|sample| (unnamed(sample.labels), sample.value)).collect();
+            // one to one, by all labels; what has no partner is left out
+            let pairs = left.into_iter().filter_map(|sample| {
+                let partner = *right.get(&unnamed(sample.labels.clone()))?;
+                match compare(sample.value, partner) {
+                    Some(holds) => holds.then_some(sample),
+                    None => Some(Sample { value: compute(sample.value, partner), labels: unnamed(sample.labels), at: sample.at }),
+                }
+            });
+            Ok(Outcome::Vector(pairs.collect()))
+        }
     }
 }
