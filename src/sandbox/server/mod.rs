@@ -2,7 +2,7 @@
 
 mod discovery;
 mod exec;
-mod fields;
+pub(crate) mod fields;
 mod forward;
 mod listing;
 mod log;
