@@ -396,3 +396,104 @@ async fn generated_names_are_new() {
     }
     assert!(names.len() == 3 && names.iter().all(|name| name.starts_with("gen-") && name.len() == 9), "{names:?}");
 }
+
+#[tokio::test]
+async fn the_world_reacts_to_writes() {
+    let cluster = cluster("healthy").await;
+    let path = format!("{DEPLOYMENTS}/petrosa-ta-bot");
+    let before = cluster.bots().await;
+    cluster.pods().delete(&before[0], &kube::api::DeleteParams::default()).await.unwrap();
+    let mut answer = Value::Null;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        answer = cluster.get(&path).await.unwrap();
+        let bots = cluster.bots().await;
+        if !bots.contains(&before[0]) && bots.len() == 3 && answer["status"]["readyReplicas"] == 3 {
+            return;
+        }
+    }
+    panic!("the pod did not come back: {}", answer["status"]);
+}
+
+#[tokio::test]
+async fn the_objects_of_the_world_have_owners() {
+    let cluster = cluster("healthy").await;
+    let path = format!("{DEPLOYMENTS}/petrosa-ta-bot?fieldManager=me");
+    let config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 5}});
+    let refused = cluster.patch(&path, APPLY, config).await;
+    assert_eq!(message(&refused), (409, "Apply failed with 1 conflict: conflict with \"kubectl-client-side-apply\" using apps/v1: .spec.replicas"));
+    let (code, same) = cluster.patch(&path, APPLY, json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}})).await;
+    assert_eq!((code, &same["spec"]["replicas"]), (200, &json!(3)), "who wants the same shares the field");
+}
+
+#[tokio::test]
+async fn the_typed_client_writes_too() {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::{EvictParams, Patch, PatchParams, PostParams, Preconditions};
+    let cluster = cluster("healthy").await;
+    let maps = Api::<ConfigMap>::default_namespaced(cluster.client.clone());
+    let object: ConfigMap = serde_json::from_value(map("x", json!({"a": "1"}))).unwrap();
+    let dry = PostParams { dry_run: true, field_manager: None };
+    assert_eq!(maps.create(&dry, &object).await.unwrap().data, object.data);
+    let mut created = maps.create(&PostParams::default(), &object).await.unwrap();
+    assert!(matches!(maps.create(&PostParams::default(), &object).await, Err(kube::Error::Api(status)) if status.is_already_exists()));
+    created.data.as_mut().unwrap().insert("b".to_owned(), "2".to_owned());
+    let replaced = maps.replace("x", &PostParams::default(), &created).await.unwrap();
+    assert_eq!(replaced.data.unwrap().len(), 2);
+    assert!(matches!(maps.replace("x", &PostParams::default(), &created).await, Err(kube::Error::Api(status)) if status.is_conflict()));
+    let applied = maps.patch("x", &PatchParams::apply("me").force(), &Patch::Apply(&object)).await.unwrap();
+    assert!(applied.metadata.managed_fields.unwrap().iter().any(|entry| entry.manager.as_deref() == Some("me")));
+    let wrong = kube::api::DeleteParams::default().preconditions(Preconditions { uid: Some("other".to_owned()), resource_version: None });
+    assert!(matches!(maps.delete("x", &wrong).await, Err(kube::Error::Api(status)) if status.is_conflict()));
+    assert!(maps.delete("x", &kube::api::DeleteParams::foreground()).await.unwrap().is_left(), "it waits for what it owns");
+    let deployments = Api::<Deployment>::default_namespaced(cluster.client.clone());
+    let scale = deployments.patch_scale("petrosa-ta-bot", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 2}}))).await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(2));
+    deployments.restart("petrosa-ta-bot").await.unwrap();
+    let evict = EvictParams { post_options: dry, ..EvictParams::default() };
+    cluster.pods().evict(&cluster.bots().await[0], &evict).await.unwrap();
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_harms_nobody() {
+    let cluster = cluster("healthy").await;
+    let deployment = format!("{DEPLOYMENTS}/petrosa-ta-bot");
+    let pods = "/api/v1/namespaces/petrosa-apps/pods";
+    let eviction = format!("{pods}/{}/eviction", cluster.bots().await[0]);
+    let apply = format!("{deployment}?fieldManager=me&force=true");
+    for body in [
+        json!(1),
+        json!("x"),
+        json!([]),
+        json!({"metadata": "x"}),
+        json!({"metadata": {"labels": "x"}}),
+        json!({"metadata": {"name": 1}}),
+        json!({"metadata": {"finalizers": "x", "ownerReferences": {}}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": []}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {"containers": {"name": "a"}}}}}),
+        json!({"kind": 1}),
+    ] {
+        for (method, path, content_type) in [
+            ("POST", DEPLOYMENTS, "application/json"),
+            ("POST", MAPS, "application/yaml"),
+            ("POST", pods, "application/vnd.kubernetes.protobuf"),
+            ("PUT", &deployment, "application/json"),
+            ("PUT", &format!("{deployment}/status"), "application/json"),
+            ("PATCH", &deployment, JSON),
+            ("PATCH", &apply, APPLY),
+            ("PATCH", &format!("{deployment}/scale?fieldManager=me"), APPLY),
+            ("POST", &eviction, "application/json"),
+        ] {
+            let path = format!("{path}{}dryRun=All", if path.contains('?') { "&" } else { "?" });
+            // an answer is enough: some of it says nothing, and that is no mistake
+            send(&cluster.client, method, &path, content_type, &body).await;
+        }
+        for content_type in [MERGE, STRATEGIC] {
+            let code = cluster.patch(&format!("{deployment}?dryRun=All"), content_type, body.clone()).await.0;
+            assert!((400..500).contains(&code), "{code} {body}");
+        }
+    }
+    assert_eq!(cluster.get("/sandbox/writes").await.unwrap(), json!([]));
+    assert_eq!(cluster.bots().await.len(), 3);
+}

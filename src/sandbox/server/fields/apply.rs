@@ -144,10 +144,10 @@ fn prune(value: &mut Value, former: &Fields, kept: &Fields, top: bool) {
     }
 }
 
-/// The list in which an element is found that is written like this.
+/// Says whether an element of a list is the one that is written like this.
 fn is_at(element: &str, one: &Value) -> bool {
     match element.split_at_checked(2) {
-        Some(("v:", text)) => one.to_string() == text,
+        Some(("v:", text)) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *one),
         Some(("k:", text)) => {
             let keys: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
             let same = |(key, value): (&String, &Value)| match one.get(key) {

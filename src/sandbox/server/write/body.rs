@@ -19,7 +19,13 @@ pub(crate) fn object(content_type: &str, body: &[u8]) -> Result<Value, Status> {
         }
         _ => return Err(Status::unsupported_media_types("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     };
-    if value.is_object() { Ok(value) } else { Err(Status::bad_request("the object provided is unrecognized: it is not an object")) }
+    if !value.is_object() {
+        return Err(Status::bad_request("the object provided is unrecognized: it is not an object"));
+    }
+    if !value["metadata"].is_object() && !value["metadata"].is_null() {
+        return Err(Status::bad_request("the object provided is unrecognized: its metadata is not an object"));
+    }
+    Ok(value)
 }
 
 fn yaml(body: &[u8]) -> Result<Value, Status> {

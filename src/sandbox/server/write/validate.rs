@@ -49,10 +49,8 @@ pub(crate) fn updated(resource: &Resource, before: &Value, object: &Value) -> Re
                 }
             }
         }
-        "Service" if before["spec"]["type"] != "ExternalName" && object["spec"]["type"] != "ExternalName" => {
-            if before["spec"]["clusterIP"] != object["spec"]["clusterIP"] {
-                mistakes.push(FieldError::invalid("spec.clusterIPs[0]", &json!([object["spec"]["clusterIP"]]), "may not change once set"));
-            }
+        "Service" if [before, object].iter().all(|one| one["spec"]["type"] != "ExternalName") && before["spec"]["clusterIP"] != object["spec"]["clusterIP"] => {
+            mistakes.push(FieldError::invalid("spec.clusterIPs[0]", &json!([object["spec"]["clusterIP"]]), "may not change once set"));
         }
         "RoleBinding" | "ClusterRoleBinding" => immutable("roleRef", "cannot change roleRef", &mut mistakes),
         "PersistentVolumeClaim" if before["spec"]["storageClassName"] != object["spec"]["storageClassName"] => {
