@@ -125,6 +125,23 @@ impl Resource {
         self.subresources.iter().any(|known| known.0 == subresource)
     }
 
+    /// The groups of kinds that kubectl knows it by: `all`.
+    pub(crate) fn categories(&self) -> &'static [&'static str] {
+        match self.kind {
+            "Pod"
+            | "Service"
+            | "ReplicationController"
+            | "DaemonSet"
+            | "Deployment"
+            | "ReplicaSet"
+            | "StatefulSet"
+            | "HorizontalPodAutoscaler"
+            | "CronJob"
+            | "Job" => &["all"],
+            _ => &[],
+        }
+    }
+
     /// The singular name.
     pub(crate) fn singular(&self) -> String {
         self.kind.to_ascii_lowercase()
