@@ -61,7 +61,10 @@ pub(crate) static RESOURCES: &[Resource] = &[
             ("status", "Pod", STORED),
         ],
     ),
-    with(resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]), &[("scale", "Scale", STORED), ("status", "ReplicationController", STORED)]),
+    with(
+        resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]),
+        &[("scale", "Scale", STORED), ("status", "ReplicationController", STORED)],
+    ),
     with(resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]), &[("status", "ResourceQuota", STORED)]),
     resource("", "v1", "secrets", "Secret", true, &[]),
     resource("", "v1", "serviceaccounts", "ServiceAccount", true, &["sa"]),
@@ -71,7 +74,10 @@ pub(crate) static RESOURCES: &[Resource] = &[
     with(resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]), &[("scale", "Scale", STORED), ("status", "Deployment", STORED)]),
     with(resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]), &[("scale", "Scale", STORED), ("status", "ReplicaSet", STORED)]),
     with(resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]), &[("scale", "Scale", STORED), ("status", "StatefulSet", STORED)]),
-    with(resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]), &[("status", "HorizontalPodAutoscaler", STORED)]),
+    with(
+        resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]),
+        &[("status", "HorizontalPodAutoscaler", STORED)],
+    ),
     with(resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]), &[("status", "CronJob", STORED)]),
     with(resource("batch", "v1", "jobs", "Job", true, &[]), &[("status", "Job", STORED)]),
     resource("coordination.k8s.io", "v1", "leases", "Lease", true, &[]),
@@ -117,6 +123,23 @@ impl Resource {
     /// Has something of this name beneath its objects.
     pub(crate) fn has(&self, subresource: &str) -> bool {
         self.subresources.iter().any(|known| known.0 == subresource)
+    }
+
+    /// The groups of kinds that kubectl knows it by: `all`.
+    pub(crate) fn categories(&self) -> &'static [&'static str] {
+        match self.kind {
+            "Pod"
+            | "Service"
+            | "ReplicationController"
+            | "DaemonSet"
+            | "Deployment"
+            | "ReplicaSet"
+            | "StatefulSet"
+            | "HorizontalPodAutoscaler"
+            | "CronJob"
+            | "Job" => &["all"],
+            _ => &[],
+        }
     }
 
     /// The singular name.

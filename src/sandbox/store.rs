@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::kinds::{self, Resource};
 use super::object;
+use super::server::fields::{self, Author};
 
 /// How many changes a watch can catch up on; who is further behind is told to list again.
 const REMEMBERED: usize = 4096;
@@ -80,16 +81,24 @@ impl Store {
             .map(|(_, object)| object)
     }
 
-    /// Creates or replaces an object for the world itself: who owns its fields stays as it was. Says whether it changed.
+    /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
             return false;
         };
-        if object["metadata"]["managedFields"].is_null()
-            && let Some(before) = self.objects.get(&key_of(resource, &object))
-            && !before["metadata"]["managedFields"].is_null()
-        {
-            object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
+        match self.objects.get(&key_of(resource, &object)) {
+            // most of what controllers put is there already
+            Some(before) if is_same(before, &object) => object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone(),
+            Some(before) => {
+                let author = Author::of_world(&object, before["spec"] == object["spec"], now);
+                fields::updated(before, &mut object, &author);
+            }
+            // nobody contends for what is derived: without owners it is lighter to carry around
+            None if object["metadata"]["managedFields"].is_null() && !Author::is_derived(&object) => {
+                let author = Author::of_world(&object, false, now);
+                fields::created(&mut object, &author);
+            }
+            None => {}
         }
         let before = self.revision();
         self.write(resource, object, now);
@@ -144,9 +153,8 @@ impl Store {
         }
         // what is empty is not written
         if let Value::Object(fields) = &mut object["metadata"] {
-            let empty = |value: &Value| {
-                value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
-            };
+            let empty =
+                |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty);
             fields.retain(|_, value| !empty(value));
         }
         object
@@ -202,6 +210,16 @@ impl Store {
 fn key_of(resource: &'static Resource, object: &Value) -> Key {
     let namespace = if resource.namespaced { object::namespace(object).to_owned() } else { String::new() };
     Key { plural: resource.plural, namespace, name: object::name(object).to_owned() }
+}
+
+/// Says whether two states of an object differ in nothing that anybody can own.
+fn is_same(before: &Value, after: &Value) -> bool {
+    let without = |object: &Value| object.as_object().map_or(0, |fields| fields.iter().filter(|(key, value)| *key != "metadata" && !value.is_null()).count());
+    let fields = before.as_object().into_iter().flatten().filter(|(key, value)| *key != "metadata" && !value.is_null());
+    let metadata = ["labels", "annotations", "ownerReferences", "finalizers", "generateName"];
+    without(before) == without(after)
+        && fields.into_iter().all(|(key, value)| *value == after[key])
+        && metadata.iter().all(|field| before["metadata"][field] == after["metadata"][field])
 }
 
 /// A uid that is the same in every run, and another one for each object that has been at this place.

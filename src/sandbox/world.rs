@@ -244,7 +244,6 @@ impl World {
         controllers::jobs(store, &mut self.names, now);
         controllers::schedule(store, now);
         busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
-        controllers::endpoints(store, now);
         let snapshot = self.snapshot();
         controllers::live(&snapshot, now);
         busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);

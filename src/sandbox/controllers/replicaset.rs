@@ -94,9 +94,11 @@ pub(crate) fn replica_set_status(store: &mut Store, now: Timestamp) {
             "availableReplicas": pods.iter().filter(|pod| is_available(pod, seconds, now)).count(), "observedGeneration": set["metadata"]["generation"],
         });
         omit_zeros(&mut status, &["replicas"]);
-        let mut set = (*set).clone();
-        set["status"] = status;
-        store.put(set, now);
+        if set["status"] != status {
+            let mut set = (*set).clone();
+            set["status"] = status;
+            store.put(set, now);
+        }
     }
 }
 

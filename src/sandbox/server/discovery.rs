@@ -68,6 +68,9 @@ fn group(name: &str, version: &str) -> Value {
         if !resource.short.is_empty() {
             object["shortNames"] = json!(resource.short);
         }
+        if !resource.categories().is_empty() {
+            object["categories"] = json!(resource.categories());
+        }
         if !subresources.is_empty() {
             object["subresources"] = json!(subresources);
         }
@@ -84,9 +87,10 @@ fn group(name: &str, version: &str) -> Value {
 fn resource_list(group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
     for resource in of_group(group) {
-        resources.push(json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short}));
+        resources.push(json!({"name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced, "kind": resource.kind, "verbs": VERBS, "shortNames": resource.short, "categories": resource.categories()}));
         for (name, kind, verbs) in resource.subresources {
-            let mut one = json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
+            let mut one =
+                json!({"name": format!("{}/{name}", resource.plural), "singularName": "", "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
             if let Some((group, version)) = beneath(kind) {
                 one["group"] = json!(group);
                 one["version"] = json!(version);

@@ -2,10 +2,12 @@
 
 mod discovery;
 mod exec;
-mod fields;
+pub(crate) mod fields;
 mod forward;
 mod listing;
 mod log;
+mod messages;
+mod openapi;
 mod patch;
 mod protobuf;
 mod proxy;

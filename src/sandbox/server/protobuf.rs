@@ -70,7 +70,7 @@ fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, &[u8])>> {
     Some(found)
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (first, rest) = bytes.split_first()?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
-use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, proxy, review, watch, write};
+use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, openapi, proxy, review, watch, write};
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
     answer(server, request).await.unwrap_or_else(IntoResponse::into_response)
@@ -31,6 +31,7 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     }
     match path.as_str() {
         "/sandbox/writes" => return Ok(json_response(&server.writes.list())),
+        path if path == "/openapi/v3" || path.starts_with("/openapi/v3/") => return openapi::answer(path),
         "/sandbox/writes/counts" => return Ok(json_response(&server.writes.counts())),
         _ => {}
     }

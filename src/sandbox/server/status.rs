@@ -129,8 +129,7 @@ impl Status {
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let texts: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         let all = if let [one] = texts.as_slice() { one.clone() } else { format!("[{}]", texts.join(", ")) };
-        let causes: Vec<Value> =
-            mistakes.iter().map(|mistake| json!({"reason": mistake.reason, "message": mistake.message, "field": mistake.field})).collect();
+        let causes: Vec<Value> = mistakes.iter().map(|mistake| json!({"reason": mistake.reason, "message": mistake.message, "field": mistake.field})).collect();
         let mut details = json!({});
         if !name.is_empty() {
             details["name"] = json!(name);
@@ -154,7 +153,7 @@ impl Status {
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        Self::unsupported_media_types("application/json, application/yaml")
+        Self::unsupported_media_types("application/json, application/vnd.kubernetes.protobuf")
     }
 
     /// A body in none of these forms.

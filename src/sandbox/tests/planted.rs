@@ -148,6 +148,7 @@ fn counters_go_on_when_the_world_changes() {
     let before = count(&mut stage);
     assert!(before > 700, "an hour at one every five seconds: {before}");
     stage.patch("deployments", "mysql", &json!({"spec": {"replicas": 0}}));
+    stage.settle();
     stage.pass(60);
     assert!(count(&mut stage) - before <= 1, "a counter does not fall, and does not rise without MySQL");
     stage.patch("deployments", "mysql", &json!({"spec": {"replicas": 1}}));

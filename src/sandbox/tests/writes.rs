@@ -14,7 +14,8 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/petrosa-apps/deployments";
 /// The code of the answer and its object.
 async fn send(client: &Client, method: &str, path: &str, content_type: &str, body: &Value) -> (u16, Value) {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let request = http::Request::builder().method(method).uri(path).header("content-type", content_type).header("user-agent", "test/1").body(body.into()).unwrap();
+    let request =
+        http::Request::builder().method(method).uri(path).header("content-type", content_type).header("user-agent", "test/1").body(body.into()).unwrap();
     let response = client.send(request).await.unwrap();
     let code = response.status().as_u16();
     let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
@@ -73,7 +74,8 @@ async fn objects_are_created_replaced_and_deleted() {
     let (code, second) = cluster.send("PUT", &path, next.clone()).await;
     assert_eq!((code, &second["data"]["a"], &second["metadata"]["uid"]), (200, &json!("2"), &first["metadata"]["uid"]));
     let stale = cluster.send("PUT", &path, next.clone()).await;
-    let expected = "Operation cannot be fulfilled on configmaps \"x\": the object has been modified; please apply your changes to the latest version and try again";
+    let expected =
+        "Operation cannot be fulfilled on configmaps \"x\": the object has been modified; please apply your changes to the latest version and try again";
     assert_eq!(message(&stale), (409, expected));
     assert_eq!((&stale.1["reason"], &stale.1["details"]), (&json!("Conflict"), &json!({"name": "x", "kind": "configmaps"})));
     next["metadata"]["uid"] = json!("other");
@@ -101,16 +103,46 @@ async fn what_is_wrong_is_refused_with_its_causes() {
     };
     for (path, object, code, text) in [
         (DEPLOYMENTS, changed(json!({"spec": {"selector": null}})), 422, "Deployment.apps \"x\" is invalid: spec.selector: Required value"),
-        (DEPLOYMENTS, changed(json!({"spec": {"replicas": -1}})), 422, "Deployment.apps \"x\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
-        (DEPLOYMENTS, changed(json!({"spec": {"replicas": "x"}})), 400, "Deployment in version \"v1\" cannot be handled as a Deployment: invalid type: string \"x\", expected i32"),
-        (DEPLOYMENTS, changed(json!({"metadata": {"name": null}})), 422, "Deployment.apps \"\" is invalid: metadata.name: Required value: name or generateName is required"),
-        (DEPLOYMENTS, changed(json!({"metadata": {"namespace": "other"}})), 400, "the namespace of the provided object does not match the namespace sent on the request"),
+        (
+            DEPLOYMENTS,
+            changed(json!({"spec": {"replicas": -1}})),
+            422,
+            "Deployment.apps \"x\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            DEPLOYMENTS,
+            changed(json!({"spec": {"replicas": "x"}})),
+            400,
+            "Deployment in version \"v1\" cannot be handled as a Deployment: invalid type: string \"x\", expected i32",
+        ),
+        (
+            DEPLOYMENTS,
+            changed(json!({"metadata": {"name": null}})),
+            422,
+            "Deployment.apps \"\" is invalid: metadata.name: Required value: name or generateName is required",
+        ),
+        (
+            DEPLOYMENTS,
+            changed(json!({"metadata": {"namespace": "other"}})),
+            400,
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
         (MAPS, deployment("x"), 400, "the API version in the data (apps/v1) does not match the expected API version (v1)"),
         ("/api/v1/namespaces/nosuch/configmaps", map("x", json!({})), 404, "namespaces \"nosuch\" not found"),
         ("/api/v1/namespaces/petrosa-apps/gadgets", map("x", json!({})), 404, "the server could not find the requested resource"),
         (MAPS, json!([]), 400, "the object provided is unrecognized: it is not an object"),
-        (&format!("{MAPS}?dryRun=yes"), map("x", json!({})), 422, "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"yes\": supported values: \"All\""),
-        (&format!("{DEPLOYMENTS}?fieldValidation=Strict"), changed(json!({"spec": {"nosuch": 1}})), 400, "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding error: unknown field \"spec.nosuch\""),
+        (
+            &format!("{MAPS}?dryRun=yes"),
+            map("x", json!({})),
+            422,
+            "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"yes\": supported values: \"All\"",
+        ),
+        (
+            &format!("{DEPLOYMENTS}?fieldValidation=Strict"),
+            changed(json!({"spec": {"nosuch": 1}})),
+            400,
+            "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding error: unknown field \"spec.nosuch\"",
+        ),
     ] {
         assert_eq!(message(&cluster.send("POST", path, object).await), (code, text), "{path}");
     }
@@ -123,7 +155,10 @@ async fn what_is_wrong_is_refused_with_its_causes() {
     cluster.send("POST", DEPLOYMENTS, deployment("x")).await;
     let selector = json!({"spec": {"selector": {"matchLabels": {"app": "y"}}, "template": {"metadata": {"labels": {"app": "y"}}}}});
     let refused = cluster.patch(&format!("{DEPLOYMENTS}/x"), MERGE, selector).await;
-    assert_eq!(message(&refused), (422, "Deployment.apps \"x\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"y\"}}: field is immutable"));
+    assert_eq!(
+        message(&refused),
+        (422, "Deployment.apps \"x\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"y\"}}: field is immutable")
+    );
 }
 
 #[tokio::test]
@@ -136,10 +171,34 @@ async fn patches_of_every_kind() {
     for (content_type, patch, pointer, expected, generation) in [
         (MERGE, json!({"metadata": {"labels": {"l": "1"}}}), "/metadata/labels/l", json!("1"), 1),
         (MERGE, json!({"metadata": {"labels": {"l": null}}, "spec": {"replicas": 2}}), "/spec/replicas", json!(2), 2),
-        (STRATEGIC, json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "env": env}]}}}}), "/spec/template/spec/containers/0/image", json!("i:1"), 3),
-        (STRATEGIC, json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "A", "$patch": "delete"}]}]}}}}), "/spec/template/spec/containers/0/env", json!([{"name": "B", "value": "1"}]), 4),
-        (JSON, json!([{"op": "test", "path": "/spec/replicas", "value": 2}, {"op": "replace", "path": "/spec/replicas", "value": 1}]), "/spec/replicas", json!(1), 5),
-        (MERGE, json!({"status": {"replicas": 9}, "metadata": {"uid": null, "creationTimestamp": null}}), "/metadata/uid", created["metadata"]["uid"].clone(), 5),
+        (
+            STRATEGIC,
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "env": env}]}}}}),
+            "/spec/template/spec/containers/0/image",
+            json!("i:1"),
+            3,
+        ),
+        (
+            STRATEGIC,
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "A", "$patch": "delete"}]}]}}}}),
+            "/spec/template/spec/containers/0/env",
+            json!([{"name": "B", "value": "1"}]),
+            4,
+        ),
+        (
+            JSON,
+            json!([{"op": "test", "path": "/spec/replicas", "value": 2}, {"op": "replace", "path": "/spec/replicas", "value": 1}]),
+            "/spec/replicas",
+            json!(1),
+            5,
+        ),
+        (
+            MERGE,
+            json!({"status": {"replicas": 9}, "metadata": {"uid": null, "creationTimestamp": null}}),
+            "/metadata/uid",
+            created["metadata"]["uid"].clone(),
+            5,
+        ),
     ] {
         let (code, object) = cluster.patch(&path, content_type, patch.clone()).await;
         assert_eq!((code, object.pointer(pointer)), (200, Some(&expected)), "{patch} {object}");
@@ -200,10 +259,16 @@ async fn a_dry_run_leaves_no_trace() {
 async fn applying_knows_the_owners_of_fields() {
     let cluster = cluster("healthy").await;
     let path = |manager: &str, more: &str| format!("{MAPS}/x?fieldManager={manager}{more}");
-    assert_eq!(message(&cluster.patch(&format!("{MAPS}/x"), APPLY, map("x", json!({}))).await), (422, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
+    assert_eq!(
+        message(&cluster.patch(&format!("{MAPS}/x"), APPLY, map("x", json!({}))).await),
+        (422, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+    );
     let (code, created) = cluster.patch(&path("one", ""), APPLY, map("x", json!({"a": "1", "b": "1"}))).await;
     let entry = &created["metadata"]["managedFields"][0];
-    assert_eq!((code, &entry["manager"], &entry["operation"], &entry["fieldsV1"]), (201, &json!("one"), &json!("Apply"), &json!({"f:data": {"f:a": {}, "f:b": {}}})));
+    assert_eq!(
+        (code, &entry["manager"], &entry["operation"], &entry["fieldsV1"]),
+        (201, &json!("one"), &json!("Apply"), &json!({"f:data": {"f:a": {}, "f:b": {}}}))
+    );
     let conflict = cluster.patch(&path("two", ""), APPLY, map("x", json!({"a": "2"}))).await;
     assert_eq!(message(&conflict), (409, "Apply failed with 1 conflict: conflict with \"one\": .data.a"));
     assert_eq!(conflict.1["details"], json!({"causes": [{"reason": "FieldManagerConflict", "message": "conflict with \"one\"", "field": ".data.a"}]}));
@@ -257,7 +322,10 @@ async fn scale_and_status_are_written_alone() {
     let cluster = cluster("healthy").await;
     let path = format!("{DEPLOYMENTS}/petrosa-ta-bot");
     let scale = cluster.get(&format!("{path}/scale")).await.unwrap();
-    assert_eq!((&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["replicas"], &scale["status"]["selector"]), (&json!("Scale"), &json!(3), &json!(3), &json!("app=petrosa-ta-bot")));
+    assert_eq!(
+        (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["replicas"], &scale["status"]["selector"]),
+        (&json!("Scale"), &json!(3), &json!(3), &json!("app=petrosa-ta-bot"))
+    );
     let mut wanted = scale.clone();
     wanted["spec"] = json!({});
     assert_eq!(cluster.send("PUT", &format!("{path}/scale?dryRun=All"), wanted).await.1["spec"], json!({}));
@@ -267,7 +335,10 @@ async fn scale_and_status_are_written_alone() {
     stale["spec"]["replicas"] = json!(5);
     assert_eq!(cluster.send("PUT", &format!("{path}/scale"), stale).await.0, 409);
     let negative = cluster.patch(&format!("{path}/scale"), MERGE, json!({"spec": {"replicas": -2}})).await;
-    assert_eq!(message(&negative), (422, "Scale.autoscaling \"petrosa-ta-bot\" is invalid: spec.replicas: Invalid value: -2: must be greater than or equal to 0"));
+    assert_eq!(
+        message(&negative),
+        (422, "Scale.autoscaling \"petrosa-ta-bot\" is invalid: spec.replicas: Invalid value: -2: must be greater than or equal to 0")
+    );
     let generation = cluster.get(&path).await.unwrap()["metadata"]["generation"].clone();
     let condition = json!({"status": {"conditions": [{"type": "Tested", "status": "True"}]}, "spec": {"replicas": 7}});
     let (code, object) = cluster.patch(&format!("{path}/status"), STRATEGIC, condition).await;
@@ -287,7 +358,10 @@ async fn evictions_respect_budgets() {
     for query in ["", "?dryRun=All"] {
         let refused = cluster.send("POST", &format!("{path}{query}"), eviction.clone()).await;
         assert_eq!(message(&refused), (429, "Cannot evict pod as it would violate the pod's disruption budget."));
-        assert_eq!(refused.1["details"]["causes"], json!([{"reason": "DisruptionBudget", "message": "The disruption budget bots needs 3 healthy pods and has 3 currently"}]));
+        assert_eq!(
+            refused.1["details"]["causes"],
+            json!([{"reason": "DisruptionBudget", "message": "The disruption budget bots needs 3 healthy pods and has 3 currently"}])
+        );
     }
     cluster.patch(&format!("{budgets}/bots"), MERGE, json!({"spec": {"minAvailable": 2}})).await;
     assert_eq!(cluster.send("POST", &format!("{path}?dryRun=All"), eviction.clone()).await.0, 201);
@@ -321,4 +395,105 @@ async fn generated_names_are_new() {
         names.insert(object["metadata"]["name"].as_str().unwrap().to_owned());
     }
     assert!(names.len() == 3 && names.iter().all(|name| name.starts_with("gen-") && name.len() == 9), "{names:?}");
+}
+
+#[tokio::test]
+async fn the_world_reacts_to_writes() {
+    let cluster = cluster("healthy").await;
+    let path = format!("{DEPLOYMENTS}/petrosa-ta-bot");
+    let before = cluster.bots().await;
+    cluster.pods().delete(&before[0], &kube::api::DeleteParams::default()).await.unwrap();
+    let mut answer = Value::Null;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        answer = cluster.get(&path).await.unwrap();
+        let bots = cluster.bots().await;
+        if !bots.contains(&before[0]) && bots.len() == 3 && answer["status"]["readyReplicas"] == 3 {
+            return;
+        }
+    }
+    panic!("the pod did not come back: {}", answer["status"]);
+}
+
+#[tokio::test]
+async fn the_objects_of_the_world_have_owners() {
+    let cluster = cluster("healthy").await;
+    let path = format!("{DEPLOYMENTS}/petrosa-ta-bot?fieldManager=me");
+    let config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 5}});
+    let refused = cluster.patch(&path, APPLY, config).await;
+    assert_eq!(message(&refused), (409, "Apply failed with 1 conflict: conflict with \"kubectl-client-side-apply\" using apps/v1: .spec.replicas"));
+    let (code, same) = cluster.patch(&path, APPLY, json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}})).await;
+    assert_eq!((code, &same["spec"]["replicas"]), (200, &json!(3)), "who wants the same shares the field");
+}
+
+#[tokio::test]
+async fn the_typed_client_writes_too() {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::{EvictParams, Patch, PatchParams, PostParams, Preconditions};
+    let cluster = cluster("healthy").await;
+    let maps = Api::<ConfigMap>::default_namespaced(cluster.client.clone());
+    let object: ConfigMap = serde_json::from_value(map("x", json!({"a": "1"}))).unwrap();
+    let dry = PostParams { dry_run: true, field_manager: None };
+    assert_eq!(maps.create(&dry, &object).await.unwrap().data, object.data);
+    let mut created = maps.create(&PostParams::default(), &object).await.unwrap();
+    assert!(matches!(maps.create(&PostParams::default(), &object).await, Err(kube::Error::Api(status)) if status.is_already_exists()));
+    created.data.as_mut().unwrap().insert("b".to_owned(), "2".to_owned());
+    let replaced = maps.replace("x", &PostParams::default(), &created).await.unwrap();
+    assert_eq!(replaced.data.unwrap().len(), 2);
+    assert!(matches!(maps.replace("x", &PostParams::default(), &created).await, Err(kube::Error::Api(status)) if status.is_conflict()));
+    let applied = maps.patch("x", &PatchParams::apply("me").force(), &Patch::Apply(&object)).await.unwrap();
+    assert!(applied.metadata.managed_fields.unwrap().iter().any(|entry| entry.manager.as_deref() == Some("me")));
+    let wrong = kube::api::DeleteParams::default().preconditions(Preconditions { uid: Some("other".to_owned()), resource_version: None });
+    assert!(matches!(maps.delete("x", &wrong).await, Err(kube::Error::Api(status)) if status.is_conflict()));
+    assert!(maps.delete("x", &kube::api::DeleteParams::foreground()).await.unwrap().is_left(), "it waits for what it owns");
+    let deployments = Api::<Deployment>::default_namespaced(cluster.client.clone());
+    let scale = deployments.patch_scale("petrosa-ta-bot", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 2}}))).await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(2));
+    deployments.restart("petrosa-ta-bot").await.unwrap();
+    let evict = EvictParams { post_options: dry, ..EvictParams::default() };
+    cluster.pods().evict(&cluster.bots().await[0], &evict).await.unwrap();
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_and_harms_nobody() {
+    let cluster = cluster("healthy").await;
+    let deployment = format!("{DEPLOYMENTS}/petrosa-ta-bot");
+    let pods = "/api/v1/namespaces/petrosa-apps/pods";
+    let eviction = format!("{pods}/{}/eviction", cluster.bots().await[0]);
+    let apply = format!("{deployment}?fieldManager=me&force=true");
+    for body in [
+        json!(1),
+        json!("x"),
+        json!([]),
+        json!({"metadata": "x"}),
+        json!({"metadata": {"labels": "x"}}),
+        json!({"metadata": {"name": 1}}),
+        json!({"metadata": {"finalizers": "x", "ownerReferences": {}}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": []}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {"containers": {"name": "a"}}}}}),
+        json!({"kind": 1}),
+    ] {
+        for (method, path, content_type) in [
+            ("POST", DEPLOYMENTS, "application/json"),
+            ("POST", MAPS, "application/yaml"),
+            ("POST", pods, "application/vnd.kubernetes.protobuf"),
+            ("PUT", &deployment, "application/json"),
+            ("PUT", &format!("{deployment}/status"), "application/json"),
+            ("PATCH", &deployment, JSON),
+            ("PATCH", &apply, APPLY),
+            ("PATCH", &format!("{deployment}/scale?fieldManager=me"), APPLY),
+            ("POST", &eviction, "application/json"),
+        ] {
+            let path = format!("{path}{}dryRun=All", if path.contains('?') { "&" } else { "?" });
+            // an answer is enough: some of it says nothing, and that is no mistake
+            send(&cluster.client, method, &path, content_type, &body).await;
+        }
+        for content_type in [MERGE, STRATEGIC] {
+            let code = cluster.patch(&format!("{deployment}?dryRun=All"), content_type, body.clone()).await.0;
+            assert!((400..500).contains(&code), "{code} {body}");
+        }
+    }
+    assert_eq!(cluster.get("/sandbox/writes").await.unwrap(), json!([]));
+    assert_eq!(cluster.bots().await.len(), 3);
 }

@@ -42,7 +42,8 @@ impl fmt::Display for Conflicts {
 impl Conflicts {
     /// The causes of the status.
     pub(crate) fn causes(&self) -> Vec<Value> {
-        let cause = |(manager, path): &(String, String)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path});
+        let cause =
+            |(manager, path): &(String, String)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path});
         self.0.iter().map(cause).collect()
     }
 }
@@ -143,10 +144,10 @@ fn prune(value: &mut Value, former: &Fields, kept: &Fields, top: bool) {
     }
 }
 
-/// The list in which an element is found that is written like this.
+/// Says whether an element of a list is the one that is written like this.
 fn is_at(element: &str, one: &Value) -> bool {
     match element.split_at_checked(2) {
-        Some(("v:", text)) => one.to_string() == text,
+        Some(("v:", text)) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *one),
         Some(("k:", text)) => {
             let keys: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
             let same = |(key, value): (&String, &Value)| match one.get(key) {
@@ -183,7 +184,13 @@ mod tests {
     use super::*;
 
     fn author(manager: &str, operation: &'static str) -> Author {
-        Author { manager: manager.to_owned(), operation, api_version: "apps/v1".to_owned(), subresource: String::new(), time: "2026-01-01T00:00:00Z".to_owned() }
+        Author {
+            manager: manager.to_owned(),
+            operation,
+            api_version: "apps/v1".to_owned(),
+            subresource: String::new(),
+            time: "2026-01-01T00:00:00Z".to_owned(),
+        }
     }
 
     fn deployment(spec: Value) -> Value {
@@ -207,7 +214,10 @@ mod tests {
         for (spec, expected) in [
             (json!({"replicas": 1}), Ok(())),
             (json!({"replicas": 2}), Err("Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas")),
-            (json!({"replicas": 2, "paused": true}), Err("Apply failed with 2 conflicts: conflicts with \"kubectl\" using apps/v1:\n- .spec.paused\n- .spec.replicas")),
+            (
+                json!({"replicas": 2, "paused": true}),
+                Err("Apply failed with 2 conflicts: conflicts with \"kubectl\" using apps/v1:\n- .spec.paused\n- .spec.replicas"),
+            ),
             (json!({"progressDeadlineSeconds": 1}), Ok(())),
         ] {
             assert_eq!(applied(Some(&live), spec.clone(), "me", false).map(drop), expected.map_err(str::to_owned), "{spec}");
@@ -244,8 +254,11 @@ mod tests {
 
     #[test]
     fn applying_the_same_again_changes_nothing() {
-        let live = applied(None, json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false).unwrap();
-        let again = applied(Some(&live), json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false).unwrap();
+        let live =
+            applied(None, json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false).unwrap();
+        let again =
+            applied(Some(&live), json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false)
+                .unwrap();
         assert_eq!(live, again);
     }
 }

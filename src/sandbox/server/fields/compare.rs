@@ -8,8 +8,7 @@ use super::set::{self, Fields, field};
 use crate::sandbox::server::schema::{self, List};
 
 /// Parts that every object of a kind has, if only empty: nobody makes them by setting something within.
-const ALWAYS: [&str; 10] =
-    ["metadata", "spec", "status", "template", "jobTemplate", "strategy", "updateStrategy", "containers", "resources", "loadBalancer"];
+const ALWAYS: [&str; 10] = ["metadata", "spec", "status", "template", "jobTemplate", "strategy", "updateStrategy", "containers", "resources", "loadBalancer"];
 
 /// The differences, without those that belong to the server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,7 +62,15 @@ fn walk<'a>(kind: &str, path: &mut Vec<&'a str>, item: bool, before: Option<&'a 
     }
 }
 
-fn step<'a>(kind: &str, path: &mut Vec<&'a str>, element: String, before: Option<&'a Value>, after: Option<&'a Value>, changed: &mut Fields, removed: &mut Fields) {
+fn step<'a>(
+    kind: &str,
+    path: &mut Vec<&'a str>,
+    element: String,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+    changed: &mut Fields,
+    removed: &mut Fields,
+) {
     let (mut inner_changed, mut inner_removed) = (Fields::default(), Fields::default());
     walk(kind, path, !element.starts_with("f:"), before, after, &mut inner_changed, &mut inner_removed);
     for (fields, inner) in [(changed, inner_changed), (removed, inner_removed)] {
@@ -92,7 +99,12 @@ mod tests {
     fn differences_are_found_in_maps_and_lists() {
         let pod = |containers: Value| json!({"metadata": {"name": "p"}, "spec": {"containers": containers}});
         for (before, after, changed, removed) in [
-            (json!({"data": {"a": "1", "b": "2"}}), json!({"data": {"a": "2", "c": "3"}}), json!({"f:data": {"f:a": {}, "f:c": {}}}), json!({"f:data": {"f:b": {}}})),
+            (
+                json!({"data": {"a": "1", "b": "2"}}),
+                json!({"data": {"a": "2", "c": "3"}}),
+                json!({"f:data": {"f:a": {}, "f:c": {}}}),
+                json!({"f:data": {"f:b": {}}}),
+            ),
             (json!({}), json!({"data": {"a": "1"}}), json!({"f:data": {".": {}, "f:a": {}}}), json!({})),
             (json!({"metadata": {"resourceVersion": "1"}}), json!({"metadata": {"resourceVersion": "2", "generation": 1}}), json!({}), json!({})),
             (
@@ -101,7 +113,12 @@ mod tests {
                 json!({"f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {"f:image": {}}}}}),
                 json!({"f:spec": {"f:containers": {"k:{\"name\":\"b\"}": {".": {}, "f:name": {}}}}}),
             ),
-            (json!({"spec": {"tolerations": [{"key": "a"}]}}), json!({"spec": {"tolerations": [{"key": "b"}]}}), json!({"f:spec": {"f:tolerations": {}}}), json!({})),
+            (
+                json!({"spec": {"tolerations": [{"key": "a"}]}}),
+                json!({"spec": {"tolerations": [{"key": "b"}]}}),
+                json!({"f:spec": {"f:tolerations": {}}}),
+                json!({}),
+            ),
             (json!({"a": {"b": 1}}), json!({"a": {}}), json!({"f:a": {}}), json!({"f:a": {"f:b": {}}})),
         ] {
             let difference = compare("Pod", &before, &after);

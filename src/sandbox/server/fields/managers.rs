@@ -1,5 +1,6 @@
 //! The owners of an object's fields.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::compare::compare;
@@ -28,6 +29,29 @@ impl Author {
             subresource: asked.target.subresource.clone().unwrap_or_default(),
             time: object::time(asked.now),
         }
+    }
+
+    /// The author of what the cluster does by itself, to the status alone or not, and of what was there from the beginning.
+    pub(crate) fn of_world(object: &Value, status: bool, now: Timestamp) -> Self {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let manager = match kind {
+            "Pod" | "Node" if status => "kubelet",
+            _ if status || object["metadata"]["uid"].is_string() => "kube-controller-manager",
+            _ => "kubectl-client-side-apply",
+        };
+        Self {
+            manager: manager.to_owned(),
+            operation: "Update",
+            api_version: object["apiVersion"].as_str().unwrap_or("v1").to_owned(),
+            subresource: if status { "status".to_owned() } else { String::new() },
+            time: object::time(now),
+        }
+    }
+
+    /// Says whether an object follows from others, so that nobody writes it but the cluster.
+    pub(crate) fn is_derived(object: &Value) -> bool {
+        matches!(object["kind"].as_str(), Some("Endpoints" | "EndpointSlice" | "Event" | "Lease"))
+            || !object::list(&object["metadata"]["ownerReferences"]).is_empty()
     }
 
     /// The author of a server-side apply.

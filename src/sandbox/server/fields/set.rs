@@ -112,7 +112,18 @@ impl Fields {
             return;
         };
         metadata.owned = false;
-        for field in ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        for field in [
+            "name",
+            "namespace",
+            "creationTimestamp",
+            "selfLink",
+            "uid",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ] {
             metadata.children.remove(&format!("f:{field}"));
         }
         if metadata.is_empty() {

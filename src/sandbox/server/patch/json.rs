@@ -41,8 +41,7 @@ enum Operation {
 
 /// Does all operations in their order, or none of them.
 pub(crate) fn apply(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
-    let operations: Vec<Operation> =
-        serde_json::from_value(patch.clone()).map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
+    let operations: Vec<Operation> = serde_json::from_value(patch.clone()).map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
     if operations.len() > MOST {
         let count = operations.len();
         return Err(PatchError::Unfit(format!("The allowed maximum operations in a JSON patch is {MOST}, got {count}")));
@@ -60,7 +59,9 @@ fn perform(target: &mut Value, operation: Operation) -> Result<(), PatchError> {
         Operation::Add { path, value } => add(target, &path, value),
         Operation::Remove { path } => remove(target, &path).map(drop),
         Operation::Replace { path, value } => {
-            let place = target.pointer_mut(&path).ok_or_else(|| PatchError::Unfit(format!("replace operation does not apply: doc is missing key: {path}: missing value")))?;
+            let place = target
+                .pointer_mut(&path)
+                .ok_or_else(|| PatchError::Unfit(format!("replace operation does not apply: doc is missing key: {path}: missing value")))?;
             *place = value;
             Ok(())
         }
@@ -108,7 +109,8 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), PatchError> {
         Value::Array(items) => {
             let index = if last == "-" { Some(items.len()) } else { last.parse().ok() };
             let index = index.filter(|index| *index <= items.len());
-            let index = index.ok_or_else(|| PatchError::Unfit(format!("add operation does not apply: invalid index {last} at path {path}: invalid index referenced")))?;
+            let index = index
+                .ok_or_else(|| PatchError::Unfit(format!("add operation does not apply: invalid index {last} at path {path}: invalid index referenced")))?;
             items.insert(index, value);
             Ok(())
         }

@@ -154,23 +154,58 @@ mod tests {
     fn patches_merge_by_the_keys_of_the_api() {
         let two = || pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b", "image": "1"}]));
         for (kind, target, patch, expected) in [
-            ("Pod", two(), pod(json!([{"name": "b", "image": "2"}])), pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b", "image": "2"}]))),
+            (
+                "Pod",
+                two(),
+                pod(json!([{"name": "b", "image": "2"}])),
+                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b", "image": "2"}])),
+            ),
             ("Pod", two(), pod(json!([{"$patch": "delete", "name": "a"}])), pod(json!([{"name": "b", "image": "1"}]))),
             ("Pod", two(), pod(json!([{"name": "c"}, {"$patch": "replace"}])), pod(json!([{"name": "c"}]))),
-            ("Pod", two(), pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": null}, {"containerPort": 81}]}])), pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80}, {"containerPort": 81}]}, {"name": "b", "image": "1"}]))),
+            (
+                "Pod",
+                two(),
+                pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": null}, {"containerPort": 81}]}])),
+                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80}, {"containerPort": 81}]}, {"name": "b", "image": "1"}])),
+            ),
             (
                 "Pod",
                 two(),
                 json!({"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}], "containers": [{"name": "c"}]}}),
                 pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "c"}, {"name": "b", "image": "1"}])),
             ),
-            ("Pod", json!({"spec": {"tolerations": [{"key": "a"}]}}), json!({"spec": {"tolerations": [{"key": "b"}]}}), json!({"spec": {"tolerations": [{"key": "b"}]}})),
-            ("Pod", json!({"metadata": {"finalizers": ["a", "b"]}}), json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c", "b"]}}), json!({"metadata": {"finalizers": ["b", "c"]}})),
-            ("Deployment", json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}), json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}), json!({"spec": {"strategy": {"type": "Recreate"}}})),
+            (
+                "Pod",
+                json!({"spec": {"tolerations": [{"key": "a"}]}}),
+                json!({"spec": {"tolerations": [{"key": "b"}]}}),
+                json!({"spec": {"tolerations": [{"key": "b"}]}}),
+            ),
+            (
+                "Pod",
+                json!({"metadata": {"finalizers": ["a", "b"]}}),
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c", "b"]}}),
+                json!({"metadata": {"finalizers": ["b", "c"]}}),
+            ),
+            (
+                "Deployment",
+                json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}),
+                json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}),
+                json!({"spec": {"strategy": {"type": "Recreate"}}}),
+            ),
             ("ConfigMap", json!({"data": {"a": "1"}}), json!({"data": {"$patch": "replace", "b": "2"}}), json!({"data": {"b": "2"}})),
             ("ConfigMap", json!({"data": {"a": "1"}}), json!({"data": {"a": null, "b": null}, "x": {"y": null}}), json!({"data": {}, "x": {}})),
-            ("Service", json!({"spec": {"ports": [{"port": 80, "targetPort": 1}]}}), json!({"spec": {"ports": [{"port": 80, "targetPort": 2}]}}), json!({"spec": {"ports": [{"port": 80, "targetPort": 2}]}})),
-            ("Pod", json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}), json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}), json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})),
+            (
+                "Service",
+                json!({"spec": {"ports": [{"port": 80, "targetPort": 1}]}}),
+                json!({"spec": {"ports": [{"port": 80, "targetPort": 2}]}}),
+                json!({"spec": {"ports": [{"port": 80, "targetPort": 2}]}}),
+            ),
+            (
+                "Pod",
+                json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}),
+                json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}),
+                json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}),
+            ),
         ] {
             let mut patched = target.clone();
             apply(kind, &mut patched, &patch).unwrap();

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::asked::Asked;
-use super::{create, delete, eviction, patch, scale, update};
+use super::{body, create, delete, eviction, patch, scale, update};
 use crate::sandbox::object;
 use crate::sandbox::server::listing::Shape;
 use crate::sandbox::server::request::{Query, ResourceRequest};
@@ -43,20 +43,19 @@ pub(crate) fn is_write(target: &ResourceRequest, method: &Method) -> bool {
 
 pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Query, request: Request) -> Result<Response, Status> {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Status::too_large())?;
+    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Status::too_large())?;
     let now = server.world().clock.now();
-    let asked = Asked::of(target, query, &parts.method, &parts.headers, body, now);
+    let asked = Asked::of(target, query, &parts.method, &parts.headers, bytes, now);
     let done = if server.writes.forbidden && !asked.dry_run {
         Err(Status::internal("the sandbox was started without permission to write"))
     } else {
         attempt(server, &asked, &parts.headers)
     };
     if !asked.dry_run {
-        let (code, name) = match &done {
-            Ok(done) if asked.name().is_empty() && asked.verb == "create" => (done.code.as_u16(), object::name(&done.object)),
-            Ok(done) => (done.code.as_u16(), asked.name()),
-            Err(status) => (status.code, asked.name()),
-        };
+        let code = done.as_ref().map_or_else(|status| status.code, |done| done.code.as_u16());
+        let wanted = if asked.name().is_empty() && asked.verb == "create" { body::object(&asked.content_type, &asked.body).ok() } else { None };
+        let made = done.as_ref().ok().map(|done| &done.object).or(wanted.as_ref());
+        let name = made.filter(|_| wanted.is_some()).map_or(asked.name(), object::name);
         server.writes.record(&parts.method, parts.uri.path(), asked.verb, target, name, code);
     }
     let done = done?;

@@ -6,16 +6,26 @@ use super::asked::{Asked, Validation};
 use super::typed;
 use crate::sandbox::kinds::Resource;
 use crate::sandbox::object;
+use crate::sandbox::server::messages;
 use crate::sandbox::server::status::Status;
 
-/// Reads JSON or YAML, an object in any case.
+/// Reads JSON, YAML or the binary form, an object in any case.
 pub(crate) fn object(content_type: &str, body: &[u8]) -> Result<Value, Status> {
     let value: Value = match content_type {
         "" | "application/json" | "*/*" => serde_json::from_slice(body).map_err(|error| Status::bad_request(format!("error decoding the body: {error}")))?,
         "application/yaml" | "application/apply-patch+yaml" => yaml(body)?,
-        _ => return Err(Status::unsupported_media_type()),
+        "application/vnd.kubernetes.protobuf" => {
+            messages::object(body).ok_or_else(|| Status::bad_request("the object provided is unrecognized: the message cannot be read"))?
+        }
+        _ => return Err(Status::unsupported_media_types("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     };
-    if value.is_object() { Ok(value) } else { Err(Status::bad_request("the object provided is unrecognized: it is not an object")) }
+    if !value.is_object() {
+        return Err(Status::bad_request("the object provided is unrecognized: it is not an object"));
+    }
+    if !value["metadata"].is_object() && !value["metadata"].is_null() {
+        return Err(Status::bad_request("the object provided is unrecognized: its metadata is not an object"));
+    }
+    Ok(value)
 }
 
 fn yaml(body: &[u8]) -> Result<Value, Status> {

@@ -36,7 +36,10 @@ pub(crate) fn insert(world: &mut World, asked: &Asked<'_>, mut object: Value, ow
             return Err(Status::namespace_not_found(namespace));
         };
         if !found["metadata"]["deletionTimestamp"].is_null() {
-            let message = format!("{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated", resource.qualified());
+            let message = format!(
+                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+                resource.qualified()
+            );
             return Err(Status::forbidden(resource.plural, resource.group, &name, message));
         }
     }

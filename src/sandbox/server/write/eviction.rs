@@ -41,7 +41,11 @@ pub(crate) fn evict(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status
     let pod = world.store.get(resource.plural, namespace, asked.name()).cloned().ok_or_else(|| Status::not_found(resource, asked.name()))?;
     let wanted = &eviction["deleteOptions"]["preconditions"]["uid"];
     if !wanted.is_null() && *wanted != pod["metadata"]["uid"] {
-        return Err(Status::conflict(resource, asked.name(), &format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", pod["metadata"]["uid"])));
+        return Err(Status::conflict(
+            resource,
+            asked.name(),
+            &format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", pod["metadata"]["uid"]),
+        ));
     }
     // what does not run any more, or not yet, is nobody's loss
     let counts = !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending")) && pod["metadata"]["deletionTimestamp"].is_null();
@@ -101,7 +105,8 @@ fn budget_of(store: &Store, budget: &Value) -> Budget {
     let pods: Vec<&Arc<Value>> = store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod))).collect();
     let healthy = count(pods.iter().filter(|pod| is_healthy(pod)).count());
     // as many as the owners of the pods want; without owners, as many as there are
-    let mut owners: Vec<&Value> = pods.iter().flat_map(|pod| object::list(&pod["metadata"]["ownerReferences"])).filter(|owner| owner["controller"] == true).collect();
+    let mut owners: Vec<&Value> =
+        pods.iter().flat_map(|pod| object::list(&pod["metadata"]["ownerReferences"])).filter(|owner| owner["controller"] == true).collect();
     owners.sort_by_key(|owner| owner["uid"].as_str());
     owners.dedup_by_key(|owner| owner["uid"].as_str());
     let wanted: Option<u64> = owners.iter().map(|owner| wanted_by(store, namespace, owner)).sum();

@@ -25,11 +25,8 @@ pub(crate) fn write(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status
     let found = world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned();
     let before = found.ok_or_else(|| Status::not_found(resource, asked.name()))?;
     let applies = asked.verb == "patch" && asked.content_type == patch::APPLY;
-    let wanted = if applies || asked.verb == "update" {
-        body::object(&asked.content_type, &asked.body)?
-    } else {
-        patch::patched(asked, "Scale", &scale(&before))?
-    };
+    let wanted =
+        if applies || asked.verb == "update" { body::object(&asked.content_type, &asked.body)? } else { patch::patched(asked, "Scale", &scale(&before))? };
     if !wanted["spec"].is_object() && !wanted["spec"].is_null() {
         return Err(Status::bad_request("Scale in version \"v1\" cannot be handled as a Scale: spec is not an object"));
     }
@@ -43,9 +40,9 @@ pub(crate) fn write(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status
     // none is how a zero is written
     let replicas = match &wanted["spec"]["replicas"] {
         Value::Null => 0,
-        value => value.as_i64().ok_or_else(|| {
-            Status::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: spec.replicas: {value} is not a number"))
-        })?,
+        value => value
+            .as_i64()
+            .ok_or_else(|| Status::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: spec.replicas: {value} is not a number")))?,
     };
     if replicas < 0 {
         let mistake = FieldError::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
@@ -112,7 +109,10 @@ mod tests {
     fn a_scale_says_how_many_and_which() {
         for (spec, expected) in [
             (json!({"replicas": 2, "selector": {"matchLabels": {"b": "1", "a": "2"}}}), json!([{"replicas": 2}, "a=2,b=1"])),
-            (json!({"replicas": 0, "selector": {"matchLabels": {"b": "1"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["y", "x"]}]}}), json!([{}, "a in (x,y),b=1"])),
+            (
+                json!({"replicas": 0, "selector": {"matchLabels": {"b": "1"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["y", "x"]}]}}),
+                json!([{}, "a in (x,y),b=1"]),
+            ),
         ] {
             let scale = scale(&json!({"metadata": {"name": "x"}, "spec": spec, "status": {"replicas": 1}}));
             assert_eq!(json!([scale["spec"], scale["status"]["selector"]]), expected, "{spec}");

@@ -25,8 +25,8 @@ pub(crate) fn update(world: &mut World, asked: &Asked<'_>) -> Result<Done, Statu
         _ => {}
     }
     let Some(before) = world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned() else {
-        let created = matches!(resource.kind, "Lease" | "Endpoints" | "Event" | "LimitRange" | "EndpointSlice")
-            || resource.group == "rbac.authorization.k8s.io";
+        let created =
+            matches!(resource.kind, "Lease" | "Endpoints" | "Event" | "LimitRange" | "EndpointSlice") || resource.group == "rbac.authorization.k8s.io";
         if !created || asked.target.subresource.is_some() || !object["metadata"]["uid"].is_null() {
             return Err(Status::not_found(resource, asked.name()));
         }
@@ -40,7 +40,13 @@ pub(crate) fn update(world: &mut World, asked: &Asked<'_>) -> Result<Done, Statu
 }
 
 /// Stores the new state of an object once it is complete and valid. The fields' owners are noted when its defaults are there.
-pub(crate) fn replace(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, mut object: Value, own: impl FnOnce(&Value, &mut Value)) -> Result<Value, Status> {
+pub(crate) fn replace(
+    world: &mut World,
+    asked: &Asked<'_>,
+    before: &Arc<Value>,
+    mut object: Value,
+    own: impl FnOnce(&Value, &mut Value),
+) -> Result<Value, Status> {
     let resource = asked.target.resource;
     let (wanted, found) = (&object["metadata"], &before["metadata"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -83,7 +89,9 @@ pub(crate) fn replace(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>,
     body::drop_nulls(&mut object);
     own(before, &mut object);
     let namespace = asked.target.namespace_name();
-    let finished = !object["metadata"]["deletionTimestamp"].is_null() && object::list(&object["metadata"]["finalizers"]).is_empty() && !matches!(resource.kind, "Namespace" | "Pod");
+    let finished = !object["metadata"]["deletionTimestamp"].is_null()
+        && object::list(&object["metadata"]["finalizers"]).is_empty()
+        && !matches!(resource.kind, "Namespace" | "Pod");
     if asked.dry_run {
         return Ok(world.store.prepared(resource, object, asked.now));
     }

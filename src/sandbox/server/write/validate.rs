@@ -49,14 +49,15 @@ pub(crate) fn updated(resource: &Resource, before: &Value, object: &Value) -> Re
                 }
             }
         }
-        "Service" if before["spec"]["type"] != "ExternalName" && object["spec"]["type"] != "ExternalName" => {
-            if before["spec"]["clusterIP"] != object["spec"]["clusterIP"] {
-                mistakes.push(FieldError::invalid("spec.clusterIPs[0]", &json!([object["spec"]["clusterIP"]]), "may not change once set"));
-            }
+        "Service" if [before, object].iter().all(|one| one["spec"]["type"] != "ExternalName") && before["spec"]["clusterIP"] != object["spec"]["clusterIP"] => {
+            mistakes.push(FieldError::invalid("spec.clusterIPs[0]", &json!([object["spec"]["clusterIP"]]), "may not change once set"));
         }
         "RoleBinding" | "ClusterRoleBinding" => immutable("roleRef", "cannot change roleRef", &mut mistakes),
         "PersistentVolumeClaim" if before["spec"]["storageClassName"] != object["spec"]["storageClassName"] => {
-            mistakes.push(FieldError::forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"));
+            mistakes.push(FieldError::forbidden(
+                "spec",
+                "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+            ));
         }
         _ => {}
     }
@@ -73,11 +74,8 @@ fn answer(resource: &Resource, object: &Value, mistakes: &[FieldError]) -> Resul
 fn metadata(resource: &Resource, object: &Value) -> Vec<FieldError> {
     let metadata = &object["metadata"];
     let name = object::name(object);
-    let mut mistakes = if name.is_empty() {
-        vec![FieldError::required("metadata.name", "name or generateName is required")]
-    } else {
-        names::object_name(resource.kind, name)
-    };
+    let mut mistakes =
+        if name.is_empty() { vec![FieldError::required("metadata.name", "name or generateName is required")] } else { names::object_name(resource.kind, name) };
     mistakes.extend(names::labels("metadata.labels", &metadata["labels"]));
     mistakes.extend(names::keys("metadata.annotations", &metadata["annotations"]));
     let references = object::list(&metadata["ownerReferences"]);

@@ -53,7 +53,8 @@ pub(crate) fn changes(kind: &str, before: &Value, after: &Value) -> Vec<FieldErr
             vec![FieldError::invalid("spec.selector", &new["selector"], IMMUTABLE)]
         }
         "StatefulSet" => {
-            let free = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
+            let free =
+                ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
             let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
             if without(old, &free) == without(new, &free) { Vec::new() } else { vec![FieldError::forbidden("spec", detail)] }
         }
@@ -250,10 +251,19 @@ mod tests {
                     "spec.template.spec.containers: Required value",
                 ],
             ),
-            (json!({"template": {"spec": {"restartPolicy": "Never"}}}), vec!["spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""]),
+            (
+                json!({"template": {"spec": {"restartPolicy": "Never"}}}),
+                vec!["spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""],
+            ),
             (container(json!({"image": null})), vec!["spec.template.spec.containers[0].image: Required value"]),
-            (container(json!({"ports": [{"containerPort": 70000}]})), vec!["spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"]),
-            (container(json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]})), vec!["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"v\""]),
+            (
+                container(json!({"ports": [{"containerPort": 70000}]})),
+                vec!["spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"],
+            ),
+            (
+                container(json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]})),
+                vec!["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"v\""],
+            ),
             (container(json!({"env": [{"value": "1"}]})), vec!["spec.template.spec.containers[0].env[0].name: Required value"]),
         ] {
             let mut object = deployment(&change);
