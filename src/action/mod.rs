@@ -10,6 +10,8 @@ mod context;
 mod fan;
 mod guard;
 mod hand;
+mod metadata;
+mod node;
 mod port;
 mod probe;
 #[cfg(test)]
@@ -186,13 +188,27 @@ verbs! {
     "promql" => promql::Promql,
     "secret" => secret::Secret,
     "rollout" => rollout::Rollout,
+    "can_i" => can_i::CanI,
+    "record" => record::Record,
+    "apply" => apply::Apply,
+    "patch" => patch::Patch,
+    "delete" => delete::Delete,
+    "label" => label::Label,
+    "annotate" => annotate::Annotate,
     "scale" => scale::Scale,
     "restart" => restart::Restart,
     "rollback" => rollback::Rollback,
+    "set_image" => set_image::SetImage,
+    "set_env" => set_env::SetEnv,
+    "create_job" => create_job::CreateJob,
+    "cordon" => cordon::Cordon,
+    "uncordon" => uncordon::Uncordon,
+    "drain" => drain::Drain,
     "undo" => undo::Undo,
-    "record" => record::Record,
+    "command" => command::Command,
     "value" => value::Value,
     "confirm" => confirm::Confirm,
+    "approve" => approve::Approve,
     "pause" => pause::Pause,
     "run" => run::Run,
 }

@@ -66,6 +66,10 @@ impl Run {
                 Some(ended) => ended,
                 None => return Ok(Outcome::Unknown),
             },
+            Action::Approve(approve) => match self.approval_of_another(path, approve) {
+                Some(ended) => ended,
+                None => return Ok(Outcome::Unknown),
+            },
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
                 Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),

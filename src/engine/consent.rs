@@ -1,9 +1,11 @@
 //! Whether a person allows the changes of a step. Pure, but for the question itself.
 
+use super::step::Ended;
 use super::{EngineError, Run};
 use crate::action::Approval;
+use crate::action::approve::Approve;
 use crate::document::Step;
-use crate::event::{Event, PlannedChange, StepApproved};
+use crate::event::{Event, Outcome, PlannedChange, StepApproved};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -62,6 +64,29 @@ impl Run {
                 Ok(Answer::Nobody(format!("{before}waits for approval: runbook approve {run} --step {path}{word}")))
             }
         }
+    }
+
+    /// An `approve` step: what the record says of somebody else's word. None: the run waits for it.
+    pub(super) fn approval_of_another(&self, path: &str, approve: &Approve) -> Option<Ended> {
+        let now = self.recorder.clock().now();
+        let given: Vec<(Timestamp, StepApproved)> = self
+            .recorder
+            .state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path && approval.plan == self.plan.digest).cloned().collect());
+        let passed = |at: &Timestamp| i128::from(now.as_second()) - i128::from(at.as_second()) > i128::from(approve.expires.0.as_secs());
+        let over = |(at, approval): &&(Timestamp, StepApproved)| passed(at) || approval.expires.is_some_and(|expires| expires <= now);
+        let valid = given.iter().find(|given| !over(given) && given.1.by != self.consent.operator);
+        if let Some((at, approval)) = valid {
+            let output = serde_json::json!({"by": approval.by, "at": at.to_string()});
+            return Some(Ended { output, attempts: 1, summary: format!("by {}", approval.by), ..Ended::without_output(Outcome::Passed, "") });
+        }
+        if given.iter().any(|given| over(&given)) {
+            return Some(Ended { attempts: 1, ..Ended::without_output(Outcome::Failed, "the approval has expired; run again") });
+        }
+        let own = if given.is_empty() { "" } else { "who runs this cannot approve it; " };
+        let run = crate::journal::short_id(&self.run_id);
+        self.paused.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.waits_for(path, &format!("{own}waits for approval: runbook approve {run} --step {path}"));
+        None
     }
 
     fn approve(&self, path: &str, how: &str, digest: &str) -> Result<(), EngineError> {
