@@ -17,6 +17,18 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
+    /// Says whether every address of the family is in the block.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
+    /// The block of one address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// Says whether `address` is in the block; an address of the other family never is.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

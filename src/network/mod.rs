@@ -4,13 +4,23 @@
 
 mod cidr;
 mod evaluate;
+mod explain;
+mod foreign;
+mod inventory;
+mod near_miss;
 mod policy;
 mod selector;
+mod service;
 
 pub use cidr::{Cidr, CidrError};
 pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
+pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
+pub use foreign::ForeignPolicy;
+pub use inventory::{Inventory, PodState, Unreadable, Workload};
+pub use near_miss::{Difference, NearMiss};
 pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
+pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
 
 #[cfg(test)]
 mod tests;
