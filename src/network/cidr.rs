@@ -1,7 +1,7 @@
 //! Address blocks as NetworkPolicies write them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// A block of addresses, `10.244.0.0/16`. Bits below the prefix are ignored, as the API server does.
@@ -21,6 +21,22 @@ impl Cidr {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.prefix == 0
+    }
+
+    /// Says whether the block lies in a range that is not routed on the internet.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        const RANGES: [(IpAddr, u8); 8] = [
+            (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
+            (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+            (IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16),
+            (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
+            (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+            (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+            (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
+            (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+        ];
+        RANGES.into_iter().any(|(address, prefix)| self.prefix >= prefix && Self { address, prefix }.contains(self.address))
     }
 
     /// The block of one address.

@@ -8,7 +8,10 @@ mod explain;
 mod foreign;
 mod inventory;
 mod near_miss;
+mod outside;
+mod path;
 mod policy;
+mod resolve;
 mod selector;
 mod service;
 
@@ -18,6 +21,7 @@ pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use foreign::ForeignPolicy;
 pub use inventory::{Inventory, PodState, Unreadable, Workload};
 pub use near_miss::{Difference, NearMiss};
+pub use path::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome, trace};
 pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
