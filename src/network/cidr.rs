@@ -36,7 +36,13 @@ impl Cidr {
             (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
             (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
         ];
-        RANGES.into_iter().any(|(address, prefix)| self.prefix >= prefix && Self { address, prefix }.contains(self.address))
+        RANGES.into_iter().any(|(address, prefix)| self.is_inside(&Self { address, prefix }))
+    }
+
+    /// Says whether the whole block lies in another.
+    #[must_use]
+    pub fn is_inside(&self, other: &Self) -> bool {
+        self.prefix >= other.prefix && other.contains(self.address)
     }
 
     /// The block of one address.

@@ -95,6 +95,7 @@ impl Inventory {
             }
             return;
         }
+        self.know_namespace("kube-system");
         let version = object["apiVersion"].as_str().unwrap_or_default();
         if let Some(foreign) = ForeignPolicy::from_object(version, kind, object) {
             self.foreign.push(foreign);
@@ -111,6 +112,13 @@ impl Inventory {
             }
             "CronJob" => self.add_workload(kind, object, &object["spec"]["jobTemplate"]["spec"]["template"]),
             _ => {}
+        }
+    }
+
+    /// A namespace that is mentioned but not given has at least the label that the API server gives it.
+    fn know_namespace(&mut self, name: &str) {
+        if !self.namespaces.contains_key(name) {
+            self.namespaces.insert(name.to_owned(), [("kubernetes.io/metadata.name".to_owned(), name.to_owned())].into());
         }
     }
 
@@ -139,6 +147,7 @@ impl Inventory {
         let Some((namespace, name)) = identity(object).filter(|_| !finished) else { return };
         let conditions = object["status"]["conditions"].as_array();
         let ready = conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        self.know_namespace(&namespace);
         let (mut pod, ports) = pod_of(namespace, name, &object["metadata"], &object["spec"]);
         pod.ip = object["status"]["podIP"].as_str().and_then(|text| text.parse().ok());
         self.pods.push(PodState { pod, ports, ready });
@@ -148,6 +157,7 @@ impl Inventory {
         // what another workload made speaks for itself through its owner
         let owned = object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == Value::Bool(true)));
         let Some((namespace, name)) = identity(object).filter(|_| !owned) else { return };
+        self.know_namespace(&namespace);
         let kind = kind.to_lowercase();
         let (pod, ports) = pod_of(namespace, format!("{kind}/{name}"), &template["metadata"], &template["spec"]);
         self.workloads.push(Workload { kind, name, pod, ports });

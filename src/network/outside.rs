@@ -1,5 +1,7 @@
 //! Egress to a host whose address is not known: often the policies decide all the same.
 
+use std::net::Ipv4Addr;
+
 use super::evaluate::port_matches;
 use super::{Cluster, Connection, Direction, Endpoint, Peer, Pod, Protocol};
 
@@ -29,7 +31,10 @@ pub(super) fn judge_outside(cluster: Cluster<'_>, pod: &Pod, protocol: Protocol,
                 continue;
             }
             let everything = |peer: &Peer| match peer {
-                Peer::Block { cidr, except } => cidr.is_everything() && except.iter().all(super::Cidr::is_private),
+                // by IPv4, which nearly every host has
+                Peer::Block { cidr, except } => {
+                    cidr.is_everything() && cidr.contains(Ipv4Addr::UNSPECIFIED.into()) && except.iter().all(super::Cidr::is_private)
+                }
                 Peer::Selected { .. } => false,
             };
             if rule.peers.is_empty() || rule.peers.iter().any(everything) {

@@ -107,7 +107,7 @@ pub struct Path {
 }
 
 /// The answer for an edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Every stage passes.
