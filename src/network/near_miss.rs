@@ -306,13 +306,15 @@ fn namespace_differences(cluster: Cluster<'_>, own_namespace: &str, selector: Op
     };
     let unknown = Labels::new();
     let labels = cluster.namespaces.get(namespace).unwrap_or(&unknown);
+    // a selector of no namespace at all was meant for one
+    let dead = !cluster.namespaces.values().any(|labels| selector.matches(labels));
     let unmet = selector.requirements().filter(|requirement| !requirement.matches(labels));
     unmet
         .map(|requirement| {
             let (has, found) = has(&requirement, labels);
             let words = format!("allows peers in namespaces labelled {requirement}; namespace {namespace} {has}");
             let named = requirement.values.contains(namespace).then_some(1);
-            let distance = named.or(likeness(&requirement, labels)).unwrap_or(4);
+            let distance = named.or(likeness(&requirement, labels)).unwrap_or(if dead { 2 } else { 4 });
             Found { difference: Difference::PeerNamespace { requirement, found }, distance, words }
         })
         .collect()
