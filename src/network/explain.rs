@@ -75,6 +75,11 @@ pub struct Translation {
 /// Explains a verdict that [`evaluate`](super::evaluate) gave for the same cluster and connection.
 #[must_use]
 pub fn explain(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verdict, translation: Translation) -> Explanation {
+    explain_as_far(cluster, connection, verdict, Some(translation))
+}
+
+/// Without a translation, near misses are not looked for: they are the same for every replica, and cost most.
+pub(super) fn explain_as_far(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verdict, translation: Option<Translation>) -> Explanation {
     let side = |side: &Side, direction| explain_side(cluster, connection, side, direction, translation);
     Explanation {
         allowed: verdict.allowed(),
@@ -87,14 +92,14 @@ pub fn explain(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verd
     }
 }
 
-fn explain_side(cluster: Cluster<'_>, connection: &Connection<'_>, side: &Side, direction: Direction, translation: Translation) -> SideExplanation {
+fn explain_side(cluster: Cluster<'_>, connection: &Connection<'_>, side: &Side, direction: Direction, translation: Option<Translation>) -> SideExplanation {
     let subject = match direction {
         Direction::Ingress => &connection.destination,
         Direction::Egress => &connection.source,
     };
-    let near_misses = match side {
-        Side::Denied { .. } => near_misses(cluster, connection, direction, translation),
-        Side::Exempt(_) | Side::NotIsolated | Side::Allowed { .. } => Vec::new(),
+    let near_misses = match (side, translation) {
+        (Side::Denied { .. }, Some(translation)) => near_misses(cluster, connection, direction, translation),
+        (Side::Denied { .. } | Side::Exempt(_) | Side::NotIsolated | Side::Allowed { .. }, _) => Vec::new(),
     };
     let reason = match side {
         Side::Exempt(because) => Reason::Exempt { because: *because },

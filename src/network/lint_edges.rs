@@ -1,7 +1,7 @@
 //! Lints that need a verdict: what one side lets pass and the other does not, and DNS.
 
+use super::dns::dns_targets;
 use super::lint::{Context, Lint, LintId, Severity, Subject, object};
-use super::path::dns_targets;
 use super::resolve::{Target, port_on, selects};
 use super::{Connection, Direction, Endpoint, NetworkPolicy, Peer, PortRule, Protocol, Side, evaluate};
 

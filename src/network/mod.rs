@@ -3,6 +3,8 @@
 //! The answer is about policies alone: whether something listens, and what a Service resolves to, is asked elsewhere.
 
 mod cidr;
+mod dns;
+mod edge;
 mod evaluate;
 mod explain;
 mod fix;
@@ -20,6 +22,7 @@ mod selector;
 mod service;
 
 pub use cidr::{Cidr, CidrError};
+pub use edge::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome};
 pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use fix::{Alternative, Fix, propose, propose_for_path};
@@ -28,7 +31,7 @@ pub use graph::{Graph, GraphEdge, GraphNode, mermaid, svg};
 pub use inventory::{Inventory, PodState, Unreadable, Workload};
 pub use lint::{Lint, LintId, Severity, lint};
 pub use near_miss::{Difference, NearMiss};
-pub use path::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome, trace};
+pub use path::trace;
 pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};

@@ -175,6 +175,10 @@ enum Selection {
 fn selection(policy: &NetworkPolicy, direction: Direction, pod: &Pod) -> Selection {
     let same_namespace = policy.reference.namespace == pod.namespace;
     let named = policy.directions.contains(&direction);
+    // most policies of a cluster are of other namespaces and other pods; one of everything elsewhere says nothing about this pod
+    if policy.rules(direction).is_empty() || (!same_namespace && (policy.pod_selector.is_empty() || !policy.pod_selector.matches(&pod.labels))) {
+        return Selection::Far;
+    }
     let mut unmet = policy.pod_selector.requirements().filter(|requirement| !requirement.matches(&pod.labels));
     let first = unmet.next();
     if unmet.next().is_some() {
@@ -196,8 +200,7 @@ fn selection(policy: &NetworkPolicy, direction: Direction, pod: &Pod) -> Selecti
             distance: 1,
             words: format!("has {direction} rules that match, but its policyTypes do not name {direction:?}"),
         }),
-        // a selector of everything in another namespace says nothing about this pod
-        (false, true, None) if !policy.pod_selector.is_empty() => Selection::But(Found {
+        (false, true, None) => Selection::But(Found {
             difference: Difference::PolicyNamespace { pod: pod.namespace.clone() },
             distance: 3,
             words: format!("would select {} if it were in namespace {}; it is in {}", name(&Endpoint::Pod(pod)), pod.namespace, policy.reference.namespace),
@@ -253,7 +256,11 @@ fn peer_difference(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other
                 (Some(_), Some(hole)) => format!("allows addresses in {cidr} except {hole}, which holds {who}"),
                 (Some(address), None) => format!("allows addresses in {cidr}; {who} has {address}"),
             };
-            let distance = if hole.is_some() || address.is_none() { 2 } else { 4 };
+            let distance = match (address, hole) {
+                (None, _) => 1,
+                (Some(_), Some(_)) => 2,
+                (Some(_), None) => 4,
+            };
             Some(Found { difference: Difference::Block { cidr: cidr.to_string(), except: hole.map(ToString::to_string), address }, distance, words })
         }
         Peer::Selected { namespaces, pods } => {

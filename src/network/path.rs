@@ -1,232 +1,15 @@
 //! The way from a client to what it calls: DNS, the name, the Service port, its endpoints, and the policies of both sides.
 
-use std::fmt;
 use std::net::IpAddr;
 
-use serde::Serialize;
-
-use super::explain::name as endpoint_name;
+use super::dns::ask_dns;
+use super::explain::{explain_as_far, name as endpoint_name};
 use super::outside::{Outside, judge_outside};
 use super::resolve::{Resolution, Target, resolve};
 use super::{
-    Cluster, Connection, Difference, Direction, Endpoint, Explanation, ForeignPolicy, Inventory, Labels, NamedPort, NearMiss, Peer, Pod, PortName, Protocol,
-    Reason, SideExplanation, Translation, evaluate, explain,
+    Cluster, Connection, Decision, Destination, Difference, Direction, Edge, End, Endpoint, Explanation, ForeignPolicy, Inventory, Judged, Labels,
+    NotEvaluated, Path, PathError, Peer, Pod, Protocol, Reason, SideExplanation, Source, Stage, StageName, StageOutcome, Translation, evaluate, explain,
 };
-
-/// Who wants to reach whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edge {
-    /// Who connects.
-    pub source: Source,
-    /// To whom.
-    pub destination: Destination,
-    /// The port that the client uses: of the Service, or of the pod or address when there is no Service.
-    pub port: PortName,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The addresses of a host outside the cluster, as far as they are known.
-    pub addresses: Vec<IpAddr>,
-}
-
-/// Who connects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A pod.
-    Pod {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// Any pod of a workload, by its template.
-    Workload {
-        /// The kind in lower case: `deployment`, `cronjob`.
-        kind: String,
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// Any pod with these labels.
-    Labels {
-        /// Its namespace.
-        namespace: String,
-        /// Its labels.
-        labels: Labels,
-    },
-    /// Somebody outside.
-    Address(IpAddr),
-}
-
-/// To whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A pod.
-    Pod {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// A Service, by its name.
-    Service {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// An address; that of a Service or of a pod stands for it.
-    Address(IpAddr),
-    /// A host name as a client writes it: `svc`, `svc.ns`, `svc.ns.svc.cluster.local`, or one outside.
-    Host(String),
-}
-
-/// The way of an edge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Path {
-    /// Who connects, in words.
-    pub source: String,
-    /// To whom, in words.
-    pub destination: String,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The port that the client uses.
-    pub port: PortName,
-    /// The answer.
-    pub verdict: Decision,
-    /// The first stage that fails; none unless denied.
-    pub first_failing: Option<StageName>,
-    /// All stages in order; a stage that does not apply is left out.
-    pub stages: Vec<Stage>,
-    /// Every connection that was judged.
-    pub connections: Vec<Judged>,
-    /// Policies of other kinds.
-    pub not_evaluated: Vec<NotEvaluated>,
-    /// What depends on the network plugin.
-    pub notes: Vec<String>,
-}
-
-/// The answer for an edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Every stage passes.
-    Allowed,
-    /// A stage fails: the connection cannot succeed, or not to every endpoint.
-    Denied,
-    /// No stage fails, but one cannot be judged.
-    Unknown,
-}
-
-/// A stage of the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stage {
-    /// Which.
-    pub stage: StageName,
-    /// How it went.
-    pub outcome: StageOutcome,
-    /// The same in words.
-    pub sentence: String,
-    /// What would let it pass but for one thing.
-    pub near_misses: Vec<NearMiss>,
-}
-
-/// The stages, in the order in which a client meets them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageName {
-    /// Asking the DNS of the cluster over UDP.
-    DnsUdp,
-    /// Asking it over TCP, which long answers need.
-    DnsTcp,
-    /// What the name means.
-    Name,
-    /// From the port of the Service to that of the pods.
-    ServicePort,
-    /// The endpoints that are ready.
-    Endpoints,
-    /// The policies of the source.
-    Egress,
-    /// The policies of the destination.
-    Ingress,
-    /// Policies of other kinds.
-    OtherPolicies,
-}
-
-/// How a stage went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageOutcome {
-    /// It passes.
-    Passed,
-    /// It passes, but look at it.
-    Warning,
-    /// It fails.
-    Failed,
-    /// It cannot be judged.
-    Unknown,
-}
-
-/// A connection that was judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judged {
-    /// Whether it asks DNS rather than the destination.
-    pub dns: bool,
-    /// The answer and why.
-    pub explanation: Explanation,
-    /// Who connects.
-    #[serde(skip)]
-    pub source: End,
-    /// To whom.
-    #[serde(skip)]
-    pub destination: End,
-}
-
-/// One end of a judged connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// A pod.
-    Pod(Pod),
-    /// An address.
-    Address(IpAddr),
-    /// Any public address: a host outside whose address is not known.
-    Outside,
-}
-
-/// A policy of another kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotEvaluated {
-    /// The policy.
-    #[serde(flatten)]
-    pub policy: ForeignPolicy,
-    /// Whether it could select one of the ends.
-    pub concerns: bool,
-}
-
-/// An edge whose source is not there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// There is no such pod.
-    #[error("there is no pod {namespace}/{name}, or it has finished")]
-    NoPod {
-        /// The namespace.
-        namespace: String,
-        /// The name.
-        name: String,
-    },
-    /// There is no such workload.
-    #[error("there is no {kind} {namespace}/{name}; workloads there: {}", if others.is_empty() { "none".to_owned() } else { others.join(", ") })]
-    NoWorkload {
-        /// The kind.
-        kind: String,
-        /// The namespace.
-        namespace: String,
-        /// The name.
-        name: String,
-        /// What is in the namespace, as `kind/name`.
-        others: Vec<String>,
-    },
-}
 
 /// Follows an edge through all stages.
 ///
@@ -318,11 +101,11 @@ pub(super) fn endpoint(end: &End) -> Option<Endpoint<'_>> {
     }
 }
 
-fn judge(cluster: Cluster<'_>, source: &End, destination: End, protocol: Protocol, port: u16, translation: Translation) -> Judged {
+pub(super) fn judge(cluster: Cluster<'_>, source: &End, destination: End, protocol: Protocol, port: u16, translation: Option<Translation>) -> Judged {
     let explanation = match (endpoint(source), endpoint(&destination)) {
         (Some(from), Some(to)) => {
             let connection = Connection { source: from, destination: to, protocol, port };
-            explain(cluster, &connection, &evaluate(cluster, &connection), translation)
+            explain_as_far(cluster, &connection, &evaluate(cluster, &connection), translation)
         }
         // told apart in the stage of egress
         (_, _) => outside_explanation(cluster, source, protocol, port),
@@ -355,7 +138,12 @@ fn judge_targets(inventory: &Inventory, edge: &Edge, source: &End, targets: Vec<
                 continue;
             }
         }
-        judged.push(judge(cluster, source, destination, edge.protocol, port, translation));
+        let mut one = judge(cluster, source, destination, edge.protocol, port, None);
+        // what is nearly right is the same for every replica
+        if !one.explanation.allowed && !judged.iter().any(|other| alike(&one, other)) {
+            one = judge(cluster, source, one.destination, edge.protocol, port, Some(translation));
+        }
+        judged.push(one);
     }
     for direction in [Direction::Egress, Direction::Ingress] {
         path.stages.extend(side_stage(&judged, direction));
@@ -366,6 +154,16 @@ fn judge_targets(inventory: &Inventory, edge: &Edge, source: &End, targets: Vec<
     path.connections.extend(judged);
 }
 
+/// Two replicas with the same answer.
+fn alike(one: &Judged, other: &Judged) -> bool {
+    let labels = |judged: &Judged| match &judged.destination {
+        End::Pod(pod) => Some((pod.namespace.clone(), pod.labels.clone())),
+        End::Address(_) | End::Outside => None,
+    };
+    let passes = |judged: &Judged| (judged.explanation.egress.passes(), judged.explanation.ingress.passes());
+    passes(one) == passes(other) && labels(one).is_some_and(|own| labels(other) == Some(own))
+}
+
 fn side_of(judged: &Judged, direction: Direction) -> &SideExplanation {
     match direction {
         Direction::Ingress => &judged.explanation.ingress,
@@ -374,7 +172,7 @@ fn side_of(judged: &Judged, direction: Direction) -> &SideExplanation {
 }
 
 /// One stage for one side of all connections; they may differ by endpoint.
-fn side_stage(judged: &[Judged], direction: Direction) -> Option<Stage> {
+pub(super) fn side_stage(judged: &[Judged], direction: Direction) -> Option<Stage> {
     let first = judged.first()?;
     let stage = if direction == Direction::Egress { StageName::Egress } else { StageName::Ingress };
     let denied: Vec<&Judged> = judged.iter().filter(|one| !side_of(one, direction).passes()).collect();
@@ -406,73 +204,6 @@ fn block_notes(cluster: Cluster<'_>, judged: &Judged) -> Vec<String> {
     [Direction::Egress, Direction::Ingress].into_iter().filter_map(by_block).collect()
 }
 
-/// The pods that answer for the DNS of the cluster, with their port.
-pub(super) fn dns_targets(inventory: &Inventory, protocol: Protocol) -> Vec<(Target, u16)> {
-    let edge = Edge {
-        source: Source::Labels { namespace: String::new(), labels: Labels::new() },
-        destination: Destination::Service { namespace: "kube-system".to_owned(), name: "kube-dns".to_owned() },
-        port: PortName::Number(53),
-        protocol,
-        addresses: Vec::new(),
-    };
-    let found = resolve(inventory, &edge, "").targets;
-    if !found.is_empty() {
-        return found;
-    }
-    let serves = |pod: &&Pod| pod.namespace == "kube-system" && pod.labels.get("k8s-app").is_some_and(|value| value == "kube-dns");
-    let pods: Vec<_> = inventory.pods.iter().map(|state| &state.pod).filter(serves).map(|pod| (Target::Pod(pod.clone()), 53)).collect();
-    if pods.is_empty() { vec![(Target::Pod(usual_dns_pod()), 53)] } else { pods }
-}
-
-/// What serves DNS in nearly every cluster, for when its pods are not given.
-fn usual_dns_pod() -> Pod {
-    let port = |name: &str, protocol| NamedPort { name: name.to_owned(), port: 53, protocol };
-    Pod {
-        namespace: "kube-system".to_owned(),
-        name: "deployment/coredns".to_owned(),
-        labels: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
-        named_ports: vec![port("dns", Protocol::Udp), port("dns-tcp", Protocol::Tcp)],
-        ..Pod::default()
-    }
-}
-
-/// A node-local cache answers on an address of the node, which no selector sees.
-fn node_local_dns(inventory: &Inventory) -> bool {
-    inventory.pods.iter().any(|state| state.pod.namespace == "kube-system" && state.pod.labels.get("k8s-app").is_some_and(|value| value == "node-local-dns"))
-}
-
-fn ask_dns(inventory: &Inventory, source: &Pod, path: &mut Path) {
-    for (protocol, name) in [(Protocol::Udp, StageName::DnsUdp), (Protocol::Tcp, StageName::DnsTcp)] {
-        let end = End::Pod(source.clone());
-        let judged: Vec<Judged> = dns_targets(inventory, protocol)
-            .into_iter()
-            .filter_map(|(target, port)| match target {
-                Target::Pod(pod) => Some((End::Pod(pod), port)),
-                Target::Address(address) => Some((End::Address(address), port)),
-                Target::Outside(_) => None,
-            })
-            .map(|(destination, port)| Judged { dns: true, ..judge(inventory.cluster(), &end, destination, protocol, port, Translation::default()) })
-            .collect();
-        let worst = [Direction::Egress, Direction::Ingress]
-            .into_iter()
-            .filter_map(|direction| side_stage(&judged, direction))
-            .find(|stage| stage.outcome != StageOutcome::Passed);
-        let stage = match worst {
-            None => Stage { stage: name, outcome: StageOutcome::Passed, sentence: format!("DNS answers over {protocol}"), near_misses: Vec::new() },
-            Some(worst) => {
-                let (outcome, lead) = match (worst.outcome, protocol) {
-                    (StageOutcome::Failed, _) if node_local_dns(inventory) => (StageOutcome::Unknown, "the node-local DNS cache is not judged; beside it"),
-                    (StageOutcome::Failed, Protocol::Tcp) => (StageOutcome::Warning, "long DNS answers need TCP and will fail"),
-                    (outcome, _) => (outcome, "names will not resolve"),
-                };
-                Stage { stage: name, outcome, sentence: format!("{lead}: {}", worst.sentence), near_misses: worst.near_misses }
-            }
-        };
-        path.stages.push(stage);
-        path.connections.extend(judged);
-    }
-}
-
 fn other_policies(inventory: &Inventory, source: &End, path: &mut Path) {
     let unlabelled = Labels::new();
     let ends = path.connections.iter().filter(|judged| !judged.dns).map(|judged| &judged.destination).chain([source]);
@@ -490,48 +221,4 @@ fn other_policies(inventory: &Inventory, source: &End, path: &mut Path) {
         path.stages.push(Stage { stage: StageName::OtherPolicies, outcome: StageOutcome::Unknown, sentence, near_misses: Vec::new() });
     }
     path.not_evaluated = listed;
-}
-
-impl fmt::Display for StageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DnsUdp => "DNS over UDP",
-            Self::DnsTcp => "DNS over TCP",
-            Self::Name => "name",
-            Self::ServicePort => "port",
-            Self::Endpoints => "endpoints",
-            Self::Egress => "egress",
-            Self::Ingress => "ingress",
-            Self::OtherPolicies => "other policies",
-        })
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Unknown => "unknown",
-        })
-    }
-}
-
-/// The head, then a line per stage and per near miss.
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, destination, protocol, port, verdict, .. } = self;
-        write!(f, "{source} -> {destination} {protocol} {port}: {verdict}")?;
-        for Stage { stage, outcome, sentence, near_misses } in &self.stages {
-            let mark = match outcome {
-                StageOutcome::Passed => "ok  ",
-                StageOutcome::Warning => "warn",
-                StageOutcome::Failed => "FAIL",
-                StageOutcome::Unknown => "?   ",
-            };
-            write!(f, "\n  {mark} {stage}: {sentence}")?;
-            near_misses.iter().try_for_each(|miss| write!(f, "\n         near miss: {miss}"))?;
-        }
-        self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
-    }
 }

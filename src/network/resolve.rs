@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::path::{Destination, Edge, Stage, StageName, StageOutcome};
-use super::{EndpointSlice, Inventory, Pod, PodState, PortName, Protocol, Service, ServiceKind, ServicePort};
+use super::{
+    Destination, Edge, EndpointSlice, Inventory, Pod, PodState, PortName, Protocol, Service, ServiceKind, ServicePort, Stage, StageName, StageOutcome,
+};
 
 /// So many names may point to one another; DNS servers give up as well.
 const MOST_ALIASES: usize = 8;
