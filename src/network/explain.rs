@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::near_miss::{NearMiss, near_misses};
-use super::{Allowance, Cluster, Connection, Direction, Endpoint, Exemption, PolicyReference, Protocol, Side, Verdict};
+use super::{Allowance, Cluster, Connection, Direction, Endpoint, Exemption, Pod, PolicyReference, Protocol, Side, Verdict};
 
 /// A verdict in words and in fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +62,8 @@ pub enum Reason {
         isolating: Vec<PolicyReference>,
         /// How many rules these have in this direction; 0 is a default deny that nothing opens.
         rules: usize,
+        /// The policies that select the pod by label, but for the other direction only.
+        other_direction: Vec<PolicyReference>,
     },
 }
 
@@ -107,28 +109,47 @@ fn explain_side(cluster: Cluster<'_>, connection: &Connection<'_>, side: &Side, 
         Side::Allowed { isolating, by } => Reason::Allowed { isolating: isolating.clone(), by: by.clone() },
         Side::Denied { isolating } => {
             let rules = cluster.policies.iter().filter(|policy| isolating.contains(&policy.reference)).map(|policy| policy.rules(direction).len()).sum();
-            Reason::Denied { isolating: isolating.clone(), rules }
+            let other_direction = match subject {
+                Endpoint::Pod(pod) => other_direction(cluster, pod, direction),
+                Endpoint::Node | Endpoint::Address(_) => Vec::new(),
+            };
+            Reason::Denied { isolating: isolating.clone(), rules, other_direction }
         }
     };
     SideExplanation { sentence: sentence(&reason, direction, &name(subject)), reason, near_misses }
 }
 
+fn other_direction(cluster: Cluster<'_>, pod: &Pod, direction: Direction) -> Vec<PolicyReference> {
+    let here = cluster.policies.iter().filter(|policy| policy.reference.namespace == pod.namespace && !policy.directions.contains(&direction));
+    // a policy of everything is not about this pod
+    here.filter(|policy| !policy.pod_selector.is_empty() && policy.pod_selector.matches(&pod.labels)).map(|policy| policy.reference.clone()).collect()
+}
+
 fn sentence(reason: &Reason, direction: Direction, subject: &str) -> String {
     match reason {
         Reason::Exempt { because } => match because {
-            Exemption::NotAPod => format!("{direction}: {subject} is not a pod, policies do not apply to it"),
-            Exemption::HostNetwork => format!("{direction}: {subject} uses the network of its node, policies do not apply to it"),
-            Exemption::SamePod => format!("{direction}: {subject} talks to itself, policies do not apply"),
-            Exemption::OwnNode => format!("{direction}: the node of {subject} always reaches it"),
+            Exemption::NotAPod => format!("{subject} is not a pod, policies do not apply to it"),
+            Exemption::HostNetwork => format!("{subject} uses the network of its node, policies do not apply to it"),
+            Exemption::SamePod => format!("{subject} talks to itself, policies do not apply"),
+            Exemption::OwnNode => format!("the node of {subject} always reaches it"),
         },
-        Reason::NotIsolated => format!("{direction}: no policy selects {subject}, everything passes"),
-        Reason::Allowed { by, .. } => format!("{direction}: rule {} of policy {} allows it", by.rule, by.policy),
-        Reason::Denied { isolating, rules: 0 } => {
-            format!("{direction}: {} {} {subject} and no policy with {direction} rules selects it", list(isolating), verb(isolating))
+        Reason::NotIsolated => format!("no policy selects {subject}, everything passes"),
+        Reason::Allowed { by, .. } => format!("rule {} of policy {} allows it", by.rule, by.policy),
+        Reason::Denied { isolating, rules: 0, other_direction } => {
+            let other = match direction {
+                Direction::Ingress => Direction::Egress,
+                Direction::Egress => Direction::Ingress,
+            };
+            let only = match other_direction.as_slice() {
+                [] => String::new(),
+                [_] => format!("; {} is about {other} only", list(other_direction)),
+                _ => format!("; {} are about {other} only", list(other_direction)),
+            };
+            format!("{} {} {subject} and no policy with {direction} rules selects it{only}", list(isolating), verb(isolating))
         }
-        Reason::Denied { isolating, rules } => {
+        Reason::Denied { isolating, rules, .. } => {
             let none = if *rules == 1 { "its one rule does not match" } else { "none of the rules match" };
-            format!("{direction}: {} {} {subject} and {none}", list(isolating), verb(isolating))
+            format!("{} {} {subject} and {none}", list(isolating), verb(isolating))
         }
     }
 }
@@ -170,7 +191,7 @@ impl SideExplanation {
     }
 }
 
-/// One sentence, and one more for each near miss, on lines of their own.
+/// The sentence, and one more for each near miss, on lines of their own.
 impl fmt::Display for SideExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)?;
@@ -183,6 +204,6 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, destination, protocol, port, .. } = self;
         let word = if self.allowed { "allowed" } else { "denied" };
-        write!(f, "{source} -> {destination} {protocol} {port}: {word}\n{}\n{}", self.egress, self.ingress)
+        write!(f, "{source} -> {destination} {protocol} {port}: {word}\negress: {}\ningress: {}", self.egress, self.ingress)
     }
 }

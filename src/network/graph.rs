@@ -140,8 +140,6 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// The width of a character of the font, in the units of the drawing.
-const CHARACTER: usize = 7;
 const ROW: usize = 44;
 const GAP: usize = 120;
 const BOX: usize = 28;
@@ -160,11 +158,28 @@ pub fn svg(graph: &Graph) -> String {
 struct Place {
     left: usize,
     width: usize,
-    middle: usize,
+    top: usize,
+    /// How many ends of edges it has, and how many of them are drawn.
+    ends: usize,
+    drawn: usize,
+}
+
+impl Place {
+    /// The height of the next end of an edge: each has its own lane.
+    fn lane(&mut self) -> usize {
+        self.drawn += 1;
+        self.top + BOX * self.drawn / (self.ends + 1)
+    }
+}
+
+/// Takes the next lane of a node.
+fn end_at<'a>(places: &mut BTreeMap<(&'a str, &'a str), Place>, node: &'a GraphNode) -> Option<(usize, Place)> {
+    places.get_mut(&(node.namespace.as_str(), node.name.as_str())).map(|place| (place.lane(), *place))
 }
 
 fn text_width(text: &str) -> usize {
-    text.width() * CHARACTER
+    // a character of a monospaced font of size 12 is 7.25 wide
+    text.width() * 29 / 4
 }
 
 fn write_svg(graph: &Graph) -> Result<String, fmt::Error> {
@@ -181,7 +196,9 @@ fn write_svg(graph: &Graph) -> Result<String, fmt::Error> {
         )?;
         for (row, name) in names.iter().enumerate() {
             let top = TOP + row * ROW;
-            places.insert((namespace, name), Place { left, width, middle: top + BOX / 2 });
+            let is_it = |node: &&GraphNode| node.namespace == *namespace && node.name == *name;
+            let ends = edges.iter().flat_map(|edge| [&edge.source, &edge.destination]).filter(is_it).count();
+            places.insert((namespace, name), Place { left, width, top, ends, drawn: 0 });
             writeln!(body, r##"<rect x="{left}" y="{top}" width="{width}" height="{BOX}" rx="4" fill="#f6f8fa" stroke="#8c959f"/>"##)?;
             writeln!(body, r##"<text x="{}" y="{}" text-anchor="middle" fill="#1f2328">{}</text>"##, left + width / 2, top + 18, escaped(name))?;
             bottom = bottom.max(top + BOX);
@@ -192,13 +209,12 @@ fn write_svg(graph: &Graph) -> Result<String, fmt::Error> {
     let mut lane = bottom + 40;
     let mut number = 0;
     for edge in &edges {
-        let place = |node: &GraphNode| places.get(&(node.namespace.as_str(), node.name.as_str())).copied();
-        let (Some(from), Some(to)) = (place(&edge.source), place(&edge.destination)) else { continue };
+        let (Some((y1, from)), Some((y2, to))) = (end_at(&mut places, &edge.source), end_at(&mut places, &edge.destination)) else { continue };
         let mark = (edge.verdict != Decision::Allowed).then(|| {
             number += 1;
             number
         });
-        line(&mut body, edge, from, to, mark)?;
+        line(&mut body, edge, (from, y1), (to, y2), mark)?;
         right = right.max(from.left + from.width + GAP / 2);
         if let Some(mark) = mark {
             let text = format!("{mark}  {} -> {} {}", full_name(&edge.source), full_name(&edge.destination), caption(edge));
@@ -230,7 +246,7 @@ fn write_svg(graph: &Graph) -> Result<String, fmt::Error> {
 }
 
 /// The curve of an edge: from side to side between columns, as a bow within one.
-fn line(body: &mut String, edge: &GraphEdge, from: Place, to: Place, mark: Option<usize>) -> fmt::Result {
+fn line(body: &mut String, edge: &GraphEdge, (from, y1): (Place, usize), (to, y2): (Place, usize), mark: Option<usize>) -> fmt::Result {
     let (start, end, bend) = match from.left.cmp(&to.left) {
         std::cmp::Ordering::Less => (from.left + from.width, to.left, GAP / 2),
         std::cmp::Ordering::Greater => (from.left, to.left + to.width, GAP / 2),
@@ -241,8 +257,6 @@ fn line(body: &mut String, edge: &GraphEdge, from: Place, to: Place, mark: Optio
         std::cmp::Ordering::Greater => (start.saturating_sub(bend), end + bend),
         std::cmp::Ordering::Equal => (start + bend, end + bend),
     };
-    // an edge to itself needs some height to be seen
-    let (y1, y2) = if from.left == to.left && from.middle == to.middle { (from.middle - 8, to.middle + 8) } else { (from.middle, to.middle) };
     let dashed = if edge.verdict == Decision::Allowed { "" } else { r#" stroke-dasharray="5 3""# };
     writeln!(
         body,
@@ -254,7 +268,13 @@ fn line(body: &mut String, edge: &GraphEdge, from: Place, to: Place, mark: Optio
     // the middle of a cubic curve
     let (x, y) = ((start + 3 * first + 3 * second + end) / 8, usize::midpoint(y1, y2));
     let text = mark.map_or_else(|| edge.port.clone(), |mark| format!("[{mark}] {}", edge.port));
-    writeln!(body, r#"<text x="{x}" y="{}" text-anchor="middle" font-size="10" fill="{}">{}</text>"#, y.saturating_sub(4), colour(edge.verdict), escaped(&text))
+    writeln!(
+        body,
+        r##"<text x="{x}" y="{}" text-anchor="middle" font-size="10" fill="{}" stroke="#ffffff" stroke-width="3" paint-order="stroke">{}</text>"##,
+        y.saturating_sub(4),
+        colour(edge.verdict),
+        escaped(&text)
+    )
 }
 
 fn full_name(node: &GraphNode) -> String {

@@ -7,7 +7,7 @@ use super::explain::{explain_as_far, name as endpoint_name};
 use super::outside::{Outside, judge_outside};
 use super::resolve::{Resolution, Target, resolve};
 use super::{
-    Cluster, Connection, Decision, Destination, Difference, Direction, Edge, End, Endpoint, Explanation, ForeignPolicy, Inventory, Judged, Labels,
+    Cluster, Connection, Decision, Destination, Difference, Direction, Edge, End, Endpoint, Exemption, Explanation, ForeignPolicy, Inventory, Judged, Labels,
     NotEvaluated, Path, PathError, Peer, Pod, Protocol, Reason, SideExplanation, Source, Stage, StageName, StageOutcome, Translation, evaluate, explain,
 };
 
@@ -119,7 +119,9 @@ fn outside_explanation(cluster: Cluster<'_>, source: &End, protocol: Protocol, p
     let from = endpoint(source).unwrap_or(Endpoint::Address(address));
     let connection = Connection { source: from, destination: Endpoint::Address(address), protocol, port };
     let explanation = explain(cluster, &connection, &evaluate(cluster, &connection), Translation::default());
-    Explanation { destination: end_name(&End::Outside), ..explanation }
+    let sentence = "policies do not apply outside the cluster".to_owned();
+    let ingress = SideExplanation { sentence, ..explanation.ingress };
+    Explanation { destination: end_name(&End::Outside), ingress, ..explanation }
 }
 
 fn judge_targets(inventory: &Inventory, edge: &Edge, source: &End, targets: Vec<(Target, u16)>, translation: Translation, path: &mut Path) {
@@ -173,7 +175,9 @@ fn side_of(judged: &Judged, direction: Direction) -> &SideExplanation {
 
 /// One stage for one side of all connections; they may differ by endpoint.
 pub(super) fn side_stage(judged: &[Judged], direction: Direction) -> Option<Stage> {
-    let first = judged.first()?;
+    // outside the cluster there is no side to judge
+    let not_a_pod = |one: &&Judged| matches!(side_of(one, direction).reason, Reason::Exempt { because: Exemption::NotAPod });
+    let first = judged.iter().find(|one| !not_a_pod(one))?;
     let stage = if direction == Direction::Egress { StageName::Egress } else { StageName::Ingress };
     let denied: Vec<&Judged> = judged.iter().filter(|one| !side_of(one, direction).passes()).collect();
     let Some(worst) = denied.first() else {

@@ -24,8 +24,11 @@ fn explained(objects: &[Value], from: &str, to: &str, protocol: &str, port: u16,
 fn sides_name_the_rule_or_its_absence() {
     let mut objects = platform();
     let before = explained(&objects, "apps/ta-bot-1", "apps/engine-1", "TCP", 8000, None);
-    assert_eq!(before.egress.sentence, "egress: rule 1 of policy apps/ta-bot-egress allows it");
-    assert_eq!(before.ingress.sentence, "ingress: policy apps/default-deny-all isolates pod apps/engine-1 and no policy with ingress rules selects it");
+    assert_eq!(before.egress.sentence, "rule 1 of policy apps/ta-bot-egress allows it");
+    assert_eq!(
+        before.ingress.sentence,
+        "policy apps/default-deny-all isolates pod apps/engine-1 and no policy with ingress rules selects it; policy apps/engine-egress is about egress only"
+    );
     objects.push(engine_ingress());
     let after = explained(&objects, "apps/ta-bot-1", "apps/engine-1", "TCP", 8000, None);
     assert!(after.allowed);
@@ -34,8 +37,8 @@ fn sides_name_the_rule_or_its_absence() {
         "pod apps/ta-bot-1 -> pod apps/engine-1 TCP 8000: allowed\negress: rule 1 of policy apps/ta-bot-egress allows it\ningress: rule 0 of policy apps/engine-ingress allows it"
     );
     let outside = explained(&objects, "monitoring/prometheus-0", "203.0.113.9", "TCP", 443, None);
-    assert_eq!(outside.egress.sentence, "egress: no policy selects pod monitoring/prometheus-0, everything passes");
-    assert_eq!(outside.ingress.sentence, "ingress: 203.0.113.9 is not a pod, policies do not apply to it");
+    assert_eq!(outside.egress.sentence, "no policy selects pod monitoring/prometheus-0, everything passes");
+    assert_eq!(outside.ingress.sentence, "203.0.113.9 is not a pod, policies do not apply to it");
 }
 
 #[test]

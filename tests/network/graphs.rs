@@ -80,5 +80,5 @@ fn edges_come_from_paths() {
     let path = trace(&inventory, &asked).unwrap();
     let drawn = GraphEdge::from_path(node("apps", "ta-bot"), node("apps", "engine"), &path);
     assert_eq!((drawn.port.as_str(), drawn.verdict), ("TCP 80", Decision::Denied));
-    assert!(drawn.reason.starts_with("ingress: policy apps/default-deny-all isolates"), "{}", drawn.reason);
+    assert!(drawn.reason.starts_with("policy apps/default-deny-all isolates"), "{}", drawn.reason);
 }

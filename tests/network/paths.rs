@@ -64,7 +64,7 @@ fn the_forgotten_jobs_are_told_which_policy_nearly_selects_them() {
     assert_eq!((path.verdict, path.first_failing), (Decision::Denied, Some(StageName::DnsUdp)));
     assert_eq!(
         path.stages[0].sentence,
-        "names will not resolve: egress: policy apps/default-deny-all isolates cronjob apps/gap-filler and no policy with egress rules selects it"
+        "names will not resolve: policy apps/default-deny-all isolates cronjob apps/gap-filler and no policy with egress rules selects it"
     );
     let misses: Vec<&str> = path.stages[0].near_misses.iter().map(|miss| miss.sentence.as_str()).collect();
     assert_eq!(
@@ -137,16 +137,16 @@ fn kinds_of_services() {
             "Service a/headless is headless: port 80 of the pods is used as it is, its targetPort 8000 has no effect",
         ),
         ("headless", 8000, Decision::Allowed, StageName::ServicePort, "Service a/headless is headless: port 8000 of the pods is used as it is"),
-        ("web-0.headless.a.svc.cluster.local", 8000, Decision::Allowed, StageName::Ingress, "ingress: rule 0 of policy a/web allows it"),
+        ("web-0.headless.a.svc.cluster.local", 8000, Decision::Allowed, StageName::Ingress, "rule 0 of policy a/web allows it"),
         ("alias", 80, Decision::Allowed, StageName::Name, "Service a/alias is another name of web.a.svc.cluster.local"),
         ("loop", 80, Decision::Denied, StageName::Name, "Service a/loop is another name of loop.a.svc.cluster.local"),
-        ("outside", 5432, Decision::Allowed, StageName::Egress, "egress: no policy selects pod a/client, everything passes"),
+        ("outside", 5432, Decision::Allowed, StageName::Egress, "no policy selects pod a/client, everything passes"),
         ("bare", 5432, Decision::Denied, StageName::Endpoints, "Service a/bare has no selector and no EndpointSlice"),
         ("nobody", 80, Decision::Denied, StageName::Endpoints, "no pod has the labels of Service a/nobody: app=none"),
         ("unnamed", 80, Decision::Denied, StageName::Endpoints, "Service a/unnamed has no ready endpoint; not ready: db-0 (names no TCP port http)"),
         ("planned", 80, Decision::Allowed, StageName::Endpoints, "there is no pod yet; judged by the template of deployment/new"),
         ("sliced", 80, Decision::Allowed, StageName::Endpoints, "1 ready endpoint; not ready: web-1"),
-        ("manual", 5432, Decision::Allowed, StageName::Ingress, "ingress: 192.0.2.5 is not a pod, policies do not apply to it"),
+        ("manual", 5432, Decision::Allowed, StageName::Egress, "no policy selects pod a/client, everything passes"),
         ("wep", 80, Decision::Denied, StageName::Name, "there is no Service a/wep; did you mean web?"),
     ] {
         let path = follow(&objects, "a/client", host, port);
