@@ -74,7 +74,7 @@ pub struct Translation {
     pub service_port: Option<u16>,
 }
 
-/// Explains a verdict that [`evaluate`](super::evaluate) gave for the same cluster and connection.
+/// Explains a verdict that [`evaluate`](super::evaluate()) gave for the same cluster and connection.
 #[must_use]
 pub fn explain(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verdict, translation: Translation) -> Explanation {
     explain_as_far(cluster, connection, verdict, Some(translation))

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::path::endpoint;
 use super::{
-    Cidr, Cluster, Connection, Difference, Direction, End, Endpoint, Explanation, LabelSelector, Labels, NearMiss, Operator, Path, Pod, PolicyReference,
-    Protocol, Reason, Requirement, SideExplanation,
+    Cidr, Cluster, Connection, Difference, Direction, Endpoint, Explanation, LabelSelector, Labels, NearMiss, Operator, Path, Pod, PolicyReference, Protocol,
+    Reason, Requirement, SideExplanation,
 };
 
 /// What would let a denied connection pass: all of `policies` together, or for a side one of its alternatives instead.
@@ -63,7 +63,6 @@ pub fn propose_for_path(cluster: Cluster<'_>, path: &Path) -> Fix {
         ] {
             if let (Reason::Denied { isolating, .. }, Some(subject)) = (&side.reason, endpoint(subject)) {
                 let other = endpoint(other);
-                debug_assert!(other.is_some() || judged.destination == End::Outside);
                 fix.side(cluster, &Request { direction, isolating, subject: &subject, other: other.as_ref(), protocol, port }, side);
             }
         }

@@ -128,6 +128,18 @@ fn faults_are_found() {
 }
 
 #[test]
+fn a_port_that_is_also_a_target_is_no_slip() {
+    let silent = |name: &str| workload("Deployment", "apps", name, json!({"app": name, "group": "silent"}), json!([]));
+    let to = |name: &str, target: u16| service("apps", name, json!({"selector": {"app": name}, "ports": [{"port": 80, "targetPort": target}]}));
+    let rule = policy("apps", "extra", json!({"podSelector": {"matchLabels": {"group": "silent"}}, "ingress": [{"ports": [{"port": 80}]}]}));
+    let mut objects = sound();
+    objects.extend([silent("one"), silent("two"), to("one", 8000), rule]);
+    assert_eq!(sentences(&objects, LintId::ServicePortNotPodPort).len(), 1);
+    objects.push(to("two", 80));
+    assert!(sentences(&objects, LintId::ServicePortNotPodPort).is_empty());
+}
+
+#[test]
 fn dns_is_asked_over_both_protocols() {
     for (ports, id, expected) in [
         (json!([{"port": 53, "protocol": "UDP"}]), LintId::DnsUdpWithoutTcp, "may ask DNS over UDP 53 but not over TCP 53: long answers will fail"),
