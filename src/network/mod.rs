@@ -1,6 +1,8 @@
-//! NetworkPolicy evaluation and label selectors. Pure; used by actions and by the sandbox alike.
+//! Who reaches whom, why not, and the policy that mends it. Pure functions on objects of the API; used by actions and by the sandbox alike.
 //!
-//! The answer is about policies alone: whether something listens, and what a Service resolves to, is asked elsewhere.
+//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a name to the pods, [`propose()`] writes the
+//! missing policy, [`lint()`] finds what is suspicious before anybody is cut off, [`mermaid()`] and [`svg()`] draw it. Whether something
+//! listens is not known here.
 
 mod cidr;
 mod dns;
