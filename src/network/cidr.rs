@@ -1,7 +1,7 @@
 //! Address blocks as NetworkPolicies write them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// A block of addresses, `10.244.0.0/16`. Bits below the prefix are ignored, as the API server does.
@@ -17,6 +17,40 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
+    /// Says whether every address of the family is in the block.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
+    /// Says whether the block lies in a range that is not routed on the internet.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        const RANGES: [(IpAddr, u8); 8] = [
+            (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
+            (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+            (IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16),
+            (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
+            (IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+            (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+            (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
+            (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
+        ];
+        RANGES.into_iter().any(|(address, prefix)| self.is_inside(&Self { address, prefix }))
+    }
+
+    /// Says whether the whole block lies in another.
+    #[must_use]
+    pub fn is_inside(&self, other: &Self) -> bool {
+        self.prefix >= other.prefix && other.contains(self.address)
+    }
+
+    /// The block of one address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// Says whether `address` is in the block; an address of the other family never is.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::{Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol};
 
 /// What the answer depends on beside the two ends.
@@ -97,7 +99,8 @@ pub enum Side {
 }
 
 /// Why policies do not apply to an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exemption {
     /// It is not a pod.
     NotAPod,
@@ -110,7 +113,7 @@ pub enum Exemption {
 }
 
 /// The rule that lets a connection pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allowance {
     /// The policy.
     pub policy: PolicyReference,
@@ -194,7 +197,7 @@ fn any<T>(items: &[T], matches: impl Fn(&T) -> bool) -> Option<Option<usize>> {
     if items.is_empty() { Some(None) } else { items.iter().position(matches).map(Some) }
 }
 
-fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &Endpoint<'_>) -> bool {
+pub(super) fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &Endpoint<'_>) -> bool {
     match peer {
         Peer::Block { cidr, except } => {
             let address = match other {
@@ -218,7 +221,7 @@ fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &
     }
 }
 
-fn port_matches(rule: &PortRule, connection: &Connection<'_>) -> bool {
+pub(super) fn port_matches(rule: &PortRule, connection: &Connection<'_>) -> bool {
     if rule.protocol != connection.protocol {
         return false;
     }

@@ -1,16 +1,42 @@
-//! NetworkPolicy evaluation and label selectors. Pure; used by actions and by the sandbox alike.
+//! Who reaches whom, why not, and the policy that mends it. Pure functions on objects of the API; used by actions and by the sandbox alike.
 //!
-//! The answer is about policies alone: whether something listens, and what a Service resolves to, is asked elsewhere.
+//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a name to the pods, [`propose()`] writes the
+//! missing policy, [`lint()`] finds what is suspicious before anybody is cut off, [`mermaid()`] and [`svg()`] draw it. Whether something
+//! listens is not known here.
 
 mod cidr;
+mod dns;
+mod edge;
 mod evaluate;
+mod explain;
+mod fix;
+mod foreign;
+mod graph;
+mod inventory;
+mod lint;
+mod lint_edges;
+mod near_miss;
+mod outside;
+mod path;
 mod policy;
+mod resolve;
 mod selector;
+mod service;
 
 pub use cidr::{Cidr, CidrError};
+pub use edge::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome};
 pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
+pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
+pub use fix::{Alternative, Fix, propose, propose_for_path};
+pub use foreign::ForeignPolicy;
+pub use graph::{Graph, GraphEdge, GraphNode, mermaid, svg};
+pub use inventory::{Inventory, PodState, Unreadable, Workload};
+pub use lint::{Lint, LintId, Severity, lint};
+pub use near_miss::{Difference, NearMiss};
+pub use path::trace;
 pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
+pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Cidr, LabelSelector};
@@ -23,7 +23,7 @@ pub struct NetworkPolicy {
 }
 
 /// Names a policy.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PolicyReference {
     /// The namespace.
     pub namespace: String,
@@ -32,7 +32,7 @@ pub struct PolicyReference {
 }
 
 /// A direction of traffic, seen from the pod that a policy selects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// Towards the pod.
     Ingress,
@@ -80,7 +80,7 @@ pub struct PortRule {
 }
 
 /// A port by number or by the name that the destination pod gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PortName {
     /// By number.
@@ -90,7 +90,7 @@ pub enum PortName {
 }
 
 /// A transport protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -121,23 +121,67 @@ impl fmt::Display for PolicyReference {
     }
 }
 
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
+}
+
+impl fmt::Display for PortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(port) => write!(f, "{port}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        })
+    }
+}
+
+impl fmt::Display for PortRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.port, self.end_port) {
+            (None, _) => write!(f, "every {} port", self.protocol),
+            (Some(port), Some(last)) => write!(f, "{} {port}-{last}", self.protocol),
+            (Some(port), None) => write!(f, "{} {port}", self.protocol),
+        }
+    }
+}
+
+/// An explicit null is the same as an absent field, as everywhere in the API.
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 #[derive(Deserialize)]
 struct Document {
     metadata: Metadata,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     spec: Spec,
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     namespace: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
+    #[serde(deserialize_with = "or_default")]
     pod_selector: LabelSelector,
     policy_types: Option<Vec<Direction>>,
     ingress: Option<Vec<RuleDocument>>,
@@ -163,14 +207,14 @@ struct PeerDocument {
 #[derive(Deserialize)]
 struct BlockDocument {
     cidr: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     except: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PortDocument {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     protocol: Protocol,
     port: Option<PortName>,
     end_port: Option<u16>,

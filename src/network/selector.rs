@@ -1,36 +1,41 @@
 //! Label selectors: as objects write them, and as the query parameter `labelSelector` does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::policy::or_default;
 
 /// The labels of an object.
 pub type Labels = BTreeMap<String, String>;
 
 /// A selector over labels; every requirement must hold, the empty selector selects everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
     /// Labels that must be there with exactly this value.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Labels::is_empty")]
     pub match_labels: Labels,
     /// Further requirements.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub match_expressions: Vec<Requirement>,
 }
 
 /// One requirement on one label.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// The label's key.
     pub key: String,
     /// What is asked of it.
     pub operator: Operator,
     /// The values of `In` and `NotIn`; empty for the others.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
 /// What a requirement asks of a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
     /// The label is there with one of the values.
     In,
@@ -50,7 +55,7 @@ pub struct SelectorError {
 }
 
 impl Requirement {
-    fn matches(&self, labels: &Labels) -> bool {
+    pub(super) fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         match self.operator {
             Operator::In => value.is_some_and(|value| self.values.contains(value)),
@@ -69,6 +74,18 @@ impl LabelSelector {
             && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
     }
 
+    /// Says whether everything is selected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+
+    /// Every requirement; an entry of `matchLabels` is an `In` with one value.
+    pub(super) fn requirements(&self) -> impl Iterator<Item = Requirement> {
+        let exact = self.match_labels.iter().map(|(key, value)| Requirement { key: key.clone(), operator: Operator::In, values: vec![value.clone()] });
+        exact.chain(self.match_expressions.iter().cloned())
+    }
+
     /// Reads the text form: `app=web,tier!=db,env in (a,b),!legacy`.
     ///
     /// # Errors
@@ -76,6 +93,31 @@ impl LabelSelector {
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let match_expressions = split(text).into_iter().filter(|part| !part.trim().is_empty()).map(requirement).collect::<Result<_, _>>()?;
         Ok(Self { match_labels: Labels::new(), match_expressions })
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, operator, values } = self;
+        match (operator, values.as_slice()) {
+            (Operator::In, [value]) => write!(f, "{key}={value}"),
+            (Operator::NotIn, [value]) => write!(f, "{key}!={value}"),
+            (Operator::In, _) => write!(f, "{key} in ({})", values.join(",")),
+            (Operator::NotIn, _) => write!(f, "{key} notin ({})", values.join(",")),
+            (Operator::Exists, _) => f.write_str(key),
+            (Operator::DoesNotExist, _) => write!(f, "!{key}"),
+        }
+    }
+}
+
+/// The text form; `{}` when everything is selected.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("{}");
+        }
+        let requirements: Vec<String> = self.requirements().map(|requirement| requirement.to_string()).collect();
+        f.write_str(&requirements.join(","))
     }
 }
 

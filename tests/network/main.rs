@@ -1,0 +1,14 @@
+//! Network policies: the conformance cases of Kubernetes, random worlds against a second evaluator, and what is said of them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod conformance;
+mod explanations;
+mod fixes;
+mod graphs;
+mod lints;
+mod naive;
+mod paths;
+mod random;
+mod support;
+mod worlds;
