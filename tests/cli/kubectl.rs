@@ -20,7 +20,9 @@ const ASKED: &[(&str, i32, &[&str])] = &[
     ("exec deployment/petrosa-tradeengine -n petrosa-apps -- curl -s http://localhost:8000/health", 1, &["executable file not found"]),
     ("rollout status deployment/petrosa-ta-bot -n petrosa-apps --timeout=5s", 0, &["successfully rolled out"]),
     ("auth can-i create pods --subresource=exec -n petrosa-apps", 0, &["yes"]),
-    ("delete pod -n petrosa-apps -l app=mysql --wait=false", 1, &["not allow"]),
+    ("scale deployment petrosa-ta-bot -n petrosa-apps --replicas=2", 0, &["scaled"]),
+    ("rollout restart deployment petrosa-ta-bot -n petrosa-apps", 0, &["restarted"]),
+    ("delete pod -n petrosa-apps -l app=mysql --wait=false", 0, &["deleted"]),
 ];
 
 #[test]

@@ -5,6 +5,7 @@
 mod bad_input;
 mod catalogue;
 mod commands;
+mod differential;
 mod documentation;
 mod flow;
 mod kubectl;
