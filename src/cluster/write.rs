@@ -106,19 +106,21 @@ impl Write {
             // JSON is YAML
             Method::Apply | Method::ForceApply => "application/apply-patch+yaml",
         };
-        let uri = format!("{path}?{}", super::http::query(&parameters));
+        let uri = format!("{path}{}", super::http::query(&parameters));
         let builder = match self.method {
             Method::Create | Method::Evict => Request::post(uri),
             Method::Delete => Request::delete(uri),
             Method::MergePatch | Method::StrategicPatch | Method::JsonPatch | Method::Apply | Method::ForceApply => Request::patch(uri),
         };
-        let body = match self.method {
-            Method::Evict => json!({
-                "apiVersion": "policy/v1", "kind": "Eviction",
-                "metadata": {"name": self.name, "namespace": self.namespace}, "deleteOptions": self.body,
-            }),
-            _ => self.body.clone(),
-        };
+        let mut body = self.body.clone();
+        if dry_run && matches!(self.method, Method::Delete | Method::Evict) {
+            // said twice: in the options and in the query
+            body["dryRun"] = json!(["All"]);
+        }
+        if self.method == Method::Evict {
+            let metadata = json!({"name": self.name, "namespace": self.namespace});
+            body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": body});
+        }
         Ok(builder.header(header::ACCEPT, "application/json").header(header::CONTENT_TYPE, content).body(Body::from(body.to_string().into_bytes())))
     }
 }
@@ -165,6 +167,31 @@ impl Cluster {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::builtin;
+
+    #[test]
+    fn a_preview_is_a_dry_run_and_a_change_is_none_whatever_the_method() {
+        use Method::{Apply, Create, Delete, Evict, ForceApply, JsonPatch, MergePatch, StrategicPatch};
+        for method in [Create, MergePatch, StrategicPatch, JsonPatch, Apply, ForceApply, Delete, Evict] {
+            let write =
+                Write { method, resource: builtin("Pod").unwrap(), namespace: "ns".to_owned(), name: "p".to_owned(), body: json!({"metadata": {"name": "p"}}) };
+            for dry_run in [true, false] {
+                let request = write.request(dry_run).unwrap().unwrap();
+                let query = request.uri().query().unwrap_or_default();
+                let parameters: Vec<&str> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
+                assert_eq!(parameters.iter().filter(|parameter| **parameter == "dryRun=All").count(), usize::from(dry_run), "{method:?}: {query}");
+                assert!(!query.contains('?'), "{method:?}: {query}");
+                let managed = !matches!(method, Delete | Evict);
+                assert_eq!(parameters.contains(&"fieldManager=runbook"), managed, "{method:?}: {query}");
+                assert_eq!(parameters.contains(&"force=true"), method == ForceApply, "{method:?}: {query}");
+            }
         }
     }
 }
