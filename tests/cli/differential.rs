@@ -113,7 +113,10 @@ fn a_change_comes_to_the_same_as_that_of_kubectl() {
         let place = Place::new();
         let file = place.write(
             "change.yaml",
-            format!("runbook: v1\ntitle: Change\nnamespace: {NAMESPACE}\nsteps:\n  - id: change\n    title: Change\n    {}\n", action.replace("NAME", &names[0])),
+            format!(
+                "runbook: v1\ntitle: Change\nnamespace: {NAMESPACE}\nsteps:\n  - id: change\n    title: Change\n    {}\n",
+                action.replace("NAME", &names[0])
+            ),
         );
         let mut program = place.command();
         program.env_remove("RUNBOOK_NOW");
@@ -148,7 +151,11 @@ fn random_change(seed: &mut u64) -> String {
         2 => format!("set_env: {{{target}, env: {{LOG_LEVEL: '{}', EXTRA_{}: '1'}}}}", next(4), next(3)),
         3 => format!("label: {{{target}, labels: {{tier-{}: 'x{}'}}}}", next(3), next(3)),
         4 => format!("annotate: {{{target}, annotations: {{note/{}: 'x{}', gone: null}}}}", next(3), next(3)),
-        5 => format!("patch: {{{target}, patch: {{spec: {{minReadySeconds: {}, template: {{spec: {{terminationGracePeriodSeconds: {}}}}}}}}}}}", next(5), 1 + next(30)),
+        5 => format!(
+            "patch: {{{target}, patch: {{spec: {{minReadySeconds: {}, template: {{spec: {{terminationGracePeriodSeconds: {}}}}}}}}}}}",
+            next(5),
+            1 + next(30)
+        ),
         _ => format!("restart: {{{target}}}"),
     }
 }
@@ -163,10 +170,8 @@ async fn what_is_undone_is_as_it_was() {
         let kubeconfig = place.write("kubeconfig", sandbox.kubeconfig());
         let steps: String = (0..1 + start % 5).map(|number| format!("  - id: s{number}\n    {}\n", random_change(&mut seed))).collect();
         let file = place.write("changes.yaml", format!("runbook: v1\ntitle: Changes\nnamespace: petrosa-apps\nsteps:\n{steps}"));
-        let look = place.write(
-            "look.yaml",
-            "runbook: v1\ntitle: Look\nnamespace: petrosa-apps\nsteps:\n  - id: look\n    get: {kind: Deployment, name: petrosa-ta-bot}\n",
-        );
+        let look = place
+            .write("look.yaml", "runbook: v1\ntitle: Look\nnamespace: petrosa-apps\nsteps:\n  - id: look\n    get: {kind: Deployment, name: petrosa-ta-bot}\n");
         let done = tokio::task::spawn_blocking(move || {
             let spec = |run: &str| {
                 let mut command = place.command();

@@ -44,6 +44,16 @@ const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("rbac-missing", "ta-bot/smoke", &[], 3),
     ("api-down", "ta-bot/no-signals", &[], 3),
     ("api-down", "ta-bot/smoke", &[], 3),
+    ("tabot-rollout-stuck", "ta-bot/smoke", &[], 1),
+    ("tabot-rollback-below-min", "ta-bot/smoke", &[], 0),
+    ("tabot-rollback-good", "ta-bot/smoke", &[], 0),
+    ("tabot-scale-hpa-fights", "ta-bot/smoke", &[], 0),
+    ("tabot-latency-cpu", "ta-bot/smoke", &[], 0),
+    ("tabot-latency-nan", "ta-bot/smoke", &[], 0),
+    ("tabot-config-replicas-disagree", "ta-bot/smoke", &[], 0),
+    ("node-drain-pdb-blocked", "ta-bot/smoke", &[], 0),
+    ("lease-held", "ta-bot/smoke", &[], 0),
+    ("restore-without-record", "ta-bot/smoke", &[], 0),
 ];
 
 #[test]

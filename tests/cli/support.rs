@@ -52,6 +52,9 @@ impl Place {
             .env("RUNBOOK_NOW", NOW)
             .env("RUNBOOK_RUN_ID", "01K9ZQ4T000000000000000000")
             .env("RUNBOOK_HOST", "test-host")
+            .env("RUNBOOK_USER", "ada")
+            // a fault does not settle, however long one waits
+            .env("RUNBOOK_PARAM_SETTLE", "1s")
             .env("LC_ALL", "C.UTF-8")
             .current_dir(self.path())
             .timeout(std::time::Duration::from_secs(120));
