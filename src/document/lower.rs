@@ -125,7 +125,7 @@ struct RemedyFields {
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
 pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
-    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new() };
+    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), verifications: BTreeSet::new() };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
         lower.faults.extend(check::check(runbook, root, &lower.uses));
@@ -144,6 +144,8 @@ struct Lower<'a> {
     uses: Vec<Use>,
     /// The defaults of the parameters.
     defaults: Map<String, Value>,
+    /// Names that verifications without an id have got.
+    verifications: BTreeSet<String>,
 }
 
 impl Lower<'_> {
@@ -250,7 +252,7 @@ impl Lower<'_> {
         let fields: Option<Head> = self.read(&head_node);
         let body = self.body(node, &rest, fields.as_ref());
         let fields = fields?;
-        let then = head_node.get("then").map(|node| self.then(node)).unwrap_or_default();
+        let then = head_node.get("then").map(|node| self.then(node, &fields.id)).unwrap_or_default();
         if let Some(node) = head_node.get("then").filter(|_| matches!(body, Some(Body::Group(_)))) {
             self.faults.push(Fault::new("RB0104", node.span.clone(), "`then` verifies a change, and a group is none", "make it a step after the group"));
         }
@@ -305,14 +307,16 @@ impl Lower<'_> {
         true
     }
 
-    /// The verification of a change: a list of steps, or one action without an id, which is then named after its verb.
-    fn then(&mut self, node: &Node) -> Vec<Step> {
+    /// The verification of a change: a list of steps, or one action without an id, which is then named after its verb; after the change
+    /// too, if another verification has that name.
+    fn then(&mut self, node: &Node, change: &str) -> Vec<Step> {
         let Kind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
         let mut entries = entries.clone();
         if !entries.iter().any(|entry| entry.key == "id")
             && let Some(verb) = entries.iter().find(|entry| Action::VERBS.contains(&entry.key.as_str()))
         {
-            let id = Node { span: verb.key_span.clone(), kind: Kind::Scalar { text: verb.key.clone(), value: Value::from(verb.key.as_str()) } };
+            let text = if self.verifications.insert(verb.key.clone()) { verb.key.clone() } else { format!("{change}-{}", verb.key) };
+            let id = Node { span: verb.key_span.clone(), kind: Kind::Scalar { value: Value::from(text.as_str()), text } };
             entries.insert(0, Entry { key: "id".to_owned(), key_span: verb.key_span.clone(), node: id });
         }
         self.step(&Node { span: node.span.clone(), kind: Kind::Map(entries) }).into_iter().collect()
