@@ -43,12 +43,19 @@ pub enum ExecEffect {
     Opaque,
 }
 
+impl ExecEffect {
+    /// The effect of the step.
+    pub(super) fn effect(self) -> Effect {
+        match self {
+            Self::Read => Effect::Read,
+            Self::Opaque => Effect::Opaque,
+        }
+    }
+}
+
 impl Verb for Exec {
     fn effect(&self) -> Effect {
-        match self.effect {
-            ExecEffect::Read => Effect::Read,
-            ExecEffect::Opaque => Effect::Opaque,
-        }
+        self.effect.effect()
     }
 
     fn check(&self) -> Result<(), String> {

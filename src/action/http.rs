@@ -1,5 +1,6 @@
 //! `http`: a request to every pod, to a service, or to a URL.
 
+use super::exec::ExecEffect;
 use super::fan::{quote, reading};
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Which, hand};
 use crate::cluster::{PodsOf, builtin};
@@ -41,6 +42,8 @@ pub struct Http {
     pub headers: IndexMap<String, String>,
     /// Body; anything but a string is sent as JSON.
     pub body: Option<serde_json::Value>,
+    /// What the request does: `read` if it changes nothing, such as a query by POST; otherwise GET and HEAD read and the others do not.
+    pub effect: Option<ExecEffect>,
     /// How long one answer may take.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
@@ -103,7 +106,11 @@ pub enum Method {
 
 impl Verb for Http {
     fn effect(&self) -> Effect {
-        if self.method.only_reads() { Effect::Read } else { Effect::Opaque }
+        match self.effect {
+            Some(declared) => declared.effect(),
+            None if self.method.only_reads() => Effect::Read,
+            None => Effect::Opaque,
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -336,6 +343,18 @@ mod tests {
         ];
         for (value, good) in cases {
             assert_eq!(http(value.clone()).check().is_ok(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_changes_nothing_can_be_declared() {
+        for (method, declared, wanted) in [
+            ("GET", None, Effect::Read),
+            ("POST", None, Effect::Opaque),
+            ("POST", Some("read"), Effect::Read),
+            ("GET", Some("opaque"), Effect::Opaque),
+        ] {
+            assert_eq!(http(json!({"target": "pod/p", "method": method, "effect": declared})).effect(), wanted, "{method}");
         }
     }
 

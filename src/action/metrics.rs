@@ -53,6 +53,7 @@ impl Metrics {
             from: None,
             method: Method::Get,
             headers: IndexMap::new(),
+            effect: None,
             body: None,
             timeout: SCRAPE,
             pods: self.pods,

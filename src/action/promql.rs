@@ -54,6 +54,7 @@ impl Promql {
             from: None,
             method: Method::Get,
             headers: IndexMap::new(),
+            effect: None,
             body: None,
             timeout: self.timeout,
             pods: Pods::One,

@@ -449,20 +449,12 @@ fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure
 
 /// One entry of the output's `changes`.
 fn entry(planned: &PlannedChange, result: &str) -> Value {
-    json!({"verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary, "result": result, "before": planned.before, "after": planned.after})
+    json!({"verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary, "result": result})
 }
 
 /// The output of a step that made changes.
 fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value) -> Value {
-    let entries = changes.iter().map(|change| {
-        let after = match &change.stage {
-            ChangeStage::Finished(finished) => finished.after.clone(),
-            ChangeStage::Planned | ChangeStage::Started => Value::Null,
-        };
-        let mut entry = entry(&change.planned, "made");
-        entry["after"] = after;
-        entry
-    });
+    let entries = changes.iter().map(|change| entry(&change.planned, "made"));
     let mut whole = output.clone();
     whole.insert("changes".to_owned(), entries.collect());
     if let Value::Object(fields) = rest {

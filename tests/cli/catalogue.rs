@@ -3,7 +3,7 @@
 use crate::support::Place;
 use std::collections::BTreeMap;
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let (document, _) = Place::new().json(&["list"]);
     document["runbooks"].as_array().unwrap().iter().map(|runbook| runbook["name"].as_str().unwrap().to_owned()).collect()
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod catalogue;
+mod changes;
 mod commands;
 mod differential;
 mod documentation;

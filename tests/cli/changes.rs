@@ -1,0 +1,221 @@
+//! The promises about changes, each as a test.
+
+use crate::catalogue::{names, required};
+use crate::support::{Place, Said, said};
+use runbook::sandbox::{Options, Sandbox};
+use serde_json::Value;
+
+/// A served sandbox that several processes can share, and a place to run them in.
+struct Stage {
+    sandbox: Sandbox,
+    place: Place,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    fn new(scenario: &str, forbid_writes: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = Options { scenario: scenario.to_owned(), forbid_writes, ..Options::default() };
+        let sandbox = runtime.block_on(runbook::sandbox::start(options)).unwrap();
+        let place = Place::new();
+        place.write("kubeconfig", sandbox.kubeconfig());
+        Self { sandbox, place, _runtime: runtime }
+    }
+
+    fn run_as(&self, run: &str, arguments: &[&str]) -> Said {
+        let mut command = self.place.command();
+        command.env_remove("RUNBOOK_NOW").env("RUNBOOK_RUN_ID", run).env("KUBECONFIG", self.place.path().join("kubeconfig"));
+        said(command.args(arguments))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        self.run_as(RUN, arguments)
+    }
+
+    fn scale(&self, replicas: u32) -> String {
+        self.place.write(
+            "scale.yaml",
+            format!(
+                "runbook: v1\ntitle: Scale\nnamespace: petrosa-apps\nsteps:\n  - id: scale\n    title: Scale it\n    scale: {{target: deployment/petrosa-ta-bot, replicas: {replicas}}}\n  - id: after\n    title: Look at it\n    get: {{kind: Deployment, name: petrosa-ta-bot}}\n    expect:\n      - that: .spec.replicas == {replicas}\n"
+            ),
+        )
+    }
+
+    /// Everything that was sent to be changed, without the lock.
+    fn writes(&self) -> Vec<Value> {
+        let text = http_get(&format!("{}", self.sandbox.address()), "/sandbox/writes");
+        let all: Vec<Value> = serde_json::from_str(&text).unwrap();
+        all.into_iter().filter(|write| write["resource"] != "leases").collect()
+    }
+}
+
+const RUN: &str = "01K9ZQ4T000000000000000001";
+const OTHER: &str = "01K9ZQ4T000000000000000002";
+
+fn http_get(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn promise_1_no_dry_run_of_the_catalogue_writes_anything() {
+    for scenario in ["healthy", "tabot-rollback-good", "tabot-no-leader"] {
+        let stage = Stage::new(scenario, true);
+        for (number, name) in names().iter().enumerate() {
+            let run = format!("01K9ZQ4T0000000000000001{number:02}");
+            let arguments = [&["run", name, "--dry-run", "--output", "json"][..], required(name)].concat();
+            let said = stage.run_as(&run, &arguments);
+            let document: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {}", said.all()));
+            assert_eq!(document["mode"], "dry-run", "{name}");
+            assert_eq!(document["changes"].as_array().unwrap().len(), 0, "{name}");
+            assert!([0, 1].contains(&said.code), "{name} on {scenario}: {}", said.all());
+        }
+        assert_eq!(stage.writes(), Vec::<Value>::new(), "{scenario}");
+    }
+}
+
+#[test]
+fn promise_2_a_step_behind_an_unexecuted_write_is_unknown_and_names_it() {
+    let stage = Stage::new("healthy", true);
+    let file = stage.scale(1);
+    let said = stage.run(&["run", &file, "--dry-run"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert!(said.stdout.contains("unknown: step scale was not run"), "{}", said.all());
+    assert!(said.stdout.contains("Dry run: 0 read · 1 previewed · 0 opaque · 1 unknown. Nothing was written."), "{}", said.all());
+    insta::assert_snapshot!("dry_run", crate::changes::stable(&said.all()));
+}
+
+#[test]
+fn promise_4_a_changed_step_that_has_changed_the_cluster_is_not_done_again() {
+    let stage = Stage::new("healthy", false);
+    let two = |replicas: u32| {
+        let text = format!(
+            "runbook: v1\ntitle: Two\nnamespace: petrosa-apps\nsteps:\n  - id: scale\n    scale: {{target: deployment/petrosa-ta-bot, replicas: {replicas}}}\n  - id: ask\n    confirm: {{question: Go on?}}\n"
+        );
+        stage.place.write("two.yaml", text)
+    };
+    let file = two(1);
+    assert_eq!(stage.run(&["run", &file, "--yes"]).code, 4, "the question waits");
+    two(2);
+    let said = stage.run(&["resume", RUN, "--yes"]);
+    assert_eq!(said.code, 2, "{}", said.all());
+    assert!(said.stderr.contains("step scale of two.yaml has changed since"), "{}", said.all());
+    let insisted = stage.run(&["resume", RUN, "--yes", "--despite", "runbook"]);
+    assert_eq!(insisted.code, 4, "{}", insisted.all());
+    assert_eq!(stage.writes().len(), 1);
+}
+
+#[test]
+fn promise_14_the_second_of_two_runs_is_told_who_holds_the_lock() {
+    let stage = Stage::new("lease-held", false);
+    let file = stage.scale(1);
+    let said = stage.run(&["run", &file, "--yes"]);
+    assert_eq!(said.code, 3, "{}", said.all());
+    let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in ["another run changes the same", "other-run@other-host", "last sign of life", "--takeover"] {
+        assert!(words.contains(word), "{word}: {}", said.all());
+    }
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+    let said = stage.run_as(OTHER, &["run", &file, "--yes", "--takeover"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let shown = stage.run(&["show", OTHER]);
+    assert!(shown.stdout.contains("taken over"), "{}", shown.all());
+    assert_eq!(stage.writes().len(), 1);
+}
+
+#[test]
+fn promise_15_scaling_what_an_autoscaler_owns_stops_and_says_so() {
+    let stage = Stage::new("tabot-scale-hpa-fights", false);
+    let file = stage.scale(1);
+    for arguments in [vec!["run", file.as_str(), "--dry-run"], vec!["run", file.as_str(), "--yes"]] {
+        let said = stage.run_as(if arguments.contains(&"--yes") { RUN } else { OTHER }, &arguments);
+        assert_eq!(said.code, 1, "{}", said.all());
+        let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("HorizontalPodAutoscaler") && words.contains("--override hpa-owns-replicas"), "{}", said.all());
+    }
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+}
+
+#[test]
+fn promise_16_an_approval_records_who_when_and_what() {
+    let stage = Stage::new("healthy", false);
+    let file = stage.scale(2);
+    let said = stage.run(&["run", &file]);
+    assert_eq!(said.code, 4, "{}", said.all());
+    assert!(said.stdout.contains("runbook approve 00000001 --step scale"), "{}", said.all());
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+    insta::assert_snapshot!("status_paused", stable(&stage.run(&["status", RUN]).all()));
+    // no terminal, no --yes: not approved by accident
+    assert_eq!(stage.run(&["approve", RUN, "--step", "scale"]).code, 2);
+    assert_eq!(stage.run(&["approve", RUN, "--step", "nothing", "--yes"]).code, 2);
+    let approved = stage.run(&["approve", RUN, "--step", "scale", "--yes"]);
+    assert_eq!(approved.code, 0, "{}", approved.all());
+    assert!(approved.stdout.starts_with("approved by ada@test-host until "), "{}", approved.all());
+    let said = stage.run(&["resume", RUN]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert_eq!(stage.writes().len(), 1);
+    let shown = stage.run(&["show", RUN]);
+    let words = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("scale approved by ada@test-host (runbook approve)"), "{}", shown.all());
+}
+
+#[test]
+fn promise_16_an_expired_approval_does_not_count() {
+    let stage = Stage::new("healthy", false);
+    let file = stage.scale(2);
+    assert_eq!(stage.run(&["run", &file]).code, 4);
+    assert_eq!(stage.run(&["approve", RUN, "--step", "scale", "--yes", "--expires", "0s"]).code, 0);
+    let said = stage.run(&["resume", RUN]);
+    assert_eq!(said.code, 4, "{}", said.all());
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+}
+
+#[test]
+fn what_wants_a_typed_word_is_not_done_by_yes() {
+    let stage = Stage::new("healthy", false);
+    let arguments = ["run", "ta-bot/emergency-scale-down", "--set", "replicas=0", "--set", "reason=test", "--yes"];
+    let said = stage.run(&arguments);
+    assert_eq!(said.code, 4, "{}", said.all());
+    let missing = stage.run(&["approve", RUN, "--step", "stop", "--yes"]);
+    assert_eq!(missing.code, 2, "{}", missing.all());
+    assert!(missing.stderr.contains("--typed petrosa-ta-bot"), "{}", missing.all());
+    assert_eq!(stage.run(&["approve", RUN, "--step", "stop", "--typed", "petrosa-ta-bot"]).code, 0);
+    let said = stage.run(&["resume", RUN, "--yes"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let restored = stage.run_as(OTHER, &["run", "ta-bot/restore-replicas", "--yes", "--output", "json"]);
+    assert_eq!(restored.code, 0, "{}", restored.all());
+    assert!(restored.stdout.contains("0 → 3 replicas"), "{}", restored.all());
+}
+
+#[test]
+fn an_undo_stops_where_someone_else_has_changed_the_object_since() {
+    let stage = Stage::new("healthy", false);
+    let file = stage.scale(1);
+    assert_eq!(stage.run(&["run", &file, "--yes"]).code, 0);
+    let again = stage.scale(2);
+    assert_eq!(stage.run_as(OTHER, &["run", &again, "--yes"]).code, 0);
+    let said = stage.run_as("01K9ZQ4T000000000000000003", &["undo", RUN, "--yes"]);
+    assert_eq!(said.code, 1, "{}", said.all());
+    let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("someone else has changed deployment/petrosa-ta-bot since: spec.replicas"), "{}", said.all());
+    assert_eq!(stage.writes().len(), 2);
+}
+
+#[test]
+fn missing_permissions_stop_a_change_before_its_first_step_and_come_with_a_role() {
+    let stage = Stage::new("rbac-missing", false);
+    let said = stage.run(&["run", "ta-bot/restart", "--yes"]);
+    assert_eq!(said.code, 3, "{}", said.all());
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+    let role = stage.run(&["plan", "ta-bot/restart", "--rbac"]);
+    assert!(role.stdout.contains("kind: Role\n") && role.stdout.contains("kind: RoleBinding\n"), "{}", role.all());
+}
+
+/// Without what depends on the time.
+fn stable(text: &str) -> String {
+    regex::Regex::new(r"\d+(\.\d+)? m?s\b").unwrap().replace_all(text, "TIME").into_owned()
+}
