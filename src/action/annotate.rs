@@ -1,21 +1,28 @@
 //! `annotate`: annotations of an object.
 
 use super::change::Intent;
-use super::fan::quote;
-use super::{Access, Context, Failure, Target, Verb, metadata, workload};
+use super::keys::{self, Keys, Map};
+use super::{Access, Context, Failure, Plain, Target, Verb, workload};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
-/// Sets or takes away annotations of one object of any kind. Nothing is changed where they are so already.
+/// Sets and removes annotations of an object of any kind.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Annotate {
-    /// The object: `deployment/NAME`, `{kind, name}`.
+    /// The object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
     pub target: Target,
-    /// The annotations; null takes one away.
-    pub annotations: BTreeMap<String, Option<String>>,
+    /// The value of each annotation; null removes it.
+    pub annotations: IndexMap<String, Option<Plain>>,
+    /// Whether other values may be replaced.
+    #[serde(default = "yes")]
+    pub overwrite: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Verb for Annotate {
@@ -24,6 +31,7 @@ impl Verb for Annotate {
     }
 
     fn check(&self) -> Result<(), String> {
+        keys::check(Map::Annotations, self.keys())?;
         workload::check_target("annotate", &self.target, &[])
     }
 
@@ -32,7 +40,7 @@ impl Verb for Annotate {
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl annotate {} -n {} --overwrite {}", self.target.kubectl(), quote(self.target.namespace(namespace)), metadata::kubectl(&self.annotations))]
+        keys::by_hand(Map::Annotations, &self.target, namespace, self.keys(), self.overwrite)
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -40,6 +48,12 @@ impl Verb for Annotate {
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        metadata::intend(context, &self.target, "annotations", &self.annotations).await
+        keys::intend(context, Map::Annotations, &self.target, self.keys(), self.overwrite).await
+    }
+}
+
+impl Annotate {
+    fn keys(&self) -> &Keys {
+        &self.annotations
     }
 }

@@ -1,54 +1,32 @@
-//! `apply`: objects as a manifest has them.
+//! `apply`: objects as manifests say, by server-side apply.
 
-use super::change::{Change, Guard, Intent};
+use super::change::{Change, Intent};
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, Verb, guard};
-use crate::cluster::{Method, Write, builtin};
+use super::manifest::{Document, covers, defined, documents, read};
+use super::{Access, Context, Failure, FailureKind, Verb, guard, workload};
+use crate::cluster::{ErrorKind, Method, Resource, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Applies objects by server-side apply, with the field manager `runbook`: what the manifest names is set, the rest stays. Fields that others own
-/// are conflicts, named with their owner, unless `force` takes them over. Namespaces and definitions come first, workloads after what they need.
+/// Applies manifests by server-side apply, each object under its own name. Fields that others own are a failure that names them. Namespaces,
+/// definitions of kinds, permissions, configuration and Services come before the workloads, what watches over them afterwards; apart from
+/// that, as written. Stops at placeholders, at credentials in plain text and at Secrets that would get other values. The output has
+/// `objects: [{kind, namespace, name, existed}]`; wait for the pods with `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
-    /// YAML file with one or more documents, from the working directory.
+    /// A YAML file, relative to the working directory; it may have several documents and Lists.
     pub file: Option<String>,
-    /// The objects, written in the runbook.
-    #[serde(default)]
-    pub manifests: Vec<Value>,
-    /// Take fields over from other managers.
+    /// Instead of a file: one object.
+    pub manifest: Option<Value>,
+    /// Instead of a file: a list of objects.
+    pub manifests: Option<Vec<Value>>,
+    /// Takes over fields that others own.
     #[serde(default)]
     pub force: bool,
-    /// Namespace of objects that name none, if another than the step's.
-    pub namespace: Option<String>,
 }
-
-/// The largest file, in bytes: what the API server stores is smaller.
-const LARGEST: u64 = 4 * 1024 * 1024;
-
-/// What comes before what: an object can need those of lower numbers.
-const ORDER: &[(&str, usize)] = &[
-    ("Namespace", 0),
-    ("CustomResourceDefinition", 1),
-    ("ServiceAccount", 2),
-    ("Role", 2),
-    ("ClusterRole", 2),
-    ("RoleBinding", 3),
-    ("ClusterRoleBinding", 3),
-    ("ConfigMap", 4),
-    ("Secret", 4),
-    ("PersistentVolumeClaim", 4),
-    ("NetworkPolicy", 4),
-    ("Service", 5),
-    ("HorizontalPodAutoscaler", 7),
-    ("PodDisruptionBudget", 7),
-    ("Ingress", 7),
-    ("ValidatingWebhookConfiguration", 8),
-    ("MutatingWebhookConfiguration", 8),
-];
 
 impl Verb for Apply {
     fn effect(&self) -> Effect {
@@ -56,130 +34,155 @@ impl Verb for Apply {
     }
 
     fn check(&self) -> Result<(), String> {
-        match (&self.file, self.manifests.as_slice()) {
-            (Some(_), []) => Ok(()),
-            (None, [_, ..]) => self.manifests.iter().try_for_each(|object| complete(object)),
-            _ => Err("either a `file` or `manifests`".to_owned()),
+        match (&self.file, &self.manifest, &self.manifests) {
+            // the file belongs to the machine of the run
+            (Some(file), None, None) if file.is_empty() => Err("the `file` is empty".to_owned()),
+            (Some(_), None, None) => Ok(()),
+            (None, Some(_), None) | (None, None, Some(_)) => match self.documents()?.as_slice() {
+                [] => Err("there is nothing to apply".to_owned()),
+                _ => Ok(()),
+            },
+            _ => Err("either a `file`, or a `manifest`, or `manifests`".to_owned()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        let objects = self.objects().unwrap_or_default();
-        let mut all = Vec::new();
-        for object in &objects {
-            let Some(resource) = object["kind"].as_str().and_then(builtin) else { continue };
-            let place = object["metadata"]["namespace"].as_str().or(self.namespace.as_deref()).unwrap_or(namespace);
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            all.extend([("get", name), ("patch", name), ("create", "")].map(|(verb, name)| reading(&resource, verb, place, name)));
+        let all = self.documents().unwrap_or_default();
+        let mut needed: Vec<Access> = Vec::new();
+        for document in &all {
+            let Some(resource) = defined(document, &all) else { continue };
+            let place = place_of(document, &resource, namespace);
+            let name = document.metadata("name");
+            needed.extend([("get", name), ("patch", name), ("create", "")].map(|(verb, name)| reading(&resource, verb, &place, name)));
+            if document.object["spec"]["replicas"].is_u64() {
+                needed.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list", &place, "")));
+            }
         }
-        all
+        needed.sort();
+        needed.dedup();
+        needed
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         let force = if self.force { " --force-conflicts" } else { "" };
+        let line = |from: &str| format!("kubectl apply --server-side{force} -n {} -f {from}", quote(namespace));
         match &self.file {
-            Some(file) => vec![format!("kubectl apply --server-side{force} -n {place} -f {}", quote(file))],
-            None => self
-                .manifests
-                .iter()
-                .map(|object| format!("echo {} | kubectl apply --server-side{force} -n {place} -f -", quote(&object.to_string())))
-                .collect(),
+            Some(file) => vec![line(&quote(file))],
+            None => {
+                // JSON is YAML, and a stream of it is several documents
+                let all = self.documents().unwrap_or_default();
+                all.iter().map(|document| format!("printf %s {} | {}", quote(&document.object.to_string()), line("-"))).collect()
+            }
         }
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
-        let objects = self.objects().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        objects
-            .iter()
-            .map(|object| {
-                let place = object["metadata"]["namespace"].as_str().or(self.namespace.as_deref()).unwrap_or(namespace);
-                format!("{place}/{}/{}", text(&object["kind"]).to_ascii_lowercase(), text(&object["metadata"]["name"]))
-            })
-            .collect()
+        let all = self.documents().unwrap_or_default();
+        let target = |document: &Document| {
+            let place = defined(document, &all).map_or_else(|| namespace.to_owned(), |resource| place_of(document, &resource, namespace));
+            format!("{place}/{}/{}", document.object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(), document.metadata("name"))
+        };
+        // a namespace that is yet to be made has no room for a lock
+        let made: Vec<&str> = all.iter().filter(|document| document.object["kind"] == "Namespace").map(|document| document.metadata("name")).collect();
+        let targets = all.iter().map(target);
+        targets.map(|target| match target.split_once('/') {
+            Some((place, rest)) if made.contains(&place) => format!("/{rest}"),
+            _ => target,
+        }).collect()
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        let cluster = context.cluster()?;
-        let wrong = |reason: String| Failure::new(FailureKind::Failed, reason);
-        let objects = self.objects().map_err(wrong)?;
-        let mut intent = Intent::default();
-        for mut object in objects {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let resource = cluster.resolve(&format!("{}/{}", text(&object["apiVersion"]), text(&object["kind"]))).await?;
-            let namespace = if resource.namespaced {
-                let place = object["metadata"]["namespace"].as_str().or(self.namespace.as_deref()).unwrap_or(&context.namespace).to_owned();
-                object["metadata"]["namespace"] = json!(place);
-                place
-            } else {
-                String::new()
-            };
-            let name = text(&object["metadata"]["name"]);
-            let before = cluster.get_optional(&resource, &namespace, &name).await?;
-            let mut guards: Vec<Guard> = guard::manifest(&object);
-            if let Some(before) = &before {
-                guards.extend(guard::managed(before));
-                guards.extend(guard::overwritten(before, &object));
-            }
-            intent.guards.extend(guards);
-            let method = if self.force { Method::ForceApply } else { Method::Apply };
-            let summary = if before.is_some() { "applied" } else { "created" }.to_owned();
-            let write = Write { method, resource, namespace, name, body: object };
-            intent.changes.push(Change { write, before, summary });
+        let action = self.clone();
+        let all = tokio::task::spawn_blocking(move || action.documents()).await.map_err(|error| Failure::error(error.to_string()))?;
+        let all = all.map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
+        if all.is_empty() {
+            return Err(Failure::new(FailureKind::Failed, format!("{} has nothing to apply", self.file.as_deref().unwrap_or("the manifest"))));
         }
+        let cluster = context.cluster()?;
+        let mut intent = Intent::default();
+        let mut objects = Vec::new();
+        for document in &all {
+            let resource = match defined(document, &all) {
+                Some(resource) => resource,
+                None => cluster.resolve(&document.kind()).await.map_err(|error| unknown(document, error))?,
+            };
+            let namespace = place_of(document, &resource, &context.namespace);
+            let name = document.metadata("name");
+            let before = match cluster.get_optional(&resource, &namespace, name).await {
+                Ok(before) => before,
+                // the definition of its kind is applied before it
+                Err(error) if error.kind == ErrorKind::Unsupported && builtin(&document.kind()).is_none() => None,
+                Err(error) => return Err(error.into()),
+            };
+            let manifest = placed(document, &namespace);
+            intent.guards.extend(self.guards(context, &manifest, before.as_ref()).await?);
+            objects.push(json!({"kind": resource.kind, "namespace": namespace, "name": name, "existed": before.is_some()}));
+            let method = if self.force { Method::ForceApply } else { Method::Apply };
+            let summary = if before.is_some() { "applied" } else { "made" };
+            intent.changes.push(Change::written(method, &resource, (&namespace, name), manifest, before, summary));
+        }
+        intent.output.insert("objects".to_owned(), Value::Array(objects));
         Ok(Some(intent))
     }
 }
 
 impl Apply {
-    /// The objects in the order of applying.
-    fn objects(&self) -> Result<Vec<Value>, String> {
-        let mut objects = match &self.file {
-            None => self.manifests.clone(),
-            Some(file) => {
-                let size = std::fs::metadata(file).map_err(|error| format!("cannot read {file}: {error}"))?.len();
-                if size > LARGEST {
-                    return Err(format!("{file} has {size} bytes, which no API server takes"));
-                }
-                let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
-                documents(&text).map_err(|reason| format!("{file}: {reason}"))?
-            }
-        };
-        objects = objects.into_iter().flat_map(flattened).collect();
-        objects.iter().try_for_each(complete)?;
-        objects.sort_by_key(|object| {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            ORDER.iter().find(|(name, _)| *name == kind).map_or(6, |(_, place)| *place)
-        });
-        Ok(objects)
-    }
-}
-
-/// The documents of a YAML text; empty ones are left out.
-fn documents(text: &str) -> Result<Vec<Value>, String> {
-    let all: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
-    Ok(all.into_iter().filter(|object| !object.is_null()).collect())
-}
-
-/// A `List` stands for its items.
-fn flattened(object: Value) -> Vec<Value> {
-    let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && object["items"].is_array();
-    if !is_list {
-        return vec![object];
-    }
-    object["items"].as_array().cloned().unwrap_or_default().into_iter().flat_map(flattened).collect()
-}
-
-fn complete(object: &Value) -> Result<(), String> {
-    let missing = ["apiVersion", "kind"].into_iter().find(|key| !object[*key].is_string());
-    let missing = missing.or_else(|| (!object["metadata"]["name"].is_string()).then_some("metadata.name"));
-    match missing {
-        Some("metadata.name") if object["metadata"]["generateName"].is_string() => {
-            Err("an object to be applied has a name; `generateName` makes a new one each time".to_owned())
+    fn documents(&self) -> Result<Vec<Document>, String> {
+        match (&self.file, &self.manifest, &self.manifests) {
+            (Some(file), _, _) => read(file),
+            (None, Some(manifest), _) => documents("manifest", vec![manifest.clone()]),
+            (None, None, Some(manifests)) => documents("manifests", manifests.clone()),
+            (None, None, None) => Ok(Vec::new()),
         }
-        Some(key) => Err(format!("an object to be applied needs `{key}`")),
-        None => Ok(()),
+    }
+
+    /// What speaks against applying a manifest; nothing if everything is as it says already.
+    async fn guards(&self, context: &Context, manifest: &Value, before: Option<&Value>) -> Result<Vec<super::Guard>, Failure> {
+        if before.is_some_and(|before| covers(before, manifest)) {
+            return Ok(Vec::new());
+        }
+        let mut guards = guard::manifest(manifest);
+        let Some(before) = before else { return Ok(guards) };
+        guards.extend(guard::overwritten(before, manifest));
+        guards.extend(workload::guards(before));
+        let wanted = manifest["spec"]["replicas"].as_u64().filter(|wanted| before["spec"]["replicas"] != *wanted);
+        if let Some(replicas) = wanted {
+            guards.extend(workload::autoscaled(context, before, replicas).await?);
+        }
+        Ok(guards)
+    }
+}
+
+/// The namespace of an object: its own, or that of the step; none for kinds without.
+fn place_of(document: &Document, resource: &Resource, step: &str) -> String {
+    match document.metadata("namespace") {
+        _ if !resource.namespaced => String::new(),
+        "" => step.to_owned(),
+        own => own.to_owned(),
+    }
+}
+
+/// The manifest with its namespace, as it is sent.
+fn placed(document: &Document, namespace: &str) -> Value {
+    let mut manifest = document.object.clone();
+    if let Some(metadata) = manifest["metadata"].as_object_mut() {
+        if namespace.is_empty() {
+            metadata.shift_remove("namespace");
+        } else {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
+        // an object that was read before is applied without what the server keeps; it would refuse managedFields
+        for kept_by_server in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
+            metadata.shift_remove(kept_by_server);
+        }
+    }
+    manifest
+}
+
+fn unknown(document: &Document, error: crate::cluster::Error) -> Failure {
+    match error.kind {
+        ErrorKind::Unsupported => Failure::new(FailureKind::Failed, format!("{}: {error}; install the definition of the kind first", document.place)),
+        _ => error.into(),
     }
 }
 
@@ -187,29 +190,40 @@ fn complete(object: &Value) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_needed_comes_first_and_the_rest_keeps_its_order() {
-        let object = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": [object("Service", "s"), object("Namespace", "n")]});
-        let apply = Apply {
-            file: None,
-            manifests: vec![object("Deployment", "b"), object("Deployment", "a"), list, object("ConfigMap", "c")],
-            force: false,
-            namespace: None,
-        };
-        let names: Vec<_> = apply.objects().unwrap().iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(names, ["n", "c", "s", "b", "a"]);
+    fn apply(value: Value) -> Apply {
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn files_have_several_documents_and_incomplete_objects_are_refused() {
-        assert_eq!(documents("a: 1\n---\n---\nb: 2\n").unwrap().len(), 2);
-        assert!(documents("a: [").is_err());
-        for (object, reason) in [
-            (json!({"kind": "Pod", "metadata": {"name": "x"}}), "an object to be applied needs `apiVersion`"),
-            (json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-"}}), "an object to be applied has a name; `generateName` makes a new one each time"),
+    fn faults() {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}});
+        for (value, good) in [
+            (json!({"file": "not/there.yaml"}), true),
+            (json!({"file": ""}), false),
+            (json!({"manifest": service}), true),
+            (json!({"manifests": [service, {"apiVersion": "v1", "kind": "List", "items": []}]}), true),
+            (json!({"manifests": []}), false),
+            (json!({"manifest": {"kind": "Service"}}), false),
+            (json!({"manifest": service, "file": "a.yaml"}), false),
+            (json!({}), false),
         ] {
-            assert_eq!(complete(&object).unwrap_err(), reason);
+            assert_eq!(apply(value.clone()).check().is_ok(), good, "{value}");
         }
+    }
+
+    #[test]
+    fn namespaces_locks_and_permissions() {
+        let action = apply(json!({"manifests": [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new", "namespace": "x"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d", "namespace": "new"}},
+        ]}));
+        assert_eq!(action.targets("n"), ["/namespace/new", "n/configmap/c", "/configmap/d"]);
+        let permissions: Vec<String> = action.permissions("n").iter().map(ToString::to_string).collect();
+        assert!(permissions.contains(&"create configmaps in n".to_owned()) && permissions.contains(&"patch namespaces new (cluster-wide)".to_owned()), "{permissions:?}");
+        let all = action.documents().unwrap();
+        let placed: Vec<Value> = all.iter().map(|document| placed(document, &place_of(document, &defined(document, &all).unwrap(), "n"))["metadata"].clone()).collect();
+        assert_eq!(placed, [json!({"name": "new"}), json!({"name": "c", "namespace": "n"}), json!({"name": "d", "namespace": "new"})]);
+        assert_eq!(apply(json!({"file": "a b.yaml", "force": true})).by_hand("n"), ["kubectl apply --server-side --force-conflicts -n n -f 'a b.yaml'"]);
     }
 }

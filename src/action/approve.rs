@@ -1,18 +1,18 @@
-//! `approve`: someone else must allow the run to go on.
+//! `approve`: another person must agree before the run goes on.
 
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Verb};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Waits until somebody other than who runs this has allowed it, with `runbook approve RUN --step ID`: the run pauses, and is resumed afterwards.
-/// The output is `{by, at}`.
+/// Stops the run until a person has approved it, here or elsewhere with `runbook approve`. Who, when and which plan is recorded; a plan
+/// that has changed since must be approved again.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
-    /// What is to be allowed, for the person who is asked.
+    /// What is to be approved.
     pub question: String,
-    /// How old an approval may be.
+    /// How long an approval holds.
     #[serde(default = "one_hour")]
     pub expires: Duration,
 }
@@ -26,16 +26,25 @@ impl Verb for Approve {
         Effect::Operator
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.question.trim().is_empty() {
+            return Err("the `question` is empty".to_owned());
+        }
+        if self.expires.0.is_zero() {
+            return Err("an approval that `expires` at once never holds".to_owned());
+        }
+        Ok(())
+    }
+
     fn permissions(&self, _: &str) -> Vec<Access> {
         Vec::new()
     }
 
     fn by_hand(&self, _: &str) -> Vec<String> {
-        vec![format!("# ask someone else: {}", self.question)]
+        vec![format!("# have it approved: {}", self.question)]
     }
 
-    /// The engine answers from the record of the run; here nobody is.
     async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        Err(Failure::new(FailureKind::NeedsPerson, format!("someone else must allow it: {}", self.question)))
+        Err(Failure::new(FailureKind::NeedsPerson, format!("waits for an approval: {}", self.question)))
     }
 }

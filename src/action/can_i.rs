@@ -1,50 +1,88 @@
 //! `can_i`: whether the current user may do something.
 
+use super::fan::quote;
 use super::{Access, Context, Failure, Output, Verb};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Asks the API server whether the current user may do this. The output is `{allowed, reason}`.
+/// Asks the API server whether the current user may do something. The output is `{allowed, reason}`; not being allowed is an answer, not
+/// an error. What admission or a quota would say comes later.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CanI {
-    /// `get`, `list`, `patch`, …
+    /// `get`, `list`, `patch`, `create`, `delete`, …
     pub verb: String,
-    /// Plural name: `deployments`.
+    /// The kind: `deployments`, `Pod`, `leases.coordination.k8s.io`.
     pub resource: String,
-    /// API group: `apps`; empty for the core.
-    #[serde(default)]
-    pub group: String,
-    /// `exec`, `log`, `scale`, …
-    #[serde(default)]
-    pub subresource: String,
-    /// Name of one object; any if absent.
-    #[serde(default)]
-    pub name: String,
-    /// Namespace, if another than the step's; empty for all.
+    /// `exec`, `log`, `scale`, `eviction`, …
+    pub subresource: Option<String>,
+    /// The name of one object; any object if absent.
+    pub name: Option<String>,
+    /// Namespace, if another than the step's. A kind without namespaces has none.
     pub namespace: Option<String>,
 }
 
 impl Verb for CanI {
+    fn check(&self) -> Result<(), String> {
+        match (self.verb.as_str(), self.resource.contains('/')) {
+            ("", _) => Err("the `verb` is empty".to_owned()),
+            (_, true) if !self.resource.contains("/v") => Err("a subresource belongs into `subresource`".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
     fn permissions(&self, _: &str) -> Vec<Access> {
+        // every authenticated user may ask about itself
         Vec::new()
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl auth can-i {} {} -n {}", self.verb, self.resource, self.namespace.as_deref().unwrap_or(namespace))]
+        let name = self.name.as_deref().map(|name| format!("/{name}")).unwrap_or_default();
+        let subresource = self.subresource.as_deref().map(|subresource| format!(" --subresource={}", quote(subresource))).unwrap_or_default();
+        let place = self.namespace.as_deref().unwrap_or(namespace);
+        vec![format!("kubectl auth can-i {} {}{subresource} -n {}", quote(&self.verb), quote(&format!("{}{name}", self.resource)), quote(place))]
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let cluster = context.cluster()?;
+        // an unknown kind would be refused in silence: it is an error
+        let resource = cluster.resolve(&self.resource).await?;
+        let namespace = self.namespace.as_ref().unwrap_or(&context.namespace);
         let access = Access {
             verb: self.verb.clone(),
-            group: self.group.clone(),
-            resource: self.resource.clone(),
-            subresource: self.subresource.clone(),
-            namespace: self.namespace.clone().unwrap_or_else(|| context.namespace.clone()),
-            name: self.name.clone(),
+            group: resource.group,
+            resource: resource.plural,
+            subresource: self.subresource.clone().unwrap_or_default(),
+            // with a namespace the server answers wrongly for kinds that have none
+            namespace: if resource.namespaced { namespace.clone() } else { String::new() },
+            name: self.name.clone().unwrap_or_default(),
         };
-        let answer = context.cluster()?.can_i(&access).await?;
-        Ok(Output::new(json!({"allowed": answer.allowed, "reason": answer.reason}), if answer.allowed { "yes" } else { "no" }))
+        let answer = cluster.can_i(&access).await?;
+        let summary = format!("may {}{access}", if answer.allowed { "" } else { "not " });
+        Ok(Output::new(json!({"allowed": answer.allowed, "reason": answer.reason}), summary))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_and_the_line_by_hand() {
+        let ask = |value| serde_json::from_value::<CanI>(value).unwrap();
+        for (value, line) in [
+            (json!({"verb": "create", "resource": "pods", "subresource": "exec"}), Some("kubectl auth can-i create pods --subresource=exec -n n")),
+            (json!({"verb": "get", "resource": "secrets", "name": "s", "namespace": "m"}), Some("kubectl auth can-i get secrets/s -n m")),
+            (json!({"verb": "get", "resource": "apps/v1/Deployment"}), Some("kubectl auth can-i get apps/v1/Deployment -n n")),
+            (json!({"verb": "get", "resource": "pods/log"}), None),
+            (json!({"verb": "", "resource": "pods"}), None),
+        ] {
+            let ask = ask(value.clone());
+            assert_eq!(ask.check().is_ok(), line.is_some(), "{value}");
+            if let Some(line) = line {
+                assert_eq!(ask.by_hand("n"), [line]);
+            }
+        }
     }
 }

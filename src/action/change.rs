@@ -63,6 +63,19 @@ impl Change {
         Some(Self { write: write(Method::JsonPatch, resource, before, Value::Array(operations)), before: Some(before.clone()), summary: summary.into() })
     }
 
+    /// Sends a body as it is written: a patch, or a manifest to be applied to what is there, if anything is.
+    pub fn written(
+        method: Method,
+        resource: &Resource,
+        (namespace, name): (&str, &str),
+        body: Value,
+        before: Option<Value>,
+        summary: impl Into<String>,
+    ) -> Self {
+        let namespace = if resource.namespaced { namespace.to_owned() } else { String::new() };
+        Self { write: Write { method, resource: resource.clone(), namespace, name: name.to_owned(), body }, before, summary: summary.into() }
+    }
+
     /// Makes an object that is not there.
     pub fn create(resource: &Resource, object: Value, summary: impl Into<String>) -> Self {
         Self { write: write(Method::Create, resource, &object, object.clone()), before: None, summary: summary.into() }

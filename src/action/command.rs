@@ -1,44 +1,58 @@
-//! `command`: a program on this machine, without a shell.
+//! `command`: a program of this machine, without a shell.
 
-use super::fan::{as_json, quote};
-use super::{Access, Context, Failure, FailureKind, Output, Verb};
 use super::exec::ExecEffect;
+use super::fan::as_json;
+use super::set_env::check_names;
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, hand};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::process::Stdio;
-use tokio::io::AsyncReadExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command as Process};
 
-/// Runs a local program, such as helm, istioctl or gh. The output is `{exit_code, stdout, stderr, json}`; a program that ends with another
-/// code than 0 is an output like any other: judge `exit_code`. stdout and stderr are cut after 1 MiB each.
+/// The most bytes of each stream in the output.
+const STREAM: usize = 1024 * 1024;
+/// How long streams may stay open after the program has ended, where something that it started holds them.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// Runs a program on this machine: helm, istioctl, gh. The output is `{exit_code, stdout, stderr, json, truncated}`; another exit code than 0
+/// is an output like any other, for `expect` to judge. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each. The
+/// program has the environment of this process and nothing on its standard input; it does not know the context of the run, so name it in its
+/// arguments. When the step's time is over, it is killed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// Program and arguments. No shell interprets them.
-    pub argv: Vec<String>,
-    /// Environment variables besides those of this process.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
+    pub argv: Vec<Plain>,
     /// What the program does: `read` if it changes nothing.
     #[serde(default)]
     pub effect: ExecEffect,
+    /// Further environment variables.
+    #[serde(default)]
+    pub env: IndexMap<String, Plain>,
 }
-
-/// The most bytes of each stream.
-const STREAM: u64 = 1024 * 1024;
 
 impl Verb for Command {
     fn effect(&self) -> Effect {
-        match self.effect {
-            ExecEffect::Read => Effect::Read,
-            _ => Effect::Opaque,
-        }
+        self.effect.effect()
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.argv.first().is_none_or(String::is_empty) { Err("`argv` names no program".to_owned()) } else { Ok(()) }
+        check_names(self.env.keys())?;
+        let words = self.words();
+        match words.first() {
+            None => Err("`argv` is empty: a list of the program and its arguments".to_owned()),
+            Some(program) if program.is_empty() => Err("the program, the first word of `argv`, is empty".to_owned()),
+            Some(program) if words.len() == 1 && program.contains(' ') => {
+                Err(format!("`{program}` would be the name of a program: write a list, [program, argument], or [sh, -c, \"…\"]"))
+            }
+            Some(_) if words.iter().any(|word| word.contains('\0')) => Err("an argument has a NUL character".to_owned()),
+            Some(_) => Ok(()),
+        }
     }
 
     fn permissions(&self, _: &str) -> Vec<Access> {
@@ -46,58 +60,123 @@ impl Verb for Command {
     }
 
     fn by_hand(&self, _: &str) -> Vec<String> {
-        vec![self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")]
+        let env = self.env.iter().map(|(name, value)| format!("{name}={} ", super::shell_word(&value.to_string())));
+        vec![format!("{}{}", env.collect::<String>(), hand::line(self.words()))]
     }
 
-    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        let Some((program, arguments)) = self.argv.split_first() else { return Err(Failure::error("`argv` names no program")) };
-        let spawned = tokio::process::Command::new(program)
-            .args(arguments)
-            .envs(&self.env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let mut child = spawned.map_err(|error| Failure {
-            not_executed: true,
-            ..Failure::new(FailureKind::Error, format!("{program} cannot be started: {error}; is it installed?"))
-        })?;
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (stdout, stderr, status) = tokio::join!(text(out), text(err), child.wait());
-        let status = status.map_err(|error| Failure::error(format!("nobody knows how {program} ended: {error}")))?;
-        let Some(code) = status.code() else { return Err(Failure::error(format!("{program} was ended by a signal"))) };
-        let output = json!({"exit_code": code, "json": as_json(&stdout), "stdout": stdout, "stderr": stderr});
-        Ok(Output::new(output, if code == 0 { String::new() } else { format!("exit code {code}") }))
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let words = self.words();
+        let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
+        let mut process = Process::new(program);
+        process.args(arguments).envs(self.env.iter().map(|(name, value)| (name, value.to_string())));
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let child = process.spawn().map_err(|error| Failure { not_executed: true, ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
+        (context.progress)(&format!("{program} runs"));
+        let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
+            return Err(Failure::new(FailureKind::TimedOut, format!("`{program}` did not end before the step's time was over, and was killed")));
+        };
+        let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how `{program}` ended is not known: {error}")))?;
+        // ended by a signal: what it has done until then nobody knows
+        let code = status.code().ok_or_else(|| Failure::error(format!("`{program}` did not end by itself: {status}")))?;
+        let truncated = stdout.cut || stderr.cut;
+        let (text, errors) = (String::from_utf8_lossy(&stdout.bytes), String::from_utf8_lossy(&stderr.bytes));
+        let json = if stdout.cut { serde_json::Value::Null } else { as_json(&text) };
+        Ok(Output::new(
+            json!({"exit_code": code, "json": json, "stdout": text, "stderr": errors, "truncated": truncated}),
+            format!("exit code {code}"),
+        ))
     }
 }
 
-/// A stream to its end, of which the beginning is kept: a program whose output nobody reads would stand still.
-async fn text(stream: Option<impl AsyncReadExt + Unpin>) -> String {
-    let Some(mut stream) = stream else { return String::new() };
-    let mut bytes = Vec::new();
-    // what cannot be read any more is at its end
-    drop((&mut stream).take(STREAM).read_to_end(&mut bytes).await);
-    drop(tokio::io::copy(&mut stream, &mut tokio::io::sink()).await);
-    String::from_utf8_lossy(&bytes).into_owned()
+impl Command {
+    fn words(&self) -> Vec<String> {
+        self.argv.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// What a stream has said, up to the cap.
+#[derive(Debug, Default)]
+struct Said {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+/// Waits for the end of a program and reads what it says meanwhile.
+async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Said, Said)> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (mut out, mut err) = (Said::default(), Said::default());
+    let status = {
+        let reading = async { tokio::join!(read(stdout, &mut out), read(stderr, &mut err)) };
+        tokio::pin!(reading);
+        let mut open = true;
+        let status = loop {
+            tokio::select! {
+                _ = &mut reading, if open => open = false,
+                status = child.wait() => break status?,
+            }
+        };
+        if open && tokio::time::timeout(AFTERWARDS, reading).await.is_err() {
+            tracing::debug!("streams are still open after the end of the program");
+        }
+        status
+    };
+    Ok((status, out, err))
+}
+
+/// Reads a stream to its end. What is above the cap is read as well, so that the program is not held up, and forgotten.
+async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        let room = STREAM - into.bytes.len();
+        into.bytes.extend_from_slice(&buffer[..count.min(room)]);
+        into.cut |= count > room;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::real_pods::context;
     use serde_json::Value;
 
-    async fn run(argv: &[&str]) -> Result<Value, Failure> {
-        let command = Command { argv: argv.iter().map(|word| (*word).to_owned()).collect(), env: BTreeMap::from([("X".to_owned(), "1".to_owned())]), effect: ExecEffect::default() };
-        command.perform(&super::super::real_pods::context(None, "default")).await.map(|output| output.value)
+    fn command(value: Value) -> Command {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn faults_and_the_line_by_hand() {
+        for (argv, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false), (json!(["ls", "-l"]), true), (json!(["a\0"]), false)] {
+            assert_eq!(command(json!({"argv": argv})).check().is_ok(), good, "{argv}");
+        }
+        let command = command(json!({"argv": ["helm", "history", "a b", 3], "env": {"X": "1 2"}}));
+        assert_eq!((command.effect(), command.by_hand("n")), (Effect::Opaque, vec!["X='1 2' helm history 'a b' 3".to_owned()]));
     }
 
     #[tokio::test]
-    async fn words_are_not_interpreted_and_codes_are_outputs() {
-        assert_eq!(run(&["printf", "%s", "$HOME; exit 3"]).await.unwrap()["stdout"], "$HOME; exit 3");
-        assert_eq!(run(&["false"]).await.unwrap()["exit_code"], 1);
-        assert_eq!(run(&["printenv", "X"]).await.unwrap()["json"], 1);
-        let failure = run(&["no-such-program-here"]).await.unwrap_err();
-        assert!(failure.not_executed, "{failure:?}");
+    async fn another_exit_code_is_an_output() {
+        let context = context(None, "n");
+        let run = |value: Value| {
+            let context = context.clone();
+            async move { command(value).perform(&context).await }
+        };
+        let output = run(json!({"argv": ["sh", "-c", "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}})).await.unwrap();
+        assert_eq!(output.value, json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n", "stderr": "no\n", "truncated": false}));
+        let long = run(json!({"argv": ["head", "-c", 3_000_000, "/dev/zero"]})).await.unwrap().value;
+        assert_eq!((long["stdout"].as_str().map(str::len), &long["truncated"]), (Some(STREAM), &json!(true)));
+        let missing = run(json!({"argv": ["no-such-program-anywhere"]})).await.unwrap_err();
+        assert!(missing.not_executed && missing.message.contains("could not be started"), "{missing:?}");
+        let killed = run(json!({"argv": ["sh", "-c", "kill -9 $$"]})).await.unwrap_err();
+        assert!(!killed.not_executed && killed.message.contains("signal"), "{killed:?}");
+        // what it leaves behind holds the streams, and nobody waits for it
+        let left = run(json!({"argv": ["sh", "-c", "sleep 5 & echo done"]})).await.unwrap();
+        assert_eq!(left.value["stdout"], "done\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200), ..context(None, "n") };
+        let failure = command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
+        assert_eq!((failure.kind, failure.not_executed), (FailureKind::TimedOut, false));
     }
 }

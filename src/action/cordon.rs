@@ -1,12 +1,14 @@
-//! `cordon`: a node takes no new pods.
+//! `cordon` and, in `uncordon`, its opposite: whether new pods come to a node.
 
-use super::change::Intent;
-use super::{Access, Context, Failure, Verb, node};
+use super::change::{Change, Intent};
+use super::fan::quote;
+use super::{Access, Context, Failure, Target, Verb, Which, workload};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
-/// Keeps new pods from a node; those that are there stay.
+/// Keeps new pods away from a node. Those that run there stay.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cordon {
@@ -19,19 +21,41 @@ impl Verb for Cordon {
         Effect::Write
     }
 
-    fn permissions(&self, _: &str) -> Vec<Access> {
-        node::permissions(&self.node)
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        workload::patching(&node(&self.node), namespace)
     }
 
     fn by_hand(&self, _: &str) -> Vec<String> {
-        vec![format!("kubectl cordon {}", super::fan::quote(&self.node))]
+        vec![format!("kubectl cordon {}", quote(&self.node))]
     }
 
-    fn targets(&self, _: &str) -> Vec<String> {
-        vec![format!("/node/{}", self.node)]
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        workload::lock_of(&node(&self.node), namespace)
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        node::intend(context, &self.node, true).await
+        Ok(Some(Intent::of(schedulable(context, &self.node, false).await?, Vec::new())))
     }
+}
+
+/// A node as a target.
+pub(super) fn node(name: &str) -> Target {
+    Target { kind: "Node".to_owned(), which: Which::Name(name.to_owned()), namespace: None }
+}
+
+/// The change that lets new pods come to a node, or keeps them away. None if it is so already.
+///
+/// # Errors
+/// When the node cannot be read.
+pub(super) async fn schedulable(context: &Context, name: &str, wanted: bool) -> Result<Option<Change>, Failure> {
+    let found = workload::find(context, &node(name)).await?;
+    if (found.object["spec"]["unschedulable"] != true) == wanted {
+        return Ok(None);
+    }
+    let mut after = found.object.clone();
+    match after["spec"].as_object_mut() {
+        Some(spec) if wanted => drop(spec.shift_remove("unschedulable")),
+        _ => after["spec"]["unschedulable"] = json!(true),
+    }
+    Ok(Change::between(&found.resource, &found.object, &after, if wanted { "uncordoned" } else { "cordoned" }))
 }

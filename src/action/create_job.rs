@@ -1,43 +1,45 @@
-//! `create_job`: a Job from a CronJob, now.
+//! `create_job`: a run of a CronJob now.
 
 use super::change::{Change, Guard, Intent};
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, Output, Verb};
-use crate::cluster::{LogOptions, Selection, WaitError, builtin};
+use super::set_env::{check_names, edit, plaintext};
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
+use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin, pod};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 
-/// Makes a Job from a CronJob's template, as `kubectl create job --from` does, and waits for its end. Its name is made of the run and the step, so that the
-/// same step never makes two. The output is `{job, succeeded, pods: [{pod, exit_code, log}]}`; a Job that fails fails the step.
+/// The most bytes of a pod's log in the output, counted from its end.
+const LOG: usize = 64 * 1024;
+/// The most lines of a pod's log that are looked at.
+const LINES: i64 = 500;
+/// The longest name: Jobs give it to their pods as a label.
+const NAME: usize = 63;
+/// How long a Job stays that is cleaned up, in seconds: long enough to read its logs again.
+const KEPT: u64 = 600;
+/// Which step of which run has made the Job.
+const MADE_BY: &str = "runbook/run";
+
+/// Makes a Job from a CronJob, as `kubectl create job --from` does, and waits for its end. The name is the same when the step is done again,
+/// so that it is never made twice. The output is `{job, succeeded, failed, pods: [{pod, exit_code, log}]}` with the end of each log; a Job
+/// that fails is a failure with its reason and the last line of its log. The step's `timeout` is the time to wait.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateJob {
     /// Name of the CronJob.
     pub cron_job: String,
-    /// Namespace, if another than the step's.
-    pub namespace: Option<String>,
-}
-
-/// Which step of which run has made it.
-const MADE_BY: &str = "runbook/madeBy";
-/// Bytes of log kept of each pod, from its end.
-const LOG: usize = 16 * 1024;
-
-impl CreateJob {
-    fn place<'a>(&'a self, step: &'a str) -> &'a str {
-        self.namespace.as_deref().unwrap_or(step)
-    }
-
-    /// A name that is the same whenever the step is done again, of at most 63 characters.
-    fn name(&self, run: &str, path: &str) -> String {
-        let digest: String = Sha256::digest(format!("{run}/{path}")).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let head: String = self.cron_job.chars().take(52).collect();
-        format!("{}-{digest}", head.trim_end_matches(['-', '.']))
-    }
+    /// The start of the Job's name; that of the CronJob if absent.
+    pub name: Option<String>,
+    /// Environment variables of all containers; null removes one.
+    #[serde(default)]
+    pub env: IndexMap<String, Option<Plain>>,
+    /// Whether the cluster deletes the Job, ten minutes after its end.
+    #[serde(default)]
+    pub cleanup: bool,
 }
 
 impl Verb for CreateJob {
@@ -45,139 +47,308 @@ impl Verb for CreateJob {
         Effect::Write
     }
 
-    fn permissions(&self, namespace: &str) -> Vec<Access> {
-        let place = self.place(namespace);
-        let mut all = Vec::new();
-        for (kind, verb) in [("CronJob", "get"), ("Job", "get"), ("Job", "create"), ("Job", "list"), ("Job", "watch"), ("Pod", "list")] {
-            let name = if kind == "CronJob" { self.cron_job.as_str() } else { "" };
-            all.extend(builtin(kind).map(|resource| reading(&resource, verb, place, name)));
+    fn check(&self) -> Result<(), String> {
+        let prefix = self.prefix();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        if prefix.is_empty() || !prefix.chars().all(plain) || !prefix.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(format!("`{prefix}` is no start of a name: lower-case letters, digits, `-` and `.`"));
         }
-        all.extend(builtin("Pod").map(|resource| Access { subresource: "log".to_owned(), ..reading(&resource, "get", place, "") }));
-        all
+        check_names(self.env.keys())
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let on = |kind: &str, verb: &str, name: &str| builtin(kind).map(|resource| reading(&resource, verb, namespace, name));
+        let jobs = ["get", "list", "watch", "create"].into_iter().filter_map(|verb| on("Job", verb, ""));
+        let log = on("Pod", "get", "").map(|access| Access { subresource: "log".to_owned(), ..access });
+        on("CronJob", "get", &self.cron_job).into_iter().chain(jobs).chain(on("Pod", "list", "")).chain(log).collect()
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let place = quote(self.place(namespace));
-        let name = quote(&format!("{}-by-hand", self.cron_job));
-        vec![
-            format!("kubectl create job {name} -n {place} --from=cronjob/{}", quote(&self.cron_job)),
-            format!("kubectl wait job/{name} -n {place} --for=condition=Complete --timeout=10m"),
-        ]
+        let (cron_job, name, place) = (quote(&self.cron_job), quote(&format!("{}-manual", self.prefix())), quote(namespace));
+        let mut lines = vec![format!("kubectl create job {name} --from=cronjob/{cron_job} -n {place}")];
+        if !self.env.is_empty() {
+            // a Job cannot be changed any more: its variables are set before it is made
+            let words = self.env.iter().map(|(name, value)| value.as_ref().map_or_else(|| format!("{name}-"), |value| format!("{name}={value}")));
+            let words: Vec<String> = words.map(|word| quote(&word)).collect();
+            let dry = format!("{} --dry-run=client -o yaml", lines[0]);
+            lines = vec![format!("{dry} | kubectl set env --local -f - -o yaml {} | kubectl create -f -", words.join(" "))];
+        }
+        lines.push(format!("kubectl wait job/{name} -n {place} --for=condition=complete --timeout=5m"));
+        lines.push(format!("kubectl logs job/{name} -n {place} --all-pods"));
+        lines
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
-        vec![format!("{}/cronjob/{}", self.place(namespace), self.cron_job)]
+        vec![format!("{namespace}/cronjob/{}", self.cron_job)]
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let cluster = context.cluster()?;
-        let place = self.place(&context.namespace);
         let (cron_jobs, jobs) = (cluster.resolve("CronJob").await?, cluster.resolve("Job").await?);
-        let cron_job = cluster.get(&cron_jobs, Some(place), &self.cron_job).await?;
-        let name = self.name(&context.run, &context.path);
+        let name = self.job_name(&context.run, &context.path);
         let stamp = format!("{}/{}", context.run, context.path);
-        let output = serde_json::Map::from_iter([("job".to_owned(), Value::from(name.as_str()))]);
-        if let Some(job) = cluster.get_optional(&jobs, place, &name).await? {
-            if job["metadata"]["annotations"][MADE_BY] == json!(stamp) {
-                return Ok(Some(Intent { output, ..Intent::default() }));
+        if let Some(present) = cluster.get_optional(&jobs, &context.namespace, &name).await? {
+            if present["metadata"]["annotations"][MADE_BY] == *stamp {
+                return Ok(Some(Intent { output: Map::from_iter([("job".to_owned(), json!(name))]), ..Intent::default() }));
             }
-            return Err(Failure::new(FailureKind::Failed, format!("job/{name} exists and is not of this run")));
+            return Err(Failure::new(FailureKind::Failed, format!("job {name} exists, and this step has not made it; delete it, or choose another `name`")));
         }
-        let mut annotations = json!({"cronjob.kubernetes.io/instantiate": "manual"});
-        super::compare::merge(&mut annotations, &cron_job["spec"]["jobTemplate"]["metadata"]["annotations"].as_object().cloned().map_or_else(|| json!({}), Value::Object));
-        annotations[MADE_BY] = json!(stamp);
-        let mut job = json!({
-            "apiVersion": "batch/v1", "kind": "Job",
-            "metadata": {"name": name, "namespace": place, "annotations": annotations,
-                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": self.cron_job, "uid": cron_job["metadata"]["uid"], "controller": true}]},
-            "spec": cron_job["spec"]["jobTemplate"]["spec"],
-        });
-        let labels = &cron_job["spec"]["jobTemplate"]["metadata"]["labels"];
-        if labels.is_object() {
-            job["metadata"]["labels"] = labels.clone();
+        let cron_job = match cluster.get(&cron_jobs, Some(&context.namespace), &self.cron_job).await {
+            Ok(cron_job) => cron_job,
+            Err(error) if error.kind == ErrorKind::NotFound => return Err(Failure::new(FailureKind::Failed, error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        let job = self.job(&cron_job, &context.namespace, &name, &stamp)?;
+        let mut guards = Vec::new();
+        if cron_job["spec"]["concurrencyPolicy"] == "Forbid" {
+            let all = cluster.list(&jobs, Some(&context.namespace), &Selection::all()).await?;
+            guards.extend(active(&cron_job, &all));
         }
-        let guards = active(&cron_job).into_iter().collect();
-        Ok(Some(Intent { changes: vec![Change::create(&jobs, job, format!("from cronjob/{}", self.cron_job))], guards, output }))
+        guards.extend(plaintext(&format!("job/{name}"), &self.env));
+        let change = Change::create(&jobs, job, format!("a run of cronjob/{}", self.cron_job));
+        let mut intent = Intent::of(Some(change), guards);
+        intent.output.insert("job".to_owned(), json!(name));
+        Ok(Some(intent))
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let cluster = context.cluster()?;
-        let place = self.place(&context.namespace);
-        let name = self.name(&context.run, &context.path);
         let jobs = cluster.resolve("Job").await?;
+        let name = self.job_name(&context.run, &context.path);
+        let mut seen = false;
         let waited = cluster
-            .watch_until(&jobs, Some(place), &Selection::name(&name), context.deadline, |objects| {
-                let Some(job) = objects.values().next() else { return ControlFlow::Continue(()) };
-                match verdict(job) {
-                    Some(end) => ControlFlow::Break(end),
+            .watch_until(&jobs, Some(&context.namespace), &Selection::name(&name), context.deadline, |objects| {
+                let Some(job) = objects.values().next() else {
+                    // it was made before: not being there now is its end, of which nothing is known
+                    return ControlFlow::Break(Err(Failure::error(format!(
+                        "job {name} {} before its end was seen: how it ended is not known",
+                        if seen { "was deleted" } else { "is gone" }
+                    ))));
+                };
+                seen = true;
+                match end(job) {
+                    Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
                     None => {
-                        (context.progress)(&format!("job/{name}: {} active", job["status"]["active"].as_u64().unwrap_or(0)));
+                        (context.progress)(&format!("job {name}: {}", so_far(job)));
                         ControlFlow::Continue(())
                     }
                 }
             })
             .await;
-        let pods = cluster.list(&cluster.resolve("Pod").await?, Some(place), &Selection { labels: Some(format!("batch.kubernetes.io/job-name={name}")), fields: None }).await?;
-        let mut told = Vec::new();
-        for pod in &pods {
-            let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
-            let options = LogOptions { tail: Some(200), ..LogOptions::default() };
-            let log = cluster.logs(place, pod_name, &options).await.map(|log| log.text).unwrap_or_default();
-            let start = log.char_indices().map(|(at, _)| at).find(|at| log.len() - at <= LOG).unwrap_or(0);
-            let exit_code = &pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"];
-            told.push(json!({"pod": pod_name, "exit_code": exit_code, "log": log.get(start..).unwrap_or_default()}));
-        }
-        let last = || told.last().and_then(|pod| pod["log"].as_str()).and_then(|log| log.lines().last()).map(|line| format!("; last line: {line}")).unwrap_or_default();
-        match waited {
-            Ok(Ok(())) => Ok(Output::new(json!({"job": name, "succeeded": true, "pods": told}), "complete")),
-            Ok(Err(reason)) => Err(Failure::new(FailureKind::Failed, format!("job/{name} failed: {reason}{}", last()))),
-            Err(WaitError::Timeout { waited, .. }) => Err(Failure::new(FailureKind::TimedOut, format!("job/{name} did not end within {} s{}", waited.as_secs(), last()))),
-            Err(WaitError::Failed(error)) => Err((*error).into()),
+        let (job, end) = match waited {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(failure)) => return Err(failure),
+            Err(WaitError::Timeout { last, waited, .. }) => {
+                let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
+                return Err(Failure::new(FailureKind::TimedOut, format!("job {name} did not end within {} s and still runs: {seen}", waited.as_secs())));
+            }
+            Err(WaitError::Failed(error)) => return Err((*error).into()),
+        };
+        let pods = pods_of(context, &name).await?;
+        match end {
+            End::Succeeded => {
+                let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
+                let value = json!({"job": name, "succeeded": count("succeeded"), "failed": count("failed"), "pods": pods});
+                Ok(Output::new(value, format!("{name} succeeded")))
+            }
+            End::Failed(reason) => Err(Failure::new(FailureKind::Failed, format!("job {name} failed: {reason}{}", last_words(&pods)))),
         }
     }
 }
 
-/// How a Job ended. From Kubernetes 1.31 on it is decided earlier than it is over.
-fn verdict(job: &Value) -> Option<Result<(), String>> {
-    let conditions = job["status"]["conditions"].as_array()?;
-    let holds = |kinds: &[&str]| conditions.iter().find(|condition| condition["status"] == "True" && kinds.iter().any(|kind| condition["type"] == *kind));
-    if holds(&["Complete", "SuccessCriteriaMet"]).is_some() {
-        return Some(Ok(()));
+impl CreateJob {
+    fn prefix(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.cron_job)
     }
-    let failed = holds(&["Failed", "FailureTarget"])?;
-    Some(Err(failed["message"].as_str().or(failed["reason"].as_str()).unwrap_or("no reason given").to_owned()))
+
+    /// The name of the Job: the same for the same step of the same run, another for every other.
+    fn job_name(&self, run: &str, path: &str) -> String {
+        let run: String = run.chars().skip(run.chars().count().saturating_sub(8)).collect::<String>().to_ascii_lowercase();
+        let hash: String = Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+        let rest = format!("-{run}-{hash}");
+        let prefix: String = self.prefix().chars().take(NAME.saturating_sub(rest.len())).collect();
+        format!("{}{rest}", prefix.trim_end_matches(['-', '.']))
+    }
+
+    /// What kubectl makes of the template (staging/src/k8s.io/kubectl/pkg/cmd/create/create_job.go), with the mark of the step.
+    fn job(&self, cron_job: &Value, namespace: &str, name: &str, stamp: &str) -> Result<Value, Failure> {
+        let template = &cron_job["spec"]["jobTemplate"];
+        let mut annotations = json!({"cronjob.kubernetes.io/instantiate": "manual"});
+        super::compare::merge(&mut annotations, &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()));
+        annotations[MADE_BY] = json!(stamp);
+        let mut spec = template["spec"].clone();
+        if let Some(pod_template) = spec.get_mut("template") {
+            edit(pod_template, None, &self.env).map_err(Failure::error)?;
+        }
+        if self.cleanup && spec["ttlSecondsAfterFinished"].is_null() {
+            spec["ttlSecondsAfterFinished"] = json!(KEPT);
+        }
+        let mut metadata = json!({"name": name, "namespace": namespace, "annotations": annotations,
+            // without blockOwnerDeletion, which would need a permission of its own
+            "ownerReferences": [{"apiVersion": cron_job["apiVersion"].as_str().unwrap_or("batch/v1"), "kind": "CronJob",
+                "name": cron_job["metadata"]["name"], "uid": cron_job["metadata"]["uid"], "controller": true}]});
+        if let Some(labels) = template["metadata"]["labels"].as_object() {
+            metadata["labels"] = json!(labels);
+        }
+        Ok(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}))
+    }
 }
 
-/// A Job of the same CronJob that runs, although the CronJob wants only one.
-fn active(cron_job: &Value) -> Option<Guard> {
-    let running = cron_job["status"]["active"].as_array().and_then(|active| active.first())?;
-    (cron_job["spec"]["concurrencyPolicy"] == "Forbid").then(|| Guard {
+/// Stops where a Job of a CronJob that wants one at a time runs already: the controller does not see what is made by hand.
+fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
+    let own = |job: &&Value| job["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == cron_job["metadata"]["uid"]));
+    let running = jobs.iter().filter(own).find(|job| end(job).is_none() && job["spec"]["suspend"] != true)?;
+    let name = running["metadata"]["name"].as_str().unwrap_or_default();
+    Some(Guard {
         id: "job-active",
-        reason: format!("job/{} of this CronJob runs, and the CronJob forbids a second", running["name"].as_str().unwrap_or_default()),
-        way: "wait for its end".to_owned(),
+        reason: format!("job {name} of cronjob/{} still runs, and its concurrencyPolicy is Forbid", cron_job["metadata"]["name"].as_str().unwrap_or_default()),
+        way: format!("wait for its end: kubectl wait job/{name} --for=condition=complete"),
     })
+}
+
+/// How a Job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    Succeeded,
+    Failed(String),
+}
+
+/// How it ended, or will: the second pair of conditions comes first and decides.
+fn end(job: &Value) -> Option<End> {
+    let is = |kind: &str| pod::condition(job, kind).filter(|condition| condition["status"] == "True");
+    if let Some(condition) = is("Failed").or_else(|| is("FailureTarget")) {
+        let text = |key: &str| condition[key].as_str().unwrap_or_default();
+        return Some(End::Failed(match (text("reason"), text("message")) {
+            ("", "") => "no reason given".to_owned(),
+            (reason, "") => reason.to_owned(),
+            (reason, message) => format!("{reason}: {message}"),
+        }));
+    }
+    is("Complete").or_else(|| is("SuccessCriteriaMet")).map(|_| End::Succeeded)
+}
+
+fn so_far(job: &Value) -> String {
+    if pod::condition(job, "Suspended").is_some_and(|condition| condition["status"] == "True") {
+        return "suspended: its template says so".to_owned();
+    }
+    let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
+    format!("{} running, {} succeeded, {} failed", count("active"), count("succeeded"), count("failed"))
+}
+
+/// The pods of a Job with their exit codes and the ends of their logs. A log that cannot be read is null.
+async fn pods_of(context: &Context, job: &str) -> Result<Vec<Value>, Failure> {
+    let cluster = context.cluster()?;
+    let of = PodsOf::Workload { kind: "Job".to_owned(), name: job.to_owned() };
+    let found = match cluster.pods_with_finished(&of, &context.namespace).await {
+        Ok(found) => found,
+        // deleted between its end and this look
+        Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut pods = Vec::new();
+    for pod in &found {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let container = pod::default_container(pod);
+        let options = LogOptions { container: container.clone(), tail: Some(LINES), ..LogOptions::default() };
+        let log = match tokio::time::timeout(context.remaining(), cluster.logs(&context.namespace, name, &options)).await {
+            Ok(Ok(log)) => json!(tail(&log.text, LOG)),
+            Ok(Err(_)) | Err(_) => Value::Null,
+        };
+        pods.push(json!({"pod": name, "exit_code": exit_code(pod, container.as_deref()), "log": log}));
+    }
+    Ok(pods)
+}
+
+/// The exit code of a container, or of the instance before if it was started again.
+fn exit_code(pod: &Value, container: Option<&str>) -> Option<i64> {
+    let status = pod["status"]["containerStatuses"].as_array()?.iter().find(|status| status["name"].as_str() == container)?;
+    ["state", "lastState"].iter().find_map(|key| status[key]["terminated"]["exitCode"].as_i64())
+}
+
+/// The end of a text, whole lines of at most this many bytes; a line that is longer is cut at its front.
+fn tail(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut start = text.len() - limit;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let cut = &text[start..];
+    match cut.split_once('\n') {
+        Some((_, rest)) if !rest.is_empty() => rest,
+        _ => cut,
+    }
+}
+
+/// The last line of the pod that failed last.
+fn last_words(pods: &[Value]) -> String {
+    let failed = |pod: &&Value| pod["exit_code"].as_i64().is_some_and(|code| code != 0);
+    let Some(pod) = pods.iter().rev().find(failed).or_else(|| pods.last()) else { return String::new() };
+    let exit = pod["exit_code"].as_i64().map(|code| format!(" (exit code {code})")).unwrap_or_default();
+    match pod["log"].as_str().and_then(|log| log.lines().rev().find(|line| !line.trim().is_empty())) {
+        Some(line) => format!("; pod {}{exit} ended with: {line}", pod["pod"].as_str().unwrap_or_default()),
+        None => format!("; pod {}{exit} left no log", pod["pod"].as_str().unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_name_is_the_same_for_the_same_step_and_short_enough() {
-        let create = |name: &str| CreateJob { cron_job: name.to_owned(), namespace: None };
-        let long = create(&"x".repeat(80));
-        assert!(long.name("01A", "job").len() <= 63);
-        assert_eq!(long.name("01A", "job"), long.name("01A", "job"));
-        assert_ne!(create("a").name("01A", "job"), create("a").name("01B", "job"));
+    fn create_job(value: Value) -> CreateJob {
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn the_end_of_a_job_is_read_from_its_conditions() {
-        let job = |kind: &str| json!({"status": {"conditions": [{"type": kind, "status": "True", "message": "why"}]}});
-        assert_eq!(verdict(&job("Complete")), Some(Ok(())));
-        assert_eq!(verdict(&job("SuccessCriteriaMet")), Some(Ok(())));
-        assert_eq!(verdict(&job("FailureTarget")), Some(Err("why".to_owned())));
-        assert_eq!(verdict(&job("Suspended")), None);
-        assert_eq!(verdict(&json!({})), None);
+    fn a_name_is_the_same_for_a_step_and_fits() {
+        let job = create_job(json!({"cron_job": "backup"}));
+        let name = job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/a");
+        assert!(name.starts_with("backup-stvwxyz0-") || name.starts_with("backup-"), "{name}");
+        assert_eq!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/a"));
+        assert_ne!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/b"));
+        let long = create_job(json!({"cron_job": format!("{}-{}", "a".repeat(46), "b".repeat(9))})).job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "a");
+        assert!(long.len() <= NAME && !long.contains("--"), "{long}");
+    }
+
+    #[test]
+    fn a_job_is_made_as_kubectl_does() {
+        let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c", "uid": "u", "labels": {"own": "x"}},
+            "spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}, "annotations": {"k": "v"}}, "spec": {"template": {"spec": {"containers": [{"name": "m"}]}}}}}});
+        let job = create_job(json!({"cron_job": "c", "env": {"X": 1}, "cleanup": true})).job(&cron_job, "n", "c-1", "r/p").unwrap();
+        let wanted = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "c-1", "namespace": "n", "labels": {"a": "b"},
+            "annotations": {"cronjob.kubernetes.io/instantiate": "manual", "k": "v", "runbook/run": "r/p"},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": "c", "uid": "u", "controller": true}]},
+            "spec": {"template": {"spec": {"containers": [{"name": "m", "env": [{"name": "X", "value": "1"}]}]}}, "ttlSecondsAfterFinished": 600}});
+        assert_eq!(job, wanted);
+    }
+
+    #[test]
+    fn ends_are_known_early_and_siblings_are_seen() {
+        let with = |kind: &str, status: &str| {
+            json!({"metadata": {"name": "j", "ownerReferences": [{"uid": "u"}]}, "status": {"conditions": [{"type": kind, "status": status, "reason": "R", "message": "m"}]}})
+        };
+        let cron_job = json!({"metadata": {"name": "c", "uid": "u"}});
+        for (job, wanted) in [
+            (with("Complete", "True"), Some(End::Succeeded)),
+            (with("SuccessCriteriaMet", "True"), Some(End::Succeeded)),
+            (with("FailureTarget", "True"), Some(End::Failed("R: m".to_owned()))),
+            (with("Failed", "True"), Some(End::Failed("R: m".to_owned()))),
+            (with("Complete", "False"), None),
+            (with("Suspended", "True"), None),
+        ] {
+            assert_eq!(end(&job), wanted, "{job}");
+            assert_eq!(active(&cron_job, std::slice::from_ref(&job)).is_some(), wanted.is_none(), "{job}");
+        }
+        assert_eq!(active(&json!({"metadata": {"name": "d", "uid": "v"}}), &[with("Complete", "False")]), None);
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_kept() {
+        for (text, wanted) in [("a\nb\n", "a\nb\n"), ("aaaaa\nbb\ncc\n", "bb\ncc\n"), ("aaaaaaaaaaaa", "aaaaaaaa"), ("äääääää", "ääää")] {
+            assert_eq!(tail(text, 8), wanted, "{text}");
+        }
+        let pods = [json!({"pod": "a", "exit_code": 2, "log": "x\nboom\n\n"}), json!({"pod": "b", "exit_code": 0, "log": "fine"})];
+        assert_eq!(last_words(&pods), "; pod a (exit code 2) ended with: boom");
     }
 }

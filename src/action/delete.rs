@@ -1,64 +1,67 @@
-//! `delete`: takes objects away and waits until they are gone.
+//! `delete`: objects that shall not be there.
 
 use super::change::{Change, Intent};
 use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Verb, guard};
-use crate::cluster::{Selection, WaitError, builtin};
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use crate::cluster::{Key, Resource, Selection, WaitError, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-/// Deletes one object by name, or those that a selector matches, each just as it was seen: an object of the same name that came later
-/// stays. What is gone already is no fault. Waits for the end of finalizers.
+/// Deletes objects, and waits until they are gone. Only the objects that were there when it was planned are deleted: what comes later under
+/// the same name, such as the next pod of a StatefulSet, stays and is not waited for. What is absent is no change.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
-    /// Kind: `Job`, `networkpolicy`, …
-    pub kind: String,
-    /// Name of one object.
+    /// What to delete: `pod/NAME`, or `{kind, selector}`.
+    pub target: Option<Target>,
+    /// Instead of `target`: the kind.
+    pub kind: Option<String>,
+    /// With `kind`: the name of one object.
     pub name: Option<String>,
-    /// Label selector, for several.
+    /// With `kind`: the label selector of several.
     pub selector: Option<String>,
-    /// Namespace, if another than the step's.
+    /// With `kind`: the namespace, if another than the step's.
     pub namespace: Option<String>,
-    /// What becomes of the objects that it owns.
-    #[serde(default)]
-    pub propagation: Propagation,
-    /// How long pods have to end; their own time if absent.
-    pub grace_period: Option<Duration>,
-    /// Wait until they are gone.
+    /// Whether to wait until they are gone.
     #[serde(default = "yes")]
     pub wait: bool,
+    /// What becomes of what they own.
+    #[serde(default)]
+    pub propagation: Propagation,
+    /// How long containers get to end; the pod's own time if absent.
+    pub grace_period: Option<Duration>,
+    /// Whether it may be absent; otherwise that is a failure.
+    #[serde(default = "yes")]
+    pub optional: bool,
 }
 
 fn yes() -> bool {
     true
 }
 
-/// What becomes of the objects that a deleted one owns (`DeleteOptions.propagationPolicy`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What becomes of what a deleted object owns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Propagation {
-    /// They are deleted afterwards.
+    /// It is deleted afterwards.
     #[default]
     Background,
-    /// They are deleted before.
+    /// It is deleted first.
     Foreground,
-    /// They stay.
+    /// It stays.
     Orphan,
 }
 
-impl Delete {
-    fn place<'a>(&'a self, step: &'a str) -> &'a str {
-        self.namespace.as_deref().unwrap_or(step)
-    }
-
-    fn selection(&self) -> Selection {
-        match &self.name {
-            Some(name) => Selection::name(name),
-            None => Selection { labels: self.selector.clone(), fields: None },
+impl Propagation {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+            Self::Orphan => "Orphan",
         }
     }
 }
@@ -69,90 +72,213 @@ impl Verb for Delete {
     }
 
     fn check(&self) -> Result<(), String> {
-        match (&self.name, &self.selector) {
-            (Some(_), None) | (None, Some(_)) => Ok(()),
-            _ => Err("either one object by `name` or several by `selector`".to_owned()),
+        match self.what()?.which {
+            Which::Selector(selector) if selector.trim().is_empty() => Err("an empty `selector` would delete every object".to_owned()),
+            Which::Selector(_) | Which::Name(_) => Ok(()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        let Some(resource) = builtin(&self.kind) else { return Vec::new() };
-        let place = self.place(namespace);
-        let name = self.name.as_deref().unwrap_or_default();
-        let mut all = vec![reading(&resource, "list", place, ""), reading(&resource, "delete", place, name)];
+        let Ok(target) = self.what() else { return Vec::new() };
+        let Some(resource) = builtin(&target.kind) else { return Vec::new() };
+        let place = target.namespace(namespace);
+        let named = |verb, name| reading(&resource, verb, place, name);
+        let mut all = match &target.which {
+            Which::Name(name) => vec![named("get", name.as_str()), named("delete", name)],
+            Which::Selector(_) => vec![named("list", ""), named("delete", "")],
+        };
         if self.wait {
-            all.push(reading(&resource, "watch", place, ""));
+            all.extend(["list", "watch"].map(|verb| named(verb, "")));
         }
+        all.sort();
+        all.dedup();
         all
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let which = match (&self.name, &self.selector) {
-            (Some(name), _) => quote(name),
-            (None, selector) => format!("-l {}", quote(selector.as_deref().unwrap_or_default())),
-        };
-        vec![format!("kubectl delete {} {which} -n {} --ignore-not-found", self.kind.to_ascii_lowercase(), quote(self.place(namespace)))]
+        let Ok(target) = self.what() else { return Vec::new() };
+        let mut line = format!("kubectl delete {} -n {}", target.kubectl(), quote(target.namespace(namespace)));
+        if self.optional {
+            line.push_str(" --ignore-not-found");
+        }
+        if !self.wait {
+            line.push_str(" --wait=false");
+        }
+        if self.propagation != Propagation::Background {
+            line.extend([" --cascade=", &self.propagation.text().to_ascii_lowercase()]);
+        }
+        if let Some(grace) = self.grace_period {
+            line.extend([" --grace-period=", &seconds(grace).to_string()]);
+        }
+        vec![line]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
-        let kind = builtin(&self.kind).map_or_else(|| self.kind.to_ascii_lowercase(), |resource| resource.kind.to_ascii_lowercase());
-        self.name.iter().map(|name| format!("{}/{kind}/{name}", self.place(namespace))).collect()
+        self.what().map(|target| workload::lock_of(&target, namespace)).unwrap_or_default()
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
+        let target = self.what().map_err(Failure::error)?;
         let cluster = context.cluster()?;
-        let resource = cluster.resolve(&self.kind).await?;
-        let mut objects = cluster.list(&resource, Some(self.place(&context.namespace)), &self.selection()).await?;
-        objects.sort_by_key(|object| object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
-        let policy = match self.propagation {
-            Propagation::Background => "Background",
-            Propagation::Foreground => "Foreground",
-            Propagation::Orphan => "Orphan",
+        let resource = cluster.resolve(&target.kind).await?;
+        let namespace = target.namespace(&context.namespace);
+        let mut found = match &target.which {
+            Which::Name(name) => cluster.get_optional(&resource, namespace, name).await?.into_iter().collect(),
+            Which::Selector(selector) => cluster.list(&resource, Some(namespace), &Selection::labels(selector)).await?,
         };
-        let mut options = json!({"propagationPolicy": policy});
-        if let Some(grace) = self.grace_period {
-            options["gracePeriodSeconds"] = json!(grace.0.as_secs());
+        if found.is_empty() && !self.optional {
+            return Err(Failure::new(FailureKind::Failed, format!("{target} does not exist in namespace {namespace}")));
         }
-        let guards = objects.iter().filter_map(guard::managed).collect();
-        // what is going already needs no second request
-        let stays = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
-        let changes = objects.iter().filter(stays).map(|object| Change::delete(&resource, object, options.clone())).collect();
-        Ok(Some(Intent { changes, guards, ..Intent::default() }))
+        // what is being deleted already is only waited for
+        found.retain(|object| object["metadata"]["deletionTimestamp"].is_null());
+        let changes = found.iter().map(|object| Change::delete(&resource, object, self.options())).collect();
+        Ok(Some(Intent { changes, guards: found.iter().flat_map(workload::guards).collect(), ..Intent::default() }))
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let uids: Vec<&Value> = context.made.iter().map(|made| &made.before["metadata"]["uid"]).collect();
-        if !self.wait || uids.is_empty() {
+        if !self.wait {
             return Ok(Output::default());
         }
-        let cluster = context.cluster()?;
-        let resource = cluster.resolve(&self.kind).await?;
-        let left = |object: &&Value| uids.contains(&&object["metadata"]["uid"]);
-        let waited = cluster
-            .watch_until(&resource, Some(self.place(&context.namespace)), &self.selection(), context.deadline, |objects| {
-                let there: Vec<&Value> = objects.values().filter(left).collect();
-                if there.is_empty() {
-                    return ControlFlow::Break(());
-                }
-                (context.progress)(&format!("{} still there", there.len()));
-                ControlFlow::Continue(())
-            })
-            .await;
-        match waited {
-            Ok(()) => Ok(Output::new(Value::Null, format!("{} gone", uids.len()))),
-            Err(WaitError::Timeout { last, waited, .. }) => {
-                let held: Vec<String> = last
-                    .values()
-                    .filter(left)
-                    .map(|object| {
-                        let finalizers: Vec<&str> = object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                        if finalizers.is_empty() { name.to_owned() } else { format!("{name} (waits for its finalizers {})", finalizers.join(", ")) }
-                    })
-                    .collect();
-                Err(Failure::new(FailureKind::TimedOut, format!("deleted, and not gone within {} s: {}", waited.as_secs(), held.join(", "))))
-            }
-            Err(WaitError::Failed(error)) => Err((*error).into()),
+        let target = self.what().map_err(Failure::error)?;
+        let resource = context.cluster()?.resolve(&target.kind).await?;
+        let selection = match &target.which {
+            Which::Name(name) => Selection::name(name),
+            Which::Selector(selector) => Selection::labels(selector),
+        };
+        let uids = deleted_uids(context, &resource.kind);
+        gone(context, &resource, Some(target.namespace(&context.namespace)), &selection, uids, |_| true).await?;
+        Ok(Output::new(Value::Null, match context.made.len() {
+            0 => "nothing there".to_owned(),
+            1 => "deleted".to_owned(),
+            count => format!("{count} deleted"),
+        }))
+    }
+}
+
+impl Delete {
+    /// The one way or the other to say what is meant.
+    fn what(&self) -> Result<Target, String> {
+        let which = match (&self.target, &self.kind, &self.name, &self.selector) {
+            (Some(target), None, None, None) if self.namespace.is_none() => return Ok(target.clone()),
+            (None, Some(_), Some(name), None) => Which::Name(name.clone()),
+            (None, Some(_), None, Some(selector)) => Which::Selector(selector.clone()),
+            _ => return Err("either a `target`, or a `kind` with a `name` or a `selector`".to_owned()),
+        };
+        Ok(Target { kind: self.kind.clone().unwrap_or_default(), which, namespace: self.namespace.clone() })
+    }
+
+    fn options(&self) -> Value {
+        let mut options = json!({"propagationPolicy": self.propagation.text()});
+        if let Some(grace) = self.grace_period {
+            options["gracePeriodSeconds"] = json!(seconds(grace));
         }
+        options
+    }
+}
+
+/// Whole seconds, never less than was asked for.
+pub(super) fn seconds(duration: Duration) -> u64 {
+    duration.0.as_secs() + u64::from(duration.0.subsec_nanos() > 0)
+}
+
+/// The uids of the objects of a kind that the step has deleted or evicted.
+pub(super) fn deleted_uids(context: &Context, kind: &str) -> BTreeSet<String> {
+    let deleted = context.made.iter().filter(|change| change.object.kind == kind && matches!(change.verb.as_str(), "delete" | "evict"));
+    deleted.filter_map(|change| Some(change.before["metadata"]["uid"].as_str()?.to_owned())).collect()
+}
+
+/// Waits until the objects of these uids are gone, and those that `also` counts among the ones that were being deleted already.
+///
+/// # Errors
+/// When they are still there at the deadline: which, and what holds them.
+pub(super) async fn gone(
+    context: &Context,
+    resource: &Resource,
+    namespace: Option<&str>,
+    selection: &Selection,
+    mut uids: BTreeSet<String>,
+    also: impl Fn(&Value) -> bool + Send,
+) -> Result<(), Failure> {
+    let mut first = true;
+    let judge = |objects: &BTreeMap<Key, Value>| {
+        if std::mem::take(&mut first) {
+            let deleting = objects.values().filter(|object| !object["metadata"]["deletionTimestamp"].is_null() && also(object));
+            uids.extend(deleting.filter_map(|object| Some(object["metadata"]["uid"].as_str()?.to_owned())));
+        }
+        let held = remaining(objects, &uids);
+        if held.is_empty() {
+            return ControlFlow::Break(());
+        }
+        (context.progress)(&format!("waiting until gone: {}", held.join("; ")));
+        ControlFlow::Continue(())
+    };
+    let waited = context.cluster()?.watch_until(resource, namespace, selection, context.deadline, judge).await;
+    match waited {
+        Ok(()) => Ok(()),
+        Err(WaitError::Timeout { last, waited, .. }) => {
+            let held = remaining(&last, &uids);
+            Err(Failure::new(FailureKind::TimedOut, format!("deleted, but not gone within {} s: {}", waited.as_secs(), held.join("; "))))
+        }
+        Err(WaitError::Failed(error)) => Err((*error).into()),
+    }
+}
+
+/// The objects of these uids that are still there, with what holds them.
+fn remaining(objects: &BTreeMap<Key, Value>, uids: &BTreeSet<String>) -> Vec<String> {
+    let there = objects.iter().filter(|(_, object)| object["metadata"]["uid"].as_str().is_some_and(|uid| uids.contains(uid)));
+    let held = there.map(|(key, object)| {
+        let finalizers: Vec<&str> = object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        match (finalizers.as_slice(), object["metadata"]["deletionTimestamp"].as_str()) {
+            ([], None) => key.name.clone(),
+            ([], Some(since)) => format!("{} is to end by {since}", key.name),
+            (held, _) => format!("{} is held by the finalizer {}", key.name, held.join(", ")),
+        }
+    });
+    held.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delete(value: Value) -> Delete {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_meant_can_be_said_in_two_ways() {
+        for (value, wanted) in [
+            (json!({"target": "pod/a"}), Some("kubectl delete pod/a -n n --ignore-not-found")),
+            (json!({"kind": "Pod", "name": "a", "namespace": "m", "optional": false}), Some("kubectl delete pod/a -n m")),
+            (json!({"kind": "Job", "selector": "a=b", "wait": false, "propagation": "foreground", "grace_period": "1500ms"}),
+                Some("kubectl delete job -l a=b -n n --ignore-not-found --wait=false --cascade=foreground --grace-period=2")),
+            (json!({"target": "pod/a", "kind": "Pod"}), None),
+            (json!({"kind": "Pod"}), None),
+            (json!({"kind": "Pod", "selector": " "}), None),
+            (json!({"kind": "Pod", "name": "a", "selector": "b=c"}), None),
+        ] {
+            let delete = delete(value.clone());
+            assert_eq!(delete.check().is_ok(), wanted.is_some(), "{value}");
+            if let Some(line) = wanted {
+                assert_eq!(delete.by_hand("n"), [line]);
+            }
+        }
+        assert_eq!(delete(json!({"target": "pod/a", "grace_period": "0s"})).options(), json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0}));
+    }
+
+    #[test]
+    fn what_remains_is_named_with_its_finalizers() {
+        let object = |name: &str, uid: &str, more: Value| {
+            let mut metadata = json!({"name": name, "uid": uid});
+            super::super::compare::merge(&mut metadata, &more);
+            (Key { namespace: "n".to_owned(), name: name.to_owned() }, json!({"metadata": metadata}))
+        };
+        let objects = BTreeMap::from([
+            object("a", "1", json!({"finalizers": ["x/y", "z"], "deletionTimestamp": "2026-01-01T00:00:00Z"})),
+            object("b", "2", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})),
+            object("c", "new", json!({})),
+        ]);
+        let uids = ["1", "2", "3"].map(str::to_owned).into();
+        assert_eq!(remaining(&objects, &uids), ["a is held by the finalizer x/y, z", "b is to end by 2026-01-01T00:00:00Z"]);
     }
 }

@@ -1,180 +1,341 @@
-//! `drain`: a node without pods, for maintenance.
+//! `drain`: takes the pods off a node, respecting disruption budgets.
 
 use super::change::{Change, Guard, Intent};
+use super::cordon::{node, schedulable};
+use super::delete::{deleted_uids, gone, seconds};
 use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Verb, guard, node};
-use crate::cluster::{Selection, WaitError, builtin};
+use super::{Access, Context, Duration, Failure, Output, Verb, guard, workload};
+use crate::cluster::{Cluster, Selection, builtin, pod as pods};
 use crate::event::Effect;
-use crate::network::LabelSelector;
+use crate::network::{LabelSelector, Labels};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::collections::btree_map::Entry;
 
-/// Keeps new pods from a node and evicts those that are there, respecting disruption budgets. Pods of DaemonSets and of the node itself stay.
-/// An eviction that a budget does not allow yet is tried again until the deadline. The output has `evicted`, the names.
+/// Cordons a node and evicts its pods, then waits until they are gone. Pods of DaemonSets and static pods stay. Stops before anything is
+/// changed where an eviction would lose data, or a pod that nobody makes again, or where a disruption budget allows none. The output has
+/// `evicted` and `left`: pods as `NAMESPACE/NAME`, those that stay with the reason.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
     /// Name of the node.
     pub node: String,
-    /// Evict pods also that keep data in an emptyDir, which is lost.
+    /// Whether the data of emptyDir volumes may be lost.
     #[serde(default)]
     pub delete_emptydir_data: bool,
-    /// Evict pods also that nobody would make again.
+    /// Whether pods of DaemonSets, which cannot be drained, are passed over.
+    #[serde(default = "yes")]
+    pub ignore_daemonsets: bool,
+    /// Whether pods without a controller, which nobody makes again, may be evicted.
     #[serde(default)]
     pub force: bool,
-    /// How long pods have to end; their own time if absent.
+    /// How long containers get to end; the pod's own time if absent.
     pub grace_period: Option<Duration>,
+    /// Only pods that this label selector matches.
+    pub pod_selector: Option<String>,
 }
+
+fn yes() -> bool {
+    true
+}
+
+/// What becomes of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Decision {
+    /// It is evicted.
+    Evict,
+    /// It is evicted if this guard is overridden.
+    Guarded(&'static str),
+    /// It stays, for this reason.
+    Stays(&'static str),
+}
+
+impl Decision {
+    /// Whether the pod is evicted once nothing speaks against it any more. A DaemonSet would make its pod again at once.
+    fn evicts(&self) -> bool {
+        match self {
+            Self::Evict => true,
+            Self::Guarded(id) => *id != DAEMONSET,
+            Self::Stays(_) => false,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Stays(reason) | Self::Guarded(reason) => reason,
+            Self::Evict => "",
+        }
+    }
+}
+
+const EMPTYDIR: &str = "emptydir-data";
+const UNMANAGED: &str = "unmanaged-pod";
+const DAEMONSET: &str = "daemonset-pod";
 
 impl Verb for Drain {
     fn effect(&self) -> Effect {
         Effect::Write
     }
 
-    fn permissions(&self, _: &str) -> Vec<Access> {
-        let mut all = node::permissions(&self.node);
-        for (kind, verbs) in [("Pod", ["list", "watch"].as_slice()), ("PodDisruptionBudget", &["list"])] {
-            all.extend(builtin(kind).into_iter().flat_map(|resource| verbs.iter().map(move |verb| reading(&resource, verb, "", ""))));
+    fn check(&self) -> Result<(), String> {
+        match &self.pod_selector {
+            Some(selector) => LabelSelector::parse(selector).map(drop).map_err(|error| format!("`pod_selector`: {error}")),
+            None => Ok(()),
         }
-        all.extend(builtin("Pod").map(|resource| Access { subresource: "eviction".to_owned(), ..reading(&resource, "create", "", "") }));
+    }
+
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let mut all = workload::patching(&node(&self.node), namespace);
+        let everywhere = |kind: &str, verb: &str| builtin(kind).map(|resource| reading(&resource, verb, "", ""));
+        all.extend(["list", "watch"].into_iter().filter_map(|verb| everywhere("Pod", verb)));
+        all.extend(everywhere("Pod", "create").map(|access| Access { subresource: "eviction".to_owned(), ..access }));
+        all.extend(everywhere("DaemonSet", "get"));
+        all.extend(everywhere("PodDisruptionBudget", "list"));
         all
     }
 
     fn by_hand(&self, _: &str) -> Vec<String> {
-        let data = if self.delete_emptydir_data { " --delete-emptydir-data" } else { "" };
-        let force = if self.force { " --force" } else { "" };
-        vec![format!("kubectl drain {} --ignore-daemonsets{data}{force}", quote(&self.node))]
+        let mut line = format!("kubectl drain {}", quote(&self.node));
+        for (set, option) in
+            [(self.ignore_daemonsets, " --ignore-daemonsets"), (self.delete_emptydir_data, " --delete-emptydir-data"), (self.force, " --force")]
+        {
+            line.push_str(if set { option } else { "" });
+        }
+        if let Some(grace) = self.grace_period {
+            line.extend([" --grace-period=", &seconds(grace).to_string()]);
+        }
+        if let Some(selector) = &self.pod_selector {
+            line.extend([" --pod-selector=", &quote(selector)]);
+        }
+        vec![line]
     }
 
-    fn targets(&self, _: &str) -> Vec<String> {
-        vec![format!("/node/{}", self.node)]
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        workload::lock_of(&node(&self.node), namespace)
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let cluster = context.cluster()?;
-        let (cordon, _) = node::change(context, &self.node, true).await?;
+        let mut intent = Intent { changes: schedulable(context, &self.node, false).await?.into_iter().collect(), ..Intent::default() };
         let resource = cluster.resolve("Pod").await?;
-        let on_node = Selection { labels: None, fields: Some(format!("spec.nodeName={}", self.node)) };
-        let pods = cluster.list(&resource, None, &on_node).await?;
-        let kind = cluster.resolve("PodDisruptionBudget").await?;
-        let budgets = cluster.list(&kind, None, &Selection::default()).await?;
-        let mut options = json!({});
-        if let Some(grace) = self.grace_period {
-            options["gracePeriodSeconds"] = json!(grace.0.as_secs());
+        let mut found = cluster.list(&resource, None, &self.selection()).await?;
+        found.sort_by_key(name_of);
+        let daemonsets = daemonsets(cluster, &found).await?;
+        let decided: Vec<(Value, Decision)> = found
+            .into_iter()
+            .map(|pod| {
+                let exists = daemonset_of(&pod).is_some_and(|owner| daemonsets.get(&owner) == Some(&true));
+                let decision = self.decide(&pod, exists);
+                (pod, decision)
+            })
+            .collect();
+        let evicted: Vec<&Value> = decided.iter().filter(|(_, decision)| decision.evicts()).map(|(pod, _)| pod).collect();
+        intent.guards = guards(&self.node, &decided);
+        if !evicted.is_empty() {
+            let budgets = cluster.resolve("PodDisruptionBudget").await?;
+            let budgets = cluster.list(&budgets, None, &Selection::all()).await?;
+            intent.guards.extend(evicted.iter().filter_map(|pod| budget(&budgets, pod)));
         }
-        let mut intent = Intent { changes: cordon.into_iter().collect(), ..Intent::default() };
-        let mut pods: Vec<&Value> = pods.iter().filter(|pod| is_evicted(pod)).collect();
-        pods.sort_by_key(|pod| (pod["metadata"]["namespace"].as_str().unwrap_or_default(), pod["metadata"]["name"].as_str().unwrap_or_default()));
-        for pod in pods {
-            intent.guards.extend(self.against(pod));
-            let own: Vec<&Value> = budgets.iter().filter(|budget| selects(budget, pod)).collect();
-            // budgets do not protect what does not run
-            if pod["status"]["phase"] == "Running" {
-                intent.guards.extend(guard::budget(&own, pod));
-            }
-            intent.changes.push(Change::evict(&resource, pod, options.clone()));
-        }
+        let options = self.grace_period.map_or_else(|| json!({}), |grace| json!({"gracePeriodSeconds": seconds(grace)}));
+        let left = decided.iter().filter(|(_, decision)| !decision.evicts());
+        let left: Map<String, Value> = left.map(|(pod, decision)| (name_of(pod), json!(decision.reason()))).collect();
+        intent.output.insert("left".to_owned(), Value::Object(left));
+        intent.changes.extend(evicted.iter().map(|pod| Change::evict(&resource, pod, options.clone())));
         Ok(Some(intent))
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let evicted: Vec<_> = context.made.iter().filter(|made| made.verb == "evict").collect();
-        let names: Vec<Value> = evicted.iter().map(|made| Value::from(format!("{}/{}", made.object.namespace, made.object.name))).collect();
-        let uids: Vec<&Value> = evicted.iter().map(|made| &made.before["metadata"]["uid"]).collect();
         let resource = context.cluster()?.resolve("Pod").await?;
-        let on_node = Selection { labels: None, fields: Some(format!("spec.nodeName={}", self.node)) };
-        let left = |pod: &&Value| uids.contains(&&pod["metadata"]["uid"]);
-        let waited = context
-            .cluster()?
-            .watch_until(&resource, None, &on_node, context.deadline, |objects| {
-                let there = objects.values().filter(left).count();
-                if there == 0 {
-                    return ControlFlow::Break(());
-                }
-                (context.progress)(&format!("{there} pods are ending"));
-                ControlFlow::Continue(())
-            })
-            .await;
-        match waited {
-            Ok(()) => Ok(Output::new(json!({"evicted": names}), format!("{} pods evicted", names.len()))),
-            Err(WaitError::Timeout { last, waited, .. }) => {
-                let held: Vec<&str> = last.values().filter(left).filter_map(|pod| pod["metadata"]["name"].as_str()).collect();
-                Err(Failure::new(FailureKind::TimedOut, format!("evicted, and not gone within {} s: {}", waited.as_secs(), held.join(", "))))
-            }
-            Err(WaitError::Failed(error)) => Err((*error).into()),
-        }
+        let uids = deleted_uids(context, "Pod");
+        let count = uids.len();
+        gone(context, &resource, None, &self.selection(), uids, |pod| daemonset_of(pod).is_none() && !is_mirror(pod)).await?;
+        let evicted = context.made.iter().filter(|change| change.verb == "evict");
+        let evicted: Vec<String> = evicted.map(|change| format!("{}/{}", change.object.namespace, change.object.name)).collect();
+        Ok(Output::new(json!({"evicted": evicted}), if count == 1 { "1 pod evicted".to_owned() } else { format!("{count} pods evicted") }))
     }
 }
 
 impl Drain {
-    /// What speaks against the eviction of a pod (kubectl: pkg/drain/filters.go).
-    fn against(&self, pod: &Value) -> Option<Guard> {
-        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        let keeps_data = pod["spec"]["volumes"].as_array().into_iter().flatten().any(|volume| volume["emptyDir"].is_object());
-        if keeps_data && !over && !self.delete_emptydir_data {
-            return Some(Guard {
-                id: "emptydir-data",
-                reason: format!("pod/{name} keeps data in an emptyDir, which is lost with it"),
-                way: "say so with delete_emptydir_data: true".to_owned(),
-            });
+    fn selection(&self) -> Selection {
+        Selection { labels: self.pod_selector.clone(), fields: Some(format!("spec.nodeName={}", self.node)) }
+    }
+
+    /// The filters of kubectl, in its order (staging/src/k8s.io/kubectl/pkg/drain/filters.go); where it gives up, a guard stops.
+    fn decide(&self, pod: &Value, daemonset_exists: bool) -> Decision {
+        let finished = pods::is_finished(pod);
+        if pods::is_deleting(pod) {
+            return Decision::Stays("is being deleted already");
         }
-        let owned = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true);
-        (!owned && !over && !self.force).then(|| Guard {
-            id: "unmanaged-pod",
-            reason: format!("pod/{name} belongs to no controller: nobody would make it again"),
-            way: "say so with force: true".to_owned(),
-        })
+        if daemonset_of(pod).is_some() && !finished {
+            return match (daemonset_exists, self.ignore_daemonsets, self.force) {
+                (true, true, _) => Decision::Stays("belongs to a DaemonSet"),
+                (true, false, _) => Decision::Guarded(DAEMONSET),
+                (false, _, true) => Decision::Evict,
+                (false, _, false) => Decision::Guarded(UNMANAGED),
+            };
+        }
+        if is_mirror(pod) {
+            return Decision::Stays("is a static pod of the node");
+        }
+        let emptydir = pod["spec"]["volumes"].as_array().into_iter().flatten().any(|volume| volume.get("emptyDir").is_some());
+        if emptydir && !finished && !self.delete_emptydir_data {
+            return Decision::Guarded(EMPTYDIR);
+        }
+        if controller(pod).is_none() && !finished && !self.force {
+            return Decision::Guarded(UNMANAGED);
+        }
+        Decision::Evict
     }
 }
 
-/// Whether a drain evicts this pod: not those of the node itself, of DaemonSets, or that are going already.
-fn is_evicted(pod: &Value) -> bool {
-    let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
-    let daemon = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true && owner["kind"] == "DaemonSet");
-    let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    pod["metadata"]["deletionTimestamp"].is_null() && !mirror && (!daemon || over)
+fn name_of(pod: &Value) -> String {
+    let text = |key: &str| pod["metadata"][key].as_str().unwrap_or_default();
+    format!("{}/{}", text("namespace"), text("name"))
 }
 
-fn selects(budget: &Value, pod: &Value) -> bool {
-    if budget["metadata"]["namespace"] != pod["metadata"]["namespace"] {
-        return false;
+fn is_mirror(pod: &Value) -> bool {
+    pod["metadata"]["annotations"].get("kubernetes.io/config.mirror").is_some()
+}
+
+fn controller(pod: &Value) -> Option<&Value> {
+    pod["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)
+}
+
+/// Namespace and name of the DaemonSet that controls a pod.
+fn daemonset_of(pod: &Value) -> Option<(String, String)> {
+    let owner = controller(pod).filter(|owner| owner["kind"] == "DaemonSet" && owner["apiVersion"] == "apps/v1")?;
+    Some((pod["metadata"]["namespace"].as_str()?.to_owned(), owner["name"].as_str()?.to_owned()))
+}
+
+/// Which of the DaemonSets that the pods name exist.
+async fn daemonsets(cluster: &Cluster, found: &[Value]) -> Result<BTreeMap<(String, String), bool>, Failure> {
+    let mut known = BTreeMap::new();
+    let resource = cluster.resolve("DaemonSet").await?;
+    for owner in found.iter().filter_map(daemonset_of) {
+        if let Entry::Vacant(place) = known.entry(owner) {
+            let (namespace, name) = place.key().clone();
+            place.insert(cluster.get_optional(&resource, &namespace, &name).await?.is_some());
+        }
     }
-    let labels: BTreeMap<String, String> =
-        pod["metadata"]["labels"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
-    serde_json::from_value::<LabelSelector>(budget["spec"]["selector"].clone()).is_ok_and(|selector| selector.matches(&labels))
+    Ok(known)
+}
+
+/// One guard of each kind, with the pods that it is about.
+fn guards(node: &str, decided: &[(Value, Decision)]) -> Vec<Guard> {
+    let about = |id: &'static str| decided.iter().filter(|(_, decision)| *decision == Decision::Guarded(id)).map(|(pod, _)| name_of(pod)).collect::<Vec<_>>();
+    let kinds = [
+        (DAEMONSET, "belong to DaemonSets, which would make them again at once", "leave them with `ignore_daemonsets: true`"),
+        (EMPTYDIR, "have data in emptyDir volumes, which an eviction deletes", "save the data, or allow it with `delete_emptydir_data: true`"),
+        (UNMANAGED, "have no controller that would make them again elsewhere", "make them part of a workload, or allow it with `force: true`"),
+    ];
+    let guard = |(id, why, way): (&'static str, &str, &str)| {
+        let names = about(id);
+        (!names.is_empty()).then(|| Guard { id, reason: format!("pods on node {node} {why}: {}", names.join(", ")), way: way.to_owned() })
+    };
+    kinds.into_iter().filter_map(guard).collect()
+}
+
+/// The budget that forbids the eviction of a pod, as the server decides (pkg/registry/core/pod/storage/eviction.go).
+fn budget(budgets: &[Value], pod: &Value) -> Option<Guard> {
+    // such pods are deleted without a look at budgets
+    if pods::is_finished(pod) || pod["status"]["phase"] == "Pending" {
+        return None;
+    }
+    let labels: Labels = serde_json::from_value(pod["metadata"]["labels"].clone()).unwrap_or_default();
+    let matching: Vec<&Value> = budgets
+        .iter()
+        .filter(|budget| budget["metadata"]["namespace"] == pod["metadata"]["namespace"] && budget["spec"]["selector"].is_object())
+        .filter(|budget| serde_json::from_value::<LabelSelector>(budget["spec"]["selector"].clone()).is_ok_and(|selector| selector.matches(&labels)))
+        .collect();
+    if let [only] = matching.as_slice()
+        && !pods::is_ready(pod)
+    {
+        let count = |key: &str| only["status"][key].as_u64().unwrap_or(0);
+        let healthy_without_it = count("desiredHealthy") > 0 && count("currentHealthy") >= count("desiredHealthy");
+        if only["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || healthy_without_it {
+            return None;
+        }
+    }
+    guard::budget(&matching, pod)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn drain(value: Value) -> Drain {
+        let mut all = json!({"node": "w1"});
+        super::super::compare::merge(&mut all, &value);
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn owned(kind: &str) -> Value {
+        json!({"metadata": {"namespace": "n", "name": "p", "ownerReferences": [{"apiVersion": "apps/v1", "kind": kind, "name": "o", "controller": true}]}})
+    }
+
     #[test]
-    fn pods_of_daemon_sets_and_of_the_node_stay() {
-        let owner = |kind: &str| json!({"metadata": {"name": "p", "ownerReferences": [{"controller": true, "kind": kind}]}, "status": {"phase": "Running"}});
-        let mut mirror = owner("Node");
-        mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
-        let mut ending = owner("ReplicaSet");
-        ending["metadata"]["deletionTimestamp"] = json!("2026-11-20T03:00:00Z");
-        for (pod, evicted) in [(owner("ReplicaSet"), true), (owner("DaemonSet"), false), (mirror, false), (ending, false)] {
-            assert_eq!(is_evicted(&pod), evicted, "{pod}");
+    fn pods_are_filtered_as_kubectl_does() {
+        let with = |base: Value, more: Value| {
+            let mut pod = base;
+            super::super::compare::merge(&mut pod, &more);
+            pod
+        };
+        let emptydir = json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}});
+        let finished = json!({"status": {"phase": "Succeeded"}});
+        let bare = json!({"metadata": {"namespace": "n", "name": "p"}});
+        let mirror = with(bare.clone(), json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}));
+        for (options, pod, exists, wanted) in [
+            (json!({}), owned("ReplicaSet"), false, Decision::Evict),
+            (json!({}), owned("DaemonSet"), true, Decision::Stays("belongs to a DaemonSet")),
+            (json!({"ignore_daemonsets": false}), owned("DaemonSet"), true, Decision::Guarded(DAEMONSET)),
+            (json!({}), owned("DaemonSet"), false, Decision::Guarded(UNMANAGED)),
+            (json!({"force": true}), owned("DaemonSet"), false, Decision::Evict),
+            (json!({}), with(owned("DaemonSet"), finished.clone()), true, Decision::Evict),
+            (json!({}), mirror, false, Decision::Stays("is a static pod of the node")),
+            (json!({}), with(owned("ReplicaSet"), emptydir.clone()), false, Decision::Guarded(EMPTYDIR)),
+            (json!({"delete_emptydir_data": true}), with(owned("ReplicaSet"), emptydir.clone()), false, Decision::Evict),
+            (json!({}), with(with(bare.clone(), emptydir), finished.clone()), false, Decision::Evict),
+            (json!({}), bare.clone(), false, Decision::Guarded(UNMANAGED)),
+            (json!({"force": true}), bare.clone(), false, Decision::Evict),
+            (json!({}), with(bare, json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})), false, Decision::Stays("is being deleted already")),
+        ] {
+            assert_eq!(drain(options.clone()).decide(&pod, exists), wanted, "{options} {pod}");
         }
     }
 
     #[test]
-    fn data_and_pods_without_an_owner_want_a_word() {
-        let drain = Drain { node: "n".to_owned(), delete_emptydir_data: false, force: false, grace_period: None };
-        let pod = |volumes: Value, owners: Value| json!({"metadata": {"name": "p", "ownerReferences": owners}, "spec": {"volumes": volumes}, "status": {"phase": "Running"}});
-        let owners = json!([{"controller": true, "kind": "ReplicaSet"}]);
-        for (pod, id) in [
-            (pod(json!([{"emptyDir": {}}]), owners.clone()), Some("emptydir-data")),
-            (pod(json!([]), json!([])), Some("unmanaged-pod")),
-            (pod(json!([]), owners), None),
+    fn a_budget_counts_for_the_pods_that_it_selects() {
+        let pod = |ready: &str, labels: Value| {
+            json!({"metadata": {"namespace": "n", "name": "p", "labels": labels}, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}})
+        };
+        let budget_of = |selector: Value, current: u64| {
+            json!({"metadata": {"namespace": "n", "name": "b"}, "spec": {"selector": selector},
+                "status": {"disruptionsAllowed": 0, "desiredHealthy": 2, "currentHealthy": current}})
+        };
+        let app = json!({"app": "x"});
+        for (selector, current, pod, stops) in [
+            (json!({"matchLabels": {"app": "x"}}), 2, pod("True", app.clone()), true),
+            (json!({"matchLabels": {"app": "y"}}), 2, pod("True", app.clone()), false),
+            (json!({}), 2, pod("True", json!({})), true),
+            (Value::Null, 2, pod("True", app.clone()), false),
+            (json!({"matchLabels": {"app": "x"}}), 2, pod("False", app.clone()), false),
+            (json!({"matchLabels": {"app": "x"}}), 1, pod("False", app.clone()), true),
         ] {
-            assert_eq!(drain.against(&pod).map(|guard| guard.id), id, "{pod}");
+            assert_eq!(budget(&[budget_of(selector.clone(), current)], &pod).is_some(), stops, "{selector} {pod}");
         }
+        let mut elsewhere = budget_of(json!({}), 2);
+        elsewhere["metadata"]["namespace"] = json!("m");
+        assert_eq!(budget(&[elsewhere], &pod("True", app)), None);
+    }
+
+    #[test]
+    fn guards_name_their_pods() {
+        let decided = [(owned("A"), Decision::Guarded(EMPTYDIR)), (owned("B"), Decision::Evict), (owned("C"), Decision::Guarded(EMPTYDIR))];
+        let guards = guards("w1", &decided);
+        assert_eq!(guards.iter().map(|guard| guard.id).collect::<Vec<_>>(), [EMPTYDIR]);
+        assert!(guards[0].reason.ends_with("deletes: n/p, n/p"), "{}", guards[0].reason);
+        assert_eq!(drain(json!({"force": true, "grace_period": "30s"})).by_hand("n"), ["kubectl drain w1 --ignore-daemonsets --force --grace-period=30"]);
     }
 }

@@ -142,16 +142,19 @@ pub(super) fn manifest(object: &Value) -> Vec<Guard> {
             way: "fill it in".to_owned(),
         });
     }
-    let mut literals = Vec::new();
-    credentials(object, &mut literals);
-    if let Some(variable) = literals.first() {
-        guards.push(Guard {
-            id: "plaintext-secret",
-            reason: format!("{name} has the value of {variable} in plain text"),
-            way: "put it in a Secret and refer to it with valueFrom.secretKeyRef".to_owned(),
-        });
-    }
+    guards.extend(plaintext(&name, object));
     guards
+}
+
+/// A credential that is written out where everyone who may read the object can read it.
+pub(super) fn plaintext(owner: &str, value: &Value) -> Option<Guard> {
+    let mut literals = Vec::new();
+    credentials(value, &mut literals);
+    literals.first().map(|variable| Guard {
+        id: "plaintext-secret",
+        reason: format!("{owner} has the value of {variable} in plain text"),
+        way: "put it in a Secret and refer to it with valueFrom.secretKeyRef".to_owned(),
+    })
 }
 
 /// A Secret that exists with other values.

@@ -1,21 +1,28 @@
 //! `label`: labels of an object.
 
 use super::change::Intent;
-use super::fan::quote;
-use super::{Access, Context, Failure, Target, Verb, metadata, workload};
+use super::keys::{self, Keys, Map};
+use super::{Access, Context, Failure, Plain, Target, Verb, workload};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
-/// Sets or takes away labels of one object of any kind. Nothing is changed where they are so already.
+/// Sets and removes labels of an object of any kind.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
-    /// The object: `deployment/NAME`, `{kind, name}`.
+    /// The object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
     pub target: Target,
-    /// The labels; null takes one away.
-    pub labels: BTreeMap<String, Option<String>>,
+    /// The value of each label; null removes it.
+    pub labels: IndexMap<String, Option<Plain>>,
+    /// Whether other values may be replaced.
+    #[serde(default = "yes")]
+    pub overwrite: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Verb for Label {
@@ -24,6 +31,7 @@ impl Verb for Label {
     }
 
     fn check(&self) -> Result<(), String> {
+        keys::check(Map::Labels, self.keys())?;
         workload::check_target("label", &self.target, &[])
     }
 
@@ -32,7 +40,7 @@ impl Verb for Label {
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl label {} -n {} --overwrite {}", self.target.kubectl(), quote(self.target.namespace(namespace)), metadata::kubectl(&self.labels))]
+        keys::by_hand(Map::Labels, &self.target, namespace, self.keys(), self.overwrite)
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -40,6 +48,12 @@ impl Verb for Label {
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        metadata::intend(context, &self.target, "labels", &self.labels).await
+        keys::intend(context, Map::Labels, &self.target, self.keys(), self.overwrite).await
+    }
+}
+
+impl Label {
+    fn keys(&self) -> &Keys {
+        &self.labels
     }
 }

@@ -10,8 +10,8 @@ mod context;
 mod fan;
 mod guard;
 mod hand;
-mod metadata;
-mod node;
+mod keys;
+mod manifest;
 mod port;
 mod probe;
 #[cfg(test)]
@@ -24,7 +24,7 @@ mod workload;
 pub use change::{Change, Guard, Intent};
 pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
 pub use fan::quote as shell_word;
-pub use scalar::{Duration, JqText, Pods, Target, Which};
+pub use scalar::{Duration, JqText, Plain, Pods, Target, Which};
 
 pub use crate::cluster::Access;
 
@@ -187,25 +187,25 @@ verbs! {
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
     "secret" => secret::Secret,
-    "rollout" => rollout::Rollout,
     "can_i" => can_i::CanI,
-    "record" => record::Record,
+    "rollout" => rollout::Rollout,
     "apply" => apply::Apply,
-    "patch" => patch::Patch,
-    "delete" => delete::Delete,
-    "label" => label::Label,
-    "annotate" => annotate::Annotate,
     "scale" => scale::Scale,
     "restart" => restart::Restart,
     "rollback" => rollback::Rollback,
     "set_image" => set_image::SetImage,
     "set_env" => set_env::SetEnv,
+    "label" => label::Label,
+    "annotate" => annotate::Annotate,
+    "patch" => patch::Patch,
+    "delete" => delete::Delete,
     "create_job" => create_job::CreateJob,
     "cordon" => cordon::Cordon,
     "uncordon" => uncordon::Uncordon,
     "drain" => drain::Drain,
-    "undo" => undo::Undo,
     "command" => command::Command,
+    "undo" => undo::Undo,
+    "record" => record::Record,
     "value" => value::Value,
     "confirm" => confirm::Confirm,
     "approve" => approve::Approve,

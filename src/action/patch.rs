@@ -1,37 +1,37 @@
-//! `patch`: some fields of an object.
+//! `patch`: a patch of an object, as it is written.
 
 use super::change::{Change, Intent};
-use super::fan::quote;
+use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Target, Verb, workload};
-use crate::cluster::{Method, Write};
+use crate::cluster::{Method, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Patches one object of any kind. The patch is refused if the object is replaced by another one of its name meanwhile.
+/// Patches an object of any kind. The patch is sent for just this object: if another one has taken its name meanwhile, nothing is changed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// The object: `deployment/NAME`, `{kind, name}`.
+    /// The object: `deployment/NAME`.
     pub target: Target,
     /// How the patch is read.
     #[serde(default, rename = "type")]
     pub kind: PatchType,
-    /// The patch: an object, or for `json` a list of operations.
+    /// The patch: an object, or with `type: json` a list of operations.
     pub patch: Value,
 }
 
 /// How a patch is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchType {
-    /// RFC 7396: lists are replaced as a whole, null takes a field away.
+    /// Fields replace fields, null removes, lists are replaced as a whole (RFC 7396).
     #[default]
     Merge,
-    /// Kubernetes' own: lists of built-in kinds are merged by their keys.
+    /// As `merge`, with lists merged by the keys of the kind; built-in kinds only.
     Strategic,
-    /// RFC 6902: operations, one after the other.
+    /// A list of operations (RFC 6902).
     Json,
 }
 
@@ -41,16 +41,28 @@ impl Verb for Patch {
     }
 
     fn check(&self) -> Result<(), String> {
-        workload::check_target("patch", &self.target, &[])?;
         match (self.kind, &self.patch) {
-            (PatchType::Json, Value::Array(_)) | (PatchType::Merge | PatchType::Strategic, Value::Object(_)) => Ok(()),
-            (PatchType::Json, _) => Err("a patch of type json is a list of operations".to_owned()),
-            _ => Err("a merge patch is an object with the fields to be changed".to_owned()),
+            (PatchType::Json, Value::Array(operations)) if !operations.is_empty() => {
+                if let Some(wrong) = operations.iter().find(|operation| !operation["op"].is_string() || !operation["path"].is_string()) {
+                    return Err(format!("{wrong} is no operation of a JSON patch: {{op, path, value}}"));
+                }
+            }
+            (PatchType::Json, _) => return Err("with `type: json` the patch is a list of operations".to_owned()),
+            (PatchType::Merge | PatchType::Strategic, Value::Object(fields)) if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) => {
+                return Err("`metadata` of the patch is an object".to_owned());
+            }
+            (PatchType::Merge | PatchType::Strategic, Value::Object(fields)) if !fields.is_empty() => {}
+            (PatchType::Merge | PatchType::Strategic, _) => return Err("the patch is an object with the fields that change".to_owned()),
         }
+        workload::check_target("patch", &self.target, &[])
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        workload::patching(&self.target, namespace)
+        let mut all = workload::patching(&self.target, namespace);
+        if self.replicas().is_some() {
+            all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list", self.target.namespace(namespace), "")));
+        }
+        all
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
@@ -69,26 +81,85 @@ impl Verb for Patch {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
-        let uid = &found.object["metadata"]["uid"];
-        let (method, body) = match (self.kind, &self.patch) {
-            (PatchType::Json, Value::Array(operations)) => {
-                let test = json!({"op": "test", "path": "/metadata/uid", "value": uid});
-                (Method::JsonPatch, std::iter::once(test).chain(operations.iter().cloned()).collect())
-            }
-            (kind, patch) => {
-                let mut body = patch.clone();
-                body["metadata"]["uid"] = uid.clone();
-                (if kind == PatchType::Strategic { Method::StrategicPatch } else { Method::MergePatch }, body)
-            }
+        let mut guards = workload::guards(&found.object);
+        if let Some(replicas) = self.replicas().filter(|replicas| found.object["spec"]["replicas"] != *replicas) {
+            guards.extend(workload::autoscaled(context, &found.object, replicas).await?);
+        }
+        let method = match self.kind {
+            PatchType::Merge => Method::MergePatch,
+            PatchType::Strategic => Method::StrategicPatch,
+            PatchType::Json => Method::JsonPatch,
         };
-        let text = |key: &str| found.object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        let namespace = if found.resource.namespaced { text("namespace") } else { String::new() };
-        let summary = match &self.patch {
-            Value::Object(fields) => format!("patched {}", fields.keys().cloned().collect::<Vec<_>>().join(", ")),
-            _ => "patched".to_owned(),
-        };
-        let guards = workload::guards(&found.object);
-        let write = Write { method, resource: found.resource, namespace, name: text("name"), body };
-        Ok(Some(Intent::of(Some(Change { write, before: Some(found.object), summary }), guards)))
+        let text = |key: &str| found.object["metadata"][key].as_str().unwrap_or_default();
+        let body = of_one(&self.patch, &found.object["metadata"]["uid"]);
+        let change = Change::written(method, &found.resource, (text("namespace"), text("name")), body, Some(found.object.clone()), "patched");
+        Ok(Some(Intent::of(Some(change), guards)))
+    }
+}
+
+impl Patch {
+    /// The replicas that the patch asks for.
+    fn replicas(&self) -> Option<u64> {
+        match &self.patch {
+            Value::Array(operations) => operations.iter().find(|operation| operation["path"] == "/spec/replicas")?["value"].as_u64(),
+            fields => fields["spec"]["replicas"].as_u64(),
+        }
+    }
+}
+
+/// The patch for just the object of this uid.
+fn of_one(patch: &Value, uid: &Value) -> Value {
+    let mut patch = patch.clone();
+    match &mut patch {
+        Value::Array(operations) => operations.insert(0, json!({"op": "test", "path": "/metadata/uid", "value": uid})),
+        fields => {
+            if !fields["metadata"].is_object() {
+                fields["metadata"] = json!({});
+            }
+            fields["metadata"]["uid"] = uid.clone();
+        }
+    }
+    patch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(value: Value) -> Patch {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_patch_is_of_one_object() {
+        let uid = json!("u");
+        for (before, wanted) in [
+            (json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}, "metadata": {"uid": "u"}})),
+            (json!({"metadata": {"labels": {"a": null}}}), json!({"metadata": {"labels": {"a": null}, "uid": "u"}})),
+            (
+                json!([{"op": "remove", "path": "/spec/a"}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "remove", "path": "/spec/a"}]),
+            ),
+        ] {
+            assert_eq!(of_one(&before, &uid), wanted);
+        }
+    }
+
+    #[test]
+    fn faults_and_the_line_by_hand() {
+        for (kind, body, good) in [
+            ("merge", json!({"spec": {}}), true),
+            ("merge", json!({}), false),
+            ("merge", json!({"metadata": "x"}), false),
+            ("strategic", json!([1]), false),
+            ("json", json!({"spec": {}}), false),
+            ("json", json!([{"op": "remove"}]), false),
+            ("json", json!([{"op": "remove", "path": "/a"}]), true),
+        ] {
+            assert_eq!(patch(json!({"target": "pod/p", "type": kind, "patch": body})).check().is_ok(), good, "{kind} {body}");
+        }
+        let scaled = patch(json!({"target": "deployment/d", "patch": {"spec": {"replicas": 2}}}));
+        assert_eq!(scaled.replicas(), Some(2));
+        assert_eq!(scaled.by_hand("n"), [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
     }
 }

@@ -108,7 +108,7 @@ fn shown(revision: &Revision) -> String {
 }
 
 /// The tag of an image; a digest is none.
-fn tag(image: &str) -> Option<&str> {
+pub(super) fn tag(image: &str) -> Option<&str> {
     let name = image.split('@').next().unwrap_or(image);
     name.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag)
 }

@@ -78,6 +78,28 @@ impl JsonSchema for Duration {
 #[serde(rename = "Jq")]
 pub struct JqText(pub String);
 
+/// A text that may be written as a number or a boolean: what is made of it is a text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Plain {
+    /// A text.
+    Text(String),
+    /// A boolean.
+    Boolean(bool),
+    /// A number, as it is written.
+    Number(serde_json::Number),
+}
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
 /// What an action acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

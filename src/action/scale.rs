@@ -2,8 +2,8 @@
 
 use super::change::{Change, Intent};
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Target, Verb, guard, workload};
-use crate::cluster::{Selection, builtin};
+use super::{Access, Context, Failure, Target, Verb, workload};
+use crate::cluster::builtin;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -53,10 +53,7 @@ impl Verb for Scale {
         let change = Change::between(&found.resource, &found.object, &wanted, format!("{before} → {} replicas", self.replicas));
         let mut guards = workload::guards(&found.object);
         if change.is_some() {
-            let cluster = context.cluster()?;
-            let resource = cluster.resolve("HorizontalPodAutoscaler").await?;
-            let autoscalers = cluster.list(&resource, Some(self.target.namespace(&context.namespace)), &Selection::default()).await?;
-            guards.extend(guard::autoscaled(&autoscalers, &found.object, self.replicas));
+            guards.extend(workload::autoscaled(context, &found.object, self.replicas).await?);
         }
         let mut intent = Intent::of(change, guards);
         intent.output.insert("replicas".to_owned(), json!({"before": before, "after": self.replicas}));

@@ -1,25 +1,25 @@
-//! `set_env`: environment variables of containers.
+//! `set_env`: environment variables of the containers of a workload.
 
 use super::change::{Change, Intent};
 use super::fan::quote;
-use super::{Access, Context, Failure, FailureKind, Target, Verb, guard, workload};
+use super::{Access, Context, Failure, FailureKind, Plain, Target, Verb, guard, workload};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
-/// Sets or takes away environment variables of a workload. A variable that is there is replaced in its place, also one that came from a
-/// Secret or ConfigMap. Values of credentials do not belong here: refer to a Secret with `patch` or `apply`.
+/// Sets and removes environment variables of the containers of a Deployment, StatefulSet, DaemonSet, ReplicaSet or CronJob. A variable that
+/// is there is replaced at its place, also where its value comes from elsewhere (`valueFrom`). Wait for the pods with `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetEnv {
     /// The workload: `deployment/NAME`.
     pub target: Target,
-    /// Only this container; all if absent, init containers included.
+    /// Only this container; otherwise all of them, init containers included.
     pub container: Option<String>,
-    /// Value by variable; null takes one away.
-    pub env: BTreeMap<String, Option<String>>,
+    /// The value of each variable; null removes it.
+    pub env: IndexMap<String, Option<Plain>>,
 }
 
 impl Verb for SetEnv {
@@ -28,6 +28,10 @@ impl Verb for SetEnv {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.env.is_empty() {
+            return Err("`env` is empty: write `NAME: value`, or `NAME: null` to remove it".to_owned());
+        }
+        check_names(self.env.keys())?;
         workload::check_target("set_env", &self.target, workload::TEMPLATED)
     }
 
@@ -36,16 +40,13 @@ impl Verb for SetEnv {
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let words: Vec<_> = self
-            .env
-            .iter()
-            .map(|(name, value)| match value {
-                Some(value) => quote(&format!("{name}={value}")),
-                None => format!("{name}-"),
-            })
-            .collect();
-        let only = self.container.as_ref().map(|container| format!(" -c {}", quote(container))).unwrap_or_default();
-        vec![format!("kubectl set env {} -n {}{only} {}", self.target.kubectl(), quote(self.target.namespace(namespace)), words.join(" "))]
+        let container = self.container.as_deref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
+        let words = self.env.iter().map(|(name, value)| match value {
+            Some(value) => quote(&format!("{name}={value}")),
+            None => format!("{}-", quote(name)),
+        });
+        let words: Vec<String> = words.collect();
+        vec![format!("kubectl set env {} -n {}{container} {}", self.target.kubectl(), quote(self.target.namespace(namespace)), words.join(" "))]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -55,59 +56,113 @@ impl Verb for SetEnv {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let mut wanted = found.object.clone();
-        let Some(template) = wanted.pointer_mut(workload::template_of(&found.resource.kind)) else {
-            return Err(Failure::error(format!("{} has no pod template", self.target)));
-        };
-        set(template, self.container.as_deref(), &self.env).map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target)))?;
+        let template = wanted.pointer_mut(workload::template_of(&found.resource.kind));
+        let edited = template.map_or_else(|| Err("it has no pod template".to_owned()), |template| edit(template, self.container.as_deref(), &self.env));
+        edited.map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target)))?;
         let mut guards = workload::template_guards(&found.object);
-        let given: Vec<Value> = self.env.iter().filter_map(|(name, value)| Some(json!({"name": name, "value": value.as_ref()?}))).collect();
-        guards.extend(guard::manifest(&json!({"kind": found.resource.kind, "metadata": {"name": found.object["metadata"]["name"]}, "env": given})));
-        let names: Vec<&str> = self.env.keys().map(String::as_str).collect();
-        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, format!("env {}", names.join(", "))), guards)))
+        guards.extend(plaintext(&self.target.to_string(), &self.env));
+        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary(&self.env)), guards)))
     }
 }
 
-fn set(template: &mut Value, only: Option<&str>, env: &BTreeMap<String, Option<String>>) -> Result<(), String> {
-    let mut known = Vec::new();
-    let mut met = false;
-    for list in ["initContainers", "containers"] {
-        for container in template["spec"][list].as_array_mut().into_iter().flatten() {
-            let name = container["name"].as_str().unwrap_or_default().to_owned();
-            if only.is_none_or(|only| only == name) {
-                met = true;
-                let mut variables = container["env"].as_array().cloned().unwrap_or_default();
-                let had = container["env"].is_array();
-                for (name, value) in env {
-                    let place = variables.iter().position(|variable| variable["name"] == name.as_str());
-                    match (value, place) {
-                        (Some(value), Some(place)) => variables[place] = json!({"name": name, "value": value}),
-                        (Some(value), None) => variables.push(json!({"name": name, "value": value})),
-                        (None, Some(_)) => variables.retain(|variable| variable["name"] != name.as_str()),
-                        (None, None) => {}
-                    }
-                }
-                if had || !variables.is_empty() {
-                    container["env"] = Value::Array(variables);
-                }
+/// Names that a container can have in its environment.
+pub(super) fn check_names<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    match names.find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        Some(name) => Err(format!("`{name}` is no name of an environment variable")),
+        None => Ok(()),
+    }
+}
+
+/// Stops where a credential would be written out.
+pub(super) fn plaintext(owner: &str, env: &IndexMap<String, Option<Plain>>) -> Option<super::Guard> {
+    let set = env.iter().filter_map(|(name, value)| Some(json!({"name": name, "value": value.as_ref()?.to_string()})));
+    guard::plaintext(owner, &Value::Array(set.collect()))
+}
+
+/// Sets variables in a pod template: what kubectl does, at the place of the former value.
+pub(super) fn edit(template: &mut Value, only: Option<&str>, env: &IndexMap<String, Option<Plain>>) -> Result<(), String> {
+    let there: Vec<String> = workload::containers(template).map(|container| workload::name_of(container).to_owned()).collect();
+    if let Some(missing) = only.filter(|only| !there.iter().any(|name| name == only)) {
+        return Err(format!("there is no container {missing}; there is {}", there.join(", ")));
+    }
+    for container in workload::containers(template).filter(|container| only.is_none_or(|only| workload::name_of(container) == only)) {
+        let Some(fields) = container.as_object_mut() else { continue };
+        let before = fields.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut after = before.clone();
+        for (name, value) in env {
+            let Some(value) = value else {
+                after.retain(|entry| entry["name"] != name.as_str());
+                continue;
+            };
+            let entry = json!({"name": name, "value": value.to_string()});
+            let mut present = after.iter_mut().filter(|entry| entry["name"] == name.as_str()).peekable();
+            if present.peek().is_none() {
+                drop(present);
+                after.push(entry);
+            } else {
+                // an empty value is left out by the server: the same
+                present.filter(|old| old.get("valueFrom").is_some() || old["value"].as_str().unwrap_or_default() != entry["value"]).for_each(|old| *old = entry.clone());
             }
-            known.push(name);
+        }
+        if after == before {
+            continue;
+        }
+        if after.is_empty() {
+            fields.shift_remove("env");
+        } else {
+            fields.insert("env".to_owned(), Value::Array(after));
         }
     }
-    if met { Ok(()) } else { Err(format!("there is no container {}; there are {}", only.unwrap_or_default(), known.join(", "))) }
+    Ok(())
+}
+
+/// The names alone: values may be nobody's business.
+fn summary(env: &IndexMap<String, Option<Plain>>) -> String {
+    let names = |set: bool| env.iter().filter(|(_, value)| value.is_some() == set).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    match (names(true).as_str(), names(false).as_str()) {
+        (set, "") => format!("{set} set"),
+        ("", removed) => format!("{removed} removed"),
+        (set, removed) => format!("{set} set, {removed} removed"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn env(value: Value) -> IndexMap<String, Option<Plain>> {
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
-    fn variables_are_replaced_in_their_place_added_and_taken_away() {
-        let mut template = json!({"spec": {"containers": [
-            {"name": "a", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, {"name": "Y", "value": "1"}]}, {"name": "b"}]}});
-        let env = BTreeMap::from([("X".to_owned(), Some("2".to_owned())), ("Y".to_owned(), None), ("Z".to_owned(), Some("3".to_owned()))]);
-        set(&mut template, Some("a"), &env).unwrap();
-        assert_eq!(template["spec"]["containers"][0]["env"], json!([{"name": "X", "value": "2"}, {"name": "Z", "value": "3"}]));
-        assert!(template["spec"]["containers"][1]["env"].is_null());
-        assert_eq!(set(&mut template, Some("c"), &env).unwrap_err(), "there is no container c; there are a, b");
+    fn variables_are_replaced_at_their_place_and_removed() {
+        let from = json!({"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+        let with = |env: Value| json!({"spec": {"containers": [{"name": "a", "env": env}], "initContainers": [{"name": "i"}]}});
+        for (before, change, only, wanted, init) in [
+            (json!([{"name": "A", "value": "1"}, from, {"name": "C"}]), json!({"B": 2}), None, json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C"}]), json!([{"name": "B", "value": "2"}])),
+            (json!([{"name": "A"}]), json!({"A": ""}), Some("a"), json!([{"name": "A"}]), Value::Null),
+            (json!([{"name": "A"}, {"name": "B"}]), json!({"A": null, "D": true}), Some("a"), json!([{"name": "B"}, {"name": "D", "value": "true"}]), Value::Null),
+            (json!([{"name": "A"}]), json!({"A": null}), None, Value::Null, Value::Null),
+        ] {
+            let mut template = with(before);
+            edit(&mut template, only, &env(change.clone())).unwrap();
+            assert_eq!(template["spec"]["containers"][0]["env"], wanted, "{change}");
+            assert_eq!(template["spec"]["initContainers"][0]["env"], init, "{change}");
+            let once = template.clone();
+            edit(&mut template, only, &env(change.clone())).unwrap();
+            assert_eq!(template, once, "twice {change}");
+        }
+        assert_eq!(edit(&mut with(json!([])), Some("x"), &env(json!({"A": "1"}))).unwrap_err(), "there is no container x; there is a, i");
+    }
+
+    #[test]
+    fn credentials_are_stopped_and_values_not_shown() {
+        for (change, stopped, shown) in [
+            (json!({"DB_PASSWORD": "x"}), true, "DB_PASSWORD set"),
+            (json!({"DB_PASSWORD": null, "A": "b"}), false, "A set, DB_PASSWORD removed"),
+            (json!({"LEVEL": "debug"}), false, "LEVEL set"),
+        ] {
+            assert_eq!((plaintext("d", &env(change.clone())).is_some(), summary(&env(change.clone())).as_str()), (stopped, shown), "{change}");
+        }
     }
 }

@@ -1,23 +1,25 @@
-//! `set_image`: other images for containers.
+//! `set_image`: other images for the containers of a workload.
 
 use super::change::{Change, Guard, Intent};
 use super::fan::quote;
+use super::rollback::tag;
 use super::{Access, Context, Failure, FailureKind, Target, Verb, workload};
 use crate::event::Effect;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::{Map, Value, json};
 
-/// Gives containers of a Deployment, StatefulSet, DaemonSet, ReplicaSet or CronJob other images. Every named container must be there,
-/// before anything is changed.
+/// Sets images of the containers of a Deployment, StatefulSet, DaemonSet, ReplicaSet or CronJob, init containers included. Every container
+/// must exist before anything is changed. The output has `images: {container: {before, after}}`; wait for the pods with
+/// `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetImage {
     /// The workload: `deployment/NAME`.
     pub target: Target,
-    /// Image by container; init containers count too.
-    pub images: BTreeMap<String, String>,
+    /// The image of each container, by its name. An image without a version (tag or digest), or with the tag `latest`, is stopped.
+    pub images: IndexMap<String, String>,
 }
 
 impl Verb for SetImage {
@@ -26,8 +28,13 @@ impl Verb for SetImage {
     }
 
     fn check(&self) -> Result<(), String> {
-        workload::check_target("set_image", &self.target, workload::TEMPLATED)?;
-        if self.images.is_empty() { Err("`images` names no container".to_owned()) } else { Ok(()) }
+        if self.images.is_empty() {
+            return Err("`images` is empty: write `CONTAINER: IMAGE`".to_owned());
+        }
+        if let Some((container, image)) = self.images.iter().find(|(_, image)| image.is_empty() || image.contains(char::is_whitespace)) {
+            return Err(format!("`{image}` of container {container} is no image: write REGISTRY/NAME:TAG"));
+        }
+        workload::check_target("set_image", &self.target, workload::TEMPLATED)
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -35,8 +42,8 @@ impl Verb for SetImage {
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
-        let pairs: Vec<_> = self.images.iter().map(|(container, image)| quote(&format!("{container}={image}"))).collect();
-        vec![format!("kubectl set image {} -n {} {}", self.target.kubectl(), quote(self.target.namespace(namespace)), pairs.join(" "))]
+        let images: Vec<String> = self.images.iter().map(|(container, image)| quote(&format!("{container}={image}"))).collect();
+        vec![format!("kubectl set image {} -n {} {}", self.target.kubectl(), quote(self.target.namespace(namespace)), images.join(" "))]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -46,50 +53,52 @@ impl Verb for SetImage {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let mut wanted = found.object.clone();
-        let Some(template) = wanted.pointer_mut(workload::template_of(&found.resource.kind)) else {
-            return Err(Failure::error(format!("{} has no pod template", self.target)));
-        };
-        let told = set(template, &self.images).map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target)))?;
+        let template = wanted.pointer_mut(workload::template_of(&found.resource.kind));
+        let changed = template.map_or_else(|| Err("it has no pod template".to_owned()), |template| replace(template, &self.images));
+        let changed = changed.map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target)))?;
+        let summary: Vec<String> =
+            changed.iter().filter(|(_, old, new)| old != new).map(|(container, old, new)| format!("{container}: {} → {}", version(old), version(new))).collect();
         let mut guards = workload::template_guards(&found.object);
-        guards.extend(self.images.values().find_map(|image| unversioned(image)));
-        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, told), guards)))
+        guards.extend(self.images.iter().find_map(|(container, image)| without_version(container, image)));
+        let mut intent = Intent::of(Change::between(&found.resource, &found.object, &wanted, summary.join(", ")), guards);
+        let images: Map<String, Value> = changed.into_iter().map(|(container, before, after)| (container, json!({"before": before, "after": after}))).collect();
+        intent.output.insert("images".to_owned(), Value::Object(images));
+        Ok(Some(intent))
     }
 }
 
-/// Sets the images of a template; what changes, in words.
-fn set(template: &mut Value, images: &BTreeMap<String, String>) -> Result<String, String> {
-    let mut told = Vec::new();
-    let mut known = Vec::new();
-    for list in ["initContainers", "containers"] {
-        for container in template["spec"][list].as_array_mut().into_iter().flatten() {
-            let name = container["name"].as_str().unwrap_or_default().to_owned();
-            if let Some(image) = images.get(&name) {
-                let before = container["image"].as_str().unwrap_or_default();
-                told.push(format!("{name}: {} → {}", short(before), short(image)));
-                container["image"] = json!(image);
-            }
-            known.push(name);
-        }
+/// Sets the images in a pod template. Gives each named container with its image before and after.
+fn replace(template: &mut Value, images: &IndexMap<String, String>) -> Result<Vec<(String, String, String)>, String> {
+    let there: Vec<String> = workload::containers(template).map(|container| workload::name_of(container).to_owned()).collect();
+    if let Some(missing) = images.keys().find(|name| !there.contains(name)) {
+        return Err(format!("there is no container {missing}; there is {}", there.join(", ")));
     }
-    match images.keys().find(|name| !known.contains(name)) {
-        Some(unknown) => Err(format!("there is no container {unknown}; there are {}", known.join(", "))),
-        None => Ok(told.join(", ")),
+    let mut changed = Vec::new();
+    for container in workload::containers(template) {
+        let Some((name, image)) = images.get_key_value(workload::name_of(container)) else { continue };
+        let before = container["image"].as_str().unwrap_or_default().to_owned();
+        container["image"] = json!(image);
+        changed.push((name.clone(), before, image.clone()));
+    }
+    Ok(changed)
+}
+
+/// What distinguishes two images of one program: the tag, or the start of the digest, or all of it.
+fn version(image: &str) -> &str {
+    match (tag(image), image.split_once('@')) {
+        (Some(tag), _) => tag,
+        (None, Some((_, digest))) => digest.get(..19).unwrap_or(digest),
+        (None, None) => image,
     }
 }
 
-/// The tag of an image, or all of it.
-fn short(image: &str) -> &str {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split_once([':', '@']).map_or(image, |(_, version)| version)
-}
-
-fn unversioned(image: &str) -> Option<Guard> {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    let version = last.split_once([':', '@']).map(|(_, version)| version);
-    (version.is_none() || version == Some("latest")).then(|| Guard {
+/// What an image without a version runs is decided by chance, and a rollback to it changes nothing.
+fn without_version(container: &str, image: &str) -> Option<Guard> {
+    let fixed = image.contains('@') || tag(image).is_some_and(|tag| !tag.is_empty() && tag != "latest");
+    (!fixed).then(|| Guard {
         id: "image-without-version",
-        reason: format!("image {image} names no version: what would run is not known, and cannot be gone back to"),
-        way: "name a tag or a digest".to_owned(),
+        reason: format!("the image {image} of container {container} has no version: which one runs would depend on when it is pulled"),
+        way: "name a tag other than latest, or a digest".to_owned(),
     })
 }
 
@@ -98,19 +107,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_named_containers_must_be_there_before_any_is_changed() {
-        let template = json!({"spec": {"initContainers": [{"name": "i", "image": "r/i:1"}], "containers": [{"name": "c", "image": "r/c:1"}]}});
-        let images = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect();
-        let mut changed = template.clone();
-        assert_eq!(set(&mut changed, &images(&[("c", "r/c:2"), ("i", "r/i:2")])).unwrap(), "i: 1 → 2, c: 1 → 2");
-        assert_eq!((&changed["spec"]["containers"][0]["image"], &changed["spec"]["initContainers"][0]["image"]), (&json!("r/c:2"), &json!("r/i:2")));
-        assert_eq!(set(&mut template.clone(), &images(&[("x", "r/c:2")])).unwrap_err(), "there is no container x; there are i, c");
+    fn every_container_must_exist_before_any_is_changed() {
+        let before = json!({"spec": {"containers": [{"name": "a", "image": "x:1"}], "initContainers": [{"name": "i", "image": "y:1"}]}});
+        let images = |of: &[(&str, &str)]| of.iter().map(|(name, image)| ((*name).to_owned(), (*image).to_owned())).collect::<IndexMap<_, _>>();
+        let mut template = before.clone();
+        assert_eq!(replace(&mut template, &images(&[("a", "x:2"), ("b", "z:1")])).unwrap_err(), "there is no container b; there is a, i");
+        assert_eq!(template, before);
+        let changed = replace(&mut template, &images(&[("i", "y:2")])).unwrap();
+        assert_eq!(changed, [("i".to_owned(), "y:1".to_owned(), "y:2".to_owned())]);
+        assert_eq!(template, json!({"spec": {"containers": [{"name": "a", "image": "x:1"}], "initContainers": [{"name": "i", "image": "y:2"}]}}));
     }
 
     #[test]
-    fn an_image_without_a_version_is_stopped() {
-        for (image, stopped) in [("x", true), ("x:latest", true), ("host:5000/x", true), ("x:1.2", false), ("host:5000/x@sha256:aa", false)] {
-            assert_eq!(unversioned(image).is_some(), stopped, "{image}");
+    fn versions() {
+        for (image, short, stopped) in [
+            ("r/x:v1.2", "v1.2", false),
+            ("host:5000/x", "host:5000/x", true),
+            ("x:latest", "latest", true),
+            ("x:", "", true),
+            ("x@sha256:0123456789abcdef", "sha256:0123456789ab", false),
+            ("x:v1@sha256:01", "v1", false),
+        ] {
+            assert_eq!((version(image), without_version("c", image).is_some()), (short, stopped), "{image}");
         }
     }
 }

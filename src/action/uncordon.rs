@@ -1,12 +1,14 @@
-//! `uncordon`: a node takes pods again.
+//! `uncordon`: new pods may come to a node again.
 
 use super::change::Intent;
-use super::{Access, Context, Failure, Verb, node};
+use super::cordon::{node, schedulable};
+use super::fan::quote;
+use super::{Access, Context, Failure, Verb, workload};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Lets a node take pods again.
+/// Lets new pods come to a node again.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Uncordon {
@@ -19,19 +21,19 @@ impl Verb for Uncordon {
         Effect::Write
     }
 
-    fn permissions(&self, _: &str) -> Vec<Access> {
-        node::permissions(&self.node)
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        workload::patching(&node(&self.node), namespace)
     }
 
     fn by_hand(&self, _: &str) -> Vec<String> {
-        vec![format!("kubectl uncordon {}", super::fan::quote(&self.node))]
+        vec![format!("kubectl uncordon {}", quote(&self.node))]
     }
 
-    fn targets(&self, _: &str) -> Vec<String> {
-        vec![format!("/node/{}", self.node)]
+    fn targets(&self, namespace: &str) -> Vec<String> {
+        workload::lock_of(&node(&self.node), namespace)
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        node::intend(context, &self.node, false).await
+        Ok(Some(Intent::of(schedulable(context, &self.node, true).await?, Vec::new())))
     }
 }

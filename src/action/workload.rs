@@ -4,7 +4,7 @@ use super::change::Guard;
 use super::fan::reading;
 use super::guard;
 use super::{Access, Context, Failure, FailureKind, Target, Which};
-use crate::cluster::{ErrorKind, Resource, builtin};
+use crate::cluster::{ErrorKind, Resource, Selection, builtin};
 use serde_json::Value;
 
 /// The object of a target by name.
@@ -53,6 +53,28 @@ pub(super) fn template_of(kind: &str) -> &'static str {
     if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
 }
 
+/// The containers of a pod template, those that run before the others included.
+pub(super) fn containers(template: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let lists = template.get_mut("spec").and_then(Value::as_object_mut).into_iter().flatten();
+    lists.filter(|(key, _)| *key == "containers" || *key == "initContainers").filter_map(|(_, list)| list.as_array_mut()).flatten()
+}
+
+/// The name of a container.
+pub(super) fn name_of(container: &Value) -> &str {
+    container["name"].as_str().unwrap_or_default()
+}
+
+/// Stops where an autoscaler owns the replicas of this workload. Asks the cluster for the autoscalers.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) async fn autoscaled(context: &Context, object: &Value, replicas: u64) -> Result<Option<Guard>, Failure> {
+    let cluster = context.cluster()?;
+    let resource = cluster.resolve("HorizontalPodAutoscaler").await?;
+    let autoscalers = cluster.list(&resource, object["metadata"]["namespace"].as_str(), &Selection::default()).await?;
+    Ok(guard::autoscaled(&autoscalers, object, replicas))
+}
+
 /// The permissions to read and patch the object of a target.
 pub(super) fn patching(target: &Target, step: &str) -> Vec<Access> {
     let Some(resource) = builtin(&target.kind) else { return Vec::new() };
@@ -66,9 +88,12 @@ pub(super) fn patching(target: &Target, step: &str) -> Vec<Access> {
 
 /// `namespace/deployment/name`, for the lock.
 pub(super) fn lock_of(target: &Target, step: &str) -> Vec<String> {
-    let kind = builtin(&target.kind).map_or_else(|| target.kind.to_ascii_lowercase(), |resource| resource.kind.to_ascii_lowercase());
+    let known = builtin(&target.kind);
+    let kind = known.as_ref().map_or(&target.kind, |resource| &resource.kind).to_ascii_lowercase();
+    // an object without a namespace is locked in that of the run
+    let place = if known.is_some_and(|resource| !resource.namespaced) { "" } else { target.namespace(step) };
     match &target.which {
-        Which::Name(name) => vec![format!("{}/{kind}/{name}", target.namespace(step))],
+        Which::Name(name) => vec![format!("{place}/{kind}/{name}")],
         Which::Selector(_) => Vec::new(),
     }
 }

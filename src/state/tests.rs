@@ -1,7 +1,7 @@
 use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
 use crate::event::{
-    Effect, Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict,
+    Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;

@@ -58,12 +58,12 @@ fn one_replica_is_left_without_a_record() {
 #[test]
 fn a_lease_is_held_by_another_run() {
     let mut stage = Stage::of("lease-held");
-    let lease = |stage: &Stage| stage.get("leases", "runbook-ta-bot-rollback-petrosa-ta-bot")["spec"].clone();
+    let lease = |stage: &Stage| stage.get("leases", "runbook-deployment-petrosa-ta-bot")["spec"].clone();
     let before = lease(&stage);
     assert_eq!(before["holderIdentity"], "other-run@other-host");
     stage.pass(100);
     assert_ne!(lease(&stage)["renewTime"], before["renewTime"], "kept fresh");
-    stage.patch("leases", "runbook-ta-bot-rollback-petrosa-ta-bot", &json!({"spec": {"holderIdentity": "this-run"}}));
+    stage.patch("leases", "runbook-deployment-petrosa-ta-bot", &json!({"spec": {"holderIdentity": "this-run"}}));
     let taken = lease(&stage);
     stage.pass(100);
     assert_eq!(lease(&stage), taken, "no longer theirs");
