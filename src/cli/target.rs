@@ -125,7 +125,9 @@ pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<P
 pub(super) fn needs_cluster(plan: &Plan) -> bool {
     let asks = |body: &Body| match body {
         Body::Group(_) => false,
-        Body::Action { sketch, .. } => !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Approve(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_)),
+        Body::Action { sketch, .. } => {
+            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Approve(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
+        }
     };
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
 }

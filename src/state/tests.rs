@@ -1,8 +1,6 @@
 use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
-use crate::event::{
-    Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict,
-};
+use crate::event::{Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;

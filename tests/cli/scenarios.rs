@@ -44,6 +44,7 @@ const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("rbac-missing", "ta-bot/smoke", &[], 3),
     ("api-down", "ta-bot/no-signals", &[], 3),
     ("api-down", "ta-bot/smoke", &[], 3),
+    ("healthy", "ta-bot/await-version", &[], 0),
     ("tabot-rollout-stuck", "ta-bot/smoke", &[], 1),
     ("tabot-rollback-below-min", "ta-bot/smoke", &[], 0),
     ("tabot-rollback-good", "ta-bot/smoke", &[], 0),
