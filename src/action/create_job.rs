@@ -3,6 +3,7 @@
 use super::change::{Change, Guard, Intent};
 use super::fan::{quote, reading};
 use super::set_env::{check_names, edit, plaintext};
+use super::stamp::{MADE_BY, unique_name};
 use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
 use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin, pod};
 use crate::event::Effect;
@@ -10,19 +11,14 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 
 /// The most bytes of a pod's log in the output, counted from its end.
 const LOG: usize = 64 * 1024;
 /// The most lines of a pod's log that are looked at.
 const LINES: i64 = 500;
-/// The longest name: Jobs give it to their pods as a label.
-const NAME: usize = 63;
 /// How long a Job stays that is cleaned up, in seconds: long enough to read its logs again.
 const KEPT: u64 = 600;
-/// Which step of which run has made the Job.
-const MADE_BY: &str = "runbook/run";
 
 /// Makes a Job from a CronJob, as `kubectl create job --from` does, and waits for its end. The name is the same when the step is done again,
 /// so that it is never made twice. The output is `{job, succeeded, failed, pods: [{pod, exit_code, log}]}` with the end of each log; a Job
@@ -163,11 +159,7 @@ impl CreateJob {
 
     /// The name of the Job: the same for the same step of the same run, another for every other.
     fn job_name(&self, run: &str, path: &str) -> String {
-        let run: String = run.chars().skip(run.chars().count().saturating_sub(8)).collect::<String>().to_ascii_lowercase();
-        let hash: String = Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
-        let rest = format!("-{run}-{hash}");
-        let prefix: String = self.prefix().chars().take(NAME.saturating_sub(rest.len())).collect();
-        format!("{}{rest}", prefix.trim_end_matches(['-', '.']))
+        unique_name(self.prefix(), run, path)
     }
 
     /// What kubectl makes of the template (staging/src/k8s.io/kubectl/pkg/cmd/create/create_job.go), with the mark of the step.
@@ -308,7 +300,7 @@ mod tests {
         assert_eq!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/a"));
         assert_ne!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/b"));
         let long = create_job(json!({"cron_job": format!("{}-{}", "a".repeat(46), "b".repeat(9))})).job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "a");
-        assert!(long.len() <= NAME && !long.contains("--"), "{long}");
+        assert!(long.len() <= 63 && !long.contains("--"), "{long}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod probe;
 mod real_pods;
 mod request;
 mod scalar;
+mod stamp;
+mod survey;
 mod tool;
 mod workload;
 
@@ -25,6 +27,7 @@ pub use change::{Change, Guard, Intent};
 pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
 pub use fan::quote as shell_word;
 pub use scalar::{Duration, JqText, Plain, Pods, Target, Which};
+pub use survey::{Survey, everything as survey};
 
 pub use crate::cluster::Access;
 
@@ -182,6 +185,8 @@ verbs! {
     "http" => http::Http,
     "tcp" => tcp::Tcp,
     "dns" => dns::Dns,
+    "network_path" => network_path::NetworkPath,
+    "network_audit" => network_audit::NetworkAudit,
     "events" => events::Events,
     "triage" => triage::Triage,
     "metrics" => metrics::Metrics,
@@ -200,6 +205,7 @@ verbs! {
     "patch" => patch::Patch,
     "delete" => delete::Delete,
     "create_job" => create_job::CreateJob,
+    "probe_pod" => probe_pod::ProbePod,
     "cordon" => cordon::Cordon,
     "uncordon" => uncordon::Uncordon,
     "drain" => drain::Drain,

@@ -208,6 +208,16 @@ impl Cluster {
         let server = self.target().server;
         Err(Error::new(ErrorKind::Unsupported, format!("{server} has no kind {kind:?}{near}{broken}")))
     }
+
+    /// Those of these kinds (API group and kind) that the cluster serves, and the API groups that did not answer when it was asked.
+    ///
+    /// # Errors
+    /// When the discovery fails.
+    pub async fn served(&self, kinds: &[(&str, &str)]) -> Result<(Vec<Resource>, Vec<String>), Error> {
+        let served = self.discovery().get(self, false).await?;
+        let first = |(group, kind): &(&str, &str)| served.resources.iter().find(|resource| resource.group == *group && resource.kind == *kind).cloned();
+        Ok((kinds.iter().filter_map(first).collect(), served.broken.clone()))
+    }
 }
 
 #[cfg(test)]

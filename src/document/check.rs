@@ -56,6 +56,14 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
             let at = node.get("id").unwrap_or(node);
             faults.push(Fault::new("RB0301", at.span.clone(), format!("duplicate finding `{}`", finding.id), "ids are unique within a runbook"));
         }
+        if let Some(step) = finding.fixed_by.as_deref().filter(|step| !places.contains_key(*step)) {
+            let at = node.get("fixed_by").unwrap_or(node);
+            let label = match nearest(step, places.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "there is no such step".to_owned(),
+            };
+            faults.push(Fault::new("RB0302", at.span.clone(), format!("undefined step `{step}`"), label));
+        }
     }
     for reference in uses {
         let owner = places.iter().filter(|(_, place)| contains(&place.span, &reference.span)).min_by_key(|(_, place)| place.span.len());

@@ -104,6 +104,7 @@ struct FindingFields {
     severity: Severity,
     #[expect(dead_code, reason = "read with its place")]
     remedy: Option<RemedyFields>,
+    fixed_by: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -441,7 +442,8 @@ impl Lower<'_> {
         let mut part = |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
         let (run, with, text) = (part("run"), part("with"), part("text"));
         let _: &OneOrMany = &fields.when;
-        Some(Finding { id: fields.id, when, cause: node.get("cause").map(|node| self.deferred(node))?, severity: fields.severity, run, with, text })
+        let cause = node.get("cause").map(|node| self.deferred(node))?;
+        Some(Finding { id: fields.id, when, cause, severity: fields.severity, run, with, text, fixed_by: fields.fixed_by })
     }
 
     fn expectations(&mut self, fields: &[Expect], node: Option<&Node>) -> Vec<expression::Expectation> {

@@ -181,6 +181,8 @@ pub struct Finding {
     pub with: Option<Deferred>,
     /// Words for a person.
     pub text: Option<Deferred>,
+    /// The step that proves, when it passes after the cause was concluded, that the run itself has removed it.
+    pub fixed_by: Option<String>,
 }
 
 impl Step {

@@ -245,10 +245,10 @@ impl Run {
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
         let causes: Vec<_> =
-            conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| finding).collect();
+            conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| *finding).collect();
         let counted = inner.runbook.steps.iter().chain(&inner.runbook.always).filter(|child| child.severity == crate::event::Severity::Critical);
         let mut outcome = worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
-        if causes.iter().any(|finding| finding.severity == crate::event::Severity::Critical) {
+        if causes.iter().any(|finding| finding.severity == crate::event::Severity::Critical && !Self::is_fixed(&inner, finding)) {
             outcome = Outcome::Failed;
         }
         let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();

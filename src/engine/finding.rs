@@ -4,7 +4,7 @@ use super::scope::{Scope, because};
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{Event, FindingConcluded, NotRuledOut, Remedy};
-use crate::expression::{Budget, Jq};
+use crate::expression::{Budget, Connective, Jq};
 use crate::plan::command_line;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,6 +31,33 @@ pub(super) fn any_of(conditions: impl IntoIterator<Item = Conclusion>) -> Conclu
         }
     }
     result
+}
+
+/// A condition with steps of which nothing is known: one part of `and` that is false decides without the other, and one part of `or` that is true.
+/// `blank` says why nothing is known of a step, and `evaluate` judges a condition of which everything is known.
+pub(super) fn logic(when: &Jq, blank: &dyn Fn(&str) -> Option<String>, evaluate: &dyn Fn(&Jq) -> Result<bool, String>) -> Conclusion {
+    let steps = when.references().iter().filter(|reference| reference.root == "steps").filter_map(|reference| reference.name.as_deref());
+    let Some(why) = steps.into_iter().find_map(blank) else {
+        return match evaluate(when) {
+            Ok(true) => Conclusion::Concluded,
+            Ok(false) => Conclusion::RuledOut,
+            Err(why) => Conclusion::Open(why),
+        };
+    };
+    let Some((connective, parts)) = when.parts() else { return Conclusion::Open(why) };
+    let (decides, otherwise) = match connective {
+        Connective::And => (Conclusion::RuledOut, Conclusion::Concluded),
+        Connective::Or => (Conclusion::Concluded, Conclusion::RuledOut),
+    };
+    let mut open = None;
+    for part in &parts {
+        match logic(part, blank, evaluate) {
+            conclusion if conclusion == decides => return conclusion,
+            Conclusion::Open(why) => open = open.or(Some(why)),
+            Conclusion::Concluded | Conclusion::RuledOut => {}
+        }
+    }
+    open.map_or(otherwise, Conclusion::Open)
 }
 
 impl Run {
@@ -69,21 +96,20 @@ impl Run {
     }
 
     fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
-        let ids: BTreeSet<&str> =
-            when.references().iter().filter(|reference| reference.root == "steps").filter_map(|reference| reference.name.as_deref()).collect();
-        for id in ids {
-            match scope.result(id) {
-                Some(result) if result.outcome.is_judged() => {}
-                Some(result) => return Conclusion::Open(because(id, &result)),
-                None => return Conclusion::Open(format!("step {id} was not done")),
-            }
-        }
-        let bindings = scope.bindings(when.references(), || Value::Array(so_far.to_vec()));
-        match when.condition(&Value::Null, &bindings, Budget::default()) {
-            Ok(true) => Conclusion::Concluded,
-            Ok(false) => Conclusion::RuledOut,
-            Err(error) => Conclusion::Open(format!("its condition cannot be judged: {error}")),
-        }
+        let judged = |id: &str| match scope.result(id) {
+            Some(result) if result.outcome.is_judged() => None,
+            Some(result) => Some(because(id, &result)),
+            None => Some(format!("step {id} was not done")),
+        };
+        logic(when, &judged, &|part| {
+            let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
+            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| format!("its condition cannot be judged: {error}"))
+        })
+    }
+
+    /// Whether the step that proves it has passed.
+    pub(super) fn is_fixed(scope: &Scope, finding: &Finding) -> bool {
+        finding.fixed_by.as_deref().and_then(|id| scope.result(id)).is_some_and(|proof| proof.outcome.is_good())
     }
 
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
@@ -93,6 +119,8 @@ impl Run {
             finding.with.as_ref().and_then(|with| with.render(&scope.context_for(with)).ok()).and_then(|with| with.as_object().cloned()).unwrap_or_default();
         let command = run.as_ref().map(|name| self.clean(&command_line(name, &with, self.plan.neighbours.get(name), &self.invocation)));
         let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
+        let fixed = Self::is_fixed(scope, finding);
+        let (remedy, command) = if fixed { (Remedy::default(), None) } else { (remedy, command) };
         let mut seen = BTreeSet::new();
         let steps = finding
             .when
@@ -107,6 +135,7 @@ impl Run {
             steps: steps.map(|result| result.path).filter(|path| seen.insert(path.clone())).collect(),
             remedy: (remedy != Remedy::default()).then_some(remedy),
             command,
+            fixed,
         }
     }
 }
@@ -114,6 +143,33 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_decides_needs_no_other() {
+        let blank = |id: &str| id.starts_with("blank").then(|| format!("{id} is blank"));
+        let evaluate = |part: &Jq| {
+            let steps = json!({"yes": {"failed": true}, "no": {"failed": false}});
+            part.condition(&Value::Null, &crate::expression::Bindings::new().with("steps", steps), Budget::default()).map_err(|error| error.to_string())
+        };
+        let (yes, no, open) = ("$steps.yes.failed", "$steps.no.failed", "$steps.blank.failed");
+        let unknown = || Conclusion::Open("blank is blank".into());
+        for (text, wanted) in [
+            (format!("{no} and {open}"), Conclusion::RuledOut),
+            (format!("{open} and {no}"), Conclusion::RuledOut),
+            (format!("{yes} and {open}"), unknown()),
+            (format!("{yes} or {open}"), Conclusion::Concluded),
+            (format!("{no} or {open}"), unknown()),
+            (format!("{yes} and {yes} and ({no} and {open})"), Conclusion::RuledOut),
+            (format!("({no} and {open}) or {yes}"), Conclusion::Concluded),
+            (format!("({no} and {open}) or ({no} and {open})"), unknown()),
+            (format!("({no} and {open}) or ({open} and {no})"), Conclusion::RuledOut),
+            (format!("({no} and {open} | not)"), unknown()),
+            (format!("{yes} and ({no} | not)"), Conclusion::Concluded),
+        ] {
+            let jq = crate::expression::compile(&text, &["steps"]).unwrap();
+            assert_eq!(logic(&jq, &blank, &evaluate), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn one_condition_that_holds_decides_and_an_open_one_keeps_it_open() {

@@ -21,7 +21,11 @@ impl Run {
         let good = if group.parallel > 1 { self.side_by_side(&inner, group).await? } else { self.sequence(&inner, &group.steps).await? };
         let mut outcome = worst(group.steps.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
         if !good && !group.rescue.is_empty() && !self.halted(scope) && self.sequence(&inner, &group.rescue).await? {
-            outcome = Outcome::Recovered;
+            let ends: Vec<Outcome> = group.rescue.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome).collect();
+            // a rescue of which every step was left out has made nothing good
+            if ends.iter().any(|end| end.is_good()) && ends.iter().all(|end| end.is_good() || *end == Outcome::Skipped) {
+                outcome = Outcome::Recovered;
+            }
         }
         if !self.sequence(&inner.unstoppable(), &group.always).await? && outcome.is_good() {
             outcome = worst(group.always.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));

@@ -124,14 +124,16 @@ impl Scope {
 
     /// The first step that these references need and of which nothing is known: id and why.
     pub(crate) fn blank<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
-        references.into_iter().filter(|reference| reference.root == "steps").find_map(|reference| {
-            let id = reference.name.as_deref()?;
-            match self.result(id) {
-                Some(result) if !result.is_blank() => None,
-                Some(result) => Some(because(id, &result)),
-                None => Some(format!("step {id} was not done")),
-            }
-        })
+        references.into_iter().filter(|reference| reference.root == "steps").find_map(|reference| self.why_blank(reference.name.as_deref()?))
+    }
+
+    /// Why nothing is known of a step; none if something is.
+    pub(crate) fn why_blank(&self, id: &str) -> Option<String> {
+        match self.result(id) {
+            Some(result) if !result.is_blank() => None,
+            Some(result) => Some(because(id, &result)),
+            None => Some(format!("step {id} was not done")),
+        }
     }
 
     /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.

@@ -1,5 +1,6 @@
 //! One step: whether it is done, for which items, and what came of it.
 
+use super::finding::{Conclusion, logic};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
@@ -183,14 +184,19 @@ impl Run {
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
-        if let Some(reason) = scope.blank(when.references()) {
-            return Decision::Open(Outcome::Unknown, reason);
-        }
-        let bindings = scope.bindings(when.references(), || self.findings_so_far(scope));
-        match when.condition(&Value::Null, &bindings, Budget::default()) {
-            Ok(true) => Decision::Yes,
-            Ok(false) => Decision::No,
-            Err(error) => Decision::Open(Outcome::Error, error.to_string()),
+        let failed = std::cell::Cell::new(false);
+        let conclusion = logic(when, &|id| scope.why_blank(id), &|part| {
+            let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
+            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| {
+                failed.set(true);
+                error.to_string()
+            })
+        });
+        match conclusion {
+            Conclusion::Concluded => Decision::Yes,
+            Conclusion::RuledOut => Decision::No,
+            Conclusion::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
+            Conclusion::Open(reason) => Decision::Open(Outcome::Unknown, reason),
         }
     }
 

@@ -239,6 +239,9 @@ pub struct FindingConcluded {
     pub remedy: Option<Remedy>,
     /// The remedy as a command to type.
     pub command: Option<String>,
+    /// The run has removed the cause itself and proved it: it does not count any more, and nothing is left to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fixed: bool,
 }
 
 /// A cause could not be excluded.

@@ -109,6 +109,7 @@ impl Story {
             steps: vec!["leader".into()],
             remedy: None,
             command: Some(command.into()),
+            fixed: false,
         }))
     }
 

@@ -35,6 +35,25 @@ struct Compiled {
     program: Program,
     references: Vec<Reference>,
     constant: bool,
+    globals: Vec<String>,
+    /// The place of this condition within the source, from the whole inwards.
+    place: Vec<Side>,
+}
+
+/// One side of `and` or `or`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// How the parts of a condition are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connective {
+    /// `and`: one part that is false decides.
+    And,
+    /// `or`: one part that is true decides.
+    Or,
 }
 
 /// A use of a variable in an expression or template.
@@ -71,7 +90,7 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, constant })
+        Ok(Compiled { source: owned, program, references, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -213,6 +232,26 @@ impl Jq {
     /// The expression as written.
     pub fn source(&self) -> &str {
         &self.compiled.source
+    }
+
+    /// The two parts of a condition that is `A and B` or `A or B`, each as a condition of its own; none for any other expression.
+    /// Compiled when asked: only a condition of which a part cannot be judged needs them.
+    pub fn parts(&self) -> Option<(Connective, [Jq; 2])> {
+        let whole = self.compiled.clone();
+        let parts = worker::run(COMPILE_LIMIT, move |_| {
+            let term = syntax::parse(&whole.source).ok()?;
+            let (connective, left, right) = syntax::split(syntax::within(term, &whole.place)?)?;
+            let part = |term: Term<'_>, side: Side| {
+                let references = syntax::references(&whole.source, &term, &whole.globals);
+                let constant = !syntax::depends(&term, &whole.globals);
+                let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
+                let place = whole.place.iter().copied().chain([side]).collect();
+                let (source, globals) = (whole.source.clone(), whole.globals.clone());
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, constant, globals, place }) })
+            };
+            Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
+        });
+        parts.ok().flatten()
     }
 
     /// Every use of a variable that is bound from outside, in the order of the source.

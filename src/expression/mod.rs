@@ -16,7 +16,7 @@ mod worker;
 pub use bindings::Bindings;
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
-pub use jq::{Jq, Reference, compile};
+pub use jq::{Connective, Jq, Reference, compile};
 pub use template::{Template, template};
 pub use value::{capped, show};
 

@@ -9,7 +9,7 @@ use jaq_core::ops::Math;
 use jaq_core::path::{Opt, Part, Path};
 
 use super::error::CompileError;
-use super::jq::Reference;
+use super::jq::{Connective, Reference, Side};
 
 pub(super) type Term<'s> = parse::Term<&'s str>;
 
@@ -77,6 +77,26 @@ pub(super) fn parse(source: &str) -> Result<Term<'_>, CompileError> {
         let range = span(source, found.as_str());
         let error = CompileError::new(format!("expected {expected}, found `{}`", found.as_str()), range.clone());
         foreign(source, range.start).map_or(error.clone(), |help| error.help(help))
+    })
+}
+
+/// The two sides of `and` or `or`; none for any other term.
+pub(super) fn split(term: Term<'_>) -> Option<(Connective, Term<'_>, Term<'_>)> {
+    match term {
+        Term::BinOp(left, BinaryOp::And, right) => Some((Connective::And, *left, *right)),
+        Term::BinOp(left, BinaryOp::Or, right) => Some((Connective::Or, *left, *right)),
+        _ => None,
+    }
+}
+
+/// The term at a place within others.
+pub(super) fn within<'s>(term: Term<'s>, place: &[Side]) -> Option<Term<'s>> {
+    place.iter().try_fold(term, |term, side| {
+        let (_, left, right) = split(term)?;
+        Some(match side {
+            Side::Left => left,
+            Side::Right => right,
+        })
     })
 }
 

@@ -37,6 +37,18 @@ enum Scope {
 }
 
 impl ForeignPolicy {
+    /// The kinds that are noticed: API group and kind.
+    pub const KINDS: [(&'static str, &'static str); 8] = [
+        ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+        ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
+        ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
+        ("cilium.io", "CiliumNetworkPolicy"),
+        ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+        ("crd.projectcalico.org", "NetworkPolicy"),
+        ("crd.projectcalico.org", "GlobalNetworkPolicy"),
+        ("security.istio.io", "AuthorizationPolicy"),
+    ];
+
     /// Reads the object if it is of such a kind.
     #[must_use]
     pub fn from_object(api_version: &str, kind: &str, object: &Value) -> Option<Self> {

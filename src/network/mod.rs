@@ -5,6 +5,7 @@
 //! listens is not known here.
 
 mod cidr;
+mod declared;
 mod dns;
 mod edge;
 mod evaluate;
@@ -12,6 +13,7 @@ mod explain;
 mod fix;
 mod foreign;
 mod graph;
+pub mod host;
 mod inventory;
 mod lint;
 mod lint_edges;
@@ -24,6 +26,7 @@ mod selector;
 mod service;
 
 pub use cidr::{Cidr, CidrError};
+pub use declared::{Declared, declared};
 pub use edge::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome};
 pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};

@@ -137,7 +137,7 @@ fn whole(state: &RunState) -> Option<Case> {
             let causes: Vec<String> = state
                 .findings()
                 .iter()
-                .filter(|finding| finding.severity == Severity::Critical)
+                .filter(|finding| finding.severity == Severity::Critical && !finding.fixed)
                 .map(|finding| format!("{}: {}", finding.id, one_line(&finding.cause)))
                 .collect();
             (Ending::Failed, "finding", if causes.is_empty() { "failed".to_owned() } else { causes.join("; ") })

@@ -158,14 +158,18 @@ fn change_style(line: &str) -> anstyle::Style {
 }
 
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
-    let counts = if finding.severity == Severity::Critical { "" } else { " (does not count)" };
-    let text = format!("{}: {}{counts}", finding.id, one_line(&finding.cause));
-    let mut lines = wrapped("Cause", &text, look);
+    let text = format!("{}: {}{}", finding.id, one_line(&finding.cause), weight(finding));
+    let mut lines = wrapped(if finding.fixed { "Fixed" } else { "Cause" }, &text, look);
     if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
         // a command is there to be copied: it stays in one piece
         lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
     }
     lines
+}
+
+/// What is to be said of a cause that does not make the verdict.
+pub(super) fn weight(finding: &FindingConcluded) -> &'static str {
+    if finding.fixed || finding.severity == Severity::Critical { "" } else { " (does not count)" }
 }
 
 /// Commands are never wrapped: they are there to be copied.

@@ -70,8 +70,9 @@ impl<'a> Details<'a> {
                 Some(b'-') if step.effect == Effect::Write => REMOVED,
                 _ => PLAIN,
             };
-            let text = self.look.truncate(text, self.room());
-            self.lines.push(Line::new(self.indent).push(style, text));
+            // a change is cut, it can be seen whole with -v; what is said in words is not
+            let texts = if step.effect == Effect::Read { wrap(text, self.room()) } else { vec![self.look.truncate(text, self.room())] };
+            self.lines.extend(texts.into_iter().map(|text| Line::new(self.indent).push(style, text)));
         }
         self.more(display.len(), most);
     }

@@ -1,9 +1,10 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
 use super::case::{Case, Ending, cases};
+use super::conclusion::weight;
 use super::look::{Charset, Mark};
 use super::text::{duration, one_line, value};
-use crate::event::{Severity, Verdict};
+use crate::event::Verdict;
 use crate::secret::sanitize;
 use crate::state::RunState;
 use std::fmt::Write;
@@ -79,8 +80,8 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
         writeln!(page, "\n## Causes\n")?;
     }
     for finding in state.findings() {
-        let counts = if finding.severity == Severity::Critical { "" } else { " (does not count)" };
-        writeln!(page, "- **{}**: {}{counts}", inline(&finding.id), inline(&finding.cause))?;
+        let fixed = if finding.fixed { " (fixed by this run)" } else { weight(finding) };
+        writeln!(page, "- **{}**: {}{fixed}", inline(&finding.id), inline(&finding.cause))?;
         if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
             writeln!(page, "  - Do: {}", inline(text))?;
         }

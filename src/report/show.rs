@@ -163,8 +163,8 @@ impl Show {
         }
         self.section("Findings");
         for finding in &summary.findings {
-            let head = format!("{} ({}): ", finding.id, word(&finding.severity));
-            self.lines.push(Line::new(2).push(BAD, head).text(one_line(&finding.cause)));
+            let head = format!("{} ({}): ", finding.id, if finding.fixed { "fixed".to_owned() } else { word(&finding.severity) });
+            self.lines.push(Line::new(2).push(if finding.fixed { GOOD } else { BAD }, head).text(one_line(&finding.cause)));
             if !finding.steps.is_empty() {
                 self.text(4, &format!("from {}", finding.steps.join(", ")));
             }

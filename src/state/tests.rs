@@ -83,9 +83,10 @@ fn verdicts() {
     for (steps, expected) in table {
         assert_eq!(verdict(steps.clone(), &[]), expected, "{steps:?}");
     }
-    let finding = |severity| FindingConcluded { id: "f".into(), severity, cause: "c".into(), steps: vec![], remedy: None, command: None };
+    let finding = |severity| FindingConcluded { id: "f".into(), severity, cause: "c".into(), steps: vec![], remedy: None, command: None, fixed: false };
     assert_eq!(verdict([(Error, Critical)], &[finding(Critical)]), (Verdict::Failed, 1));
     assert_eq!(verdict([(Passed, Critical)], &[finding(Warning)]), (Verdict::Passed, 0));
+    assert_eq!(verdict([(Passed, Critical)], &[FindingConcluded { fixed: true, ..finding(Critical) }]), (Verdict::Passed, 0));
 }
 
 #[test]

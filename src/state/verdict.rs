@@ -7,7 +7,7 @@ use crate::event::{FindingConcluded, Outcome, Severity, StepFinished, Verdict};
 /// The verdict of outcomes and findings, with its exit code. Only what is critical counts, and the worst wins:
 /// false before not judged, not judged before unknown, unknown before cancelled.
 pub fn verdict(steps: impl IntoIterator<Item = (Outcome, Severity)>, findings: &[FindingConcluded]) -> (Verdict, u8) {
-    let cause = findings.iter().any(|finding| finding.severity == Severity::Critical);
+    let cause = findings.iter().any(|finding| finding.severity == Severity::Critical && !finding.fixed);
     let worst = steps.into_iter().filter(|(_, severity)| *severity == Severity::Critical).map(|(outcome, _)| rank(outcome)).chain(cause.then_some(4)).max();
     match worst {
         Some(4) => (Verdict::Failed, 1),

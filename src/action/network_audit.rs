@@ -1,0 +1,188 @@
+//! `network_audit`: what is suspicious in the policies of a namespace, and whether the edges that its workloads need are open.
+
+use super::fan::quote;
+use super::manifest::read;
+use super::survey::{Survey, everything, everything_permissions};
+use super::{Access, Context, Failure, FailureKind, Output, Verb};
+use crate::network::{Decision, Edge, Inventory, Lint, Path, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// So many lines are shown.
+const SHOWN: usize = 40;
+
+/// Reads all policies, Services, pods and templates of the cluster and judges those of one namespace. The output is `{lints, edges, drift}`:
+/// `lints` are `{severity, id, object, sentence}` with ids such as `selector-matches-nothing`, `namespace-label-missing`,
+/// `service-port-not-pod-port`, `one-direction-only`, `workload-without-allow`, `dns-udp-without-tcp`, `placeholder-text`; `edges` are
+/// `{from, to, by, allowed, verdict, first_failing, reason}`, `allowed` being null when that is not known; `drift` are policies that differ
+/// from the given files or have none: `{policy, reason}`, and null without files.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkAudit {
+    /// The namespace, if another than that of the step.
+    pub namespace: Option<String>,
+    /// Edges that must be open, beside those that the environment of the workloads declares.
+    #[serde(default)]
+    pub edges: Vec<Needed>,
+    /// Also the addresses in literal and ConfigMap-given environment variables of the workloads.
+    #[serde(default = "yes")]
+    pub declared: bool,
+    /// YAML files with the policies as they should be.
+    #[serde(default)]
+    pub manifests: Vec<String>,
+}
+
+/// An edge that must be open.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Needed {
+    /// A workload of the namespace: `deployment/NAME`, `cronjob/NAME`.
+    pub from: String,
+    /// A host, `host:port` or URL as the client writes it.
+    pub to: String,
+    /// The port, if `to` has none.
+    pub port: Option<PortName>,
+    /// `TCP`, `UDP` or `SCTP`.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Verb for NetworkAudit {
+    fn check(&self) -> Result<(), String> {
+        self.edges.iter().try_for_each(|needed| edge("", needed).map(|_| ()))
+    }
+
+    fn permissions(&self, _: &str) -> Vec<Access> {
+        everything_permissions()
+    }
+
+    fn by_hand(&self, namespace: &str) -> Vec<String> {
+        let place = quote(self.namespace.as_deref().unwrap_or(namespace));
+        let mut lines = vec![
+            format!("kubectl get networkpolicies -n {place} -o yaml"),
+            format!("kubectl get deployments,statefulsets,daemonsets,cronjobs -n {place} -o wide --show-labels"),
+            "kubectl get namespaces --show-labels".to_owned(),
+        ];
+        lines.extend(self.manifests.iter().map(|file| format!("kubectl diff -n {place} -f {}", quote(file))));
+        lines
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let namespace = self.namespace.as_ref().unwrap_or(&context.namespace);
+        let wanted = self.wanted().await?;
+        let survey = everything(context.cluster()?).await?;
+        if !survey.objects.iter().any(|object| object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()) {
+            return Err(Failure::new(FailureKind::Failed, format!("there is no namespace {namespace}")));
+        }
+        let audit = self.clone();
+        let place = namespace.clone();
+        // thousands of pods against hundreds of policies take their time
+        tokio::task::spawn_blocking(move || audit.judge(&survey, &place, wanted)).await.map_err(|error| Failure::error(error.to_string()))?
+    }
+}
+
+impl NetworkAudit {
+    /// The policies of the files; none without files.
+    async fn wanted(&self) -> Result<Option<Vec<Value>>, Failure> {
+        if self.manifests.is_empty() {
+            return Ok(None);
+        }
+        let files = self.manifests.clone();
+        let read = tokio::task::spawn_blocking(move || files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>());
+        let documents = read.await.map_err(|error| Failure::error(error.to_string()))?.map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
+        let policies = documents.into_iter().flatten().map(|document| document.object).filter(|object| object["kind"] == "NetworkPolicy");
+        Ok(Some(policies.collect()))
+    }
+
+    fn judge(&self, survey: &Survey, namespace: &str, wanted: Option<Vec<Value>>) -> Result<Output, Failure> {
+        let lints = lint(&survey.inventory, Some(namespace));
+        let edges = self.edges(survey, namespace)?;
+        let drift = wanted.map(|wanted| drift(&survey.inventory, namespace, &wanted));
+        let closed = edges.iter().filter(|edge| edge["allowed"] == false).count();
+        let count = |severity| lints.iter().filter(|lint| lint.severity == severity).count();
+        let summary = format!("{} errors, {} warnings, {closed} of {} edges closed", count(Severity::Error), count(Severity::Warning), edges.len());
+        let display: Vec<String> = lines(&lints, &edges).take(SHOWN).collect();
+        let mut value = json!({"lints": lints, "edges": edges, "drift": drift, "notes": survey.gaps});
+        if !display.is_empty() {
+            value["display"] = json!(display);
+        }
+        Ok(Output::new(value, summary))
+    }
+
+    fn edges(&self, survey: &Survey, namespace: &str) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
+        for needed in &self.edges {
+            let edge = edge(namespace, needed).map_err(Failure::error)?;
+            let path = trace(&survey.inventory, &edge).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+            all.push(told(&needed.from, &needed.to, "edges", &path));
+        }
+        if self.declared {
+            for one in declared(&survey.inventory, &survey.objects, Some(namespace)) {
+                let path = trace(&survey.inventory, &one.edge).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+                all.push(told(&one.workload, &one.to, &one.variable, &path));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// An edge as the evaluator takes it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
+    let wrong = |what: &str| format!("edge {} -> {}: {what}", needed.from, needed.to);
+    let (kind, name) = needed.from.split_once('/').ok_or_else(|| wrong("`from` is a workload: deployment/NAME, cronjob/NAME"))?;
+    let kind = crate::cluster::builtin(kind).map(|resource| resource.kind.to_lowercase()).ok_or_else(|| wrong("`from` has no kind that is known"))?;
+    let (destination, port) = host::parse(&needed.to).ok_or_else(|| wrong("`to` is no host, host:port or URL"))?;
+    let port = needed.port.clone().or(port.map(PortName::Number)).ok_or_else(|| wrong("which port?"))?;
+    let namespace = namespace.to_owned();
+    let name = name.to_owned();
+    let source = if kind == "pod" { Source::Pod { namespace, name } } else { Source::Workload { kind, namespace, name } };
+    Ok(Edge { source, destination, port, protocol: needed.protocol, addresses: Vec::new() })
+}
+
+
+fn told(from: &str, to: &str, by: &str, path: &Path) -> Value {
+    let allowed = match path.verdict {
+        Decision::Allowed => Some(true),
+        Decision::Denied => Some(false),
+        Decision::Unknown => None,
+    };
+    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
+    let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
+    let reason = stage.map(|stage| format!("{}: {}", stage.stage, stage.sentence)).unwrap_or_default();
+    json!({"from": from, "to": to, "by": by, "allowed": allowed, "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason})
+}
+
+/// Policies that are not as the files say, on either side.
+fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value> {
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let here = |object: &&Value| object["metadata"]["namespace"].as_str().is_none_or(|own| own == namespace);
+    let live: Vec<&Value> = inventory.policy_objects.iter().filter(|object| object["metadata"]["namespace"] == namespace).collect();
+    let mut all = Vec::new();
+    for object in wanted.iter().filter(here) {
+        let reason = match live.iter().find(|other| name(other) == name(object)) {
+            None => "it is in the files and not in the cluster",
+            Some(other) if !super::manifest::covers(other, &json!({"spec": object["spec"]})) => "the cluster differs from the file",
+            Some(_) => continue,
+        };
+        all.push(json!({"policy": name(object), "reason": reason}));
+    }
+    let extra = live.iter().filter(|object| !wanted.iter().filter(here).any(|other| name(other) == name(object)));
+    all.extend(extra.map(|object| json!({"policy": name(object), "reason": "it is in the cluster and in none of the files"})));
+    all
+}
+
+fn lines<'a>(lints: &'a [Lint], edges: &'a [Value]) -> impl Iterator<Item = String> + 'a {
+    let closed = edges.iter().filter(|edge| edge["allowed"] != true);
+    let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_owned();
+    let edge = move |edge: &Value| format!("{} -> {} ({}): {}; {}", text(edge, "from"), text(edge, "to"), text(edge, "by"), text(edge, "verdict"), text(edge, "reason"));
+    let worth = lints.iter().filter(|lint| lint.severity != Severity::Info);
+    closed.map(edge).chain(worth.map(ToString::to_string))
+}
