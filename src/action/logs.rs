@@ -39,6 +39,9 @@ pub struct Logs {
     /// All pods or one.
     #[serde(default)]
     pub pods: Pods,
+    /// With a selector: also the pods that have finished, such as those of Jobs; there may be none, and the output is an empty list then.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 impl Verb for Logs {
@@ -148,12 +151,12 @@ impl Logs {
     async fn whose(&self, context: &Context) -> Result<Vec<Value>, Failure> {
         let pods = self.target.pods()?;
         let is_job = matches!(&pods, PodsOf::Workload { kind, .. } if matches!(kind.to_ascii_lowercase().as_str(), "job" | "jobs" | "cronjob" | "cronjobs" | "cj"));
-        if !is_job {
+        if !is_job && !self.finished {
             return pods_of(context, &self.target, self.pods).await;
         }
         let namespace = self.target.namespace(&context.namespace);
         let mut found = context.cluster()?.pods_with_finished(&pods, namespace).await?;
-        if found.is_empty() {
+        if found.is_empty() && !self.finished {
             return Err(Failure::new(FailureKind::Failed, format!("{} in namespace {namespace} has no pod", self.target)));
         }
         if self.pods == Pods::One {

@@ -4,7 +4,8 @@ use super::fan::quote;
 use super::manifest::read;
 use super::survey::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Verb};
-use crate::network::{Decision, Edge, Inventory, Lint, Path, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
+use crate::network::{Decision, Edge, Inventory, Lint, LintId, Path, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
+use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,8 +16,9 @@ const SHOWN: usize = 40;
 /// Reads all policies, Services, pods and templates of the cluster and judges those of one namespace. The output is `{lints, edges, drift}`:
 /// `lints` are `{severity, id, object, sentence}` with ids such as `selector-matches-nothing`, `namespace-label-missing`,
 /// `service-port-not-pod-port`, `one-direction-only`, `workload-without-allow`, `dns-udp-without-tcp`, `placeholder-text`; `edges` are
-/// `{from, to, by, allowed, verdict, first_failing, reason}`, `allowed` being null when that is not known; `drift` are policies that differ
-/// from the given files or have none: `{policy, reason}`, and null without files.
+/// `{name, from, to, by, allowed, verdict, first_failing, reason, near}`, `allowed` being null when that is not known and `near` what would let it pass but
+/// for one thing: `{policy, difference, text}`; `drift` are policies that differ from the given files or have none: `{policy, reason}`, and null
+/// without files.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkAudit {
@@ -28,6 +30,9 @@ pub struct NetworkAudit {
     /// Also the addresses in literal and ConfigMap-given environment variables of the workloads.
     #[serde(default = "yes")]
     pub declared: bool,
+    /// Only these kinds of `lints`; all if empty.
+    #[serde(default)]
+    pub only: Vec<LintId>,
     /// YAML files with the policies as they should be.
     #[serde(default)]
     pub manifests: Vec<String>,
@@ -100,13 +105,22 @@ impl NetworkAudit {
     }
 
     fn judge(&self, survey: &Survey, namespace: &str, wanted: Option<Vec<Value>>) -> Result<Output, Failure> {
-        let lints = lint(&survey.inventory, Some(namespace));
+        let mut lints = lint(&survey.inventory, Some(namespace));
+        lints.retain(|lint| self.only.is_empty() || self.only.contains(&lint.id));
         let edges = self.edges(survey, namespace)?;
         let drift = wanted.map(|wanted| drift(&survey.inventory, namespace, &wanted));
-        let closed = edges.iter().filter(|edge| edge["allowed"] == false).count();
+        let closed = edges.iter().filter(|edge| edge["allowed"] != true).count();
         let count = |severity| lints.iter().filter(|lint| lint.severity == severity).count();
-        let summary = format!("{} errors, {} warnings, {closed} of {} edges closed", count(Severity::Error), count(Severity::Warning), edges.len());
-        let display: Vec<String> = lines(&lints, &edges).take(SHOWN).collect();
+        let found = format!("{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
+        let open = format!("{} of {} edges open", edges.len().saturating_sub(closed), edges.len());
+        let summary = match (edges.is_empty(), self.only.is_empty()) {
+            (true, _) => found,
+            (false, true) => format!("{open}, {found}"),
+            (false, false) => open,
+        };
+        // lints that were asked for by name are judged by what asked for them
+        let shown = if self.only.is_empty() { lints.as_slice() } else { &[] };
+        let display: Vec<String> = lines(shown, &edges).into_iter().take(SHOWN).collect();
         let mut value = json!({"lints": lints, "edges": edges, "drift": drift, "notes": survey.gaps});
         if !display.is_empty() {
             value["display"] = json!(display);
@@ -118,8 +132,12 @@ impl NetworkAudit {
         let mut all = Vec::new();
         for needed in &self.edges {
             let edge = edge(namespace, needed).map_err(Failure::error)?;
-            let path = trace(&survey.inventory, &edge).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
-            all.push(told(&needed.from, &needed.to, "edges", &path));
+            all.push(match trace(&survey.inventory, &edge) {
+                Ok(path) => told(&needed.from, &needed.to, "edges", &path),
+                // the others are judged all the same
+                Err(error) => json!({"name": format!("{} -> {}", needed.from, needed.to), "from": needed.from, "to": needed.to, "by": "edges", "allowed": null, "verdict": Decision::Unknown,
+                    "first_failing": null, "reason": error.to_string(), "near": []}),
+            });
         }
         if self.declared {
             for one in declared(&survey.inventory, &survey.objects, Some(namespace)) {
@@ -157,7 +175,8 @@ fn told(from: &str, to: &str, by: &str, path: &Path) -> Value {
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
     let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
     let reason = stage.map(|stage| format!("{}: {}", stage.stage, stage.sentence)).unwrap_or_default();
-    json!({"from": from, "to": to, "by": by, "allowed": allowed, "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason})
+    let near: Vec<Value> = stage.iter().flat_map(|stage| &stage.near_misses).map(|miss| json!({"difference": miss.difference, "policy": miss.policy, "text": miss.sentence})).collect();
+    json!({"name": format!("{from} -> {to}"), "from": from, "to": to, "by": by, "allowed": allowed, "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason, "near": near})
 }
 
 /// Policies that are not as the files say, on either side.
@@ -179,10 +198,24 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
     all
 }
 
-fn lines<'a>(lints: &'a [Lint], edges: &'a [Value]) -> impl Iterator<Item = String> + 'a {
-    let closed = edges.iter().filter(|edge| edge["allowed"] != true);
+/// For a person: the closed edges, those that fail at the same stage together with the reason of the first; then the lints.
+fn lines(lints: &[Lint], edges: &[Value]) -> Vec<String> {
     let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_owned();
-    let edge = move |edge: &Value| format!("{} -> {} ({}): {}; {}", text(edge, "from"), text(edge, "to"), text(edge, "by"), text(edge, "verdict"), text(edge, "reason"));
-    let worth = lints.iter().filter(|lint| lint.severity != Severity::Info);
-    closed.map(edge).chain(worth.map(ToString::to_string))
+    let mut groups: IndexMap<(String, String), (IndexSet<String>, IndexSet<String>, String)> = IndexMap::new();
+    for edge in edges.iter().filter(|edge| edge["allowed"] != true) {
+        let group = groups.entry((text(edge, "verdict"), text(edge, "first_failing"))).or_default();
+        group.0.insert(text(edge, "from"));
+        group.1.insert(text(edge, "to"));
+        if group.2.is_empty() {
+            group.2 = text(edge, "reason");
+        }
+    }
+    let names = |names: &IndexSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut lines = Vec::new();
+    for ((verdict, _), (from, to, reason)) in &groups {
+        lines.push(format!("{verdict}: {} -> {}", names(from), names(to)));
+        lines.push(reason.clone());
+    }
+    lines.extend(lints.iter().filter(|lint| lint.severity != Severity::Info).map(ToString::to_string));
+    lines
 }

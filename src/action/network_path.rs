@@ -6,7 +6,7 @@ use super::probe_pod::equalities;
 use super::survey::{Survey, namespaces, namespaces_permissions, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
 use crate::cluster::{PodsOf, builtin};
-use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, Stage, StageOutcome, propose_for_path, trace};
+use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageOutcome, propose_for_path, trace};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -305,15 +305,15 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
     Ok(Output::new(value, summary))
 }
 
-/// For a person: what does not pass and what comes near it; what passes by name only.
+/// For a person: what does not pass, and what looks like a slip beside it.
 fn lines(path: &Path) -> Vec<String> {
-    let good = |stage: &&Stage| stage.outcome == StageOutcome::Passed;
-    let passed: Vec<String> = path.stages.iter().filter(good).map(|stage| stage.stage.to_string()).collect();
-    let mut lines = vec![format!("from {}", path.source)];
-    lines.extend((!passed.is_empty()).then(|| format!("free so far: {}", passed.join(", "))));
-    for stage in path.stages.iter().filter(|stage| !good(stage)) {
+    const SLIP: u8 = 2;
+    const NEAR: usize = 2;
+    let mut lines = Vec::new();
+    for stage in path.stages.iter().filter(|stage| stage.outcome != StageOutcome::Passed) {
         lines.push(format!("{}: {}", stage.stage, stage.sentence));
-        lines.extend(stage.near_misses.iter().map(|miss| format!("near: {miss}")));
+        let slips = stage.near_misses.iter().filter(|miss| miss.distance <= SLIP).take(NEAR);
+        lines.extend(slips.map(|miss| format!("near: {miss}")));
     }
     lines.extend(path.notes.iter().map(|note| format!("note: {note}")));
     lines

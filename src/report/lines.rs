@@ -68,9 +68,15 @@ pub(super) fn note(step: &StepFinished) -> String {
         Outcome::TimedOut => "timed out",
         Outcome::Cancelled => "cancelled",
         Outcome::Unknown => return because("unknown", &step.reason),
-        Outcome::Skipped => return because("skipped", &step.reason),
+        Outcome::Skipped => return brief(&because("skipped", &step.reason)),
     };
     word.to_owned()
+}
+
+/// A condition is cut where it would fill lines: that it did not hold is what matters.
+fn brief(reason: &str) -> String {
+    const MOST: usize = 56;
+    if reason.chars().count() <= MOST { reason.to_owned() } else { format!("{}...", reason.chars().take(MOST - 3).collect::<String>().trim_end()) }
 }
 
 fn because(word: &str, reason: &str) -> String {
