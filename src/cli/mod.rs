@@ -8,6 +8,7 @@ mod describe;
 mod exit;
 mod history;
 mod list;
+mod network;
 mod output;
 mod plan;
 mod prompt;
@@ -106,6 +107,8 @@ enum Command {
     Show(show::ShowArguments),
     /// Render an earlier run: for CI, for a ticket, for a program
     Report(report::ReportArguments),
+    /// Pictures of who may reach whom
+    Network(network::NetworkArguments),
     /// The simulated cluster
     Sandbox(sandbox::SandboxArguments),
     /// Print a completion script for a shell
@@ -137,6 +140,7 @@ pub fn main() -> Exit {
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),
         Command::Report(arguments) => report::report(global, &arguments),
+        Command::Network(arguments) => network::network(global, &arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
     };

@@ -4,7 +4,7 @@ use super::scope::{Scope, because};
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{Event, FindingConcluded, NotRuledOut, Remedy};
-use crate::expression::{Budget, Connective, Jq};
+use crate::expression::{Budget, Decided, Jq, Reference, decide};
 use crate::plan::command_line;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,33 +31,6 @@ pub(super) fn any_of(conditions: impl IntoIterator<Item = Conclusion>) -> Conclu
         }
     }
     result
-}
-
-/// A condition with steps of which nothing is known: one part of `and` that is false decides without the other, and one part of `or` that is true.
-/// `blank` says why nothing is known of a step, and `evaluate` judges a condition of which everything is known.
-pub(super) fn logic(when: &Jq, blank: &dyn Fn(&str) -> Option<String>, evaluate: &dyn Fn(&Jq) -> Result<bool, String>) -> Conclusion {
-    let steps = when.references().iter().filter(|reference| reference.root == "steps").filter_map(|reference| reference.name.as_deref());
-    let Some(why) = steps.into_iter().find_map(blank) else {
-        return match evaluate(when) {
-            Ok(true) => Conclusion::Concluded,
-            Ok(false) => Conclusion::RuledOut,
-            Err(why) => Conclusion::Open(why),
-        };
-    };
-    let Some((connective, parts)) = when.parts() else { return Conclusion::Open(why) };
-    let (decides, otherwise) = match connective {
-        Connective::And => (Conclusion::RuledOut, Conclusion::Concluded),
-        Connective::Or => (Conclusion::Concluded, Conclusion::RuledOut),
-    };
-    let mut open = None;
-    for part in &parts {
-        match logic(part, blank, evaluate) {
-            conclusion if conclusion == decides => return conclusion,
-            Conclusion::Open(why) => open = open.or(Some(why)),
-            Conclusion::Concluded | Conclusion::RuledOut => {}
-        }
-    }
-    open.map_or(otherwise, Conclusion::Open)
 }
 
 impl Run {
@@ -101,10 +74,16 @@ impl Run {
             Some(result) => Some(because(id, &result)),
             None => Some(format!("step {id} was not done")),
         };
-        logic(when, &judged, &|part| {
+        let unknown = |reference: &Reference| if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None };
+        let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
             part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| format!("its condition cannot be judged: {error}"))
-        })
+        });
+        match decided {
+            Decided::Yes => Conclusion::Concluded,
+            Decided::No => Conclusion::RuledOut,
+            Decided::Open(why) => Conclusion::Open(why),
+        }
     }
 
     /// Whether the step that proves it has passed.
@@ -143,33 +122,6 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_that_decides_needs_no_other() {
-        let blank = |id: &str| id.starts_with("blank").then(|| format!("{id} is blank"));
-        let evaluate = |part: &Jq| {
-            let steps = json!({"yes": {"failed": true}, "no": {"failed": false}});
-            part.condition(&Value::Null, &crate::expression::Bindings::new().with("steps", steps), Budget::default()).map_err(|error| error.to_string())
-        };
-        let (yes, no, open) = ("$steps.yes.failed", "$steps.no.failed", "$steps.blank.failed");
-        let unknown = || Conclusion::Open("blank is blank".into());
-        for (text, wanted) in [
-            (format!("{no} and {open}"), Conclusion::RuledOut),
-            (format!("{open} and {no}"), Conclusion::RuledOut),
-            (format!("{yes} and {open}"), unknown()),
-            (format!("{yes} or {open}"), Conclusion::Concluded),
-            (format!("{no} or {open}"), unknown()),
-            (format!("{yes} and {yes} and ({no} and {open})"), Conclusion::RuledOut),
-            (format!("({no} and {open}) or {yes}"), Conclusion::Concluded),
-            (format!("({no} and {open}) or ({no} and {open})"), unknown()),
-            (format!("({no} and {open}) or ({open} and {no})"), Conclusion::RuledOut),
-            (format!("({no} and {open} | not)"), unknown()),
-            (format!("{yes} and ({no} | not)"), Conclusion::Concluded),
-        ] {
-            let jq = crate::expression::compile(&text, &["steps"]).unwrap();
-            assert_eq!(logic(&jq, &blank, &evaluate), wanted, "{text}");
-        }
-    }
 
     #[test]
     fn one_condition_that_holds_decides_and_an_open_one_keeps_it_open() {

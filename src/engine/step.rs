@@ -1,11 +1,10 @@
 //! One step: whether it is done, for which items, and what came of it.
 
-use super::finding::{Conclusion, logic};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
-use crate::expression::{Budget, Jq, Judgement};
+use crate::expression::{Budget, Decided, Jq, Judgement, Reference, decide};
 use crate::plan::step_digest;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -185,18 +184,19 @@ impl Run {
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
         let failed = std::cell::Cell::new(false);
-        let conclusion = logic(when, &|id| scope.why_blank(id), &|part| {
+        let unknown = |reference: &Reference| if reference.root == "steps" { scope.why_blank(reference.name.as_deref()?) } else { None };
+        let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
             part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| {
                 failed.set(true);
                 error.to_string()
             })
         });
-        match conclusion {
-            Conclusion::Concluded => Decision::Yes,
-            Conclusion::RuledOut => Decision::No,
-            Conclusion::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
-            Conclusion::Open(reason) => Decision::Open(Outcome::Unknown, reason),
+        match decided {
+            Decided::Yes => Decision::Yes,
+            Decided::No => Decision::No,
+            Decided::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
+            Decided::Open(reason) => Decision::Open(Outcome::Unknown, reason),
         }
     }
 

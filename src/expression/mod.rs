@@ -1,6 +1,7 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
 
 mod bindings;
+mod decide;
 mod error;
 mod expectation;
 mod explain;
@@ -14,6 +15,7 @@ mod value;
 mod worker;
 
 pub use bindings::Bindings;
+pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
 pub use jq::{Connective, Jq, Reference, compile};

@@ -4,6 +4,7 @@ use super::{Plan, context};
 use crate::action::{Access, Action, VerbName};
 use crate::document::{Body, Runbook, Step};
 use crate::event::Effect;
+use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
 use serde::de::DeserializeSeed;
 
 /// One step of a plan, as far as it is known before the run.
@@ -40,6 +41,15 @@ pub fn actions(plan: &Plan, default_namespace: &str) -> Vec<PlannedAction> {
     all
 }
 
+/// What the parameters alone say about a condition; everything else is known in the run only.
+fn decided(when: &Jq, params: &serde_json::Map<String, serde_json::Value>) -> Decided {
+    let unknown = |reference: &Reference| (reference.root != "params").then(String::new);
+    decide(when, &unknown, &|part| {
+        let bindings = Bindings::new().with("params", serde_json::Value::Object(params.clone()));
+        part.condition(&serde_json::Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
+    })
+}
+
 struct Walk<'a> {
     plan: &'a Plan,
     all: &'a mut Vec<PlannedAction>,
@@ -55,12 +65,17 @@ impl Walk<'_> {
 
     fn step(&mut self, step: &Step, params: &serde_json::Map<String, serde_json::Value>, namespace: &str, prefix: &str) {
         let known = context(params);
+        let decided = step.when.as_ref().map(|when| decided(when, params));
+        // what the parameters rule out is no part of this plan
+        if decided == Some(Decided::No) {
+            return;
+        }
         let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&known).ok()).unwrap_or_else(|| namespace.to_owned());
         let path = format!("{prefix}{}", step.id);
         let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
         let when = step.when.as_ref().map(|when| when.source().to_owned());
         let outside = self.conditional;
-        self.conditional |= when.is_some();
+        self.conditional |= matches!(decided, Some(Decided::Open(_)));
         let mut planned = PlannedAction {
             conditional: self.conditional,
             targets: Vec::new(),
@@ -75,12 +90,16 @@ impl Walk<'_> {
         };
         match &step.body {
             Body::Group(group) => {
+                let place = self.all.len();
                 self.all.push(planned);
                 let inner = format!("{path}/");
                 group.steps.iter().chain(&group.always).for_each(|child| self.step(child, params, &namespace, &inner));
                 let certain = std::mem::replace(&mut self.conditional, true);
                 group.rescue.iter().for_each(|child| self.step(child, params, &namespace, &inner));
                 self.conditional = certain;
+                // what is ruled out in it does not count
+                let effect = self.all[place + 1..].iter().map(|inner| inner.effect).max().unwrap_or(Effect::Read);
+                self.all[place].effect = effect;
             }
             Body::Action { verb, arguments, sketch, .. } => {
                 let exact = arguments.render(&known).ok().and_then(|value| VerbName(verb).deserialize(value).ok());

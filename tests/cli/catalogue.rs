@@ -11,10 +11,19 @@ pub(crate) fn names() -> Vec<String> {
 /// The runbooks that change something; all others only look.
 const CHANGING: &[&str] = &["ta-bot/emergency-scale-down", "ta-bot/restart", "ta-bot/restore-replicas", "ta-bot/rollback"];
 
+/// Diagnosing runbooks that change something only when a parameter asks for it.
+const REMEDYING: &[&str] = &["binance-extractor/gap-filler-network", "platform/network-path", "tradeengine/network-connectivity"];
+
+/// Runbooks that only make what they delete again, or Jobs that CronJobs make anyway.
+const TRYING: &[&str] = &["binance-extractor/new-cronjob-check"];
+
 /// What must be given, of runbooks whose parameters have no default.
 pub(crate) fn required(name: &str) -> &'static [&'static str] {
     match name {
         "ta-bot/emergency-scale-down" => &["--set", "reason=test"],
+        "platform/network-path" => &["--set", "src=app=petrosa-ta-bot", "--set", "dst=http://petrosa-tradeengine-service"],
+        "platform/connection" => &["--set", "client=app=petrosa-ta-bot", "--set", "host=mysql", "--set", "port=3306"],
+        "binance-extractor/new-cronjob-check" => &["--set", "cronjob=binance-klines-gap-filler-m5"],
         _ => &[],
     }
 }
@@ -29,11 +38,24 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
 }
 
 #[test]
+fn a_diagnosis_changes_nothing_unless_it_is_asked_to() {
+    for name in REMEDYING {
+        let (document, _) = Place::new().json(&[&["plan", name][..], required(name)].concat());
+        let steps = document["steps"].as_array().unwrap();
+        assert!(steps.iter().all(|step| step["effect"] == "read"), "{name}");
+        let (document, _) = Place::new().json(&[&["plan", name, "--set", "remedy=apply"][..], required(name)].concat());
+        let steps = document["steps"].as_array().unwrap();
+        assert!(steps.iter().any(|step| step["effect"] == "write"), "{name}");
+    }
+}
+
+#[test]
 fn every_runbook_is_valid_and_says_what_it_does_and_what_it_is_for() {
     for name in names() {
         let (document, code) = Place::new().json(&["describe", &name]);
         assert_eq!(code, 0);
-        let effect = if CHANGING.contains(&name.as_str()) { "write" } else { "read" };
+        let writes = [CHANGING, REMEDYING, TRYING].iter().any(|names| names.contains(&name.as_str()));
+        let effect = if writes { "write" } else { "read" };
         assert_eq!(document["effect"], effect, "{name}");
         assert!(document["description"].as_str().unwrap().len() > 40, "{name} explains itself");
         assert!(document["title"].as_str().unwrap().len() <= 60, "{name}");
