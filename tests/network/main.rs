@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod conformance;
+mod enforcement;
 mod explanations;
 mod fixes;
 mod graphs;
@@ -10,5 +11,6 @@ mod lints;
 mod naive;
 mod paths;
 mod random;
+mod real_cluster;
 mod support;
 mod worlds;
