@@ -1,7 +1,5 @@
 //! What the evaluator says about random worlds, and what the network plugin of a real cluster does with their connections.
 
-use std::collections::BTreeSet;
-
 use runbook::network::{Connection, Endpoint, Inventory, Translation, evaluate, explain};
 use serde_json::{Value, json};
 
@@ -9,8 +7,8 @@ use crate::real_cluster::{Kubectl, Target, eventually, listening_pod};
 use crate::support::{find, protocol};
 use crate::worlds::{NAMESPACES, PORTS, World, policies};
 
-/// Worlds whose policies let about half of the connections pass and use every field between them.
-const SEEDS: [u64; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+/// Worlds whose policies deny about half of the connections and use every field between them; 31 has what `names_behind_blocks` is about.
+const SEEDS: [u64; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 31];
 /// Where a policy of its own tells when those before it are in force.
 const SENTINEL: &str = "net-sentinel";
 /// Where the pod in the network of the node listens.
@@ -45,23 +43,35 @@ fn the_cluster_enforces_what_the_evaluator_says() {
     let kubectl = &place.0;
     kubectl.all("create", &[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SENTINEL}})]);
     let standing = |name: &str, spec: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": SENTINEL, "labels": {"app": "web"}}, "spec": spec});
-    let sentinels =
-        [listening_pod(&standing("near", json!({})), &[80]), listening_pod(&standing("far", json!({})), &[80]), listening_pod(&standing("host", json!({"hostNetwork": true})), &[HOST_PORT])];
+    let sentinels = [
+        listening_pod(&standing("near", json!({})), &[80]),
+        listening_pod(&standing("far", json!({})), &[80]),
+        listening_pod(&standing("host", json!({"hostNetwork": true})), &[HOST_PORT]),
+    ];
     kubectl.all("create", &sentinels);
     let sentinels = kubectl.ready(&sentinels);
-    let (mut edges, mut denied, mut wrong) = (0, 0, Vec::new());
+    let mut count = Count::default();
     for seed in SEEDS {
-        let (here, here_denied) = compare(kubectl, seed, &sentinels, &mut wrong);
-        edges += here;
-        denied += here_denied;
+        compare(kubectl, seed, &sentinels, &mut count);
     }
-    eprintln!("{edges} connections, {denied} denied");
-    assert!(wrong.is_empty(), "{} of {edges}:\n{}", wrong.len(), wrong.join("\n\n"));
-    assert!(edges > 2_000 && denied > edges / 5 && denied < edges * 4 / 5, "{denied} of {edges} denied");
+    let Count { connections, denied, unlike, wrong } = count;
+    eprintln!("{connections} connections, {denied} denied; {unlike} to names behind blocks are not applied by the network plugin");
+    assert!(wrong.is_empty(), "{} of {connections}:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(connections > 2_000 && denied > connections / 5 && denied < connections * 4 / 5, "{denied} of {connections} denied");
 }
 
-/// One world: how many connections were tried, and how many were denied.
-fn compare(kubectl: &Kubectl, seed: u64, sentinels: &[Value], wrong: &mut Vec<String>) -> (usize, usize) {
+/// What was tried, over all worlds.
+#[derive(Default)]
+struct Count {
+    connections: usize,
+    denied: usize,
+    /// Those that the plugin treats otherwise for the reason that `names_behind_blocks` gives.
+    unlike: usize,
+    wrong: Vec<String>,
+}
+
+/// One world.
+fn compare(kubectl: &Kubectl, seed: u64, sentinels: &[Value], count: &mut Count) {
     let world = World::without_policies(seed);
     kubectl.all("apply", &world.namespaces);
     let pods: Vec<Value> = world.pods.iter().map(|pod| listening_pod(pod, &PORTS)).collect();
@@ -94,28 +104,65 @@ fn compare(kubectl: &Kubectl, seed: u64, sentinels: &[Value], wrong: &mut Vec<St
     }
     targets.extend(PROTOCOLS.map(|protocol| target(protocol, &sentinels[2], HOST_PORT)));
     let sources: Vec<Value> = pods.iter().chain(&sentinels[2..]).cloned().collect();
-    let expected: Vec<Vec<bool>> = sources.iter().map(|from| targets.iter().map(|to| says(&inventory, from, to).0).collect()).collect();
-    let mut before = BTreeSet::new();
+    let other_reading: Vec<Value> = planted.iter().map(names_behind_blocks).collect();
+    let other_reading = Inventory::from_objects(live.iter().chain(&other_reading));
+    let judged = |inventory: &Inventory| sources.iter().flat_map(|from| targets.iter().map(|to| says(inventory, from, to).0)).collect::<Vec<bool>>();
+    let (expected, other) = (judged(&inventory), judged(&other_reading));
+    let (mut found, mut differing) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let found = kubectl.probe_all(&sources, &targets);
-        let differing: BTreeSet<(usize, usize)> =
-            (0..sources.len()).flat_map(|from| (0..targets.len()).map(move |to| (from, to))).filter(|(from, to)| expected[*from][*to] != found[*from][*to]).collect();
+        found = kubectl.probe_all(&sources, &targets).concat();
+        let before = std::mem::replace(&mut differing, (0..found.len()).filter(|place| found[*place] != expected[*place]).collect());
         // what was so twice is not on its way any more
-        let settled = differing == before;
-        before = differing;
-        if settled || before.is_empty() {
+        if differing.is_empty() || differing == before {
             break;
         }
     }
-    for (from, to) in before {
-        let (said, explanation) = says(&inventory, &sources[from], &targets[to]);
+    count.connections += found.len();
+    count.denied += found.iter().filter(|allowed| !**allowed).count();
+    for place in differing {
+        if found[place] == other[place] {
+            count.unlike += 1;
+            continue;
+        }
+        let (from, to) = (&sources[place / targets.len()], &targets[place % targets.len()]);
         let policies: String = written.iter().map(|policy| format!("\n{policy}")).collect();
-        wrong.push(format!("seed {seed}: the evaluator says {said}, the cluster does not\n{explanation}\n{:?}{policies}", targets[to]));
+        let word = if found[place] { "lets it pass" } else { "does not let it pass" };
+        count.wrong.push(format!("seed {seed}: the cluster {word}\n{}\n{to:?}{policies}", says(&inventory, from, to).1));
     }
     kubectl.all("delete", &planted);
     kubectl.all("delete", &pods);
-    let all = expected.iter().flatten();
-    (all.clone().count(), all.filter(|allowed| !**allowed).count())
+}
+
+/// Where the specification is silent: an egress rule with a named port, whose peer is an ipBlock that holds the address of a pod. The API says
+/// that blocks should be addresses outside the cluster, and outside nobody names ports. Some plugins look the name up on the pod as the
+/// evaluator does (whose paths then note that a pod is allowed by a block), others let such a rule match nobody. This is the policy as
+/// the latter read it. For ingress the name is that of the selected pod, and there is no doubt.
+fn names_behind_blocks(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    let Some(rules) = policy["spec"]["egress"].as_array_mut() else { return policy };
+    let given = !rules.is_empty();
+    for mut rule in std::mem::take(rules) {
+        let list = |rule: &Value, field: &str| rule[field].as_array().cloned().unwrap_or_default();
+        let (blocks, selected): (Vec<Value>, Vec<Value>) = list(&rule, "to").into_iter().partition(|peer| peer["ipBlock"].is_object());
+        let (named, numbers): (Vec<Value>, Vec<Value>) = list(&rule, "ports").into_iter().partition(|port| port["port"].is_string());
+        if blocks.is_empty() || named.is_empty() {
+            rules.push(rule);
+            continue;
+        }
+        // an empty list would be everybody, or every port
+        if !numbers.is_empty() {
+            rules.push(json!({"to": blocks, "ports": numbers}));
+        }
+        if !selected.is_empty() {
+            rule["to"] = json!(selected);
+            rules.push(rule);
+        }
+    }
+    if given && rules.is_empty() {
+        // without a rule the server could take it for a policy of ingress alone
+        rules.push(json!({"to": [{"ipBlock": {"cidr": "255.255.255.255/32"}}]}));
+    }
+    policy
 }
 
 fn target(protocol: &'static str, pod: &Value, port: u16) -> Target {
@@ -124,8 +171,7 @@ fn target(protocol: &'static str, pod: &Value, port: u16) -> Target {
 
 /// The answer of the evaluator, and its reasons.
 fn says(inventory: &Inventory, from: &Value, to: &Target) -> (bool, String) {
-    // the cluster has one node
-    let source = if from["spec"]["hostNetwork"] == true { Endpoint::Node } else { Endpoint::Pod(find(inventory, from)) };
+    let source = Endpoint::Pod(find(inventory, from));
     let address = to.address.parse().unwrap();
     let pod = inventory.pods.iter().map(|state| &state.pod).find(|pod| pod.ip == Some(address) && pod.host_network == (to.port == HOST_PORT)).unwrap();
     let connection = Connection { source, destination: Endpoint::Pod(pod), protocol: protocol(to.protocol), port: to.port };

@@ -118,8 +118,10 @@ pub(crate) fn listening_pod(pod: &Value, listening: &[u16]) -> Value {
     let ports: Vec<Value> = containers.flat_map(|container| container["ports"].as_array().cloned().unwrap_or_default()).collect();
     let command: Vec<String> = ["python3", "-c", LISTEN].into_iter().map(str::to_owned).chain(listening.iter().map(u16::to_string)).collect();
     let probe = json!({"tcpSocket": {"port": listening[0]}, "periodSeconds": 1});
-    let container =
-        json!({"name": "all", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": command, "ports": ports, "startupProbe": probe});
+    let address = json!({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}});
+    let container = json!({
+        "name": "all", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": command, "ports": ports, "env": [address], "startupProbe": probe,
+    });
     pod["spec"]["containers"] = json!([container]);
     pod["spec"]["terminationGracePeriodSeconds"] = 1.into();
     pod["spec"]["automountServiceAccountToken"] = false.into();
