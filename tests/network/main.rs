@@ -12,5 +12,6 @@ mod naive;
 mod paths;
 mod random;
 mod real_cluster;
+mod services;
 mod support;
 mod worlds;

@@ -1,10 +1,26 @@
 # Connects to every PROTOCOL/ADDRESS/PORT given, all at once; one line each in the same order: yes, no (nothing came back), or the error.
+# An address that is a name is asked for first.
 import os, select, socket, sys, time
 
 PATIENCE, AGAIN = 1.2, 0.3  # seconds until silence is a no; until a datagram, which may be lost, is sent again
-poll, waiting, answers = select.poll(), {}, []
+poll, waiting, answers, known = select.poll(), {}, [], {}
+
+
+def resolve(name):
+    if name not in known:
+        try:
+            known[name] = socket.gethostbyname(name)
+        except OSError as error:
+            known[name] = error
+    return known[name]
+
+
 for place, target in enumerate(sys.argv[1:]):
     protocol, address, port = target.split("/")
+    address = resolve(address)
+    if isinstance(address, OSError):
+        answers.append(address.strerror)
+        continue
     probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM)
     probe.setblocking(False)
     answers.append("no")

@@ -17,7 +17,7 @@ pub(crate) struct Kubectl {
     kubeconfig: String,
 }
 
-/// A connection to be tried.
+/// A connection to be tried; the address may be a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) protocol: &'static str,
@@ -61,49 +61,52 @@ impl Kubectl {
         list["items"].as_array().unwrap().clone()
     }
 
-    /// What comes of the connections from within a pod, in order: true, false when nothing came back.
-    pub(crate) fn probe(&self, pod: &Value, targets: &[Target]) -> Vec<bool> {
+    /// What comes of the connections from within a pod, in order: `yes`, `no` when nothing came back, or an error.
+    pub(crate) fn probe(&self, pod: &Value, targets: &[Target]) -> Vec<String> {
         let (namespace, name) = names(pod);
         let mut arguments = vec!["exec", "-n", namespace, name, "--", "python3", "-c", PROBE];
         let targets: Vec<String> = targets.iter().map(|Target { protocol, address, port }| format!("{protocol}/{address}/{port}")).collect();
         arguments.extend(targets.iter().map(String::as_str));
-        let said = self.run(&arguments, None);
-        let answers: Vec<bool> = said
-            .lines()
-            .zip(&targets)
-            .map(|(line, target)| match line {
-                "yes" => true,
-                "no" => false,
-                // a refusal would be an answer about who listens, not about policies
-                other => panic!("{namespace}/{name} to {target}: {other}"),
-            })
-            .collect();
-        assert_eq!(answers.len(), targets.len(), "{said}");
+        let answers: Vec<String> = self.run(&arguments, None).lines().map(str::to_owned).collect();
+        assert_eq!(answers.len(), targets.len(), "{answers:?}");
         answers
     }
 
-    /// The same from several pods at once.
-    pub(crate) fn probe_all(&self, pods: &[Value], targets: &[Target]) -> Vec<Vec<bool>> {
+    /// The same from several pods at once, one after the other in the result.
+    pub(crate) fn probe_all(&self, pods: &[Value], targets: &[Target]) -> Vec<String> {
         thread::scope(|scope| {
             let probes: Vec<_> = pods.iter().map(|pod| scope.spawn(|| self.probe(pod, targets))).collect();
-            probes.into_iter().map(|probe| probe.join().unwrap()).collect()
+            probes.into_iter().flat_map(|probe| probe.join().unwrap()).collect()
         })
     }
 
-    /// Waits until all pods are ready, and gives them as they are then.
-    pub(crate) fn ready(&self, pods: &[Value]) -> Vec<Value> {
+    /// Waits until the containers of all pods have started, and gives the pods as they are then.
+    pub(crate) fn started(&self, pods: &[Value]) -> Vec<Value> {
         let mut found = Vec::new();
-        eventually("all pods are ready", || {
+        eventually("all pods have started", || {
             let there = self.objects("pods");
             found = pods.iter().filter_map(|pod| there.iter().find(|other| names(other) == names(pod)).cloned()).collect();
-            let ready = |pod: &&Value| {
-                let conditions = pod["status"]["conditions"].as_array();
-                conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
-            };
-            if found.iter().filter(ready).count() == pods.len() { Ok(()) } else { Err(found.iter().map(|pod| pod["status"].to_string()).collect()) }
+            let started = found.iter().filter(|pod| pod["status"]["containerStatuses"][0]["started"] == true).count();
+            if started == pods.len() { Ok(()) } else { Err(found.iter().map(|pod| pod["status"].to_string()).collect()) }
         });
         found
     }
+}
+
+/// Probes until all is as it should be or, twice in a row, not: the places that differ, with the answers. Rules take a moment to be in force.
+pub(crate) fn settled(expected: &[bool], probe: impl Fn() -> Vec<String>) -> Vec<(usize, String)> {
+    const ROUNDS: usize = 6;
+    let mut differing = Vec::new();
+    for _ in 0..ROUNDS {
+        let found = probe();
+        assert_eq!(found.len(), expected.len());
+        let now = found.into_iter().enumerate().filter(|(place, answer)| (answer == "yes") != expected[*place]).collect();
+        let before = std::mem::replace(&mut differing, now);
+        if differing.is_empty() || differing == before {
+            break;
+        }
+    }
+    differing
 }
 
 /// Namespace and name.
