@@ -20,16 +20,17 @@ const PROTOCOLS: [&str; 2] = ["TCP", "UDP"];
 struct Place(Kubectl);
 
 impl Place {
-    fn clear(&self, wait: &str) {
+    fn clear(&self, wait: &str) -> Result<String, String> {
         let mut arguments = vec!["delete", "namespace", "--ignore-not-found", wait, SENTINEL];
         arguments.extend(NAMESPACES);
-        self.0.run(&arguments, None);
+        self.0.attempt(&arguments, None)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.clear("--wait=false");
+        // a second panic would hide the first
+        let _ = self.clear("--wait=false");
     }
 }
 
@@ -37,7 +38,7 @@ impl Drop for Place {
 fn the_cluster_enforces_what_the_evaluator_says() {
     let Some(kubectl) = Kubectl::of_the_environment() else { return };
     let place = Place(kubectl);
-    place.clear("--wait=true");
+    place.clear("--wait=true").unwrap();
     let kubectl = &place.0;
     kubectl.all("create", &[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SENTINEL}})]);
     let standing = |name: &str, spec: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": SENTINEL, "labels": {"app": "web"}}, "spec": spec});

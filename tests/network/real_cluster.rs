@@ -36,6 +36,11 @@ impl Kubectl {
     }
 
     pub(crate) fn run(&self, arguments: &[&str], input: Option<&Value>) -> String {
+        self.attempt(arguments, input).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What it prints, or what went wrong.
+    pub(crate) fn attempt(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
         let mut parts = self.command.split_whitespace();
         let mut command = Command::new(parts.next().unwrap());
         command.args(parts).args(["--kubeconfig", &self.kubeconfig]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -45,8 +50,10 @@ impl Kubectl {
         }
         drop(child.stdin.take());
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        if !output.status.success() {
+            return Err(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Objects with one verb: `create`, `apply`, `delete`.

@@ -12,14 +12,15 @@ const MARK: &str = "runbook-test=stand-in";
 struct Place(Kubectl);
 
 impl Place {
-    fn clear(&self, wait: &str) {
-        self.0.run(&["delete", "pods", "--all-namespaces", "--selector", MARK, wait], None);
+    fn clear(&self, wait: &str) -> Result<String, String> {
+        self.0.attempt(&["delete", "pods", "--all-namespaces", "--selector", MARK, wait], None)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.clear("--wait=false");
+        // a second panic would hide the first
+        let _ = self.clear("--wait=false");
     }
 }
 
@@ -70,7 +71,7 @@ fn connections_to_services_end_as_their_paths_say() {
         return;
     }
     let place = Place(kubectl);
-    place.clear("--wait=true");
+    place.clear("--wait=true").unwrap();
     let kubectl = &place.0;
     let workloads = Inventory::from_objects(&kubectl.objects("deployments,cronjobs")).workloads;
     let workloads: Vec<&Workload> = workloads.iter().filter(|workload| workload.pod.namespace != "kube-system").collect();
@@ -82,7 +83,7 @@ fn connections_to_services_end_as_their_paths_say() {
     let edges = edges(&inventory);
     let paths: Vec<Path> = pods
         .iter()
-        .map(|pod| names(pod))
+        .map(names)
         .flat_map(|(namespace, name)| {
             edges.iter().map(|(destination, target)| path(&inventory, Source::Pod { namespace: namespace.into(), name: name.into() }, destination, target.port))
         })
