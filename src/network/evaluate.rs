@@ -27,6 +27,8 @@ pub struct Pod {
     pub labels: Labels,
     /// Its address, once it has one.
     pub ip: Option<IpAddr>,
+    /// The node it runs on, once it is known.
+    pub node: Option<String>,
     /// Shares the network of its node; policies do not apply to it then.
     pub host_network: bool,
     /// The container ports that have a name.
@@ -108,7 +110,7 @@ pub enum Exemption {
     HostNetwork,
     /// Both ends are the same pod.
     SamePod,
-    /// The other end is the node itself, which always reaches its pods.
+    /// The other end is the node itself, or a pod in its network: a node always reaches its pods.
     OwnNode,
 }
 
@@ -165,6 +167,10 @@ fn side(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction,
         Endpoint::Node => return Side::Exempt(Exemption::OwnNode),
         Endpoint::Pod(peer) if peer.name == pod.name && peer.namespace == pod.namespace => {
             return Side::Exempt(Exemption::SamePod);
+        }
+        // what it sends comes from the node; that pods may always answer is promised, that they may call it is not
+        Endpoint::Pod(peer) if direction == Direction::Ingress && peer.host_network && peer.node.is_some() && peer.node == pod.node => {
+            return Side::Exempt(Exemption::OwnNode);
         }
         Endpoint::Pod(_) | Endpoint::Address(_) => {}
     }

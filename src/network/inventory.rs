@@ -197,5 +197,6 @@ fn pod_of(namespace: String, name: String, metadata: &Value, spec: &Value) -> (P
         .collect();
     let named_ports = ports.iter().filter(|port| !port.name.is_empty()).cloned().collect();
     let host_network = spec["hostNetwork"] == Value::Bool(true);
-    (Pod { namespace, name, labels: labels(&metadata["labels"]), ip: None, host_network, named_ports }, ports)
+    let node = spec["nodeName"].as_str().map(str::to_owned);
+    (Pod { namespace, name, labels: labels(&metadata["labels"]), ip: None, node, host_network, named_ports }, ports)
 }

@@ -14,6 +14,7 @@ fn pod(namespace: &str, name: &str, app: &str, ip: &str) -> Pod {
         name: name.into(),
         labels: labels(json!({"app": app})),
         ip: Some(ip.parse().unwrap()),
+        node: Some("node-1".into()),
         host_network: false,
         named_ports: vec![NamedPort { name: "http".into(), port: 8080, protocol: Protocol::Tcp }],
     }
@@ -119,7 +120,12 @@ fn nodes_own_pods_and_host_network_are_exempt() {
     assert_eq!(judge(&policies, Endpoint::Pod(&web), Endpoint::Pod(&web), Protocol::Tcp, 1).egress, Side::Exempt(Exemption::SamePod));
     let from_host = judge(&policies, Endpoint::Pod(&host), Endpoint::Pod(&web), Protocol::Tcp, 1);
     assert_eq!(from_host.egress, Side::Exempt(Exemption::HostNetwork));
-    assert!(!from_host.allowed());
+    assert_eq!(from_host.ingress, Side::Exempt(Exemption::OwnNode));
+    assert!(!judge(&policies, Endpoint::Pod(&web), Endpoint::Pod(&host), Protocol::Tcp, 1).allowed(), "a pod may not call its node");
+    for node in [None, Some("node-2".to_owned())] {
+        let elsewhere = Pod { node, ..host.clone() };
+        assert!(!judge(&policies, Endpoint::Pod(&elsewhere), Endpoint::Pod(&web), Protocol::Tcp, 1).allowed(), "{elsewhere:?}");
+    }
 }
 
 #[test]

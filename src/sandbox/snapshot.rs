@@ -239,6 +239,7 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
             name: object::name(pod).to_owned(),
             labels: object::labels(pod),
             ip: pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()),
+            node: pod["spec"]["nodeName"].as_str().map(str::to_owned),
             host_network: pod["spec"]["hostNetwork"] == Value::Bool(true),
             named_ports: named_ports.collect(),
         },
