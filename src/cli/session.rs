@@ -106,11 +106,7 @@ impl Session<'_> {
             self.expected.check(cluster).await?;
         }
         let masker = Masker::default();
-        for (name, value) in &self.plan.params {
-            if let (true, Some(text)) = (self.plan.runbook.params.get(name).is_some_and(|param| param.secret), value.as_str()) {
-                masker.learn(text, name);
-            }
-        }
+        self.plan.runbook.learn_secrets(&self.plan.params, &masker);
         let bars = output::bars();
         output::trace(self.global, &masker, &bars);
         let sinks = vec![output::reporters(self.global, self.format, &bars)];

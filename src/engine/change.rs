@@ -82,7 +82,7 @@ impl Run {
             Ok(planned) => planned,
             Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
         };
-        let planned: Vec<PlannedChange> = planned.into_iter().map(|(planned, _)| planned).collect();
+        let planned: Vec<PlannedChange> = planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
         let summary = match planned.as_slice() {
             [] => "nothing to change".to_owned(),
             [one] => format!("would change {}", one.object.short()),
@@ -221,6 +221,7 @@ impl Run {
     async fn previewed(&self, changes: Vec<Change>, context: &Context) -> Result<Vec<(PlannedChange, Write)>, Failure> {
         let cluster = context.cluster()?;
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
+        changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
             let gone = matches!(change.write.method, Method::Delete | Method::Evict);
             let after = match cluster.preview(&change.write).await {

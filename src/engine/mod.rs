@@ -204,7 +204,7 @@ impl Engine {
     fn planned_steps(&self) -> Vec<PlannedStep> {
         let mut steps = self.plan.steps();
         for step in &mut steps {
-            step.title = crate::secret::sanitize(&self.masker.mask(&step.title)).into_owned();
+            step.title = self.masker.clean(&step.title);
         }
         steps
     }

@@ -6,33 +6,36 @@ use runbook::sandbox::{Options, Sandbox};
 use serde_json::Value;
 
 /// A served sandbox that several processes can share, and a place to run them in.
-struct Stage {
-    sandbox: Sandbox,
-    place: Place,
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) place: Place,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
-    fn new(scenario: &str, forbid_writes: bool) -> Self {
+    pub(crate) fn new(scenario: &str, forbid_writes: bool) -> Self {
+        Self::with(Options { scenario: scenario.to_owned(), forbid_writes, ..Options::default() })
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { scenario: scenario.to_owned(), forbid_writes, ..Options::default() };
         let sandbox = runtime.block_on(runbook::sandbox::start(options)).unwrap();
         let place = Place::new();
         place.write("kubeconfig", sandbox.kubeconfig());
         Self { sandbox, place, _runtime: runtime }
     }
 
-    fn run_as(&self, run: &str, arguments: &[&str]) -> Said {
+    pub(crate) fn run_as(&self, run: &str, arguments: &[&str]) -> Said {
         let mut command = self.place.command();
         command.env_remove("RUNBOOK_NOW").env("RUNBOOK_RUN_ID", run).env("KUBECONFIG", self.place.path().join("kubeconfig"));
         said(command.args(arguments))
     }
 
-    fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.run_as(RUN, arguments)
     }
 
-    fn scale(&self, replicas: u32) -> String {
+    pub(crate) fn scale(&self, replicas: u32) -> String {
         self.place.write(
             "scale.yaml",
             format!(
@@ -42,20 +45,27 @@ impl Stage {
     }
 
     /// Everything that was sent to be changed, without the lock.
-    fn writes(&self) -> Vec<Value> {
+    pub(crate) fn writes(&self) -> Vec<Value> {
         let text = http_get(&format!("{}", self.sandbox.address()), "/sandbox/writes");
         let all: Vec<Value> = serde_json::from_str(&text).unwrap();
         all.into_iter().filter(|write| write["resource"] != "leases").collect()
     }
 }
 
-const RUN: &str = "01K9ZQ4T000000000000000001";
-const OTHER: &str = "01K9ZQ4T000000000000000002";
+pub(crate) const RUN: &str = "01K9ZQ4T000000000000000001";
+pub(crate) const OTHER: &str = "01K9ZQ4T000000000000000002";
 
 fn http_get(address: &str, path: &str) -> String {
+    http_send(address, "GET", path, "")
+}
+
+/// Sends one request past the program and gives the body of the answer.
+pub(crate) fn http_send(address: &str, method: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text.split_once("\r\n\r\n").unwrap().1.to_owned()

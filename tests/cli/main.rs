@@ -10,6 +10,7 @@ mod differential;
 mod documentation;
 mod flow;
 mod kubectl;
+mod leaks;
 mod machine;
 mod real;
 mod report;
