@@ -314,7 +314,7 @@ impl Run {
             return Ok(match self.look(path, index, planned, Some(write), context, &error).await? {
                 Looked::Done => Sent::Made,
                 Looked::NotDone => {
-                    let reason = format!("the change was not made: {error}; go on with runbook resume, or look into the API server first");
+                    let reason = format!("the change was not made: {error}; look into the API server, and run again");
                     Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) })
                 }
                 Looked::CannotTell => Sent::InDoubt,

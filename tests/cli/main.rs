@@ -8,6 +8,7 @@ mod changes;
 mod commands;
 mod differential;
 mod documentation;
+mod faults;
 mod flow;
 mod kubectl;
 mod leaks;
