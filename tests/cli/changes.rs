@@ -229,3 +229,52 @@ fn missing_permissions_stop_a_change_before_its_first_step_and_come_with_a_role(
 fn stable(text: &str) -> String {
     regex::Regex::new(r"\d+(\.\d+)? m?s\b").unwrap().replace_all(text, "TIME").into_owned()
 }
+
+const BOT: &str = "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot";
+
+#[test]
+fn promise_7_a_deadline_that_was_exceeded_before_the_rollback_does_not_fail_it() {
+    let stage = Stage::new("tabot-rollout-stuck", false);
+    let look = || serde_json::from_str::<Value>(&http_get(&stage.sandbox.address().to_string(), BOT)).unwrap();
+    let exceeded =
+        |deployment: &Value| deployment["status"]["conditions"].as_array().unwrap().iter().any(|condition| condition["reason"] == "ProgressDeadlineExceeded");
+    assert!(exceeded(&look()), "the scenario begins with a rollout that is given up: {}", look());
+    // what nobody has changed since is given up at once, and says so
+    let wait = "runbook: v1\ntitle: Wait\nnamespace: petrosa-apps\nsteps:\n  - id: wait\n    rollout: {target: deployment/petrosa-ta-bot, timeout: 30s}\n";
+    let wait = stage.place.write("wait.yaml", wait);
+    let said = stage.run_as(OTHER, &["run", &wait]);
+    assert!(said.code == 1 && said.stdout.contains("exceeded its progress deadline"), "{}", said.all());
+    let said = stage.run(&["run", "ta-bot/rollback", "--yes", "--output", "json"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    let outcome = |path: &str| document["steps"].as_array().unwrap().iter().find(|step| step["path"] == path).map(|step| step["outcome"].clone());
+    assert_eq!(outcome("rollback/rollout"), Some("passed".into()), "{}", said.all());
+}
+
+#[test]
+fn promise_7_a_stale_condition_that_stays_for_a_while_does_not_end_the_wait() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let stage = Stage::new("healthy", false);
+    let address = stage.sandbox.address().to_string();
+    let stale = serde_json::json!({"status": {"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+        "message": "left over", "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+    let file = stage.place.write(
+        "restart.yaml",
+        "runbook: v1\ntitle: Restart\nnamespace: petrosa-apps\nsteps:\n  - id: restart\n    restart: {target: deployment/petrosa-ta-bot}\n    then: {rollout: {target: deployment/petrosa-ta-bot, timeout: 60s}}\n",
+    );
+    let over = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        // the controller of the sandbox takes it away sooner than a real one
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                let sent = http_send(&address, "PATCH", &format!("{BOT}/status"), &stale.to_string());
+                assert!(sent.contains("left over"), "{sent}");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        });
+        let said = stage.run(&["run", &file, "--yes"]);
+        over.store(true, Ordering::SeqCst);
+        said
+    });
+    assert_eq!(said.code, 0, "{}", said.all());
+}
