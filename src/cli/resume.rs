@@ -3,12 +3,12 @@
 use super::changes::{ChangeArguments, operator};
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
-use super::session::{Expected, Session, clock, state_dir};
+use super::session::{Expected, Session, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
 use super::undo::procedure;
 use super::{Format, Global, output};
-use crate::engine::{EngineError, Recorder, kept};
-use crate::event::{Event, Mode, StepMark, StepMarked, Verdict};
+use crate::engine::{EngineError, kept};
+use crate::event::{Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan};
 use crate::state::{ChangeState, RunState};
@@ -115,16 +115,15 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         cluster_uid: header.target.cluster_uid.clone().filter(|_| !insists(Despite::Cluster)),
         user: header.target.user.clone().filter(|_| !insists(Despite::User)),
     };
-    let recorder = Recorder::new(clock()?, state, Some(journal), Vec::new());
+    let mut marked = Vec::new();
     let marks = [(StepMark::Done, &arguments.mark_done), (StepMark::NotDone, &arguments.mark_not_done), (StepMark::Skip, &arguments.skip)];
     for (mark, path) in marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path))) {
-        if !plan.steps().iter().any(|step| step.path == *path) && recorder.state(|state| state.step(path).is_none()) {
+        if !plan.steps().iter().any(|step| step.path == *path) && state.step(path).is_none() {
             return Err(CommandError::Usage(format!("{name} has no step {path}")));
         }
         let reason = arguments.reason.clone().unwrap_or_default();
-        recorder.record(Event::StepMarked(StepMarked { path: path.clone(), mark, by: operator(), reason }))?;
+        marked.push(StepMarked { path: path.clone(), mark, by: operator(), reason });
     }
-    let (journal, state) = recorder.into_parts();
     Session {
         global,
         plan,
@@ -134,7 +133,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         format: arguments.output,
         reports: &arguments.report,
         run,
-        earlier: journal.map(|journal| (journal, state, kept)),
+        earlier: Some((journal, state, kept)),
+        marks: marked,
         expected,
     }
     .run()
