@@ -66,7 +66,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     let Some(header) = state.header().cloned() else {
         return Err(CommandError::Usage(format!("run {run} has no header and cannot be resumed")));
     };
-    if let Some(end) = state.end_of_run().filter(|end| !matches!(end.verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)) {
+    let over = |verdict| !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt) && !state.kept_from_its_first_step();
+    if let Some(end) = state.end_of_run().filter(|end| over(end.verdict)) {
         let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
         return Err(CommandError::Usage(format!(
             "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {}",

@@ -261,7 +261,7 @@ impl Run {
         };
         let mut attempt = 0;
         loop {
-            if let Some(reason) = self.lock_lost() {
+            if let Some(reason) = self.lock_lost().await {
                 return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
             }
             attempt += 1;

@@ -3,6 +3,9 @@
 use crate::event::{Outcome, StepFinished, StepStarted};
 use jiff::Timestamp;
 
+/// The action of what comes before the first step: reaching the cluster, permissions, the lock.
+pub const PREFLIGHT: &str = "preflight";
+
 /// A step that has begun or ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
@@ -34,6 +37,11 @@ impl StepState {
             Self::Begun { started, .. } => &started.action,
             Self::Finished(finished) => &finished.action,
         }
+    }
+
+    /// Whether it is no step of the runbook, but what comes before the first one.
+    pub fn is_preflight(&self) -> bool {
+        self.action() == PREFLIGHT
     }
 
     /// How it ended; none while it has not.

@@ -12,6 +12,7 @@ mod faults;
 mod flow;
 mod kubectl;
 mod leaks;
+mod lock;
 mod machine;
 mod real;
 mod report;

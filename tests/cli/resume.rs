@@ -94,7 +94,11 @@ fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
     let healthy = || Options { scenario: "healthy".to_owned(), ..Options::default() };
     for (other, words, despite) in [
         (Options { cluster: "other".to_owned(), ..healthy() }, "this is another cluster: the run began on the one with kube-system ", "cluster"),
-        (Options { user: Some("mallory".to_owned()), ..healthy() }, "the run began as sandbox-operator, and this is mallory; insist with --despite user", "user"),
+        (
+            Options { user: Some("mallory".to_owned()), ..healthy() },
+            "the run began as sandbox-operator, and this is mallory; insist with --despite user",
+            "user",
+        ),
     ] {
         let stage = Stage::with(healthy());
         stage.place.write("asks.yaml", ASKS);
@@ -103,7 +107,9 @@ fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
         stage.place.write("kubeconfig", elsewhere.sandbox.kubeconfig());
         let before = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
         let wrong = if despite == "user" { "cluster" } else { "user" };
-        for arguments in [&["resume", RUN, "--yes"][..], &["resume", RUN, "--yes", "--despite", wrong], &["resume", RUN, "--yes", "--skip", "ask", "--reason", "no"]] {
+        for arguments in
+            [&["resume", RUN, "--yes"][..], &["resume", RUN, "--yes", "--despite", wrong], &["resume", RUN, "--yes", "--skip", "ask", "--reason", "no"]]
+        {
             let said = stage.run(arguments);
             assert_eq!(said.code, 2, "{}", said.all());
             assert!(said.stderr.contains(words), "{}", said.all());
