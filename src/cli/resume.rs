@@ -8,10 +8,10 @@ use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neig
 use super::undo::procedure;
 use super::{Format, Global, output};
 use crate::engine::{EngineError, kept};
-use crate::event::{Mode, StepMark, StepMarked, Verdict};
+use crate::event::{Effect, Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan};
-use crate::state::{ChangeState, RunState};
+use crate::state::{ChangeState, RunState, StepState};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -121,6 +121,13 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     for (mark, path) in marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path))) {
         if !plan.steps().iter().any(|step| step.path == *path) && state.step(path).is_none() {
             return Err(CommandError::Usage(format!("{name} has no step {path}")));
+        }
+        let planned = plan.steps().into_iter().find(|step| step.path == *path).map(|step| step.effect);
+        let effect = planned.or_else(|| state.step(path).map(StepState::effect));
+        if mark != StepMark::Skip && !matches!(effect, Some(Effect::Write | Effect::Opaque)) {
+            return Err(CommandError::Usage(format!(
+                "step {path} changes nothing that could be done by hand: it is looked at or asked again; leave it out with --skip {path}"
+            )));
         }
         let reason = arguments.reason.clone().unwrap_or_default();
         marked.push(StepMarked { path: path.clone(), mark, by: operator(), reason });

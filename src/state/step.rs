@@ -1,6 +1,6 @@
 //! What is known of one step.
 
-use crate::event::{Outcome, StepFinished, StepStarted};
+use crate::event::{Effect, Outcome, StepFinished, StepStarted};
 use jiff::Timestamp;
 
 /// The action of what comes before the first step: reaching the cluster, permissions, the lock.
@@ -36,6 +36,14 @@ impl StepState {
         match self {
             Self::Begun { started, .. } => &started.action,
             Self::Finished(finished) => &finished.action,
+        }
+    }
+
+    /// What it can do.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Begun { started, .. } => started.effect,
+            Self::Finished(finished) => finished.effect,
         }
     }
 

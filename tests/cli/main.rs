@@ -14,6 +14,7 @@ mod kubectl;
 mod leaks;
 mod lock;
 mod machine;
+mod persons;
 mod real;
 mod report;
 mod resume;
