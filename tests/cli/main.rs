@@ -7,6 +7,7 @@ mod catalogue;
 mod changes;
 mod commands;
 mod differential;
+mod disk;
 mod documentation;
 mod faults;
 mod flow;
