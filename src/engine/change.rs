@@ -308,7 +308,8 @@ impl Run {
                         }
                     }
                 }
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&changed_meanwhile(planned, &error), attempt) }));
+                let failure = kept_by_budget(planned, &error).unwrap_or_else(|| changed_meanwhile(planned, &error));
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&failure, attempt) }));
             }
             // the answer was lost: only a look at the object tells
             return Ok(match self.look(path, index, planned, Some(write), context, &error).await? {
@@ -434,6 +435,14 @@ fn refused(change: &Change, error: &cluster::Error) -> Failure {
         FailureKind::Failed,
         format!("{object} has fields that others own: {}; leave them out of the manifest, or take them over with `force: true`", conflicts.join(", ")),
     )
+}
+
+/// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack of one.
+fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Failure> {
+    let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
+    let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"].as_str()?.trim_end_matches('.');
+    let text = format!("{} was not evicted in the step's time: {budget}; add a replica, or give the step more time", planned.object.short());
+    Some(Failure::new(FailureKind::TimedOut, text))
 }
 
 /// The tests of a patch failed, or a precondition did: someone was faster.

@@ -185,6 +185,23 @@ fn promise_16_an_expired_approval_does_not_count() {
 }
 
 #[test]
+fn an_eviction_that_a_budget_never_allows_times_out_with_its_name() {
+    let stage = Stage::new("node-drain-pdb-blocked", false);
+    let text = "runbook: v1\ntitle: Drain\nsteps:\n  - id: drain\n    timeout: 7s\n    drain: {node: node, delete_emptydir_data: true, force: true, pod_selector: app=petrosa-ta-bot}\n  - id: after\n    annotate: {target: node/node, annotations: {drained: 'yes'}}\n";
+    let file = stage.place.write("drain.yaml", text);
+    let stopped = stage.run_as(OTHER, &["run", &file, "--yes"]);
+    assert!(stopped.code == 1 && stopped.stdout.contains("--override disruption-budget"), "{}", stopped.all());
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+    let said = stage.run(&["run", &file, "--yes", "--override", "disruption-budget", "--output", "json"]);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &document["steps"][0]["outcome"]), (1, &"timed_out".into()), "{}", said.all());
+    let reason = document["steps"][0]["reason"].as_str().unwrap();
+    let attempts = document["steps"][0]["attempts"].as_u64();
+    assert!(reason.starts_with("pod/petrosa-ta-bot-") && reason.contains("The disruption budget petrosa-ta-bot needs 3 healthy pods and has 3"), "{reason}");
+    assert_eq!((attempts, &document["steps"][1]["outcome"]), (Some(2), &"skipped".into()), "{}", said.all());
+}
+
+#[test]
 fn what_wants_a_typed_word_is_not_done_by_yes() {
     let stage = Stage::new("healthy", false);
     let arguments = ["run", "ta-bot/emergency-scale-down", "--set", "replicas=0", "--set", "reason=test", "--yes"];
