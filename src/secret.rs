@@ -1,7 +1,7 @@
 //! Masking: one layer between what a run has read and everything it says.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,6 +20,10 @@ const SHORTEST_PIECE: usize = 8;
 const SMALL_NUMBER: usize = 5;
 /// The column at which the `base64` command breaks its lines.
 const BASE64_COLUMNS: usize = 76;
+/// Stands where a text was cut.
+const CUT: char = '…';
+/// How many characters on each side of a cut are looked at: what is cut is not kept longer.
+const LONGEST_CUT: usize = 640;
 /// Values that Secrets hold beside the secret ones, and that would mask ordinary text.
 const ORDINARY: [&str; 22] = [
     "true",
@@ -56,6 +60,8 @@ pub struct Masker {
 
 #[derive(Default)]
 struct Known {
+    /// What was learnt: the same object is often read more than once.
+    values: BTreeSet<String>,
     /// Every form to replace, and the label to show instead.
     forms: BTreeMap<String, String>,
     /// Built when it is first needed after something was learnt.
@@ -66,6 +72,10 @@ struct Finder {
     automaton: AhoCorasick,
     /// What replaces the pattern of the same index.
     replacements: Vec<String>,
+    /// The patterns with their indices, sorted: to find the beginning of one.
+    beginnings: Vec<(String, usize)>,
+    /// The patterns written backwards with their indices, sorted: to find the end of one.
+    ends: Vec<(String, usize)>,
 }
 
 impl fmt::Debug for Masker {
@@ -88,6 +98,9 @@ impl Masker {
     /// What would mask ordinary text is ignored: values of less than four characters, `true`, `localhost`,
     /// numbers of up to five digits.
     pub fn learn(&self, value: &str, label: &str) {
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).values.contains(value) {
+            return;
+        }
         let forms = forms(value);
         if forms.is_empty() {
             return;
@@ -95,13 +108,50 @@ impl Masker {
         // A label that quotes the value would undo the masking.
         let label = if forms.iter().any(|form| label.contains(form.as_str())) { "value" } else { label };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.values.insert(value.to_owned());
         for form in forms {
             known.forms.entry(form).or_insert_with(|| label.to_owned());
         }
         known.finder = None;
     }
 
-    /// The text with every secret replaced.
+    /// Registers the values of a Secret, or of the Secrets in a list, labelled `NAME/KEY`. Other objects are left alone.
+    pub fn learn_object(&self, object: &Value) {
+        for item in object["items"].as_array().into_iter().flatten() {
+            self.learn_object(item);
+        }
+        if object["kind"] != "Secret" {
+            return;
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or("secret");
+        for (field, encoded) in [("data", true), ("stringData", false)] {
+            for (key, value) in object[field].as_object().into_iter().flatten() {
+                let Some(text) = value.as_str() else { continue };
+                let label = format!("{name}/{key}");
+                match STANDARD.decode(text).ok().filter(|_| encoded).map(String::from_utf8) {
+                    Some(Ok(plain)) => self.learn(&plain, &label),
+                    // no text, or no base64: hidden as it is written
+                    Some(Err(_)) | None => self.learn(text, &label),
+                }
+            }
+        }
+        let applied = object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str();
+        if let Some(applied) = applied.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+            self.learn_object(&applied);
+        }
+    }
+
+    /// The text with every secret replaced, harmless for a terminal (see [`sanitize`]).
+    pub fn clean(&self, text: &str) -> String {
+        let masked = self.mask(text);
+        match sanitize(&masked) {
+            Cow::Borrowed(clean) => clean.to_owned(),
+            // what was torn apart by control characters is whole now
+            Cow::Owned(clean) => self.mask(&clean).into_owned(),
+        }
+    }
+
+    /// The text with every secret replaced; also what is left of one that was cut, where `…` says so.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.finder() {
             Some(finder) => finder.mask(text),
@@ -143,8 +193,11 @@ impl Finder {
             // The only failure is more than two thousand million states: then everything is masked.
             .or_else(|_| AhoCorasick::new([""]));
         let replacements = forms.values().map(|label| format!("[secret {label}]")).collect();
+        let beginnings = forms.keys().cloned().enumerate().map(|(index, form)| (form, index)).collect();
+        let mut ends: Vec<(String, usize)> = forms.keys().enumerate().map(|(index, form)| (form.chars().rev().collect(), index)).collect();
+        ends.sort();
         match automaton {
-            Ok(automaton) => Self { automaton, replacements },
+            Ok(automaton) => Self { automaton, replacements, beginnings, ends },
             Err(_) => unreachable!("an automaton of one empty pattern is within every limit"),
         }
     }
@@ -157,11 +210,45 @@ impl Finder {
             masked.push_str(&self.replacements[found.pattern().as_usize()]);
             rest = found.end();
         }
+        let whole = if rest == 0 {
+            Cow::Borrowed(text)
+        } else {
+            masked.push_str(&text[rest..]);
+            Cow::Owned(masked)
+        };
+        match self.mask_cut(&whole) {
+            Some(masked) => Cow::Owned(masked),
+            None => whole,
+        }
+    }
+
+    /// Replaces the beginning of a secret before each `…` and the end of one after it. None: there is none.
+    fn mask_cut(&self, text: &str) -> Option<String> {
+        let mut masked = String::new();
+        let mut rest = 0;
+        for (at, cut) in text.match_indices(CUT) {
+            let before: Vec<usize> = text[rest..at].char_indices().map(|(start, _)| rest + start).collect();
+            let from = before.len().saturating_sub(LONGEST_CUT);
+            let head = before[from..].iter().find_map(|start| Some((*start, part_of(&self.beginnings, &text[*start..at])?)));
+            if let Some((start, index)) = head {
+                masked.push_str(&text[rest..start]);
+                masked.push_str(&self.replacements[index]);
+                rest = at;
+            }
+            let after = at + cut.len();
+            let ends: Vec<usize> = text[after..].char_indices().map(|(start, c)| after + start + c.len_utf8()).take(LONGEST_CUT).collect();
+            let tail = ends.iter().rev().find_map(|end| Some((*end, part_of(&self.ends, &text[after..*end].chars().rev().collect::<String>())?)));
+            if let Some((end, index)) = tail {
+                masked.push_str(&text[rest..after]);
+                masked.push_str(&self.replacements[index]);
+                rest = end;
+            }
+        }
         if rest == 0 {
-            return Cow::Borrowed(text);
+            return None;
         }
         masked.push_str(&text[rest..]);
-        Cow::Owned(masked)
+        Some(masked)
     }
 
     fn mask_value(&self, value: &mut Value) {
@@ -188,6 +275,12 @@ impl Finder {
             Value::Null | Value::Bool(_) => {}
         }
     }
+}
+
+/// The pattern that begins with this part, if the part is long enough to give something away.
+fn part_of(patterns: &[(String, usize)], part: &str) -> Option<usize> {
+    let next = patterns.get(patterns.partition_point(|(pattern, _)| pattern.as_str() < part))?;
+    (next.0.starts_with(part) && part.chars().count() >= SHORTEST_LINE).then_some(next.1)
 }
 
 /// Whether masking the text everywhere would make ordinary text unreadable.
@@ -264,15 +357,27 @@ fn encodings(text: &str, out: &mut Vec<String>) {
         out.push(percent_lowered(&encoded));
         out.push(encoded);
     }
-    let json = json_escaped(text);
-    // JSON within a string of JSON, as logs of JSON messages have it.
-    out.push(json_escaped(&json));
-    out.push(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"));
-    out.push(json.replace('/', "\\/"));
-    out.push(ascii_escaped(&json));
-    out.push(json);
-    // what Rust's `{:?}` makes of it, and what is left of it for a terminal
-    out.push(text.escape_debug().to_string());
+    // between the quotes of a shell, in XML and HTML as different libraries write them, in one line
+    let mut written = vec![text.to_owned(), text.replace('\'', "'\\''"), text.split_whitespace().collect::<Vec<_>>().join(" ")];
+    let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    written.extend(
+        [("&apos;", "&quot;"), ("&#39;", "&quot;"), ("&#x27;", "&quot;"), ("&#39;", "&#34;")]
+            .map(|(single, double)| xml.replace('\'', single).replace('"', double)),
+    );
+    written.push(xml);
+    for text in written {
+        let json = json_escaped(&text);
+        // JSON within a string of JSON, as logs of JSON messages have it
+        out.push(json_escaped(&json));
+        out.push(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"));
+        out.push(json.replace('/', "\\/"));
+        out.push(ascii_escaped(&json));
+        out.push(json);
+        // what Rust's `{:?}` makes of it
+        out.push(text.escape_debug().to_string());
+        out.push(text);
+    }
+    // what is left of it for a terminal
     let sanitized = sanitize(text);
     if !is_ordinary(sanitized.trim()) {
         out.push(sanitized.into_owned());
@@ -485,6 +590,35 @@ mod tests {
         let mut value = json!({"a": ["hunter22", {"hunter22": 1}], "b": 3});
         masker.mask_value(&mut value);
         assert_eq!(value, json!({"a": ["[secret x]", {"[secret x]": 1}], "b": 3}));
+    }
+
+    #[test]
+    fn what_is_left_of_a_secret_that_was_cut_is_hidden() {
+        let masker = Masker::default();
+        masker.learn("correct-horse-battery-staple", "x");
+        for (text, wanted) in [
+            ("saw \"correct-hor…, want 1", "saw \"[secret x]…, want 1"),
+            ("saw …ery-staple\" as JSON", "saw …[secret x]\" as JSON"),
+            ("correct-hor…ry-staple, correct-horse-…", "[secret x]…[secret x], [secret x]…"),
+            ("that is corr…", "that is corr…"),
+            ("nothing…cut", "nothing…cut"),
+        ] {
+            assert_eq!(masker.mask(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_values_of_a_secret_are_learnt_as_they_are_and_as_they_are_kept() {
+        let masker = Masker::default();
+        let applied = json!({"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"old": "former-value"}}).to_string();
+        let metadata = json!({"name": "s", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}});
+        let secret =
+            json!({"kind": "Secret", "metadata": metadata, "data": {"a": STANDARD.encode("hunter22"), "b": "/////w=="}, "stringData": {"c": "to-be-set"}});
+        masker.learn_object(&json!({"kind": "ConfigMap", "data": {"a": "ordinary words"}}));
+        masker.learn_object(&json!({"items": [secret]}));
+        let said = masker.mask("ordinary words: hunter22 aHVudGVyMjI= /////w== to-be-set former-value").into_owned();
+        assert_eq!(said, "ordinary words: [secret s/a] [secret s/a] [secret s/b] [secret s/c] [secret s/old]");
+        assert_eq!(masker.clean("hun\u{1b}[1mter\u{7}22"), "[secret s/a]", "torn apart by what a terminal does not show");
     }
 
     #[test]

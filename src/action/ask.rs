@@ -2,9 +2,10 @@
 
 use super::fan::{Item, each_pod, pods_of};
 use super::http::{Http, Port, Via, service_name};
-use super::request::{Answer, Patience, judge};
+use super::request::{Answer, Patience, in_doubt, judge};
 use super::{Context, Failure, FailureKind, Output, Pods, Target, Verb, hand, port, probe};
 use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, builtin, direct_http, label_selector, pod};
+use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
@@ -19,7 +20,11 @@ impl Http {
     where
         F: Fn(Answer) -> Item + Sync,
     {
-        let show = &show;
+        // a request that may have changed something and got no answer is no answer either; who refused the connection got none
+        let show = &|answer: Answer| match answer {
+            Answer::Missing { refused: false, reason, .. } if self.effect() == Effect::Opaque => Err(in_doubt(self.method, &reason)),
+            answer => show(answer),
+        };
         match (self.via, &self.target, &self.url, &self.from) {
             (Via::Pod, target, url, Some(from)) => {
                 let (pods, url) = match (url, target) {

@@ -97,6 +97,24 @@ impl Change {
         ObjectReference { api_version: resource.api_version(), kind: resource.kind.clone(), namespace: namespace.clone(), name: name.clone() }
     }
 
+    /// Registers what is secret in the request and in the object before it: from then on it can be spoken of.
+    pub fn learn(&self, masker: &Masker) {
+        if let Some(before) = &self.before {
+            masker.learn_object(before);
+        }
+        let Write { resource, name, body, .. } = &self.write;
+        if resource.kind != "Secret" {
+            return;
+        }
+        masker.learn_object(&json!({"kind": "Secret", "metadata": {"name": name}, "data": body["data"], "stringData": body["stringData"]}));
+        for operation in body.as_array().into_iter().flatten() {
+            let path = operation["path"].as_str().unwrap_or_default();
+            let (field, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+            let values = if key.is_empty() { operation["value"].clone() } else { json!({key: operation["value"]}) };
+            masker.learn_object(&json!({"kind": "Secret", "metadata": {"name": name}, field: values}));
+        }
+    }
+
     /// The change as it is recorded. `after` is the object as the server previews it.
     pub fn planned(&self, after: Option<&Value>, masker: &Masker) -> PlannedChange {
         let hide = |object: Option<&Value>| object.map_or(Value::Null, |object| recorded(object, masker));
@@ -139,12 +157,12 @@ fn deletion(before: &Value, options: Value) -> Value {
 
 /// An object as it may be recorded: trimmed, and the values of a Secret as hashes that tell equal from different.
 pub fn recorded(object: &Value, masker: &Masker) -> Value {
+    masker.learn_object(object);
     let mut object = trimmed(object);
     if object["kind"] == "Secret" {
         for field in ["data", "stringData"] {
-            for (key, value) in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
+            for value in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
                 if let Some(text) = value.as_str() {
-                    masker.learn(text, key);
                     *value = Value::from(hashed(text));
                 }
             }

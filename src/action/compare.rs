@@ -42,6 +42,14 @@ pub fn desired(object: &Value) -> Value {
             annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
         }
     }
+    // the server makes the selector of a Job from its uid, which is another one in a preview
+    if object["kind"] == "Job" {
+        for labels in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+            if let Some(labels) = object.pointer_mut(labels).and_then(Value::as_object_mut) {
+                labels.retain(|key, _| !matches!(key.as_str(), "controller-uid" | "batch.kubernetes.io/controller-uid"));
+            }
+        }
+    }
     // the node controller answers a cordon with taints
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
         && let Some(taints) = spec.get_mut("taints").and_then(Value::as_array_mut)
@@ -238,6 +246,17 @@ mod tests {
         assert_eq!(desired(&object("1", "1")), desired(&object("2", "2")));
         assert_eq!(lines(Some(&object("1", "1")), Some(&object("2", "2"))), Vec::<String>::new());
         assert_eq!(trimmed(&object("1", "1"))["metadata"]["uid"], "u");
+    }
+
+    #[test]
+    fn a_job_is_the_same_as_its_preview() {
+        let job = |uid: &str| {
+            json!({"kind": "Job", "metadata": {"name": "j", "uid": uid}, "spec": {
+                "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}},
+                "template": {"metadata": {"labels": {"app": "a", "controller-uid": uid, "batch.kubernetes.io/controller-uid": uid, "job-name": "j"}}}}})
+        };
+        assert_eq!(desired(&job("1")), desired(&job("2")));
+        assert_eq!(desired(&job("1"))["spec"]["template"]["metadata"]["labels"], json!({"app": "a", "job-name": "j"}));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl CreateJob {
         if let Some(pod_template) = spec.get_mut("template") {
             edit(pod_template, None, &self.env).map_err(Failure::error)?;
         }
-        if self.cleanup && spec["ttlSecondsAfterFinished"].is_null() {
+        if self.cleanup && spec["ttlSecondsAfterFinished"].as_u64().is_none_or(|own| own > KEPT) {
             spec["ttlSecondsAfterFinished"] = json!(KEPT);
         }
         let mut metadata = json!({"name": name, "namespace": namespace, "annotations": annotations,

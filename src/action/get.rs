@@ -62,7 +62,10 @@ impl Verb for Get {
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
         if let Some(name) = &self.name {
             return match cluster.get(&resource, Some(namespace), name).await {
-                Ok(object) => Ok(Output::new(object, "found")),
+                Ok(object) => {
+                    context.masker.learn_object(&object);
+                    Ok(Output::new(object, "found"))
+                }
                 Err(error) if error.kind == ErrorKind::NotFound && self.optional => Ok(Output::new(Value::Null, "absent")),
                 Err(error) if error.kind == ErrorKind::NotFound => Err(Failure::new(super::FailureKind::Failed, error.to_string())),
                 Err(error) => Err(error.into()),
@@ -70,6 +73,7 @@ impl Verb for Get {
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
         let items = cluster.list(&resource, (!self.all_namespaces).then_some(namespace), &selection).await?;
+        items.iter().for_each(|item| context.masker.learn_object(item));
         let summary = format!("{} found", items.len());
         Ok(Output::new(json!({ "items": items }), summary))
     }

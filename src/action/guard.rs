@@ -181,12 +181,17 @@ pub(super) fn overwritten(before: &Value, manifest: &Value) -> Option<Guard> {
     })
 }
 
+/// Every text that is a value. A `description` is prose about values, as in the definition of a kind, unless it is a key of the data.
 fn strings(value: &Value, path: &str, found: &mut impl FnMut(&str, &str)) {
     match value {
         Value::String(text) => found(path, text),
         Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| strings(item, &format!("{path}[{index}]"), found)),
         Value::Object(fields) => {
-            fields.iter().for_each(|(key, value)| strings(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, found));
+            let data = matches!(path, "data" | "stringData");
+            fields
+                .iter()
+                .filter(|(key, value)| data || *key != "description" || !value.is_string())
+                .for_each(|(key, value)| strings(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, found));
         }
         _ => {}
     }
@@ -273,6 +278,17 @@ mod tests {
                 vec![],
             ),
             (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"url": "http://a/b"}}), vec![]),
+            (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"description": "TODO: say something"}}), vec!["placeholder"]),
+            (
+                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {
+                    "description": "TODO: the placeholder for your-value", "properties": {"description": {"type": "string", "description": "<your-text>"}}}}}]}}),
+                vec![],
+            ),
+            (
+                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {
+                    "properties": {"description": {"type": "string", "default": "CHANGEME"}}}}}]}}),
+                vec!["placeholder"],
+            ),
         ] {
             assert_eq!(manifest(&object).iter().map(|guard| guard.id).collect::<Vec<_>>(), ids, "{object}");
         }

@@ -5,11 +5,13 @@ use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, 
 use crate::cluster::history::{Revision, revisions};
 use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
 use crate::cluster::{Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
+
+/// The pause before what could not be read is read again.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Waits until every pod of a Deployment, StatefulSet or DaemonSet is of the newest template and available; ends early when that will
 /// not come. With `history: true` it does not wait and the output is `{revisions: [{revision, images, image, change_cause, current}]}`.
@@ -63,6 +65,17 @@ impl Verb for Rollout {
         let resource = cluster.resolve(&self.target.kind).await?;
         let namespace = self.target.namespace(&context.namespace);
         let deadline = context.deadline;
+        // a deadline that was exceeded before this program changed it says nothing about the change
+        let changed = loop {
+            match cluster.changed_by(FIELD_MANAGER, &resource, namespace, name).await {
+                Ok(changed) => break changed,
+                Err(error) if error.retryable() && context.remaining() > AGAIN => {
+                    (context.progress)(&error.to_string());
+                    tokio::time::sleep(error.retry_after.unwrap_or(AGAIN)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
         let mut first_uid: Option<Value> = None;
         let waited = cluster
             .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {
@@ -76,7 +89,7 @@ impl Verb for Rollout {
                 if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone()) != object["metadata"]["uid"] {
                     return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("{} was replaced by another one meanwhile", self.target))));
                 }
-                match rollout_status_since(object, changed_at(object)) {
+                match rollout_status_since(object, changed) {
                     Status::Done => ControlFlow::Break(Ok(object.clone())),
                     Status::Failed(reason) => ControlFlow::Break(Err(Failure::new(FailureKind::Failed, reason))),
                     Status::Waiting(reason) => {
@@ -95,7 +108,7 @@ impl Verb for Rollout {
             Err(WaitError::Timeout { last, waited, .. }) => {
                 let seen = last.values().next().map_or_else(
                     || format!("{} does not exist", self.target),
-                    |object| match rollout_status_since(object, changed_at(object)) {
+                    |object| match rollout_status_since(object, changed) {
                         Status::Done => "done".to_owned(),
                         Status::Waiting(reason) | Status::Failed(reason) => reason,
                     },
@@ -105,12 +118,6 @@ impl Verb for Rollout {
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
-}
-
-/// When this program last changed the object, by the clock of the cluster: a deadline that was exceeded before says nothing about it.
-fn changed_at(object: &Value) -> Option<Timestamp> {
-    let entries = object["metadata"]["managedFields"].as_array()?;
-    entries.iter().filter(|entry| entry["manager"] == FIELD_MANAGER).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max()
 }
 
 fn pods_of(object: &Value) -> String {

@@ -71,6 +71,7 @@ impl Verb for Wait {
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
                 let view = self.view(objects.values());
+                context.masker.learn_object(&view);
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
                     None => {}

@@ -69,6 +69,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     }
     let clock = clock()?;
     let expires = clock.now().checked_add(jiff::SignedDuration::try_from(arguments.expires.0).unwrap_or(jiff::SignedDuration::MAX)).ok();
+    let of_another = state.step(path).is_some_and(|step| step.action() == "approve");
     let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
     let plan = header.digest.clone();
     let by = operator();
@@ -82,6 +83,9 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     }))?;
     let until = expires.map(|time| format!(" until {time:.0}")).unwrap_or_default();
     output::write(&format!("approved by {by}{until}\n"))?;
+    if of_another {
+        output::hint(&format!("It counts where someone else than {by} goes on with the run."));
+    }
     output::hint(&format!("Go on with: runbook resume {}", journal::short_id(&run)));
     Ok(Exit::Passed)
 }

@@ -159,8 +159,8 @@ struct Masked {
 impl Write for Masked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let text = self.masker.mask(&text);
-        self.bars.suspend(|| io::stderr().write_all(crate::secret::sanitize(&text).as_bytes()))?;
+        let text = self.masker.clean(&text);
+        self.bars.suspend(|| io::stderr().write_all(text.as_bytes()))?;
         Ok(bytes.len())
     }
 

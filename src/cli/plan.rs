@@ -6,6 +6,7 @@ use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
 use crate::plan::{PlannedAction, actions, role};
+use crate::secret::Masker;
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,6 +32,8 @@ pub(super) struct PlanArguments {
 pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, CommandError> {
     let plan = make(global, &arguments.name, &arguments.params, arguments.namespace.as_deref())?;
     let steps = actions(&plan, "default");
+    let masker = Masker::new();
+    plan.runbook.learn_secrets(&plan.params, &masker);
     let permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.permissions.iter().cloned()).collect();
     if arguments.rbac {
         let permissions: Vec<Access> = permissions.into_iter().collect();
@@ -38,7 +41,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         return Ok(Exit::Passed);
     }
     if arguments.output != Format::Text {
-        let document = json!({
+        let mut document = json!({
             "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title, "digest": plan.digest,
             "namespace": plan.namespace, "params": plan.shown_params(),
             "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
@@ -46,6 +49,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
                 "verb": access.verb, "group": access.group, "resource": access.resource, "subresource": access.subresource,
                 "namespace": access.namespace, "name": access.name})).collect::<Vec<_>>(),
         });
+        masker.mask_value(&mut document);
         output::write(&format!("{document:#}\n"))?;
         return Ok(Exit::Passed);
     }
@@ -77,7 +81,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         Ok(())
     })();
     written.map_err(|_| CommandError::NotJudged("the plan could not be written".to_owned()))?;
-    output::write(&text)?;
+    output::write(&masker.clean(&text))?;
     Ok(Exit::Passed)
 }
 

@@ -3,15 +3,15 @@
 use super::changes::{ChangeArguments, operator};
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
-use super::session::{Expected, Session, clock, state_dir};
+use super::session::{Expected, Session, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
 use super::undo::procedure;
 use super::{Format, Global, output};
-use crate::engine::{EngineError, Recorder, kept};
-use crate::event::{Event, Mode, StepMark, StepMarked, Verdict};
+use crate::engine::{EngineError, kept};
+use crate::event::{Effect, Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan};
-use crate::state::{ChangeState, RunState};
+use crate::state::{ChangeState, RunState, StepState};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -66,7 +66,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     let Some(header) = state.header().cloned() else {
         return Err(CommandError::Usage(format!("run {run} has no header and cannot be resumed")));
     };
-    if let Some(end) = state.end_of_run().filter(|end| !matches!(end.verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)) {
+    let over = |verdict| !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt) && !state.kept_from_its_first_step();
+    if let Some(end) = state.end_of_run().filter(|end| over(end.verdict)) {
         let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
         return Err(CommandError::Usage(format!(
             "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {}",
@@ -115,16 +116,22 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         cluster_uid: header.target.cluster_uid.clone().filter(|_| !insists(Despite::Cluster)),
         user: header.target.user.clone().filter(|_| !insists(Despite::User)),
     };
-    let recorder = Recorder::new(clock()?, state, Some(journal), Vec::new());
+    let mut marked = Vec::new();
     let marks = [(StepMark::Done, &arguments.mark_done), (StepMark::NotDone, &arguments.mark_not_done), (StepMark::Skip, &arguments.skip)];
     for (mark, path) in marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path))) {
-        if !plan.steps().iter().any(|step| step.path == *path) && recorder.state(|state| state.step(path).is_none()) {
+        if !plan.steps().iter().any(|step| step.path == *path) && state.step(path).is_none() {
             return Err(CommandError::Usage(format!("{name} has no step {path}")));
         }
+        let planned = plan.steps().into_iter().find(|step| step.path == *path).map(|step| step.effect);
+        let effect = planned.or_else(|| state.step(path).map(StepState::effect));
+        if mark != StepMark::Skip && !matches!(effect, Some(Effect::Write | Effect::Opaque)) {
+            return Err(CommandError::Usage(format!(
+                "step {path} changes nothing that could be done by hand: it is looked at or asked again; leave it out with --skip {path}"
+            )));
+        }
         let reason = arguments.reason.clone().unwrap_or_default();
-        recorder.record(Event::StepMarked(StepMarked { path: path.clone(), mark, by: operator(), reason }))?;
+        marked.push(StepMarked { path: path.clone(), mark, by: operator(), reason });
     }
-    let (journal, state) = recorder.into_parts();
     Session {
         global,
         plan,
@@ -134,7 +141,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         format: arguments.output,
         reports: &arguments.report,
         run,
-        earlier: journal.map(|journal| (journal, state, kept)),
+        earlier: Some((journal, state, kept)),
+        marks: marked,
         expected,
     }
     .run()

@@ -44,6 +44,7 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
         reports: &arguments.report,
         run,
         earlier: None,
+        marks: Vec::new(),
         expected: Expected::default(),
     }
     .run()

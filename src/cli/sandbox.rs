@@ -74,7 +74,7 @@ fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, Com
 fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let options = sandbox::Options { scenario: scenario.to_owned(), port, now: None, forbid_writes: false };
+        let options = sandbox::Options { scenario: scenario.to_owned(), port, ..sandbox::Options::default() };
         let running = sandbox::start(options).await.map_err(|error| CommandError::Usage(error.to_string()))?;
         std::fs::write(kubeconfig, running.kubeconfig())?;
         output::write(&format!("{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n", running.address(), kubeconfig.display()))?;

@@ -9,7 +9,7 @@ use super::target::{ClusterArguments, guard, needs_cluster};
 use super::{Format, Global, output};
 use crate::cluster::Cluster;
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
-use crate::event::Mode;
+use crate::event::{Event, Mode, StepMarked};
 use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::secret::Masker;
@@ -33,6 +33,8 @@ pub(super) struct Session<'a> {
     pub(super) run: String,
     /// The journal and what it says, of an earlier process.
     pub(super) earlier: Option<(Journal, RunState, Kept)>,
+    /// What a person says of steps of that process; recorded once it is known that the run goes on.
+    pub(super) marks: Vec<StepMarked>,
     /// The cluster and user that it must be.
     pub(super) expected: Expected,
 }
@@ -50,8 +52,13 @@ impl Expected {
         if self.cluster_uid.is_none() && self.user.is_none() {
             return Ok(());
         }
-        // who does not answer now is told of by the run itself
-        let Ok(identity) = cluster.identify().await else { return Ok(()) };
+        // a run that goes on blindly would end here for good; this way it can be gone on with when the cluster answers again
+        let identity = cluster.identify().await?;
+        if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
+            return Err(CommandError::Usage(format!(
+                "it cannot be told whether this is the cluster that the run began on, the one with kube-system {before}: the namespace kube-system cannot be read; have it allowed, or insist with --despite cluster"
+            )));
+        }
         let differs = |before: &Option<String>, now: &Option<String>| matches!((before, now), (Some(before), Some(now)) if before != now);
         if differs(&self.cluster_uid, &identity.cluster_uid) {
             let (before, now) = (self.cluster_uid.clone().unwrap_or_default(), identity.cluster_uid.unwrap_or_default());
@@ -106,17 +113,20 @@ impl Session<'_> {
             self.expected.check(cluster).await?;
         }
         let masker = Masker::default();
-        for (name, value) in &self.plan.params {
-            if let (true, Some(text)) = (self.plan.runbook.params.get(name).is_some_and(|param| param.secret), value.as_str()) {
-                masker.learn(text, name);
-            }
-        }
+        self.plan.runbook.learn_secrets(&self.plan.params, &masker);
         let bars = output::bars();
         output::trace(self.global, &masker, &bars);
         let sinks = vec![output::reporters(self.global, self.format, &bars)];
         let (journal, state, kept) = match self.earlier {
-            Some(earlier) => earlier,
-            None => (Journal::create(&state_dir(self.global)?, &self.run)?, RunState::new(), Kept::default()),
+            Some((journal, state, kept)) => {
+                let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
+                for mark in self.marks {
+                    recorder.record(Event::StepMarked(mark))?;
+                }
+                let (journal, state) = recorder.into_parts();
+                (journal, state, kept)
+            }
+            None => (Some(Journal::create(&state_dir(self.global)?, &self.run)?), RunState::new(), Kept::default()),
         };
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
@@ -130,7 +140,7 @@ impl Session<'_> {
             records: Arc::new(Journals { folder: state_dir(self.global)? }),
             cluster,
             sandbox: self.cluster.sandbox.clone(),
-            recorder: Recorder::new(clock, state, Some(journal), sinks),
+            recorder: Recorder::new(clock, state, journal, sinks),
             masker,
             prompt: Arc::new(TerminalPrompt { bars }),
             stop,

@@ -34,7 +34,8 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let left = state.not_begun();
     let changes: Vec<_> = state.changes();
     let verdict = state.end_of_run().map(|end| end.verdict);
-    let resumable = !verdict.is_some_and(|verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown));
+    let resumable = state.kept_from_its_first_step()
+        || !verdict.is_some_and(|verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown));
     let mut next = Vec::new();
     let id = journal::short_id(&run);
     if resumable {

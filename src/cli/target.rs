@@ -154,7 +154,7 @@ impl ClusterArguments {
         };
         let mut running = None;
         if let Some(scenario) = &self.sandbox {
-            let sandbox = sandbox::start(sandbox::Options { scenario: scenario.clone(), port: None, now, forbid_writes: false }).await;
+            let sandbox = sandbox::start(sandbox::Options { scenario: scenario.clone(), now, ..sandbox::Options::default() }).await;
             let sandbox = sandbox.map_err(|error| CommandError::Usage(error.to_string()))?;
             options.kubeconfig_text = Some(sandbox.kubeconfig());
             running = Some(sandbox);

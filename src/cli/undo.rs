@@ -65,6 +65,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         reports: &arguments.report,
         run,
         earlier: None,
+        marks: Vec::new(),
         expected: super::session::Expected { cluster_uid, user: None },
     }
     .run()

@@ -1,5 +1,6 @@
 //! get, list, events.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::client::Cluster;
@@ -150,6 +151,18 @@ impl Cluster {
                 return Ok(Listed { items, resource_version: version(&list) });
             }
         }
+    }
+
+    /// When this field manager last changed the object, by the clock of the cluster; none if it never did, or if there is no such object.
+    ///
+    /// # Errors
+    /// Any failure of the list: one object is listed, as a watch of it is.
+    pub async fn changed_by(&self, manager: &str, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Timestamp>, Error> {
+        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, Some(namespace))));
+        let path = format!("{}{}", resource.collection(Some(namespace)), query(&Selection::name(name).parameters()));
+        let list = self.get_json(&doing, &path).await?;
+        let entries = list["items"].as_array().into_iter().flatten().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
+        Ok(entries.filter(|entry| entry["manager"] == manager).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max())
     }
 
     /// The events of a namespace, or of one object in it (kind and name), oldest first.

@@ -67,6 +67,22 @@ async fn lists_again_when_a_page_is_too_old() {
 }
 
 #[tokio::test]
+async fn knows_when_a_manager_last_changed_an_object() {
+    let (cluster, requests) = serve(|_, request| {
+        let entry = |manager: &str, time: &str| json!({"manager": manager, "time": time});
+        let fields = json!([entry("runbook", "2026-01-01T00:00:00Z"), entry("other", "2026-01-03T00:00:00Z"), entry("runbook", "2026-01-02T00:00:00Z")]);
+        let selected = parameter(&request, "fieldSelector").is_some_and(|selector| selector == "metadata.name%3Da");
+        let items = if selected { vec![json!({"metadata": {"name": "a", "managedFields": fields}})] } else { Vec::new() };
+        reply(list(&items, "9", ""))
+    })
+    .await;
+    let changed = async |manager: &str, name: &str| cluster.changed_by(manager, &pods(), "shop", name).await.unwrap();
+    assert_eq!(changed("runbook", "a").await, "2026-01-02T00:00:00Z".parse().ok());
+    assert_eq!((changed("nobody", "a").await, changed("runbook", "b").await), (None, None));
+    assert_eq!(requests.all().len(), 3);
+}
+
+#[tokio::test]
 async fn says_what_was_refused_and_why() {
     let cases: [(fn() -> Response, ErrorKind, &[&str]); 8] = [
         (

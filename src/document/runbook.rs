@@ -5,9 +5,11 @@ use super::param::Param;
 use crate::action::{Action, Duration};
 use crate::event::{Effect, Severity};
 use crate::expression::{Expectation, Jq};
+use crate::secret::Masker;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -229,6 +231,17 @@ impl Runbook {
     /// The strongest effect of its steps, called runbooks not included.
     pub fn effect(&self) -> Effect {
         self.steps.iter().chain(&self.always).map(Step::effect).max().unwrap_or(Effect::Read)
+    }
+
+    /// Registers the values of the parameters that are secret.
+    pub fn learn_secrets(&self, params: &Map<String, Value>, masker: &Masker) {
+        for (name, value) in params.iter().filter(|(name, _)| self.params.get(*name).is_some_and(|param| param.secret)) {
+            match value {
+                Value::String(text) => masker.learn(text, name),
+                Value::Array(items) => items.iter().for_each(|item| masker.learn(item.as_str().unwrap_or(&item.to_string()), name)),
+                other => masker.learn(&other.to_string(), name),
+            }
+        }
     }
 
     /// Every step, depth first, in order of writing.

@@ -183,7 +183,7 @@ impl Run {
             deadline,
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
-            progress: Arc::new(move |text| recorder.progress(&place, &crate::secret::sanitize(&masker.mask(text)))),
+            progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),
             path: path.to_owned(),
@@ -240,6 +240,7 @@ impl Run {
                 return Ok(Ended::without_output(Outcome::Error, format!("{name}: {reason}")));
             }
         };
+        called.learn_secrets(&params, &self.masker);
         let namespace = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&json!({"params": params})).ok());
         let inner = scope.called(called, params, namespace.unwrap_or_else(|| scope.namespace.clone()), path, step.severity);
         self.procedure(&inner).await?;

@@ -82,7 +82,7 @@ impl Run {
             Ok(planned) => planned,
             Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
         };
-        let planned: Vec<PlannedChange> = planned.into_iter().map(|(planned, _)| planned).collect();
+        let planned: Vec<PlannedChange> = planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
         let summary = match planned.as_slice() {
             [] => "nothing to change".to_owned(),
             [one] => format!("would change {}", one.object.short()),
@@ -221,6 +221,7 @@ impl Run {
     async fn previewed(&self, changes: Vec<Change>, context: &Context) -> Result<Vec<(PlannedChange, Write)>, Failure> {
         let cluster = context.cluster()?;
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
+        changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
             let gone = matches!(change.write.method, Method::Delete | Method::Evict);
             let after = match cluster.preview(&change.write).await {
@@ -260,7 +261,7 @@ impl Run {
         };
         let mut attempt = 0;
         loop {
-            if let Some(reason) = self.lock_lost() {
+            if let Some(reason) = self.lock_lost().await {
                 return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
             }
             attempt += 1;
@@ -307,13 +308,14 @@ impl Run {
                         }
                     }
                 }
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&changed_meanwhile(planned, &error), attempt) }));
+                let failure = kept_by_budget(planned, &error).unwrap_or_else(|| changed_meanwhile(planned, &error));
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&failure, attempt) }));
             }
             // the answer was lost: only a look at the object tells
             return Ok(match self.look(path, index, planned, Some(write), context, &error).await? {
                 Looked::Done => Sent::Made,
                 Looked::NotDone => {
-                    let reason = format!("the change was not made: {error}; go on with runbook resume, or look into the API server first");
+                    let reason = format!("the change was not made: {error}; look into the API server, and run again");
                     Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) })
                 }
                 Looked::CannotTell => Sent::InDoubt,
@@ -433,6 +435,14 @@ fn refused(change: &Change, error: &cluster::Error) -> Failure {
         FailureKind::Failed,
         format!("{object} has fields that others own: {}; leave them out of the manifest, or take them over with `force: true`", conflicts.join(", ")),
     )
+}
+
+/// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack of one.
+fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Failure> {
+    let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
+    let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"].as_str()?.trim_end_matches('.');
+    let text = format!("{} was not evicted in the step's time: {budget}; add a replica, or give the step more time", planned.object.short());
+    Some(Failure::new(FailureKind::TimedOut, text))
 }
 
 /// The tests of a patch failed, or a precondition did: someone was faster.

@@ -84,6 +84,9 @@ impl Run {
         }
         let own = if given.is_empty() { "" } else { "who runs this cannot approve it; " };
         let run = crate::journal::short_id(&self.run_id);
+        if !own.is_empty() {
+            self.recorder.progress(path, own.trim_end_matches("; "));
+        }
         self.paused.store(true, std::sync::atomic::Ordering::SeqCst);
         self.waits_for(path, &format!("{own}waits for approval: runbook approve {run} --step {path}"));
         None

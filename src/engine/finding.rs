@@ -94,8 +94,12 @@ impl Run {
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
         let text = |deferred: &Deferred| self.clean(&deferred.render_text(&scope.context_for(deferred)).unwrap_or_else(|error| format!("[{error}]")));
         let run = finding.run.as_ref().map(text);
-        let with =
-            finding.with.as_ref().and_then(|with| with.render(&scope.context_for(with)).ok()).and_then(|with| with.as_object().cloned()).unwrap_or_default();
+        let with = finding
+            .with
+            .as_ref()
+            .and_then(|with| with.render(&scope.context_for(with)).ok())
+            .and_then(|with| self.clean_value(&with).as_object().cloned())
+            .unwrap_or_default();
         let command = run.as_ref().map(|name| self.clean(&command_line(name, &with, self.plan.neighbours.get(name), &self.invocation)));
         let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
         let fixed = Self::is_fixed(scope, finding);

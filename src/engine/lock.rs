@@ -37,6 +37,8 @@ pub(super) struct Holder {
     pub(super) since: String,
     /// How long ago it gave a sign of life.
     pub(super) seen: SignedDuration,
+    /// Whether that is longer ago than the Lease lasts: it has crashed.
+    pub(super) expired: bool,
 }
 
 /// Why a run has no lock.
@@ -57,16 +59,14 @@ pub(super) fn lease_of(target: &str, namespace: &str) -> (String, String) {
     (place.to_owned(), format!("runbook-{}", plain.trim_matches(['-', '.'])))
 }
 
-/// What a Lease says of its holder at this time; none if it is free or expired, or ours.
+/// What a Lease says of its holder at this time; none if it is free or ours.
 pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder> {
     let spec = &lease["spec"];
     let run = spec["holderIdentity"].as_str().filter(|identity| !identity.is_empty() && *identity != own)?;
-    let renewed: Timestamp = spec["renewTime"].as_str()?.parse().ok()?;
+    // who never renewed it cannot have it
+    let renewed: Timestamp = spec["renewTime"].as_str().and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
     let lasts = SignedDuration::from_secs(spec["leaseDurationSeconds"].as_i64().unwrap_or(0));
     let seen = now.duration_since(renewed);
-    if seen > lasts {
-        return None;
-    }
     let note = |key: &str| lease["metadata"]["annotations"][format!("runbook/{key}")].as_str().unwrap_or_default().to_owned();
     Some(Holder {
         run: run.to_owned(),
@@ -75,6 +75,7 @@ pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder>
         step: note("step"),
         since: spec["acquireTime"].as_str().unwrap_or_default().to_owned(),
         seen,
+        expired: seen > lasts,
     })
 }
 
@@ -86,7 +87,8 @@ impl std::fmt::Display for Holder {
                 write!(f, " {word} {value}")?;
             }
         }
-        write!(f, "; last sign of life {} s ago", self.seen.as_secs().max(0))
+        write!(f, "; last sign of life {} s ago", self.seen.as_secs().max(0))?;
+        if self.expired { write!(f, ", which has expired") } else { Ok(()) }
     }
 }
 
@@ -104,6 +106,32 @@ pub(super) struct Lock {
     lost: Arc<Mutex<Option<String>>>,
     _renewal: DropGuard,
     work: Work,
+}
+
+/// Tells whether a lock is still held.
+pub(super) struct Watch {
+    leases: Vec<(String, String)>,
+    lost: Arc<Mutex<Option<String>>>,
+    work: Work,
+}
+
+impl Watch {
+    /// Looks at the Leases, and says why nothing more may be changed, if one of them is no longer ours. Between two renewals
+    /// someone else may have taken it. A Lease that cannot be read is not lost: the renewal decides.
+    pub(super) async fn lost(&self) -> Option<String> {
+        for (namespace, name) in &self.leases {
+            let known = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if known.is_some() {
+                return known;
+            }
+            if let Ok(lease) = self.work.cluster.get_optional(&self.work.resource, namespace, name).await
+                && let Some(other) = self.work.other(lease.as_ref())
+            {
+                lose(&self.work, &self.lost, format!("{namespace}/{name}"), other);
+            }
+        }
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[derive(Clone)]
@@ -133,7 +161,8 @@ impl Lock {
         for (namespace, name) in targets {
             match work.acquire(namespace, name, takeover).await {
                 Ok(taken_from) => {
-                    let what = if taken_from.is_some() { LockChange::TakenOver } else { LockChange::Taken };
+                    let living = taken_from.as_ref().is_some_and(|holder| !holder.expired);
+                    let what = if living { LockChange::TakenOver } else { LockChange::Taken };
                     let other = taken_from.map(|holder| holder.to_string()).unwrap_or_default();
                     recorder.record(Event::Lock(LockEvent { lease: format!("{namespace}/{name}"), what, other }))?;
                     leases.push((namespace.clone(), name.clone()));
@@ -152,9 +181,9 @@ impl Lock {
         Ok(Ok(Self { leases, lost, _renewal: stop.drop_guard(), work }))
     }
 
-    /// Why nothing more may be changed, if the lock is no longer held.
-    pub(super) fn lost(&self) -> Option<String> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What tells whether the lock is still held.
+    pub(super) fn watch(&self) -> Watch {
+        Watch { leases: self.leases.clone(), lost: self.lost.clone(), work: self.work.clone() }
     }
 
     /// Frees the locks that are still held.
@@ -166,7 +195,7 @@ impl Lock {
 }
 
 impl Work {
-    /// Takes one Lease. Gives the living holder that it was taken from.
+    /// Takes one Lease. Gives the holder that it was taken from, which has expired unless it is a takeover.
     async fn acquire(&self, namespace: &str, name: &str, takeover: bool) -> Result<Option<Holder>, Refused> {
         let now = Timestamp::now();
         // someone may be faster, once or twice
@@ -175,7 +204,7 @@ impl Work {
             let (write, from) = match &present {
                 None => (self.write(Method::Create, namespace, name, self.body(namespace, name, now)), None),
                 Some(lease) => match holder(lease, &self.own.run, now) {
-                    Some(holder) if !takeover => return Err(Refused::Held(format!("{namespace}/{name}"), Box::new(holder))),
+                    Some(holder) if !takeover && !holder.expired => return Err(Refused::Held(format!("{namespace}/{name}"), Box::new(holder))),
                     holder => (self.write(Method::JsonPatch, namespace, name, self.replacing(lease, namespace, name, now)), holder),
                 },
             };
@@ -186,6 +215,30 @@ impl Work {
             }
         }
         Err(Refused::Failed(Error::new(ErrorKind::Conflict, format!("lease {namespace}/{name} is fought over; try again"))))
+    }
+
+    /// Who has a Lease that was ours; none if it still is.
+    fn other(&self, lease: Option<&Value>) -> Option<String> {
+        let Some(lease) = lease else { return Some("nobody: it was deleted, as by another run that had taken it".to_owned()) };
+        if lease["spec"]["holderIdentity"] == json!(self.own.run) {
+            return None;
+        }
+        Some(holder(lease, &self.own.run, Timestamp::now()).map_or_else(|| "nobody: it was freed".to_owned(), |holder| holder.to_string()))
+    }
+
+    /// Renews a Lease that is ours. Gives who has it now, if it no longer is.
+    async fn renew(&self, namespace: &str, name: &str) -> Result<Option<String>, Error> {
+        let lease = self.cluster.get_optional(&self.resource, namespace, name).await?;
+        let (None, Some(lease)) = (self.other(lease.as_ref()), &lease) else { return Ok(self.other(lease.as_ref())) };
+        let write = self.write(Method::JsonPatch, namespace, name, self.replacing(lease, namespace, name, Timestamp::now()));
+        match self.writer.send(&write).await {
+            Ok(_) => Ok(None),
+            // someone was faster: who it is shows at once
+            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound) => {
+                Ok(self.other(self.cluster.get_optional(&self.resource, namespace, name).await?.as_ref()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn body(&self, namespace: &str, name: &str, now: Timestamp) -> Value {
@@ -238,10 +291,10 @@ async fn renew(work: Work, leases: Vec<(String, String)>, lost: Arc<Mutex<Option
         }
         let mut all = true;
         for (namespace, name) in &leases {
-            match work.acquire(namespace, name, false).await {
-                Ok(_) => {}
-                Err(Refused::Held(lease, holder)) => return lose(&work, &lost, lease, holder.to_string()),
-                Err(Refused::Failed(error)) => {
+            match work.renew(namespace, name).await {
+                Ok(None) => {}
+                Ok(Some(other)) => return lose(&work, &lost, format!("{namespace}/{name}"), other),
+                Err(error) => {
                     tracing::warn!(%error, "the lock was not renewed");
                     all = false;
                 }
@@ -256,8 +309,13 @@ async fn renew(work: Work, leases: Vec<(String, String)>, lost: Arc<Mutex<Option
     }
 }
 
+/// Remembers and records the first loss.
 fn lose(work: &Work, lost: &Mutex<Option<String>>, lease: String, other: String) {
-    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("the lock {lease} was lost to {other}; nothing more is changed"));
+    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+    if lost.is_some() {
+        return;
+    }
+    *lost = Some(format!("the lock {lease} was lost to {other}; nothing more is changed"));
     // the run finds out by itself; what cannot be written stops it anyway
     drop(work.recorder.record(Event::Lock(LockEvent { lease, what: LockChange::Lost, other })));
 }
@@ -289,7 +347,9 @@ mod tests {
         let at = |time: &str| holder(&lease, "01B", time.parse().unwrap());
         let living = at("2026-11-20T03:00:12Z").unwrap();
         assert_eq!(living.to_string(), "run 01A of ta-bot/rollback on host-a at step scale since 2026-11-20T02:59:00Z; last sign of life 12 s ago");
-        assert_eq!(at("2026-11-20T03:00:31Z"), None, "a crashed holder expires");
+        assert!(!living.expired);
+        let crashed = at("2026-11-20T03:00:31Z").unwrap();
+        assert!(crashed.expired && crashed.to_string().ends_with("31 s ago, which has expired"), "{crashed}");
         assert_eq!(holder(&lease, "01A", "2026-11-20T03:00:12Z".parse().unwrap()), None, "the own lock is no obstacle");
     }
 }

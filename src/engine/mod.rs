@@ -36,7 +36,7 @@ use crate::event::{
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions};
 use crate::secret::Masker;
-use crate::state::RunState;
+use crate::state::{PREFLIGHT, RunState};
 use scope::Scope;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,7 +204,7 @@ impl Engine {
     fn planned_steps(&self) -> Vec<PlannedStep> {
         let mut steps = self.plan.steps();
         for step in &mut steps {
-            step.title = crate::secret::sanitize(&self.masker.mask(&step.title)).into_owned();
+            step.title = self.masker.clean(&step.title);
         }
         steps
     }
@@ -292,8 +292,12 @@ impl Run {
     }
 
     /// Why nothing more may be changed, if the lock was lost.
-    fn lock_lost(&self) -> Option<String> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(lock::Lock::lost)
+    async fn lock_lost(&self) -> Option<String> {
+        let watch = self.lock.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(lock::Lock::watch);
+        match watch {
+            Some(watch) => watch.lost().await,
+            None => None,
+        }
     }
 
     /// Remembers what a step without an outcome waits for.
@@ -303,7 +307,7 @@ impl Run {
 
     /// One line instead of a failure of every step: the run cannot begin.
     fn stopped_before(&self, id: &str, title: &str, reason: &str, output: Value) -> Result<(), EngineError> {
-        let (path, title, action) = (id.to_owned(), title.to_owned(), "preflight".to_owned());
+        let (path, title, action) = (id.to_owned(), title.to_owned(), PREFLIGHT.to_owned());
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.clone(),
@@ -344,7 +348,7 @@ impl Run {
             exit_code = 0;
         }
         let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
-        if self.doubt.load(Ordering::SeqCst) {
+        if self.doubt.load(Ordering::SeqCst) || self.recorder.state(|state| !state.in_doubt().is_empty()) {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
             next.insert(0, resume);
             next.insert(1, format!("runbook status {}", short_id(run_id)));

@@ -62,7 +62,7 @@ impl Run {
                 return Ok(None);
             }
         }
-        if let Some(reason) = self.lock_lost() {
+        if let Some(reason) = self.lock_lost().await {
             return Ok(Some(Ended::without_output(Outcome::Error, reason)));
         }
         let index = 0;

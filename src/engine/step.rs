@@ -258,7 +258,7 @@ impl Run {
 
     /// A text without secrets, harmless for a terminal.
     pub(super) fn clean(&self, text: &str) -> String {
-        crate::secret::sanitize(&self.masker.mask(text)).into_owned()
+        self.masker.clean(text)
     }
 
     pub(super) fn clean_value(&self, value: &Value) -> Value {
@@ -266,7 +266,12 @@ impl Run {
             Value::String(text) => Value::String(self.clean(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.clean_value(item)).collect()),
             Value::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (self.clean(key), self.clean_value(value))).collect()),
-            other => other.clone(),
+            // a PIN that was read as a number is masked as one
+            other => {
+                let mut value = other.clone();
+                self.masker.mask_value(&mut value);
+                value
+            }
         }
     }
 
@@ -278,6 +283,8 @@ impl Run {
             item.name = self.clean(&item.name);
             item.value = self.clean_value(&item.value);
         }
+        judgement.that = self.clean(&judgement.that);
+        judgement.message = judgement.message.as_deref().map(|message| self.clean(message));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::nearest;
 use crate::document::Param;
+use crate::secret::Masker;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -53,10 +54,23 @@ pub fn resolve(declared: &IndexMap<String, Param>, given: &[Given]) -> Result<Ma
         };
         match value {
             Ok(value) => drop(resolved.insert(name.clone(), value)),
-            Err(message) => errors.push(ParamError { name: name.clone(), message }),
+            Err(message) => {
+                let value = given.iter().rfind(|given| given.name == *name).map(|given| &given.value).filter(|_| param.secret);
+                errors.push(ParamError { name: name.clone(), message: value.map_or(message.clone(), |value| hidden(&message, value)) });
+            }
         }
     }
     if errors.is_empty() { Ok(resolved) } else { Err(errors) }
+}
+
+/// What is wrong with a secret value, without the value.
+fn hidden(message: &str, value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let masker = Masker::new();
+    masker.learn(&text, "value");
+    let masked = masker.clean(message);
+    // what is too short to be looked for
+    if !text.is_empty() && masked.contains(&text) { "has a wrong value, which is secret and not shown".to_owned() } else { masked }
 }
 
 #[cfg(test)]
@@ -81,6 +95,21 @@ mod tests {
     fn later_values_win_and_texts_get_their_type() {
         let given = [text("replicas", "1"), Given { name: "replicas".into(), value: json!(3), is_text: false }];
         assert_eq!(Value::Object(resolve(&declared(), &given).unwrap()), json!({"namespace": "petrosa-apps", "replicas": 3, "symbol": null}));
+    }
+
+    #[test]
+    fn a_secret_that_is_wrong_is_not_shown() {
+        let declared: IndexMap<String, Param> = serde_json::from_value(json!({
+            "pin": {"type": "int", "secret": true}, "token": {"type": "string", "pattern": "[0-9]+", "secret": true},
+        }))
+        .unwrap();
+        for (pin, token) in [("hunter2-hunter2", "it's \"quoted\" hunter2"), ("hu", "hun")] {
+            let errors = resolve(&declared, &[text("pin", pin), text("token", token)]).unwrap_err();
+            let said = errors.iter().map(ToString::to_string).collect::<String>();
+            assert!(errors.len() == 2 && !said.contains(pin) && !said.contains(token) && !said.contains("quoted"), "{said}");
+        }
+        let long = resolve(&declared, &[text("pin", "hunter2-hunter2"), text("token", "1")]).unwrap_err();
+        assert_eq!(long[0].message, "`[secret value]` is not a whole number");
     }
 
     #[test]

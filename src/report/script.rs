@@ -161,7 +161,8 @@ impl Script {
     /// A lock that came easily is worth no line.
     fn lock(&self, lock: &LockEvent) -> Vec<Line> {
         let text = match lock.what {
-            LockChange::Taken => return Vec::new(),
+            LockChange::Taken if lock.other.is_empty() => return Vec::new(),
+            LockChange::Taken => format!("Lock {} taken after {}", lock.lease, lock.other),
             LockChange::TakenOver => format!("Lock {} taken over from {}", lock.lease, lock.other),
             LockChange::Lost => format!("Lock {} is lost to {}: nothing more is changed", lock.lease, lock.other),
         };

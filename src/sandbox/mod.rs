@@ -22,6 +22,7 @@ mod world;
 pub use error::SandboxError;
 pub use running::{Options, Sandbox, start};
 pub use scenario::{ScenarioInfo, scenarios};
+pub use server::Fault;
 
 /// The scenario that starts when none is named.
 pub const DEFAULT_SCENARIO: &str = "tabot-no-leader";

@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::SandboxError;
 use super::scenario::{self, ServerState};
-use super::server::{self, TOKEN, USER};
+use super::server::{self, Fault, Manners, TOKEN, USER};
 use super::world::{Clock, World};
 
 /// What to start.
@@ -22,6 +22,12 @@ pub struct Options {
     pub now: Option<Timestamp>,
     /// Answers every write that is no dry run with an error. What was tried is listed at `/sandbox/writes`.
     pub forbid_writes: bool,
+    /// Tells this cluster from others with the same scenario: the uids of all objects depend on it.
+    pub cluster: String,
+    /// The name of the user, whoever asks; that of the kubeconfig when absent.
+    pub user: Option<String>,
+    /// Faults on purpose.
+    pub faults: Vec<Fault>,
 }
 
 /// A running sandbox. Dropping it stops the server and cuts its connections.
@@ -44,8 +50,9 @@ pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
     let address = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
     if scenario.server != Some(ServerState::Down) {
-        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)))?;
-        server::serve(listener, world, options.forbid_writes, stop.clone());
+        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)), &options.cluster)?;
+        let manners = Manners { forbid_writes: options.forbid_writes, faults: options.faults, user: options.user };
+        server::serve(listener, world, manners, stop.clone());
     }
     Ok(Sandbox { address, scenario: options.scenario, _stop: stop.drop_guard() })
 }

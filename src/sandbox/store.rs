@@ -45,6 +45,7 @@ pub(crate) enum Unknown {
 /// All objects of the simulated cluster.
 #[derive(Debug)]
 pub(crate) struct Store {
+    cluster: String,
     objects: BTreeMap<Key, Arc<Value>>,
     /// How often an object of this place was removed: what is created there again is another object.
     removed: BTreeMap<Key, u64>,
@@ -55,7 +56,19 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { objects: BTreeMap::new(), removed: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, revision: watch::Sender::new(1000) }
+        Self::of("")
+    }
+
+    /// The store of the cluster of this name: its objects have other uids than those of other clusters.
+    pub(crate) fn of(cluster: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            objects: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            changes: VecDeque::new(),
+            forgotten: 0,
+            revision: watch::Sender::new(1000),
+        }
     }
 
     /// The version of the whole store.
@@ -135,7 +148,7 @@ impl Store {
                 }
             }
             None => {
-                metadata["uid"] = json!(uid(&key, self.removed.get(&key).copied().unwrap_or(0)));
+                metadata["uid"] = json!(uid(&self.cluster, &key, self.removed.get(&key).copied().unwrap_or(0)));
                 metadata["creationTimestamp"] = json!(object::time(now));
                 if let Value::Object(fields) = metadata {
                     fields.shift_remove("resourceVersion");
@@ -223,8 +236,8 @@ fn is_same(before: &Value, after: &Value) -> bool {
 }
 
 /// A uid that is the same in every run, and another one for each object that has been at this place.
-fn uid(key: &Key, removed: u64) -> String {
-    let place = format!("{}/{}/{}", key.plural, key.namespace, key.name);
+fn uid(cluster: &str, key: &Key, removed: u64) -> String {
+    let place = format!("{cluster}{}/{}/{}", key.plural, key.namespace, key.name);
     let digest = Sha256::digest(if removed == 0 { place } else { format!("{place}#{removed}") });
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])

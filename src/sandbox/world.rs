@@ -69,7 +69,7 @@ pub(crate) struct World {
 
 impl World {
     /// Builds the world of a scenario. Everything in it has been running for an hour.
-    pub(crate) fn build(scenario: Scenario, clock: Clock) -> Result<Self, SandboxError> {
+    pub(crate) fn build(scenario: Scenario, clock: Clock, cluster: &str) -> Result<Self, SandboxError> {
         let now = clock.now();
         let ago = |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
         let begin = ago(AGE);
@@ -88,7 +88,7 @@ impl World {
             }
         }
         let mut world = Self {
-            store: Store::new(),
+            store: Store::of(cluster),
             clock,
             denials: scenario.deny,
             apps: Arc::new(Apps::load(APPS)?),
@@ -331,7 +331,7 @@ mod tests {
     fn no_expression_of_the_world_is_broken() {
         for info in scenario::scenarios() {
             let scenario = scenario::load(&info.name).unwrap();
-            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now())).unwrap();
+            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now()), "").unwrap();
             let (snapshot, now) = (world.snapshot(), world.clock.now());
             for (pod, state) in snapshot.pods.iter().enumerate() {
                 assert!(state.network.ip.is_some(), "{}", state.network.name);
@@ -355,7 +355,7 @@ mod tests {
     fn a_change_of_what_is_not_there_is_an_error() {
         let change = serde_json::json!({"title": "", "description": "", "changes": [{"delete": {"kind": "Pod", "name": "nosuch"}}]});
         let scenario: Scenario = serde_json::from_value(change).unwrap();
-        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH)).unwrap_err();
+        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH), "").unwrap_err();
         assert!(error.to_string().contains("there is no Pod /nosuch"), "{error}");
     }
 }

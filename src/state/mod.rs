@@ -8,7 +8,7 @@ mod verdict;
 
 pub use change::{ChangeStage, ChangeState};
 pub use run::{IllegalTransition, RunState};
-pub use step::StepState;
+pub use step::{PREFLIGHT, StepState};
 pub use verdict::verdict;
 
 #[cfg(test)]

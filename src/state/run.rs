@@ -107,6 +107,8 @@ impl RunState {
     /// Findings are conclusions from all steps of a part: the next part draws them anew.
     fn resume(&mut self, resumed: &RunResumed) {
         self.resumes.push(resumed.clone());
+        // what kept an earlier part from its first step is looked at again
+        self.steps.retain(|_, (_, state)| !state.is_preflight());
         self.findings.clear();
         self.not_ruled_out.clear();
         self.interrupted = None;
@@ -250,6 +252,12 @@ impl RunState {
             StepState::Begun { .. } => None,
             StepState::Finished(finished) => Some(finished),
         }
+    }
+
+    /// Whether the last part of the run was kept from its first step: by a cluster that did not answer, missing permissions, another
+    /// run. It can be gone on with.
+    pub fn kept_from_its_first_step(&self) -> bool {
+        self.steps.values().any(|(_, state)| state.is_preflight())
     }
 
     /// Paths of the steps that have begun and not ended: in flight while the run lives.

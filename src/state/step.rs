@@ -1,7 +1,10 @@
 //! What is known of one step.
 
-use crate::event::{Outcome, StepFinished, StepStarted};
+use crate::event::{Effect, Outcome, StepFinished, StepStarted};
 use jiff::Timestamp;
+
+/// The action of what comes before the first step: reaching the cluster, permissions, the lock.
+pub const PREFLIGHT: &str = "preflight";
 
 /// A step that has begun or ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,19 @@ impl StepState {
             Self::Begun { started, .. } => &started.action,
             Self::Finished(finished) => &finished.action,
         }
+    }
+
+    /// What it can do.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Begun { started, .. } => started.effect,
+            Self::Finished(finished) => finished.effect,
+        }
+    }
+
+    /// Whether it is no step of the runbook, but what comes before the first one.
+    pub fn is_preflight(&self) -> bool {
+        self.action() == PREFLIGHT
     }
 
     /// How it ended; none while it has not.

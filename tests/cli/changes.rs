@@ -6,33 +6,36 @@ use runbook::sandbox::{Options, Sandbox};
 use serde_json::Value;
 
 /// A served sandbox that several processes can share, and a place to run them in.
-struct Stage {
-    sandbox: Sandbox,
-    place: Place,
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) place: Place,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
-    fn new(scenario: &str, forbid_writes: bool) -> Self {
+    pub(crate) fn new(scenario: &str, forbid_writes: bool) -> Self {
+        Self::with(Options { scenario: scenario.to_owned(), forbid_writes, ..Options::default() })
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { scenario: scenario.to_owned(), forbid_writes, ..Options::default() };
         let sandbox = runtime.block_on(runbook::sandbox::start(options)).unwrap();
         let place = Place::new();
         place.write("kubeconfig", sandbox.kubeconfig());
         Self { sandbox, place, _runtime: runtime }
     }
 
-    fn run_as(&self, run: &str, arguments: &[&str]) -> Said {
+    pub(crate) fn run_as(&self, run: &str, arguments: &[&str]) -> Said {
         let mut command = self.place.command();
         command.env_remove("RUNBOOK_NOW").env("RUNBOOK_RUN_ID", run).env("KUBECONFIG", self.place.path().join("kubeconfig"));
         said(command.args(arguments))
     }
 
-    fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.run_as(RUN, arguments)
     }
 
-    fn scale(&self, replicas: u32) -> String {
+    pub(crate) fn scale(&self, replicas: u32) -> String {
         self.place.write(
             "scale.yaml",
             format!(
@@ -42,20 +45,27 @@ impl Stage {
     }
 
     /// Everything that was sent to be changed, without the lock.
-    fn writes(&self) -> Vec<Value> {
+    pub(crate) fn writes(&self) -> Vec<Value> {
         let text = http_get(&format!("{}", self.sandbox.address()), "/sandbox/writes");
         let all: Vec<Value> = serde_json::from_str(&text).unwrap();
         all.into_iter().filter(|write| write["resource"] != "leases").collect()
     }
 }
 
-const RUN: &str = "01K9ZQ4T000000000000000001";
-const OTHER: &str = "01K9ZQ4T000000000000000002";
+pub(crate) const RUN: &str = "01K9ZQ4T000000000000000001";
+pub(crate) const OTHER: &str = "01K9ZQ4T000000000000000002";
 
 fn http_get(address: &str, path: &str) -> String {
+    http_send(address, "GET", path, "")
+}
+
+/// Sends one request past the program and gives the body of the answer.
+pub(crate) fn http_send(address: &str, method: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text.split_once("\r\n\r\n").unwrap().1.to_owned()
@@ -175,6 +185,23 @@ fn promise_16_an_expired_approval_does_not_count() {
 }
 
 #[test]
+fn an_eviction_that_a_budget_never_allows_times_out_with_its_name() {
+    let stage = Stage::new("node-drain-pdb-blocked", false);
+    let text = "runbook: v1\ntitle: Drain\nsteps:\n  - id: drain\n    timeout: 7s\n    drain: {node: node, delete_emptydir_data: true, force: true, pod_selector: app=petrosa-ta-bot}\n  - id: after\n    annotate: {target: node/node, annotations: {drained: 'yes'}}\n";
+    let file = stage.place.write("drain.yaml", text);
+    let stopped = stage.run_as(OTHER, &["run", &file, "--yes"]);
+    assert!(stopped.code == 1 && stopped.stdout.contains("--override disruption-budget"), "{}", stopped.all());
+    assert_eq!(stage.writes(), Vec::<Value>::new());
+    let said = stage.run(&["run", &file, "--yes", "--override", "disruption-budget", "--output", "json"]);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &document["steps"][0]["outcome"]), (1, &"timed_out".into()), "{}", said.all());
+    let reason = document["steps"][0]["reason"].as_str().unwrap();
+    let attempts = document["steps"][0]["attempts"].as_u64();
+    assert!(reason.starts_with("pod/petrosa-ta-bot-") && reason.contains("The disruption budget petrosa-ta-bot needs 3 healthy pods and has 3"), "{reason}");
+    assert_eq!((attempts, &document["steps"][1]["outcome"]), (Some(2), &"skipped".into()), "{}", said.all());
+}
+
+#[test]
 fn what_wants_a_typed_word_is_not_done_by_yes() {
     let stage = Stage::new("healthy", false);
     let arguments = ["run", "ta-bot/emergency-scale-down", "--set", "replicas=0", "--set", "reason=test", "--yes"];
@@ -218,4 +245,53 @@ fn missing_permissions_stop_a_change_before_its_first_step_and_come_with_a_role(
 /// Without what depends on the time.
 fn stable(text: &str) -> String {
     regex::Regex::new(r"\d+(\.\d+)? m?s\b").unwrap().replace_all(text, "TIME").into_owned()
+}
+
+const BOT: &str = "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot";
+
+#[test]
+fn promise_7_a_deadline_that_was_exceeded_before_the_rollback_does_not_fail_it() {
+    let stage = Stage::new("tabot-rollout-stuck", false);
+    let look = || serde_json::from_str::<Value>(&http_get(&stage.sandbox.address().to_string(), BOT)).unwrap();
+    let exceeded =
+        |deployment: &Value| deployment["status"]["conditions"].as_array().unwrap().iter().any(|condition| condition["reason"] == "ProgressDeadlineExceeded");
+    assert!(exceeded(&look()), "the scenario begins with a rollout that is given up: {}", look());
+    // what nobody has changed since is given up at once, and says so
+    let wait = "runbook: v1\ntitle: Wait\nnamespace: petrosa-apps\nsteps:\n  - id: wait\n    rollout: {target: deployment/petrosa-ta-bot, timeout: 30s}\n";
+    let wait = stage.place.write("wait.yaml", wait);
+    let said = stage.run_as(OTHER, &["run", &wait]);
+    assert!(said.code == 1 && said.stdout.contains("exceeded its progress deadline"), "{}", said.all());
+    let said = stage.run(&["run", "ta-bot/rollback", "--yes", "--output", "json"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    let outcome = |path: &str| document["steps"].as_array().unwrap().iter().find(|step| step["path"] == path).map(|step| step["outcome"].clone());
+    assert_eq!(outcome("rollback/rollout"), Some("passed".into()), "{}", said.all());
+}
+
+#[test]
+fn promise_7_a_stale_condition_that_stays_for_a_while_does_not_end_the_wait() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let stage = Stage::new("healthy", false);
+    let address = stage.sandbox.address().to_string();
+    let stale = serde_json::json!({"status": {"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+        "message": "left over", "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+    let file = stage.place.write(
+        "restart.yaml",
+        "runbook: v1\ntitle: Restart\nnamespace: petrosa-apps\nsteps:\n  - id: restart\n    restart: {target: deployment/petrosa-ta-bot}\n    then: {rollout: {target: deployment/petrosa-ta-bot, timeout: 60s}}\n",
+    );
+    let over = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        // the controller of the sandbox takes it away sooner than a real one
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                let sent = http_send(&address, "PATCH", &format!("{BOT}/status"), &stale.to_string());
+                assert!(sent.contains("left over"), "{sent}");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        });
+        let said = stage.run(&["run", &file, "--yes"]);
+        over.store(true, Ordering::SeqCst);
+        said
+    });
+    assert_eq!(said.code, 0, "{}", said.all());
 }

@@ -1,6 +1,8 @@
 //! A run that was stopped goes on where it stopped.
 
+use crate::changes::{RUN, Stage};
 use crate::support::{Place, said};
+use runbook::sandbox::Options;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -82,4 +84,57 @@ fn a_damaged_middle_is_refused_with_its_place() {
     let shown = said(place.command().args(["show", "01K9ZQ4T"]));
     assert_eq!(shown.code, 3);
     assert!(shown.stderr.contains("journal.jsonl:2: the journal is damaged"), "{}", shown.stderr);
+}
+
+/// A run that has scaled and then waits for an answer.
+const ASKS: &str = "runbook: v1\ntitle: Asks\nnamespace: petrosa-apps\nsteps:\n  - id: scale\n    scale: {target: deployment/petrosa-ta-bot, replicas: 2}\n  - id: ask\n    confirm: {question: Go on?}\n  - id: again\n    scale: {target: deployment/petrosa-ta-bot, replicas: 1}\n";
+
+#[test]
+fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
+    let healthy = || Options { scenario: "healthy".to_owned(), ..Options::default() };
+    for (other, words, despite) in [
+        (Options { cluster: "other".to_owned(), ..healthy() }, "this is another cluster: the run began on the one with kube-system ", "cluster"),
+        (
+            Options { user: Some("mallory".to_owned()), ..healthy() },
+            "the run began as sandbox-operator, and this is mallory; insist with --despite user",
+            "user",
+        ),
+    ] {
+        let stage = Stage::with(healthy());
+        stage.place.write("asks.yaml", ASKS);
+        assert_eq!(stage.run(&["run", "asks.yaml", "--yes"]).code, 4);
+        let elsewhere = Stage::with(other);
+        stage.place.write("kubeconfig", elsewhere.sandbox.kubeconfig());
+        let before = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+        let wrong = if despite == "user" { "cluster" } else { "user" };
+        for arguments in
+            [&["resume", RUN, "--yes"][..], &["resume", RUN, "--yes", "--despite", wrong], &["resume", RUN, "--yes", "--skip", "ask", "--reason", "no"]]
+        {
+            let said = stage.run(arguments);
+            assert_eq!(said.code, 2, "{}", said.all());
+            assert!(said.stderr.contains(words), "{}", said.all());
+            assert!(said.stderr.contains(&format!("--despite {despite}")), "{}", said.all());
+        }
+        assert_eq!(elsewhere.writes().len(), 0, "nothing was sent, not even the lock");
+        let after = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+        assert_eq!(after, before, "a refused resume leaves no mark");
+        let said = stage.run(&["resume", RUN, "--yes", "--despite", despite, "--skip", "ask", "--reason", "asked elsewhere"]);
+        assert_eq!(said.code, 0, "{}", said.all());
+        let replicas: Vec<_> = elsewhere.writes().into_iter().map(|write| (write["verb"].clone(), write["name"].clone())).collect();
+        assert_eq!(replicas, [("patch".into(), "petrosa-ta-bot".into())], "what is done is not done again: {}", said.all());
+        let shown = stage.run(&["show", RUN]);
+        let text = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+        assert!(text.lines().any(|line| line.contains("\"run_resumed\"") && (line.contains("mallory") || despite == "cluster")), "{}", shown.all());
+    }
+}
+
+#[test]
+fn promise_4_the_same_cluster_and_user_at_another_address_go_on() {
+    let stage = Stage::new("healthy", false);
+    stage.place.write("asks.yaml", ASKS);
+    assert_eq!(stage.run(&["run", "asks.yaml", "--yes"]).code, 4);
+    let again = Stage::new("healthy", false);
+    stage.place.write("kubeconfig", again.sandbox.kubeconfig());
+    let said = stage.run(&["resume", RUN, "--yes", "--skip", "ask", "--reason", "asked elsewhere"]);
+    assert_eq!(said.code, 0, "{}", said.all());
 }

@@ -63,7 +63,7 @@ fn expire(store: &mut Store, job: &Value, now: Timestamp) {
 }
 
 /// The labels by which a Job knows its pods: the API server's part, for Jobs that come without.
-fn with_selector(job: &Value) -> Value {
+pub(crate) fn with_selector(job: &Value) -> Value {
     let mut job = job.clone();
     if job["spec"]["selector"].is_object() {
         return job;

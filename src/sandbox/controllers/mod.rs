@@ -30,7 +30,7 @@ pub(crate) use election::{elect, keep_leases};
 pub(crate) use endpoints::endpoints;
 pub(crate) use events::expire_events;
 pub(crate) use garbage::collect_garbage;
-pub(crate) use job::{cron_jobs, jobs};
+pub(crate) use job::{cron_jobs, jobs, with_selector};
 pub(crate) use kubelet::{Ended, Kubelet, Process, end_pods, probe, run_pods};
 pub(crate) use pods::Names;
 pub(crate) use processes::live;

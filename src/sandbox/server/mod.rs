@@ -2,6 +2,7 @@
 
 mod discovery;
 mod exec;
+mod fault;
 pub(crate) mod fields;
 mod forward;
 mod listing;
@@ -21,16 +22,22 @@ mod watch;
 mod websocket;
 mod write;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
+use axum::{BoxError, Router};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
+pub use self::fault::Fault;
+use self::fault::{Cut, Faults};
 use self::write::Writes;
 use super::snapshot::Snapshot;
 use super::world::World;
@@ -47,6 +54,9 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct Server {
     world: Arc<Mutex<World>>,
     writes: Arc<Writes>,
+    faults: Arc<Faults>,
+    /// The name of the user, whoever asks.
+    user: Arc<str>,
     /// Ends connections that have been taken over from HTTP.
     stop: CancellationToken,
 }
@@ -62,9 +72,24 @@ impl Server {
     }
 }
 
-/// Serves in the background until it is told to stop. Writes may be forbidden.
-pub(crate) fn serve(listener: TcpListener, world: World, forbid_writes: bool, stop: CancellationToken) {
-    let server = Server { world: Arc::new(Mutex::new(world)), writes: Arc::new(Writes::new(forbid_writes)), stop: stop.clone() };
+/// How a server deals with its clients.
+#[derive(Debug, Default)]
+pub(crate) struct Manners {
+    pub(crate) forbid_writes: bool,
+    pub(crate) faults: Vec<Fault>,
+    /// The name of the user; that of the kubeconfig when absent.
+    pub(crate) user: Option<String>,
+}
+
+/// Serves in the background until it is told to stop.
+pub(crate) fn serve(listener: TcpListener, world: World, manners: Manners, stop: CancellationToken) {
+    let server = Server {
+        world: Arc::new(Mutex::new(world)),
+        writes: Arc::new(Writes::new(manners.forbid_writes)),
+        faults: Arc::new(Faults::new(manners.faults)),
+        user: manners.user.as_deref().unwrap_or(USER).into(),
+        stop: stop.clone(),
+    };
     let router = Router::new().fallback(router::route).with_state(server.clone());
     tokio::spawn(async move {
         // dropping the set ends the connections that are open
@@ -83,7 +108,8 @@ pub(crate) fn serve(listener: TcpListener, world: World, forbid_writes: bool, st
                     };
                     // answers are small: waiting to fill packets would only delay them
                     let _ = stream.set_nodelay(true);
-                    let service = TowerToHyperService::new(router.clone());
+                    // an error of the service is what makes hyper close a connection without an answer
+                    let service = TowerToHyperService::new(ServiceExt::<http::Request<Incoming>>::map_result(router.clone(), answered));
                     connections.spawn(async move {
                         let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                         let _ = served.with_upgrades().await;
@@ -92,4 +118,12 @@ pub(crate) fn serve(listener: TcpListener, world: World, forbid_writes: bool, st
             }
         }
     });
+}
+
+fn answered(result: Result<Response, Infallible>) -> Result<Response, BoxError> {
+    match result {
+        Ok(response) if response.extensions().get::<Cut>().is_some() => Err("cut on purpose".into()),
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
 }

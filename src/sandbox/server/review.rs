@@ -5,9 +5,9 @@ use axum::response::Response;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::Server;
 use super::protobuf;
 use super::status::{Status, json_response};
-use super::{Server, USER};
 
 /// The largest review that is read.
 const LARGEST: usize = 64 * 1024;
@@ -33,7 +33,7 @@ pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Res
         |verb: &str, group: &str, resource: &str, namespace: &str| server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace));
     match kind {
         "SelfSubjectReview" => {
-            review["status"] = json!({"userInfo": {"username": USER, "groups": ["sandbox:operators", "system:authenticated"]}});
+            review["status"] = json!({"userInfo": {"username": &*server.user, "groups": ["sandbox:operators", "system:authenticated"]}});
         }
         "SelfSubjectAccessReview" => {
             let attributes = &review["spec"]["resourceAttributes"];

@@ -7,13 +7,16 @@ use serde_json::json;
 
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
-use super::{Server, TOKEN, USER, discovery, exec, forward, listing, log, openapi, proxy, review, watch, write};
+use super::{Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, watch, write};
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
     answer(server, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(server: Server, request: Request) -> Result<Response, Status> {
+    if server.faults.silent() {
+        return Ok(fault::cut());
+    }
     let path = request.uri().path().to_owned();
     if matches!(path.as_str(), "/healthz" | "/livez" | "/readyz") {
         return Ok("ok".into_response());
@@ -79,6 +82,6 @@ pub(crate) fn authorize(server: &Server, target: &ResourceRequest, verb: &str) -
     let name = target.name.as_deref().unwrap_or_default();
     let what = if name.is_empty() { target.resource.qualified() } else { format!("{} \"{name}\"", target.resource.qualified()) };
     let place = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace \"{namespace}\"") };
-    let message = format!("{what} is forbidden: User \"{USER}\" cannot {verb} resource \"{permission}\" in API group \"{group}\" {place}");
+    let message = format!("{what} is forbidden: User \"{}\" cannot {verb} resource \"{permission}\" in API group \"{group}\" {place}", server.user);
     Err(Status::forbidden(target.resource.plural, group, name, message))
 }

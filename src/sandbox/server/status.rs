@@ -148,6 +148,12 @@ impl Status {
         Self { details: Some(details), ..Self::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.") }
     }
 
+    /// The server has too much to do.
+    pub(crate) fn too_many_requests() -> Self {
+        let details = json!({"retryAfterSeconds": 1});
+        Self { details: Some(details), ..Self::new(429, "TooManyRequests", "too many requests, please try again later") }
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self { details: Some(json!({})), ..Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource") }
     }

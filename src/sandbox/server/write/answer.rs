@@ -46,8 +46,11 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Qu
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Status::too_large())?;
     let now = server.world().clock.now();
     let asked = Asked::of(target, query, &parts.method, &parts.headers, bytes, now);
+    let fault = if asked.dry_run { None } else { server.faults.next(target) };
     let done = if server.writes.forbidden && !asked.dry_run {
         Err(Status::internal("the sandbox was started without permission to write"))
+    } else if fault.is_some_and(|fault| !fault.done) {
+        Err(Status::unavailable("not done on purpose"))
     } else {
         attempt(server, &asked, &parts.headers)
     };
@@ -57,6 +60,9 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Qu
         let made = done.as_ref().ok().map(|done| &done.object).or(wanted.as_ref());
         let name = made.filter(|_| wanted.is_some()).map_or(asked.name(), object::name);
         server.writes.record(&parts.method, parts.uri.path(), asked.verb, target, name, code);
+    }
+    if let Some(fault) = fault {
+        return Ok(fault.answer());
     }
     let done = done?;
     let shape = Shape::of(&parts.headers)?;

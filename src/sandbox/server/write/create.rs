@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::Done;
 use super::asked::Asked;
 use super::{body, validate};
-use crate::sandbox::controllers::{complete, letters};
+use crate::sandbox::controllers::{complete, letters, with_selector};
 use crate::sandbox::object;
 use crate::sandbox::server::fields::{self, Author};
 use crate::sandbox::server::status::Status;
@@ -64,8 +64,18 @@ pub(crate) fn insert(world: &mut World, asked: &Asked<'_>, mut object: Value, ow
     }
     body::drop_nulls(&mut object);
     own(&mut object);
+    let mut object = world.store.prepared(resource, object, asked.now);
+    if asked.dry_run
+        && let Some(uid) = object["metadata"]["uid"].as_str()
+    {
+        // what is really made later gets another uid than what was tried
+        object["metadata"]["uid"] = json!(format!("ffffffff{}", uid.get(8..).unwrap_or_default()));
+    }
+    if resource.kind == "Job" {
+        object = with_selector(&object);
+    }
     if asked.dry_run {
-        return Ok(world.store.prepared(resource, object, asked.now));
+        return Ok(object);
     }
     Ok((*world.store.write(resource, object, asked.now)).clone())
 }

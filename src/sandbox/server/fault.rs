@@ -1,0 +1,80 @@
+//! Faults on purpose, to see what a client makes of them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::response::{IntoResponse, Response};
+use http::header;
+
+use super::request::ResourceRequest;
+use super::status::Status;
+
+/// What one write is answered with instead of what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// Which write, counted from one. Dry runs and Leases are not counted.
+    pub write: usize,
+    /// The HTTP status of the answer; none: the connection is cut without an answer.
+    pub status: Option<u16>,
+    /// Whether the write is done all the same.
+    pub done: bool,
+    /// Whether no later request is answered: every connection is cut.
+    pub silent: bool,
+}
+
+/// The faults that are still to come.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    all: Vec<Fault>,
+    writes: AtomicUsize,
+    silent: AtomicBool,
+}
+
+/// Marks an answer that is never sent: the connection is cut instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut;
+
+impl Faults {
+    pub(crate) fn new(all: Vec<Fault>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// Counts a write and gives its fault.
+    pub(crate) fn next(&self, target: &ResourceRequest) -> Option<&Fault> {
+        if self.all.is_empty() || target.resource.plural == "leases" {
+            return None;
+        }
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let fault = self.all.iter().find(|fault| fault.write == number)?;
+        if fault.silent {
+            self.silent.store(true, Ordering::SeqCst);
+        }
+        Some(fault)
+    }
+
+    /// Whether nothing is answered any more.
+    pub(crate) fn silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst)
+    }
+}
+
+impl Fault {
+    /// The answer.
+    pub(crate) fn answer(&self) -> Response {
+        match self.status {
+            Some(429) => ([(header::RETRY_AFTER, "1")], Status::too_many_requests()).into_response(),
+            Some(503) => Status::unavailable("the sandbox was asked to fail here").into_response(),
+            Some(500) => Status::internal("the sandbox was asked to fail here").into_response(),
+            Some(code) => {
+                (http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR), "the sandbox was asked to fail here").into_response()
+            }
+            None => cut(),
+        }
+    }
+}
+
+/// No answer at all.
+pub(crate) fn cut() -> Response {
+    let mut response = Response::default();
+    response.extensions_mut().insert(Cut);
+    response
+}
