@@ -55,7 +55,7 @@ impl Stage {
 pub(crate) const RUN: &str = "01K9ZQ4T000000000000000001";
 pub(crate) const OTHER: &str = "01K9ZQ4T000000000000000002";
 
-fn http_get(address: &str, path: &str) -> String {
+pub(crate) fn http_get(address: &str, path: &str) -> String {
     http_send(address, "GET", path, "")
 }
 

@@ -7,6 +7,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 const NAMESPACE: &str = "runbook-differential";
+/// An image that the test cluster has.
+const IMAGE: &str = "yurisa2/petrosa-data-manager:v1.0.12";
 
 /// What is done: the step's action, and the words of kubectl. NAME is the object.
 const CHANGES: &[(&str, &str, &str)] = &[
@@ -132,6 +134,110 @@ fn a_change_comes_to_the_same_as_that_of_kubectl() {
         }
     }
     kubectl.run(&["delete", "namespace", NAMESPACE, "--wait=false"], None);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs a procedure of one step against the cluster.
+fn ours(kubeconfig: &str, namespace: &str, action: &str) -> crate::support::Said {
+    let place = Place::new();
+    let text = format!("runbook: v1\ntitle: Change\nnamespace: {namespace}\nsteps:\n  - id: change\n    title: Change\n    timeout: 2m\n    {action}\n");
+    let file = place.write("change.yaml", text);
+    let mut program = place.command();
+    program.env_remove("RUNBOOK_NOW");
+    crate::support::said(program.args(["run", &file, "--kubeconfig", kubeconfig, "--yes"]))
+}
+
+#[test]
+fn apply_jobs_and_drain_come_to_the_same_as_those_of_kubectl() {
+    const PLACE: &str = "runbook-differential-more";
+    let (Ok(kubeconfig), Ok(command)) = (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL")) else {
+        eprintln!("not run: RUNBOOK_TEST_KUBECONFIG or RUNBOOK_TEST_KUBECTL is not set");
+        return;
+    };
+    let kubectl = Kubectl { command, kubeconfig: kubeconfig.clone() };
+    kubectl.run(&["delete", "namespace", PLACE, "--ignore-not-found", "--wait=true"], None);
+    kubectl.run(&["create", "namespace", PLACE], None);
+    let get = |kind: &str, name: &str| -> Value { serde_json::from_str(&kubectl.run(&["get", kind, name, "-n", PLACE, "-o", "json"], None)).unwrap() };
+    let mut wrong = Vec::new();
+    let mut compare = |what: &str, said: &crate::support::Said, left: Value, right: Value| {
+        if said.code != 0 || left != right {
+            wrong.push(format!("{what}: exit {}\nours:   {left}\ntheirs: {right}\n{}", said.code, said.all()));
+        }
+    };
+
+    // a new object, and one that is there already with another owner of a field
+    for (kind, body) in [
+        ("ConfigMap", json!({"data": {"a": "2", "b": "2"}})),
+        ("Service", json!({"spec": {"selector": {"app": "x"}, "ports": [{"port": 80, "targetPort": "http"}]}})),
+    ] {
+        let object = |name: &str| {
+            let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": PLACE, "labels": {"by": "test"}}});
+            object.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            object
+        };
+        let (one, two) = (format!("{}-ours", kind.to_lowercase()), format!("{}-kctl", kind.to_lowercase()));
+        let mut bare = [object(&one), object(&two)];
+        for object in &mut bare {
+            object["metadata"]["labels"] = json!({"else": "1"});
+            kubectl.run(&["create", "-f", "-"], Some(object));
+        }
+        let said = ours(&kubeconfig, PLACE, &format!("apply: {{manifest: {}, force: true}}", object(&one)));
+        kubectl.run(&["apply", "--server-side", "--force-conflicts", "-f", "-"], Some(&object(&two)));
+        let plain = |name: &str| {
+            let mut object = essence(&get(kind, name), name);
+            for own in ["clusterIP", "clusterIPs"] {
+                object["spec"].as_object_mut().map(|spec| spec.shift_remove(own));
+            }
+            object
+        };
+        compare(&format!("apply {kind}"), &said, plain(&one), plain(&two));
+    }
+
+    // a Job from a CronJob; which step made it is ours alone
+    let cron_job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "cron", "namespace": PLACE}, "spec": {"schedule": "0 0 1 1 *", "suspend": true,
+        "jobTemplate": {"metadata": {"labels": {"job": "x"}, "annotations": {"note": "y"}}, "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": {"app": "job"}},
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["/usr/local/bin/petrosa", "no-such-role"]}]}}}}}});
+    kubectl.run(&["create", "-f", "-"], Some(&cron_job));
+    let said = ours(&kubeconfig, PLACE, "create_job: {cron_job: cron, name: ours}");
+    kubectl.run(&["create", "job", "kctl", "--from=cronjob/cron", "-n", PLACE], None);
+    let list: Value = serde_json::from_str(&kubectl.run(&["get", "jobs", "-n", PLACE, "-o", "json"], None)).unwrap();
+    let job = |prefix: &str| {
+        let is = |job: &&Value| job["metadata"]["name"].as_str().unwrap().starts_with(prefix);
+        let job = list["items"].as_array().unwrap().iter().find(is).unwrap();
+        let (name, uid) = (job["metadata"]["name"].as_str().unwrap(), job["metadata"]["uid"].as_str().unwrap());
+        let mut job = essence(&serde_json::from_str(&job.to_string().replace(uid, "UID")).unwrap(), name);
+        job["metadata"]["annotations"].as_object_mut().unwrap().shift_remove("runbook/run");
+        job
+    };
+    // the container ends at once and badly: the verb says so, and the Job is compared all the same
+    let made = crate::support::Said { code: i32::from(said.code != 1), ..said };
+    compare("create_job", &made, job("ours"), job("kctl"));
+
+    // only the pods of this test leave the node
+    let node = kubectl.run(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"], None);
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "drained", "namespace": PLACE}, "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "drained"}},
+        "template": {"metadata": {"labels": {"app": "drained"}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "c", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
+            "command": ["/usr/local/bin/petrosa", "listener"], "env": [{"name": "PORTS", "value": "8000"}]}]}}}});
+    kubectl.run(&["create", "-f", "-"], Some(&deployment));
+    let drained = |drain: &mut dyn FnMut() -> crate::support::Said| {
+        kubectl.run(&["rollout", "status", "deployment/drained", "-n", PLACE, "--timeout=60s"], None);
+        let said = drain();
+        let mut spec = serde_json::from_str::<Value>(&kubectl.run(&["get", "node", &node, "-o", "json"], None)).unwrap()["spec"].clone();
+        for taint in spec["taints"].as_array_mut().into_iter().flatten() {
+            taint.as_object_mut().unwrap().shift_remove("timeAdded");
+        }
+        let running = kubectl.run(&["get", "pods", "-n", PLACE, "-l", "app=drained", "--field-selector=status.phase=Running", "-o", "name"], None);
+        kubectl.run(&["uncordon", &node], None);
+        (said, json!({"spec": spec, "running": running}))
+    };
+    let (said, left) = drained(&mut || ours(&kubeconfig, PLACE, &format!("drain: {{node: {node}, pod_selector: app=drained}}")));
+    let (_, right) = drained(&mut || {
+        let text = kubectl.run(&["drain", &node, "--pod-selector=app=drained", "--ignore-daemonsets", "--timeout=60s"], None);
+        crate::support::Said { code: 0, stdout: text, stderr: String::new() }
+    });
+    compare("drain", &said, left, right);
+
+    kubectl.run(&["delete", "namespace", PLACE, "--wait=false"], None);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

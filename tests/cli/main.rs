@@ -15,6 +15,7 @@ mod kubectl;
 mod leaks;
 mod lock;
 mod machine;
+mod network;
 mod persons;
 mod real;
 mod report;
