@@ -11,11 +11,17 @@ pub(crate) fn names() -> Vec<String> {
 /// The runbooks that change something; all others only look.
 const CHANGING: &[&str] = &["ta-bot/emergency-scale-down", "ta-bot/restart", "ta-bot/restore-replicas", "ta-bot/rollback"];
 
-/// Diagnosing runbooks that change something only when a parameter asks for it.
-const REMEDYING: &[&str] = &["binance-extractor/gap-filler-network", "platform/network-path", "tradeengine/network-connectivity"];
+/// Runbooks that only look, unless a parameter asks for more.
+const ASKED: &[(&str, &str)] = &[
+    ("binance-extractor/gap-filler-network", "remedy=apply"),
+    ("platform/network-path", "remedy=apply"),
+    ("ta-bot/configuration", "op=set"),
+    ("ta-bot/high-latency", "remedy=cpu"),
+    ("tradeengine/network-connectivity", "remedy=apply"),
+];
 
-/// Runbooks that only make what they delete again, or Jobs that CronJobs make anyway.
-const TRYING: &[&str] = &["binance-extractor/new-cronjob-check"];
+/// Runbooks that do what the system does by itself: a Job of a CronJob, an analysis.
+const TRYING: &[&str] = &["binance-extractor/new-cronjob-check", "ta-bot/record-test-signal"];
 
 /// What must be given, of runbooks whose parameters have no default.
 pub(crate) fn required(name: &str) -> &'static [&'static str] {
@@ -39,13 +45,15 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
 
 #[test]
 fn a_diagnosis_changes_nothing_unless_it_is_asked_to() {
-    for name in REMEDYING {
-        let (document, _) = Place::new().json(&[&["plan", name][..], required(name)].concat());
-        let steps = document["steps"].as_array().unwrap();
-        assert!(steps.iter().all(|step| step["effect"] == "read"), "{name}");
-        let (document, _) = Place::new().json(&[&["plan", name, "--set", "remedy=apply"][..], required(name)].concat());
-        let steps = document["steps"].as_array().unwrap();
-        assert!(steps.iter().any(|step| step["effect"] == "write"), "{name}");
+    for (name, asking) in ASKED {
+        let effects = |arguments: &[&str]| {
+            let (document, _) = Place::new().json(&[&["plan", name][..], required(name), arguments].concat());
+            let steps = document["steps"].as_array().unwrap().clone();
+            steps.iter().map(|step| step["effect"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let changes = |effect: &String| effect == "write" || effect == "opaque";
+        assert!(!effects(&[]).iter().any(changes), "{name}");
+        assert!(effects(&["--set", asking]).iter().any(changes), "{name}");
     }
 }
 
@@ -54,9 +62,9 @@ fn every_runbook_is_valid_and_says_what_it_does_and_what_it_is_for() {
     for name in names() {
         let (document, code) = Place::new().json(&["describe", &name]);
         assert_eq!(code, 0);
-        let writes = [CHANGING, REMEDYING, TRYING].iter().any(|names| names.contains(&name.as_str()));
-        let effect = if writes { "write" } else { "read" };
-        assert_eq!(document["effect"], effect, "{name}");
+        let changes = CHANGING.contains(&name.as_str()) || TRYING.contains(&name.as_str()) || ASKED.iter().any(|(asked, _)| *asked == name);
+        let effect = document["effect"].as_str().unwrap();
+        assert_eq!(["write", "opaque"].contains(&effect), changes, "{name}: {effect}");
         assert!(document["description"].as_str().unwrap().len() > 40, "{name} explains itself");
         assert!(document["title"].as_str().unwrap().len() <= 60, "{name}");
     }

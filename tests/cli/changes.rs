@@ -82,7 +82,8 @@ fn promise_1_no_dry_run_of_the_catalogue_writes_anything() {
             let document: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {}", said.all()));
             assert_eq!(document["mode"], "dry-run", "{name}");
             assert_eq!(document["changes"].as_array().unwrap().len(), 0, "{name}");
-            assert!([0, 1].contains(&said.code), "{name} on {scenario}: {}", said.all());
+            // 3: nothing is measured where nobody leads
+            assert!([0, 1, 3].contains(&said.code), "{name} on {scenario}: {}", said.all());
         }
         assert_eq!(stage.writes(), Vec::<Value>::new(), "{scenario}");
     }

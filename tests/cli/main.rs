@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod changes;
 mod commands;
+mod configuration;
 mod differential;
 mod disk;
 mod documentation;

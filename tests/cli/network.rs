@@ -5,14 +5,14 @@ use runbook::sandbox::{Options, Sandbox};
 use serde_json::Value;
 
 /// A sandbox that several runs share.
-struct Stage {
+pub(crate) struct Stage {
     sandbox: Sandbox,
-    place: Place,
+    pub(crate) place: Place,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
-    fn new(scenario: &str) -> Self {
+    pub(crate) fn new(scenario: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let sandbox = runtime.block_on(runbook::sandbox::start(Options { scenario: scenario.to_owned(), ..Options::default() })).unwrap();
         let place = Place::new();
@@ -21,7 +21,7 @@ impl Stage {
     }
 
     /// Exit code and the document of a run.
-    fn run(&self, arguments: &[&str]) -> (Value, i32) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (Value, i32) {
         let mut command = self.place.command();
         command.env_remove("RUNBOOK_NOW").env_remove("RUNBOOK_RUN_ID").env("KUBECONFIG", self.place.path().join("kubeconfig"));
         let said = crate::support::said(command.args(arguments).args(["--output", "json"]));
@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-fn findings(document: &Value) -> Vec<(String, bool)> {
+pub(crate) fn findings(document: &Value) -> Vec<(String, bool)> {
     let all = document["findings"].as_array().unwrap().iter();
     all.map(|finding| (finding["id"].as_str().unwrap().to_owned(), finding["fixed"] == true)).collect()
 }
