@@ -18,6 +18,7 @@ mod probe;
 mod real_pods;
 mod request;
 mod scalar;
+mod span;
 mod stamp;
 mod survey;
 mod tool;
@@ -191,6 +192,7 @@ verbs! {
     "triage" => triage::Triage,
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
+    "traces" => traces::Traces,
     "secret" => secret::Secret,
     "can_i" => can_i::CanI,
     "rollout" => rollout::Rollout,

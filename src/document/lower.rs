@@ -126,7 +126,7 @@ struct RemedyFields {
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
 pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
-    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), verifications: BTreeSet::new() };
+    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), durations: BTreeSet::new(), verifications: BTreeSet::new() };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
         lower.faults.extend(check::check(runbook, root, &lower.uses));
@@ -145,8 +145,18 @@ struct Lower<'a> {
     uses: Vec<Use>,
     /// The defaults of the parameters.
     defaults: Map<String, Value>,
+    /// The parameters that are durations.
+    durations: BTreeSet<String>,
     /// Names that verifications without an id have got.
     verifications: BTreeSet<String>,
+}
+
+/// Whether what follows a duration makes it a number, or only asks whether it is given. Every number is less than every text in jq: a comparison
+/// would hold always.
+fn is_converted(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    let piped = rest.strip_prefix('|').map(str::trim_start);
+    piped.is_some_and(|rest| rest.starts_with("duration")) || rest.starts_with("== null") || rest.starts_with("!= null")
 }
 
 impl Lower<'_> {
@@ -162,6 +172,7 @@ impl Lower<'_> {
         }
         let header: Option<Header> = self.read(root);
         let params = header.iter().flat_map(|header| &header.params);
+        self.durations = params.clone().filter(|(_, param)| param.kind == ParamType::Duration).map(|(name, _)| name.clone()).collect();
         self.defaults = params.filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).collect();
         if let Some(version) = root.get("runbook").filter(|node| node.as_str() != Some("v1")) {
             self.faults.push(Fault::new("RB0101", version.span.clone(), "unknown format version: this program reads `v1`", "v1"));
@@ -492,6 +503,15 @@ impl Lower<'_> {
         }
         match expression::compile(text, VARIABLES) {
             Ok(jq) => {
+                for reference in jq.references() {
+                    let duration = reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.durations.contains(name));
+                    if duration && !is_converted(&text[reference.range.end..]) {
+                        let name = reference.name.as_deref().unwrap_or_default();
+                        let message = format!("`$params.{name}` is a duration, and a text such as \"5s\" in jq");
+                        let label = format!("write ($params.{name} | duration) for seconds");
+                        self.faults.push(Fault::new("RB0204", node.locate(self.source, &reference.range), message, label));
+                    }
+                }
                 self.uses.extend(jq.references().iter().map(|reference| Use::new(reference, node, self.source)));
                 Some(jq)
             }

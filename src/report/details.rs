@@ -71,7 +71,8 @@ impl<'a> Details<'a> {
                 _ => PLAIN,
             };
             // a change is cut, it can be seen whole with -v; what is said in words is not
-            let texts = if step.effect == Effect::Read { wrap(text, self.room()) } else { vec![self.look.truncate(text, self.room())] };
+            let fits = super::text::width(text) <= self.room();
+            let texts = if step.effect == Effect::Read && !fits { wrap(text, self.room()) } else { vec![self.look.truncate(text, self.room())] };
             self.lines.extend(texts.into_iter().map(|text| Line::new(self.indent).push(style, text)));
         }
         self.more(display.len(), most);

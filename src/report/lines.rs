@@ -76,7 +76,11 @@ pub(super) fn note(step: &StepFinished) -> String {
 /// A condition is cut where it would fill lines: that it did not hold is what matters.
 fn brief(reason: &str) -> String {
     const MOST: usize = 56;
-    if reason.chars().count() <= MOST { reason.to_owned() } else { format!("{}...", reason.chars().take(MOST - 3).collect::<String>().trim_end()) }
+    if !reason.contains("only when ") || reason.chars().count() <= MOST {
+        reason.to_owned()
+    } else {
+        format!("{}...", reason.chars().take(MOST - 3).collect::<String>().trim_end())
+    }
 }
 
 fn because(word: &str, reason: &str) -> String {

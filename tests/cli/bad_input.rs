@@ -46,6 +46,10 @@ fn mistakes_in_a_runbook() {
         ),
         ("no_such_runbook", "steps:\n  - id: a\n    run: {runbook: ta-bot/smokee}\n"),
         ("wrong_arguments", "steps:\n  - id: a\n    get: {kind: Pod, name: x, selector: app=y}\n  - id: b\n    exec: {target: deployment/x, command: []}\n"),
+        (
+            "duration_as_number",
+            "steps:\n  - id: a\n    get: {kind: Pod, name: x}\n    expect:\n      - that: (.status.startTime | age) < $params.window * 2\n      - that: $params.window != null and ($params.window|duration) > 1\n",
+        ),
         ("item_outside", "steps:\n  - id: a\n    value: $item\n"),
         ("shell_in_list", "steps:\n  - id: a\n    exec: {target: deployment/x, command: \"ls | grep x\"}\n"),
         ("wrong_parameter", "steps:\n  - id: a\n    run: {runbook: ta-bot/smoke, with: {namespcae: x}}\n"),
