@@ -17,6 +17,8 @@ const ASKED: &[(&str, &str)] = &[
     ("platform/network-path", "remedy=apply"),
     ("ta-bot/configuration", "op=set"),
     ("ta-bot/high-latency", "remedy=cpu"),
+    ("ta-bot/mysql-down", "remedy=start-server"),
+    ("ta-bot/nats-down", "remedy=restart-server"),
     ("tradeengine/network-connectivity", "remedy=apply"),
 ];
 

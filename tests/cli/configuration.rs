@@ -93,6 +93,23 @@ fn an_analysis_that_may_cost_money_is_asked_for_by_a_person_and_not_by_yes() {
 }
 
 #[test]
+fn a_server_without_a_pod_is_started_and_every_pod_connects_again() {
+    for (scenario, name, finding) in
+        [("tabot-mysql-no-endpoints", "ta-bot/mysql-down", "no-endpoints"), ("tabot-nats-down", "ta-bot/nats-down", "endpoint-missing")]
+    {
+        let stage = Stage::new(scenario);
+        let (document, code) = stage.run(&["run", name]);
+        assert_eq!((code, findings(&document)), (1, vec![(finding.to_owned(), false)]), "{document:#}");
+        let command = document["findings"][0]["command"].as_str().unwrap().to_owned();
+        let words: Vec<&str> = command.split_whitespace().skip(1).chain(["--yes"]).collect();
+        let (document, code) = stage.run(&words);
+        assert_eq!((code, findings(&document)), (0, vec![(finding.to_owned(), true)]), "{command}: {document:#}");
+        let (document, code) = stage.run(&["run", name]);
+        assert_eq!((code, findings(&document)), (0, vec![]), "{document:#}");
+    }
+}
+
+#[test]
 fn a_higher_limit_ends_the_latency_and_the_run_is_green() {
     let stage = Stage::new("tabot-latency-cpu");
     let (document, code) = stage.run(&["run", "ta-bot/high-latency", "--set", "remedy=cpu", "--yes"]);
