@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+use futures::{StreamExt, stream};
 use runbook::sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+const FIRST: &str = "01K9ZQ4T000000000000000009";
 const RUN: &str = "01K9ZQ4T000000000000000000";
 
 /// Name, scenario, steps.
@@ -72,6 +74,18 @@ const PROCEDURES: &[(&str, &str, &str)] = &[
 ",
     ),
 ];
+
+/// Runbooks of the catalogue that change something: scenario, what is run before and not killed, and what is run.
+const CATALOGUE: &[(&str, &[&str], &[&str])] = &[
+    ("tabot-rollback-good", &[], &["run", "ta-bot/rollback"]),
+    ("healthy", &[], &["run", "ta-bot/emergency-scale-down", "--set", "reason=crash test"]),
+    ("healthy", &["run", "ta-bot/emergency-scale-down", "--set", "reason=crash test"], &["run", "ta-bot/restore-replicas"]),
+];
+
+/// Behind the last request only looks follow: every so many of their records are enough.
+const AFTERWARDS: usize = 8;
+/// So many points at a time: the processes mostly wait for their clusters.
+const SIDE_BY_SIDE: usize = 4;
 
 fn program(place: &Path, kubeconfig: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
@@ -138,12 +152,19 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(scenario: &str, steps: &str) -> Self {
+    async fn new(scenario: &str, steps: &str, first: &[&str]) -> Self {
         let sandbox = start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("kubeconfig"), sandbox.kubeconfig()).unwrap();
         std::fs::write(place.path().join("procedure.yaml"), format!("runbook: v1\ntitle: Procedure\nnamespace: petrosa-apps\nsteps:{steps}")).unwrap();
-        Self { sandbox, place }
+        let stage = Self { sandbox, place };
+        if !first.is_empty() {
+            let mut command = program(stage.place.path(), &stage.place.path().join("kubeconfig"));
+            command.args(first).arg("--yes").env("RUNBOOK_RUN_ID", FIRST);
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+        stage
     }
 
     async fn run(&self, arguments: &[&str], failpoint: Option<u64>) -> (Option<i32>, String) {
@@ -161,40 +182,59 @@ impl Stage {
     }
 }
 
+/// A procedure killed at one point, and gone on with; what came out wrong.
+async fn killed_at(name: &str, point: &str, stage: &impl AsyncFn() -> Stage, run: &[&str], whole: &Left) -> Option<String> {
+    let (number, place) = point.split_once(' ').unwrap();
+    let stage = stage().await;
+    let (killed, said) = stage.run(run, Some(number.parse().unwrap())).await;
+    if killed.is_some() {
+        return Some(format!("{name}: point {point} was not met: {said}"));
+    }
+    let begun = std::fs::metadata(stage.place.path().join("state/runs").join(RUN).join("journal.jsonl")).is_ok_and(|file| file.len() > 0);
+    let (code, said) = if begun {
+        stage.run(&["resume", RUN, "--yes"], None).await
+    } else {
+        std::fs::remove_dir_all(stage.place.path().join("state/runs").join(RUN)).ok();
+        stage.run(run, None).await
+    };
+    // the last record says that the run is over: there is nothing to go on with
+    let over = said.contains("has ended (passed)");
+    let after = left(&stage.sandbox, if over { Some(0) } else { code }).await;
+    (after != *whole).then(|| format!("{name}: killed at {number} ({place}):\n{after:?}\ninstead of\n{whole:?}\n{said}"))
+}
+
+/// A procedure killed at one point after the other, and gone on with; what came out wrong, and the number of points.
+async fn matrix(name: &str, stage: impl AsyncFn() -> Stage, run: &[&str], chosen: impl Fn(&[String]) -> Vec<String>) -> (Vec<String>, usize) {
+    let run = [run, &["--yes"]].concat();
+    let whole_stage = stage().await;
+    let (code, said) = whole_stage.run(&run, None).await;
+    assert_eq!(code, Some(0), "{name}: {said}");
+    let whole = left(&whole_stage.sandbox, code).await;
+    let points = chosen(&whole_stage.points());
+    let all = points.iter().map(|point| killed_at(name, point, &stage, &run, &whole));
+    let wrong: Vec<String> = stream::iter(all).buffered(SIDE_BY_SIDE).filter_map(async |wrong| wrong).collect().await;
+    println!("{name}: {} points", points.len());
+    (wrong, points.len())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_any_point_repeats_no_change() {
     let mut total = 0;
     let mut wrong = Vec::new();
     for (name, scenario, steps) in PROCEDURES {
-        let stage = Stage::new(scenario, steps).await;
-        let (code, said) = stage.run(&["run", "procedure.yaml", "--yes"], None).await;
-        assert_eq!(code, Some(0), "{name}: {said}");
-        let whole = left(&stage.sandbox, code).await;
-        let points = stage.points();
-        for point in &points {
-            let (number, place) = point.split_once(' ').unwrap();
-            let stage = Stage::new(scenario, steps).await;
-            let (killed, said) = stage.run(&["run", "procedure.yaml", "--yes"], Some(number.parse().unwrap())).await;
-            if killed.is_some() {
-                wrong.push(format!("{name}: point {point} was not met: {said}"));
-                continue;
-            }
-            let begun = std::fs::metadata(stage.place.path().join("state/runs").join(RUN).join("journal.jsonl")).is_ok_and(|file| file.len() > 0);
-            let (code, said) = if begun {
-                stage.run(&["resume", RUN, "--yes"], None).await
-            } else {
-                std::fs::remove_dir_all(stage.place.path().join("state")).ok();
-                stage.run(&["run", "procedure.yaml", "--yes"], None).await
-            };
-            // the last record says that the run is over: there is nothing to go on with
-            let over = said.contains("has ended (passed)");
-            let after = left(&stage.sandbox, if over { Some(0) } else { code }).await;
-            if after != whole {
-                wrong.push(format!("{name}: killed at {number} ({place}):\n{after:?}\ninstead of\n{whole:?}\n{said}"));
-            }
-            total += 1;
-        }
-        println!("{name}: {} points", points.len());
+        let (more, points) = matrix(name, || Stage::new(scenario, steps, &[]), &["run", "procedure.yaml"], <[String]>::to_vec).await;
+        wrong.extend(more);
+        total += points;
+    }
+    for (scenario, first, run) in CATALOGUE {
+        let chosen = |points: &[String]| {
+            let last = points.iter().rposition(|point| point.ends_with("request")).unwrap();
+            let looks = points.iter().skip(last + 5).step_by(AFTERWARDS);
+            points.iter().take(last + 5).chain(looks).cloned().collect::<Vec<_>>()
+        };
+        let (more, points) = matrix(run[1], || Stage::new(scenario, "", first), run, chosen).await;
+        wrong.extend(more);
+        total += points;
     }
     println!("{total} points of crash");
     assert!(wrong.is_empty(), "{} of {total}:\n{}", wrong.len(), wrong.join("\n\n"));

@@ -245,7 +245,7 @@ fn missing_permissions_stop_a_change_before_its_first_step_and_come_with_a_role(
 
 /// Without what depends on the time.
 fn stable(text: &str) -> String {
-    regex::Regex::new(r"\d+(\.\d+)? m?s\b").unwrap().replace_all(text, "TIME").into_owned()
+    regex::Regex::new(r" *\d+(\.\d+)? m?s\b").unwrap().replace_all(text, " TIME").into_owned()
 }
 
 const BOT: &str = "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot";
