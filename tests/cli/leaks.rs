@@ -342,7 +342,7 @@ fn still_readable(heard: &Heard) {
 }
 
 #[test]
-fn what_a_secret_of_the_cluster_holds_is_said_nowhere() {
+fn promise_5_what_a_secret_of_the_cluster_holds_is_said_nowhere() {
     let stage = stage();
     let head = "steps:\n  - id: read\n    get: {kind: Secret, name: shapes}";
     let file = stage.place.write("leaks.yaml", talkative_runbook(head, "$steps.read.output.data | map_values(@base64d)", talkative()));

@@ -89,6 +89,32 @@ fn the_remedy_named_by_a_client_is_one_that_works() {
 }
 
 #[test]
+fn from_the_symptom_to_the_policy_each_run_names_the_next() {
+    for (scenario, name) in [("tabot-mysql-policy-blocked", "ta-bot/mysql-down"), ("tabot-nats-policy-namespace-label", "ta-bot/nats-down")] {
+        let stage = Stage::new(scenario);
+        let next = |document: &Value| document["findings"][0]["command"].as_str().unwrap_or_else(|| panic!("{document:#}")).to_owned();
+        let words = |command: &str| command.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let mut command = format!("runbook run {name}");
+        // the symptom, the connection, the remedy
+        for (code, remedied) in [(1, false), (1, false), (0, true)] {
+            let mut words = words(&command);
+            words.extend(remedied.then(|| "--yes".to_owned()));
+            let (document, got) = stage.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(
+                (got, document["findings"][0]["id"].as_str(), document["findings"][0]["fixed"] == true),
+                (code, Some("egress-blocked"), remedied),
+                "{command}: {document:#}"
+            );
+            if !remedied {
+                command = next(&document);
+            }
+        }
+        let (document, code) = stage.run(&["run", name]);
+        assert_eq!((code, findings(&document)), (0, vec![]), "{scenario} afterwards: {document:#}");
+    }
+}
+
+#[test]
 fn without_consent_the_remedy_waits_and_without_a_fault_nothing_is_applied() {
     let stage = Stage::new("te-ingress-missing");
     let (_, code) = stage.run(&["run", "tradeengine/network-connectivity", "--set", "remedy=apply"]);
