@@ -89,6 +89,14 @@ fn the_remedy_named_by_a_client_is_one_that_works() {
 }
 
 #[test]
+fn gap_fillers_that_have_all_run_well_are_verified() {
+    let stage = Stage::new("gapfiller-ran");
+    // the time of the scenario is a fixed one, far back
+    let (document, code) = stage.run(&["run", "binance-extractor/gap-filler-verify", "--set", "within=36500d"]);
+    assert_eq!((code, findings(&document)), (0, vec![]), "{document:#}");
+}
+
+#[test]
 fn from_the_symptom_to_the_policy_each_run_names_the_next() {
     for (scenario, name) in [("tabot-mysql-policy-blocked", "ta-bot/mysql-down"), ("tabot-nats-policy-namespace-label", "ta-bot/nats-down")] {
         let stage = Stage::new(scenario);

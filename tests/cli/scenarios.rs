@@ -92,6 +92,8 @@ const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("gapfiller-dns-ok-exchange-down", "binance-extractor/gap-filler-network", &["exchange-unreachable"], 1),
     ("gapfiller-job-partial", "binance-extractor/gap-filler-network", &["policy-selector-mismatch"], 1),
     ("gapfiller-job-partial", "binance-extractor/gap-filler-verify", &["not-scheduled", "job-failed", "dns-errors", "incomplete"], 1),
+    ("gapfiller-ran", "binance-extractor/gap-filler-network", &[], 0),
+    ("gapfiller-ran", "binance-extractor/gap-filler-verify", &["not-scheduled"], 1),
     ("dm-wrong-url-port", "data-manager/client-connectivity", &["url-port-not-on-service"], 1),
     ("dm-egress-8000-missing", "data-manager/client-connectivity", &["egress-8000-missing"], 1),
     ("dm-egress-8000-missing", "platform/networkpolicy-audit", &["edge-closed", "one-direction-only", "ineffective-rule"], 1),
