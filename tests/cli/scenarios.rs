@@ -61,6 +61,8 @@ const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("tabot-latency", "ta-bot/high-latency", &["latency-unexplained"], 1),
     ("tabot-latency-cpu", "ta-bot/high-latency", &["cpu-throttled"], 1),
     ("tabot-latency-candles", "ta-bot/high-latency", &["candles-too-many"], 1),
+    ("tabot-latency-mysql", "ta-bot/high-latency", &["mysql-slow"], 1),
+    ("tabot-latency-strategies", "ta-bot/high-latency", &["strategies-many"], 1),
     ("tabot-latency-nan", "ta-bot/high-latency", &["no-data"], 3),
     ("tabot-no-prometheus", "ta-bot/high-latency", &[], 3),
     ("tabot-rollout-stuck", "ta-bot/no-signals", &["pods-not-ready"], 1),
