@@ -167,7 +167,11 @@ fn summary(output: &Value) -> String {
     match (output["outcome"].as_str(), output["result"].as_array().map(Vec::len)) {
         (Some("no_data"), _) => "no data".to_owned(),
         (Some("nan"), _) => "NaN".to_owned(),
-        (_, Some(1)) => output["value"].to_string().trim_matches('"').to_owned(),
+        // the sum of many rates is off in the last place
+        (_, Some(1)) => match output["value"].as_f64() {
+            Some(value) => number((value * 1e6).round() / 1e6).to_string(),
+            None => output["value"].to_string().trim_matches('"').to_owned(),
+        },
         (_, series) => format!("{} series", series.unwrap_or_default()),
     }
 }

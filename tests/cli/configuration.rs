@@ -101,7 +101,8 @@ fn nothing_is_changed_while_the_pods_disagree() {
 fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     let stage = Stage::new("healthy");
     let usual = json!({"period": 14, "overbought": 70, "oversold": 30});
-    for (op, id, sent) in [("op=set", "set", "-X PUT"), ("op=override", "override", "-X PUT"), ("op=delete", "delete", "-X DELETE"), ("op=refresh", "refresh", "-X POST")]
+    for (op, id, sent) in
+        [("op=set", "set", "-X PUT"), ("op=override", "override", "-X PUT"), ("op=delete", "delete", "-X DELETE"), ("op=refresh", "refresh", "-X POST")]
     {
         let (document, code) = stage.run(&["run", RUNBOOK, "--set", op, "--set", "period=9", "--dry-run"]);
         passed(&document, code);
@@ -168,7 +169,7 @@ fn has(stage: &Stage, limit: &str, lookback: Value) {
 #[test]
 fn a_remedy_of_the_latency_ends_it_and_undo_takes_it_back() {
     for (scenario, finding, before, after) in [
-        ("tabot-latency-cpu", "cpu-throttled", ("50m", Value::Null), ("100m", Value::Null)),
+        ("tabot-latency-cpu", "cpu-throttled", ("50m", json!("200")), ("100m", json!("200"))),
         ("tabot-latency-candles", "candles-too-many", ("500m", json!("5000")), ("500m", json!("200"))),
     ] {
         let stage = Stage::new(scenario);
