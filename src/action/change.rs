@@ -224,6 +224,9 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
                     Seen::CannotTell(format!("{} exists, and is not as it was to be made", planned.object.short()))
                 };
             }
+            if wanted.is_empty() {
+                return Seen::CannotTell(format!("what changes of {} is secret, and the same in the record before and after", planned.object.short()));
+            }
             if wanted.iter().all(|difference| at(difference) == difference.after) {
                 return Seen::Done;
             }

@@ -108,13 +108,12 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 /// The JSON patch from one state to the other. Each operation is preceded by a test of what it replaces, so that the server refuses
-/// the whole when someone else was faster.
+/// the whole when someone else was faster, and when the same patch came through before. That there is nothing at a place is tested
+/// with null: API servers take what is absent for null.
 pub fn patch(differences: &[Difference]) -> Vec<Value> {
     let mut operations = Vec::new();
     for Difference { pointer, before, after, .. } in differences {
-        if let Some(before) = before {
-            operations.push(json!({"op": "test", "path": pointer, "value": before}));
-        }
+        operations.push(json!({"op": "test", "path": pointer, "value": before}));
         operations.push(match (before, after) {
             (None, Some(after)) => json!({"op": "add", "path": pointer, "value": after}),
             (Some(_), Some(after)) => json!({"op": "replace", "path": pointer, "value": after}),
@@ -122,6 +121,24 @@ pub fn patch(differences: &[Difference]) -> Vec<Value> {
         });
     }
     operations
+}
+
+/// The test that pins what a JSON patch finds at a place: the value there, that there is none, or the whole list for a place in a list,
+/// whose places move. None for the whole object.
+pub fn pin(object: &Value, pointer: &str) -> Option<Value> {
+    let mut at = String::new();
+    let mut value = object;
+    for key in pointer.strip_prefix('/')?.split('/') {
+        if value.is_array() {
+            break;
+        }
+        at.extend(["/", key]);
+        let Some(inner) = value.get(key.replace("~1", "/").replace("~0", "~")) else {
+            return Some(json!({"op": "test", "path": at, "value": null}));
+        };
+        value = inner;
+    }
+    Some(json!({"op": "test", "path": at, "value": value}))
 }
 
 /// The difference as lines for a person: the place, then `- ` and `+ ` lines. Bookkeeping is left out; so are the values of a Secret,
@@ -188,6 +205,22 @@ fn yaml(value: &Value) -> Vec<String> {
     }
 }
 
+/// The place in an object at these keys; what is absent on the way becomes an object.
+///
+/// # Errors
+/// When something else than an object is in the way.
+pub fn place<'a>(object: &'a mut Value, keys: &[&str]) -> Result<&'a mut Value, String> {
+    let mut at = object;
+    for (depth, key) in keys.iter().enumerate() {
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+        let Value::Object(fields) = at else { return Err(format!("{} is no object", keys[..depth].join("."))) };
+        at = fields.entry((*key).to_owned()).or_insert(Value::Null);
+    }
+    Ok(at)
+}
+
 /// Merges a JSON merge patch (RFC 7396).
 pub fn merge(into: &mut Value, patch: &Value) {
     let Value::Object(fields) = patch else {
@@ -225,6 +258,37 @@ mod tests {
             ]
         );
         assert_eq!(lines(Some(&with("y:1")), Some(&with("y:2"))), ["spec.containers[b].image", "- y:1", "+ y:2"]);
+    }
+
+    #[test]
+    fn a_patch_tests_also_that_nothing_was_there() {
+        let found = differences(&json!({"a": {}}), &json!({"a": {"b/c": 1}}));
+        assert_eq!(patch(&found), [json!({"op": "test", "path": "/a/b~1c", "value": null}), json!({"op": "add", "path": "/a/b~1c", "value": 1})]);
+    }
+
+    #[test]
+    fn a_place_is_pinned_by_what_is_there() {
+        let object = json!({"a": {"b/c": 1}, "l": [{"x": 1}]});
+        for (pointer, wanted) in [
+            ("/a/b~1c", json!({"op": "test", "path": "/a/b~1c", "value": 1})),
+            ("/a/d", json!({"op": "test", "path": "/a/d", "value": null})),
+            ("/n/d", json!({"op": "test", "path": "/n", "value": null})),
+            ("/l/-", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+            ("/l/0/x", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+            ("/l", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+        ] {
+            assert_eq!(pin(&object, pointer), Some(wanted), "{pointer}");
+        }
+        assert_eq!((pin(&object, ""), pin(&object, "a")), (None, None));
+    }
+
+    #[test]
+    fn a_place_behind_something_else_than_an_object_is_an_error() {
+        let mut object = json!({"spec": {"template": {"metadata": null}, "text": "x"}});
+        *place(&mut object, &["spec", "template", "metadata", "annotations", "a"]).unwrap() = json!(1);
+        assert_eq!(object["spec"]["template"]["metadata"], json!({"annotations": {"a": 1}}));
+        assert_eq!(place(&mut object, &["spec", "text", "a"]).unwrap_err(), "spec.text is no object");
+        assert!(place(&mut json!([]), &["a"]).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `restart`: new pods from the same template.
 
 use super::change::{Change, Intent};
+use super::compare::place;
 use super::fan::quote;
 use super::{Access, Context, Failure, Target, Verb, workload};
 use crate::event::Effect;
@@ -53,12 +54,10 @@ impl Verb for Restart {
             return Ok(Some(Intent::default()));
         }
         let mut wanted = found.object.clone();
-        let annotations = &mut wanted["spec"]["template"]["metadata"]["annotations"];
-        if !annotations.is_object() {
-            *annotations = json!({});
+        let time = context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        for (key, value) in [(RESTARTED_AT, time), (RESTARTED_BY, stamp)] {
+            *place(&mut wanted, &["spec", "template", "metadata", "annotations", key]).map_err(Failure::error)? = json!(value);
         }
-        annotations[RESTARTED_AT] = json!(context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        annotations[RESTARTED_BY] = json!(stamp);
         let replicas = found.object["spec"]["replicas"].as_u64();
         let summary = replicas.map_or_else(|| "all pods restarted".to_owned(), |replicas| format!("{replicas} pods restarted, one after the other"));
         Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary), guards)))

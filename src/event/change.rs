@@ -80,6 +80,17 @@ pub struct ChangeStarted {
     pub index: usize,
 }
 
+/// No answer to the request came, or none that says what came of it, and the looks that followed do not prove it either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeDoubted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Place of the change in the step, from 0.
+    pub index: usize,
+    /// What happened to the answer, and what was seen.
+    pub reason: String,
+}
+
 /// Outcome: what came of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFinished {
@@ -94,6 +105,9 @@ pub struct ChangeFinished {
     /// Why it was not made, or how it is known to have been.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// With `not_made`: a look says so and no more, so that the request may still be carried out. What is sent instead of it tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
 }
 
 /// What came of a change.
@@ -104,7 +118,7 @@ pub enum ChangeResult {
     Made,
     /// The answer was lost, and a look at the object shows that it was made.
     Observed,
-    /// It certainly was not made.
+    /// It was not made: certainly, unless it is `unproven`.
     NotMade,
 }
 
