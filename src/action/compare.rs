@@ -62,6 +62,29 @@ pub fn desired(object: &Value) -> Value {
     object
 }
 
+/// What a restart writes into the pod template: the time, as kubectl does (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go),
+/// and which step of which run it was.
+pub const RESTART: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", "runbook/restartedBy"];
+
+/// Whether two states of a workload differ in nothing but that pods were, or are, restarted.
+pub fn only_restarts(before: &Value, after: &Value) -> bool {
+    let without = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+            let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+            let empty = annotations.is_none_or(|annotations| {
+                annotations.retain(|key, _| !RESTART.contains(&key.as_str()));
+                annotations.is_empty()
+            });
+            if empty {
+                metadata.shift_remove("annotations");
+            }
+        }
+        object
+    };
+    before != after && without(before) == without(after)
+}
+
 /// What differs between two values, in the order of the fields. A list whose length changes differs as a whole.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -258,6 +281,22 @@ mod tests {
             ]
         );
         assert_eq!(lines(Some(&with("y:1")), Some(&with("y:2"))), ["spec.containers[b].image", "- y:1", "+ y:2"]);
+    }
+
+    #[test]
+    fn a_restart_is_told_from_other_changes_of_a_template() {
+        let with = |annotations: Value, image: &str| json!({"spec": {"template": {"metadata": {"annotations": annotations}, "image": image}}});
+        let none = json!({"spec": {"template": {"metadata": {}, "image": "a"}}});
+        let restarted = with(json!({"kubectl.kubernetes.io/restartedAt": "1", "runbook/restartedBy": "r"}), "a");
+        for (before, after, only) in [
+            (&none, &restarted, true),
+            (&restarted, &with(json!({"kubectl.kubernetes.io/restartedAt": "2"}), "a"), true),
+            (&restarted, &with(json!({"kubectl.kubernetes.io/restartedAt": "2"}), "b"), false),
+            (&restarted, &with(json!({"other": "2"}), "a"), false),
+            (&none, &none, false),
+        ] {
+            assert_eq!((only_restarts(before, after), only_restarts(after, before)), (only, only), "{before} {after}");
+        }
     }
 
     #[test]

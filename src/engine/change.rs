@@ -58,14 +58,16 @@ impl Run {
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null, false), attempts: 1, ..super::attempt::failed(&failure, 1) }));
             }
         };
-        let value = whole(&changes, &output, &rest.value);
+        // a verb that waits for the end of what it asked for tells of it
+        let seen = !rest.summary.is_empty();
+        let value = whole(&changes, &output, &rest.value, seen);
         let summary = match (rest.summary.is_empty(), made.as_slice()) {
             (false, _) => rest.summary,
             (true, []) => "nothing to change".to_owned(),
-            (true, [one]) => one.summary.clone(),
+            (true, [one]) => one.told(false),
             (true, many) => format!("{} changes", many.len()),
         };
         Ok(Some(self.judge(scope, step, Output { value, summary }).into_ended(1)))
@@ -428,8 +430,12 @@ fn entry(planned: &PlannedChange, result: &str) -> Value {
 }
 
 /// The output of a step that made changes.
-fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value) -> Value {
-    let entries = changes.iter().map(|change| entry(&change.planned, "made"));
+fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value, seen: bool) -> Value {
+    let entries = changes.iter().map(|change| match (seen, change.planned.is_request()) {
+        (true, _) => entry(&change.planned, "done"),
+        (false, true) => entry(&change.planned, "requested"),
+        (false, false) => entry(&change.planned, "made"),
+    });
     let mut whole = output.clone();
     whole.insert("changes".to_owned(), entries.collect());
     if let Value::Object(fields) = rest {
