@@ -3,7 +3,7 @@
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
 use crate::cluster::rollout::{Rollout, rollout_status};
-use crate::cluster::{Selection, WaitError, builtin, pod};
+use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
 use crate::expression::{self, Bindings, Budget, EvalErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -70,7 +70,7 @@ impl Verb for Wait {
         let until = self.until.as_ref().map(|until| expression::compile(&until.0, VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
-                let view = self.view(objects.values());
+                let view = self.view(objects.values(), &resource);
                 context.masker.learn_object(&view);
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
@@ -116,9 +116,13 @@ impl Wait {
         }
     }
 
-    fn view<'a>(&self, mut objects: impl Iterator<Item = &'a Value>) -> Value {
+    fn view<'a>(&self, objects: impl Iterator<Item = &'a Value>, resource: &Resource) -> Value {
+        let mut objects = objects.cloned().map(|mut object| {
+            super::counter::write_out(&mut object, resource);
+            object
+        });
         match self.name {
-            Some(_) => objects.next().cloned().unwrap_or_default(),
+            Some(_) => objects.next().unwrap_or_default(),
             None => json!({"items": objects.collect::<Vec<_>>()}),
         }
     }
