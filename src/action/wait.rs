@@ -1,16 +1,18 @@
 //! `wait`: watches objects until a condition holds.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
+use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb, behind};
 use crate::cluster::rollout::{Rollout, rollout_status};
 use crate::cluster::{Selection, WaitError, builtin, pod};
-use crate::expression::{self, Bindings, Budget, EvalErrorKind};
+use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
+use tokio::time::Instant;
 
-/// Watches objects until a condition holds or the step's `timeout` ends. Ends early in a state from which it cannot become true.
+/// Watches objects until a condition holds or the step's `timeout` ends, and then names what is wrong with the pods. Ends early only where a
+/// condition on the `status` of one named object can no longer become true: a Job that is over, a pod without a controller that has ended.
 /// With `name` the condition's `.` and the output is the object (null while it does not exist); otherwise `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +70,7 @@ impl Verb for Wait {
             None => Selection { labels: self.selector.clone(), fields: None },
         };
         let until = self.until.as_ref().map(|until| expression::compile(&until.0, VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
+        let begun = Instant::now();
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
                 let view = self.view(objects.values());
@@ -83,7 +86,7 @@ impl Verb for Wait {
                         Err(error) => return ControlFlow::Break(Err(Failure::error(format!("`until` cannot be judged: {error}")))),
                     },
                 }
-                if let Some(reason) = objects.values().find_map(pod::terminal).filter(|_| !self.absent) {
+                if let Some(reason) = until.as_ref().filter(|_| self.name.is_some()).and_then(|until| hopeless(&view, until)) {
                     return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}"))));
                 }
                 (context.progress)(&format!("waiting for {}: {}", self.what(), last_seen(objects.values())));
@@ -95,11 +98,59 @@ impl Verb for Wait {
             Ok(Err(failure)) => Err(failure),
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let fresh = last_error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default();
-                Err(Failure::new(FailureKind::TimedOut, format!("not so within {} s; last seen: {}{fresh}", waited.as_secs(), last_seen(last.values()))))
+                let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun).await;
+                Err(Failure::new(FailureKind::TimedOut, format!("not so within {} s; last seen: {}{fresh}{ill}", waited.as_secs(), last_seen(last.values()))))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
+}
+
+/// Why a condition that does not hold for this object will never hold: its status is the last that it will have, and nothing else is asked
+/// for. An object that goes is seen as null, which may be what is waited for.
+fn hopeless(object: &Value, until: &Jq) -> Option<String> {
+    let reason = pod::final_state(object)?;
+    let when_gone = until.condition(&Value::Null, &Bindings::new(), Budget::default());
+    (is_about_status(until.source()) && when_gone != Ok(true)).then_some(reason)
+}
+
+/// The words of a condition that looks at fields and values and nowhere else: not at the time, not at all fields of an object.
+const PLAIN: &[&str] = &[
+    "and", "or", "not", "if", "then", "elif", "else", "end", "true", "false", "null", "any", "all", "select", "length", "test", "startswith", "endswith",
+    "contains", "empty", "isempty", "first", "last",
+];
+
+/// Whether a condition on an object reads its status alone. In doubt it does not: whoever waits may be waiting for a label, for a change of the
+/// spec, or for time to pass.
+fn is_about_status(source: &str) -> bool {
+    let mut rest = source;
+    let mut before = ' ';
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '"' => match rest[1..].find(['"', '\\']).map(|end| (end, rest.as_bytes()[end + 1])) {
+                Some((end, b'"')) => end + 2,
+                _ => return false,
+            },
+            _ if next.is_ascii_alphabetic() || next == '_' => {
+                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let word = &rest[..length];
+                let allowed = if before == '.' { !matches!(word, "metadata" | "spec") } else { PLAIN.contains(&word) };
+                if !allowed {
+                    return false;
+                }
+                length
+            }
+            // every field of something, or one whose name is worked out; a comment; a variable
+            '.' if before == '.' || rest[1..].trim_start().starts_with('[') && !(before.is_ascii_alphanumeric() || matches!(before, '_' | ']' | '?')) => {
+                return false;
+            }
+            '#' | '$' | '@' => return false,
+            _ => next.len_utf8(),
+        };
+        before = rest[..length].chars().next_back().unwrap_or(' ');
+        rest = &rest[length..];
+    }
+    true
 }
 
 /// The names that jq programs may use; a wait has only its own objects.
@@ -148,5 +199,64 @@ fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
         [] => "nothing there".to_owned(),
         [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first}; {second}; {third}; {} more", rest.len()),
         few => few.join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_about_the_status_or_it_may_yet_hold() {
+        for (source, expected) in [
+            (".status.succeeded == 1", true),
+            ("any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")", true),
+            (".status.phase == \"Succeeded\" | not", true),
+            ("(.status.conditions // []) | any(.type == \"Failed\")", true),
+            (".status.containerStatuses[0].state.terminated.exitCode == 3", true),
+            (".status.phase == \"metadata\"", true),
+            // what may still change once the status is final
+            (".metadata.labels.done == \"yes\"", false),
+            (".status.succeeded == 1 and .metadata.deletionTimestamp == null", false),
+            (".spec.suspend == true", false),
+            (".[\"metadata\"].labels.done == \"yes\"", false),
+            ("any(.[]; .labels.done == \"yes\")", false),
+            ("any(..; . == \"yes\")", false),
+            (". | . [\"metadata\"] != null", false),
+            ("tostring | test(\"done\")", false),
+            ("keys | length > 4", false),
+            ("getpath([\"metadata\", \"labels\"]) != null", false),
+            // time passes by itself
+            ("(.status.completionTime | age) > 30", false),
+            ("now > 5", false),
+            (".status.phase == \"a\\(.kind)\"", false),
+        ] {
+            assert_eq!(is_about_status(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_early_only_where_nothing_can_come() {
+        let job = |kind: &str| json!({"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}});
+        let complete = "any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")";
+        let owned = json!({"kind": "Pod", "metadata": {"name": "ring-1", "ownerReferences": [{"controller": true}]}, "status": {"phase": "Failed"}});
+        let bare = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted"}});
+        let pulling = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
+        let ready = "any(.status.conditions[]?; .type == \"Ready\" and .status == \"True\")";
+        for (object, until, expected) in [
+            (job("Failed"), complete, Some("job j has failed: R")),
+            (job("FailureTarget"), complete, None),
+            (job("Failed"), ". == null", None),
+            (job("Failed"), ". == null or .status.succeeded == 1", None),
+            (job("Complete"), ".status.failed == 1", Some("job j is complete")),
+            (bare, ready, Some("pod p has failed: Evicted")),
+            (owned, ready, None),
+            (pulling, ready, None),
+            (json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}), ".status.readyReplicas == 1", None),
+            (Value::Null, ready, None),
+        ] {
+            let until = expression::compile(until, VARIABLES).unwrap();
+            assert_eq!(hopeless(&object, &until).as_deref(), expected, "{object} {}", until.source());
+        }
     }
 }
