@@ -16,21 +16,33 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The most workloads whose pods are looked at.
 const WORKLOADS: usize = 3;
 
-/// What is wrong with these objects if they are pods, or else with their pods, in words that follow a sentence: `; crash-x2f: main:
-/// CrashLoopBackOff, exit code 78, 9 restarts`. Empty where nothing is. It never fails: that it could not be looked at is said, too. `begun` is
-/// when the step began.
-pub(super) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant) -> String {
-    let Ok(cluster) = context.cluster() else { return String::new() };
+/// What is wrong with these objects if they are pods, or else with their pods, one entry a pod: `crash-x2f: main: CrashLoopBackOff, exit code
+/// 78, 9 restarts`. `begun` is when the step began.
+///
+/// # Errors
+/// Why it could not be looked at, in words that follow a sentence.
+pub(super) async fn found(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant) -> Result<Vec<String>, String> {
+    let Ok(cluster) = context.cluster() else { return Ok(Vec::new()) };
     if objects.is_empty() || !HAVE_PODS.contains(&resource.kind.as_str()) {
-        return String::new();
+        return Ok(Vec::new());
     }
     let remaining = context.remaining();
     let limit = Instant::now() + if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
     match tokio::time::timeout_at(limit, look(cluster, resource, namespace, objects, now(context, begun))).await {
-        Ok(Ok(found)) if found.is_empty() => String::new(),
-        Ok(Ok(found)) => format!("; {}", few(&found)),
-        Ok(Err(error)) => format!(" (what is wrong with the pods could not be looked up: {error})"),
-        Err(_) => " (what is wrong with the pods could not be looked up in time)".to_owned(),
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(format!(" (what is wrong with the pods could not be looked up: {error})")),
+        Err(_) => Err(" (what is wrong with the pods could not be looked up in time)".to_owned()),
+    }
+}
+
+/// The same in words that follow those that have been said, without what these say already.
+pub(super) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
+    match found(context, resource, namespace, objects, begun).await {
+        Ok(mut found) => {
+            found.retain(|one| one.rsplit_once("Error creating: ").is_none_or(|(_, message)| !said.contains(message)));
+            if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
+        }
+        Err(why) => why,
     }
 }
 

@@ -139,7 +139,7 @@ impl Verb for CreateJob {
             Ok(Err(failure)) => return Err(failure),
             Err(WaitError::Timeout { last, waited, .. }) => {
                 let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
-                let ill = behind::words(context, &jobs, &context.namespace, &last.values().collect::<Vec<_>>(), begun).await;
+                let ill = behind::words(context, &jobs, &context.namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
                 return Err(Failure::new(FailureKind::TimedOut, format!("job {name} did not end within {} s and still runs: {seen}{ill}", waited.as_secs())));
             }
             Err(WaitError::Failed(error)) => return Err((*error).into()),

@@ -108,11 +108,10 @@ impl Verb for Rollout {
             }
             Ok(Err(Vain::Gone(reason))) => Err(Failure::new(FailureKind::Failed, reason)),
             Ok(Err(Vain::Stuck(reason, object))) => {
-                let ill = behind::words(context, &resource, namespace, &[&object], begun).await;
+                let ill = behind::words(context, &resource, namespace, &[&object], begun, &reason).await;
                 Err(Failure::new(FailureKind::Failed, format!("{reason}{ill}")))
             }
             Err(WaitError::Timeout { last, waited, .. }) => {
-                let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun).await;
                 let seen = last.values().next().map_or_else(
                     || format!("{} does not exist", self.target),
                     |object| match rollout_status_since(object, changed) {
@@ -120,7 +119,8 @@ impl Verb for Rollout {
                         Status::Waiting(reason) | Status::Failed(reason) => reason,
                     },
                 );
-                Err(Failure::new(FailureKind::TimedOut, format!("not rolled out within {} s: {seen}{ill}", waited.as_secs())))
+                let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
+                Err(Failure::new(FailureKind::TimedOut, format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64())))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Explains pods, from what they say and from their events. The output is a list with one item a pod: `{pod, status, ready, restarts, node, age_s,
-/// symptoms: [{id, container, reason, message, exit_code, hint}]}`. A symptom is what keeps the pod from working; one that works, has
+/// symptoms: [{id, container, reason, message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that works, has
 /// completed, or is being deleted in time has none. `id` names the cause in a word that does not change: `oom-killed`, `app-exit`,
 /// `liveness-probe-kills`, `volume-mount-failed`, `insufficient-resources`, ….
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! `wait`: watches objects until a condition holds.
 
 use super::fan::{quote, reading};
+use super::symptom::few;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb, behind};
 use crate::cluster::rollout::{Rollout, rollout_status};
 use crate::cluster::{Selection, WaitError, builtin, pod};
@@ -83,11 +84,11 @@ impl Verb for Wait {
                         Ok(false) => {}
                         // an object that is still being made lacks fields
                         Err(error) if matches!(error.kind, EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne) => {}
-                        Err(error) => return ControlFlow::Break(Err(Failure::error(format!("`until` cannot be judged: {error}")))),
+                        Err(error) => return ControlFlow::Break(Err((Failure::error(format!("`until` cannot be judged: {error}")), Value::Null))),
                     },
                 }
                 if let Some(reason) = until.as_ref().filter(|_| self.name.is_some()).and_then(|until| hopeless(&view, until)) {
-                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}"))));
+                    return ControlFlow::Break(Err((Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}")), view)));
                 }
                 (context.progress)(&format!("waiting for {}: {}", self.what(), last_seen(objects.values())));
                 ControlFlow::Continue(())
@@ -95,11 +96,17 @@ impl Verb for Wait {
             .await;
         match waited {
             Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Err((failure, Value::Null))) => Err(failure),
+            Ok(Err((failure, object))) => {
+                let ill = behind::words(context, &resource, namespace, &[&object], begun, &failure.message).await;
+                Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
+            }
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let fresh = last_error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default();
-                let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun).await;
-                Err(Failure::new(FailureKind::TimedOut, format!("not so within {} s; last seen: {}{fresh}{ill}", waited.as_secs(), last_seen(last.values()))))
+                let objects: Vec<&Value> = last.values().collect();
+                let found = behind::found(context, &resource, namespace, &objects, begun).await;
+                let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
+                Err(Failure::new(FailureKind::TimedOut, format!("not so within {:.0} s; last seen: {seen}{fresh}", waited.as_secs_f64())))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
@@ -175,31 +182,43 @@ impl Wait {
     }
 }
 
-/// Objects in a few words: pods by their status, workloads by their rollout, others by their conditions.
-fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
-    let all: Vec<String> = objects
-        .map(|object| {
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            let state = match object["kind"].as_str() {
-                Some("Pod") => pod::pod_status(object),
-                Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
-                    Rollout::Done => "rolled out".to_owned(),
-                    Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
-                },
-                _ => {
-                    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-                    let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}", condition["type"].as_str()?, condition["status"].as_str()?))).collect();
-                    if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
-                }
-            };
-            format!("{name}: {state}")
-        })
-        .collect();
-    match all.as_slice() {
-        [] => "nothing there".to_owned(),
-        [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first}; {second}; {third}; {} more", rest.len()),
-        few => few.join("; "),
+/// Objects in a few words, and what is wrong with their pods. A pod with which something is wrong is named by that alone, and first.
+fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
+    let named = |object: &&&Value| {
+        let start = format!("{}: ", object["metadata"]["name"].as_str().unwrap_or_default());
+        object["kind"] == "Pod" && ill.iter().any(|one| one.starts_with(&start))
+    };
+    let (pods, others): (Vec<&&Value>, Vec<&&Value>) = objects.iter().partition(named);
+    let others = others.into_iter().map(|object| seen(object));
+    match (pods.is_empty(), ill.is_empty()) {
+        (false, _) => few(&ill.iter().cloned().chain(others).collect::<Vec<_>>()),
+        (true, true) => last_seen(objects.iter().copied()),
+        (true, false) => format!("{}; {}", few(&others.collect::<Vec<_>>()), few(&ill)),
     }
+}
+
+/// Objects in a few words.
+fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
+    let all: Vec<String> = objects.map(seen).collect();
+    if all.is_empty() { "nothing there".to_owned() } else { few(&all) }
+}
+
+/// An object in a few words: a pod by its status, a workload by its rollout, others by their conditions.
+fn seen(object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let state = match object["kind"].as_str() {
+        Some("Pod") => pod::pod_status(object),
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
+            Rollout::Done => "rolled out".to_owned(),
+            Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
+        },
+        _ => {
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}", condition["type"].as_str()?, condition["status"].as_str()?))).collect();
+            if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
+        }
+    };
+    format!("{name}: {state}")
 }
 
 #[cfg(test)]
@@ -232,6 +251,23 @@ mod tests {
             (".status.phase == \"a\\(.kind)\"", false),
         ] {
             assert_eq!(is_about_status(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once() {
+        let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name}, "status": {"phase": "Running"}});
+        let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2}, "status": {}});
+        let (a, b) = (pod("a"), pod("b"));
+        let ill = || vec!["b: main: OOMKilled".to_owned()];
+        for (objects, ill, expected) in [
+            (vec![&a, &b], vec![], "a: Running; b: Running"),
+            (vec![&a, &b], ill(), "b: main: OOMKilled; a: Running"),
+            (vec![&deployment], ill(), "web: 0 of 2 replicas are updated; b: main: OOMKilled"),
+            (vec![&deployment], vec![], "web: 0 of 2 replicas are updated"),
+            (vec![], vec![], "nothing there"),
+        ] {
+            assert_eq!(seen_at_last(&objects, ill), expected);
         }
     }
 

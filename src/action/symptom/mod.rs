@@ -47,7 +47,8 @@ impl Symptom {
 
     /// The symptom for jq.
     pub fn value(&self) -> Value {
-        json!({"id": self.id, "container": self.container, "reason": self.reason, "message": self.message, "exit_code": self.exit_code, "hint": self.hint})
+        // what tells most comes first: lines are cut at their end
+        json!({"reason": self.reason, "message": self.message, "container": self.container, "exit_code": self.exit_code, "restarts": self.restarts, "hint": self.hint, "id": self.id})
     }
 }
 

@@ -461,7 +461,20 @@ fn symptoms_in_a_few_words() {
     assert_eq!(named(waiting("ImagePullBackOff", "manifest unknown"), &[]), "p: c: ImagePullBackOff: image example.com/app:1: manifest unknown");
     assert_eq!(named(ready(), &[]), "");
     let long = named(waiting("SomethingNew", &"word ".repeat(100)), &[]);
-    assert!(long.ends_with('…') && long.chars().count() < 300, "{long}");
+    assert!(long.contains(" … ") && long.ends_with("word") && long.chars().count() < 300, "{long}");
+    let pull = "Back-off pulling image \"r.example/a:1\": ErrImagePull: failed to pull and unpack image \"r.example/a:1\": failed to resolve reference \"r.example/a:1\": failed to do request: Head \"https://r.example/v2/a\": dial tcp: lookup r.example: no such host";
+    let mut pulling = waiting("ImagePullBackOff", pull);
+    pulling["spec"]["containers"][0]["image"] = json!("r.example/a:1");
+    assert_eq!(
+        named(pulling.clone(), &[]),
+        "p: c: ImagePullBackOff: image r.example/a:1: Head \"https://r.example/v2/a\": dial tcp: lookup r.example: no such host"
+    );
+    pulling["status"]["containerStatuses"][0]["state"]["waiting"]["message"] =
+        json!("failed to pull and unpack image \"r.example/a:1\": failed to resolve reference \"r.example/a:1\": not found");
+    assert_eq!(named(pulling, &[]), "p: c: ImagePullBackOff: image r.example/a:1: not found");
+    let told = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available"}]);
+    let pending = merged(pod(json!({"phase": "Pending", "conditions": told})), json!({"spec": {"nodeName": null}}));
+    assert_eq!(named(pending, &[]), "p: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.");
     let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
     assert_eq!((few(&names[..3]), few(&names)), ("a; b; c".to_owned(), "a; b; c; and 2 more".to_owned()));
     assert_eq!(unready([&ready(), &with(running(false, "00:59:58"))]), ["p (Running)"]);
@@ -469,6 +482,8 @@ fn symptoms_in_a_few_words() {
     for output in [output["items"][1].clone(), output["items"].clone(), output] {
         assert_eq!(blame(&output, time(NOW)).as_deref(), Some("p: c: CrashLoopBackOff, exit code 78, 9 restarts"));
     }
+    let triage = json!([{"pod": "p", "symptoms": [symptoms(&crashing("Error", 78), &[], time(NOW))[0].value()]}, {"pod": "q", "symptoms": []}]);
+    assert_eq!(blame(&triage, time(NOW)).as_deref(), Some("p: c: CrashLoopBackOff, exit code 78, 9 restarts"));
     for output in [Value::Null, json!([]), json!({"items": 3}), json!([{"pod": "p"}]), ready()] {
         assert_eq!(blame(&output, time(NOW)), None, "{output}");
     }
