@@ -4,6 +4,7 @@
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
 mod ask;
+mod behind;
 pub mod change;
 pub mod compare;
 mod context;
@@ -22,6 +23,7 @@ mod scalar;
 mod span;
 mod stamp;
 mod survey;
+pub mod symptom;
 mod tool;
 mod workload;
 mod wrong;

@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth, unread};
@@ -241,6 +241,9 @@ impl Run {
                 }
             },
         };
+        // what is wrong with pods of which something else was expected
+        let ill = if outcome == Outcome::Failed { symptom::blame(&output.value, self.recorder.clock().now()) } else { None };
+        let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
         Look { output: output.value, summary, expectations, outcome, reason }
     }
 
