@@ -53,7 +53,7 @@ impl Run {
         let rest = tokio::select! {
             rest = action.perform(&context) => rest,
             () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "the change was made; stopped before its end was seen")),
-            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::new(FailureKind::TimedOut, "the change was made; its end was not seen in time")),
+            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the change was made; its end was not seen in time")),
         };
         let rest = match rest {
             Ok(rest) => rest,
@@ -77,14 +77,14 @@ impl Run {
     pub(super) async fn preview(&self, path: &str, action: &Action, context: &Context) -> Ended {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return ended;
         }
         let planned = match in_time(context, self.previewed(intent.changes, context)).await {
             Ok(planned) => planned,
-            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
         };
         let planned: Vec<PlannedChange> = planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
         let summary = match planned.as_slice() {
@@ -200,7 +200,7 @@ impl Run {
     async fn prepare(&self, step: &Step, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return Ok(Err(ended));
@@ -209,7 +209,7 @@ impl Run {
         let Intent { changes, output, .. } = intent;
         let previewed = match in_time(context, self.previewed(changes, context)).await {
             Ok(previewed) => previewed,
-            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
         };
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
@@ -260,7 +260,7 @@ impl Run {
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
         let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
-        Some(Ended { output: Value::Object(output), attempts: 1, ..Ended::without_output(Outcome::Failed, reason) })
+        Some(Ended { output: Value::Object(output), summary: "refused".to_owned(), attempts: 1, ..Ended::without_output(Outcome::Error, reason) })
     }
 
     /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the
@@ -335,7 +335,7 @@ impl Run {
                     }
                 }
                 let failure = kept_by_budget(planned, &error).unwrap_or_else(|| changed_meanwhile(planned, &error));
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&failure, attempt) }));
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::not_made(&failure, attempt) }));
             }
             return Ok(self.lost(&lost(format!("no answer that says what came of it: {error}")), context).await?.into());
         }
