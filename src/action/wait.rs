@@ -4,7 +4,7 @@ use super::fan::{quote, reading};
 use super::symptom::few;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb, behind};
 use crate::cluster::rollout::{Rollout, rollout_status};
-use crate::cluster::{Selection, WaitError, builtin, pod};
+use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -74,7 +74,7 @@ impl Verb for Wait {
         let begun = Instant::now();
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
-                let view = self.view(objects.values());
+                let view = self.view(objects.values(), &resource);
                 context.masker.learn_object(&view);
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
@@ -102,11 +102,10 @@ impl Verb for Wait {
                 Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let fresh = last_error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default();
                 let objects: Vec<&Value> = last.values().collect();
                 let found = behind::found(context, &resource, namespace, &objects, begun).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
-                Err(Failure::new(FailureKind::TimedOut, format!("not so within {:.0} s; last seen: {seen}{fresh}", waited.as_secs_f64())))
+                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
@@ -174,9 +173,13 @@ impl Wait {
         }
     }
 
-    fn view<'a>(&self, mut objects: impl Iterator<Item = &'a Value>) -> Value {
+    fn view<'a>(&self, objects: impl Iterator<Item = &'a Value>, resource: &Resource) -> Value {
+        let mut objects = objects.cloned().map(|mut object| {
+            super::counter::write_out(&mut object, resource);
+            object
+        });
         match self.name {
-            Some(_) => objects.next().cloned().unwrap_or_default(),
+            Some(_) => objects.next().unwrap_or_default(),
             None => json!({"items": objects.collect::<Vec<_>>()}),
         }
     }
