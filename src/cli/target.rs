@@ -5,7 +5,7 @@ use super::exit::CommandError;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
 use crate::document::{Body, Catalogue, CatalogueError, Runbook};
-use crate::plan::{Given, Invocation, Plan};
+use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
 use crate::sandbox::{self, Sandbox};
 use clap::Args;
 use serde_json::Value;
@@ -37,7 +37,7 @@ pub(super) struct ClusterArguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Namespace, instead of that of the runbook
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
     /// How long the whole run may take, such as 10m
     #[arg(long, value_name = "DURATION")]
@@ -68,8 +68,28 @@ impl ParamArguments {
     }
 }
 
+impl ParamArguments {
+    /// Refuses a namespace beside a parameter that says another.
+    pub(super) fn agree(&self, namespace: &str, runbook: &Runbook) -> Result<(), CommandError> {
+        let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
+        let set = says.set_by(namespace);
+        let other = self.set.iter().filter_map(|pair| pair.split_once('=')).find(|(name, value)| set.iter().any(|own| own == name) && *value != namespace);
+        match other {
+            None => Ok(()),
+            Some((name, value)) => Err(CommandError::Usage(format!(
+                "-n {namespace} and --set {name}={value} contradict each other: -n sets the parameter `{name}`; leave one of them out"
+            ))),
+        }
+    }
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// A namespace as it is typed.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    check_namespace(text).map(|()| text.to_owned())
 }
 
 /// The catalogue that this command line and this folder see.
@@ -107,15 +127,23 @@ pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespa
         Some(runbook) => params.given(runbook)?,
         None => Vec::new(),
     };
-    with_neighbours(Plan::new(&name, loaded, &given, namespace).map_err(CommandError::Params)?, &catalogue)
+    if let (Some(namespace), Some(runbook)) = (namespace, loaded.get(&name)) {
+        params.agree(namespace, runbook)?;
+    }
+    let plan = Plan::new(&name, loaded, &given, namespace).map_err(CommandError::Params)?;
+    let unreached = unreached(&plan);
+    if !unreached.is_empty() {
+        return Err(CommandError::Params(unreached));
+    }
+    with_neighbours(plan, &catalogue)
 }
 
 /// Adds what the commands of remedies need to be short.
 pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<Plan, CommandError> {
     for finding in &plan.runbook.findings {
         let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
-        if let Some((name, params)) = name.and_then(|name| Some((name.clone(), catalogue.params(&name)?))) {
-            plan.neighbours.insert(name, params);
+        if let Some((name, interface)) = name.and_then(|name| Some((name.clone(), catalogue.interface(&name)?))) {
+            plan.neighbours.insert(name, interface);
         }
     }
     Ok(plan)
@@ -178,9 +206,6 @@ impl ClusterArguments {
         }
         if let Some(context) = &self.context {
             options.push(format!("--context {}", crate::action::shell_word(context)));
-        }
-        if let Some(namespace) = &self.namespace {
-            options.push(format!("--namespace {}", crate::action::shell_word(namespace)));
         }
         Invocation { options }
     }

@@ -61,6 +61,12 @@ pub(super) fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
+/// Kind and name of a target with a template in it: each is what is written, or the template where only the run knows it.
+fn computed_target(text: &str) -> Option<(&str, &str)> {
+    let whole = has_template(text).then_some(text)?;
+    Some(whole.split_once('/').filter(|(kind, _)| !kind.is_empty() && !has_template(kind) && !kind.contains(['{', '}'])).unwrap_or((whole, whole)))
+}
+
 #[derive(Debug)]
 struct Failure {
     span: Option<Range<usize>>,
@@ -233,8 +239,13 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
                 return visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text));
             }
         }
+        if let Some((kind, name)) = self.node.as_str().filter(|_| name == "Target" && !self.is_poisoned()).and_then(computed_target) {
+            let fields = [("kind", kind), ("name", name)].into_iter();
+            return visitor.visit_newtype_struct(de::value::MapDeserializer::<_, Failure>::new(fields));
+        }
         let stand_in = match name {
             "Duration" => Some("1s"),
+            // of what is wrong anyway
             "Target" => Some("pod/name"),
             _ => None,
         };

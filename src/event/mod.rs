@@ -82,6 +82,9 @@ pub struct Target {
     pub cluster_uid: Option<String>,
     /// Namespace of the runbook, after parameters.
     pub namespace: Option<String>,
+    /// Other namespaces in which it may change something, because a step or a called runbook says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_changes: Vec<String>,
     /// The user as the API server sees it.
     pub user: Option<String>,
     /// Name of the scenario, when the cluster is simulated.

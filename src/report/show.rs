@@ -67,6 +67,7 @@ impl Show {
         self.pair_if("server", target.server.as_ref());
         self.pair_if("cluster", target.cluster_uid.as_ref());
         self.pair_if("namespace", target.namespace.as_ref());
+        self.pair_if("changes too", (!target.also_changes.is_empty()).then(|| target.also_changes.join(", ")).as_ref());
         self.pair_if("user", target.user.as_ref());
         for (index, (name, param)) in summary.params.iter().enumerate() {
             self.pair(if index == 0 { "parameters" } else { "" }, format!("{name} = {}", value(param)));
