@@ -160,6 +160,12 @@ pub(super) fn needs_cluster(plan: &Plan) -> bool {
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
 }
 
+/// Whether any step of the plan starts a program of this machine.
+pub(super) fn has_programs(plan: &Plan) -> bool {
+    let starts = |body: &Body| matches!(body, Body::Action { sketch, .. } if matches!(sketch.as_ref(), Action::Command(_)));
+    plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| starts(&step.body)))
+}
+
 /// A cluster, and the simulation behind it that lives as long as this does.
 pub(super) struct Connected {
     pub(super) cluster: Result<Cluster, cluster::Error>,
@@ -170,6 +176,12 @@ impl ClusterArguments {
     /// Whether a cluster was named on the command line.
     pub(super) fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
+    }
+
+    /// The kubeconfig of the command line, as other programs find it.
+    pub(super) fn kubeconfig_file(&self) -> Option<String> {
+        let file = self.kubeconfig.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
     }
 
     /// Connects; nothing is asked yet.

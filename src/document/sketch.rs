@@ -77,7 +77,7 @@ mod tests {
 
     fn sketched(step: &str, context: &Value) -> Sketch {
         let text = format!(
-            "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, n: {{type: int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
+            "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, amount: {{type: int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
         );
         let runbook = Catalogue::new(&[]).load_text("t", text).unwrap().remove("t").unwrap();
         let Body::Action { verb, arguments, .. } = &runbook.steps[1].body else { panic!() };
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_kept_beside_what_is_not() {
-        let context = json!({"params": {"p": "web", "n": 2}});
+        let context = json!({"params": {"p": "web", "amount": 2}});
         for (step, exact, target) in [
             ("restart: {target: \"deployment/{{ params.p }}\"}", true, "namespace/deployment/web"),
             ("restart: {target: \"deployment/{{ steps.s.output }}\"}", false, "namespace/deployment/{{ steps.s.output }}"),

@@ -182,6 +182,8 @@ impl Run {
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
+            started: self.starter(path),
+            environment: self.environment.clone(),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),
             path: path.to_owned(),

@@ -30,8 +30,8 @@ use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted,
-    Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished,
+    StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
@@ -80,6 +80,8 @@ pub struct Engine {
     pub host: String,
     /// The command line, for the journal.
     pub arguments: Vec<String>,
+    /// The environment of programs of this machine.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What a run shares between its branches.
@@ -92,6 +94,8 @@ pub(crate) struct Run {
     stop: Stop,
     invocation: Invocation,
     kept: Kept,
+    environment: Arc<BTreeMap<String, String>>,
+    host: Arc<str>,
     target: Target,
     run_id: Arc<str>,
     mode: Mode,
@@ -174,6 +178,8 @@ impl Engine {
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
+            environment: Arc::new(self.environment),
+            host: Arc::from(self.host.as_str()),
             target,
             paused: AtomicBool::new(false),
             begun,
@@ -329,6 +335,16 @@ impl Run {
             Some(lock) => lock.lost().await,
             None => None,
         }
+    }
+
+    /// Records the programs of this machine that a step starts.
+    fn starter(&self, path: &str) -> Arc<dyn Fn(&str, u32) + Send + Sync> {
+        let (recorder, masker, path, host) = (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
+        Arc::new(move |program, group| {
+            let started = ProgramStarted { path: path.clone(), program: masker.clean(program), group, host: host.to_string() };
+            // a record that cannot be written ends the run at its next one
+            drop(recorder.record(Event::ProgramStarted(started)));
+        })
     }
 
     /// Remembers what a step without an outcome waits for.

@@ -53,6 +53,8 @@ pub enum Event {
     ChangeStarted(ChangeStarted),
     /// Outcome of a request.
     ChangeFinished(ChangeFinished),
+    /// A program of this machine was started.
+    ProgramStarted(ProgramStarted),
     /// A person allowed the changes of a step.
     StepApproved(StepApproved),
     /// A person says how a step ended.
@@ -178,6 +180,19 @@ pub struct StepRetried {
     pub reason: String,
     /// Pause before the next attempt, in milliseconds.
     pub delay_ms: u64,
+}
+
+/// A program of this machine was started by a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramStarted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// The program.
+    pub program: String,
+    /// Its process group.
+    pub group: u32,
+    /// The machine.
+    pub host: String,
 }
 
 /// A step is over.

@@ -63,6 +63,7 @@ impl Script {
             Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
             | Event::ChangeFinished(_)
+            | Event::ProgramStarted(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::FindingConcluded(_)

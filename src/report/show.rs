@@ -213,6 +213,7 @@ fn history(record: &Record) -> Option<String> {
         Event::RunResumed(resumed) => format!("resumed on {}; kept: {}; done again: {}", resumed.host, list(&resumed.kept), list(&resumed.changed)),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
+        Event::ProgramStarted(started) => format!("{} started {} (process group {}) on {}", started.path, started.program, started.group, started.host),
         Event::StepApproved(approved) => format!("{} approved by {} ({})", approved.path, approved.by, approved.how),
         Event::StepMarked(marked) => format!("{} marked {} by {}: {}", marked.path, word(&marked.mark), marked.by, marked.reason),
         Event::Lock(lock) if lock.other.is_empty() => format!("lock {} {}", lock.lease, word(&lock.what).replace('_', " ")),
@@ -259,6 +260,7 @@ impl<'a> Recorded<'a> {
                 | Event::ChangesPlanned(_)
                 | Event::ChangeStarted(_)
                 | Event::ChangeFinished(_)
+                | Event::ProgramStarted(_)
                 | Event::StepApproved(_)
                 | Event::StepMarked(_)
                 | Event::Lock(_)

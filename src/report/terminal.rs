@@ -108,6 +108,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
             | Event::ChangeFinished(_)
+            | Event::ProgramStarted(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::Lock(_)
