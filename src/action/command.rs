@@ -4,7 +4,7 @@ use super::exec::ExecEffect;
 use super::fan::as_json;
 use super::group::{GRACE, Group};
 use super::set_env::check_names;
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, hand};
+use super::{Access, Context, Failure, Output, Plain, Verb, Wrong, hand};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -72,6 +72,10 @@ impl Verb for Command {
         vec![format!("{}{}", env.collect::<String>(), hand::line(self.words()))]
     }
 
+    fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        super::wrong::command(output)
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let words = self.words();
         let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
@@ -86,7 +90,7 @@ impl Verb for Command {
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
             let text = format!("`{program}` did not end before the step's time was over: it was told to end, and is killed after {GRACE} s");
-            return Err(Failure::new(FailureKind::TimedOut, text));
+            return Err(Failure::error(text));
         };
         if let Some(group) = group {
             group.is_over().await;
@@ -171,6 +175,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::FailureKind;
     use crate::action::real_pods::context;
     use serde_json::Value;
 
@@ -235,7 +240,7 @@ mod tests {
         let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> = std::sync::Arc::new(move |_, leader| *told.lock().unwrap() = leader);
         let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(500), started, ..context(None, "n") };
         let failure = command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::TimedOut);
+        assert!(failure.message.contains("told to end"), "{failure:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(file.exists() && rests(&file).await);
         let group = *group.lock().unwrap();
@@ -258,6 +263,6 @@ mod tests {
     async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
         let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200), ..context(None, "n") };
         let failure = command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
-        assert_eq!((failure.kind, failure.not_executed), (FailureKind::TimedOut, false));
+        assert_eq!((failure.kind, failure.not_executed), (FailureKind::Error, false));
     }
 }

@@ -26,3 +26,4 @@ mod resume;
 mod scenarios;
 mod secrets;
 mod support;
+mod waits;
