@@ -4,12 +4,16 @@ mod catalogue;
 mod check;
 mod deferred;
 mod deserialize;
+mod files;
+mod head;
 mod lower;
 mod node;
 mod param;
 mod runbook;
 
-pub use catalogue::{Catalogue, CatalogueError, Listed};
+pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
 pub use deferred::Deferred;
+pub use files::{Reading, collect, read};
+pub use head::Head;
 pub use param::{Param, ParamType};
-pub use runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+pub use runbook::{Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
