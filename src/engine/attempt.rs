@@ -189,6 +189,7 @@ impl Run {
             path: path.to_owned(),
             made: Arc::default(),
             records: self.records.clone(),
+            hosts: scope.hosts(),
         }
     }
 

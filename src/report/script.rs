@@ -127,6 +127,10 @@ impl Script {
         let run = format!("run {}", short_id(&header.run));
         let parts: Vec<String> = [place, target.namespace, Some(run)].into_iter().flatten().collect();
         lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
+        if let Some(file) = &header.hiding {
+            let text = format!("This is {}, and not the runbook of this name inside the program", one_line(file));
+            lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
+        }
         lines.push(Line::empty());
         lines
     }
