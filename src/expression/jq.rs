@@ -15,6 +15,7 @@ use super::bindings::Bindings;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
 use super::meter::{Kind, Meter, Running, overdue};
+use super::strict;
 use super::syntax::{self, Term};
 use super::value::{Export, engine_message, show, to_val};
 use super::worker::{self, Lost};
@@ -34,6 +35,8 @@ struct Compiled {
     source: String,
     program: Program,
     references: Vec<Reference>,
+    /// The keys and texts that are written out in the program.
+    keys: Vec<String>,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -65,6 +68,8 @@ pub struct Reference {
     pub name: Option<String>,
     /// The bytes of the source, from the variable to the end of the attribute.
     pub range: Range<usize>,
+    /// Whether only the end of a step is asked for, not what it has read: `$steps.leader.failed`.
+    pub only_outcome: bool,
 }
 
 impl fmt::Debug for Jq {
@@ -89,8 +94,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         check(&owned, &term)?;
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
+        let keys = syntax::keys(&term);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, keys, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -148,8 +154,9 @@ pub(super) struct Program {
 
 impl Program {
     /// Compiles a checked syntax tree. `globals` are written with `$`.
-    pub(super) fn assemble(source: &str, term: Term<'_>, globals: &[String]) -> Result<Self, CompileError> {
+    pub(super) fn assemble<'s>(source: &'s str, term: Term<'s>, globals: &[String]) -> Result<Self, CompileError> {
         let mut term = term;
+        strict::strict(&mut term, source);
         syntax::guard(&mut term);
         let mut used: Vec<&str> = Vec::new();
         syntax::visit(&term, &mut |term| {
@@ -193,7 +200,7 @@ impl Program {
             // Whatever came out, also if the program caught the error.
             (Some(error), _) => Err(error),
             (None, Ok(outputs)) => Ok(outputs),
-            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(&error))),
+            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(error))),
         }
     }
 }
@@ -246,8 +253,8 @@ impl Jq {
                 let constant = !syntax::depends(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals) = (whole.source.clone(), whole.globals.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, constant, globals, place }) })
+                let (source, globals, keys) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone());
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, keys, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -257,6 +264,11 @@ impl Jq {
     /// Every use of a variable that is bound from outside, in the order of the source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
+    }
+
+    /// Whether the program has this key or text in it: whether it looks at a field of its input.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.compiled.keys.iter().any(|known| known == key)
     }
 
     /// Whether neither the input nor a variable can change the result: `true`, `1 == 1`.
@@ -298,9 +310,40 @@ impl Jq {
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
     pub fn condition(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
-        let output = self.run_one(input, bindings, budget)?;
-        truth(self.source(), &output)
+        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
+        metered(budget, move |meter| {
+            let holds = || {
+                let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
+                let mut export = Export::default();
+                let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
+                truth(jq.source(), &one(jq.source(), outputs?)?)
+            };
+            let natural = holds()?;
+            supposing(meter, 1, natural, &holds)
+        })
     }
+}
+
+/// What a condition says that has given `natural`: that, unless a comparison in it had nothing to compare, for none of `items` items, and
+/// decides.
+pub(super) fn supposing(meter: &Meter, items: usize, natural: bool, holds: &dyn Fn() -> Result<bool, EvalError>) -> Result<bool, EvalError> {
+    let mut missing = meter.never_there();
+    while !missing.is_empty() {
+        let (one, other) = (meter.suppose(true, holds), meter.suppose(false, holds));
+        if one.is_ok() && one == other {
+            return one;
+        }
+        // what was skipped before may be there
+        let still = meter.never_there();
+        if still.len() == missing.len() {
+            let missing: Vec<String> = missing.iter().map(|about| format!("`{about}`")).collect();
+            let (missing, place) = (missing.join(", "), if items > 1 { " for every item" } else { "" });
+            let message = format!("{missing} is null{place}: a missing path is a changed shape; where it may be absent, write `(… // DEFAULT)`");
+            return Err(EvalError::new(EvalErrorKind::Runtime, message));
+        }
+        missing = still;
+    }
+    Ok(natural)
 }
 
 /// An expression in a message, cut to one line of moderate length.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::{EvalError, EvalErrorKind};
 use super::memory;
 use super::meter::Meter;
+use super::strict::unread_named;
 
 /// The deepest nesting that goes into or out of an evaluation.
 pub(super) const MOST_DEPTH: usize = 512;
@@ -196,6 +197,18 @@ fn json(value: &Value, limit: usize) -> (String, bool) {
     (writer.finish(), cut)
 }
 
+/// Why a part of a value could not be read: the first unread item in it, `{pod, error, unread: true}`, in words.
+pub fn unread(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(items) => items.iter().find_map(unread),
+        Value::Object(fields) => match (&fields.get("unread"), fields.get("pod"), fields.get("error")) {
+            (Some(Value::Bool(true)), Some(Value::String(pod)), Some(Value::String(why))) => Some(format!("pod/{pod} could not be read: {why}")),
+            _ => fields.values().find_map(unread),
+        },
+        _ => None,
+    }
+}
+
 /// The value as one line of JSON, cut after 160 bytes.
 pub fn show(value: &Value) -> String {
     json(value, SHOWN).0
@@ -222,11 +235,18 @@ pub fn capped(value: Value) -> Value {
 }
 
 /// The message of an engine error: `error("text")` gives its text; embedded values are cut.
-pub(super) fn engine_message(error: &jaq_core::Error<Val>) -> String {
+pub(super) fn engine_message(error: jaq_core::Error<Val>) -> String {
     let mut writer = Limited::new(1 << 20);
     let _ = fmt::write(&mut writer, format_args!("{error}"));
     let cut = writer.cut;
     let text = writer.finish();
+    // not before its size is known: the error may hold a large value
+    if !cut
+        && text.starts_with('{')
+        && let Some(why) = unread_named(&error.into_val())
+    {
+        return why;
+    }
     let text = serde_json::from_str::<String>(&text).unwrap_or(text);
     let chars: Vec<char> = text.chars().collect();
     let (head, tail) = (2 * SHOWN, if cut { 0 } else { 80 });
