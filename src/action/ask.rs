@@ -42,6 +42,7 @@ impl Http {
                 .await
             }
             (Via::Direct, _, Some(url), _) => {
+                self.allowed(&context.hosts).map_err(Failure::error)?;
                 self.say(context, url);
                 let request = self.request(url).map_err(Failure::error)?;
                 let patience = Patience::new(context, self.timeout.0);
