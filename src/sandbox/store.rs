@@ -94,6 +94,11 @@ impl Store {
             .map(|(_, object)| object)
     }
 
+    /// Every object, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Value>> {
+        self.objects.values()
+    }
+
     /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {

@@ -24,3 +24,4 @@ mod resume;
 mod scenarios;
 mod secrets;
 mod support;
+mod variations;

@@ -3,7 +3,7 @@
 use crate::support::{Place, findings};
 
 /// Scenario, runbook, findings that must be named and no other, exit code.
-const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
+pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("healthy", "ta-bot/no-signals", &[], 0),
     ("healthy", "ta-bot/smoke", &[], 0),
     ("healthy", "ta-bot/metrics-verification", &[], 0),
