@@ -4,7 +4,7 @@ use super::fan::{Item, each_pod, pods_of};
 use super::http::{Http, Port, Via, service_name};
 use super::request::{Answer, Patience, in_doubt, judge};
 use super::{Context, Failure, FailureKind, Output, Pods, Target, Verb, hand, port, probe};
-use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, builtin, direct_http, label_selector, pod};
+use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod};
 use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -84,8 +84,10 @@ impl Http {
                 let pods = pods_of(context, target, self.pods()).await?;
                 self.say(context, &format!("{} of {target}", hand::counted(pods.len())));
                 let namespace = target.namespace(&context.namespace);
+                let services = &self.services_for(context, namespace, &pods).await;
                 each_pod(&pods, target.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
-                    let port = port::of_pod(&pod, self.port.as_ref(), self.container.as_deref()).map_err(Failure::error)?;
+                    let port = port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
+                    let port = port.or_else(|reason| port::by_services(&pod, services).ok_or(reason)).map_err(Failure::error)?;
                     show(self.one_pod(context, namespace, name, port, limit).await?)
                 })
                 .await
@@ -96,6 +98,17 @@ impl Http {
 
     fn say(&self, context: &Context, whom: &str) {
         (context.progress)(&format!("{} {} of {whom}", self.method.text(), if self.url.is_some() { "" } else { &self.path }));
+    }
+
+    /// The Services of the namespace, where pods themselves do not say which port is meant.
+    async fn services_for(&self, context: &Context, namespace: &str, pods: &[Value]) -> Vec<Value> {
+        let known = |pod: &Value| port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).is_ok();
+        let (Ok(cluster), Some(kind)) = (context.cluster(), builtin("Service")) else { return Vec::new() };
+        if self.port.is_some() || pods.iter().all(known) {
+            return Vec::new();
+        }
+        // who may not read them is told what the pods lack
+        cluster.list(&kind, Some(namespace), &Selection::default()).await.unwrap_or_default()
     }
 
     /// Asks one pod over the API server, as `via` says.

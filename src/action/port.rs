@@ -24,7 +24,9 @@ pub(super) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) 
         (None, None) => annotated_container(pod),
     };
     let own: Vec<&Value> = all.iter().filter(|container| meant.as_ref().is_none_or(|name| container["name"] == name.as_str())).copied().collect();
-    if own.is_empty() && let Some(name) = meant {
+    if own.is_empty()
+        && let Some(name) = meant
+    {
         let names: Vec<&str> = all.iter().filter_map(|container| container["name"].as_str()).collect();
         return Err(format!("{what} has no container {name}; it has {}", names.join(", ")));
     }
@@ -48,12 +50,29 @@ pub(super) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) 
     }
 }
 
+/// The port to which Services lead that select a pod; none unless all of them agree. For pods whose containers do not say what they listen on.
+pub(super) fn by_services(pod: &Value, services: &[Value]) -> Option<u16> {
+    let has = |key: &String, value: &Value| pod["metadata"]["labels"][key.as_str()] == *value;
+    let selects = |service: &&Value| {
+        service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty() && selector.iter().all(|(key, value)| has(key, value)))
+    };
+    let entries = services.iter().filter(selects).flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten()).filter(|entry| is_tcp(entry));
+    let mut found: Vec<u16> = entries.filter_map(|entry| behind(entry, pod).ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    match found[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
 /// The ports that the HTTP probes of these containers ask, each once.
 fn asked(containers: &[&Value]) -> Vec<u16> {
     let mut found = Vec::new();
     for container in containers {
         let probes = ["readinessProbe", "livenessProbe", "startupProbe"].map(|probe| &container[probe]["httpGet"]["port"]);
-        let named = |name: &str| container["ports"].as_array().into_iter().flatten().find(|port| port["name"] == name).and_then(|port| number(&port["containerPort"]));
+        let named =
+            |name: &str| container["ports"].as_array().into_iter().flatten().find(|port| port["name"] == name).and_then(|port| number(&port["containerPort"]));
         found.extend(probes.into_iter().filter_map(|port| port.as_str().map_or_else(|| number(port), named)));
     }
     found.sort_unstable();
@@ -165,6 +184,17 @@ mod tests {
         pod["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/default-container": "web"});
         assert_eq!(of_pod(&pod, None, None), Ok(8000));
         assert_eq!(of_pod(&pod, name("admin").as_ref(), None), Ok(15000), "a port that is named is found in any container");
+    }
+
+    #[test]
+    fn services_say_what_pods_do_not() {
+        let pod = json!({"metadata": {"name": "a", "labels": {"app": "a", "x": "y"}}, "spec": {"containers": [{"name": "c"}]}});
+        let service = |selector: Value, target: Value| json!({"spec": {"selector": selector, "ports": [{"port": 80, "targetPort": target}, {"port": 53, "protocol": "UDP"}]}});
+        let own = service(json!({"app": "a"}), json!(8000));
+        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"app": "b"}), json!(1)), service(Value::Null, json!(2))]), Some(8000));
+        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"x": "y"}), json!(8000))]), Some(8000));
+        assert_eq!(by_services(&pod, &[own, service(json!({"x": "y"}), json!(9000))]), None);
+        assert_eq!(by_services(&pod, &[]), None);
     }
 
     #[test]

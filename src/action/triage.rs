@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Explains pods. The output is a list with one item a pod: `{pod, status, ready, restarts, node, age_s, symptoms: [{container, reason, message, exit_code, hint}]}`.
+/// Explains pods. The output is a list with one item a pod: `{pod, status, ready, live, restarts, node, age_s, symptoms: [{container, reason, message, exit_code, hint}]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
-    /// Whose pods; finished ones and those being deleted are included.
+    /// Whose pods; finished ones and those being deleted are included, with `live` false.
     pub target: Target,
 }
 
@@ -42,7 +42,7 @@ fn explain(one: &Value, now: Timestamp) -> Value {
         .map(|symptom| json!({"container": symptom.container, "reason": symptom.reason, "message": symptom.message, "exit_code": symptom.exit_code, "hint": symptom.hint}))
         .collect();
     json!({
-        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "restarts": pod::restarts(one),
+        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "live": pod::is_live(one), "restarts": pod::restarts(one),
         "node": one["spec"]["nodeName"], "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
     })
 }

@@ -25,19 +25,22 @@ type Row = (&'static str, &'static str, &'static [&'static str], i32);
 const NOT_LEGAL: &[(&str, &str, &str)] = &[
     ("policy-for-nobody", "platform/networkpolicy-audit", "a policy that selects nobody is what the audit looks for"),
     ("one-replica", "tabot-two-leaders", "one pod is one leader"),
-    ("one-replica", "tabot-one-pod-mysql-down", "one of one is not one of several"),
-    ("two-replicas", "tabot-one-pod-mysql-down", "the third pod is meant"),
-    ("one-replica", "tabot-config-replicas-disagree", "one pod agrees with itself"),
-    ("two-replicas", "tabot-config-replicas-disagree", "the third pod is meant"),
     ("prometheus-elsewhere", "platform/preflight", "the namespaces to look at are a parameter of its own"),
 ];
 
-/// Where Prometheus is when it is elsewhere, for runbooks with these parameters.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("prom_namespace", "observability-metrics"),
-    ("prom_service", "prometheus-operated:9090"),
-    ("scrape_namespace", "observability-metrics"),
+/// Scenarios in which something is wrong with the third pod: there must be one.
+const THIRD_POD: &[&str] = &[
+    "tabot-one-pod-mysql-down",
+    "tabot-config-replicas-disagree",
+    "tabot-one-pod-no-dns",
+    "te-one-of-three-cut-off",
+    "te-one-client-cut-off",
+    "dm-one-of-three-cut-off",
 ];
+
+/// Where Prometheus is when it is elsewhere, for runbooks with these parameters.
+const ELSEWHERE: &[(&str, &str)] =
+    &[("prom_namespace", "observability-metrics"), ("prom_service", "prometheus-operated:9090"), ("scrape_namespace", "observability-metrics")];
 
 struct Nobody;
 
@@ -70,7 +73,8 @@ impl Case {
     fn of(scenario: &'static str, variations: Vec<Variation>, rows: impl IntoIterator<Item = Row>) -> Option<Self> {
         let illegal = |what: &str| NOT_LEGAL.iter().any(|(kind, place, _)| *place == what && variations.iter().any(|variation| variation.kind.name == *kind));
         let rows: Vec<Row> = rows.into_iter().filter(|row| !illegal(row.0) && !illegal(row.1)).collect();
-        (!rows.is_empty()).then_some(Self { scenario, variations, rows })
+        let fewer = variations.iter().any(|variation| ["one-replica", "two-replicas"].contains(&variation.kind.name));
+        (!rows.is_empty() && !(fewer && THIRD_POD.contains(&scenario))).then_some(Self { scenario, variations, rows })
     }
 
     fn name(&self) -> String {
@@ -78,14 +82,9 @@ impl Case {
         format!("{} {}", self.scenario, variations.join("+"))
     }
 
-
     async fn judge(&self, catalogue: &Catalogue) -> Vec<String> {
-        let options = sandbox::Options {
-            scenario: self.scenario.to_owned(),
-            now: NOW.parse().ok(),
-            variations: self.variations.clone(),
-            ..sandbox::Options::default()
-        };
+        let options =
+            sandbox::Options { scenario: self.scenario.to_owned(), now: NOW.parse().ok(), variations: self.variations.clone(), ..sandbox::Options::default() };
         let sandbox = sandbox::start(options).await.unwrap_or_else(|error| panic!("{}: {error}", self.name()));
         let mut wrong = Vec::new();
         for (_, runbook, wanted, code) in &self.rows {
@@ -93,7 +92,9 @@ impl Case {
             let named: Vec<String> = state.findings().iter().map(|finding| finding.id.clone()).collect();
             let exit = state.end_of_run().map_or(-1, |end| i32::from(end.exit_code));
             if named != *wanted || exit != *code {
-                wrong.push(format!("{} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}{}", self.name(), why(&state)));
+                let told = format!("{} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}{}", self.name(), why(&state));
+                eprintln!("{told}");
+                wrong.push(told);
             }
         }
         wrong
@@ -106,6 +107,10 @@ impl Case {
         let mut give = |name: &str, value: &str| given.push(Given { name: name.to_owned(), value: value.into(), is_text: true });
         if known("settle") {
             give("settle", "1s");
+        }
+        // what does not come about soon in these worlds never does
+        if ["ta-bot/smoke", "ta-bot/await-version"].contains(&runbook) {
+            give("timeout", "20s");
         }
         if self.variations.iter().any(|variation| variation.kind.name == "prometheus-elsewhere") {
             ELSEWHERE.iter().filter(|(name, _)| known(name)).for_each(|(name, value)| give(name, value));
@@ -147,8 +152,9 @@ fn judge(cases: Vec<Case>) {
     let begun = std::time::Instant::now();
     let catalogue = Catalogue::new(&[std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks"))]);
     // much of the time is spent waiting, in the worlds as in real ones
-    let wrong: Vec<String> =
-        runtime.block_on(async { futures::stream::iter(&cases).map(|case| case.judge(&catalogue)).buffer_unordered(4).flat_map(futures::stream::iter).collect().await });
+    let wrong: Vec<String> = runtime.block_on(async {
+        futures::stream::iter(&cases).map(|case| case.judge(&catalogue)).buffer_unordered(4).flat_map(futures::stream::iter).collect().await
+    });
     println!("{runs} runs in {worlds} worlds, {} wrong, {:?}", wrong.len(), begun.elapsed());
     assert!(wrong.is_empty(), "{} of {runs} verdicts were changed:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -174,7 +180,8 @@ fn share<T: Copy>(items: &[T], turn: usize, most: usize) -> Vec<T> {
 fn each_kind_of_variation_alone_changes_no_verdict() {
     let rows = by_scenario();
     let only = std::env::var("RUNBOOK_VARIATION").ok();
-    let kinds: Vec<(usize, &'static VariationKind)> = VARIATIONS.iter().enumerate().filter(|(_, kind)| only.as_ref().is_none_or(|only| only == kind.name)).collect();
+    let kinds: Vec<(usize, &'static VariationKind)> =
+        VARIATIONS.iter().enumerate().filter(|(_, kind)| only.as_ref().is_none_or(|only| only == kind.name)).collect();
     let all = asked().is_some_and(|asked| asked == "all");
     let faulty: Vec<Row> = VERDICTS.iter().filter(|row| row.0 != "healthy").copied().collect();
     let mut cases = Vec::new();

@@ -113,7 +113,9 @@ fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Valu
     store.put(object, now);
     let most = service["metadata"]["annotations"][PER_SLICE].as_str().and_then(|most| most.parse::<usize>().ok()).filter(|most| *most > 0);
     let groups: Vec<(Vec<Value>, Vec<Value>)> = match most {
-        Some(most) => groups.into_iter().flat_map(|(ports, endpoints)| endpoints.chunks(most).map(|part| (ports.clone(), part.to_vec())).collect::<Vec<_>>()).collect(),
+        Some(most) => {
+            groups.into_iter().flat_map(|(ports, endpoints)| endpoints.chunks(most).map(|part| (ports.clone(), part.to_vec())).collect::<Vec<_>>()).collect()
+        }
         None => groups,
     };
     let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };

@@ -12,7 +12,9 @@ const APPS: &str = "petrosa-apps";
 pub(super) fn look_alikes(manifests: &mut Vec<Value>, chance: &mut Chance) {
     let other = format!("{APPS}-{}", chance.of(&["staging", "blue", "test"]));
     let mut more = vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other, "labels": {"team": "petrosa", "environment": "staging"}}})];
-    for manifest in manifests.iter().filter(|manifest| object::namespace(manifest) == APPS && matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "Secret" | "ServiceAccount"))) {
+    for manifest in manifests.iter().filter(|manifest| {
+        object::namespace(manifest) == APPS && matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "Secret" | "ServiceAccount"))
+    }) {
         let mut copy = manifest.clone();
         copy["metadata"]["namespace"] = json!(other);
         object::merge(&mut copy, &json!({"spec": {"clusterIP": null}}));
@@ -21,7 +23,9 @@ pub(super) fn look_alikes(manifests: &mut Vec<Value>, chance: &mut Chance) {
         }
         more.push(copy);
     }
-    for application in manifests.iter().filter(|manifest| is_application(manifest) && object::namespace(manifest) == APPS && manifest["spec"]["replicas"].as_u64() == Some(3)) {
+    for application in
+        manifests.iter().filter(|manifest| is_application(manifest) && object::namespace(manifest) == APPS && manifest["spec"]["replicas"].as_u64() == Some(3))
+    {
         let mut copy = application.clone();
         copy["metadata"]["namespace"] = json!(other);
         copy["spec"]["replicas"] = json!(1);
@@ -55,7 +59,11 @@ pub(super) fn autoscaler(manifests: &mut Vec<Value>, _: &mut Chance) {
             "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, "minReplicas": 1, "maxReplicas": 12,
                 "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}]}})
     };
-    let more: Vec<Value> = manifests.iter().filter(|manifest| is_application(manifest) && object::namespace(manifest) == APPS && manifest["spec"]["replicas"].as_u64() > Some(1)).map(of).collect();
+    let more: Vec<Value> = manifests
+        .iter()
+        .filter(|manifest| is_application(manifest) && object::namespace(manifest) == APPS && manifest["spec"]["replicas"].as_u64() > Some(1))
+        .map(of)
+        .collect();
     manifests.extend(more);
 }
 
@@ -72,7 +80,9 @@ pub(super) fn disruption_budgets(manifests: &mut Vec<Value>, _: &mut Chance) {
 }
 
 pub(super) fn foreign_cronjob(manifests: &mut Vec<Value>, _: &mut Chance) {
-    manifests.push(json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly-report", "namespace": "internet", "labels": {"app": "reports"}},
+    manifests.push(
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly-report", "namespace": "internet", "labels": {"app": "reports"}},
         "spec": {"schedule": "30 1 * * *", "suspend": true, "jobTemplate": {"spec": {"template": {"metadata": {"labels": {"app": "reports"}},
-            "spec": {"restartPolicy": "Never", "containers": [{"name": "report", "image": "fluent/fluent-bit:2.2.2", "command": ["report"]}]}}}}}}));
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "report", "image": "fluent/fluent-bit:2.2.2", "command": ["report"]}]}}}}}}),
+    );
 }

@@ -116,7 +116,8 @@ pub(super) fn other_version(manifests: &mut Vec<Value>, chance: &mut Chance) {
     const USUAL: &str = "1.0.68";
     let version = chance.of(&["1.10.0", "1.0.100", "1.0.101-rc.1"]);
     for container in own_containers(manifests) {
-        let Some((image, tag)) = container["image"].as_str().and_then(|image| image.rsplit_once(':')).map(|(image, tag)| (image.to_owned(), tag.to_owned())) else {
+        let Some((image, tag)) = container["image"].as_str().and_then(|image| image.rsplit_once(':')).map(|(image, tag)| (image.to_owned(), tag.to_owned()))
+        else {
             continue;
         };
         if image.ends_with("petrosa-ta-bot") && tag.trim_start_matches('v') == USUAL {

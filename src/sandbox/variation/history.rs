@@ -9,7 +9,10 @@ use crate::sandbox::object;
 pub(super) fn old_revisions(objects: &[&Value], chance: &mut Chance, _: Timestamp) -> Vec<Value> {
     let hash = chance.of(&["5d4f8c7b9", "76c9d8f6b5"]);
     let mut found = Vec::new();
-    for set in objects.iter().filter(|object| object["kind"] == "ReplicaSet" && object::namespace(object) != "kube-system" && object["spec"]["replicas"].as_u64() > Some(0)) {
+    for set in objects
+        .iter()
+        .filter(|object| object["kind"] == "ReplicaSet" && object::namespace(object) != "kube-system" && object["spec"]["replicas"].as_u64() > Some(0))
+    {
         let owner = set["metadata"]["ownerReferences"][0]["name"].as_str().unwrap_or_default();
         let mut former = (*set).clone();
         for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"] {

@@ -8,7 +8,8 @@ use crate::sandbox::object;
 
 /// The Services that lead to pods.
 fn services(manifests: &[Value]) -> Vec<Value> {
-    let with_pods = |manifest: &&Value| manifest["kind"] == "Service" && manifest["spec"]["selector"].is_object() && object::namespace(manifest) != "kube-system";
+    let with_pods =
+        |manifest: &&Value| manifest["kind"] == "Service" && manifest["spec"]["selector"].is_object() && object::namespace(manifest) != "kube-system";
     manifests.iter().filter(with_pods).cloned().collect()
 }
 
@@ -50,12 +51,14 @@ pub(super) fn policy_for_allowed(manifests: &mut Vec<Value>, _: &mut Chance) {
 }
 
 pub(super) fn policy_for_nobody(manifests: &mut Vec<Value>, _: &mut Chance) {
-    manifests.push(json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "of-a-former-team", "namespace": "petrosa-apps"},
+    manifests
+        .push(json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "of-a-former-team", "namespace": "petrosa-apps"},
         "spec": {"podSelector": {"matchLabels": {"team": "former"}}, "policyTypes": ["Ingress", "Egress"]}}));
 }
 
 pub(super) fn dual_stack(manifests: &mut Vec<Value>, _: &mut Chance) {
-    let of_addresses = |manifest: &&mut Value| manifest["kind"] == "Service" && manifest["spec"]["clusterIP"] != "None" && manifest["spec"]["type"] != "ExternalName";
+    let of_addresses =
+        |manifest: &&mut Value| manifest["kind"] == "Service" && manifest["spec"]["clusterIP"] != "None" && manifest["spec"]["type"] != "ExternalName";
     for service in manifests.iter_mut().filter(of_addresses) {
         service["spec"]["ipFamilyPolicy"] = json!("PreferDualStack");
         service["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
@@ -99,7 +102,9 @@ pub(super) fn prometheus_elsewhere(manifests: &mut Vec<Value>, _: &mut Chance) {
                 let rules = ["ingress", "egress"].map(|direction| manifest["spec"][direction].take());
                 for (direction, rules) in ["ingress", "egress"].into_iter().zip(rules) {
                     if !rules.is_null() {
-                        let text = rules.to_string().replace(&format!("\"kubernetes.io/metadata.name\":\"{HERE}\""), &format!("\"kubernetes.io/metadata.name\":\"{namespace}\""));
+                        let text = rules
+                            .to_string()
+                            .replace(&format!("\"kubernetes.io/metadata.name\":\"{HERE}\""), &format!("\"kubernetes.io/metadata.name\":\"{namespace}\""));
                         manifest["spec"][direction] = serde_json::from_str(&text).unwrap_or(rules);
                     }
                 }

@@ -15,7 +15,9 @@ pub(super) fn more_labels(manifests: &mut Vec<Value>, chance: &mut Chance) {
 }
 
 pub(super) fn gitops_annotations(manifests: &mut Vec<Value>, _: &mut Chance) {
-    for manifest in manifests.iter_mut().filter(|manifest| is_application(manifest) || matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "NetworkPolicy"))) {
+    for manifest in
+        manifests.iter_mut().filter(|manifest| is_application(manifest) || matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "NetworkPolicy")))
+    {
         let id = format!("petrosa:{}/{}", manifest["kind"].as_str().unwrap_or_default(), object::name(manifest));
         manifest["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!(id);
     }

@@ -71,7 +71,12 @@ fn likenesses(objects: &[&Value], suffix: &str) -> Vec<Value> {
 }
 
 fn set_ready(pod: &mut Value, ready: bool, reason: &str) {
-    for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten().filter(|condition| condition["type"] == "Ready" || condition["type"] == "ContainersReady") {
+    for condition in pod["status"]["conditions"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition["type"] == "Ready" || condition["type"] == "ContainersReady")
+    {
         condition["status"] = json!(if ready { "True" } else { "False" });
         condition["reason"] = json!(reason);
     }

@@ -19,7 +19,10 @@ impl Place {
     /// The Service leads to these pods.
     fn serves(&self, service: &Value) -> bool {
         let selector = object::strings(&service["spec"]["selector"]);
-        service["kind"] == "Service" && object::namespace(service) == self.namespace && !selector.is_empty() && selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+        service["kind"] == "Service"
+            && object::namespace(service) == self.namespace
+            && !selector.is_empty()
+            && selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
     }
 
     /// A selector of pods, written in an object of this namespace, selects these; one that is not there selects all.
@@ -33,7 +36,10 @@ fn places(manifests: &[Value]) -> Vec<Place> {
     let mut found = Vec::new();
     for application in manifests.iter().filter(|manifest| is_application(manifest)) {
         let template = &application["spec"]["template"];
-        let Some(container) = object::list(&template["spec"]["containers"]).iter().find(|container| container["readinessProbe"]["httpGet"].is_object() && container["image"].as_str().is_some_and(|image| image.contains("petrosa"))) else {
+        let Some(container) = object::list(&template["spec"]["containers"])
+            .iter()
+            .find(|container| container["readinessProbe"]["httpGet"].is_object() && container["image"].as_str().is_some_and(|image| image.contains("petrosa")))
+        else {
             continue;
         };
         let asked = &container["readinessProbe"]["httpGet"]["port"];
@@ -51,7 +57,9 @@ fn places(manifests: &[Value]) -> Vec<Place> {
 /// The containers of these pods.
 fn containers_of<'a>(manifests: &'a mut [Value], place: &'a Place) -> impl Iterator<Item = &'a mut Value> {
     let own = manifests.iter_mut().filter(|manifest| {
-        is_application(manifest) && object::namespace(manifest) == place.namespace && object::strings(&manifest["spec"]["template"]["metadata"]["labels"]) == place.labels
+        is_application(manifest)
+            && object::namespace(manifest) == place.namespace
+            && object::strings(&manifest["spec"]["template"]["metadata"]["labels"]) == place.labels
     });
     own.filter_map(|manifest| manifest["spec"]["template"]["spec"]["containers"].as_array_mut()).flatten()
 }
@@ -106,7 +114,10 @@ fn follow(manifest: &mut Value, place: &Place, number: u64) {
                 for rule in manifest["spec"][direction].as_array_mut().into_iter().flatten() {
                     let concerned = match direction {
                         "ingress" => subject,
-                        _ => rule[peers].is_null() || object::list(&rule[peers]).iter().any(|peer| peer["podSelector"].is_object() && place.selected(&peer["podSelector"])),
+                        _ => {
+                            rule[peers].is_null()
+                                || object::list(&rule[peers]).iter().any(|peer| peer["podSelector"].is_object() && place.selected(&peer["podSelector"]))
+                        }
                     };
                     let ports = rule["ports"].as_array_mut().filter(|_| concerned);
                     if let Some(ports) = ports.filter(|ports| ports.iter().any(|port| port["port"] == place.number)) {
