@@ -108,7 +108,8 @@ impl Store {
             // most of what controllers put is there already
             Some(before) if is_same(before, &object) => object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone(),
             Some(before) => {
-                let author = Author::of_world(&object, before["spec"] == object["spec"], now);
+                let status = before["spec"] == object["spec"] && before["data"] == object["data"];
+                let author = Author::of_world(&object, status, now);
                 fields::updated(before, &mut object, &author);
             }
             // nobody contends for what is derived: without owners it is lighter to carry around
