@@ -57,7 +57,7 @@ impl Verb for Secret {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
         let Some(kind) = builtin("Secret") else { return Err(Failure::error("secrets are unknown")) };
-        let object = match context.cluster()?.get(&kind, Some(namespace), &self.name).await {
+        let object = match context.cluster()?.get_whole(&kind, Some(namespace), &self.name).await {
             Ok(object) => object,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let output = json!({"exists": false, "key_exists": false, "keys": [], "valid": false, "problems": [format!("secret {} does not exist", self.name)]});
