@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::bindings::Bindings;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::explain::{self, Explainer, plain};
-use super::jq::{Jq, Reference, compile, metered, one, truth};
+use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
 use super::meter::Meter;
+use super::strict::unread;
 use super::value::{Export, capped, show, to_val};
 
 /// A condition over the output of a step.
@@ -31,7 +32,7 @@ pub struct Expect {
     /// A jq condition that at least one item of the list fulfils.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub any: Option<String>,
-    /// A jq condition that no item of the list fulfils. An empty list is an error.
+    /// A jq condition that no item of the list fulfils; none does in an empty list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub none: Option<String>,
     /// The number of items of the list that fulfil the condition `of`.
@@ -220,7 +221,7 @@ impl Expectation {
             return run.that(input);
         }
         let items = run.list(input)?;
-        if items.is_empty() && matches!(self.rule, Rule::All | Rule::None | Rule::Same) {
+        if items.is_empty() && matches!(self.rule, Rule::All | Rule::Same) {
             let reason = "nothing to judge: the list is empty";
             return Err(EvalError::new(EvalErrorKind::Runtime, reason));
         }
@@ -259,8 +260,9 @@ impl Run<'_> {
 
     fn that(&self, input: Val) -> Result<Judgement, EvalError> {
         let jq = &self.expectation.condition;
-        let output = self.value(jq, input.clone())?;
-        if truth(jq.source(), &output)? {
+        let holds = || truth(jq.source(), &self.value(jq, input.clone())?);
+        let natural = holds()?;
+        if supposing(self.meter, 1, natural, &holds)? {
             return Ok(self.judgement(Truth::True, Value::Bool(true), "holds".to_owned()));
         }
         let explanation = self.explain(&input);
@@ -302,7 +304,7 @@ impl Run<'_> {
         let jq = &self.expectation.condition;
         let mut known = Vec::with_capacity(items.len());
         for item in items {
-            if let Some(why) = item_error(item) {
+            if let Some(why) = unread(item) {
                 known.push(Err(why));
                 continue;
             }
@@ -315,9 +317,26 @@ impl Run<'_> {
         Ok(known)
     }
 
+    /// What the condition says of every item. Where a comparison has nothing to compare in any item, it decides nothing.
+    fn conditions(&self, items: &[Val]) -> Result<Vec<Known<bool>>, EvalError> {
+        let known = self.each(items, |jq, value| truth(jq.source(), value))?;
+        if self.meter.never_there().is_empty() {
+            return Ok(known);
+        }
+        let jq = &self.expectation.condition;
+        let pairs = items.iter().zip(known);
+        Ok(pairs
+            .map(|(item, known)| {
+                let natural = known?;
+                let holds = || truth(jq.source(), &self.value(jq, item.clone())?);
+                supposing(self.meter, items.len(), natural, &holds).map_err(|error| error.message)
+            })
+            .collect())
+    }
+
     /// `all`, `any`, `none`, `exactly`, in three-valued logic: what an unknown item cannot change is known.
     fn count(&self, items: &[Val]) -> Result<Judgement, EvalError> {
-        let known = self.each(items, |jq, value| truth(jq.source(), value))?;
+        let known = self.conditions(items)?;
         let total = items.len();
         let holds = known.iter().filter(|known| **known == Ok(true)).count();
         let fails = known.iter().filter(|known| **known == Ok(false)).count();
@@ -481,14 +500,4 @@ fn item_name(item: &Val, index: usize) -> String {
     }
     let metadata = || field(item, "metadata").and_then(|metadata| string(field(metadata, "name")));
     string(field(item, "name")).or_else(metadata).unwrap_or_else(|| format!("item {}", index + 1))
-}
-
-/// Why an entry of a fan-out has no value: `{pod, error: {…}}`.
-fn item_error(item: &Val) -> Option<String> {
-    let error = field(item, "error").filter(|error| matches!(error, Val::Obj(_)))?;
-    if field(item, "value").is_some() {
-        return None;
-    }
-    let shown = || Export::default().value(error).map_or_else(|error| error.message, |value| show(&value));
-    Some(string(field(error, "message")).unwrap_or_else(shown))
 }

@@ -15,6 +15,7 @@ use super::bindings::Bindings;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
 use super::meter::{Kind, Meter, Running, overdue};
+use super::strict;
 use super::syntax::{self, Term};
 use super::value::{Export, engine_message, show, to_val};
 use super::worker::{self, Lost};
@@ -148,8 +149,9 @@ pub(super) struct Program {
 
 impl Program {
     /// Compiles a checked syntax tree. `globals` are written with `$`.
-    pub(super) fn assemble(source: &str, term: Term<'_>, globals: &[String]) -> Result<Self, CompileError> {
+    pub(super) fn assemble<'s>(source: &'s str, term: Term<'s>, globals: &[String]) -> Result<Self, CompileError> {
         let mut term = term;
+        strict::strict(&mut term, source);
         syntax::guard(&mut term);
         let mut used: Vec<&str> = Vec::new();
         syntax::visit(&term, &mut |term| {
@@ -193,7 +195,7 @@ impl Program {
             // Whatever came out, also if the program caught the error.
             (Some(error), _) => Err(error),
             (None, Ok(outputs)) => Ok(outputs),
-            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(&error))),
+            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(error))),
         }
     }
 }
@@ -298,9 +300,40 @@ impl Jq {
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
     pub fn condition(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
-        let output = self.run_one(input, bindings, budget)?;
-        truth(self.source(), &output)
+        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
+        metered(budget, move |meter| {
+            let holds = || {
+                let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
+                let mut export = Export::default();
+                let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
+                truth(jq.source(), &one(jq.source(), outputs?)?)
+            };
+            let natural = holds()?;
+            supposing(meter, 1, natural, &holds)
+        })
     }
+}
+
+/// What a condition says that has given `natural`: that, unless a comparison in it had nothing to compare, for none of `items` items, and
+/// decides.
+pub(super) fn supposing(meter: &Meter, items: usize, natural: bool, holds: &dyn Fn() -> Result<bool, EvalError>) -> Result<bool, EvalError> {
+    let mut missing = meter.never_there();
+    while !missing.is_empty() {
+        let (one, other) = (meter.suppose(true, holds), meter.suppose(false, holds));
+        if one.is_ok() && one == other {
+            return one;
+        }
+        // what was skipped before may be there
+        let still = meter.never_there();
+        if still.len() == missing.len() {
+            let missing: Vec<String> = missing.iter().map(|about| format!("`{about}`")).collect();
+            let (missing, place) = (missing.join(", "), if items > 1 { " for every item" } else { "" });
+            let message = format!("{missing} is null{place}: a missing path is a changed shape; where it may be absent, write `(… // DEFAULT)`");
+            return Err(EvalError::new(EvalErrorKind::Runtime, message));
+        }
+        missing = still;
+    }
+    Ok(natural)
 }
 
 /// An expression in a message, cut to one line of moderate length.

@@ -97,6 +97,7 @@ impl Library {
         let mut defs = ours(include_str!("defs.jq"));
         defs.extend(jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()));
         defs.extend(ours(include_str!("extra.jq")));
+        defs.extend(ours(include_str!("strict.jq")));
         defs.retain(|def| !is_refused(def.name));
         for def in &mut defs {
             guard(&mut def.body);
@@ -174,7 +175,7 @@ fn natives() -> impl Iterator<Item = Fun<Kind>> {
         };
         (name, args, native)
     });
-    jq.chain(ours().into_iter().map(run::<Kind>))
+    jq.chain(ours().into_iter().chain(super::strict::natives()).map(run::<Kind>))
 }
 
 fn ours() -> [Filter<RunPtr<Kind>>; 10] {

@@ -1,6 +1,7 @@
 //! The running cost of one evaluation, as the jq engine sees it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jaq_core::data::HasLut;
@@ -50,16 +51,55 @@ pub(super) struct Meter {
     top: StackTop,
     /// Why the evaluation is over. Remembered, because a program may catch the error that says so.
     tripped: RefCell<Option<EvalError>>,
+    /// How often a comparison was made, and how often a side of it was not there; by the text of that side.
+    compared: RefCell<BTreeMap<String, (u64, u64)>>,
+    /// What comparisons give of which a side was never there.
+    supposed: Cell<Option<bool>>,
 }
 
 impl Meter {
     pub(super) fn new(budget: Budget, top: StackTop) -> Self {
-        Self { fuel: Cell::new(budget.fuel), budget, end: Instant::now().checked_add(budget.deadline), top, tripped: RefCell::new(None) }
+        Self {
+            fuel: Cell::new(budget.fuel),
+            budget,
+            end: Instant::now().checked_add(budget.deadline),
+            top,
+            tripped: RefCell::default(),
+            compared: RefCell::default(),
+            supposed: Cell::new(None),
+        }
     }
 
     /// The error that ended this evaluation, if one did.
     pub(super) fn tripped(&self) -> Option<EvalError> {
         self.tripped.borrow().clone()
+    }
+
+    /// The result of a comparison. It is remembered whether a side was there; while something is supposed, a comparison of which a side
+    /// was never there gives that.
+    pub(super) fn compared(&self, about: &str, missing: bool, natural: bool) -> bool {
+        let mut compared = self.compared.borrow_mut();
+        let (seen, absent) = compared.entry(about.to_owned()).or_default();
+        let never = *seen == *absent;
+        *seen += 1;
+        *absent += u64::from(missing);
+        match self.supposed.get() {
+            Some(supposed) if missing && never => supposed,
+            _ => natural,
+        }
+    }
+
+    /// The comparisons of which a side was never there.
+    pub(super) fn never_there(&self) -> Vec<String> {
+        self.compared.borrow().iter().filter(|(_, (seen, missing))| seen == missing).map(|(about, _)| about.clone()).collect()
+    }
+
+    /// Runs `work` as if the comparisons of which a side was never there gave `result`.
+    pub(super) fn suppose<T>(&self, result: bool, work: impl FnOnce() -> T) -> T {
+        self.supposed.set(Some(result));
+        let done = work();
+        self.supposed.set(None);
+        done
     }
 
     pub(super) fn trip(&self, kind: EvalErrorKind, message: String) {

@@ -9,6 +9,7 @@ mod jq;
 mod library;
 mod meter;
 mod prelude;
+mod strict;
 mod syntax;
 mod template;
 mod value;

@@ -7,6 +7,7 @@ use jaq_json::{Map, Num, Rc, Val};
 use serde_json::Value;
 
 use super::error::{EvalError, EvalErrorKind};
+use super::strict::unread_named;
 
 /// The deepest nesting that goes into or out of an evaluation.
 pub(super) const MOST_DEPTH: usize = 512;
@@ -208,11 +209,18 @@ pub fn capped(value: Value) -> Value {
 }
 
 /// The message of an engine error: `error("text")` gives its text; embedded values are cut.
-pub(super) fn engine_message(error: &jaq_core::Error<Val>) -> String {
+pub(super) fn engine_message(error: jaq_core::Error<Val>) -> String {
     let mut writer = Limited::new(1 << 20);
     let _ = fmt::write(&mut writer, format_args!("{error}"));
     let cut = writer.cut;
     let text = writer.finish();
+    // not before its size is known: the error may hold a large value
+    if !cut
+        && text.starts_with('{')
+        && let Some(why) = unread_named(&error.into_val())
+    {
+        return why;
+    }
     let text = serde_json::from_str::<String>(&text).unwrap_or(text);
     let chars: Vec<char> = text.chars().collect();
     let (head, tail) = (2 * SHOWN, if cut { 0 } else { 80 });

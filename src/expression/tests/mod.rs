@@ -1,4 +1,5 @@
 mod expectation;
 mod hostile;
 mod jq;
+mod strict;
 mod template;
