@@ -3,7 +3,7 @@
 use super::exec::ExecEffect;
 use super::fan::as_json;
 use super::set_env::check_names;
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, hand};
+use super::{Access, Context, Failure, Output, Plain, Verb, Wrong, hand};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -64,6 +64,10 @@ impl Verb for Command {
         vec![format!("{}{}", env.collect::<String>(), hand::line(self.words()))]
     }
 
+    fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        super::wrong::command(output)
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let words = self.words();
         let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
@@ -73,7 +77,7 @@ impl Verb for Command {
         let child = process.spawn().map_err(|error| Failure { not_executed: true, ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
-            return Err(Failure::new(FailureKind::TimedOut, format!("`{program}` did not end before the step's time was over, and was killed")));
+            return Err(Failure::error(format!("`{program}` did not end before the step's time was over, and was killed")));
         };
         let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how `{program}` ended is not known: {error}")))?;
         // ended by a signal: what it has done until then nobody knows
@@ -137,6 +141,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::FailureKind;
     use crate::action::real_pods::context;
     use serde_json::Value;
 
@@ -177,6 +182,6 @@ mod tests {
     async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
         let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200), ..context(None, "n") };
         let failure = command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
-        assert_eq!((failure.kind, failure.not_executed), (FailureKind::TimedOut, false));
+        assert_eq!((failure.kind, failure.not_executed), (FailureKind::Error, false));
     }
 }

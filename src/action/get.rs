@@ -1,7 +1,7 @@
 //! `get`: one object by name, or a list by selector.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Output, Verb};
+use super::{Access, Context, Failure, Output, Verb, Wrong};
 use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Selection, builtin};
 use schemars::JsonSchema;
@@ -28,7 +28,8 @@ pub struct Get {
     /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave them out.
     #[serde(default)]
     pub live: bool,
-    /// The object may be absent: the output is then null, and not an error.
+    /// The object may be absent: the output is then null, and not an error. With a selector: there may be no object; otherwise a step of
+    /// which no expectation looks at `.items` fails on an empty list.
     #[serde(default)]
     pub optional: bool,
 }
@@ -42,7 +43,6 @@ impl Verb for Get {
             (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
             (Some(_), None, None) => Ok(()),
             (Some(_), _, _) => Err("either one object by `name` or several by `selector` and `fields`".to_owned()),
-            (None, _, _) if self.optional => Err("a list may always be empty: `optional` is for one object by `name`".to_owned()),
             (None, _, _) => Ok(()),
         }
     }
@@ -63,13 +63,20 @@ impl Verb for Get {
         vec![words.join(" ")]
     }
 
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        let selector = self.selector.as_ref().or(self.fields.as_ref()).filter(|_| !self.optional)?;
+        let nothing = output["items"].as_array().is_some_and(Vec::is_empty);
+        nothing.then(|| Wrong { fields: &["items"], reason: format!("no {} matches {selector}", self.kind.to_ascii_lowercase()) })
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.kind).await?;
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
         if let Some(name) = &self.name {
             return match cluster.get(&resource, Some(namespace), name).await {
-                Ok(object) => {
+                Ok(mut object) => {
+                    super::counter::write_out(&mut object, &resource);
                     context.masker.learn_object(&object);
                     Ok(Output::new(object, "found"))
                 }
@@ -83,6 +90,7 @@ impl Verb for Get {
         if self.live {
             items.retain(is_live);
         }
+        items.iter_mut().for_each(|item| super::counter::write_out(item, &resource));
         items.iter().for_each(|item| context.masker.learn_object(item));
         let summary = format!("{} found", items.len());
         Ok(Output::new(json!({ "items": items }), summary))

@@ -2,7 +2,7 @@
 
 use super::fan::{Item, each_pod, item, pods_of, quote, reading};
 use super::tool::{exec_permissions, first_tool, words};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
 use crate::network::{EndpointSlice, Protocol, Service};
 use schemars::JsonSchema;
@@ -65,6 +65,10 @@ impl Verb for Tcp {
             quote(&self.host),
             self.port
         )]
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::probe(output, "connected")
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

@@ -67,7 +67,8 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     }
     for path in &doubt {
         for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
-            let _ = writeln!(text, "\n  {path}: {} of {} was sent, and no answer was recorded", change.planned.summary, change.planned.object);
+            let why = change.doubt.as_deref().unwrap_or("no answer was recorded");
+            let _ = writeln!(text, "\n  {path}: {} of {} was sent: {why}", change.planned.summary, change.planned.object);
         }
         let _ = writeln!(text, "    looks for itself:  runbook resume {id}");
         let _ = writeln!(text, "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\"");

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::answer::{self, Page};
 use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
-use super::http::query;
+use super::http::{get, query};
 use super::resource::{Resource, builtin};
 
 /// Which objects of a kind.
@@ -53,6 +54,8 @@ pub(super) struct Listed {
 
 /// How many objects are asked for at once.
 const PAGE: usize = 500;
+/// The most pages of a list: with a million objects it does not come from a cluster.
+const PAGES: usize = 2000;
 
 impl Cluster {
     /// The object of this name, without `metadata.managedFields`.
@@ -74,8 +77,9 @@ impl Cluster {
         let doing = self.doing("get", format!("{} {}", resource.qualified(), place(resource, Some(namespace), name)));
         let path = resource.object(namespace, name)?;
         match self.get_json(&doing, &path).await {
+            Ok(object) => answer::object(&doing, resource, namespace, name, object),
             Err(error) if error.kind == ErrorKind::NotFound => Err(self.not_found(resource, namespace, name, error).await),
-            answer => answer,
+            Err(error) => Err(error),
         }
     }
 
@@ -130,33 +134,34 @@ impl Cluster {
         let api_version = resource.api_version();
         let mut items = Vec::new();
         let mut token = String::new();
-        loop {
+        // of all pages together
+        let mut budget = answer::MEMORY;
+        for _ in 0..PAGES {
             let mut parameters = selection.parameters();
             if let Some(page) = page {
                 parameters.push(("limit", page.to_string()));
             }
             if !token.is_empty() {
-                parameters.push(("continue", token));
+                parameters.push(("continue", token.clone()));
             }
-            let mut list = self.get_json(doing, &format!("{collection}{}", query(&parameters))).await?;
-            let Some(page) = list["items"].as_array_mut() else {
-                // Go writes an empty list as null.
-                if list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && list["items"].is_null() {
-                    return Ok(Listed { items, resource_version: version(&list) });
-                }
-                return Err(doing.not_understood("the list has no items"));
-            };
+            let request = get(&format!("{collection}{}", query(&parameters)));
+            let list = self.json_within(doing, request, self.request_timeout(), &mut budget).await?;
+            let Page { items: page, next, resource_version } = answer::page(doing, resource, namespace, list)?;
+            if !next.is_empty() && (next == token || page.is_empty()) {
+                return Err(doing.not_understood("the list goes on without an end: a page brings nothing new and names another one"));
+            }
             items.reserve(page.len());
-            for mut object in page.drain(..) {
+            for mut object in page {
                 strip(&mut object);
                 add_kind(&mut object, &api_version, &resource.kind);
                 items.push(object);
             }
-            token = list["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
-            if token.is_empty() {
-                return Ok(Listed { items, resource_version: version(&list) });
+            if next.is_empty() {
+                return Ok(Listed { items, resource_version });
             }
+            token = next;
         }
+        Err(doing.not_understood(&format!("the list has more than {PAGES} pages")))
     }
 
     /// When this field manager last changed the object, by the clock of the cluster; none if it never did, or if there is no such object.
@@ -166,8 +171,8 @@ impl Cluster {
     pub async fn changed_by(&self, manager: &str, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Timestamp>, Error> {
         let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, Some(namespace))));
         let path = format!("{}{}", resource.collection(Some(namespace)), query(&Selection::name(name).parameters()));
-        let list = self.get_json(&doing, &path).await?;
-        let entries = list["items"].as_array().into_iter().flatten().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
+        let Page { items, .. } = answer::page(&doing, resource, Some(namespace), self.get_json(&doing, &path).await?)?;
+        let entries = items.iter().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
         Ok(entries.filter(|entry| entry["manager"] == manager).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max())
     }
 
@@ -199,10 +204,6 @@ pub fn sort_events(events: &mut [Value]) {
     });
 }
 
-fn version(list: &Value) -> String {
-    list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
-}
-
 /// `managedFields` is the larger half of many objects and of use to the server only.
 pub(super) fn strip(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -210,7 +211,7 @@ pub(super) fn strip(object: &mut Value) {
     }
 }
 
-fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
+pub(super) fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
     let Some(fields) = object.as_object_mut() else { return };
     if fields.contains_key("kind") && fields.contains_key("apiVersion") {
         return;

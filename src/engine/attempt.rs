@@ -3,10 +3,10 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
-use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth};
+use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth, unread};
 use crate::plan::{Given, resolve};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
@@ -107,13 +107,15 @@ impl Run {
             let result = tokio::select! {
                 result = action.perform(&context) => result,
                 () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(scope, step, action)))),
+                // nobody answered: that says nothing about what was asked for
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no answer within {}", shown(scope, step, action)))),
             };
             let pause = match result {
                 Ok(output) => {
                     failures = 0;
                     let look = self.judge(scope, step, output);
                     let Some(poll) = &step.poll else { return Ok(look.into_ended(attempts)) };
+                    let mut unjudged = None;
                     let pause = match self.polled(scope, poll, &look) {
                         Ok(true) => {
                             let since = *held_since.get_or_insert_with(Instant::now);
@@ -131,11 +133,22 @@ impl Run {
                             (context.progress)(seen);
                             poll.every.0
                         }
-                        Err(reason) => return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) }),
+                        // what cannot be judged yet may be so later: a status that is not written, a list that is still empty
+                        Err(reason) => {
+                            held_since = None;
+                            (context.progress)(&reason);
+                            unjudged = Some(reason);
+                            poll.every.0
+                        }
                     };
                     if Instant::now() + pause > deadline {
+                        let within = shown(scope, step, action);
+                        if let Some(reason) = unjudged {
+                            let reason = format!("could not be judged within {within}: {reason}");
+                            return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) });
+                        }
                         let seen = if look.reason.is_empty() { look.summary.clone() } else { look.reason.clone() };
-                        let reason = format!("not so within {}; last seen: {seen}", shown(scope, step, action));
+                        let reason = format!("not so within {within}; last seen: {seen}");
                         return Ok(Ended { outcome: Outcome::TimedOut, reason, ..look.into_ended(attempts) });
                     }
                     pause
@@ -195,6 +208,7 @@ impl Run {
     /// Whether what is waited for is so.
     fn polled(&self, scope: &Scope, poll: &Poll, look: &Look) -> Result<bool, String> {
         match &poll.until {
+            None if look.outcome == Outcome::Error => Err(look.reason.clone()),
             None => Ok(look.outcome == Outcome::Passed),
             Some(until) => {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
@@ -209,12 +223,15 @@ impl Run {
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
-            (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
-            (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
-            (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
-                Some(reason) => (Outcome::Error, reason, output.summary),
-                None => {
+        let wrong = self.wrong(step, &output.value);
+        let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
+            (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
+            (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
+            (None, None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
+            (None, None, None) => match unread(&output.value) {
+                // of some items nothing is known, and no expectation says that it does not matter
+                Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
+                _ => {
                     let summary = if output.summary.is_empty() {
                         expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default()
                     } else {
@@ -224,7 +241,18 @@ impl Run {
                 }
             },
         };
+        // what is wrong with pods of which something else was expected
+        let ill = if outcome == Outcome::Failed { symptom::blame(&output.value, self.recorder.clock().now()) } else { None };
+        let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
         Look { output: output.value, summary, expectations, outcome, reason }
+    }
+
+    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that.
+    fn wrong(&self, step: &Step, output: &Value) -> Option<String> {
+        let Body::Action { sketch, .. } = &step.body else { return None };
+        let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
+        let decided = |field: &&str| step.expect.iter().any(|expectation| expectation.mentions(field)) || until.is_some_and(|until| until.mentions(field));
+        sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided)).map(|wrong| wrong.reason)
     }
 
     /// Another runbook as a step: its steps under this path, its verdict as the outcome.
@@ -277,12 +305,6 @@ fn brief(judgement: &Judgement) -> String {
     if judgement.items.is_empty() { whole.to_owned() } else { whole.split(": ").next().unwrap_or(whole).to_owned() }
 }
 
-/// Why a list without expectations is no success: of some of its items nothing is known.
-fn silent(output: &Value) -> Option<String> {
-    let item = output.as_array()?.iter().find_map(|item| Some((item.get("pod")?.as_str()?, item.get("error")?.as_str()?)))?;
-    Some(format!("pod/{}: {}", item.0, item.1))
-}
-
 pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
     let outcome = match failure.kind {
         FailureKind::Transient | FailureKind::Error => Outcome::Error,
@@ -292,6 +314,13 @@ pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
         FailureKind::NeedsPerson => Outcome::Unknown,
     };
     Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }
+}
+
+/// A change that was not made, because its verb, the server or someone who was faster speaks against it: that says nothing about the
+/// application. Only what was waited for in vain does.
+pub(super) fn not_made(failure: &Failure, attempts: u32) -> Ended {
+    let ended = failed(failure, attempts);
+    Ended { outcome: if ended.outcome == Outcome::Failed { Outcome::Error } else { ended.outcome }, ..ended }
 }
 
 /// The time that a step says it may take.

@@ -81,7 +81,8 @@ impl Run {
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,
-            Decided::No => Conclusion::RuledOut,
+            // what was not read may be what the cause would be seen in
+            Decided::No => scope.unread(when.references()).map_or(Conclusion::RuledOut, Conclusion::Open),
             Decided::Open(why) => Conclusion::Open(why),
         }
     }

@@ -7,6 +7,7 @@ mod attempt;
 mod change;
 mod clock;
 mod consent;
+mod doubt;
 mod dry_run;
 mod finding;
 mod group;

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 impl Run {
     /// An opaque step. None: it has no outcome yet.
     pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
-        let context = self.context(scope, step, path, self.deadline(scope, step, action));
+        let mut context = self.context(scope, step, path, self.deadline(scope, step, action));
         if !self.settle_doubt(path, &context).await? {
             return Ok(None);
         }
@@ -53,6 +53,7 @@ impl Run {
             digest: digest.clone(),
             typed: word(step, &changes),
         }))?;
+        let asked = tokio::time::Instant::now();
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),
@@ -62,6 +63,8 @@ impl Run {
                 return Ok(None);
             }
         }
+        // a person may think as long as they like
+        context.deadline += asked.elapsed();
         if let Some(reason) = self.lock_lost().await {
             return Ok(Some(Ended::without_output(Outcome::Error, reason)));
         }
@@ -82,8 +85,8 @@ impl Run {
         };
         crate::failpoint::hit("after the opaque action");
         let done = |result, after: Value, reason: &str| {
-            let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(reason) };
-            self.recorder.record(Event::ChangeFinished(finished))
+            let (path, after, reason) = (path.to_owned(), self.clean_value(&after), self.clean(reason));
+            self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven: false }))
         };
         match result {
             Ok(output) => {

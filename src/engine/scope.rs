@@ -2,7 +2,7 @@
 
 use crate::document::{Deferred, Runbook};
 use crate::event::{Outcome, Severity};
-use crate::expression::{Bindings, Reference};
+use crate::expression::{Bindings, Reference, unread};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -20,9 +20,17 @@ pub(crate) struct StepResult {
     pub(crate) reason: String,
     /// What the action returned.
     pub(crate) output: Arc<Value>,
+    /// What could not be read of what the output is made from: such a step may fail or be unknown, and says nothing good.
+    pub(crate) unread: Option<Arc<str>>,
 }
 
 impl StepResult {
+    /// A result. `inherited`: what could not be read by the steps that it is made from.
+    pub(crate) fn new(outcome: Outcome, path: &str, reason: String, output: Value, inherited: Option<String>) -> Self {
+        let unread = inherited.or_else(|| unread(&output)).map(Arc::from);
+        Self { outcome, path: path.to_owned(), reason, output: Arc::new(output), unread }
+    }
+
     /// `$steps.ID`.
     fn value(&self) -> Value {
         json!({
@@ -136,6 +144,15 @@ impl Scope {
         }
     }
 
+    /// What could not be read of the outputs that these references look at: `step logs: pod/NAME could not be read: …`.
+    pub(crate) fn unread<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
+        let of = |id: &str| self.result(id).and_then(|result| Some(chained(id, result.unread.as_deref()?)));
+        references.into_iter().filter(|reference| reference.root == "steps" && !reference.only_outcome).find_map(|reference| match &reference.name {
+            Some(id) => of(id),
+            None => self.results().iter().find_map(|(id, _)| of(id)),
+        })
+    }
+
     /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.
     pub(crate) fn bindings<'a>(&self, references: impl IntoIterator<Item = &'a Reference>, findings: impl FnOnce() -> Value) -> Bindings {
         let mut steps = Map::new();
@@ -190,6 +207,11 @@ fn root(reason: &str) -> &str {
         rest = cause;
     }
     rest.split(';').next().unwrap_or(rest).trim()
+}
+
+/// What could not be read, with the step that did not: of a chain the first.
+fn chained(id: &str, why: &str) -> String {
+    if why.starts_with("step ") { why.to_owned() } else { format!("step {id}: {why}") }
 }
 
 /// Why nothing is known from a step.

@@ -4,12 +4,11 @@ use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
-use crate::expression::{Budget, Decided, Jq, Judgement, Reference, decide};
+use crate::expression::{Budget, Decided, Expectation, Jq, Judgement, Reference, decide};
 use crate::plan::step_digest;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What came of a step, before it is recorded.
@@ -122,8 +121,8 @@ impl Run {
     /// A step for one item, without its verification.
     async fn alone(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
         if let Some(kept) = self.kept.steps.get(path).filter(|kept| kept.digest == step_digest(&scope.runbook, step)) {
-            let result = StepResult { outcome: kept.outcome, path: path.to_owned(), reason: kept.reason.clone(), output: Arc::new(kept.output.clone()) };
-            scope.put(&step.id, result);
+            let inherited = scope.unread(read_by(step));
+            scope.put(&step.id, StepResult::new(kept.outcome, path, kept.reason.clone(), kept.output.clone(), inherited));
             return Ok(kept.outcome);
         }
         if let Some(mark) = self.recorder.state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned()) {
@@ -194,7 +193,10 @@ impl Run {
         });
         match decided {
             Decided::Yes => Decision::Yes,
-            Decided::No => Decision::No,
+            Decided::No => match scope.unread(when.references()) {
+                Some(why) => Decision::Open(Outcome::Unknown, why),
+                None => Decision::No,
+            },
             Decided::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
             Decided::Open(reason) => Decision::Open(Outcome::Unknown, reason),
         }
@@ -221,9 +223,14 @@ impl Run {
 
     /// Records the outcome and keeps the result for later steps.
     pub(super) fn end(&self, scope: &Scope, step: &Step, path: &str, begun: u64, ended: Ended) -> Result<Outcome, EngineError> {
+        let inherited = scope.unread(read_by(step));
+        let ended = match &inherited {
+            Some(why) if ended.outcome.is_good() => Ended { outcome: Outcome::Error, reason: why.clone(), summary: String::new(), ..ended },
+            _ => ended,
+        };
         let outcome = ended.outcome;
         tracing::info!(path, outcome = outcome.as_str(), attempts = ended.attempts, reason = ended.reason, "step ends");
-        let result = StepResult { outcome, path: path.to_owned(), reason: ended.reason.clone(), output: Arc::new(ended.output) };
+        let result = StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited);
         scope.put(&step.id, result.clone());
         let mut expectations = ended.expectations;
         for judgement in &mut expectations {
@@ -286,6 +293,17 @@ impl Run {
         judgement.that = self.clean(&judgement.that);
         judgement.message = judgement.message.as_deref().map(|message| self.clean(message));
     }
+}
+
+/// What the verdict of a step is made from, beside what it looks at itself: its program, its expectations, the list that it goes through.
+/// The arguments of a verb say what is looked at, not what is seen.
+fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
+    let program = match &step.body {
+        Body::Action { program, .. } => program.as_ref(),
+        Body::Group(_) => None,
+    };
+    let expectations = step.expect.iter().flat_map(Expectation::references);
+    program.into_iter().chain(&step.for_each).flat_map(Jq::references).chain(expectations)
 }
 
 /// The verb; a loop is shown as the group that it is.

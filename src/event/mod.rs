@@ -10,7 +10,8 @@ pub(crate) mod sample;
 mod summary;
 
 pub use change::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark, StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark,
+    StepMarked,
 };
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -51,6 +52,8 @@ pub enum Event {
     ChangesPlanned(ChangesPlanned),
     /// Intent: a request is about to be sent. Durable before it is.
     ChangeStarted(ChangeStarted),
+    /// What came of a request is not known.
+    ChangeDoubted(ChangeDoubted),
     /// Outcome of a request.
     ChangeFinished(ChangeFinished),
     /// A person allowed the changes of a step.

@@ -35,6 +35,8 @@ struct Compiled {
     source: String,
     program: Program,
     references: Vec<Reference>,
+    /// The keys and texts that are written out in the program.
+    keys: Vec<String>,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -66,6 +68,8 @@ pub struct Reference {
     pub name: Option<String>,
     /// The bytes of the source, from the variable to the end of the attribute.
     pub range: Range<usize>,
+    /// Whether only the end of a step is asked for, not what it has read: `$steps.leader.failed`.
+    pub only_outcome: bool,
 }
 
 impl fmt::Debug for Jq {
@@ -90,8 +94,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         check(&owned, &term)?;
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
+        let keys = syntax::keys(&term);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, keys, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -248,8 +253,8 @@ impl Jq {
                 let constant = !syntax::depends(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals) = (whole.source.clone(), whole.globals.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, constant, globals, place }) })
+                let (source, globals, keys) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone());
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, keys, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -259,6 +264,11 @@ impl Jq {
     /// Every use of a variable that is bound from outside, in the order of the source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
+    }
+
+    /// Whether the program has this key or text in it: whether it looks at a field of its input.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.compiled.keys.iter().any(|known| known == key)
     }
 
     /// Whether neither the input nor a variable can change the result: `true`, `1 == 1`.

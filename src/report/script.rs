@@ -62,6 +62,7 @@ impl Script {
             Event::Lock(lock) => self.lock(lock),
             Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
+            | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)

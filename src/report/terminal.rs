@@ -107,6 +107,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::RunResumed(_)
             | Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
+            | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)

@@ -2,8 +2,8 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, Record, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -83,7 +83,8 @@ impl RunState {
             Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
             Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
             Event::ChangesPlanned(planned) => self.plan(planned).or_else(refuse)?,
-            Event::ChangeStarted(started) => self.start_change(started).or_else(refuse)?,
+            Event::ChangeStarted(started) => self.start_change(record.at, started).or_else(refuse)?,
+            Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
@@ -146,7 +147,7 @@ impl RunState {
         // what was made stays in the record of the run, before what is still to be done
         known.retain(ChangeState::is_made);
         self.plans.insert(planned.path.clone(), (planned.digest.clone(), planned.typed.clone()));
-        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned }));
+        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned, sent: None, doubt: None }));
         Ok(())
     }
 
@@ -154,12 +155,23 @@ impl RunState {
         self.changes.get_mut(path).and_then(|changes| changes.get_mut(index)).ok_or_else(|| format!("step `{path}` has no change {index}"))
     }
 
-    fn start_change(&mut self, started: &ChangeStarted) -> Result<(), String> {
+    fn start_change(&mut self, at: Timestamp, started: &ChangeStarted) -> Result<(), String> {
         let change = self.change(&started.path, started.index)?;
         if change.is_made() {
             return Err(format!("change {} of step `{}` is made already", started.index, started.path));
         }
         change.stage = ChangeStage::Started;
+        change.sent = Some(at);
+        change.doubt = None;
+        Ok(())
+    }
+
+    fn doubt_change(&mut self, doubted: &ChangeDoubted) -> Result<(), String> {
+        let change = self.change(&doubted.path, doubted.index)?;
+        if !change.in_doubt() {
+            return Err(format!("change {} of step `{}` is doubted without having begun", doubted.index, doubted.path));
+        }
+        change.doubt = Some(doubted.reason.clone());
         Ok(())
     }
 
@@ -169,6 +181,7 @@ impl RunState {
             return Err(format!("change {} of step `{}` ended without having begun", finished.index, finished.path));
         }
         change.stage = ChangeStage::Finished(Box::new(finished.clone()));
+        change.doubt = None;
         Ok(())
     }
 
@@ -182,7 +195,9 @@ impl RunState {
                 result: if made { crate::event::ChangeResult::Observed } else { crate::event::ChangeResult::NotMade },
                 after: if made { change.planned.after.clone() } else { change.planned.before.clone() },
                 reason: format!("{} says so: {}", marked.by, marked.reason),
+                unproven: false,
             }));
+            change.doubt = None;
         }
         self.marks.insert(marked.path.clone(), marked.clone());
     }

@@ -25,3 +25,4 @@ mod scenarios;
 mod secrets;
 mod support;
 mod variations;
+mod waits;
