@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Connects to a port from inside pods. The output is a list with one item a pod: `{pod, host, port, result, elapsed_ms, reason}`, `result` being `connected`,
-/// `refused`, `timeout`, `no_route` or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint, with `endpoint`, the name of the pod that should answer. An image without nc, curl or python3 is an error of that item, not a refusal.
+/// `refused`, `timeout`, `no_route` or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint,
+/// with `endpoint`, the name of the pod that should answer. An image without nc, curl or python3 is an error of that item, not a refusal.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tcp {
