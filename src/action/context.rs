@@ -152,6 +152,14 @@ impl Failure {
         Self { kind: FailureKind::Error, message: message.into(), not_executed: false }
     }
 
+    /// It was waited for in vain. Where the view was not fresh at the end, nobody knows how it is now, and that is no statement about it.
+    pub fn in_vain(text: String, not_fresh: Option<&cluster::Error>) -> Self {
+        match not_fresh {
+            Some(error) => Self::error(format!("{text} (not fresh: {error})")),
+            None => Self::new(FailureKind::TimedOut, text),
+        }
+    }
+
     /// A failure of a kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), not_executed: false }

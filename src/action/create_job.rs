@@ -137,10 +137,11 @@ impl Verb for CreateJob {
         let (job, end) = match waited {
             Ok(Ok(ended)) => ended,
             Ok(Err(failure)) => return Err(failure),
-            Err(WaitError::Timeout { last, waited, .. }) => {
+            Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
                 let ill = behind::words(context, &jobs, &context.namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
-                return Err(Failure::new(FailureKind::TimedOut, format!("job {name} did not end within {} s and still runs: {seen}{ill}", waited.as_secs())));
+                let text = format!("job {name} did not end within {} s and still runs: {seen}{ill}", waited.as_secs());
+                return Err(Failure::in_vain(text, last_error.as_deref()));
             }
             Err(WaitError::Failed(error)) => return Err((*error).into()),
         };

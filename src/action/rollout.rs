@@ -111,7 +111,7 @@ impl Verb for Rollout {
                 let ill = behind::words(context, &resource, namespace, &[&object], begun, &reason).await;
                 Err(Failure::new(FailureKind::Failed, format!("{reason}{ill}")))
             }
-            Err(WaitError::Timeout { last, waited, .. }) => {
+            Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(
                     || format!("{} does not exist", self.target),
                     |object| match rollout_status_since(object, changed) {
@@ -120,7 +120,7 @@ impl Verb for Rollout {
                     },
                 );
                 let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
-                Err(Failure::new(FailureKind::TimedOut, format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64())))
+                Err(Failure::in_vain(format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }

@@ -102,11 +102,10 @@ impl Verb for Wait {
                 Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let fresh = last_error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default();
                 let objects: Vec<&Value> = last.values().collect();
                 let found = behind::found(context, &resource, namespace, &objects, begun).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
-                Err(Failure::new(FailureKind::TimedOut, format!("not so within {:.0} s; last seen: {seen}{fresh}", waited.as_secs_f64())))
+                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
