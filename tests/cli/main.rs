@@ -28,4 +28,5 @@ mod scenarios;
 mod secrets;
 mod support;
 mod trust;
+mod variations;
 mod waits;
