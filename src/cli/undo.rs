@@ -81,7 +81,9 @@ fn title(change: &PlannedChange) -> String {
     match change.verb.as_str() {
         "delete" => format!("Make {object} again"),
         "create" => format!("Delete {object}"),
-        _ if only_restarts(&desired(&change.before), &desired(&change.after)) => format!("Restart {object} a second time: that is what undoing a restart comes to"),
+        _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
+            format!("Restart {object} a second time: that is what undoing a restart comes to")
+        }
         _ => format!("Take back {} of {object}", change.summary),
     }
 }
