@@ -216,6 +216,9 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
             let now = desired(now);
             let wanted: Vec<Difference> = differences(&desired(&planned.before), &desired(&planned.after));
             let at = |difference: &Difference| now.pointer(&difference.pointer).cloned();
+            if planned.masked && planned.object.kind != "Secret" && wanted.is_empty() {
+                return Seen::CannotTell(format!("what changes in {} is secret and not recorded", planned.object.short()));
+            }
             if planned.before.is_null() {
                 // what exists under the name and holds all that was to be made is what was made
                 return if contains(&now, &desired(&planned.after)) {
@@ -274,9 +277,14 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
         }
         return Ok(Some(Change::create(resource, again, "made again")));
     };
-    let (now, then) = (desired(&recorded(current, masker)), desired(after));
+    // what is recorded is masked, so that only masked can be compared with it
+    let (now, then) = (desired(&masker.clean_value(&recorded(current, masker))), desired(after));
     let was = desired(&planned.before);
-    if !planned.before.is_null() && now == was {
+    let back = differences(&then, &was);
+    let is_hidden = |difference: &Difference| difference.after.as_ref().is_some_and(|value| value.to_string().contains("[secret "));
+    let is_lost = planned.masked && (planned.object.kind == "Secret" || back.is_empty() || back.iter().any(is_hidden));
+    // where only something masked differs, equal says nothing
+    if !planned.before.is_null() && now == was && !(planned.masked && back.is_empty()) {
         return Ok(None);
     }
     if planned.verb == "delete" {
@@ -293,11 +301,11 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
     if planned.before.is_null() {
         return Ok(Some(Change::delete(resource, current, json!({"propagationPolicy": "Background"}))));
     }
-    if planned.masked {
+    if is_lost {
         return Err(format!("what {object} held before was secret and is not recorded: put it back by hand"));
     }
     let mut wanted = trimmed(current);
-    for difference in differences(&then, &was) {
+    for difference in back {
         set(&mut wanted, &difference.pointer, difference.after);
     }
     let summary = match (only_restarts(&then, &was), planned.is_rolled_out()) {

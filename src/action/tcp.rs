@@ -1,7 +1,8 @@
 //! `tcp`: does a port accept a connection, seen from a pod.
 
 use super::fan::{Item, each_pod, item, pods_of, quote, reading};
-use super::tool::{exec_permissions, first_tool, words};
+use super::tool::{Tool, ask_tools, exec_permissions, words};
+use super::tool_words::{Connection, connection};
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
 use crate::network::{EndpointSlice, Protocol, Service};
@@ -10,8 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Connects to a port from inside pods. The output is a list with one item a pod: `{pod, host, port, result, elapsed_ms, reason}`, `result` being `connected`,
-/// `refused`, `timeout`, `no_route` or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint,
-/// with `endpoint`, the name of the pod that should answer. An image without nc, curl or python3 is an error of that item, not a refusal.
+/// `refused`, `timeout`, `no_route` or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint, with `endpoint`, the name of the pod
+/// that should answer. nc, python3, curl, bash and wget are tried until one gives an answer; where none is in the image or none gives one, that is an error of
+/// the item.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tcp {
@@ -47,6 +49,10 @@ fn three_seconds() -> Duration {
 }
 
 impl Verb for Tcp {
+    fn check(&self) -> Result<(), String> {
+        if self.host.is_empty() || self.host.starts_with('-') { Err(format!("`{}` is not a host", self.host)) } else { Ok(()) }
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = exec_permissions(&self.from, namespace);
         if self.endpoints {
@@ -78,10 +84,10 @@ impl Verb for Tcp {
         let one = !self.endpoints && (self.pods == Pods::One || self.from.is_one_pod());
         let ends = if self.endpoints { self.ends(context).await? } else { vec![End { host: self.host.clone(), port: self.port, endpoint: None }] };
         let mut output = match &ends[..] {
-            [end] => each_pod(&pods, one, |name, pod| self.connect(context, namespace, name, pod, end)).await?,
+            [end] => each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod, end)).await?,
             ends => {
                 let pods = &pods;
-                let each = ends.iter().map(|end| each_pod(pods, false, move |name, pod| self.connect(context, namespace, name, pod, end)));
+                let each = ends.iter().map(|end| each_pod(pods, false, move |_, pod| self.connect(context, namespace, pod, end)));
                 let each = futures::future::try_join_all(each).await?;
                 Output::new(each.iter().flat_map(|output| output.value.as_array().into_iter().flatten()).cloned().collect(), "")
             }
@@ -97,24 +103,18 @@ impl Verb for Tcp {
 
 impl Tcp {
     /// One connection from one pod.
-    async fn connect(&self, context: &Context, namespace: &str, name: String, pod: Value, end: &End) -> Item {
-        let (seconds, port) = (self.seconds(), end.port.to_string());
-        let commands = [
-            words(&["nc", "-z", "-v", "-w", &seconds, &end.host, &port]),
-            words(&["python3", "-c", PYTHON, &end.host, &port, &seconds]),
-            words(&["curl", "-sv", "--connect-timeout", &seconds, "-m", &seconds, &format!("telnet://{}:{port}", end.host)]),
-        ];
-        let said = first_tool(context, namespace, &pod, "connect", &commands).await?;
-        let text = said.done.stderr.trim().to_owned();
-        let result = classify(said.tool, said.done.code, &said.done.stderr)
-            .ok_or_else(|| Failure::error(format!("the tool in pod/{name} ended with {} and said: {text}", said.done.code)))?;
+    async fn connect(&self, context: &Context, namespace: &str, pod: Value, end: &End) -> Item {
+        let limit = std::time::Duration::from_secs(self.seconds());
+        let purpose = format!("connect to {}:{}", end.host, end.port);
+        let commands = self.commands(&end.host, end.port);
+        let said = ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed, _| connection(tool, done, elapsed, limit)).await?;
         let elapsed = u64::try_from(said.elapsed.as_millis()).unwrap_or(u64::MAX);
         let mut fields = item([
             ("host", end.host.as_str().into()),
             ("port", end.port.into()),
-            ("result", result.into()),
+            ("result", said.what.as_str().into()),
             ("elapsed_ms", elapsed.into()),
-            ("reason", if result == "connected" { Value::Null } else { text.into() }),
+            ("reason", if said.what == Connection::Connected { Value::Null } else { said.words.into() }),
         ]);
         if self.endpoints {
             fields.insert("endpoint".to_owned(), end.endpoint.clone().into());
@@ -152,8 +152,25 @@ impl Tcp {
     }
 
     /// nc takes whole seconds, and none means for ever.
-    fn seconds(&self) -> String {
-        self.timeout.0.as_secs_f64().ceil().max(1.0).to_string()
+    fn seconds(&self) -> u64 {
+        self.timeout.0.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+    }
+
+    /// How a connection is tried, the most exact way first.
+    fn commands(&self, host: &str, port: u16) -> Vec<(Tool, Vec<String>)> {
+        let (seconds, port) = (self.seconds().to_string(), port.to_string());
+        // longer than nc itself waits for the connection
+        let longer = self.seconds().saturating_add(1).to_string();
+        let url = |scheme: &str| if host.contains(':') { format!("{scheme}://[{host}]:{port}/") } else { format!("{scheme}://{host}:{port}/") };
+        vec![
+            (Tool::Nc, words(&["nc", "-z", "-v", "-w", &seconds, host, &port])),
+            (Tool::Python, words(&["python3", "-c", PYTHON, host, &port, &seconds])),
+            // the proxy of the environment would be asked instead
+            (Tool::Curl, words(&["curl", "-sv", "--noproxy", "*", "--connect-timeout", &seconds, "-m", &seconds, &url("telnet")])),
+            (Tool::PlainNc, words(&["timeout", &longer, "nc", "-w", &seconds, host, &port])),
+            (Tool::Bash, words(&["timeout", &seconds, "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#, host, &port])),
+            (Tool::Wget, words(&["wget", "-T", &seconds, "-t", "1", "-O", "/dev/null", &url("http")])),
+        ]
     }
 }
 
@@ -175,35 +192,17 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
     found
 }
 
-const PYTHON: &str = "import socket,sys
+/// Says what came of it in one word.
+const PYTHON: &str = "import errno,socket,sys
+def say(word,why=''): print(word,why); sys.exit(0)
 try: socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3])).close()
-except socket.gaierror as e: print('could not resolve:',e,file=sys.stderr); sys.exit(1)
-except ConnectionRefusedError as e: print('connection refused:',e,file=sys.stderr); sys.exit(1)
-except (socket.timeout,TimeoutError) as e: print('timed out:',e,file=sys.stderr); sys.exit(1)
-except OSError as e: print(e,file=sys.stderr); sys.exit(1)";
-
-/// What the end of a tool says about the connection; none if it says nothing about it.
-fn classify(tool: usize, code: i32, stderr: &str) -> Option<&'static str> {
-    const CURL: usize = 2;
-    let text = stderr.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if code == 0 || (tool == CURL && says(&["connected to "])) {
-        Some("connected")
-    } else if says(&["refused"]) {
-        Some("refused")
-    } else if says(&["could not resolve", "name or service not known", "temporary failure in name resolution", "bad address", "no address associated", "getaddrinfo"]) {
-        Some("unresolved")
-    } else if says(&["timed out", "timeout", "in progress"]) {
-        Some("timeout")
-    } else if says(&["no route", "unreachable"]) {
-        Some("no_route")
-    } else if code == 1 && text.trim().is_empty() {
-        // busybox nc says nothing when it gives up
-        Some("timeout")
-    } else {
-        None
-    }
-}
+except socket.gaierror as e: say('unresolved',e)
+except ConnectionRefusedError as e: say('refused',e)
+except (socket.timeout,TimeoutError) as e: say('timeout',e)
+except OSError as e:
+ if e.errno in (errno.EHOSTUNREACH,errno.ENETUNREACH): say('no_route',e)
+ raise
+say('connected')";
 
 #[cfg(test)]
 mod tests {
@@ -222,22 +221,5 @@ mod tests {
         assert_eq!(told, ["a 10.0.0.1:9000", "b 10.0.0.2:8080", "b 10.0.0.2:9000"]);
         assert_eq!(behind(&service, &slices, 90), []);
         assert_eq!(behind(&service, &slices, 81), []);
-    }
-
-    #[test]
-    fn the_words_of_the_tools() {
-        for (tool, code, stderr, wanted) in [
-            (0, 0, "Connection to mysql 3306 port [tcp/mysql] succeeded!", Some("connected")),
-            (0, 1, "nc: connect to mysql (10.96.0.4) port 3306 (tcp) failed: Connection refused", Some("refused")),
-            (0, 1, "nc: connect to mysql (10.96.0.4) port 3306 (tcp) timed out: Operation now in progress", Some("timeout")),
-            (0, 1, "nc: getaddrinfo for host \"nope\" port 1: Name or service not known", Some("unresolved")),
-            (0, 1, "nc: bad address 'nope'", Some("unresolved")),
-            (0, 1, "nc: connect to 10.0.0.1 port 1 (tcp) failed: No route to host", Some("no_route")),
-            (2, 28, "* Connected to mysql (10.96.0.4) port 3306\n* Operation timed out", Some("connected")),
-            (2, 7, "curl: (7) Failed to connect to mysql port 3306: Connection refused", Some("refused")),
-            (0, 2, "nc: invalid option -- 'z'", None),
-        ] {
-            assert_eq!(classify(tool, code, stderr), wanted, "{stderr}");
-        }
     }
 }

@@ -8,7 +8,7 @@ use crate::support::NOW;
 use futures::StreamExt;
 use runbook::action::{Approval, Prompt, Records, WhichRun};
 use runbook::cluster::{self, Cluster};
-use runbook::document::Catalogue;
+use runbook::document::{Catalogue, Root};
 use runbook::engine::{Clock, Consent, Engine, Kept, Locking, Recorder, Stop};
 use runbook::event::Mode;
 use runbook::plan::{Given, Invocation, Plan};
@@ -134,6 +134,8 @@ impl Case {
             kept: Kept::default(),
             host: "test-host".to_owned(),
             arguments: Vec::new(),
+            trust_reads: false,
+            environment: std::collections::BTreeMap::new(),
         };
         engine.run("01K9ZQ4T000000000000000000").await.unwrap()
     }
@@ -150,7 +152,7 @@ fn judge(cases: Vec<Case>) {
     let runs: usize = cases.iter().map(|case| case.rows.len()).sum();
     let worlds = cases.len();
     let begun = std::time::Instant::now();
-    let catalogue = Catalogue::new(&[std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks"))]);
+    let catalogue = Catalogue::new(&[Root { folder: concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks").into(), named: true }]);
     // much of the time is spent waiting, in the worlds as in real ones
     let wrong: Vec<String> = runtime.block_on(async {
         futures::stream::iter(&cases).map(|case| case.judge(&catalogue)).buffer_unordered(4).flat_map(futures::stream::iter).collect().await
