@@ -26,4 +26,5 @@ mod resume;
 mod scenarios;
 mod secrets;
 mod support;
+mod terminal;
 mod waits;
