@@ -8,6 +8,7 @@ use crate::action::Action;
 use crate::action::Prompt;
 use crate::action::http::Via;
 use crate::document::{Body, Origin, Runbook};
+use crate::engine::Stop;
 use crate::plan::Plan;
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -53,7 +54,7 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let what = format!("{file} hides the runbook {} of this program, and runs on this machine: {first}{more}", runbook.name);
     output::hint(&crate::secret::sanitize(&what));
-    let prompt = TerminalPrompt { bars: indicatif::MultiProgress::new() };
+    let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
     match prompt.ask(&format!("Trust {file} as it is now (sha256:{short})?"), None) {
         Some(true) => Ok(true),
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),

@@ -11,6 +11,7 @@ use runbook::cluster::{self, Cluster};
 use runbook::document::{Catalogue, Root};
 use runbook::engine::{Clock, Consent, Engine, Kept, Locking, Recorder, Stop};
 use runbook::event::Mode;
+use runbook::journal::Key;
 use runbook::plan::{Given, Invocation, Plan};
 use runbook::sandbox::{self, VARIATIONS, Variation, VariationKind};
 use runbook::secret::Masker;
@@ -117,12 +118,14 @@ impl Case {
         }
         let plan = Plan::new(runbook, loaded.clone(), &given, None).unwrap_or_else(|errors| panic!("{runbook}: {errors:?}"));
         let options = cluster::Options { kubeconfig_text: Some(kubeconfig.to_owned()), ..cluster::Options::default() };
+        let keys = tempfile::tempdir().unwrap();
         let engine = Engine {
             plan,
             cluster: Some(Cluster::connect(&options).await),
             sandbox: Some(self.scenario.to_owned()),
             mode: Mode::Run,
-            consent: Consent::default(),
+            // nothing is changed, so that nothing is sealed
+            consent: Consent { yes: false, overrides: Vec::new(), operator: "test".to_owned(), key: Key::of(keys.path()).unwrap() },
             locking: Locking::default(),
             records: Arc::new(Nobody),
             recorder: Recorder::new(Clock::Fixed(NOW.parse().unwrap()), RunState::new(), None, Vec::new()),
