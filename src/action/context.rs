@@ -5,6 +5,7 @@ use crate::event::PlannedChange;
 use crate::secret::Masker;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,6 +28,10 @@ pub struct Context {
     pub now: Timestamp,
     /// Says what the action waits for and what it last saw.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Records that a program of this machine was started: its name and its process group.
+    pub started: Arc<dyn Fn(&str, u32) + Send + Sync>,
+    /// The environment of such programs.
+    pub environment: Arc<BTreeMap<String, String>>,
     /// Asks a person.
     pub prompt: Arc<dyn Prompt>,
     /// Id of the run, for stamps and names that are the same when the step is done again.

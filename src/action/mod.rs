@@ -10,6 +10,7 @@ pub mod compare;
 mod context;
 mod counter;
 mod fan;
+mod group;
 mod guard;
 mod hand;
 mod keys;
@@ -29,8 +30,10 @@ mod workload;
 mod wrong;
 
 pub use change::{Change, Guard, Intent};
+pub use command::allowed as environment_of_programs;
 pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
 pub use fan::quote as shell_word;
+pub use group::group_is_alive;
 pub use scalar::{Duration, JqText, Plain, Pods, Target, Which};
 pub use survey::{Survey, everything as survey};
 pub use wrong::Wrong;

@@ -39,6 +39,8 @@ pub(super) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
         cancel: tokio_util::sync::CancellationToken::new(),
         now: jiff::Timestamp::now(),
         progress: Arc::new(|_| {}),
+        started: Arc::new(|_, _| {}),
+        environment: Arc::new(super::environment_of_programs(std::env::vars(), None)),
         prompt: Arc::new(Nobody),
         run: Arc::from("01RUN"),
         path: "step".to_owned(),

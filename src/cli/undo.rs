@@ -48,6 +48,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         )));
     }
     let target = state.target().cloned().unwrap_or_default();
+    super::resume::same_namespace(&earlier, arguments.cluster.namespace.as_deref(), target.namespace.as_deref(), "is taken back there")?;
     if arguments.cluster.sandbox.is_none() {
         arguments.cluster.sandbox = target.sandbox;
     }

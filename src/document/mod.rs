@@ -8,8 +8,10 @@ mod lower;
 mod node;
 mod param;
 mod runbook;
+mod sketch;
 
 pub use catalogue::{Catalogue, CatalogueError, Listed};
 pub use deferred::Deferred;
 pub use param::{Param, ParamType};
-pub use runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+pub use runbook::{Body, Finding, Group, Interface, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+pub use sketch::{Sketch, is_computed};

@@ -7,7 +7,6 @@ use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, sym
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth, unread};
-use crate::plan::{Given, resolve};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -56,7 +55,7 @@ impl Run {
         }
         let ended = match &action {
             _ if action.effect() == Effect::Write => {
-                let context = self.context(scope, step, path, self.deadline(scope, step, &action));
+                let context = self.context(scope, path, self.deadline(scope, step, &action));
                 match self.change(scope, step, path, &action, context).await? {
                     Some(ended) => ended,
                     None => return Ok(Outcome::Unknown),
@@ -93,7 +92,7 @@ impl Run {
     /// The action, again and again where the step or the kind of failure asks for it.
     pub(super) async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
         let deadline = self.deadline(scope, step, action);
-        let context = self.context(scope, step, path, deadline);
+        let context = self.context(scope, path, deadline);
         let (limit, mut delay, backoff, longest) = match &step.retry {
             Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
             None if action.effect() == Effect::Read => READ_RETRY,
@@ -186,17 +185,18 @@ impl Run {
         scope.deadline.map_or(own, |outer| own.min(outer))
     }
 
-    pub(super) fn context(&self, scope: &Scope, step: &Step, path: &str, deadline: Instant) -> Context {
-        let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&scope.context_for(deferred)).ok());
+    pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
         let (recorder, masker, place) = (self.recorder.clone(), self.masker.clone(), path.to_owned());
         Context {
             cluster: self.cluster.clone(),
-            namespace: namespace.unwrap_or_else(|| scope.namespace.clone()),
+            namespace: scope.namespace.clone(),
             masker: self.masker.clone(),
             deadline,
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
+            started: self.starter(path),
+            environment: self.environment.clone(),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),
             path: path.to_owned(),
@@ -260,17 +260,16 @@ impl Run {
         let Some(called) = self.plan.loaded.get(name).cloned() else {
             return Ok(Ended::without_output(Outcome::Error, format!("runbook {name} is not part of the plan")));
         };
-        let given: Vec<_> = with.iter().map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
-        let params = match resolve(&called.params, &given) {
-            Ok(params) => params,
+        let (params, namespace) = match self.plan.called(&called, with) {
+            Ok(settled) => settled,
             Err(errors) => {
                 let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 return Ok(Ended::without_output(Outcome::Error, format!("{name}: {reason}")));
             }
         };
         called.learn_secrets(&params, &self.masker);
-        let namespace = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&json!({"params": params})).ok());
-        let inner = scope.called(called, params, namespace.unwrap_or_else(|| scope.namespace.clone()), path, step.severity);
+        let namespace = namespace.unwrap_or_else(|| scope.namespace.clone());
+        let inner = scope.called(called, params, namespace, path, step.severity);
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
         let causes: Vec<_> =

@@ -129,10 +129,14 @@ impl Run {
             return Ok(Stage::Waits);
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
+        if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
+            return Ok(Stage::Over(ended));
+        }
         let doubted = known.iter().any(ChangeState::is_unproven);
         let prepared = match self.taken_up(path, &known, context).await {
             Some(prepared) => prepared,
-            None if !known.is_empty() && known.iter().all(ChangeState::is_made) => return Ok(Stage::Made(Map::new())),
+            None if made => return Ok(Stage::Made(Map::new())),
             None => match self.prepare(step, path, action, context).await? {
                 Ok(prepared) => prepared,
                 Err(ended) => return Ok(Stage::Over(ended)),

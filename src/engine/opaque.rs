@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 impl Run {
     /// An opaque step. None: it has no outcome yet.
     pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
-        let mut context = self.context(scope, step, path, self.deadline(scope, step, action));
+        let mut context = self.context(scope, path, self.deadline(scope, step, action));
         if !self.settle_doubt(path, &context).await? {
             return Ok(None);
         }
@@ -33,6 +33,9 @@ impl Run {
             // it ended, and the process died before it was judged
             let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
             return Ok(Some(self.judge(scope, step, Output { value: finished.after["output"].clone(), summary }).into_ended(1)));
+        }
+        if let Some(ended) = self.cleared(action, &context).await? {
+            return Ok(Some(ended));
         }
         let summary = action.by_hand(&context.namespace).join("; ");
         let planned = PlannedChange {

@@ -104,6 +104,11 @@ impl Scope {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
     }
 
+    /// The scope of a step with a namespace of its own.
+    pub(crate) fn placed_in(&self, namespace: String) -> Self {
+        Self { namespace, ..self.clone() }
+    }
+
     /// The scope of one round of a loop: it sees what was before, and what it does is its own.
     pub(crate) fn iteration(&self, item: Value) -> Self {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -5,7 +5,7 @@ use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
 use crate::expression::{Budget, Decided, Expectation, Jq, Judgement, Reference, decide};
-use crate::plan::step_digest;
+use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -95,6 +95,10 @@ impl Run {
 
     /// A step for one item, or without any.
     async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+        let scope = &match placed(scope, step) {
+            Ok(placed) => placed,
+            Err((outcome, reason)) => return self.end(scope, step, path, 0, Ended::without_output(outcome, reason)),
+        };
         let outcome = self.alone(scope, step, path).await?;
         if step.then.is_empty() || !outcome.is_good() || self.halted(scope) {
             return Ok(outcome);
@@ -293,6 +297,18 @@ impl Run {
         judgement.that = self.clean(&judgement.that);
         judgement.message = judgement.message.as_deref().map(|message| self.clean(message));
     }
+}
+
+/// The scope of a step with its own namespace: that of all that is in it, and of what verifies it. A namespace that is not known is never
+/// replaced by another.
+fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
+    let Some(own) = &step.namespace else { return Ok(scope.clone()) };
+    if let Some(reason) = scope.blank(own.references()) {
+        return Err((Outcome::Unknown, reason));
+    }
+    let namespace = own.render_text(&scope.context_for(own)).map_err(|error| error.to_string()).and_then(|name| check_namespace(&name).map(|()| name));
+    let namespace = namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}")))?;
+    Ok(scope.placed_in(namespace))
 }
 
 /// What the verdict of a step is made from, beside what it looks at itself: its program, its expectations, the list that it goes through.

@@ -109,6 +109,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::ChangeStarted(_)
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
+            | Event::ProgramStarted(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::Lock(_)

@@ -2,8 +2,8 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, Record, RunFinished,
-    RunInterrupted, RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record,
+    RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub struct RunState {
     approvals: Vec<(Timestamp, StepApproved)>,
     marks: IndexMap<String, StepMarked>,
     locks: Vec<LockEvent>,
+    /// The last one that each step has started; by path.
+    programs: IndexMap<String, ProgramStarted>,
     findings: Vec<FindingConcluded>,
     not_ruled_out: Vec<NotRuledOut>,
     interrupted: Option<RunInterrupted>,
@@ -86,6 +88,7 @@ impl RunState {
             Event::ChangeStarted(started) => self.start_change(record.at, started).or_else(refuse)?,
             Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
+            Event::ProgramStarted(started) => drop(self.programs.insert(started.path.clone(), started.clone())),
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
             Event::Lock(lock) => self.locks.push(lock.clone()),
@@ -103,6 +106,15 @@ impl RunState {
         }
         self.seq = record.seq;
         Ok(())
+    }
+
+    /// Programs of whose end nothing is recorded: they may still run.
+    pub fn programs_without_end(&self) -> impl Iterator<Item = &ProgramStarted> {
+        let ended = |path: &str| {
+            let over = self.step(path).is_some_and(|step| step.outcome().is_some());
+            over || self.changes_of(path).last().is_some_and(|change| matches!(change.stage, ChangeStage::Finished(_)))
+        };
+        self.programs.values().filter(move |program| !ended(&program.path))
     }
 
     /// Findings are conclusions from all steps of a part: the next part draws them anew.
