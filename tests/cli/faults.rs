@@ -103,7 +103,7 @@ fn in_doubt(stage: &Stage, said: &Said, words: &str, all: &str) {
 
 #[test]
 fn a_change_that_comes_through_while_it_is_looked_for_was_made() {
-    let stage = stage(Fault { write: 1, late: Some(Duration::from_millis(700)), ..Fault::default() }, &SCALE);
+    let stage = stage(Fault { write: 1, late: Some(Duration::from_millis(700)), ..Fault::default() }, SCALE);
     let said = stage.run(&["run", "faulty.yaml", "--yes"]);
     assert_eq!(said.code, 0, "{}", said.all());
     assert_eq!(attempts(&stage, "first"), ["started", "observed"], "{}", said.all());
