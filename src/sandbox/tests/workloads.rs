@@ -85,7 +85,7 @@ fn a_pod_that_is_deleted_has_failed_before_it_is_gone() {
     let mut stage = Stage::of("healthy");
     let pod = stage.bots()[0].clone();
     let revision = stage.world.store.revision();
-    let mut leaving = pod.clone();
+    let mut leaving = (*pod).clone();
     leaving["metadata"]["deletionTimestamp"] = json!(object::time(stage.now));
     leaving["metadata"]["deletionGracePeriodSeconds"] = json!(30);
     stage.world.store.put(leaving, stage.now);
