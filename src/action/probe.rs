@@ -37,7 +37,8 @@ enum Tried {
     Failed(String),
 }
 
-/// Sends the request from a pod. `first` remembers, for the other pods of the same call, which program did it.
+/// Sends the request from a pod, from the first of its containers that has a program for it: they share its network. `first` remembers, for the
+/// other pods of the same call, which program did it.
 ///
 /// # Errors
 /// When no program of the image can do it, or the command could not be run.
@@ -45,20 +46,21 @@ pub(super) async fn ask(
     context: &Context,
     http: &Http,
     url: &str,
-    (namespace, pod, container): (&str, &str, Option<&str>),
+    (namespace, pod, containers): (&str, &str, &[String]),
     first: &AtomicUsize,
     limit: usize,
 ) -> Result<Answer, Failure> {
     let cluster = context.cluster()?;
     let start = first.load(Ordering::Relaxed);
-    for index in (start..CLIENTS.len()).chain(0..start) {
+    let places = containers.iter().flat_map(|container| (start..CLIENTS.len()).chain(0..start).map(move |index| (container, index)));
+    for (container, index) in places {
         let client = CLIENTS[index];
         let patience = Patience::new(context, http.timeout.0);
         let command = client.command(http, url, patience.time, limit);
         let stdin = http.body_text().filter(|_| client != Client::Wget).map(String::into_bytes);
         let started = Instant::now();
         let allowed = (patience.time + START).min(context.remaining());
-        let done = cluster.exec(namespace, pod, container, &command, stdin, allowed, limit + HEAD).await?;
+        let done = cluster.exec(namespace, pod, Some(container), &command, stdin, allowed, limit + HEAD).await?;
         let elapsed = started.elapsed();
         match done.exit {
             Exit::Code(126 | 127) => continue,

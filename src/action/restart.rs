@@ -56,7 +56,7 @@ impl Verb for Restart {
             *place(&mut wanted, &["spec", "template", "metadata", "annotations", key]).map_err(Failure::error)? = json!(value);
         }
         let replicas = found.object["spec"]["replicas"].as_u64();
-        let summary = replicas.map_or_else(|| "restart of all pods".to_owned(), |replicas| format!("restart of {replicas} pods"));
+        let summary = replicas.map_or_else(|| "restart of all pods".to_owned(), |replicas| format!("restart of {replicas} {}", if replicas == 1 { "pod" } else { "pods" }));
         Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary), guards)))
     }
 }

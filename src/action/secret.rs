@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Looks at a key of a Secret. The output has no value in it: `{exists, key_exists, keys, empty, utf8, whitespace, placeholder, valid, problems: [text], uri: {scheme, host, port, path,
-/// user_present, password_present}, sha256, changed}`. `sha256` is a prefix for comparing; `changed` is when the Secret was last written.
+/// user_present, password_present}, sha256, changed}`. `sha256` is a prefix for comparing; `changed` is when this key was last written, as far as the API server keeps it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
@@ -62,7 +62,7 @@ impl Verb for Secret {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
         let Some(kind) = builtin("Secret") else { return Err(Failure::error("secrets are unknown")) };
-        let object = match context.cluster()?.get(&kind, Some(namespace), &self.name).await {
+        let object = match context.cluster()?.get_whole(&kind, Some(namespace), &self.name).await {
             Ok(object) => object,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let output = json!({"exists": false, "key_exists": false, "keys": [], "valid": false, "problems": [format!("secret {} does not exist", self.name)]});
@@ -88,11 +88,23 @@ impl Verb for Secret {
         let mut output = shape(value, self.shape);
         if let Some(fields) = output.as_object_mut() {
             fields.insert("keys".to_owned(), json!(keys));
-            fields.insert("changed".to_owned(), object["metadata"]["creationTimestamp"].clone());
+            fields.insert("changed".to_owned(), changed(&object, &self.key));
         }
         let summary = if output["valid"] == true { "well-formed" } else { "malformed" };
         Ok(Output::new(output, summary))
     }
+}
+
+/// When a key was last written: the last time that somebody who owns it has written, or else when the Secret was made. Labels and
+/// other keys are of no account, as far as who writes them is told apart (managed fields).
+fn changed(secret: &Value, key: &str) -> Value {
+    let created = &secret["metadata"]["creationTimestamp"];
+    let field = format!("f:{key}");
+    let entries = secret["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let owners = entries.filter(|entry| entry["fieldsV1"]["f:data"].get(&field).is_some() || entry["fieldsV1"]["f:stringData"].get(&field).is_some());
+    let times = owners.filter_map(|entry| entry["time"].as_str()).chain(created.as_str());
+    // all are written the same way, in UTC: they are ordered as texts
+    times.max().map_or(Value::Null, Value::from)
 }
 
 /// What can be said about a value without saying it.
@@ -179,6 +191,20 @@ fn parse_uri(text: &str) -> Result<Value, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_was_changed_when_somebody_who_owns_it_wrote() {
+        let entry = |manager: &str, time: &str, fields: Value| json!({"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields});
+        let secret = json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [
+            entry("deploy", "2026-01-02T00:00:00Z", json!({"f:data": {".": {}, "f:uri": {}}, "f:type": {}})),
+            entry("edit", "2026-01-03T00:00:00Z", json!({"f:data": {"f:uri": {}}})),
+            entry("other", "2026-01-04T00:00:00Z", json!({"f:data": {"f:token": {}}})),
+            entry("label", "2026-01-05T00:00:00Z", json!({"f:metadata": {"f:labels": {}}}))]}});
+        assert_eq!(changed(&secret, "uri"), "2026-01-03T00:00:00Z");
+        assert_eq!(changed(&secret, "token"), "2026-01-04T00:00:00Z");
+        assert_eq!(changed(&secret, "none"), "2026-01-01T00:00:00Z");
+        assert_eq!(changed(&json!({"metadata": {}}), "uri"), Value::Null);
+    }
 
     #[test]
     fn uris() {

@@ -2,7 +2,7 @@
 
 use super::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
-use crate::cluster::pod::default_container;
+use crate::cluster::pod::network_containers;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,18 @@ pub(super) struct Said {
     pub(super) elapsed: Duration,
 }
 
-/// Runs the first of several commands whose program the image of a pod has.
+/// Runs the first of several commands whose program an image of a pod has. They ask about the network, which all its containers share.
 ///
 /// # Errors
 /// When exec is not possible, or the image has none of them.
 pub(super) async fn first_tool(context: &Context, namespace: &str, pod: &Value, purpose: &str, commands: &[Vec<String>]) -> Result<Said, Failure> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let container = default_container(pod);
-    for (tool, command) in commands.iter().enumerate() {
-        let begun = Instant::now();
-        if let Some(done) = try_in(context, namespace, name, container.as_deref(), command).await? {
-            return Ok(Said { tool, done, elapsed: begun.elapsed() });
+    for container in network_containers(pod) {
+        for (tool, command) in commands.iter().enumerate() {
+            let begun = Instant::now();
+            if let Some(done) = try_in(context, namespace, name, Some(&container), command).await? {
+                return Ok(Said { tool, done, elapsed: begun.elapsed() });
+            }
         }
     }
     let tried: Vec<_> = commands.iter().filter_map(|command| command.first()).map(String::as_str).collect();

@@ -132,10 +132,17 @@ pub(crate) fn hint(message: &str) {
     drop(writeln!(anstream::stderr(), "  {message}"));
 }
 
+/// Faults that are shown; nobody reads more at once.
+const MOST_DIAGNOSTICS: usize = 50;
+
 /// Shows the faults of runbooks on stderr.
 pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
     let look = look_on(global, &io::stderr(), &Term::stderr());
-    drop(write!(io::stderr(), "{}", render(diagnostics, look.color, look.width)));
+    let shown = &diagnostics[..diagnostics.len().min(MOST_DIAGNOSTICS)];
+    drop(write!(io::stderr(), "{}", render(shown, look.color, look.width)));
+    if diagnostics.len() > shown.len() {
+        hint(&format!("and {} more errors", diagnostics.len() - shown.len()));
+    }
 }
 
 /// Begins to log to stderr what the program does, with secrets masked.

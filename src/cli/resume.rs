@@ -5,6 +5,7 @@ use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::session::{Expected, Session, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
+use super::trust::{self, TrustArguments};
 use super::undo::procedure;
 use super::{Format, Global, output};
 use crate::engine::{EngineError, kept};
@@ -35,6 +36,8 @@ pub(super) struct ResumeArguments {
     despite: Vec<Despite>,
     #[command(flatten)]
     changes: ChangeArguments,
+    #[command(flatten)]
+    trust: TrustArguments,
     #[command(flatten)]
     params: ParamArguments,
     #[command(flatten)]
@@ -103,6 +106,7 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     // whether -n was typed then is not known and makes no difference: a plan that it did not reach was refused
     plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     let plan = with_neighbours(plan, &catalogue)?;
+    trust::before(global, &plan, &arguments.trust)?;
     let kept = kept(&state, &plan.steps());
     let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
@@ -143,6 +147,7 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         plan,
         cluster: &arguments.cluster,
         mode: header.mode,
+        trust_reads: arguments.trust.trust_reads,
         changes: &arguments.changes,
         format: arguments.output,
         reports: &arguments.report,

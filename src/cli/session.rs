@@ -26,6 +26,8 @@ pub(super) struct Session<'a> {
     pub(super) cluster: &'a ClusterArguments,
     /// Kind of run.
     pub(super) mode: Mode,
+    /// Whether a dry run believes a runbook that something only reads.
+    pub(super) trust_reads: bool,
     /// How changes are allowed.
     pub(super) changes: &'a ChangeArguments,
     pub(super) format: Format,
@@ -146,6 +148,7 @@ impl Session<'_> {
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
+            trust_reads: self.trust_reads,
             consent: self.changes.consent(),
             locking: self.changes.locking(),
             records: Arc::new(Journals { folder: state_dir(self.global)? }),

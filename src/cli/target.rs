@@ -4,7 +4,7 @@ use super::Global;
 use super::exit::CommandError;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
-use crate::document::{Body, Catalogue, CatalogueError, Runbook};
+use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Root, Runbook};
 use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
 use crate::sandbox::{self, Sandbox};
 use clap::Args;
@@ -55,7 +55,7 @@ impl ParamArguments {
             }
         }
         if let Some(path) = &self.params {
-            let text = std::fs::read_to_string(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+            let text = document::read(path, Reading::PARAMS).map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
             let values: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
                 .map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
             given.extend(values.into_iter().map(|(name, value)| Given { name, value, is_text: false }));
@@ -98,13 +98,13 @@ pub(super) fn catalogue(global: &Global) -> Catalogue {
 }
 
 /// The folders of the catalogue, strongest first.
-pub(super) fn folders(global: &Global) -> Vec<PathBuf> {
+pub(super) fn folders(global: &Global) -> Vec<Root> {
     let mut folders = global.catalogue.clone();
     if let Some(path) = std::env::var_os("RUNBOOK_PATH") {
         folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
     }
-    folders.push(PathBuf::from("runbooks"));
-    folders
+    let named = folders.into_iter().map(|folder| Root { folder, named: true });
+    named.chain([Root { folder: PathBuf::from("runbooks"), named: false }]).collect()
 }
 
 /// Loads a runbook by name, or by the path of its file.

@@ -62,6 +62,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         plan,
         cluster: &arguments.cluster,
         mode,
+        trust_reads: false,
         changes: &arguments.changes,
         format: arguments.output,
         reports: &arguments.report,

@@ -137,7 +137,7 @@ impl Doing {
             format!(
                 "{} did not answer within {} s when asked to {}; check the VPN and the load of the API server",
                 self.server,
-                after.as_secs_f32(),
+                (after.as_secs_f64() * 10.0).round() / 10.0,
                 self.deed()
             ),
         )

@@ -202,6 +202,7 @@ impl Run {
             path: path.to_owned(),
             made: Arc::default(),
             records: self.records.clone(),
+            hosts: scope.hosts(),
         }
     }
 

@@ -88,7 +88,7 @@ impl Run {
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         for (index, change) in known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started) {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
-            let why = "the run ended before an answer came".to_owned();
+            let why = if change.doubt.is_some() { "its answer was lost" } else { "the run ended before an answer came" }.to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
             let known = match self.see(&lost, context).await {
                 (Seen::Done, current) => self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?,

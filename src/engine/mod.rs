@@ -29,7 +29,7 @@ pub use stop::{Signal, Stop};
 
 use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
-use crate::document::{OnFailure, Runbook};
+use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished,
     StepStarted, Target, Verdict,
@@ -57,6 +57,8 @@ pub struct Engine {
     pub sandbox: Option<String>,
     /// What kind of run this is. A dry run is given nothing that could change the cluster.
     pub mode: Mode,
+    /// Whether a dry run believes a runbook that something only reads.
+    pub trust_reads: bool,
     /// How changes are allowed.
     pub consent: Consent,
     /// How the lock is taken.
@@ -100,6 +102,7 @@ pub(crate) struct Run {
     target: Target,
     run_id: Arc<str>,
     mode: Mode,
+    trust_reads: bool,
     /// What can change the cluster; none in a dry run.
     writer: Option<Writer>,
     consent: Consent,
@@ -148,6 +151,7 @@ impl Engine {
                 runbook: self.plan.runbook.name.clone(),
                 title: self.plan.runbook.title.clone(),
                 digest: self.plan.digest.clone(),
+                hiding: (self.plan.runbook.origin == Origin::Hiding).then(|| self.plan.runbook.file.clone()),
                 mode: self.mode,
                 target: target.clone(),
                 params: self.plan.shown_params(),
@@ -163,6 +167,7 @@ impl Engine {
         let run = Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
+            trust_reads: self.trust_reads,
             writer,
             consent: self.consent,
             records: self.records,

@@ -124,6 +124,9 @@ pub struct RunStarted {
     pub title: String,
     /// `sha256:…` over the runbook's text and those it calls.
     pub digest: String,
+    /// The file of the runbook, where it hides another of its name inside the program and nobody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hiding: Option<String>,
     /// Kind of run.
     pub mode: Mode,
     /// Where it acts.

@@ -22,6 +22,7 @@ impl Story {
             run: RUN.into(),
             runbook: "ta-bot/no-signals".into(),
             title: "TA Bot generates no signals".into(),
+            hiding: None,
             digest: "sha256:00".into(),
             mode,
             target: Target { context: Some("prod-eu".into()), namespace: Some("petrosa-apps".into()), ..Target::default() },

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn stage(steps: &str) -> Stage {
     let stage = Stage::new("healthy", false);
-    stage.place.write("steps.yaml", format!("runbook: v1\ntitle: Steps\nnamespace: petrosa-apps\nsteps:\n{steps}"));
+    stage.place.write("steps.yaml", format!("runbook: v1\ntitle: Steps\nnamespace: petrosa-apps\nhosts: [127.0.0.1]\nsteps:\n{steps}"));
     stage
 }
 

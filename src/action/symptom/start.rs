@@ -20,7 +20,8 @@ pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
     let attached = case.seen.last(|event| event.reason == "SuccessfulAttachVolume");
     let holds = |event: &Event<'_>| {
         let overtaken = |by: &Option<Event<'_>>| by.is_some_and(|by| by.at >= event.at);
-        event.warning && !HARMLESS.contains(&event.reason) && !overtaken(&progress) && !(event.reason == "FailedAttachVolume" && overtaken(&attached))
+        let is_attached = event.reason == "FailedAttachVolume" && overtaken(&attached);
+        event.warning && !is_attached && !HARMLESS.contains(&event.reason) && !overtaken(&progress)
     };
     if let Some(event) = case.seen.last(holds) {
         return Some(blocked(case, &event));
