@@ -160,14 +160,15 @@ fn judge(cases: Vec<Case>) {
     let worlds = cases.len();
     let begun = std::time::Instant::now();
     let catalogue = Catalogue::new(&[Root { folder: concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks").into(), named: true }]);
+    let catalogue = &catalogue;
     let wrong: Vec<String> = runtime.block_on(async {
         // much of the time is spent waiting, in the worlds as in real ones
-        let judged = futures::stream::iter(&cases).map(|case| async { (case, case.judge(&catalogue).await) }).buffer_unordered(2);
+        let judged = futures::stream::iter(&cases).map(|case| async move { (case, case.judge(catalogue).await) }).buffer_unordered(2);
         let suspects: Vec<&Case> = judged.filter_map(|(case, wrong)| async move { (!wrong.is_empty()).then_some(case) }).collect().await;
         // a machine that is busy lets worlds answer too late: what a variation has changed is changed each time, and with nothing beside it
         let mut wrong = Vec::new();
         for case in suspects {
-            wrong.extend(case.judge(&catalogue).await);
+            wrong.extend(case.judge(catalogue).await);
         }
         wrong
     });
