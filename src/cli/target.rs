@@ -36,6 +36,9 @@ pub(super) struct ClusterArguments {
     /// Kubeconfig file
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// User to impersonate, as kubectl does
+    #[arg(long = "as", value_name = "USER")]
+    impersonate: Option<String>,
     /// Namespace, instead of that of the runbook
     #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
@@ -149,12 +152,12 @@ pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<P
     Ok(plan)
 }
 
-/// Whether any step of the plan asks a cluster.
+/// Whether any step of the plan asks a cluster. Who approves is who the cluster says.
 pub(super) fn needs_cluster(plan: &Plan) -> bool {
     let asks = |body: &Body| match body {
         Body::Group(_) => false,
         Body::Action { sketch, .. } => {
-            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Approve(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
+            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
         }
     };
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
@@ -173,6 +176,11 @@ pub(super) struct Connected {
 }
 
 impl ClusterArguments {
+    /// A cluster and a user, for a command that is no run.
+    pub(super) fn of(sandbox: Option<String>, context: Option<String>, kubeconfig: Option<PathBuf>, impersonate: Option<String>) -> Self {
+        Self { sandbox, context, kubeconfig, impersonate, namespace: None, timeout: None }
+    }
+
     /// Whether a cluster was named on the command line.
     pub(super) fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
@@ -190,6 +198,7 @@ impl ClusterArguments {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             namespace: self.namespace.clone(),
+            impersonate: self.impersonate.clone(),
             ..cluster::Options::default()
         };
         let mut running = None;
@@ -213,13 +222,18 @@ impl ClusterArguments {
         if let Some(scenario) = &self.sandbox {
             options.push(if scenario == sandbox::DEFAULT_SCENARIO { "--sandbox".to_owned() } else { format!("--sandbox={scenario}") });
         }
+        let mut cluster = Vec::new();
         if let Some(kubeconfig) = &self.kubeconfig {
-            options.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
+            cluster.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
         }
         if let Some(context) = &self.context {
-            options.push(format!("--context {}", crate::action::shell_word(context)));
+            cluster.push(format!("--context {}", crate::action::shell_word(context)));
         }
-        Invocation { options }
+        if let Some(user) = &self.impersonate {
+            cluster.push(format!("--as {}", crate::action::shell_word(user)));
+        }
+        options.extend(cluster.iter().cloned());
+        Invocation { options, cluster }
     }
 }
 

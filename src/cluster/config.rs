@@ -20,13 +20,15 @@ pub struct Options {
     pub context: Option<String>,
     /// The namespace of everything that names none; the context's own by default.
     pub namespace: Option<String>,
+    /// Ask as this user, as `kubectl --as` does, if the cluster lets the user of the kubeconfig do so.
+    pub impersonate: Option<String>,
     /// The longest time one ordinary request may take, from connecting to the last byte.
     pub request_timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, request_timeout: Duration::from_secs(30) }
+        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, impersonate: None, request_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -122,6 +124,9 @@ async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options
 fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) -> Way {
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
+    }
+    if let Some(user) = &options.impersonate {
+        config.auth_info.impersonate = Some(user.clone());
     }
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION")))));
     // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged here.

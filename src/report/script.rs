@@ -65,6 +65,7 @@ impl Script {
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)
+            | Event::StepAsked(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::FindingConcluded(_)

@@ -64,7 +64,11 @@ const ORDINARY: [&str; 22] = [
 #[derive(Clone, Default)]
 pub struct Masker {
     known: Arc<RwLock<Known>>,
+    fingerprint: Option<Fingerprint>,
 }
+
+/// What stands in a record for a secret value: the same for the same value, and nothing by which it could be found.
+type Fingerprint = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 #[derive(Default)]
 struct Known {
@@ -98,6 +102,17 @@ impl Masker {
     /// Knows no secret yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, with what stands in records for secret values.
+    #[must_use]
+    pub fn with_fingerprint(self, fingerprint: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { fingerprint: Some(Arc::new(fingerprint)), ..self }
+    }
+
+    /// What stands in a record for a secret value, if this masker knows how to make it.
+    pub fn fingerprint(&self, value: &str) -> Option<String> {
+        self.fingerprint.as_ref().map(|fingerprint| fingerprint(value))
     }
 
     /// Registers a secret value, shown as `[secret LABEL]`, with its base64, URL- and JSON-encoded forms, each of its

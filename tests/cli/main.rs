@@ -27,6 +27,7 @@ mod resume;
 mod scenarios;
 mod secrets;
 mod support;
+mod terminal;
 mod trust;
 mod variations;
 mod waits;
