@@ -53,7 +53,7 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let what = format!("{file} hides the runbook {} of this program, and runs on this machine: {first}{more}", runbook.name);
     output::hint(&crate::secret::sanitize(&what));
-    let prompt = TerminalPrompt { bars: indicatif::MultiProgress::new() };
+    let prompt = TerminalPrompt { bars: indicatif::MultiProgress::new(), stop: crate::engine::Stop::new() };
     match prompt.ask(&format!("Trust {file} as it is now (sha256:{short})?"), None) {
         Some(true) => Ok(true),
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
