@@ -2,6 +2,7 @@
 
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb, Wrong};
+use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Selection, builtin};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +25,9 @@ pub struct Get {
     /// Look in every namespace.
     #[serde(default)]
     pub all_namespaces: bool,
+    /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave them out.
+    #[serde(default)]
+    pub live: bool,
     /// The object may be absent: the output is then null, and not an error. With a selector: there may be no object; otherwise a step of
     /// which no expectation looks at `.items` fails on an empty list.
     #[serde(default)]
@@ -32,6 +36,9 @@ pub struct Get {
 
 impl Verb for Get {
     fn check(&self) -> Result<(), String> {
+        if self.live && (self.name.is_some() || builtin(&self.kind).is_none_or(|resource| resource.kind != "Pod")) {
+            return Err("`live` is for lists of pods".to_owned());
+        }
         match (&self.name, &self.selector, &self.fields) {
             (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
             (Some(_), None, None) => Ok(()),
@@ -80,6 +87,9 @@ impl Verb for Get {
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
         let mut items = cluster.list(&resource, (!self.all_namespaces).then_some(namespace), &selection).await?;
+        if self.live {
+            items.retain(is_live);
+        }
         items.iter_mut().for_each(|item| super::counter::write_out(item, &resource));
         items.iter().for_each(|item| context.masker.learn_object(item));
         let summary = format!("{} found", items.len());

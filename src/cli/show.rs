@@ -24,11 +24,15 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let run = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &run)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
-    if reading.torn_bytes > 0 {
-        output::hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
-    }
+    output::of_journal(&reading);
     let text = match arguments.output {
-        Format::Text => Show::render(&state.summary(), &reading.records, output::look(global)),
+        Format::Text => {
+            let chain = match global.verbose {
+                0 => String::new(),
+                _ => format!("\nChain\n  {} records come to sha256:{}\n", reading.records.len(), reading.chain),
+            };
+            Show::render(&state.summary(), &reading.records, output::look(global)) + &chain
+        }
         Format::Json => format!("{:#}\n", serde_json::to_value(state.summary()).unwrap_or_default()),
         Format::Jsonl => reading.records.iter().fold(String::new(), |mut text, record| {
             let _ = writeln!(text, "{}", serde_json::to_string(record).unwrap_or_default());

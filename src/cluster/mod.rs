@@ -16,6 +16,7 @@ pub mod history;
 mod http;
 mod identity;
 mod logs;
+mod plugin;
 pub mod pod;
 mod pods;
 mod proxy;

@@ -10,8 +10,8 @@ pub(crate) mod sample;
 mod summary;
 
 pub use change::{
-    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark,
-    StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked,
+    StepMark, StepMarked,
 };
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -20,6 +20,7 @@ use crate::expression::Judgement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Version of the journal's records, in the first record of every run.
 pub const JOURNAL_SCHEMA: &str = "runbook.journal/v1";
@@ -58,7 +59,9 @@ pub enum Event {
     ChangeFinished(ChangeFinished),
     /// A program of this machine was started.
     ProgramStarted(ProgramStarted),
-    /// A person allowed the changes of a step.
+    /// A step asks a person; durable before the question is shown.
+    StepAsked(StepAsked),
+    /// A person allowed the changes of a step, or answered its question.
     StepApproved(StepApproved),
     /// A person says how a step ended.
     StepMarked(StepMarked),
@@ -124,6 +127,9 @@ pub struct RunStarted {
     pub title: String,
     /// `sha256:…` over the runbook's text and those it calls.
     pub digest: String,
+    /// The file of the runbook, where it hides another of its name inside the program and nobody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hiding: Option<String>,
     /// Kind of run.
     pub mode: Mode,
     /// Where it acts.
@@ -292,4 +298,7 @@ pub struct RunFinished {
     pub duration_ms: u64,
     /// Commands to type next, most useful first.
     pub next: Vec<String>,
+    /// Why steps still wait although a person has said something, by path: the approval has expired.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, String>,
 }

@@ -1,5 +1,6 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
 
+mod allowance;
 mod bindings;
 mod decide;
 mod error;
@@ -7,8 +8,11 @@ mod expectation;
 mod explain;
 mod jq;
 mod library;
+mod matches;
+mod memory;
 mod meter;
 mod prelude;
+mod rewrite;
 mod strict;
 mod syntax;
 mod template;
