@@ -3,6 +3,7 @@
 mod bindings;
 mod decide;
 mod error;
+mod evidence;
 mod expectation;
 mod explain;
 mod jq;
@@ -18,6 +19,7 @@ mod worker;
 pub use bindings::Bindings;
 pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
+pub use evidence::core as core_of;
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
 pub use jq::{Connective, Jq, Reference, compile};
 pub use template::{Template, template};
