@@ -147,18 +147,6 @@ pub(crate) fn of_journal(reading: &Reading) {
 
 /// Faults that are shown; nobody reads more at once.
 const MOST_DIAGNOSTICS: usize = 50;
-/// Says on stderr what is to be known of a journal before one relies on it.
-pub(crate) fn of_journal(reading: &Reading) {
-    if reading.torn_bytes > 0 {
-        hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
-    }
-    if reading.unchained > 0 {
-        let (count, all) = (reading.unchained, reading.unchained == reading.records.len());
-        let which = if all { "Its records are".to_owned() } else { format!("Its first {count} records are") };
-        hint(&format!("{which} not chained: an earlier version wrote them, and it cannot be told whether one was changed, removed or added since."));
-    }
-}
-
 /// Shows the faults of runbooks on stderr.
 pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
     let look = look_on(global, &io::stderr(), &Term::stderr());
