@@ -147,6 +147,7 @@ pub(crate) fn of_journal(reading: &Reading) {
 
 /// Faults that are shown; nobody reads more at once.
 const MOST_DIAGNOSTICS: usize = 50;
+
 /// Shows the faults of runbooks on stderr.
 pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
     let look = look_on(global, &io::stderr(), &Term::stderr());
