@@ -1,10 +1,10 @@
 //! get, list, events.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::Cluster;
-use super::error::{Doing, Error, ErrorKind};
+use super::error::{Error, ErrorKind};
 use super::http::query;
 use super::resource::{Resource, builtin};
 
@@ -50,9 +50,6 @@ pub(super) struct Listed {
     pub(super) items: Vec<Value>,
     pub(super) resource_version: String,
 }
-
-/// How many objects are asked for at once.
-const PAGE: usize = 500;
 
 impl Cluster {
     /// The object of this name, without `metadata.managedFields`.
@@ -104,53 +101,9 @@ impl Cluster {
     }
 
     pub(super) async fn list_all(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection) -> Result<Listed, Error> {
-        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
-        match self.list_pages(&doing, resource, namespace, selection, Some(PAGE)).await {
-            // The continue token outlived the history of the server: take it all at once.
-            Err(error) if error.kind == ErrorKind::Gone => self.list_pages(&doing, resource, namespace, selection, None).await,
-            other => other,
-        }
-    }
-
-    async fn list_pages(
-        &self,
-        doing: &Doing,
-        resource: &Resource,
-        namespace: Option<&str>,
-        selection: &Selection,
-        page: Option<usize>,
-    ) -> Result<Listed, Error> {
-        let collection = resource.collection(namespace);
-        let api_version = resource.api_version();
-        let mut items = Vec::new();
-        let mut token = String::new();
-        loop {
-            let mut parameters = selection.parameters();
-            if let Some(page) = page {
-                parameters.push(("limit", page.to_string()));
-            }
-            if !token.is_empty() {
-                parameters.push(("continue", token));
-            }
-            let mut list = self.get_json(doing, &format!("{collection}{}", query(&parameters))).await?;
-            let Some(page) = list["items"].as_array_mut() else {
-                // Go writes an empty list as null.
-                if list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && list["items"].is_null() {
-                    return Ok(Listed { items, resource_version: version(&list) });
-                }
-                return Err(doing.not_understood("the list has no items"));
-            };
-            items.reserve(page.len());
-            for mut object in page.drain(..) {
-                strip(&mut object);
-                add_kind(&mut object, &api_version, &resource.kind);
-                items.push(object);
-            }
-            token = list["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
-            if token.is_empty() {
-                return Ok(Listed { items, resource_version: version(&list) });
-            }
-        }
+        let mut items: Vec<Value> = Vec::new();
+        let resource_version = self.list_into(resource, namespace, selection, &mut items).await?;
+        Ok(Listed { items, resource_version })
     }
 
     /// When this field manager last changed the object, by the clock of the cluster; none if it never did, or if there is no such object.
@@ -193,27 +146,11 @@ pub fn sort_events(events: &mut [Value]) {
     });
 }
 
-fn version(list: &Value) -> String {
-    list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
-}
-
 /// `managedFields` is the larger half of many objects and of use to the server only.
 pub(super) fn strip(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
     }
-}
-
-fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
-    let Some(fields) = object.as_object_mut() else { return };
-    if fields.contains_key("kind") && fields.contains_key("apiVersion") {
-        return;
-    }
-    let mut whole = Map::with_capacity(fields.len() + 2);
-    whole.insert("apiVersion".to_owned(), api_version.into());
-    whole.insert("kind".to_owned(), kind.into());
-    whole.extend(std::mem::take(fields));
-    *fields = whole;
 }
 
 pub(super) fn sort_key(object: &Value) -> (&str, &str) {
