@@ -2,10 +2,12 @@
 
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb};
-use crate::cluster::{ErrorKind, Selection, builtin};
+use crate::cluster::{ErrorKind, Gather, Selection, builtin};
+use crate::expression::Data;
+use crate::secret::Masker;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -27,6 +29,24 @@ pub struct Get {
     /// The object may be absent: the output is then null, and not an error.
     #[serde(default)]
     pub optional: bool,
+}
+
+/// The objects of a list as text, each with its namespace and name.
+struct Items<'a> {
+    masker: &'a Masker,
+    found: Vec<((String, String), Data)>,
+}
+
+impl Gather for Items<'_> {
+    fn restart(&mut self) {
+        self.found.clear();
+    }
+
+    fn take(&mut self, object: Value) {
+        self.masker.learn_object(&object);
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        self.found.push(((text("namespace"), text("name")), Data::text(&object)));
+    }
 }
 
 impl Verb for Get {
@@ -72,9 +92,12 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let items = cluster.list(&resource, (!self.all_namespaces).then_some(namespace), &selection).await?;
-        items.iter().for_each(|item| context.masker.learn_object(item));
-        let summary = format!("{} found", items.len());
-        Ok(Output::new(json!({ "items": items }), summary))
+        let mut items = Items { masker: &context.masker, found: Vec::new() };
+        cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection, &mut items).await?;
+        let mut found = items.found;
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let summary = format!("{} found", found.len());
+        let items = Data::list(found.into_iter().map(|(_, item)| item));
+        Ok(Output::large(Data::object([("items", items)]), summary))
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     }
     let plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref()).map_err(CommandError::Params)?;
     let plan = with_neighbours(plan, &catalogue)?;
-    let kept = kept(&state, &plan.steps());
+    let kept = kept(&state, &plan.steps(), records);
     let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
         let changed = kept.changed.iter().find(|path| state.changes_of(path).iter().any(ChangeState::is_made));

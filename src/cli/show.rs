@@ -5,10 +5,10 @@ use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::engine::EngineError;
 use crate::journal;
-use crate::report::Show;
+use crate::report::{Show, write_line};
 use crate::state::RunState;
 use clap::Args;
-use std::fmt::Write;
+use std::io::{self, BufWriter, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
@@ -27,14 +27,12 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     if reading.torn_bytes > 0 {
         output::hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
     }
-    let text = match arguments.output {
-        Format::Text => Show::render(&state.summary(), &reading.records, output::look(global)),
-        Format::Json => format!("{:#}\n", serde_json::to_value(state.summary()).unwrap_or_default()),
-        Format::Jsonl => reading.records.iter().fold(String::new(), |mut text, record| {
-            let _ = writeln!(text, "{}", serde_json::to_string(record).unwrap_or_default());
-            text
-        }),
-    };
-    output::write(&text)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match arguments.output {
+        Format::Text => Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?,
+        Format::Json => writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?,
+        Format::Jsonl => reading.records.iter().try_for_each(|record| write_line(record, &mut out))?,
+    }
+    out.flush()?;
     Ok(Exit::Passed)
 }

@@ -11,9 +11,9 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct Use {
     /// `params`, `steps`, `item`, …
-    root: String,
+    pub(super) root: String,
     /// What of it.
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Where.
     span: Range<usize>,
 }

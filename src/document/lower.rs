@@ -5,6 +5,7 @@ use super::deferred::Deferred;
 use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
+use super::referred::Referred;
 use super::runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
 use crate::action::{Action, Duration, JqText, VerbName};
 use crate::diagnostic::nearest;
@@ -195,6 +196,7 @@ impl Lower<'_> {
             params: header.params,
             namespace,
             on_failure: header.on_failure,
+            referred: Referred::new(steps.iter().chain(&always), self.uses.iter().filter(|used| used.root == "steps").map(|used| used.name.as_deref())),
             steps,
             always,
             findings,

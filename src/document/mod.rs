@@ -7,9 +7,11 @@ mod deserialize;
 mod lower;
 mod node;
 mod param;
+mod referred;
 mod runbook;
 
 pub use catalogue::{Catalogue, CatalogueError, Listed};
 pub use deferred::Deferred;
 pub use param::{Param, ParamType};
+pub use referred::Referred;
 pub use runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};

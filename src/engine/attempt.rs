@@ -6,7 +6,7 @@ use super::{EngineError, Run};
 use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
-use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth};
+use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
 use crate::plan::{Given, resolve};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200
 
 /// One look at the world: what came back and how it was judged.
 pub(super) struct Look {
-    output: Value,
+    output: Data,
     summary: String,
     expectations: Vec<Judgement>,
     outcome: Outcome,
@@ -72,7 +72,7 @@ impl Run {
             },
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
-                Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),
+                Some(Ok(output)) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
                 Some(Err(reason)) => Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) },
                 None => Ended::without_output(Outcome::Error, "no program"),
             },
@@ -205,14 +205,15 @@ impl Run {
 
     /// Judges an output by the step's expectations.
     pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+        let data = output.large.unwrap_or_else(|| output.value.into());
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
-        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
+        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
         let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
             (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
-            (None, None) => match silent(&output.value).filter(|_| step.expect.is_empty()) {
+            (None, None) => match silent(&data).filter(|_| step.expect.is_empty()) {
                 Some(reason) => (Outcome::Error, reason, output.summary),
                 None => {
                     let summary = if output.summary.is_empty() {
@@ -224,7 +225,7 @@ impl Run {
                 }
             },
         };
-        Look { output: output.value, summary, expectations, outcome, reason }
+        Look { output: data, summary, expectations, outcome, reason }
     }
 
     /// Another runbook as a step: its steps under this path, its verdict as the outcome.
@@ -260,14 +261,23 @@ impl Run {
             reason: if ids.is_empty() { String::new() } else { format!("found: {}", ids.join(", ")) },
             attempts: 1,
             expectations: Vec::new(),
-            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}),
+            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
+            recorded: None,
         })
     }
 }
 
 impl Look {
     pub(super) fn into_ended(self, attempts: u32) -> Ended {
-        Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
+        Ended {
+            outcome: self.outcome,
+            summary: self.summary,
+            reason: self.reason,
+            attempts,
+            expectations: self.expectations,
+            output: self.output,
+            recorded: None,
+        }
     }
 }
 
@@ -278,7 +288,9 @@ fn brief(judgement: &Judgement) -> String {
 }
 
 /// Why a list without expectations is no success: of some of its items nothing is known.
-fn silent(output: &Value) -> Option<String> {
+fn silent(output: &Data) -> Option<String> {
+    // what is large came from the cluster as a whole, not pod by pod
+    let Data::Value(output) = output else { return None };
     let item = output.as_array()?.iter().find_map(|item| Some((item.get("pod")?.as_str()?, item.get("error")?.as_str()?)))?;
     Some(format!("pod/{}: {}", item.0, item.1))
 }

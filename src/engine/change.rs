@@ -56,7 +56,7 @@ impl Run {
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null).into(), attempts: 1, ..super::attempt::failed(&failure, 1) }));
             }
         };
         let value = whole(&changes, &output, &rest.value);
@@ -66,7 +66,7 @@ impl Run {
             (true, [one]) => one.summary.clone(),
             (true, many) => format!("{} changes", many.len()),
         };
-        Ok(Some(self.judge(scope, step, Output { value, summary }).into_ended(1)))
+        Ok(Some(self.judge(scope, step, Output::new(value, summary)).into_ended(1)))
     }
 
     /// What a dry run shows of a step that changes something.
@@ -95,7 +95,15 @@ impl Run {
         let lines = diff(&planned);
         output.insert("changes".to_owned(), planned.iter().map(|planned| entry(planned, "would")).collect());
         output.insert("diff".to_owned(), Value::from(lines.join("\n")));
-        Ended { outcome: Outcome::Passed, summary, reason: String::new(), attempts: 1, expectations: Vec::new(), output: Value::Object(output) }
+        Ended {
+            outcome: Outcome::Passed,
+            summary,
+            reason: String::new(),
+            attempts: 1,
+            expectations: Vec::new(),
+            output: Value::Object(output).into(),
+            recorded: None,
+        }
     }
 
     /// In a dry run: what cannot be previewed because an earlier step was not done is not known to be wrong.
@@ -250,7 +258,7 @@ impl Run {
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
         let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
-        Some(Ended { output: Value::Object(output), attempts: 1, ..Ended::without_output(Outcome::Failed, reason) })
+        Some(Ended { output: Value::Object(output).into(), attempts: 1, ..Ended::without_output(Outcome::Failed, reason) })
     }
 
     /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the

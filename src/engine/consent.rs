@@ -77,7 +77,7 @@ impl Run {
         let valid = given.iter().find(|given| !over(given) && given.1.by != self.consent.operator);
         if let Some((at, approval)) = valid {
             let output = serde_json::json!({"by": approval.by, "at": at.to_string()});
-            return Some(Ended { output, attempts: 1, summary: format!("by {}", approval.by), ..Ended::without_output(Outcome::Passed, "") });
+            return Some(Ended { output: output.into(), attempts: 1, summary: format!("by {}", approval.by), ..Ended::without_output(Outcome::Passed, "") });
         }
         if given.iter().any(|given| over(&given)) {
             return Some(Ended { attempts: 1, ..Ended::without_output(Outcome::Failed, "the approval has expired; run again") });

@@ -119,13 +119,12 @@ impl Engine {
         let (cluster, target, unreachable) = self.identify().await;
         let resumed = self.recorder.state(|state| state.header().is_some());
         if resumed {
-            let kept = self.kept.clone();
             self.recorder.record(Event::RunResumed(RunResumed {
                 host: self.host.clone(),
                 target: target.clone(),
                 digest: self.plan.digest.clone(),
-                kept: kept.paths(),
-                changed: kept.changed,
+                kept: self.kept.paths(),
+                changed: self.kept.changed.clone(),
             }))?;
         } else {
             self.recorder.record(Event::RunStarted(Box::new(RunStarted {
@@ -332,6 +331,7 @@ impl Run {
             duration_ms: 0,
             expectations: Vec::new(),
             output: self.clean_value(&output),
+            stored: None,
         })))
     }
 

@@ -19,6 +19,7 @@ use crate::expression::Judgement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::PathBuf;
 
 /// Version of the journal's records, in the first record of every run.
 pub const JOURNAL_SCHEMA: &str = "runbook.journal/v1";
@@ -208,6 +209,44 @@ pub struct StepFinished {
     pub expectations: Vec<Judgement>,
     /// What the action returned, masked; null when there is nothing.
     pub output: Value,
+    /// The file that holds the output, if it is too large for a record; `output` is null then.
+    #[serde(skip)]
+    pub stored: Option<Stored>,
+}
+
+impl StepFinished {
+    /// The same without its output, as what knows of all steps at once keeps it.
+    #[must_use]
+    pub fn without_output(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            id: self.id.clone(),
+            title: self.title.clone(),
+            action: self.action.clone(),
+            effect: self.effect,
+            digest: self.digest.clone(),
+            outcome: self.outcome,
+            severity: self.severity,
+            summary: self.summary.clone(),
+            reason: self.reason.clone(),
+            attempts: self.attempts,
+            duration_ms: self.duration_ms,
+            expectations: self.expectations.clone(),
+            output: Value::Null,
+            stored: None,
+        }
+    }
+}
+
+/// An output in a file of its own beside the journal, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Its digest, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// What to do about a finding.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::data::Operand;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::explain::{self, Explainer, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
 use super::meter::Meter;
 use super::strict::unread;
-use super::value::{Export, capped, show, to_val};
+use super::value::{Export, capped, show};
 
 /// A condition over the output of a step.
 ///
@@ -186,9 +187,9 @@ impl Expectation {
     }
 
     /// Judges the output of a step. The budget is for the whole judgement.
-    pub fn judge(&self, output: &Value, bindings: &Bindings, budget: Budget) -> Judgement {
+    pub fn judge(&self, output: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Judgement {
         let (this, bindings) = (self.clone(), bindings.clone());
-        let judged = to_val(output).and_then(|input| metered(budget, move |meter| this.judge_within(input, &bindings, meter)));
+        let judged = output.enter().and_then(|input| metered(budget, move |meter| this.judge_within(input.0, &bindings, meter)));
         let mut judgement = judged.unwrap_or_else(|error| Judgement {
             that: String::new(),
             outcome: Truth::Error,

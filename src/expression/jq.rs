@@ -12,12 +12,13 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::data::Operand;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
 use super::meter::{Kind, Meter, Running, overdue};
 use super::strict;
 use super::syntax::{self, Term};
-use super::value::{Export, engine_message, show, to_val};
+use super::value::{Export, engine_message, show};
 use super::worker::{self, Lost};
 
 /// Parsing and compiling 16 KiB takes milliseconds; this is for a machine under load.
@@ -275,8 +276,8 @@ impl Jq {
     /// # Errors
     ///
     /// The expression fails, exceeds the budget, or its result is too large.
-    pub fn run(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
-        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
+    pub fn run(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
+        let (jq, input, bindings) = (self.clone(), input.enter()?.0, bindings.clone());
         metered(budget, move |meter| {
             let outputs = jq.program().outputs(input, &bindings, meter)?;
             let mut export = Export::default();
@@ -289,7 +290,7 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run`], and when there is no output or more than one.
-    pub fn run_one(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
+    pub fn run_one(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
         let outputs = self.run(input, bindings, budget)?;
         one(self.source(), outputs)
     }
@@ -299,8 +300,8 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
-    pub fn condition(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
-        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
+    pub fn condition(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
+        let (jq, input, bindings) = (self.clone(), input.enter()?.0, bindings.clone());
         metered(budget, move |meter| {
             let holds = || {
                 let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;

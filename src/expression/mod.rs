@@ -1,6 +1,7 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
 
 mod bindings;
+mod data;
 mod decide;
 mod error;
 mod expectation;
@@ -9,6 +10,7 @@ mod jq;
 mod library;
 mod meter;
 mod prelude;
+mod sharing;
 mod strict;
 mod syntax;
 mod template;
@@ -16,6 +18,7 @@ mod value;
 mod worker;
 
 pub use bindings::Bindings;
+pub use data::{Data, Entered, Operand};
 pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};

@@ -11,6 +11,7 @@ mod file;
 mod list;
 mod scan;
 
+pub use artifact::{LIMIT, load};
 pub use directory::default_state_dir;
 pub use error::Error;
 pub use file::{Journal, Reading, read};

@@ -212,7 +212,7 @@ impl RunState {
             None if not_done => {}
             None => return Err(format!("step `{}` ended without having begun", finished.path)),
         }
-        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.clone()))));
+        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.without_output()))));
         Ok(())
     }
 

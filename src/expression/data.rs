@@ -1,0 +1,179 @@
+//! Values that are kept: a copy is a reference, and what is large is text.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use jaq_json::Val;
+use serde_json::{Map, Value};
+
+use super::error::{EvalError, EvalErrorKind};
+use super::sharing::Sharing;
+use super::value::to_val;
+
+/// The output of a step, as it is held while a run needs it.
+///
+/// A [`Value`] takes ten times the memory of its text: what is large is held as text, part by part, and is read where it is looked at.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// A value as it is.
+    Value(Arc<Value>),
+    /// A value as its JSON.
+    Text(Arc<[u8]>),
+    /// A list of such.
+    List(Arc<[Data]>),
+    /// An object of such.
+    Object(Arc<[(String, Data)]>),
+    /// What nobody refers to is not kept. To look at it is a defect, and never null.
+    Dropped,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::from(Value::Null)
+    }
+}
+
+impl From<Value> for Data {
+    fn from(value: Value) -> Self {
+        Self::Value(Arc::new(value))
+    }
+}
+
+impl From<Arc<Value>> for Data {
+    fn from(value: Arc<Value>) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// What is not kept was looked at.
+const DROPPED: &str = "the output of the step was not kept (a defect of this program, please report it)";
+
+impl Data {
+    /// A value that will be one of many: as text.
+    pub fn text(value: &Value) -> Self {
+        // a value always has its JSON
+        serde_json::to_vec(value).map_or_else(|_| Self::from(value.clone()), |text| Self::Text(text.into()))
+    }
+
+    /// A list.
+    pub fn list(items: impl IntoIterator<Item = Data>) -> Self {
+        Self::List(items.into_iter().collect())
+    }
+
+    /// An object.
+    pub fn object<K: Into<String>>(fields: impl IntoIterator<Item = (K, Data)>) -> Self {
+        Self::Object(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Value(value) if value.is_null())
+    }
+
+    /// A copy as a value, of any size.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Value(value) => (**value).clone(),
+            Self::Text(text) => serde_json::from_slice(text).unwrap_or_else(|error| Value::String(error.to_string())),
+            Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Self::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), value.to_value())).collect::<Map<_, _>>()),
+            Self::Dropped => Value::String(DROPPED.to_owned()),
+        }
+    }
+
+    /// Bytes that are held, about. For tests and decisions, not for accounts.
+    pub fn size(&self) -> usize {
+        fn of(value: &Value) -> usize {
+            let inner = match value {
+                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(of).sum(),
+                Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + of(value)).sum(),
+            };
+            size_of::<Value>() + inner
+        }
+        match self {
+            Self::Value(value) => of(value),
+            Self::Text(text) => text.len(),
+            Self::List(items) => items.iter().map(Self::size).sum(),
+            Self::Object(fields) => fields.iter().map(|(key, value)| key.len() + value.size()).sum(),
+            Self::Dropped => 0,
+        }
+    }
+
+    /// Writes the JSON, of which each part has gone through `clean` before; no more than one part is held as a value.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, out: &mut dyn Write, clean: &dyn Fn(&Value) -> Value) -> io::Result<()> {
+        match self {
+            Self::Value(value) => Ok(serde_json::to_writer(out, &clean(value))?),
+            Self::Text(text) => Ok(serde_json::to_writer(out, &clean(&serde_json::from_slice(text)?))?),
+            Self::List(items) => {
+                out.write_all(b"[")?;
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.write_all(b",")?;
+                    }
+                    item.write(out, clean)?;
+                }
+                out.write_all(b"]")
+            }
+            Self::Object(fields) => {
+                out.write_all(b"{")?;
+                for (index, (key, value)) in fields.iter().enumerate() {
+                    if index > 0 {
+                        out.write_all(b",")?;
+                    }
+                    serde_json::to_writer(&mut *out, &clean(&Value::String(key.clone())))?;
+                    out.write_all(b":")?;
+                    value.write(out, clean)?;
+                }
+                out.write_all(b"}")
+            }
+            Self::Dropped => Err(io::Error::other(DROPPED)),
+        }
+    }
+}
+
+/// What the jq engine can be given.
+pub trait Operand {
+    /// The value for the engine.
+    ///
+    /// # Errors
+    /// It is nested too deeply.
+    #[doc(hidden)]
+    fn enter(&self) -> Result<Entered, EvalError>;
+}
+
+/// A value of the jq engine.
+#[doc(hidden)]
+pub struct Entered(pub(super) Val);
+
+impl Operand for Value {
+    fn enter(&self) -> Result<Entered, EvalError> {
+        to_val(self).map(Entered)
+    }
+}
+
+impl Operand for Data {
+    fn enter(&self) -> Result<Entered, EvalError> {
+        enter(self, &mut Sharing::default()).map(Entered)
+    }
+}
+
+pub(super) fn enter(data: &Data, sharing: &mut Sharing) -> Result<Val, EvalError> {
+    Ok(match data {
+        Data::Value(value) => to_val(value)?,
+        Data::Text(text) => {
+            let value: Value = serde_json::from_slice(text).map_err(|error| EvalError::new(EvalErrorKind::Runtime, error.to_string()))?;
+            sharing.take(value)?
+        }
+        Data::List(items) => Val::Arr(items.iter().map(|item| enter(item, sharing)).collect::<Result<Vec<_>, _>>()?.into()),
+        Data::Object(fields) => {
+            let fields: Result<jaq_json::Map, _> = fields.iter().map(|(key, value)| Ok((Val::from(key.clone()), enter(value, sharing)?))).collect();
+            Val::obj(fields?)
+        }
+        Data::Dropped => return Err(EvalError::new(EvalErrorKind::Runtime, DROPPED)),
+    })
+}
