@@ -196,7 +196,10 @@ impl Lower<'_> {
             params: header.params,
             namespace,
             on_failure: header.on_failure,
-            referred: Referred::new(steps.iter().chain(&always), self.uses.iter().filter(|used| used.root == "steps").map(|used| used.name.as_deref())),
+            referred: Referred::new(
+                steps.iter().chain(&always),
+                self.uses.iter().filter(|used| used.root == "steps" && used.output).map(|used| used.name.as_deref()),
+            ),
             steps,
             always,
             findings,

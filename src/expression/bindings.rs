@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use jaq_json::Val;
 use serde_json::Value;
 
-use super::data::{Data, Operand};
+use super::data::{Data, Looked, Operand};
 use super::error::EvalError;
+use super::need::{Needs, Seen};
 
 /// The values of `$params`, `$steps` and the like, by name without the `$`.
 ///
@@ -40,6 +41,19 @@ impl Bindings {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Data>) -> Self {
         self.set(name, value);
         self
+    }
+
+    /// The same with only those parts of large values that are looked at; none if there is nothing to be saved.
+    pub(super) fn parts(&self, needs: &Needs) -> Option<Self> {
+        let mut lean = None;
+        for (name, bound) in &self.values {
+            let Some(need) = needs.get(&format!("${name}")) else { continue };
+            if let Some(entered) = bound.data.parts(&Looked(Seen::of(need))) {
+                let bound = Bound { data: bound.data.clone(), converted: OnceLock::from(Ok(entered.0)) };
+                lean.get_or_insert_with(|| self.clone()).values.insert(name.clone(), Arc::new(bound));
+            }
+        }
+        lean
     }
 
     /// The value of `name` for the jq engine; `None` if it is not bound.

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use jaq_json::Val;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::error::{EvalError, EvalErrorKind};
+use super::bindings::Bindings;
+use super::error::EvalError;
+use super::need::{INPUT, Needs, Seen};
 use super::sharing::Sharing;
 use super::value::to_val;
 
@@ -23,7 +25,7 @@ pub enum Data {
     List(Arc<[Data]>),
     /// An object of such.
     Object(Arc<[(String, Data)]>),
-    /// What nobody refers to is not kept. To look at it is a defect, and never null.
+    /// What nobody refers to is not kept. Whoever looks at it all the same finds an item that could not be read, and never null.
     Dropped,
 }
 
@@ -70,6 +72,16 @@ impl Data {
         matches!(self, Self::Value(value) if value.is_null())
     }
 
+    /// Whether some of it is text.
+    fn is_large(&self) -> bool {
+        match self {
+            Self::Value(_) | Self::Dropped => false,
+            Self::Text(_) => true,
+            Self::List(items) => items.iter().any(Self::is_large),
+            Self::Object(fields) => fields.iter().any(|(_, value)| value.is_large()),
+        }
+    }
+
     /// A copy as a value, of any size.
     pub fn to_value(&self) -> Value {
         match self {
@@ -77,7 +89,7 @@ impl Data {
             Self::Text(text) => serde_json::from_slice(text).unwrap_or_else(|error| Value::String(error.to_string())),
             Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
             Self::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), value.to_value())).collect::<Map<_, _>>()),
-            Self::Dropped => Value::String(DROPPED.to_owned()),
+            Self::Dropped => dropped(),
         }
     }
 
@@ -144,11 +156,21 @@ pub trait Operand {
     /// It is nested too deeply.
     #[doc(hidden)]
     fn enter(&self) -> Result<Entered, EvalError>;
+
+    /// Of a large value that which is looked at; none if there is nothing to be saved.
+    #[doc(hidden)]
+    fn parts(&self, _: &Looked<'_>) -> Option<Entered> {
+        None
+    }
 }
 
 /// A value of the jq engine.
 #[doc(hidden)]
 pub struct Entered(pub(super) Val);
+
+/// How much of a value is looked at.
+#[doc(hidden)]
+pub struct Looked<'a>(pub(super) Seen<'a>);
 
 impl Operand for Value {
     fn enter(&self) -> Result<Entered, EvalError> {
@@ -158,22 +180,67 @@ impl Operand for Value {
 
 impl Operand for Data {
     fn enter(&self) -> Result<Entered, EvalError> {
-        enter(self, &mut Sharing::default()).map(Entered)
+        enter(self, Seen::Whole, &mut Sharing::default()).map(Entered)
+    }
+
+    fn parts(&self, looked: &Looked<'_>) -> Option<Entered> {
+        if looked.0 == Seen::Whole || !self.is_large() {
+            return None;
+        }
+        enter(self, looked.0, &mut Sharing::default()).ok().map(Entered)
     }
 }
 
-pub(super) fn enter(data: &Data, sharing: &mut Sharing) -> Result<Val, EvalError> {
+/// Evaluates with what is looked at of large values, and with everything where that is not `good`: an error or an explanation shows
+/// what it met.
+pub(super) fn leanly<T>(
+    needs: &Needs,
+    input: &(impl Operand + ?Sized),
+    bindings: &Bindings,
+    work: impl Fn(Val, Bindings) -> Result<T, EvalError>,
+    good: impl Fn(&T) -> bool,
+) -> Result<T, EvalError> {
+    let parts = needs.get(INPUT).and_then(|need| input.parts(&Looked(Seen::of(need))));
+    let lean = bindings.parts(needs);
+    if parts.is_some() || lean.is_some() {
+        let input = parts.map_or_else(|| input.enter(), Ok)?;
+        let result = work(input.0, lean.unwrap_or_else(|| bindings.clone()));
+        if result.as_ref().is_ok_and(good) {
+            return result;
+        }
+    }
+    work(input.enter()?.0, bindings.clone())
+}
+
+fn enter(data: &Data, seen: Seen<'_>, sharing: &mut Sharing) -> Result<Val, EvalError> {
     Ok(match data {
         Data::Value(value) => to_val(value)?,
-        Data::Text(text) => {
-            let value: Value = serde_json::from_slice(text).map_err(|error| EvalError::new(EvalErrorKind::Runtime, error.to_string()))?;
-            sharing.take(value)?
+        Data::Text(text) => sharing.read(text, seen)?,
+        Data::List(items) => {
+            let seen = match seen {
+                Seen::Whole => Seen::Whole,
+                Seen::Parts(need) => need.item(),
+            };
+            Val::Arr(items.iter().map(|item| enter(item, seen, sharing)).collect::<Result<Vec<_>, _>>()?.into())
         }
-        Data::List(items) => Val::Arr(items.iter().map(|item| enter(item, sharing)).collect::<Result<Vec<_>, _>>()?.into()),
         Data::Object(fields) => {
-            let fields: Result<jaq_json::Map, _> = fields.iter().map(|(key, value)| Ok((Val::from(key.clone()), enter(value, sharing)?))).collect();
-            Val::obj(fields?)
+            let mut object = jaq_json::Map::default();
+            for (key, value) in fields.iter() {
+                let seen = match seen {
+                    Seen::Whole => Some(Seen::Whole),
+                    Seen::Parts(need) => need.field(key),
+                };
+                if let Some(seen) = seen {
+                    object.insert(Val::from(key.clone()), enter(value, seen, sharing)?);
+                }
+            }
+            Val::obj(object)
         }
-        Data::Dropped => return Err(EvalError::new(EvalErrorKind::Runtime, DROPPED)),
+        // nothing is known of it, as of a pod that could not be read
+        Data::Dropped => to_val(&dropped())?,
     })
+}
+
+fn dropped() -> Value {
+    json!({"unread": true, "error": DROPPED})
 }

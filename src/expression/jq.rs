@@ -12,10 +12,11 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
-use super::data::Operand;
+use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
 use super::meter::{Kind, Meter, Running, overdue};
+use super::need::{self, Needs};
 use super::strict;
 use super::syntax::{self, Term};
 use super::value::{Export, engine_message, show};
@@ -36,6 +37,8 @@ struct Compiled {
     source: String,
     program: Program,
     references: Vec<Reference>,
+    /// What it looks at.
+    needs: Needs,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -91,8 +94,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         check(&owned, &term)?;
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
+        let needs = need::of_program(&term, &globals);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, needs, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -247,10 +251,11 @@ impl Jq {
             let part = |term: Term<'_>, side: Side| {
                 let references = syntax::references(&whole.source, &term, &whole.globals);
                 let constant = !syntax::depends(&term, &whole.globals);
+                let needs = need::of_program(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
                 let (source, globals) = (whole.source.clone(), whole.globals.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, constant, globals, place }) })
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -267,6 +272,21 @@ impl Jq {
         self.compiled.constant
     }
 
+    /// What is looked at when this is asked of every item of a list; nothing is known if that cannot be told.
+    pub(super) fn needs_of_items(&self, over: Option<&Jq>) -> Needs {
+        let (condition, over) = (self.compiled.clone(), over.map(|over| over.compiled.clone()));
+        let needs = worker::run(COMPILE_LIMIT, move |_| {
+            let over = over.as_ref().map(|over| syntax::parse(&over.source)).transpose().ok()?;
+            let term = syntax::parse(&condition.source).ok()?;
+            Some(need::of_items(over.as_ref(), &term, &condition.globals))
+        });
+        needs.ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn needs(&self) -> &Needs {
+        &self.compiled.needs
+    }
+
     pub(super) fn program(&self) -> &Program {
         &self.compiled.program
     }
@@ -277,12 +297,15 @@ impl Jq {
     ///
     /// The expression fails, exceeds the budget, or its result is too large.
     pub fn run(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
-        let (jq, input, bindings) = (self.clone(), input.enter()?.0, bindings.clone());
-        metered(budget, move |meter| {
-            let outputs = jq.program().outputs(input, &bindings, meter)?;
-            let mut export = Export::default();
-            outputs.iter().map(|output| export.value(output)).collect()
-        })
+        let run = |input: Val, bindings: Bindings| {
+            let jq = self.clone();
+            metered(budget, move |meter| {
+                let outputs = jq.program().outputs(input, &bindings, meter)?;
+                let mut export = Export::default();
+                outputs.iter().map(|output| export.value(output)).collect()
+            })
+        };
+        leanly(&self.compiled.needs, input, bindings, run, |_| true)
     }
 
     /// The one output for an input.
@@ -301,17 +324,20 @@ impl Jq {
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
     pub fn condition(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
-        let (jq, input, bindings) = (self.clone(), input.enter()?.0, bindings.clone());
-        metered(budget, move |meter| {
-            let holds = || {
-                let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
-                let mut export = Export::default();
-                let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
-                truth(jq.source(), &one(jq.source(), outputs?)?)
-            };
-            let natural = holds()?;
-            supposing(meter, 1, natural, &holds)
-        })
+        let judge = |input: Val, bindings: Bindings| {
+            let jq = self.clone();
+            metered(budget, move |meter| {
+                let holds = || {
+                    let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
+                    let mut export = Export::default();
+                    let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
+                    truth(jq.source(), &one(jq.source(), outputs?)?)
+                };
+                let natural = holds()?;
+                supposing(meter, 1, natural, &holds)
+            })
+        };
+        leanly(&self.compiled.needs, input, bindings, judge, |_| true)
     }
 }
 

@@ -9,6 +9,7 @@ mod explain;
 mod jq;
 mod library;
 mod meter;
+mod need;
 mod prelude;
 mod sharing;
 mod strict;
@@ -18,7 +19,7 @@ mod value;
 mod worker;
 
 pub use bindings::Bindings;
-pub use data::{Data, Entered, Operand};
+pub use data::{Data, Entered, Looked, Operand};
 pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};

@@ -1,12 +1,15 @@
 //! Values of the jq engine of which equal parts are held once.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use jaq_json::{Map, Num, Rc, Val};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::error::EvalError;
+use super::error::{EvalError, EvalErrorKind};
+use super::need::Seen;
 use super::value::{MOST_DEPTH, to_val, too_deep};
 
 /// The longest text that is looked for: what is longer is rarely said twice.
@@ -72,12 +75,14 @@ impl Hash for Part {
 }
 
 impl Sharing {
-    /// The value for the engine.
+    /// The value of a JSON text, or of it what is looked at.
     ///
     /// # Errors
-    /// It is nested too deeply.
-    pub(super) fn take(&mut self, value: Value) -> Result<Val, EvalError> {
-        self.enter(value, 0)
+    /// It is nested too deeply, or is no JSON.
+    pub(super) fn read(&mut self, text: &[u8], seen: Seen<'_>) -> Result<Val, EvalError> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let val = Reader { sharing: self, seen, depth: 0 }.deserialize(&mut json);
+        val.map_err(|error| EvalError::new(EvalErrorKind::Runtime, error.to_string()))
     }
 
     fn part(&mut self, val: Val) -> Val {
@@ -93,24 +98,92 @@ impl Sharing {
     fn text(&mut self, text: String) -> Val {
         if text.len() > SHORT { Val::from(text) } else { self.part(Val::from(text)) }
     }
+}
 
-    fn enter(&mut self, value: Value, depth: usize) -> Result<Val, EvalError> {
-        if depth > MOST_DEPTH {
-            return Err(too_deep());
+/// Reads a value into the engine: without what is not looked at, and without a [`Value`] in between.
+struct Reader<'a> {
+    sharing: &'a mut Sharing,
+    seen: Seen<'a>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Val;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Val, D::Error> {
+        if self.depth > MOST_DEPTH {
+            return Err(D::Error::custom(too_deep().message));
         }
-        Ok(match value {
-            Value::String(text) => self.text(text),
-            Value::Array(items) => {
-                let items: Result<Vec<_>, _> = items.into_iter().map(|item| self.enter(item, depth + 1)).collect();
-                self.part(Val::Arr(Rc::new(items?)))
-            }
-            Value::Object(fields) => {
-                let fields: Result<Map, _> = fields.into_iter().map(|(key, value)| Ok((self.text(key), self.enter(value, depth + 1)?))).collect();
-                self.part(Val::obj(fields?))
-            }
-            scalar => to_val(&scalar)?,
-        })
+        json.deserialize_any(self)
     }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Val;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Val, E> {
+        Ok(Val::Null)
+    }
+
+    fn visit_bool<E>(self, bool: bool) -> Result<Val, E> {
+        Ok(Val::Bool(bool))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Val, E> {
+        scalar(&Value::from(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Val, E> {
+        scalar(&Value::from(number))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Val, E> {
+        scalar(&Value::from(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Val, E> {
+        Ok(self.sharing.text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Val, A::Error> {
+        let mut list = Vec::new();
+        let seen = match self.seen {
+            Seen::Whole => Seen::Whole,
+            Seen::Parts(need) => need.item(),
+        };
+        while let Some(item) = items.next_element_seed(Reader { sharing: self.sharing, seen, depth: self.depth + 1 })? {
+            list.push(item);
+        }
+        list.shrink_to_fit();
+        Ok(self.sharing.part(Val::Arr(Rc::new(list))))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Val, A::Error> {
+        let mut object = Map::default();
+        while let Some(key) = fields.next_key::<String>()? {
+            let seen = match self.seen {
+                Seen::Whole => Some(Seen::Whole),
+                Seen::Parts(need) => need.field(&key),
+            };
+            match seen {
+                None => drop(fields.next_value::<IgnoredAny>()?),
+                Some(seen) => {
+                    let value = fields.next_value_seed(Reader { sharing: self.sharing, seen, depth: self.depth + 1 })?;
+                    object.insert(self.sharing.text(key), value);
+                }
+            }
+        }
+        object.shrink_to_fit();
+        Ok(self.sharing.part(Val::obj(object)))
+    }
+}
+
+fn scalar<E: Error>(value: &Value) -> Result<Val, E> {
+    to_val(value).map_err(|error| E::custom(error.message))
 }
 
 #[cfg(test)]
@@ -130,7 +203,7 @@ mod tests {
             pod("d", json!({"app": "x", "tier": "1"})),
             pod("e", json!({"app": "x", "tier": 1.25})),
         ]);
-        let taken = sharing.take(pods.clone()).unwrap();
+        let taken = sharing.read(pods.to_string().as_bytes(), Seen::Whole).unwrap();
         assert_eq!(Export::default().value(&taken).unwrap().to_string(), pods.to_string());
         let Val::Arr(items) = &taken else { panic!() };
         let part = |index: usize, key: &'static str| match &items[index] {
