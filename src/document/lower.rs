@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Steps that run at the same time in a parallel group, if the group does not say.
 const DEFAULT_PARALLEL: usize = 8;
+/// The most steps that run at the same time, whatever the group says: each holds what it reads.
+const MOST_PARALLEL: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename = "runbook")]
@@ -360,7 +362,7 @@ impl Lower<'_> {
                 let parallel = match head.and_then(|head| head.parallel) {
                     None | Some(Parallel::Switch(false)) => 1,
                     Some(Parallel::Switch(true)) => DEFAULT_PARALLEL,
-                    Some(Parallel::Bound(bound)) => bound.max(1),
+                    Some(Parallel::Bound(bound)) => bound.clamp(1, MOST_PARALLEL),
                 };
                 let steps = self.steps(find("steps"), "steps");
                 let rescue = find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();

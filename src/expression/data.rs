@@ -244,3 +244,117 @@ fn enter(data: &Data, seen: Seen<'_>, sharing: &mut Sharing) -> Result<Val, Eval
 fn dropped() -> Value {
     json!({"unread": true, "error": DROPPED})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::{Budget, Expect, Truth, compile, compile_expectation};
+
+    fn pod(name: &str, phase: &str) -> Value {
+        json!({"metadata": {"name": name, "labels": {"app": "x"}}, "spec": {"n": [1, 2.5, {"deep": null}]}, "status": {"phase": phase, "ips": [{"ip": name}]}})
+    }
+
+    /// The same list as a value and as text, part by part and as a whole.
+    fn forms(items: &[Value]) -> [Data; 3] {
+        let whole = json!({"items": items});
+        [Data::from(whole.clone()), Data::object([("items", Data::list(items.iter().map(Data::text)))]), Data::text(&whole)]
+    }
+
+    #[test]
+    fn programs_say_the_same_of_every_form() {
+        let unread = json!({"pod": "c", "error": "refused", "unread": true});
+        let lists = [vec![], vec![pod("a", "Running"), pod("b", "Pending")], vec![pod("a", "Running"), unread], vec![json!(1), json!("x"), Value::Null]];
+        let programs = [
+            ".items | length",
+            ".items | length > 0",
+            ".items | all(.status.phase == \"Running\")",
+            "[.items[] | select(.status.phase != \"Running\")] | length",
+            "[.items[] | select(.status.phase != \"Running\")]",
+            ".items | map(.metadata.name)",
+            "[.items[].status.ips[0].ip]",
+            ".items[0].spec | keys",
+            ".items | map(.spec.n | length)",
+            ".items | group_by(.status.phase) | map(length)",
+            ".items[0] | length",
+            ".items[0].metadata.labels[]",
+            ".items.x",
+            ".items[].missing // \"none\"",
+            "$steps.p.output.items | length",
+            "[$steps.p.output.items[] | .metadata.name]",
+            "$steps.p.failed",
+            "$steps.p | keys",
+            ".",
+        ];
+        for (items, program) in lists.iter().flat_map(|items| programs.iter().map(move |program| (items, program))) {
+            let jq = compile(program, &["steps"]).unwrap();
+            let said = forms(items).map(|data| {
+                let steps = Data::object([("p", Data::object([("failed", Value::Bool(false).into()), ("output", data.clone())]))]);
+                jq.run(&data, &Bindings::new().with("steps", steps), Budget::default()).map_err(|error| error.message)
+            });
+            assert_eq!(said[0], said[1], "{program} of {items:?}");
+            assert_eq!(said[0], said[2], "{program} of {items:?}");
+        }
+    }
+
+    #[test]
+    fn judgements_are_the_same_of_every_form() {
+        let lists = [
+            vec![],
+            vec![pod("a", "Running"), pod("b", "Running")],
+            vec![pod("a", "Running"), pod("b", "Pending")],
+            vec![json!({"pod": "c", "error": "refused", "unread": true}), pod("a", "Running")],
+        ];
+        let over = |rule: &str| {
+            let mut expect = Expect { over: Some(".items".into()), ..Expect::default() };
+            match rule {
+                "all" => expect.all = Some(".status.phase == \"Running\"".into()),
+                "none" => expect.none = Some(".status.phase == \"Pending\"".into()),
+                _ => expect.same = Some(".metadata.labels".into()),
+            }
+            expect
+        };
+        let that = |text: &str| Expect { that: Some(text.into()), ..Expect::default() };
+        for expect in [over("all"), over("none"), over("same"), that(".items | length == 2"), that(".items | all(.metadata.labels.app == \"x\")")] {
+            let compiled = compile_expectation(&expect, &[]).unwrap();
+            for items in &lists {
+                let judged = forms(items).map(|data| compiled.judge(&data, &Bindings::new(), Budget::default()));
+                assert_eq!(judged[0], judged[1], "{expect:?} of {items:?}");
+                assert_eq!(judged[0], judged[2], "{expect:?} of {items:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_not_read() {
+        let items: Vec<Value> = (0..100).map(|index| json!({"name": index, "long": "x".repeat(10_000)})).collect();
+        let needs = crate::expression::need::of_program(&crate::expression::syntax::parse("[.items[].name]").unwrap(), &[]);
+        for data in &forms(&items)[1..] {
+            let Entered(val) = data.parts(&Looked(Seen::of(&needs[INPUT]))).unwrap();
+            assert!(val.to_string().len() < 3000);
+        }
+    }
+
+    #[test]
+    fn what_was_dropped_is_unknown_and_never_null() {
+        let step = Data::object([("failed", Value::Bool(true).into()), ("output", Data::Dropped)]);
+        let bindings = Bindings::new().with("steps", Data::object([("a", step)]));
+        let ask = |text: &str| compile(text, &["steps"]).unwrap().condition(&Value::Null, &bindings, Budget::default());
+        assert_eq!(ask("$steps.a.failed"), Ok(true));
+        assert_ne!(ask("$steps.a.output == null"), Ok(true));
+        let expect = compile_expectation(&Expect { that: Some("$steps.a.output.x == 1".into()), ..Expect::default() }, &["steps"]).unwrap();
+        assert_eq!(expect.judge(&Value::Null, &bindings, Budget::default()).outcome, Truth::Error);
+        assert!(Data::Dropped.write(&mut Vec::new(), &Value::clone).is_err());
+    }
+
+    #[test]
+    fn parts_are_cleaned_and_written_one_by_one() {
+        let masked = |value: &Value| serde_json::from_str(&value.to_string().replace("secret", "***")).unwrap();
+        let items = [json!({"a": "secret"}), json!({"secret": 1})];
+        for data in forms(&items) {
+            let mut text = Vec::new();
+            data.write(&mut text, &masked).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), "{\"items\":[{\"a\":\"***\"},{\"***\":1}]}");
+            assert_eq!(data.to_value(), json!({"items": items}));
+        }
+    }
+}
