@@ -1,7 +1,7 @@
 //! `can_i`: whether the current user may do something.
 
 use super::fan::quote;
-use super::{Access, Context, Failure, Output, Verb};
+use super::{Access, Context, Failure, Output, Verb, Wrong};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -42,6 +42,11 @@ impl Verb for CanI {
         let subresource = self.subresource.as_deref().map(|subresource| format!(" --subresource={}", quote(subresource))).unwrap_or_default();
         let place = self.namespace.as_deref().unwrap_or(namespace);
         vec![format!("kubectl auth can-i {} {}{subresource} -n {}", quote(&self.verb), quote(&format!("{}{name}", self.resource)), quote(place))]
+    }
+
+    fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        let reason = output["reason"].as_str().filter(|reason| !reason.is_empty()).unwrap_or("not allowed");
+        (output["allowed"] == false).then(|| Wrong { fields: &["allowed"], reason: reason.to_owned() })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

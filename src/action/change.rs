@@ -1,6 +1,6 @@
 //! What a verb wants to change: values, computed from what is there. Nothing here sends anything.
 
-use super::compare::{Difference, desired, differences, patch, trimmed};
+use super::compare::{Difference, desired, differences, only_restarts, patch, trimmed};
 use crate::cluster::{Method, Resource, Write};
 use crate::event::{ObjectReference, PlannedChange};
 use crate::secret::Masker;
@@ -83,12 +83,12 @@ impl Change {
 
     /// Deletes just this object: one of the same name that came later stays.
     pub fn delete(resource: &Resource, before: &Value, options: Value) -> Self {
-        Self { write: write(Method::Delete, resource, before, deletion(before, options)), before: Some(before.clone()), summary: "deleted".to_owned() }
+        Self { write: write(Method::Delete, resource, before, deletion(before, options)), before: Some(before.clone()), summary: "deletion".to_owned() }
     }
 
     /// Evicts just this pod, respecting disruption budgets.
     pub fn evict(resource: &Resource, pod: &Value, options: Value) -> Self {
-        Self { write: write(Method::Evict, resource, pod, deletion(pod, options)), before: Some(pod.clone()), summary: "evicted".to_owned() }
+        Self { write: write(Method::Evict, resource, pod, deletion(pod, options)), before: Some(pod.clone()), summary: "eviction".to_owned() }
     }
 
     /// The object.
@@ -224,6 +224,9 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
                     Seen::CannotTell(format!("{} exists, and is not as it was to be made", planned.object.short()))
                 };
             }
+            if wanted.is_empty() {
+                return Seen::CannotTell(format!("what changes of {} is secret, and the same in the record before and after", planned.object.short()));
+            }
             if wanted.iter().all(|difference| at(difference) == difference.after) {
                 return Seen::Done;
             }
@@ -297,7 +300,12 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
     for difference in differences(&then, &was) {
         set(&mut wanted, &difference.pointer, difference.after);
     }
-    Ok(Change::between(resource, current, &wanted, "back as before"))
+    let summary = match (only_restarts(&then, &was), planned.is_rolled_out()) {
+        (true, _) => "second restart",
+        (false, true) => "former state",
+        (false, false) => "back as before",
+    };
+    Ok(Change::between(resource, current, &wanted, summary))
 }
 
 /// Sets, or with none removes, the value at a pointer whose parent exists.

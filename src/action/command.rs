@@ -2,13 +2,15 @@
 
 use super::exec::ExecEffect;
 use super::fan::as_json;
+use super::group::{GRACE, Group};
 use super::set_env::check_names;
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, hand};
+use super::{Access, Context, Failure, Output, Plain, Verb, Wrong, hand};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -20,9 +22,15 @@ const STREAM: usize = 1024 * 1024;
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// Runs a program on this machine: helm, istioctl, gh. The output is `{exit_code, stdout, stderr, json, truncated}`; another exit code than 0
-/// is an output like any other, for `expect` to judge. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each. The
-/// program has the environment of this process and nothing on its standard input; it does not know the context of the run, so name it in its
-/// arguments. When the step's time is over, it is killed.
+/// is an output like any other, for `expect` to judge. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each.
+///
+/// The program has nothing on its standard input, and of the environment only what cannot hold a secret of the operator: PATH, HOME, USER, LOGNAME,
+/// TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and KUBECONFIG as
+/// the run uses it; in the sandbox that of the sandbox. Everything else is named in `env`: a token is a parameter with `secret: true`. The program does not know the context of
+/// the run, so name it in its arguments.
+///
+/// It runs in a process group of its own, which dies with the run: when the step's time is over, at the second signal, and when the run itself is
+/// killed, the group gets SIGTERM, and SIGKILL 5 seconds later. `runbook status` names one that may still be there.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
@@ -64,17 +72,29 @@ impl Verb for Command {
         vec![format!("{}{}", env.collect::<String>(), hand::line(self.words()))]
     }
 
+    fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        super::wrong::command(output)
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let words = self.words();
         let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
         let mut process = Process::new(program);
-        process.args(arguments).envs(self.env.iter().map(|(name, value)| (name, value.to_string())));
-        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        process.args(arguments).env_clear().envs(context.environment.iter());
+        process.envs(self.env.iter().map(|(name, value)| (name, value.to_string()))).process_group(0);
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = process.spawn().map_err(|error| Failure { not_executed: true, ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
+        let leader = child.id().unwrap_or_default();
+        let group = Group::watch(leader).await;
+        (context.started)(program, leader);
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
-            return Err(Failure::new(FailureKind::TimedOut, format!("`{program}` did not end before the step's time was over, and was killed")));
+            let text = format!("`{program}` did not end before the step's time was over: it was told to end, and is killed after {GRACE} s");
+            return Err(Failure::error(text));
         };
+        if let Some(group) = group {
+            group.is_over().await;
+        }
         let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how `{program}` ended is not known: {error}")))?;
         // ended by a signal: what it has done until then nobody knows
         let code = status.code().ok_or_else(|| Failure::error(format!("`{program}` did not end by itself: {status}")))?;
@@ -92,6 +112,24 @@ impl Command {
     fn words(&self) -> Vec<String> {
         self.argv.iter().map(ToString::to_string).collect()
     }
+}
+
+/// Variables that a program gets; those that end in `*` are beginnings.
+const ENVIRONMENT: &[&str] = &[
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "TZ", "LANG", "LC_*", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+];
+
+/// What programs get of an environment: an allow-list, so that no token of the operator reaches them by accident. `kubeconfig` is the file that
+/// the run uses, if it is another than the environment's.
+pub fn allowed(environment: impl IntoIterator<Item = (String, String)>, kubeconfig: Option<&str>) -> BTreeMap<String, String> {
+    let listed = |name: &str| ENVIRONMENT.iter().any(|known| known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start)));
+    // the proxies are written in small letters as often
+    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy") && listed(&name.to_ascii_uppercase());
+    let mut allowed: BTreeMap<_, _> = environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
+    allowed.extend(kubeconfig.map(|file| ("KUBECONFIG".to_owned(), file.to_owned())));
+    allowed
 }
 
 /// What a stream has said, up to the cap.
@@ -137,6 +175,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::FailureKind;
     use crate::action::real_pods::context;
     use serde_json::Value;
 
@@ -173,10 +212,57 @@ mod tests {
         assert_eq!(left.value["stdout"], "done\n");
     }
 
+    #[test]
+    fn the_environment_is_an_allow_list() {
+        let names = ["PATH", "LC_TIME", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "https_proxy", "my_proxy", "KUBECONFIG", "LANGUAGE", "RUNBOOK_PARAM_PIN"];
+        let given = || names.map(|name| (name.to_owned(), "x".to_owned()));
+        let kept = allowed(given(), None);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["KUBECONFIG", "LC_TIME", "PATH", "https_proxy"]);
+        assert_eq!(allowed(given(), Some("/run/k"))["KUBECONFIG"], "/run/k");
+    }
+
+    /// Whether a file that a program writes again and again stands still.
+    async fn rests(path: &std::path::Path) -> bool {
+        let read = || std::fs::read_to_string(path).unwrap_or_default();
+        let before = read();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        before == read()
+    }
+
+    #[tokio::test]
+    async fn what_a_program_has_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("beats");
+        // the grandchild beats; both have SIGTERM for an end
+        let script = format!("(while :; do echo . >> {0}; sleep 0.1; done) & wait", file.display());
+        let group = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let told = group.clone();
+        let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> = std::sync::Arc::new(move |_, leader| *told.lock().unwrap() = leader);
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(500), started, ..context(None, "n") };
+        let failure = command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
+        assert!(failure.message.contains("told to end"), "{failure:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(file.exists() && rests(&file).await);
+        let group = *group.lock().unwrap();
+        assert!(group > 0 && !crate::action::group_is_alive(group));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_listen_is_killed_after_the_grace() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("beats");
+        let script = format!("trap '' TERM; while :; do echo . >> {0}; sleep 0.1; done", file.display());
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(300), ..context(None, "n") };
+        command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
+        assert!(!rests(&file).await, "it has its grace");
+        tokio::time::sleep(Duration::from_secs(u64::from(GRACE) + 2)).await;
+        assert!(rests(&file).await);
+    }
+
     #[tokio::test]
     async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
         let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200), ..context(None, "n") };
         let failure = command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
-        assert_eq!((failure.kind, failure.not_executed), (FailureKind::TimedOut, false));
+        assert_eq!((failure.kind, failure.not_executed), (FailureKind::Error, false));
     }
 }

@@ -62,6 +62,29 @@ pub fn desired(object: &Value) -> Value {
     object
 }
 
+/// What a restart writes into the pod template: the time, as kubectl does (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go),
+/// and which step of which run it was.
+pub const RESTART: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", "runbook/restartedBy"];
+
+/// Whether two states of a workload differ in nothing but that pods were, or are, restarted.
+pub fn only_restarts(before: &Value, after: &Value) -> bool {
+    let without = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+            let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+            let empty = annotations.is_none_or(|annotations| {
+                annotations.retain(|key, _| !RESTART.contains(&key.as_str()));
+                annotations.is_empty()
+            });
+            if empty {
+                metadata.shift_remove("annotations");
+            }
+        }
+        object
+    };
+    before != after && without(before) == without(after)
+}
+
 /// What differs between two values, in the order of the fields. A list whose length changes differs as a whole.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -108,13 +131,12 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 /// The JSON patch from one state to the other. Each operation is preceded by a test of what it replaces, so that the server refuses
-/// the whole when someone else was faster.
+/// the whole when someone else was faster, and when the same patch came through before. That there is nothing at a place is tested
+/// with null: API servers take what is absent for null.
 pub fn patch(differences: &[Difference]) -> Vec<Value> {
     let mut operations = Vec::new();
     for Difference { pointer, before, after, .. } in differences {
-        if let Some(before) = before {
-            operations.push(json!({"op": "test", "path": pointer, "value": before}));
-        }
+        operations.push(json!({"op": "test", "path": pointer, "value": before}));
         operations.push(match (before, after) {
             (None, Some(after)) => json!({"op": "add", "path": pointer, "value": after}),
             (Some(_), Some(after)) => json!({"op": "replace", "path": pointer, "value": after}),
@@ -122,6 +144,24 @@ pub fn patch(differences: &[Difference]) -> Vec<Value> {
         });
     }
     operations
+}
+
+/// The test that pins what a JSON patch finds at a place: the value there, that there is none, or the whole list for a place in a list,
+/// whose places move. None for the whole object.
+pub fn pin(object: &Value, pointer: &str) -> Option<Value> {
+    let mut at = String::new();
+    let mut value = object;
+    for key in pointer.strip_prefix('/')?.split('/') {
+        if value.is_array() {
+            break;
+        }
+        at.extend(["/", key]);
+        let Some(inner) = value.get(key.replace("~1", "/").replace("~0", "~")) else {
+            return Some(json!({"op": "test", "path": at, "value": null}));
+        };
+        value = inner;
+    }
+    Some(json!({"op": "test", "path": at, "value": value}))
 }
 
 /// The difference as lines for a person: the place, then `- ` and `+ ` lines. Bookkeeping is left out; so are the values of a Secret,
@@ -188,6 +228,22 @@ fn yaml(value: &Value) -> Vec<String> {
     }
 }
 
+/// The place in an object at these keys; what is absent on the way becomes an object.
+///
+/// # Errors
+/// When something else than an object is in the way.
+pub fn place<'a>(object: &'a mut Value, keys: &[&str]) -> Result<&'a mut Value, String> {
+    let mut at = object;
+    for (depth, key) in keys.iter().enumerate() {
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+        let Value::Object(fields) = at else { return Err(format!("{} is no object", keys[..depth].join("."))) };
+        at = fields.entry((*key).to_owned()).or_insert(Value::Null);
+    }
+    Ok(at)
+}
+
 /// Merges a JSON merge patch (RFC 7396).
 pub fn merge(into: &mut Value, patch: &Value) {
     let Value::Object(fields) = patch else {
@@ -225,6 +281,53 @@ mod tests {
             ]
         );
         assert_eq!(lines(Some(&with("y:1")), Some(&with("y:2"))), ["spec.containers[b].image", "- y:1", "+ y:2"]);
+    }
+
+    #[test]
+    fn a_restart_is_told_from_other_changes_of_a_template() {
+        let with = |annotations: Value, image: &str| json!({"spec": {"template": {"metadata": {"annotations": annotations}, "image": image}}});
+        let none = json!({"spec": {"template": {"metadata": {}, "image": "a"}}});
+        let restarted = with(json!({"kubectl.kubernetes.io/restartedAt": "1", "runbook/restartedBy": "r"}), "a");
+        for (before, after, only) in [
+            (&none, &restarted, true),
+            (&restarted, &with(json!({"kubectl.kubernetes.io/restartedAt": "2"}), "a"), true),
+            (&restarted, &with(json!({"kubectl.kubernetes.io/restartedAt": "2"}), "b"), false),
+            (&restarted, &with(json!({"other": "2"}), "a"), false),
+            (&none, &none, false),
+        ] {
+            assert_eq!((only_restarts(before, after), only_restarts(after, before)), (only, only), "{before} {after}");
+        }
+    }
+
+    #[test]
+    fn a_patch_tests_also_that_nothing_was_there() {
+        let found = differences(&json!({"a": {}}), &json!({"a": {"b/c": 1}}));
+        assert_eq!(patch(&found), [json!({"op": "test", "path": "/a/b~1c", "value": null}), json!({"op": "add", "path": "/a/b~1c", "value": 1})]);
+    }
+
+    #[test]
+    fn a_place_is_pinned_by_what_is_there() {
+        let object = json!({"a": {"b/c": 1}, "l": [{"x": 1}]});
+        for (pointer, wanted) in [
+            ("/a/b~1c", json!({"op": "test", "path": "/a/b~1c", "value": 1})),
+            ("/a/d", json!({"op": "test", "path": "/a/d", "value": null})),
+            ("/n/d", json!({"op": "test", "path": "/n", "value": null})),
+            ("/l/-", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+            ("/l/0/x", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+            ("/l", json!({"op": "test", "path": "/l", "value": [{"x": 1}]})),
+        ] {
+            assert_eq!(pin(&object, pointer), Some(wanted), "{pointer}");
+        }
+        assert_eq!((pin(&object, ""), pin(&object, "a")), (None, None));
+    }
+
+    #[test]
+    fn a_place_behind_something_else_than_an_object_is_an_error() {
+        let mut object = json!({"spec": {"template": {"metadata": null}, "text": "x"}});
+        *place(&mut object, &["spec", "template", "metadata", "annotations", "a"]).unwrap() = json!(1);
+        assert_eq!(object["spec"]["template"]["metadata"], json!({"annotations": {"a": 1}}));
+        assert_eq!(place(&mut object, &["spec", "text", "a"]).unwrap_err(), "spec.text is no object");
+        assert!(place(&mut json!([]), &["a"]).is_err());
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Verb for Confirm {
         let answer = tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()));
         match answer.await {
             Ok(Some(true)) => Ok(Output::new(json!({"answer": true}), "yes")),
-            Ok(Some(false)) => Err(Failure::new(FailureKind::Failed, "answered no")),
+            Ok(Some(false)) => Err(Failure::new(FailureKind::Cancelled, "answered no")),
             Ok(None) => Err(Failure::new(FailureKind::NeedsPerson, format!("needs a person to answer: {}", self.question))),
             Err(_) => Err(Failure::error("the prompt ended without an answer")),
         }

@@ -6,6 +6,7 @@ use crate::expression::Data;
 use crate::secret::Masker;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +29,10 @@ pub struct Context {
     pub now: Timestamp,
     /// Says what the action waits for and what it last saw.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Records that a program of this machine was started: its name and its process group.
+    pub started: Arc<dyn Fn(&str, u32) + Send + Sync>,
+    /// The environment of such programs.
+    pub environment: Arc<BTreeMap<String, String>>,
     /// Asks a person.
     pub prompt: Arc<dyn Prompt>,
     /// Id of the run, for stamps and names that are the same when the step is done again.
@@ -163,6 +168,14 @@ impl Failure {
     /// It could not be looked at.
     pub fn error(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Error, message: message.into(), not_executed: false }
+    }
+
+    /// It was waited for in vain. Where the view was not fresh at the end, nobody knows how it is now, and that is no statement about it.
+    pub fn in_vain(text: String, not_fresh: Option<&cluster::Error>) -> Self {
+        match not_fresh {
+            Some(error) => Self::error(format!("{text} (not fresh: {error})")),
+            None => Self::new(FailureKind::TimedOut, text),
+        }
     }
 
     /// A failure of a kind.

@@ -4,14 +4,16 @@ use super::change::{Change, Guard, Intent};
 use super::fan::{quote, reading};
 use super::set_env::{check_names, edit, plaintext};
 use super::stamp::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
-use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin, pod};
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, behind};
+use crate::cluster::pod::{self, JobEnd};
+use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
+use tokio::time::Instant;
 
 /// The most bytes of a pod's log in the output, counted from its end.
 const LOG: usize = 64 * 1024;
@@ -112,6 +114,7 @@ impl Verb for CreateJob {
         let jobs = cluster.resolve("Job").await?;
         let name = self.job_name(&context.run, &context.path);
         let mut seen = false;
+        let begun = Instant::now();
         let waited = cluster
             .watch_until(&jobs, Some(&context.namespace), &Selection::name(&name), context.deadline, |objects| {
                 let Some(job) = objects.values().next() else {
@@ -122,7 +125,7 @@ impl Verb for CreateJob {
                     ))));
                 };
                 seen = true;
-                match end(job) {
+                match pod::job_end(job) {
                     Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
                     None => {
                         (context.progress)(&format!("job {name}: {}", so_far(job)));
@@ -134,20 +137,22 @@ impl Verb for CreateJob {
         let (job, end) = match waited {
             Ok(Ok(ended)) => ended,
             Ok(Err(failure)) => return Err(failure),
-            Err(WaitError::Timeout { last, waited, .. }) => {
+            Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
-                return Err(Failure::new(FailureKind::TimedOut, format!("job {name} did not end within {} s and still runs: {seen}", waited.as_secs())));
+                let ill = behind::words(context, &jobs, &context.namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
+                let text = format!("job {name} did not end within {} s and still runs: {seen}{ill}", waited.as_secs());
+                return Err(Failure::in_vain(text, last_error.as_deref()));
             }
             Err(WaitError::Failed(error)) => return Err((*error).into()),
         };
         let pods = pods_of(context, &name).await?;
         match end {
-            End::Succeeded => {
+            JobEnd::Complete => {
                 let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
                 let value = json!({"job": name, "succeeded": count("succeeded"), "failed": count("failed"), "pods": pods});
                 Ok(Output::new(value, format!("{name} succeeded")))
             }
-            End::Failed(reason) => Err(Failure::new(FailureKind::Failed, format!("job {name} failed: {reason}{}", last_words(&pods)))),
+            JobEnd::Failed(reason) => Err(Failure::new(FailureKind::Failed, format!("job {name} failed: {reason}{}", last_words(&pods)))),
         }
     }
 }
@@ -189,34 +194,13 @@ impl CreateJob {
 /// Stops where a Job of a CronJob that wants one at a time runs already: the controller does not see what is made by hand.
 fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
     let own = |job: &&Value| job["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == cron_job["metadata"]["uid"]));
-    let running = jobs.iter().filter(own).find(|job| end(job).is_none() && job["spec"]["suspend"] != true)?;
+    let running = jobs.iter().filter(own).find(|job| pod::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
     let name = running["metadata"]["name"].as_str().unwrap_or_default();
     Some(Guard {
         id: "job-active",
         reason: format!("job {name} of cronjob/{} still runs, and its concurrencyPolicy is Forbid", cron_job["metadata"]["name"].as_str().unwrap_or_default()),
         way: format!("wait for its end: kubectl wait job/{name} --for=condition=complete"),
     })
-}
-
-/// How a Job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    Succeeded,
-    Failed(String),
-}
-
-/// How it ended, or will: the second pair of conditions comes first and decides.
-fn end(job: &Value) -> Option<End> {
-    let is = |kind: &str| pod::condition(job, kind).filter(|condition| condition["status"] == "True");
-    if let Some(condition) = is("Failed").or_else(|| is("FailureTarget")) {
-        let text = |key: &str| condition[key].as_str().unwrap_or_default();
-        return Some(End::Failed(match (text("reason"), text("message")) {
-            ("", "") => "no reason given".to_owned(),
-            (reason, "") => reason.to_owned(),
-            (reason, message) => format!("{reason}: {message}"),
-        }));
-    }
-    is("Complete").or_else(|| is("SuccessCriteriaMet")).map(|_| End::Succeeded)
 }
 
 fn so_far(job: &Value) -> String {
@@ -316,20 +300,21 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_known_early_and_siblings_are_seen() {
+    fn only_complete_and_failed_are_an_end_and_siblings_are_seen() {
         let with = |kind: &str, status: &str| {
             json!({"metadata": {"name": "j", "ownerReferences": [{"uid": "u"}]}, "status": {"conditions": [{"type": kind, "status": status, "reason": "R", "message": "m"}]}})
         };
         let cron_job = json!({"metadata": {"name": "c", "uid": "u"}});
         for (job, wanted) in [
-            (with("Complete", "True"), Some(End::Succeeded)),
-            (with("SuccessCriteriaMet", "True"), Some(End::Succeeded)),
-            (with("FailureTarget", "True"), Some(End::Failed("R: m".to_owned()))),
-            (with("Failed", "True"), Some(End::Failed("R: m".to_owned()))),
+            (with("Complete", "True"), Some(JobEnd::Complete)),
+            (with("Failed", "True"), Some(JobEnd::Failed("R: m".to_owned()))),
+            // they come first, while the counters are 0
+            (with("SuccessCriteriaMet", "True"), None),
+            (with("FailureTarget", "True"), None),
             (with("Complete", "False"), None),
             (with("Suspended", "True"), None),
         ] {
-            assert_eq!(end(&job), wanted, "{job}");
+            assert_eq!(pod::job_end(&job), wanted, "{job}");
             assert_eq!(active(&cron_job, std::slice::from_ref(&job)).is_some(), wanted.is_none(), "{job}");
         }
         assert_eq!(active(&json!({"metadata": {"name": "d", "uid": "v"}}), &[with("Complete", "False")]), None);

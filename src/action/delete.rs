@@ -215,9 +215,9 @@ pub(super) async fn gone(
     let waited = context.cluster()?.watch_until(resource, namespace, selection, context.deadline, judge).await;
     match waited {
         Ok(()) => Ok(()),
-        Err(WaitError::Timeout { last, waited, .. }) => {
+        Err(WaitError::Timeout { last, waited, last_error }) => {
             let held = remaining(&last, &uids);
-            Err(Failure::new(FailureKind::TimedOut, format!("deleted, but not gone within {} s: {}", waited.as_secs(), held.join("; "))))
+            Err(Failure::in_vain(format!("deleted, but not gone within {} s: {}", waited.as_secs(), held.join("; ")), last_error.as_deref()))
         }
         Err(WaitError::Failed(error)) => Err((*error).into()),
     }

@@ -2,7 +2,7 @@
 
 use super::fan::{each_pod, item, pods_of, quote};
 use super::tool::{exec_permissions, first_tool, words};
-use super::{Access, Context, Failure, Output, Pods, Target, Verb};
+use super::{Access, Context, Failure, Output, Pods, Target, Verb, Wrong};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,6 +34,10 @@ impl Verb for Dns {
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
         vec![format!("kubectl exec -n {} {} -- getent ahosts {}", quote(self.from.namespace(namespace)), self.from.kubectl(), quote(&self.name))]
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::probe(output, "resolved")
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

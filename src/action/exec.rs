@@ -1,7 +1,7 @@
 //! `exec`: a command in a container, without a TTY and without a shell.
 
 use super::fan::{Item, as_json, each_pod, item, pods_of, quote};
-use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, hand};
+use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, Wrong, hand};
 use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
 use super::tool::exec_permissions;
@@ -82,6 +82,10 @@ impl Verb for Exec {
         lines
     }
 
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::command(output)
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
@@ -117,7 +121,7 @@ fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> 
         }
         Exit::NotStarted(why) => (FailureKind::Error, format!("`{program}` could not be started in pod {pod}: {}", cause(why))),
         Exit::Unknown(why) => (FailureKind::Error, format!("how `{program}` ended in pod {pod} is not known, and it may still run: {why}")),
-        Exit::TimedOut => (FailureKind::TimedOut, format!("`{program}` in pod {pod} did not end before the step's time was over; it may still run there")),
+        Exit::TimedOut => (FailureKind::Error, format!("`{program}` in pod {pod} did not end before the step's time was over; it may still run there")),
     };
     Err(Failure::new(kind, message))
 }
@@ -160,7 +164,7 @@ mod tests {
                 "`p` could not be started in pod a: exec: \"p\": executable file not found",
             ),
             (Exit::Unknown("cut".into()), FailureKind::Error, "how `p` ended in pod a is not known, and it may still run: cut"),
-            (Exit::TimedOut, FailureKind::TimedOut, "`p` in pod a did not end before the step's time was over; it may still run there"),
+            (Exit::TimedOut, FailureKind::Error, "`p` in pod a did not end before the step's time was over; it may still run there"),
         ];
         for (exit, kind, message) in cases {
             assert_eq!(judge("p", "a", None, &done(exit)).unwrap_err(), Failure::new(kind, message));

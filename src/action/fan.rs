@@ -109,7 +109,7 @@ pub(super) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> R
 }
 
 /// Does the same with every pod at once and gathers the items by pod name. A pod of which nothing is known becomes
-/// `{pod, error}`, which no expectation takes for an answer; if it is so with all of them, the whole action has failed.
+/// `{pod, error, unread}`, which no expectation takes for an answer; if it is so with all of them, the whole action has failed.
 ///
 /// # Errors
 /// When no pod gave an answer: the first reason.
@@ -133,12 +133,17 @@ where
         let mut item = Map::from_iter([("pod".to_owned(), Value::from(name))]);
         match result {
             Ok(fields) => item.extend(fields),
-            Err(failure) => drop(item.insert("error".to_owned(), Value::from(failure.message))),
+            Err(failure) => item.extend(unread(failure)),
         }
         items.push(Value::Object(item));
     }
     let summary = if answered == total { format!("{total} of {total}") } else { format!("{answered} of {total} answered") };
     Ok(if one { Output::new(items.pop().unwrap_or_default(), String::new()) } else { Output::new(Value::Array(items), summary) })
+}
+
+/// The fields that mark an item as unread (see `crate::expression::unread`): nothing is known of it but why.
+pub(super) fn unread(failure: Failure) -> Map<String, Value> {
+    item([("error", Value::from(failure.message)), ("unread", Value::Bool(true))])
 }
 
 /// The fields of an item.
@@ -176,7 +181,7 @@ mod tests {
             }
         };
         let output = each_pod(&pods, false, act(&["b"])).await.unwrap();
-        assert_eq!(output.value, json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed"}]));
+        assert_eq!(output.value, json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed", "unread": true}]));
         assert_eq!(output.summary, "1 of 2 answered");
         assert_eq!(each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message, "not allowed");
         assert_eq!(each_pod(&pods[..1], true, act(&[])).await.unwrap().value, json!({"pod": "a", "status": 200}));

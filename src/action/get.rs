@@ -1,8 +1,8 @@
 //! `get`: one object by name, or a list by selector.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Output, Verb};
-use crate::cluster::{ErrorKind, Gather, Selection, builtin};
+use super::{Access, Context, Failure, Output, Verb, Wrong};
+use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
 use crate::expression::Data;
 use crate::secret::Masker;
 use schemars::JsonSchema;
@@ -26,14 +26,19 @@ pub struct Get {
     /// Look in every namespace.
     #[serde(default)]
     pub all_namespaces: bool,
-    /// The object may be absent: the output is then null, and not an error.
+    /// The object may be absent: the output is then null, and not an error. With a selector: there may be no object; otherwise a step of
+    /// which no expectation looks at `.items` fails on an empty list.
     #[serde(default)]
     pub optional: bool,
 }
 
+/// The most text, in bytes, of a list that is held as a value: one that takes ten times of it does not matter.
+const SMALL: usize = 256 * 1024;
+
 /// The objects of a list as text, each with its namespace and name.
 struct Items<'a> {
     masker: &'a Masker,
+    resource: &'a Resource,
     found: Vec<((String, String), Data)>,
 }
 
@@ -42,10 +47,16 @@ impl Gather for Items<'_> {
         self.found.clear();
     }
 
-    fn take(&mut self, object: Value) {
+    fn take(&mut self, mut object: Value) {
+        super::counter::write_out(&mut object, self.resource);
         self.masker.learn_object(&object);
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         self.found.push(((text("namespace"), text("name")), Data::text(&object)));
+    }
+
+    fn budget(&self) -> usize {
+        // as text it takes a tenth
+        2 << 30
     }
 }
 
@@ -55,7 +66,6 @@ impl Verb for Get {
             (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
             (Some(_), None, None) => Ok(()),
             (Some(_), _, _) => Err("either one object by `name` or several by `selector` and `fields`".to_owned()),
-            (None, _, _) if self.optional => Err("a list may always be empty: `optional` is for one object by `name`".to_owned()),
             (None, _, _) => Ok(()),
         }
     }
@@ -76,13 +86,20 @@ impl Verb for Get {
         vec![words.join(" ")]
     }
 
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        let selector = self.selector.as_ref().or(self.fields.as_ref()).filter(|_| !self.optional)?;
+        let nothing = output["items"].as_array().is_some_and(Vec::is_empty);
+        nothing.then(|| Wrong { fields: &["items"], reason: format!("no {} matches {selector}", self.kind.to_ascii_lowercase()) })
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.kind).await?;
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
         if let Some(name) = &self.name {
             return match cluster.get(&resource, Some(namespace), name).await {
-                Ok(object) => {
+                Ok(mut object) => {
+                    super::counter::write_out(&mut object, &resource);
                     context.masker.learn_object(&object);
                     Ok(Output::new(object, "found"))
                 }
@@ -92,12 +109,12 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = Items { masker: &context.masker, found: Vec::new() };
+        let mut items = Items { masker: &context.masker, resource: &resource, found: Vec::new() };
         cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection, &mut items).await?;
         let mut found = items.found;
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         let summary = format!("{} found", found.len());
-        let items = Data::list(found.into_iter().map(|(_, item)| item));
-        Ok(Output::large(Data::object([("items", items)]), summary))
+        let items = Data::object([("items", Data::list(found.into_iter().map(|(_, item)| item)))]);
+        Ok(if items.size() > SMALL { Output::large(items, summary) } else { Output::new(items.to_value(), summary) })
     }
 }

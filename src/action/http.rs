@@ -2,7 +2,7 @@
 
 use super::exec::ExecEffect;
 use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Which, hand};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong, Which, hand};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -242,6 +242,10 @@ impl Verb for Http {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::request(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

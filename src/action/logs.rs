@@ -1,6 +1,6 @@
 //! `logs`: log lines of all pods and containers.
 
-use super::fan::{CONCURRENCY, Item, item, pods_of, quote};
+use super::fan::{CONCURRENCY, Item, item, pods_of, quote, unread};
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, Which, hand};
 use crate::cluster::{Error, ErrorKind, LogOptions, LogText, PodsOf, pod};
 use futures::{StreamExt, stream};
@@ -117,7 +117,7 @@ impl Verb for Logs {
                     Some(fault) => Err(Failure::error(fault.clone())),
                     None => match tokio::time::timeout(context.remaining(), cluster.logs(namespace, &log.pod, &options)).await {
                         Ok(result) => judge(result, regex.as_ref()),
-                        Err(_) => Err(Failure::new(FailureKind::TimedOut, format!("the log of pod {} did not come before the step's time was over", log.pod))),
+                        Err(_) => Err(Failure::error(format!("the log of pod {} did not come before the step's time was over", log.pod))),
                     },
                 };
                 (log, result)
@@ -271,7 +271,7 @@ fn gather(results: Vec<(Log, Item)>, pods: usize, matching: bool) -> Result<Outp
                 found += more.get("matches").and_then(Value::as_array).map_or(0, Vec::len);
                 fields.extend(more);
             }
-            Err(failure) => drop(fields.insert("error".to_owned(), json!(failure.message))),
+            Err(failure) => fields.extend(unread(failure)),
         }
         items.push(Value::Object(fields));
     }
@@ -350,7 +350,7 @@ mod tests {
         let log = |pod: &str| Log { pod: pod.to_owned(), container: "c".to_owned(), previous: false, fault: None };
         let read = || judge(Ok(LogText { text: "x\n".to_owned(), truncated: false }), Some(&Regex::new("x").unwrap()));
         let output = gather(vec![(log("a"), read()), (log("b"), Err(Failure::error("no")))], 2, true).unwrap();
-        assert_eq!(output.value[1], json!({"pod": "b", "container": "c", "previous": false, "error": "no"}));
+        assert_eq!(output.value[1], json!({"pod": "b", "container": "c", "previous": false, "error": "no", "unread": true}));
         assert_eq!(output.summary, "1 match in 2 pods, 1 of 2 logs not read");
         assert_eq!(gather(vec![(log("a"), Err(Failure::error("no")))], 1, false).unwrap_err().message, "no");
     }

@@ -3,7 +3,7 @@
 use super::fan::{Item, item};
 use super::http::{Http, Method, Port, Via, summary};
 use super::request::Answer;
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::exposition::{Exposition, Sample, parse};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -75,6 +75,10 @@ impl Verb for Metrics {
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
         self.http().by_hand(namespace)
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::request(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

@@ -4,10 +4,13 @@
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
 mod ask;
+mod behind;
 pub mod change;
 pub mod compare;
 mod context;
+mod counter;
 mod fan;
+mod group;
 mod guard;
 mod hand;
 mod keys;
@@ -21,14 +24,19 @@ mod scalar;
 mod span;
 mod stamp;
 mod survey;
+pub mod symptom;
 mod tool;
 mod workload;
+mod wrong;
 
 pub use change::{Change, Guard, Intent};
+pub use command::allowed as environment_of_programs;
 pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
 pub use fan::quote as shell_word;
+pub use group::group_is_alive;
 pub use scalar::{Duration, JqText, Plain, Pods, Target, Which};
 pub use survey::{Survey, everything as survey};
+pub use wrong::Wrong;
 
 pub use crate::cluster::Access;
 
@@ -73,6 +81,12 @@ pub trait Verb {
     /// When it cannot be worked out: nothing may be changed then.
     fn intend(&self, _context: &Context) -> impl Future<Output = Result<Option<Intent>, Failure>> + Send {
         async { Ok(None) }
+    }
+
+    /// What its output says is wrong by itself: a command that ended with another exit code than 0, a request that was refused. It makes a
+    /// step fail of which no expectation looks at the field that says so.
+    fn wrong(&self, _output: &serde_json::Value) -> Option<Wrong> {
+        None
     }
 
     /// Does it. For a verb with an [`Intent`]: what is left to do after its changes were made, such as waiting for their end.
@@ -137,6 +151,11 @@ macro_rules! verbs {
             /// How long it may take, if its arguments say.
             pub fn timeout(&self) -> Option<std::time::Duration> {
                 match self { $(Self::$type(action) => action.timeout(),)* }
+            }
+
+            /// What its output says is wrong by itself.
+            pub fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+                match self { $(Self::$type(action) => action.wrong(output),)* }
             }
 
             /// What it would change, from what is there now.

@@ -1,6 +1,7 @@
 //! `patch`: a patch of an object, as it is written.
 
 use super::change::{Change, Intent};
+use super::compare::pin;
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Target, Verb, workload};
 use crate::cluster::{Method, builtin};
@@ -9,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Patches an object of any kind. The patch is sent for just this object: if another one has taken its name meanwhile, nothing is changed.
+/// Patches an object of any kind. The patch is sent for just this object: if another one has taken its name meanwhile, nothing is changed. With
+/// `type: json` it is sent for what the operations found: if someone else has changed that since, nothing is changed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -91,7 +93,7 @@ impl Verb for Patch {
             PatchType::Json => Method::JsonPatch,
         };
         let text = |key: &str| found.object["metadata"][key].as_str().unwrap_or_default();
-        let body = of_one(&self.patch, &found.object["metadata"]["uid"]);
+        let body = of_one(&self.patch, &found.object);
         let change = Change::written(method, &found.resource, (text("namespace"), text("name")), body, Some(found.object.clone()), "patched");
         Ok(Some(Intent::of(Some(change), guards)))
     }
@@ -107,11 +109,24 @@ impl Patch {
     }
 }
 
-/// The patch for just the object of this uid.
-fn of_one(patch: &Value, uid: &Value) -> Value {
+/// The patch for just this object. Operations on places are for what is there now: the same patch is never done twice.
+fn of_one(patch: &Value, object: &Value) -> Value {
+    let uid = &object["metadata"]["uid"];
     let mut patch = patch.clone();
     match &mut patch {
-        Value::Array(operations) => operations.insert(0, json!({"op": "test", "path": "/metadata/uid", "value": uid})),
+        Value::Array(operations) => {
+            let mut tests = vec![json!({"op": "test", "path": "/metadata/uid", "value": uid})];
+            let places = operations.iter().filter(|operation| operation["op"] != "test").flat_map(|operation| {
+                let moved = (operation["op"] == "move").then(|| &operation["from"]);
+                std::iter::once(&operation["path"]).chain(moved).filter_map(Value::as_str)
+            });
+            for test in places.filter_map(|place| pin(object, place)) {
+                if !tests.contains(&test) {
+                    tests.push(test);
+                }
+            }
+            operations.splice(0..0, tests);
+        }
         fields => {
             if !fields["metadata"].is_object() {
                 fields["metadata"] = json!({});
@@ -132,16 +147,27 @@ mod tests {
 
     #[test]
     fn a_patch_is_of_one_object() {
-        let uid = json!("u");
+        let object = json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "l": [1]}});
         for (before, wanted) in [
             (json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}, "metadata": {"uid": "u"}})),
             (json!({"metadata": {"labels": {"a": null}}}), json!({"metadata": {"labels": {"a": null}, "uid": "u"}})),
             (
                 json!([{"op": "remove", "path": "/spec/a"}]),
-                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "remove", "path": "/spec/a"}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/a", "value": 1}, {"op": "remove", "path": "/spec/a"}]),
+            ),
+            // what is added to a list is not added twice
+            (
+                json!([{"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add", "path": "/spec/l/-", "value": 3}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/l", "value": [1]},
+                    {"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add", "path": "/spec/l/-", "value": 3}]),
+            ),
+            (
+                json!([{"op": "move", "from": "/spec/a", "path": "/spec/b"}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/b", "value": null},
+                    {"op": "test", "path": "/spec/a", "value": 1}, {"op": "move", "from": "/spec/a", "path": "/spec/b"}]),
             ),
         ] {
-            assert_eq!(of_one(&before, &uid), wanted);
+            assert_eq!(of_one(&before, &object), wanted);
         }
     }
 

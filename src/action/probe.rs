@@ -64,7 +64,7 @@ pub(super) async fn ask(
             Exit::Code(126 | 127) => continue,
             Exit::Code(code) => match client.read(http.method, code, &done, elapsed, limit) {
                 Tried::Answer(Answer::Missing { refused: false, .. }) if patience.of_step && elapsed >= patience.time => {
-                    return Err(Failure::new(FailureKind::TimedOut, format!("the step's time was over before {url} answered pod {pod}")));
+                    return Err(Failure::error(format!("the step's time was over before {url} answered pod {pod}")));
                 }
                 Tried::Answer(answer) => {
                     first.store(index, Ordering::Relaxed);
@@ -81,7 +81,7 @@ pub(super) async fn ask(
             }
             Exit::TimedOut => {
                 let message = format!("{} in pod {pod} did not end in time and may still run", client.program());
-                return Err(Failure::new(FailureKind::TimedOut, message));
+                return Err(Failure::error(message));
             }
         }
     }

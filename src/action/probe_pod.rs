@@ -135,9 +135,9 @@ impl Verb for ProbePod {
                 Ok(Output::new(value, name))
             }
             Ok(Err(failure)) => Err(failure),
-            Err(WaitError::Timeout { last, waited, .. }) => {
+            Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(|| "it is not there".to_owned(), pod::pod_status);
-                Err(Failure::new(FailureKind::TimedOut, format!("pod {name} did not run within {} s: {seen}", waited.as_secs())))
+                Err(Failure::in_vain(format!("pod {name} did not run within {} s: {seen}", waited.as_secs()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }

@@ -2,7 +2,7 @@
 
 use super::fan::{as_json, is_answer, item};
 use super::http::{Http, Method, Via};
-use super::{Context, Failure, FailureKind};
+use super::{Context, Failure};
 use crate::cluster::{Error, ErrorKind, HttpAnswer};
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -108,7 +108,7 @@ pub(super) fn judge(result: Result<HttpAnswer, Error>, method: Method, via: Via,
     // with a Status it is the API server that ran out of time
     let silent = error.kind == ErrorKind::Timeout && error.status.is_none();
     if silent && patience.of_step {
-        return Err(Failure::new(FailureKind::TimedOut, format!("the step's time was over before there was an answer: {error}")));
+        return Err(Failure::error(format!("the step's time was over before there was an answer: {error}")));
     }
     let about_target = match via {
         _ if is_answer(error.kind) => silent || error.kind == ErrorKind::ConnectionRefused,
@@ -200,6 +200,7 @@ impl Http {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::FailureKind;
 
     #[test]
     fn tells_the_target_from_the_way_to_it() {

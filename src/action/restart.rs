@@ -1,6 +1,7 @@
 //! `restart`: new pods from the same template.
 
 use super::change::{Change, Intent};
+use super::compare::{RESTART, place};
 use super::fan::quote;
 use super::{Access, Context, Failure, Target, Verb, workload};
 use crate::event::Effect;
@@ -9,18 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Restarts a Deployment, StatefulSet or DaemonSet as `kubectl rollout restart` does: with a time in the pod template. The time is
-/// accompanied by the run and the step, so that the same restart is never made twice. Wait for the pods with `then: {rollout: …}`.
+/// accompanied by the run and the step, so that the same restart is never made twice. The restart is requested with it, and done when
+/// `then: {rollout: …}` has passed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// The workload: `deployment/NAME`.
     pub target: Target,
 }
-
-/// What kubectl writes (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go).
-const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
-/// Which step of which run has restarted it.
-const RESTARTED_BY: &str = "runbook/restartedBy";
 
 impl Verb for Restart {
     fn effect(&self) -> Effect {
@@ -48,19 +45,18 @@ impl Verb for Restart {
         let stamp = format!("{}/{}", context.run, context.path);
         let mut guards = workload::template_guards(&found.object);
         guards.extend(on_delete(&found.object));
-        let present = &found.object["spec"]["template"]["metadata"]["annotations"][RESTARTED_BY];
+        let [restarted_at, restarted_by] = RESTART;
+        let present = &found.object["spec"]["template"]["metadata"]["annotations"][restarted_by];
         if *present == json!(stamp) {
             return Ok(Some(Intent::default()));
         }
         let mut wanted = found.object.clone();
-        let annotations = &mut wanted["spec"]["template"]["metadata"]["annotations"];
-        if !annotations.is_object() {
-            *annotations = json!({});
+        let time = context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        for (key, value) in [(restarted_at, time), (restarted_by, stamp)] {
+            *place(&mut wanted, &["spec", "template", "metadata", "annotations", key]).map_err(Failure::error)? = json!(value);
         }
-        annotations[RESTARTED_AT] = json!(context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        annotations[RESTARTED_BY] = json!(stamp);
         let replicas = found.object["spec"]["replicas"].as_u64();
-        let summary = replicas.map_or_else(|| "all pods restarted".to_owned(), |replicas| format!("{replicas} pods restarted, one after the other"));
+        let summary = replicas.map_or_else(|| "restart of all pods".to_owned(), |replicas| format!("restart of {replicas} {}", if replicas == 1 { "pod" } else { "pods" }));
         Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary), guards)))
     }
 }

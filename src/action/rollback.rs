@@ -1,6 +1,7 @@
 //! `rollback`: the pod template of an earlier revision.
 
 use super::change::{Change, Guard, Intent};
+use super::compare::place;
 use super::fan::quote;
 use super::rollout::{history, history_permissions, line, revision_json};
 use super::{Access, Context, Failure, FailureKind, Target, Verb, workload};
@@ -67,14 +68,10 @@ impl Verb for Rollback {
             return Ok(Some(Intent { changes: Vec::new(), guards: vec![guard], output }));
         }
         let mut wanted = found.object.clone();
-        wanted["spec"]["template"] = target.template.clone();
+        *place(&mut wanted, &["spec", "template"]).map_err(Failure::error)? = target.template.clone();
         let cause = self.reason.as_ref().map(|reason| format!("rollback to revision {}: {reason}", target.number)).or_else(|| target.change_cause.clone());
         if let Some(cause) = cause {
-            let annotations = &mut wanted["metadata"]["annotations"];
-            if !annotations.is_object() {
-                *annotations = json!({});
-            }
-            annotations["kubernetes.io/change-cause"] = json!(cause);
+            *place(&mut wanted, &["metadata", "annotations", "kubernetes.io/change-cause"]).map_err(Failure::error)? = json!(cause);
         }
         let mut guards = workload::template_guards(&found.object);
         guards.extend(self.below(target));

@@ -1,7 +1,7 @@
 //! `rollout`: whether a workload has arrived at its newest template, and its history.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, behind, workload};
 use crate::cluster::history::{Revision, revisions};
 use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
 use crate::cluster::{Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector};
@@ -9,12 +9,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
+use tokio::time::Instant;
 
 /// The pause before what could not be read is read again.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Waits until every pod of a Deployment, StatefulSet or DaemonSet is of the newest template and available; ends early when that will
-/// not come. With `history: true` it does not wait and the output is `{revisions: [{revision, images, image, change_cause, current}]}`.
+/// not come. If it does not, the pods are named with what is wrong with them. With `history: true` it does not wait and the output is `{revisions: [{revision, images, image, change_cause, current}]}`.
 /// Otherwise the output is the workload.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -76,22 +77,23 @@ impl Verb for Rollout {
                 Err(error) => return Err(error.into()),
             }
         };
+        let begun = Instant::now();
         let mut first_uid: Option<Value> = None;
         let waited = cluster
             .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {
                 let Some(object) = objects.values().next() else {
                     if first_uid.is_some() {
-                        return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("{} was deleted meanwhile", self.target))));
+                        return ControlFlow::Break(Err(Vain::Gone(format!("{} was deleted meanwhile", self.target))));
                     }
                     (context.progress)(&format!("{} does not exist yet", self.target));
                     return ControlFlow::Continue(());
                 };
                 if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone()) != object["metadata"]["uid"] {
-                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("{} was replaced by another one meanwhile", self.target))));
+                    return ControlFlow::Break(Err(Vain::Gone(format!("{} was replaced by another one meanwhile", self.target))));
                 }
                 match rollout_status_since(object, changed) {
                     Status::Done => ControlFlow::Break(Ok(object.clone())),
-                    Status::Failed(reason) => ControlFlow::Break(Err(Failure::new(FailureKind::Failed, reason))),
+                    Status::Failed(reason) => ControlFlow::Break(Err(Vain::Stuck(reason, object.clone()))),
                     Status::Waiting(reason) => {
                         (context.progress)(&reason);
                         ControlFlow::Continue(())
@@ -104,8 +106,12 @@ impl Verb for Rollout {
                 let summary = pods_of(&object);
                 Ok(Output::new(object, summary))
             }
-            Ok(Err(failure)) => Err(failure),
-            Err(WaitError::Timeout { last, waited, .. }) => {
+            Ok(Err(Vain::Gone(reason))) => Err(Failure::new(FailureKind::Failed, reason)),
+            Ok(Err(Vain::Stuck(reason, object))) => {
+                let ill = behind::words(context, &resource, namespace, &[&object], begun, &reason).await;
+                Err(Failure::new(FailureKind::Failed, format!("{reason}{ill}")))
+            }
+            Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(
                     || format!("{} does not exist", self.target),
                     |object| match rollout_status_since(object, changed) {
@@ -113,11 +119,20 @@ impl Verb for Rollout {
                         Status::Waiting(reason) | Status::Failed(reason) => reason,
                     },
                 );
-                Err(Failure::new(FailureKind::TimedOut, format!("not rolled out within {} s: {seen}", waited.as_secs())))
+                let ill = behind::words(context, &resource, namespace, &last.values().collect::<Vec<_>>(), begun, &seen).await;
+                Err(Failure::in_vain(format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
+}
+
+/// Why there is nothing to wait for any more.
+enum Vain {
+    /// The workload is not there any more.
+    Gone(String),
+    /// It will not arrive, and what it is like.
+    Stuck(String, Value),
 }
 
 fn pods_of(object: &Value) -> String {

@@ -1,6 +1,7 @@
 //! `scale`: another number of replicas.
 
 use super::change::{Change, Intent};
+use super::compare::place;
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Target, Verb, workload};
 use crate::cluster::builtin;
@@ -49,7 +50,7 @@ impl Verb for Scale {
         let found = workload::find(context, &self.target).await?;
         let before = found.object["spec"]["replicas"].as_u64().unwrap_or(1);
         let mut wanted = found.object.clone();
-        wanted["spec"]["replicas"] = json!(self.replicas);
+        *place(&mut wanted, &["spec", "replicas"]).map_err(Failure::error)? = json!(self.replicas);
         let change = Change::between(&found.resource, &found.object, &wanted, format!("{before} → {} replicas", self.replicas));
         let mut guards = workload::guards(&found.object);
         if change.is_some() {

@@ -1,7 +1,7 @@
 //! `secret`: the shape of a Secret's key, never its value.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Output, Verb};
+use super::{Access, Context, Failure, Output, Verb, Wrong};
 use crate::cluster::{ErrorKind, builtin};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -52,6 +52,11 @@ impl Verb for Secret {
     fn by_hand(&self, namespace: &str) -> Vec<String> {
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         vec![format!("kubectl get secret -n {place} {} -o json | jq '.data | map_values(length)'", quote(&self.name))]
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        let problem = output["problems"][0].as_str().unwrap_or("malformed");
+        (output["valid"] == false).then(|| Wrong { fields: &["valid", "problems", "exists", "key_exists"], reason: problem.to_owned() })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

@@ -2,7 +2,7 @@
 
 use super::fan::{each_pod, item, pods_of, quote};
 use super::tool::{exec_permissions, first_tool, words};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,6 +44,10 @@ impl Verb for Tcp {
             quote(&self.host),
             self.port
         )]
+    }
+
+    fn wrong(&self, output: &Value) -> Option<Wrong> {
+        super::wrong::probe(output, "connected")
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

@@ -1,6 +1,6 @@
 //! Tools in the images of pods: the first that is there answers, and none being there is an answer of its own.
 
-use super::{Access, Context, Failure, FailureKind, Target};
+use super::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
 use crate::cluster::pod::default_container;
 use serde_json::Value;
@@ -54,7 +54,7 @@ async fn try_in(context: &Context, namespace: &str, pod: &str, container: Option
         Exit::Code(code) => Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) })),
         Exit::NotStarted(_) => Ok(None),
         Exit::Unknown(why) => Err(Failure::error(format!("the command in pod/{pod} ended without a status, so nothing is known of its result: {why}"))),
-        Exit::TimedOut => Err(Failure::new(FailureKind::TimedOut, format!("the command in pod/{pod} did not end in time and may still run"))),
+        Exit::TimedOut => Err(Failure::error(format!("the command in pod/{pod} did not end in time and may still run"))),
     }
 }
 

@@ -1,14 +1,18 @@
-//! `triage`: why pods are not well, in the words of the cluster.
+//! `triage`: why pods do not work, in the words of the cluster.
 
-use super::fan::quote;
+use super::fan::{quote, reading};
+use super::symptom::{Symptom, symptoms};
 use super::{Access, Context, Failure, Output, Target, Verb};
-use crate::cluster::pod;
+use crate::cluster::{PodsOf, builtin, pod};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Explains pods. The output is a list with one item a pod: `{pod, status, ready, restarts, node, age_s, symptoms: [{container, reason, message, exit_code, hint}]}`.
+/// Explains pods, from what they say and from their events. The output is a list with one item a pod: `{pod, status, ready, restarts, node, age_s,
+/// symptoms: [{id, container, reason, message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that works, has
+/// completed, or is being deleted in time has none. `id` names the cause in a word that does not change: `oom-killed`, `app-exit`,
+/// `liveness-probe-kills`, `volume-mount-failed`, `insufficient-resources`, ….
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
@@ -18,7 +22,9 @@ pub struct Triage {
 
 impl Verb for Triage {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        self.target.pod_permissions(namespace)
+        let mut all = self.target.pod_permissions(namespace);
+        all.extend(builtin("Event").map(|kind| reading(&kind, "list", self.target.namespace(namespace), "")));
+        all
     }
 
     fn by_hand(&self, namespace: &str) -> Vec<String> {
@@ -27,20 +33,23 @@ impl Verb for Triage {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.target.namespace(&context.namespace);
-        let pods = context.cluster()?.pods_with_finished(&self.target.pods()?, namespace).await?;
-        let items: Vec<Value> = pods.iter().map(|one| explain(one, context.now)).collect();
+        let cluster = context.cluster()?;
+        let of = self.target.pods()?;
+        let one = match &of {
+            PodsOf::Pod(name) => Some(("Pod", name.as_str())),
+            _ => None,
+        };
+        let (pods, events) = futures::try_join!(cluster.pods_with_finished(&of, namespace), cluster.events(namespace, one))?;
+        let items: Vec<Value> = pods.iter().map(|one| explain(one, &events, context.now)).collect();
         let ready = items.iter().filter(|item| item["ready"] == true).count();
         let summary = if items.is_empty() { "no pods".to_owned() } else { format!("{ready} of {}", items.len()) };
         Ok(Output::new(Value::Array(items), summary))
     }
 }
 
-fn explain(one: &Value, now: Timestamp) -> Value {
-    let created = one["metadata"]["creationTimestamp"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-    let symptoms: Vec<Value> = pod::symptoms(one, now)
-        .into_iter()
-        .map(|symptom| json!({"container": symptom.container, "reason": symptom.reason, "message": symptom.message, "exit_code": symptom.exit_code, "hint": symptom.hint}))
-        .collect();
+fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
+    let created = pod::timestamp(&one["metadata"]["creationTimestamp"]);
+    let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
         "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "restarts": pod::restarts(one),
         "node": one["spec"]["nodeName"], "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Takes back a change that an earlier run recorded: what was changed gets its former value, what was made is deleted, what was
-/// deleted is made again. Stops where someone else has changed the object since. `runbook undo RUN` makes such steps.
+/// deleted is made again; pods that were restarted are restarted a second time. Stops where someone else has changed the object since. `runbook undo RUN` makes such steps.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {

@@ -1,16 +1,19 @@
 //! `wait`: watches objects until a condition holds.
 
 use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
+use super::symptom::few;
+use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb, behind};
 use crate::cluster::rollout::{Rollout, rollout_status};
-use crate::cluster::{Selection, WaitError, builtin, pod};
-use crate::expression::{self, Bindings, Budget, EvalErrorKind};
+use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
+use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
+use tokio::time::Instant;
 
-/// Watches objects until a condition holds or the step's `timeout` ends. Ends early in a state from which it cannot become true.
+/// Watches objects until a condition holds or the step's `timeout` ends, and then names what is wrong with the pods. Ends early only where a
+/// condition on the `status` of one named object can no longer become true: a Job that is over, a pod without a controller that has ended.
 /// With `name` the condition's `.` and the output is the object (null while it does not exist); otherwise `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,9 +71,10 @@ impl Verb for Wait {
             None => Selection { labels: self.selector.clone(), fields: None },
         };
         let until = self.until.as_ref().map(|until| expression::compile(&until.0, VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
+        let begun = Instant::now();
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
-                let view = self.view(objects.values());
+                let view = self.view(objects.values(), &resource);
                 context.masker.learn_object(&view);
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
@@ -80,11 +84,11 @@ impl Verb for Wait {
                         Ok(false) => {}
                         // an object that is still being made lacks fields
                         Err(error) if matches!(error.kind, EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne) => {}
-                        Err(error) => return ControlFlow::Break(Err(Failure::error(format!("`until` cannot be judged: {error}")))),
+                        Err(error) => return ControlFlow::Break(Err((Failure::error(format!("`until` cannot be judged: {error}")), Value::Null))),
                     },
                 }
-                if let Some(reason) = objects.values().find_map(pod::terminal).filter(|_| !self.absent) {
-                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}"))));
+                if let Some(reason) = until.as_ref().filter(|_| self.name.is_some()).and_then(|until| hopeless(&view, until)) {
+                    return ControlFlow::Break(Err((Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}")), view)));
                 }
                 (context.progress)(&format!("waiting for {}: {}", self.what(), last_seen(objects.values())));
                 ControlFlow::Continue(())
@@ -92,14 +96,67 @@ impl Verb for Wait {
             .await;
         match waited {
             Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Err((failure, Value::Null))) => Err(failure),
+            Ok(Err((failure, object))) => {
+                let ill = behind::words(context, &resource, namespace, &[&object], begun, &failure.message).await;
+                Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
+            }
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let fresh = last_error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default();
-                Err(Failure::new(FailureKind::TimedOut, format!("not so within {} s; last seen: {}{fresh}", waited.as_secs(), last_seen(last.values()))))
+                let objects: Vec<&Value> = last.values().collect();
+                let found = behind::found(context, &resource, namespace, &objects, begun).await;
+                let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
+                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
+}
+
+/// Why a condition that does not hold for this object will never hold: its status is the last that it will have, and nothing else is asked
+/// for. An object that goes is seen as null, which may be what is waited for.
+fn hopeless(object: &Value, until: &Jq) -> Option<String> {
+    let reason = pod::final_state(object)?;
+    let when_gone = until.condition(&Value::Null, &Bindings::new(), Budget::default());
+    (is_about_status(until.source()) && when_gone != Ok(true)).then_some(reason)
+}
+
+/// The words of a condition that looks at fields and values and nowhere else: not at the time, not at all fields of an object.
+const PLAIN: &[&str] = &[
+    "and", "or", "not", "if", "then", "elif", "else", "end", "true", "false", "null", "any", "all", "select", "length", "test", "startswith", "endswith",
+    "contains", "empty", "isempty", "first", "last",
+];
+
+/// Whether a condition on an object reads its status alone. In doubt it does not: whoever waits may be waiting for a label, for a change of the
+/// spec, or for time to pass.
+fn is_about_status(source: &str) -> bool {
+    let mut rest = source;
+    let mut before = ' ';
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '"' => match rest[1..].find(['"', '\\']).map(|end| (end, rest.as_bytes()[end + 1])) {
+                Some((end, b'"')) => end + 2,
+                _ => return false,
+            },
+            _ if next.is_ascii_alphabetic() || next == '_' => {
+                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let word = &rest[..length];
+                let allowed = if before == '.' { !matches!(word, "metadata" | "spec") } else { PLAIN.contains(&word) };
+                if !allowed {
+                    return false;
+                }
+                length
+            }
+            // every field of something, or one whose name is worked out; a comment; a variable
+            '.' if before == '.' || rest[1..].trim_start().starts_with('[') && !(before.is_ascii_alphanumeric() || matches!(before, '_' | ']' | '?')) => {
+                return false;
+            }
+            '#' | '$' | '@' => return false,
+            _ => next.len_utf8(),
+        };
+        before = rest[..length].chars().next_back().unwrap_or(' ');
+        rest = &rest[length..];
+    }
+    true
 }
 
 /// The names that jq programs may use; a wait has only its own objects.
@@ -116,37 +173,129 @@ impl Wait {
         }
     }
 
-    fn view<'a>(&self, mut objects: impl Iterator<Item = &'a Value>) -> Value {
+    fn view<'a>(&self, objects: impl Iterator<Item = &'a Value>, resource: &Resource) -> Value {
+        let mut objects = objects.cloned().map(|mut object| {
+            super::counter::write_out(&mut object, resource);
+            object
+        });
         match self.name {
-            Some(_) => objects.next().cloned().unwrap_or_default(),
+            Some(_) => objects.next().unwrap_or_default(),
             None => json!({"items": objects.collect::<Vec<_>>()}),
         }
     }
 }
 
-/// Objects in a few words: pods by their status, workloads by their rollout, others by their conditions.
+/// Objects in a few words, and what is wrong with their pods. A pod with which something is wrong is named by that alone, and first.
+fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
+    let named = |object: &&&Value| {
+        let start = format!("{}: ", object["metadata"]["name"].as_str().unwrap_or_default());
+        object["kind"] == "Pod" && ill.iter().any(|one| one.starts_with(&start))
+    };
+    let (pods, others): (Vec<&&Value>, Vec<&&Value>) = objects.iter().partition(named);
+    let others = others.into_iter().map(|object| seen(object));
+    match (pods.is_empty(), ill.is_empty()) {
+        (false, _) => few(&ill.iter().cloned().chain(others).collect::<Vec<_>>()),
+        (true, true) => last_seen(objects.iter().copied()),
+        (true, false) => format!("{}; {}", few(&others.collect::<Vec<_>>()), few(&ill)),
+    }
+}
+
+/// Objects in a few words.
 fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
-    let all: Vec<String> = objects
-        .map(|object| {
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            let state = match object["kind"].as_str() {
-                Some("Pod") => pod::pod_status(object),
-                Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
-                    Rollout::Done => "rolled out".to_owned(),
-                    Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
-                },
-                _ => {
-                    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-                    let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}", condition["type"].as_str()?, condition["status"].as_str()?))).collect();
-                    if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
-                }
-            };
-            format!("{name}: {state}")
-        })
-        .collect();
-    match all.as_slice() {
-        [] => "nothing there".to_owned(),
-        [first, second, third, rest @ ..] if !rest.is_empty() => format!("{first}; {second}; {third}; {} more", rest.len()),
-        few => few.join("; "),
+    let all: Vec<String> = objects.map(seen).collect();
+    if all.is_empty() { "nothing there".to_owned() } else { few(&all) }
+}
+
+/// An object in a few words: a pod by its status, a workload by its rollout, others by their conditions.
+fn seen(object: &Value) -> String {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let state = match object["kind"].as_str() {
+        Some("Pod") => pod::pod_status(object),
+        Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
+            Rollout::Done => "rolled out".to_owned(),
+            Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
+        },
+        _ => {
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}", condition["type"].as_str()?, condition["status"].as_str()?))).collect();
+            if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
+        }
+    };
+    format!("{name}: {state}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_about_the_status_or_it_may_yet_hold() {
+        for (source, expected) in [
+            (".status.succeeded == 1", true),
+            ("any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")", true),
+            (".status.phase == \"Succeeded\" | not", true),
+            ("(.status.conditions // []) | any(.type == \"Failed\")", true),
+            (".status.containerStatuses[0].state.terminated.exitCode == 3", true),
+            (".status.phase == \"metadata\"", true),
+            // what may still change once the status is final
+            (".metadata.labels.done == \"yes\"", false),
+            (".status.succeeded == 1 and .metadata.deletionTimestamp == null", false),
+            (".spec.suspend == true", false),
+            (".[\"metadata\"].labels.done == \"yes\"", false),
+            ("any(.[]; .labels.done == \"yes\")", false),
+            ("any(..; . == \"yes\")", false),
+            (". | . [\"metadata\"] != null", false),
+            ("tostring | test(\"done\")", false),
+            ("keys | length > 4", false),
+            ("getpath([\"metadata\", \"labels\"]) != null", false),
+            // time passes by itself
+            ("(.status.completionTime | age) > 30", false),
+            ("now > 5", false),
+            (".status.phase == \"a\\(.kind)\"", false),
+        ] {
+            assert_eq!(is_about_status(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once() {
+        let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name}, "status": {"phase": "Running"}});
+        let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2}, "status": {}});
+        let (a, b) = (pod("a"), pod("b"));
+        let ill = || vec!["b: main: OOMKilled".to_owned()];
+        for (objects, ill, expected) in [
+            (vec![&a, &b], vec![], "a: Running; b: Running"),
+            (vec![&a, &b], ill(), "b: main: OOMKilled; a: Running"),
+            (vec![&deployment], ill(), "web: 0 of 2 replicas are updated; b: main: OOMKilled"),
+            (vec![&deployment], vec![], "web: 0 of 2 replicas are updated"),
+            (vec![], vec![], "nothing there"),
+        ] {
+            assert_eq!(seen_at_last(&objects, ill), expected);
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_early_only_where_nothing_can_come() {
+        let job = |kind: &str| json!({"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}});
+        let complete = "any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")";
+        let owned = json!({"kind": "Pod", "metadata": {"name": "ring-1", "ownerReferences": [{"controller": true}]}, "status": {"phase": "Failed"}});
+        let bare = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted"}});
+        let pulling = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
+        let ready = "any(.status.conditions[]?; .type == \"Ready\" and .status == \"True\")";
+        for (object, until, expected) in [
+            (job("Failed"), complete, Some("job j has failed: R")),
+            (job("FailureTarget"), complete, None),
+            (job("Failed"), ". == null", None),
+            (job("Failed"), ". == null or .status.succeeded == 1", None),
+            (job("Complete"), ".status.failed == 1", Some("job j is complete")),
+            (bare, ready, Some("pod p has failed: Evicted")),
+            (owned, ready, None),
+            (pulling, ready, None),
+            (json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}), ".status.readyReplicas == 1", None),
+            (Value::Null, ready, None),
+        ] {
+            let until = expression::compile(until, VARIABLES).unwrap();
+            assert_eq!(hopeless(&object, &until).as_deref(), expected, "{object} {}", until.source());
+        }
     }
 }

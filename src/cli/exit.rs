@@ -21,7 +21,7 @@ pub enum Exit {
     Usage,
     /// 3: it could not be judged.
     NotJudged,
-    /// The code of a run: the above, or 4 paused, 5 in doubt, 130 and 143 interrupted.
+    /// The code of a run: the above, or 4 paused, 5 in doubt, 129, 130 and 143 interrupted.
     Run(u8),
 }
 

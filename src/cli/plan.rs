@@ -5,7 +5,7 @@ use super::target::{ParamArguments, plan as make};
 use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
-use crate::plan::{PlannedAction, actions, role};
+use crate::plan::{Open, PlannedAction, actions, also_changes, leases, role};
 use crate::secret::Masker;
 use clap::Args;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(super) struct PlanArguments {
     #[arg(long)]
     rbac: bool,
     /// Namespace, instead of that of the runbook
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = super::target::namespace)]
     namespace: Option<String>,
     /// How the result is written
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -34,20 +34,26 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let steps = actions(&plan, "default");
     let masker = Masker::new();
     plan.runbook.learn_secrets(&plan.params, &masker);
-    let permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.permissions.iter().cloned()).collect();
+    let namespace = plan.namespace.as_deref().unwrap_or("default");
+    let mut permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.needs.permissions.iter().chain(&step.needs.computed).cloned()).collect();
+    if steps.iter().any(|step| matches!(step.effect, Effect::Write | Effect::Opaque)) {
+        permissions.extend(leases(&steps, namespace, &plan.runbook.name).permissions());
+    }
+    let open: BTreeSet<(String, Open)> = steps.iter().flat_map(|step| step.needs.open.iter().map(|open| (step.path.clone(), open.clone()))).collect();
     if arguments.rbac {
         let permissions: Vec<Access> = permissions.into_iter().collect();
-        output::write(&role(&plan.runbook.name, &permissions, None))?;
+        output::write(&role(&plan.runbook.name, &permissions, &open, None))?;
         return Ok(Exit::Passed);
     }
     if arguments.output != Format::Text {
         let mut document = json!({
             "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title, "digest": plan.digest,
-            "namespace": plan.namespace, "params": plan.shown_params(),
+            "namespace": plan.namespace, "also_changes": also_changes(&steps, namespace), "params": plan.shown_params(),
             "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
             "permissions": permissions.iter().map(|access| json!({
                 "verb": access.verb, "group": access.group, "resource": access.resource, "subresource": access.subresource,
                 "namespace": access.namespace, "name": access.name})).collect::<Vec<_>>(),
+            "not_known_before_the_run": open.iter().map(|(step, open)| json!({"step": step, "what": open.to_string()})).collect::<Vec<_>>(),
         });
         masker.mask_value(&mut document);
         output::write(&format!("{document:#}\n"))?;
@@ -57,7 +63,9 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let w = &mut text;
     let written = (|| -> std::fmt::Result {
         writeln!(w, "{}  {}", plan.runbook.name, plan.runbook.title)?;
-        writeln!(w, "namespace {} · {}", plan.namespace.as_deref().unwrap_or("of the context"), plan.digest.get(..19).unwrap_or(&plan.digest))?;
+        let also = also_changes(&steps, namespace);
+        let also = if also.is_empty() { String::new() } else { format!("changes {}, too · ", also.join(", ")) };
+        writeln!(w, "namespace {} · {also}{}", plan.namespace.as_deref().unwrap_or("of the context"), plan.digest.get(..19).unwrap_or(&plan.digest))?;
         if !plan.params.is_empty() {
             writeln!(w, "\nParameters")?;
             for (name, value) in plan.shown_params() {
@@ -77,6 +85,9 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         writeln!(w, "\nPermissions")?;
         for access in &permissions {
             writeln!(w, "  {}", permission(access))?;
+        }
+        for (step, open) in &open {
+            writeln!(w, "  # step {step}: {open}")?;
         }
         Ok(())
     })();

@@ -94,8 +94,14 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     if let Some(runbook) = loaded.get(&name) {
         // what is secret was not recorded and has to be given again
         given.extend(arguments.params.given(runbook)?);
+        if let Some(namespace) = &header.target.namespace {
+            arguments.params.agree(namespace, runbook)?;
+        }
     }
-    let plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref()).map_err(CommandError::Params)?;
+    same_namespace(&run, arguments.cluster.namespace.as_deref(), header.target.namespace.as_deref(), "goes on there")?;
+    let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref()).map_err(CommandError::Params)?;
+    // whether -n was typed then is not known and makes no difference: a plan that it did not reach was refused
+    plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     let plan = with_neighbours(plan, &catalogue)?;
     let kept = kept(&state, &plan.steps(), records);
     let insists = |what: Despite| arguments.despite.contains(&what);
@@ -146,6 +152,17 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         expected,
     }
     .run()
+}
+
+/// Refuses another namespace than that of the run.
+pub(super) fn same_namespace(run: &str, typed: Option<&str>, of_run: Option<&str>, does: &str) -> Result<(), CommandError> {
+    match (typed, of_run) {
+        (Some(typed), Some(of_run)) if typed != of_run => {
+            let run = journal::short_id(run);
+            Err(CommandError::Usage(format!("run {run} is in the namespace {of_run} and {does}: leave -n {typed} out, or begin another run")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {

@@ -5,8 +5,9 @@ use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
 use super::records::Journals;
 use super::report::{ReportFile, write_all};
-use super::target::{ClusterArguments, guard, needs_cluster};
+use super::target::{ClusterArguments, guard, has_programs, needs_cluster};
 use super::{Format, Global, output};
+use crate::action::environment_of_programs;
 use crate::cluster::Cluster;
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
 use crate::event::{Event, Mode, StepMarked};
@@ -14,7 +15,8 @@ use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::secret::Masker;
 use crate::state::RunState;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A run to be begun or gone on with.
@@ -128,6 +130,15 @@ impl Session<'_> {
             }
             None => (Some(Journal::create(&state_dir(self.global)?, &self.run)?), RunState::new(), Kept::default()),
         };
+        let kubeconfig = match (&sandbox, &journal) {
+            // programs of this machine must not reach the real cluster from a simulated run
+            (Some(sandbox), Some(journal)) if has_programs(&self.plan) => Some(KubeconfigFile::write(journal.directory(), &sandbox.kubeconfig())?),
+            _ => None,
+        };
+        let environment = environment_of_programs(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+            kubeconfig.as_ref().map(|file| file.0.display().to_string()).or_else(|| self.cluster.kubeconfig_file()).as_deref(),
+        );
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
         let typed = std::iter::once("runbook".to_owned()).chain(std::env::args().skip(1));
@@ -149,10 +160,11 @@ impl Session<'_> {
             kept,
             host: host(),
             arguments,
+            environment,
         };
         let result = engine.run(&self.run).await;
         listener.abort();
-        drop(sandbox);
+        drop((sandbox, kubeconfig));
         let written = write_all(self.global, &self.run, self.reports);
         let code = result?.end_of_run().map_or(3, |end| end.exit_code);
         // a report that is missing must not look like a run that is well, and must not hide what the run says
@@ -160,14 +172,37 @@ impl Session<'_> {
     }
 }
 
+/// The kubeconfig of a simulated cluster, as long as that lives.
+struct KubeconfigFile(PathBuf);
+
+impl KubeconfigFile {
+    /// Writes it into a folder that only its owner can read.
+    fn write(folder: &Path, text: &str) -> std::io::Result<Self> {
+        let path = std::path::absolute(folder)?.join("kubeconfig");
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.write(true).create(true).truncate(true).open(&path)?.write_all(text.as_bytes())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for KubeconfigFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
 /// Waits for signals and passes them on; the third ends the process.
 async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    // under nohup it stays ignored
+    let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
     loop {
         let signal = tokio::select! {
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
+            _ = async { match &mut hangup { Some(hangup) => hangup.recv().await, None => std::future::pending().await } } => Signal::Hangup,
         };
         match stop.take(signal) {
             1 => bars.suspend(|| output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.")),
@@ -175,6 +210,13 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
             _ => std::process::exit(i32::from(signal.exit_code())),
         }
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, as nohup does. Where that cannot be told, it is not.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 pub(super) fn host() -> String {

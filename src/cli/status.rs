@@ -3,6 +3,7 @@
 use super::exit::{CommandError, Exit};
 use super::session::state_dir;
 use super::{Format, Global, output};
+use crate::action::group_is_alive;
 use crate::event::{Outcome, Verdict};
 use crate::journal;
 use crate::state::{RunState, StepState};
@@ -44,10 +45,14 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     if !changes.is_empty() && doubt.is_empty() {
         next.push(format!("runbook undo {id}"));
     }
+    let here = super::session::host();
+    // of another machine nobody here knows
+    let programs: Vec<_> = state.programs_without_end().filter(|program| program.host != here || group_is_alive(program.group)).collect();
     if arguments.output != Format::Text {
         let document = json!({
             "schema": "runbook.status/v1", "run": run, "runbook": state.header().map(|header| &header.runbook), "verdict": verdict,
-            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open, "left": left, "changes": changes, "next": next,
+            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open, "left": left, "changes": changes,
+            "programs": programs, "next": next,
         });
         output::write(&format!("{document:#}\n"))?;
         return Ok(Exit::Passed);
@@ -67,11 +72,18 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     }
     for path in &doubt {
         for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
-            let _ = writeln!(text, "\n  {path}: {} of {} was sent, and no answer was recorded", change.planned.summary, change.planned.object);
+            let why = change.doubt.as_deref().unwrap_or("no answer was recorded");
+            let _ = writeln!(text, "\n  {path}: {} of {} was sent: {why}", change.planned.summary, change.planned.object);
         }
         let _ = writeln!(text, "    looks for itself:  runbook resume {id}");
         let _ = writeln!(text, "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\"");
         let _ = writeln!(text, "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\"");
+    }
+    for program in &programs {
+        let (name, group, host) = (&program.program, program.group, &program.host);
+        let _ = writeln!(text, "\n  {}: command {name} (process group {group}) may still be running on host {host}", program.path);
+        let _ = writeln!(text, "    look at it:  pgrep -l -g {group}");
+        let _ = writeln!(text, "    end it:      kill -TERM -- -{group}");
     }
     if !changes.is_empty() {
         text.push_str("\nChanges\n");

@@ -5,7 +5,7 @@ use super::exit::CommandError;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
 use crate::document::{Body, Catalogue, CatalogueError, Runbook};
-use crate::plan::{Given, Invocation, Plan};
+use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
 use crate::sandbox::{self, Sandbox};
 use clap::Args;
 use serde_json::Value;
@@ -37,7 +37,7 @@ pub(super) struct ClusterArguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Namespace, instead of that of the runbook
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
     /// How long the whole run may take, such as 10m
     #[arg(long, value_name = "DURATION")]
@@ -68,8 +68,28 @@ impl ParamArguments {
     }
 }
 
+impl ParamArguments {
+    /// Refuses a namespace beside a parameter that says another.
+    pub(super) fn agree(&self, namespace: &str, runbook: &Runbook) -> Result<(), CommandError> {
+        let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
+        let set = says.set_by(namespace);
+        let other = self.set.iter().filter_map(|pair| pair.split_once('=')).find(|(name, value)| set.iter().any(|own| own == name) && *value != namespace);
+        match other {
+            None => Ok(()),
+            Some((name, value)) => Err(CommandError::Usage(format!(
+                "-n {namespace} and --set {name}={value} contradict each other: -n sets the parameter `{name}`; leave one of them out"
+            ))),
+        }
+    }
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// A namespace as it is typed.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    check_namespace(text).map(|()| text.to_owned())
 }
 
 /// The catalogue that this command line and this folder see.
@@ -107,15 +127,23 @@ pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespa
         Some(runbook) => params.given(runbook)?,
         None => Vec::new(),
     };
-    with_neighbours(Plan::new(&name, loaded, &given, namespace).map_err(CommandError::Params)?, &catalogue)
+    if let (Some(namespace), Some(runbook)) = (namespace, loaded.get(&name)) {
+        params.agree(namespace, runbook)?;
+    }
+    let plan = Plan::new(&name, loaded, &given, namespace).map_err(CommandError::Params)?;
+    let unreached = unreached(&plan);
+    if !unreached.is_empty() {
+        return Err(CommandError::Params(unreached));
+    }
+    with_neighbours(plan, &catalogue)
 }
 
 /// Adds what the commands of remedies need to be short.
 pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<Plan, CommandError> {
     for finding in &plan.runbook.findings {
         let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
-        if let Some((name, params)) = name.and_then(|name| Some((name.clone(), catalogue.params(&name)?))) {
-            plan.neighbours.insert(name, params);
+        if let Some((name, interface)) = name.and_then(|name| Some((name.clone(), catalogue.interface(&name)?))) {
+            plan.neighbours.insert(name, interface);
         }
     }
     Ok(plan)
@@ -132,6 +160,12 @@ pub(super) fn needs_cluster(plan: &Plan) -> bool {
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
 }
 
+/// Whether any step of the plan starts a program of this machine.
+pub(super) fn has_programs(plan: &Plan) -> bool {
+    let starts = |body: &Body| matches!(body, Body::Action { sketch, .. } if matches!(sketch.as_ref(), Action::Command(_)));
+    plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| starts(&step.body)))
+}
+
 /// A cluster, and the simulation behind it that lives as long as this does.
 pub(super) struct Connected {
     pub(super) cluster: Result<Cluster, cluster::Error>,
@@ -142,6 +176,12 @@ impl ClusterArguments {
     /// Whether a cluster was named on the command line.
     pub(super) fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
+    }
+
+    /// The kubeconfig of the command line, as other programs find it.
+    pub(super) fn kubeconfig_file(&self) -> Option<String> {
+        let file = self.kubeconfig.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
     }
 
     /// Connects; nothing is asked yet.
@@ -178,9 +218,6 @@ impl ClusterArguments {
         }
         if let Some(context) = &self.context {
             options.push(format!("--context {}", crate::action::shell_word(context)));
-        }
-        if let Some(namespace) = &self.namespace {
-            options.push(format!("--namespace {}", crate::action::shell_word(namespace)));
         }
         Invocation { options }
     }

@@ -6,8 +6,9 @@ use super::report::ReportFile;
 use super::session::{Session, state_dir};
 use super::target::{ClusterArguments, catalogue};
 use super::{Format, Global};
+use crate::action::compare::{desired, only_restarts};
 use crate::document::{Catalogue, Runbook};
-use crate::event::Mode;
+use crate::event::{Mode, PlannedChange};
 use crate::journal;
 use crate::plan::Plan;
 use crate::state::RunState;
@@ -47,6 +48,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         )));
     }
     let target = state.target().cloned().unwrap_or_default();
+    super::resume::same_namespace(&earlier, arguments.cluster.namespace.as_deref(), target.namespace.as_deref(), "is taken back there")?;
     if arguments.cluster.sandbox.is_none() {
         arguments.cluster.sandbox = target.sandbox;
     }
@@ -71,6 +73,29 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
     .run()
 }
 
+/// How long the pods of what is taken back are waited for.
+const ROLLOUT: &str = "5m";
+
+/// What a step of an undo is called.
+fn title(change: &PlannedChange) -> String {
+    let object = change.object.short();
+    match change.verb.as_str() {
+        "delete" => format!("Make {object} again"),
+        "create" => format!("Delete {object}"),
+        _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
+            format!("Restart {object} a second time: that is what undoing a restart comes to")
+        }
+        _ => format!("Take back {} of {object}", change.summary),
+    }
+}
+
+/// Whether the pods follow what is taken back, and their end is waited for; a workload that does not replace them by itself has none.
+fn is_waited_for(change: &PlannedChange) -> bool {
+    let spec = &change.before["spec"];
+    let rolled = matches!(change.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    change.is_rolled_out() && rolled && spec["paused"] != true && spec["updateStrategy"]["type"] != "OnDelete"
+}
+
 /// The name of the procedure that takes the changes of a run back.
 pub(super) fn name_of(run: &str) -> String {
     format!("undo/{}", journal::short_id(run))
@@ -90,7 +115,7 @@ pub(super) fn procedure(catalogue: &Catalogue, run: &str, state: &RunState) -> R
     for (path, index, change) in made.iter().rev().filter(|(_, _, change)| change.planned.verb != "run") {
         let id: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let object = &change.planned.object;
-        let title = format!("Take back {}", change.planned.summary);
+        let title = title(&change.planned);
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         // writing to a String cannot fail
         let _ = writeln!(
@@ -102,6 +127,10 @@ pub(super) fn procedure(catalogue: &Catalogue, run: &str, state: &RunState) -> R
             quoted(path),
             quoted(&format!("{}/{}/{}", object.namespace, object.kind.to_ascii_lowercase(), object.name))
         );
+        if is_waited_for(&change.planned) {
+            let (kind, name, namespace) = (quoted(&object.kind), quoted(&object.name), quoted(&object.namespace));
+            let _ = writeln!(steps, "    then: {{rollout: {{target: {{kind: {kind}, name: {name}, namespace: {namespace}}}, timeout: {ROLLOUT}}}}}");
+        }
     }
     if steps.is_empty() {
         let why = if opaque.is_empty() { "it changed nothing".to_owned() } else { format!("what it did in {} cannot be taken back", opaque.join(", ")) };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,6 +13,7 @@ use kube::client::{Body, ConfigExt};
 use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
+use super::answer;
 use super::config::{Loaded, Options, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
@@ -45,7 +46,7 @@ pub struct Target {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Lists, objects and error bodies larger than this are refused instead of filling the memory.
-const BODY_LIMIT: usize = 512 * 1024 * 1024;
+const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
 /// How much of an error body is read.
 const ERROR_BODY_LIMIT: usize = 256 * 1024;
@@ -114,8 +115,7 @@ impl Cluster {
 
     /// GETs a JSON document within the request timeout.
     pub(super) async fn get_json(&self, doing: &Doing, path: &str) -> Result<Value, Error> {
-        let request = Request::get(path).header(http::header::ACCEPT, "application/json").body(Body::empty());
-        self.json(doing, request).await
+        self.json(doing, super::http::get(path)).await
     }
 
     /// POSTs a JSON document that changes nothing (a review) within the request timeout.
@@ -129,20 +129,18 @@ impl Cluster {
 
     /// Sends a request and reads its JSON answer within the request timeout.
     pub(super) async fn json(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Value, Error> {
-        let bytes = self.bytes(doing, request).await?;
-        serde_json::from_slice(&bytes).map_err(|error| doing.not_understood(&format!("its answer is no JSON ({error})")))
+        self.json_within(doing, request, self.inner.request_timeout, &mut { answer::MEMORY }).await
     }
 
-    /// Sends a request and reads its whole answer within the request timeout.
-    pub(super) async fn bytes(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Bytes, Error> {
+    /// The same within this time and this budget of memory.
+    pub(super) async fn json_within(&self, doing: &Doing, request: http::Result<Request<Body>>, limit: Duration, budget: &mut usize) -> Result<Value, Error> {
         let exchange = async {
             let response = self.send(doing, request).await?;
-            let (bytes, whole) = collect(doing, response.into_body(), BODY_LIMIT).await?;
-            if whole { Ok(bytes) } else { Err(doing.not_understood("its answer is larger than 512 MiB")) }
+            whole(doing, response.into_body(), BODY_LIMIT).await
         };
-        match tokio::time::timeout(self.inner.request_timeout, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(doing.timed_out(self.inner.request_timeout)),
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(bytes) => answer::parse(&bytes?, budget).map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}"))),
+            Err(_) => Err(doing.timed_out(limit)),
         }
     }
 
@@ -269,29 +267,26 @@ where
     Ok(kube::Client::new(service, config.default_namespace.clone()))
 }
 
+/// Reads a whole body, which must not be larger than the limit.
+async fn whole(doing: &Doing, body: Body, limit: usize) -> Result<Bytes, Error> {
+    let (bytes, whole) = collect(doing, body, limit).await?;
+    if whole { Ok(bytes) } else { Err(doing.not_understood(&format!("its answer is larger than {} MiB", limit / 1024 / 1024))) }
+}
+
 /// Reads a body up to a limit; says whether it was read to its end.
-pub(super) async fn collect(doing: &Doing, body: Body, limit: usize) -> Result<(Bytes, bool), Error> {
-    let mut body = body;
-    let mut parts: Vec<Bytes> = Vec::new();
-    let mut total = 0;
+pub(super) async fn collect(doing: &Doing, mut body: Body, limit: usize) -> Result<(Bytes, bool), Error> {
+    // one buffer: to keep the parts would let a server of tiny ones fill the memory with what is around them
+    let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| doing.broken(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        if total + data.len() > limit {
-            parts.push(data.slice(..limit - total));
-            return Ok((join(parts), false));
+        let room = limit - read.len();
+        read.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            return Ok((read.freeze(), false));
         }
-        total += data.len();
-        parts.push(data);
     }
-    Ok((join(parts), true))
-}
-
-fn join(mut parts: Vec<Bytes>) -> Bytes {
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
-    parts.concat().into()
+    Ok((read.freeze(), true))
 }
 
 /// `Retry-After` in seconds; the HTTP date form is not used by API servers.

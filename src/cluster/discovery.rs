@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::client::Cluster;
-use super::error::Error;
+use super::error::{Doing, Error};
 use super::resource::Resource;
 
 /// The remembered discovery of a cluster; at most one is under way at a time.
@@ -26,6 +26,9 @@ pub(super) struct Served {
     /// API groups whose server did not answer: what they serve is not known.
     pub(super) broken: Vec<String>,
 }
+
+/// The most API groups that are asked one by one, all at once.
+const GROUPS: usize = 1000;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                           application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
@@ -54,6 +57,9 @@ async fn discover(cluster: &Cluster) -> Result<Served, Error> {
             continue;
         }
         let places = if root == "/api" { versions(document) } else { preferred(document) };
+        if places.len() > GROUPS {
+            return Err(cluster.doing("discover", format!("the kinds under {root}")).not_understood(&format!("it names {} API groups", places.len())));
+        }
         let lists = join_all(places.iter().map(|place| async move { document_at(cluster, &format!("{root}/{place}")).await })).await;
         for (place, list) in places.iter().zip(lists) {
             match list {
@@ -68,11 +74,29 @@ async fn discover(cluster: &Cluster) -> Result<Served, Error> {
 
 async fn document(cluster: &Cluster, path: &str) -> Result<Value, Error> {
     let request = Request::get(path).header(http::header::ACCEPT, AGGREGATED).body(Body::empty());
-    cluster.json(&cluster.doing("discover", format!("the kinds under {path}")), request).await
+    let doing = cluster.doing("discover", format!("the kinds under {path}"));
+    let (kind, list) = if path == "/api" { ("APIVersions", "versions") } else { ("APIGroupList", "groups") };
+    match cluster.json(&doing, request).await? {
+        document if document["kind"] == "APIGroupDiscoveryList" => listing(&doing, "items", document),
+        document if document["kind"] == kind => listing(&doing, list, document),
+        _ => Err(doing.not_understood(&format!("it is neither a {kind} nor an APIGroupDiscoveryList"))),
+    }
 }
 
 async fn document_at(cluster: &Cluster, path: &str) -> Result<Value, Error> {
-    cluster.get_json(&cluster.doing("discover", format!("the kinds under {path}")), path).await
+    let doing = cluster.doing("discover", format!("the kinds under {path}"));
+    match cluster.get_json(&doing, path).await? {
+        document if document["kind"] == "APIResourceList" => listing(&doing, "resources", document),
+        _ => Err(doing.not_understood("it is no APIResourceList")),
+    }
+}
+
+/// A document with this list in it; Go writes an empty list as null.
+fn listing(doing: &Doing, key: &str, document: Value) -> Result<Value, Error> {
+    match document.get(key) {
+        Some(Value::Array(_) | Value::Null) => Ok(document),
+        _ => Err(doing.not_understood(&format!("it has no list {key}"))),
+    }
 }
 
 fn array(value: &Value) -> impl Iterator<Item = &Value> {

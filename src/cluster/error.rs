@@ -38,7 +38,9 @@ pub enum ErrorKind {
     Server,
     /// The connection broke after the request was sent.
     Protocol,
-    /// The server does not have this: an unknown kind, verb, content type, or it is no Kubernetes API server.
+    /// There was an answer, and not one that a Kubernetes API server gives to this request: whether a change happened is not known.
+    Malformed,
+    /// The server does not have this: an unknown kind, verb, or content type.
     Unsupported,
 }
 
@@ -75,6 +77,7 @@ impl Error {
             | ErrorKind::Conflict
             | ErrorKind::Invalid
             | ErrorKind::ConnectionRefused
+            | ErrorKind::Malformed
             | ErrorKind::Unsupported => false,
         }
     }
@@ -83,7 +86,7 @@ impl Error {
     /// has to be read before anything is decided.
     pub fn not_executed(&self) -> bool {
         match self.kind {
-            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol => false,
+            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Malformed => false,
             ErrorKind::NoKubeconfig
             | ErrorKind::Kubeconfig
             | ErrorKind::Unreachable
@@ -134,7 +137,7 @@ impl Doing {
             format!(
                 "{} did not answer within {} s when asked to {}; check the VPN and the load of the API server",
                 self.server,
-                after.as_secs_f32(),
+                (after.as_secs_f64() * 10.0).round() / 10.0,
                 self.deed()
             ),
         )
@@ -148,7 +151,7 @@ impl Doing {
     /// The answer is not what a Kubernetes API server sends.
     pub(super) fn not_understood(&self, why: &str) -> Error {
         Error::new(
-            ErrorKind::Unsupported,
+            ErrorKind::Malformed,
             format!(
                 "{} did not answer like a Kubernetes API server when asked to {}: {why}; check the server address of {}",
                 self.server,
@@ -168,12 +171,14 @@ impl Doing {
             return credentials(auth, &self.context_hint());
         }
         let cause = deepest(&error);
-        if let Some(tls) = find::<rustls::Error>(&error) {
+        let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
+        // TLS can also break later, when the request is with the server; but an alert is its refusal of us, which in TLS 1.3 comes after the handshake
+        let refused = |tls: &&rustls::Error| connect || matches!(tls, rustls::Error::AlertReceived(_));
+        if let Some(tls) = find::<rustls::Error>(&error).filter(refused) {
             // rustls adds both times in seconds since 1970, which tells nobody anything
             let cause = cause.split(": verification time").next().unwrap_or_default();
             return Error::new(ErrorKind::Tls, format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())));
         }
-        let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
         if connect {
             return Error::new(
                 ErrorKind::Unreachable,
@@ -229,7 +234,8 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
         }
         ("Conflict" | "AlreadyExists", _) | (_, 409) => ErrorKind::Conflict,
         ("Expired" | "Gone", _) | (_, 410) => ErrorKind::Gone,
-        ("Timeout", _) | (_, 504) => ErrorKind::Timeout,
+        // 408 is what a proxy in between says that waited for too long, for either side
+        ("Timeout", _) | (_, 408 | 504) => ErrorKind::Timeout,
         ("TooManyRequests", _) | (_, 429) => ErrorKind::Throttled,
         (_, 405 | 406 | 415) => ErrorKind::Unsupported,
         (_, 400..=499) => ErrorKind::Invalid,

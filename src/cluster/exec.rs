@@ -63,6 +63,10 @@ const STATUS: u8 = 3;
 const CLOSE: u8 = 255;
 const STDIN_CHUNK: usize = 32 * 1024;
 const STDERR_LIMIT: usize = 64 * 1024;
+/// How many pings and empty frames a stream may have without being suspected, and how many more with each second: API servers send one in
+/// some seconds.
+const FREE_PINGS: u64 = 1000;
+const PINGS_PER_SECOND: u64 = 10;
 /// Keeps address translators from forgetting a silent connection.
 const PING: Duration = Duration::from_secs(20);
 
@@ -190,19 +194,31 @@ where
     S: Stream<Item = Result<Message, SocketError>> + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let (begun, mut empty) = (tokio::time::Instant::now(), 0_u64);
     loop {
+        // an answer to each ping is kept until the server takes it
+        if empty > FREE_PINGS + begun.elapsed().as_secs() * PINGS_PER_SECOND {
+            return Exit::Unknown(format!("the server sent {empty} pings and empty frames in {} s: the stream was given up", begun.elapsed().as_secs()));
+        }
         let frame = match receive.next().await {
             Some(Ok(Message::Binary(frame))) => frame,
             Some(Ok(Message::Text(text))) => Bytes::from(text),
             Some(Ok(Message::Close(_))) | None => {
                 return Exit::Unknown("the stream was closed without a status".to_owned());
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                empty += 1;
+                continue;
+            }
             Some(Err(error)) => {
                 return Exit::Unknown(format!("the stream broke without a status: {}", deepest(&error)));
             }
         };
-        let Some((&channel, data)) = frame.split_first() else { continue };
+        let Some((&channel, data)) = frame.split_first().filter(|(_, data)| !data.is_empty()) else {
+            // API servers open each channel with an empty frame
+            empty += 1;
+            continue;
+        };
         match channel {
             STDOUT => {
                 if let Err(error) = stdout.write_all(data).await {

@@ -122,6 +122,11 @@ fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {
     headers
 }
 
+/// Asks for a JSON document.
+pub(super) fn get(path: &str) -> http::Result<Request<kube::client::Body>> {
+    Request::get(path).header(http::header::ACCEPT, "application/json").body(kube::client::Body::empty())
+}
+
 /// `?a=b&c=d`, percent-encoded; empty without parameters.
 pub(super) fn query(parameters: &[(&str, String)]) -> String {
     let pairs: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();

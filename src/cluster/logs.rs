@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Request;
 use kube::client::Body;
 
+use super::answer;
 use super::client::{Cluster, collect};
 use super::error::{Error, ErrorKind};
 use super::http::query;
@@ -103,7 +104,12 @@ impl Cluster {
     /// The container that kubectl would take for this pod.
     pub(super) async fn choose_container(&self, namespace: &str, pod: &str) -> Result<String, Error> {
         let path = pod_path(namespace, pod)?;
-        let object = self.get_json(&self.doing("get", format!("pod {pod} in namespace {namespace}")), &path).await?;
+        let doing = self.doing("get", format!("pod {pod} in namespace {namespace}"));
+        let object = self.get_json(&doing, &path).await?;
+        let object = match builtin("Pod") {
+            Some(pods) => answer::object(&doing, &pods, namespace, pod, object)?,
+            None => object,
+        };
         default_container(&object).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("pod {pod:?} in namespace {namespace:?} has no containers")))
     }
 }

@@ -4,6 +4,7 @@
 //! `exposition` hold decisions on values and never talk to a cluster.
 
 mod access;
+mod answer;
 mod client;
 mod config;
 mod discovery;
@@ -27,6 +28,8 @@ mod watch;
 mod write;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod testing;
@@ -47,4 +50,4 @@ pub use proxy::ProxyTo;
 pub use read::{Selection, sort_events};
 pub use resource::{Resource, builtin};
 pub use watch::{Key, WaitError};
-pub use write::{FIELD_MANAGER, Method, Write, Writer};
+pub use write::{Again, FIELD_MANAGER, Method, Write, Writer};

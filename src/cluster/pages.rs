@@ -1,19 +1,20 @@
 //! The pages of a list, read one object at a time.
 
-use http::Request;
 use http_body_util::BodyExt;
-use kube::client::Body;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
+use super::answer::{self, Envelope};
 use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
-use super::http::query;
-use super::read::{Selection, strip, where_};
+use super::http::{get, query};
+use super::read::{Selection, add_kind, strip, where_};
 use super::resource::Resource;
 use super::splitter::{Splitter, TooLarge};
 
 /// How many objects are asked for at once, as kubectl does.
 const PAGE: usize = 500;
+/// The most pages of a list: with a million objects it does not come from a cluster.
+const PAGES: usize = 2000;
 
 /// Takes the objects of a list as they are read, and decides what is kept of them.
 pub trait Gather: Send {
@@ -22,6 +23,11 @@ pub trait Gather: Send {
 
     /// Takes the next object. It has its `apiVersion` and `kind` and no `metadata.managedFields`.
     fn take(&mut self, object: Value);
+
+    /// The estimated memory of all objects together, as values, that are taken. Whoever holds less of them than that may take more.
+    fn budget(&self) -> usize {
+        answer::MEMORY
+    }
 }
 
 impl Gather for Vec<Value> {
@@ -34,23 +40,17 @@ impl Gather for Vec<Value> {
     }
 }
 
-/// The text of a list goes wrong: what is too large, and what a parser says.
-enum Fault {
-    Large,
-    Malformed(serde_json::Error),
-}
+/// What is wrong with a list, for the end of a sentence.
+struct Fault(String);
 
 impl From<TooLarge> for Fault {
     fn from(_: TooLarge) -> Self {
-        Self::Large
+        Self("its answer cannot be used: an object is larger than 64 MiB".to_owned())
     }
 }
 
-/// What stands around the objects of a page.
-struct Page {
-    token: String,
-    version: String,
-}
+/// Takes an object of a page, or says what is wrong with it.
+type Take<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + Send + 'a;
 
 impl Cluster {
     /// Reads the objects of a kind in one namespace, or in all of them, in the order of the server, and gives the place in history at
@@ -82,71 +82,61 @@ impl Cluster {
         let collection = resource.collection(namespace);
         let api_version = resource.api_version();
         let mut token = String::new();
-        loop {
+        // of all pages together
+        let mut budget = gather.budget();
+        for _ in 0..PAGES {
             let mut parameters = selection.parameters();
             if let Some(limit) = limit {
                 parameters.push(("limit", limit.to_string()));
             }
             if !token.is_empty() {
-                parameters.push(("continue", token));
+                parameters.push(("continue", token.clone()));
             }
             let path = format!("{collection}{}", query(&parameters));
-            let mut take = |mut object| {
+            let mut take = |text: &[u8]| {
+                let mut object = answer::parse(text, &mut budget).map_err(|why| Fault(format!("its answer cannot be used: {why}")))?;
+                if let Some(why) = answer::watched(resource, namespace, &object) {
+                    return Err(Fault(format!("an item of the list is wrong: {why}")));
+                }
                 strip(&mut object);
                 add_kind(&mut object, &api_version, &resource.kind);
                 gather.take(object);
+                Ok(())
             };
-            let page = match tokio::time::timeout(self.request_timeout(), self.page(doing, &path, &mut take)).await {
+            let page = self.page(doing, resource, &path, &mut take);
+            let (count, page) = match tokio::time::timeout(self.request_timeout(), page).await {
                 Ok(page) => page?,
                 Err(_) => return Err(doing.timed_out(self.request_timeout())),
             };
-            if page.token.is_empty() {
-                return Ok(page.version);
+            if page.next.is_empty() {
+                return Ok(page.resource_version);
             }
-            token = page.token;
+            if page.next == token || count == 0 {
+                return Err(doing.not_understood("the list goes on without an end: a page brings nothing new and names another one"));
+            }
+            token = page.next;
         }
+        Err(doing.not_understood(&format!("the list has more than {PAGES} pages")))
     }
 
-    async fn page(&self, doing: &Doing, path: &str, take: &mut (dyn FnMut(Value) + Send)) -> Result<Page, Error> {
-        let request = Request::get(path).header(http::header::ACCEPT, "application/json").body(Body::empty());
-        let mut body = self.send(doing, request).await?.into_body();
+    /// Reads a page. How many objects it had, and what stood around them.
+    async fn page(&self, doing: &Doing, resource: &Resource, path: &str, take: &mut Take<'_>) -> Result<(usize, Envelope), Error> {
+        let mut body = self.send(doing, get(path)).await?.into_body();
         let mut splitter = Splitter::default();
-        let no_json = |error: serde_json::Error| doing.not_understood(&format!("its answer is no JSON ({error})"));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| doing.broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
-            let fed = splitter.feed(&data, |object| {
-                take(serde_json::from_slice(object).map_err(Fault::Malformed)?);
-                Ok(())
-            });
-            fed.map_err(|fault| match fault {
-                Fault::Large => doing.not_understood("an object of its answer is larger than 64 MiB"),
-                Fault::Malformed(error) => no_json(error),
-            })?;
+            splitter.feed(&data, &mut *take).map_err(|fault: Fault| doing.not_understood(&fault.0))?;
         }
-        let (envelope, count) = splitter.finish();
-        let list: Value = serde_json::from_slice(&envelope).map_err(no_json)?;
-        match list["items"].as_array() {
-            // a placeholder for each object, and nothing else
-            Some(items) if items.len() == count => {}
-            Some(_) => return Err(doing.not_understood("an item of the list is no object")),
-            // Go writes an empty list as null.
-            None if list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && list["items"].is_null() => {}
-            None => return Err(doing.not_understood("the list has no items")),
+        let (text, count) = splitter.finish();
+        let list = answer::parse(&text, &mut { answer::MEMORY }).map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}")))?;
+        let (envelope, items) = answer::envelope(doing, resource, list)?;
+        // a placeholder for each object, and nothing else
+        let other = items.iter().find(|item| **item != 0).cloned().or_else(|| (items.len() != count).then(|| json!(0)));
+        match other.and_then(|item| answer::watched(resource, None, &item)) {
+            Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
+            None if items.len() != count => Err(doing.not_understood("the list has its items twice")),
+            None => Ok((count, envelope)),
         }
-        let text = |field: &str| list["metadata"][field].as_str().unwrap_or_default().to_owned();
-        Ok(Page { token: text("continue"), version: text("resourceVersion") })
     }
-}
-
-fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
-    let Some(fields) = object.as_object_mut() else { return };
-    if fields.contains_key("kind") && fields.contains_key("apiVersion") {
-        return;
-    }
-    let mut whole = Map::with_capacity(fields.len() + 2);
-    whole.insert("apiVersion".to_owned(), api_version.into());
-    whole.insert("kind".to_owned(), kind.into());
-    whole.extend(std::mem::take(fields));
-    *fields = whole;
 }

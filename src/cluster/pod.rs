@@ -1,22 +1,7 @@
-//! What a pod is in: its status as kubectl shows it, and the symptoms an operator looks for. Pure.
+//! What a pod is in: its status as kubectl shows it. Pure.
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use serde_json::Value;
-
-/// One thing that is wrong with a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Symptom {
-    /// The container, or none for the pod as a whole.
-    pub container: Option<String>,
-    /// The reason in the words of the API: `CrashLoopBackOff`, `OOMKilled`, `Unschedulable`, …
-    pub reason: String,
-    /// What the API says about it; may be empty.
-    pub message: String,
-    /// The exit code of the last run, where there was one.
-    pub exit_code: Option<i64>,
-    /// What to look at next.
-    pub hint: String,
-}
 
 /// The pod's phase has ended: `Succeeded` or `Failed`.
 pub fn is_finished(pod: &Value) -> bool {
@@ -109,7 +94,7 @@ fn init_status(pod: &Value) -> Option<String> {
     None
 }
 
-fn end_text(terminated: &Value) -> String {
+pub(crate) fn end_text(terminated: &Value) -> String {
     match (filled(&terminated["reason"]), terminated["signal"].as_i64().filter(|signal| *signal != 0)) {
         (Some(reason), _) => reason.to_owned(),
         (None, Some(signal)) => format!("Signal:{signal}"),
@@ -117,170 +102,12 @@ fn end_text(terminated: &Value) -> String {
     }
 }
 
-/// How long a container may be created before that is a symptom.
-const CREATING_MINUTES: i64 = 2;
-/// How long after its deletion time a pod may still be there before that is a symptom.
-const TERMINATING_SECONDS: i64 = 30;
-
-/// Everything that is wrong with a pod at this time: first of the pod as a whole, then by container.
-pub fn symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
-    let mut found = pod_symptoms(pod, now);
-    let slow =
-        timestamp(&pod["metadata"]["creationTimestamp"]).is_some_and(|created| created.saturating_add(CREATING_MINUTES.minutes()).is_ok_and(|late| late < now));
-    let ended = is_finished(pod) || is_deleting(pod);
-    for (key, init) in [("initContainerStatuses", true), ("containerStatuses", false)] {
-        for container in array(&pod["status"][key]) {
-            found.extend(container_symptom(container, init, slow, ended));
-        }
-    }
-    found
-}
-
-fn pod_symptoms(pod: &Value, now: Timestamp) -> Vec<Symptom> {
-    let mut found = Vec::new();
-    let mut add = |reason: &str, message: &str, hint: &str| {
-        found.push(Symptom { container: None, reason: reason.to_owned(), message: message.to_owned(), exit_code: None, hint: hint.to_owned() });
-    };
-    let status = &pod["status"];
-    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False") {
-        let reason = filled(&scheduled["reason"]).unwrap_or("Unschedulable");
-        let hint = if reason == "SchedulingGated" {
-            "a controller has to lift the scheduling gates of the pod"
-        } else {
-            "compare requests, node selectors, taints and volumes with what the nodes have"
-        };
-        add(reason, text(&scheduled["message"]), hint);
-    }
-    if status["phase"] == "Failed"
-        && let Some(reason) = filled(&status["reason"])
-    {
-        let hint = match reason {
-            "Evicted" => "the node was short of a resource: see its conditions and the pod's requests",
-            "DeadlineExceeded" => "the pod ran longer than activeDeadlineSeconds",
-            _ => "see the events of the pod",
-        };
-        add(reason, text(&status["message"]), hint);
-    }
-    if let Some(target) = condition(pod, "DisruptionTarget").filter(|condition| condition["status"] == "True") {
-        add(filled(&target["reason"]).unwrap_or("DisruptionTarget"), text(&target["message"]), "the pod was made to leave: a drain, a preemption or a taint");
-    }
-    if let Some(ready) = condition(pod, "Ready").filter(|ready| ready["reason"] == "ReadinessGatesNotReady") {
-        add("ReadinessGatesNotReady", text(&ready["message"]), "see which controller sets the readiness gates of the pod");
-    }
-    // The deletion time of a pod already contains its grace period.
-    if let Some(deletion) = timestamp(&pod["metadata"]["deletionTimestamp"])
-        && deletion.saturating_add(TERMINATING_SECONDS.seconds()).is_ok_and(|late| late < now)
-    {
-        let finalizers: Vec<&str> = array(&pod["metadata"]["finalizers"]).filter_map(Value::as_str).collect();
-        let message = if finalizers.is_empty() {
-            format!("should have been gone at {deletion}")
-        } else {
-            format!("should have been gone at {deletion}; finalizers: {}", finalizers.join(", "))
-        };
-        add("StuckTerminating", &message, "see whether its node is Ready and who removes its finalizers");
-    }
-    found
-}
-
-fn container_symptom(container: &Value, init: bool, slow: bool, ended: bool) -> Option<Symptom> {
-    let name = text(&container["name"]).to_owned();
-    let state = &container["state"];
-    let last = &container["lastState"]["terminated"];
-    let count = container["restartCount"].as_u64().unwrap_or_default();
-    let symptom = |reason: &str, message: String, exit_code: Option<i64>, hint: &str| {
-        Some(Symptom { container: Some(name.clone()), reason: reason.to_owned(), message, exit_code, hint: hint.to_owned() })
-    };
-    if let Some(reason) = filled(&state["waiting"]["reason"]) {
-        let message = text(&state["waiting"]["message"]).to_owned();
-        if reason == "CrashLoopBackOff" {
-            let (reason, hint) =
-                if last["reason"] == "OOMKilled" { ("OOMKilled", OUT_OF_MEMORY) } else { ("CrashLoopBackOff", "read the log of its previous run") };
-            return symptom(reason, ended_text(last, count), last["exitCode"].as_i64(), hint);
-        }
-        if matches!(reason, "ContainerCreating" | "PodInitializing") && !slow {
-            return None;
-        }
-        return symptom(reason, message, last["exitCode"].as_i64(), waiting_hint(reason));
-    }
-    let terminated = &state["terminated"];
-    if terminated.is_object() {
-        let code = terminated["exitCode"].as_i64().unwrap_or_default();
-        if code == 0 && terminated["reason"] != "OOMKilled" {
-            return None;
-        }
-        let hint = if terminated["reason"] == "OOMKilled" { OUT_OF_MEMORY } else { "read its log" };
-        return symptom(&end_text(terminated), ended_text(terminated, count), Some(code), hint);
-    }
-    if state["running"].is_object() && last.is_object() && last["exitCode"] != 0 {
-        let hint = if last["reason"] == "OOMKilled" { OUT_OF_MEMORY } else { "read the log of its previous run" };
-        let reason = if last["reason"] == "OOMKilled" { "OOMKilled" } else { "Restarted" };
-        return symptom(reason, ended_text(last, count), last["exitCode"].as_i64(), hint);
-    }
-    if state["running"].is_object() && container["ready"] == false && !init && !ended {
-        let (message, hint) = if container["started"] == false {
-            ("running, but its startup probe has not passed", "see the Unhealthy events of the pod and its log")
-        } else {
-            ("running, but its readiness probe does not pass", "see the Unhealthy events of the pod and ask its health path")
-        };
-        return symptom("NotReady", message.to_owned(), None, hint);
-    }
-    None
-}
-
-const OUT_OF_MEMORY: &str = "compare its memory use with limits.memory";
-
-fn ended_text(terminated: &Value, restarts: u64) -> String {
-    let mut parts = Vec::new();
-    if terminated.is_object() {
-        parts.push(format!("ended with {}", end_text(terminated)));
-        if let Some(time) = filled(&terminated["finishedAt"]) {
-            parts.push(format!("at {time}"));
-        }
-        if let Some(message) = filled(&terminated["message"]) {
-            parts.push(format!("saying: {}", message.trim()));
-        }
-    }
-    if restarts > 0 {
-        parts.push(format!("({restarts} restarts)"));
-    }
-    parts.join(" ")
-}
-
-fn waiting_hint(reason: &str) -> &'static str {
-    match reason {
-        "ErrImagePull" | "ImagePullBackOff" => "check the image name and tag, imagePullSecrets and the registry",
-        "InvalidImageName" => "correct the image name",
-        "ErrImageNeverPull" => "the image is not on the node and imagePullPolicy forbids to pull it",
-        "CreateContainerConfigError" => "a ConfigMap, a Secret or a key of one that it names is missing",
-        "CreateContainerError" | "RunContainerError" | "StartError" => "check its command, its mounts and its security context",
-        "ContainerCreating" | "PodInitializing" => "see the events of the pod for FailedMount, FailedAttachVolume and FailedCreatePodSandBox",
-        _ => "see the events of the pod",
-    }
-}
-
 /// From this many restarts on a crash loop does not heal by waiting: about two and a half minutes of tries.
 const CRASHES: u64 = 5;
 
-/// Why waiting for this object to become ready or complete makes no sense, if so: an image that cannot be pulled, a
-/// failed pod or Job, a paused or stuck rollout. States that often pass (unschedulable, a first failed pull, the first
-/// crashes) are not terminal.
-pub fn terminal(object: &Value) -> Option<String> {
-    match object["kind"].as_str()? {
-        "Pod" => terminal_pod(object),
-        "Job" => {
-            let failed = condition(object, "Failed").or_else(|| condition(object, "FailureTarget"))?;
-            let failed = Some(failed).filter(|failed| failed["status"] == "True")?;
-            Some(with_message("the job has failed", filled(&failed["reason"]), text(&failed["message"])))
-        }
-        "Deployment" | "StatefulSet" | "DaemonSet" => match super::rollout::rollout_status(object) {
-            super::rollout::Rollout::Failed(reason) => Some(reason),
-            super::rollout::Rollout::Done | super::rollout::Rollout::Waiting(_) => None,
-        },
-        _ => None,
-    }
-}
-
-fn terminal_pod(pod: &Value) -> Option<String> {
+/// Why waiting for this pod to run makes no sense, if so: an image that cannot be pulled, a failed pod. States that often pass (unschedulable, a
+/// first failed pull, the first crashes) are not terminal.
+pub fn terminal(pod: &Value) -> Option<String> {
     if pod["status"]["phase"] == "Failed" {
         let reason = filled(&pod["status"]["reason"]);
         return Some(with_message("the pod has failed", reason, text(&pod["status"]["message"])));
@@ -302,6 +129,54 @@ fn terminal_pod(pod: &Value) -> Option<String> {
     None
 }
 
+/// How an object has ended whose status does not change any more, and which nobody replaces by another of its name: a Job that is over, a pod
+/// without a controller whose containers have all ended. What is being deleted says nothing: its end is that of the deletion.
+pub fn final_state(object: &Value) -> Option<String> {
+    if is_deleting(object) {
+        return None;
+    }
+    let name = text(&object["metadata"]["name"]);
+    match object["kind"].as_str()? {
+        "Pod" => {
+            let controlled = array(&object["metadata"]["ownerReferences"]).any(|owner| owner["controller"] == true);
+            let over = array(&object["status"]["containerStatuses"]).all(|container| container["state"]["terminated"].is_object());
+            if controlled || !over || !is_finished(object) {
+                return None;
+            }
+            let what = format!("pod {name} has {}", if object["status"]["phase"] == "Failed" { "failed" } else { "succeeded" });
+            Some(with_message(&what, filled(&object["status"]["reason"]), text(&object["status"]["message"])))
+        }
+        "Job" => match job_end(object)? {
+            JobEnd::Complete => Some(format!("job {name} is complete")),
+            JobEnd::Failed(reason) => Some(format!("job {name} has failed: {reason}")),
+        },
+        _ => None,
+    }
+}
+
+/// How a Job has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// Enough of its pods have succeeded.
+    Complete,
+    /// It has failed, and why.
+    Failed(String),
+}
+
+/// How a Job has ended, if it has. Only `Complete` and `Failed` are an end: `SuccessCriteriaMet` and `FailureTarget` come before, while its
+/// counters are not final and pods of it may still run.
+pub fn job_end(job: &Value) -> Option<JobEnd> {
+    let is = |kind: &str| condition(job, kind).filter(|condition| condition["status"] == "True");
+    if let Some(failed) = is("Failed") {
+        return Some(JobEnd::Failed(match (text(&failed["reason"]), text(&failed["message"])) {
+            ("", "") => "no reason given".to_owned(),
+            (reason, "") => reason.to_owned(),
+            (reason, message) => format!("{reason}: {message}"),
+        }));
+    }
+    is("Complete").map(|_| JobEnd::Complete)
+}
+
 fn with_message(what: &str, reason: Option<&str>, message: &str) -> String {
     let head = match reason {
         Some(reason) => format!("{what}: {reason}"),
@@ -315,19 +190,19 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     array(&object["status"]["conditions"]).find(|condition| condition["type"] == kind)
 }
 
-fn array(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+pub(crate) fn array(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
     value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn filled(value: &Value) -> Option<&str> {
+pub(crate) fn filled(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())
 }
 
-fn timestamp(value: &Value) -> Option<Timestamp> {
+pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
@@ -389,77 +264,50 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_symptoms() {
-        let late: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
-        let last =
-            |reason: &str, code: i64| json!({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-01-01T00:30:00Z", "message": "boom\n"}});
-        let mut crashing = waiting("CrashLoopBackOff");
-        crashing["lastState"] = last("Error", 1);
-        let mut out_of_memory = waiting("CrashLoopBackOff");
-        out_of_memory["lastState"] = last("OOMKilled", 137);
-        let restarted = json!({"name": "c", "ready": true, "restartCount": 1, "state": {"running": {}}, "lastState": last("Error", 2)});
-        let unready = json!({"name": "c", "ready": false, "started": true, "state": {"running": {}}});
-        let cases: [(Value, &[(&str, Option<i64>, &str)]); 11] = [
-            (json!({"phase": "Running"}), &[]),
-            (json!({"containerStatuses": [crashing]}), &[("CrashLoopBackOff", Some(1), "ended with Error at 2026-01-01T00:30:00Z saying: boom (7 restarts)")]),
-            (json!({"containerStatuses": [out_of_memory]}), &[("OOMKilled", Some(137), "OOMKilled")]),
-            (json!({"containerStatuses": [restarted]}), &[("Restarted", Some(2), "1 restarts")]),
-            (json!({"containerStatuses": [waiting("ImagePullBackOff")]}), &[("ImagePullBackOff", None, "text")]),
-            (json!({"initContainerStatuses": [waiting("ErrImagePull")]}), &[("ErrImagePull", None, "text")]),
-            (json!({"containerStatuses": [waiting("ContainerCreating")]}), &[("ContainerCreating", None, "text")]),
-            (json!({"phase": "Running", "containerStatuses": [unready]}), &[("NotReady", None, "readiness probe")]),
-            (
-                json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]}),
-                &[("Unschedulable", None, "0/3 nodes")],
-            ),
-            (json!({"phase": "Failed", "reason": "Evicted", "message": "disk"}), &[("Evicted", None, "disk")]),
-            (
-                json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "m"}]}),
-                &[("EvictionByEvictionAPI", None, "m")],
-            ),
-        ];
-        for (status, expected) in cases {
-            let found = symptoms(&pod(status.clone()), late);
-            assert_eq!(found.len(), expected.len(), "{status} {found:?}");
-            for (symptom, (reason, code, part)) in found.iter().zip(expected) {
-                assert_eq!((symptom.reason.as_str(), &symptom.exit_code), (*reason, code), "{status}");
-                assert!(symptom.message.contains(part) && !symptom.hint.is_empty(), "{symptom:?}");
-            }
+    fn knows_when_a_pod_will_not_run() {
+        let few = json!({"name": "c", "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
+        for (status, expected) in [
+            (json!({"containerStatuses": [waiting("ImagePullBackOff")]}), Some("container c: ImagePullBackOff: text")),
+            (json!({"containerStatuses": [waiting("CrashLoopBackOff")]}), Some("container c: CrashLoopBackOff: text")),
+            (json!({"containerStatuses": [waiting("ErrImagePull")]}), None),
+            (json!({"containerStatuses": [few]}), None),
+            (json!({"phase": "Failed", "reason": "Evicted"}), Some("the pod has failed: Evicted")),
+            (json!({"phase": "Succeeded"}), None),
+        ] {
+            assert_eq!(terminal(&pod(status.clone())).as_deref(), expected, "{status}");
         }
-        let early: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
-        assert_eq!(symptoms(&pod(json!({"containerStatuses": [waiting("ContainerCreating")]})), early), []);
-        let mut stuck = pod(json!({"phase": "Running"}));
-        stuck["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:30:00Z");
-        stuck["metadata"]["finalizers"] = json!(["a/b"]);
-        let found = symptoms(&stuck, late);
-        assert!(found[0].reason == "StuckTerminating" && found[0].message.ends_with("finalizers: a/b"), "{found:?}");
     }
 
     #[test]
-    fn knows_when_waiting_is_useless() {
-        let few = json!({"name": "c", "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
-        let cases = [
-            (pod(json!({"containerStatuses": [waiting("ImagePullBackOff")]})), Some("container c: ImagePullBackOff: text")),
-            (pod(json!({"containerStatuses": [waiting("CrashLoopBackOff")]})), Some("container c: CrashLoopBackOff: text")),
-            (pod(json!({"containerStatuses": [waiting("ErrImagePull")]})), None),
-            (pod(json!({"containerStatuses": [few]})), None),
-            (pod(json!({"phase": "Failed", "reason": "Evicted"})), Some("the pod has failed: Evicted")),
-            (pod(json!({"phase": "Succeeded"})), None),
-            (
-                json!({"kind": "Job", "status": {"conditions": [
-                    {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}]}}),
-                Some("the job has failed: BackoffLimitExceeded: too often"),
-            ),
-            (json!({"kind": "Job", "status": {"conditions": [{"type": "Complete", "status": "True"}]}}), None),
-            (
-                json!({"kind": "Deployment", "spec": {"replicas": 1, "paused": true}, "status": {}}),
-                Some("the rollout is paused: 0 of 1 replicas are updated; resume it"),
-            ),
-            (json!({"kind": "Deployment", "spec": {"replicas": 1}, "status": {}}), None),
+    fn what_ends_for_good_is_neither_replaced_nor_deleted() {
+        let job = |kind: &str, status: &str, reason: &str, message: &str| json!({"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": [{"type": kind, "status": status, "reason": reason, "message": message}]}});
+        let failed = pod(json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 1}}}]}));
+        let changed = |base: &Value, pointer: &str, value: Value| {
+            let mut object = base.clone();
+            object["metadata"][pointer] = value;
+            object
+        };
+        for (object, expected) in [
+            (failed.clone(), Some("pod p has failed")),
+            (pod(json!({"phase": "Succeeded"})), Some("pod p has succeeded")),
+            (pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})), Some("pod p has failed: Evicted: low on memory")),
+            // its containers are still being ended
+            (pod(json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": {"running": {}}}]})), None),
+            (pod(json!({"phase": "Running"})), None),
+            (pod(json!({"containerStatuses": [waiting("ImagePullBackOff")]})), None),
+            (changed(&failed, "deletionTimestamp", json!("2026-01-01T00:00:00Z")), None),
+            (changed(&failed, "ownerReferences", json!([{"kind": "StatefulSet", "controller": true}])), None),
+            (changed(&failed, "ownerReferences", json!([{"kind": "ConfigMap"}])), Some("pod p has failed")),
+            (job("Failed", "True", "BackoffLimitExceeded", "too often"), Some("job j has failed: BackoffLimitExceeded: too often")),
+            (job("Failed", "True", "", ""), Some("job j has failed: no reason given")),
+            (job("Complete", "True", "", ""), Some("job j is complete")),
+            (job("Complete", "False", "", ""), None),
+            (job("SuccessCriteriaMet", "True", "", ""), None),
+            (job("FailureTarget", "True", "", ""), None),
+            (json!({"kind": "Deployment", "spec": {"replicas": 1, "paused": true}, "status": {}}), None),
             (json!({"kind": "ConfigMap"}), None),
-        ];
-        for (object, expected) in cases {
-            assert_eq!(terminal(&object).as_deref(), expected, "{object}");
+        ] {
+            assert_eq!(final_state(&object).as_deref(), expected, "{object}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! get, list, events.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::answer::{self, Page};
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
 use super::http::query;
@@ -61,7 +62,8 @@ impl Cluster {
         let doing = self.doing("get", format!("{} {}", resource.qualified(), place(resource, Some(namespace), name)));
         let path = resource.object(namespace, name)?;
         match self.get_json(&doing, &path).await {
-            Ok(mut object) => {
+            Ok(object) => {
+                let mut object = answer::object(&doing, resource, namespace, name, object)?;
                 strip(&mut object);
                 Ok(object)
             }
@@ -113,8 +115,8 @@ impl Cluster {
     pub async fn changed_by(&self, manager: &str, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Timestamp>, Error> {
         let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, Some(namespace))));
         let path = format!("{}{}", resource.collection(Some(namespace)), query(&Selection::name(name).parameters()));
-        let list = self.get_json(&doing, &path).await?;
-        let entries = list["items"].as_array().into_iter().flatten().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
+        let Page { items, .. } = answer::page(&doing, resource, Some(namespace), self.get_json(&doing, &path).await?)?;
+        let entries = items.iter().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
         Ok(entries.filter(|entry| entry["manager"] == manager).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max())
     }
 
@@ -151,6 +153,18 @@ pub(super) fn strip(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
     }
+}
+
+pub(super) fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
+    let Some(fields) = object.as_object_mut() else { return };
+    if fields.contains_key("kind") && fields.contains_key("apiVersion") {
+        return;
+    }
+    let mut whole = Map::with_capacity(fields.len() + 2);
+    whole.insert("apiVersion".to_owned(), api_version.into());
+    whole.insert("kind".to_owned(), kind.into());
+    whole.extend(std::mem::take(fields));
+    *fields = whole;
 }
 
 pub(super) fn sort_key(object: &Value) -> (&str, &str) {

@@ -75,7 +75,11 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
     if let Some(failure) = condition(workload, "ReplicaFailure").filter(|failure| failure["status"] == "True")
         && !before(failure, changed)
     {
-        return Rollout::Failed(with(&format!("pods cannot be created: {missing}"), failure));
+        let said = with(&format!("pods cannot be created: {missing}"), failure);
+        // a quota that is full has room again once the pods before are gone, and those that are ending are not counted here
+        let replaces = all > updated || number_of(&workload["metadata"]["annotations"]["deployment.kubernetes.io/revision"]) > 1;
+        let passes = replaces && failure["message"].as_str().is_some_and(|message| message.contains("exceeded quota"));
+        return if passes { Rollout::Waiting(said) } else { Rollout::Failed(said) };
     }
     Rollout::Waiting(missing)
 }
@@ -154,6 +158,11 @@ fn with(text: &str, condition: &Value) -> String {
     }
 }
 
+/// A number that is written as text.
+fn number_of(value: &Value) -> i64 {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
@@ -203,7 +212,14 @@ mod tests {
         check(&deployment(false, 2, [1, 4, 3], late.clone()), "failed", "progress deadline");
         check(&deployment(true, 2, [0, 3, 3], json!([])), "failed", "paused");
         check(&deployment(true, 2, [3, 3, 3], json!([])), "done", "");
-        check(&deployment(false, 2, [1, 1, 1], quota), "failed", "exceeded quota");
+        check(&deployment(false, 2, [1, 1, 1], quota.clone()), "failed", "exceeded quota");
+        // the pods before still fill it, or are about to leave
+        check(&deployment(false, 2, [1, 3, 2], quota.clone()), "waiting", "exceeded quota");
+        let mut second = deployment(false, 2, [2, 2, 2], quota);
+        second["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "2"});
+        check(&second, "waiting", "exceeded quota");
+        second["status"]["conditions"][0]["message"] = json!("error looking up service account a/b");
+        check(&second, "failed", "service account");
         check(&json!({"kind": "Pod"}), "failed", "no rollout");
 
         let stale = deployment(false, 2, [1, 4, 3], late);

@@ -43,7 +43,7 @@ async fn lists_all_pages_sorted() {
         reply(match parameter(&request, "continue").as_deref() {
             None => list(&[pod("c", "1"), pod("b", "1")], "9", "t1"),
             Some("t1") => list(&[pod("a", "1")], "9", "t2"),
-            _ => json!({"kind": "PodList", "metadata": {}, "items": null}),
+            _ => json!({"kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": null}),
         })
     })
     .await;
@@ -95,8 +95,8 @@ async fn says_what_was_refused_and_why() {
         (|| failure(429, "TooManyRequests", "slow down"), ErrorKind::Throttled, &["slow down"]),
         (|| failure(500, "InternalError", "etcd"), ErrorKind::Server, &["etcd", "HTTP 500"]),
         (|| failure(504, "Timeout", "late"), ErrorKind::Timeout, &["late"]),
-        (|| Response::new("<html>welcome</html>".into()), ErrorKind::Unsupported, &["like a Kubernetes API server"]),
-        (|| reply(json!({})), ErrorKind::Unsupported, &["no items"]),
+        (|| Response::new("<html>welcome</html>".into()), ErrorKind::Malformed, &["like a Kubernetes API server"]),
+        (|| reply(json!({})), ErrorKind::Malformed, &["the list has no kind"]),
     ];
     for (answer, kind, parts) in cases {
         let (cluster, requests) = serve(move |_, _| answer()).await;
@@ -278,11 +278,11 @@ async fn discovers_group_by_group_on_old_servers() {
         "/apis" => reply(json!({"kind": "APIGroupList", "groups": [
             {"name": "a.io", "preferredVersion": {"groupVersion": "a.io/v2"}},
             {"name": "b.io", "preferredVersion": {"groupVersion": "b.io/v1"}}]})),
-        "/apis/a.io/v2" => reply(json!({"resources": [
+        "/apis/a.io/v2" => reply(json!({"kind": "APIResourceList", "resources": [
             {"name": "things/status", "kind": "Thing", "namespaced": true},
             {"name": "things", "kind": "Thing", "namespaced": false}]})),
         "/apis/b.io/v1" => failure(503, "ServiceUnavailable", "down"),
-        _ => reply(json!({"resources": []})),
+        _ => reply(json!({"kind": "APIResourceList", "resources": []})),
     })
     .await;
     let thing = cluster.resolve("thing").await.unwrap();
@@ -298,9 +298,13 @@ async fn finds_the_pods_of_a_deployment_by_their_owners() {
                "status": {"phase": if name == "done" { "Succeeded" } else { "Running" }}})
     };
     let (cluster, requests) = serve(move |_, request| match request.uri().path() {
-        "/apis/apps/v1/namespaces/shop/deployments/web" => reply(json!({"metadata": {"uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}})),
-        "/apis/apps/v1/namespaces/shop/replicasets" => reply(json!({"items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]})),
-        _ => reply(json!({"items": [
+        "/apis/apps/v1/namespaces/shop/deployments/web" => reply(
+            json!({"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}}),
+        ),
+        "/apis/apps/v1/namespaces/shop/replicasets" => {
+            reply(json!({"kind": "ReplicaSetList", "metadata": {"resourceVersion": "1"}, "items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]}))
+        }
+        _ => reply(json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": [
             owned("z", "1", "r1"), owned("a", "2", "r1"), owned("foreign", "3", "r2"), owned("done", "4", "r1")]})),
     })
     .await;
@@ -316,7 +320,7 @@ async fn finds_the_pods_of_a_deployment_by_their_owners() {
 async fn logs_are_cut_at_whole_lines_and_find_their_container() {
     let (cluster, _) = serve(|_, request| {
         if !request.uri().path().ends_with("/log") {
-            return reply(json!({"spec": {"containers": [{"name": "main"}, {"name": "side"}]}}));
+            return reply(json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"containers": [{"name": "main"}, {"name": "side"}]}}));
         }
         match parameter(&request, "container").as_deref() {
             None => failure(400, "BadRequest", "a container name must be specified for pod a, choose one of: [main side]"),

@@ -10,10 +10,11 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::answer;
 use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
 use super::http::query;
-use super::read::{Selection, sort_key, strip, where_};
+use super::read::{Selection, add_kind, sort_key, strip, where_};
 use super::resource::Resource;
 
 /// Namespace and name of an object; the namespace of a cluster-wide one is empty.
@@ -54,7 +55,7 @@ const WATCH_GRACE: Duration = Duration::from_secs(15);
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LAST_DELAY: Duration = Duration::from_secs(5);
 /// No event is larger than the largest object of etcd, with room to spare.
-const LINE_LIMIT: usize = 64 * 1024 * 1024;
+const LINE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// How a watch stream ended.
 enum End<T> {
@@ -99,6 +100,7 @@ impl Cluster {
             doing: self.doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
             judge,
             objects: BTreeMap::new(),
+            room: Room::default(),
             seen: false,
             last_error: None,
             delay: FIRST_DELAY,
@@ -124,6 +126,7 @@ struct Watch<'a, F> {
     doing: Doing,
     judge: F,
     objects: BTreeMap<Key, Value>,
+    room: Room,
     seen: bool,
     last_error: Option<Error>,
     delay: Duration,
@@ -142,7 +145,11 @@ impl<F> Watch<'_, F> {
                     continue;
                 }
             };
+            if listed.resource_version.is_empty() {
+                return Err(self.doing.not_understood("the list has no resourceVersion"));
+            }
             self.objects = listed.items.into_iter().map(|object| (key(&object), object)).collect();
+            self.room = Room::default();
             self.fresh();
             if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
                 return Ok(result);
@@ -213,17 +220,23 @@ impl<F> Watch<'_, F> {
                 let line = &buffer[start..search + offset];
                 start = search + offset + 1;
                 search = start;
-                match read_event(line) {
+                let mut left = self.room.left;
+                let event = read_event(line, &mut left, |object| answer::watched(self.resource, self.namespace, object));
+                let size = self.room.left - left;
+                match event {
                     None => {}
                     Some(Event::Bookmark(version)) => *cursor = version,
                     Some(Event::Changed(mut object)) => {
                         strip(&mut object);
+                        add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
                         advance(cursor, &object);
+                        self.room.keep(key(&object), size);
                         self.objects.insert(key(&object), object);
                         changed = true;
                     }
                     Some(Event::Deleted(object)) => {
                         advance(cursor, &object);
+                        self.room.forget(&key(&object));
                         self.objects.remove(&key(&object));
                         changed = true;
                     }
@@ -244,7 +257,7 @@ impl<F> Watch<'_, F> {
             }
             buffer.drain(..start);
             if buffer.len() > LINE_LIMIT {
-                return End::Failed(self.doing.not_understood("a watch event is larger than 64 MiB"));
+                return End::Failed(self.doing.not_understood(&format!("a watch event is larger than {} MiB", LINE_LIMIT / 1024 / 1024)));
             }
         }
     }
@@ -274,6 +287,30 @@ impl<F> Watch<'_, F> {
     }
 }
 
+/// The memory that what a watch has brought may still take, and what each object of it takes.
+struct Room {
+    left: usize,
+    sizes: BTreeMap<Key, usize>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: answer::MEMORY, sizes: BTreeMap::new() }
+    }
+}
+
+impl Room {
+    fn keep(&mut self, key: Key, size: usize) {
+        self.forget(&key);
+        self.left = self.left.saturating_sub(size);
+        self.sizes.insert(key, size);
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.left += self.sizes.remove(key).unwrap_or(0);
+    }
+}
+
 /// One line of a watch stream.
 enum Event {
     Changed(Value),
@@ -283,19 +320,27 @@ enum Event {
     Malformed(String),
 }
 
-fn read_event(line: &[u8]) -> Option<Event> {
+/// Reads a line within this room of memory. `wrong` says what is wrong with an object.
+fn read_event(line: &[u8], room: &mut usize, wrong: impl Fn(&Value) -> Option<String>) -> Option<Event> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    let mut event: Value = match serde_json::from_slice(line) {
+    let mut event: Value = match answer::parse(line, room) {
         Ok(event) => event,
-        Err(error) => return Some(Event::Malformed(format!("a watch event is no JSON ({error})"))),
+        Err(why) => return Some(Event::Malformed(format!("a watch event cannot be used: {why}"))),
     };
-    let object = event["object"].take();
-    match event["type"].as_str().unwrap_or_default() {
+    let object = event.get_mut("object").map(Value::take).unwrap_or_default();
+    let kind = event["type"].as_str().unwrap_or_default();
+    if let ("ADDED" | "MODIFIED" | "DELETED", Some(why)) = (kind, wrong(&object)) {
+        return Some(Event::Malformed(format!("a watch event is wrong: {why}")));
+    }
+    match kind {
         "ADDED" | "MODIFIED" => Some(Event::Changed(object)),
         "DELETED" => Some(Event::Deleted(object)),
-        "BOOKMARK" => object["metadata"]["resourceVersion"].as_str().map(|version| Event::Bookmark(version.to_owned())),
+        "BOOKMARK" => Some(match object["metadata"]["resourceVersion"].as_str() {
+            Some(version) => Event::Bookmark(version.to_owned()),
+            None => Event::Malformed("a bookmark of the watch has no resourceVersion".to_owned()),
+        }),
         "ERROR" => {
             let code = object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
             Some(Event::Error(code, object.to_string().into_bytes()))

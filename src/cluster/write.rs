@@ -1,12 +1,15 @@
 //! Changes: requests as values, their server-side preview, and the one type that can send them.
 
+use std::time::Duration;
+
 use http::{Request, header};
 use kube::client::Body;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::answer;
 use super::client::Cluster;
-use super::error::{Error, ErrorKind};
+use super::error::{Doing, Error, ErrorKind};
 use super::resource::Resource;
 
 /// The field manager of everything that is changed.
@@ -77,7 +80,22 @@ impl Write {
         if self.namespace.is_empty() { format!("{kind} {}", self.name) } else { format!("{kind} {}/{}", self.namespace, self.name) }
     }
 
-    fn request(&self, dry_run: bool) -> Result<http::Result<Request<Body>>, Error> {
+    /// What comes of the request if it is sent once more, and the first one was carried out, or still will be.
+    pub fn again(&self) -> Again {
+        match self.method {
+            // what both end on is the uid of the object that there was
+            Method::Delete | Method::Evict if self.body["preconditions"]["uid"].is_string() => Again::Refused,
+            Method::Delete | Method::Evict => Again::Twice,
+            Method::MergePatch | Method::StrategicPatch | Method::Apply | Method::ForceApply => Again::Harmless,
+            Method::JsonPatch => again(self.body.as_array().map(Vec::as_slice).unwrap_or_default()),
+            // a second one is refused only as long as the first one is there, and what runs to its end is cleaned up
+            Method::Create if matches!(self.resource.kind.as_str(), "Job" | "Pod") => Again::Twice,
+            Method::Create => Again::Harmless,
+        }
+    }
+
+    /// The request. The server is told, too, when nobody waits for its answer any more (`timeout`), and gives it up then.
+    fn request(&self, dry_run: bool, limit: Duration) -> Result<http::Result<Request<Body>>, Error> {
         let object = self.resource.object(&self.namespace, &self.name)?;
         let path = match self.method {
             Method::Create => self.resource.collection(Some(&self.namespace)),
@@ -98,6 +116,7 @@ impl Write {
         if dry_run {
             parameters.push(("dryRun", "All".to_owned()));
         }
+        parameters.push(("timeout", format!("{}s", limit.as_millis().div_ceil(1000).max(1))));
         let content = match self.method {
             Method::Create | Method::Delete | Method::Evict => "application/json",
             Method::MergePatch => "application/merge-patch+json",
@@ -125,6 +144,38 @@ impl Write {
     }
 }
 
+/// What comes of a request that is sent once more, and the first one was carried out, or still will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It names what it replaces, or the one object that it ends: only one of the two is carried out, and the other one is refused.
+    Refused,
+    /// It says what shall be, not what shall be done: a second time changes nothing.
+    Harmless,
+    /// It would be done twice.
+    Twice,
+}
+
+/// The same of a JSON patch. A place whose value is tested, or that of what it lies in, is not as tested any more once it was changed.
+fn again(operations: &[Value]) -> Again {
+    let text = |operation: &Value, key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+    let tested: Vec<String> = operations.iter().filter(|operation| operation["op"] == "test").map(|operation| text(operation, "path")).collect();
+    let pinned = |path: &str| {
+        let within = |test: &&String| path.strip_prefix(test.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        tested.iter().filter(|test| *test != "/metadata/uid").any(|test| within(&test))
+    };
+    let harmless = |operation: &Value| {
+        let path = text(operation, "path");
+        let index = path.rsplit('/').next().is_some_and(|last| last == "-" || last.parse::<usize>().is_ok());
+        !index && matches!(operation["op"].as_str(), Some("add" | "replace" | "remove"))
+    };
+    let mut open = operations.iter().filter(|operation| operation["op"] != "test" && !pinned(&text(operation, "path"))).peekable();
+    match (open.peek().is_some(), open.all(harmless)) {
+        (false, _) => Again::Refused,
+        (true, true) => Again::Harmless,
+        (true, false) => Again::Twice,
+    }
+}
+
 /// Can send changes. A dry run has none: what it holds is a [`Cluster`], which only reads and previews.
 #[derive(Clone)]
 pub struct Writer {
@@ -142,8 +193,33 @@ impl Writer {
     /// # Errors
     /// [`Error::not_executed`] says whether it is certain that nothing has changed.
     pub async fn send(&self, write: &Write) -> Result<Value, Error> {
+        self.send_within(write, None, self.cluster.request_timeout()).await
+    }
+
+    /// The same within a time, for the object of this uid, if one is known.
+    ///
+    /// # Errors
+    /// As [`Writer::send`]. An answer that is not that of the object is a lost answer ([`ErrorKind::Malformed`]).
+    pub async fn send_within(&self, write: &Write, uid: Option<&str>, limit: Duration) -> Result<Value, Error> {
         let doing = self.cluster.doing(write.method.doing(), write.what());
-        self.cluster.json(&doing, write.request(false)?).await
+        let limit = limit.min(self.cluster.request_timeout());
+        let answer = self.cluster.json_within(&doing, write.request(false, limit)?, limit, &mut { answer::MEMORY }).await?;
+        confirmed(&doing, write, uid, answer)
+    }
+}
+
+/// The answer to a change, if it is one: the object, or for what ends it the word that it was done.
+fn confirmed(doing: &Doing, write: &Write, uid: Option<&str>, answer: Value) -> Result<Value, Error> {
+    let ends = matches!(write.method, Method::Delete | Method::Evict);
+    if ends && answer["kind"] == "Status" {
+        let details = &answer["details"];
+        let other = |key: &str, wanted: &str| details[key].as_str().is_some_and(|found| !found.is_empty() && found != wanted);
+        let wrong = answer["status"] != "Success" || other("name", &write.name) || uid.is_some_and(|uid| other("uid", uid));
+        return if wrong { Err(doing.not_understood(&format!("its answer is no word that {} was done", write.what()))) } else { Ok(answer) };
+    }
+    match answer::named(&write.resource, &write.namespace, &write.name, uid, &answer) {
+        Some(why) => Err(doing.not_understood(&format!("its answer is not the object: {why}"))),
+        None => Ok(answer),
     }
 }
 
@@ -155,7 +231,8 @@ impl Cluster {
     /// What the change itself would meet, and [`ErrorKind::Invalid`] where a webhook does not support dry runs.
     pub async fn preview(&self, write: &Write) -> Result<Value, Error> {
         let doing = self.doing(write.method.doing(), format!("{} (preview)", write.what()));
-        self.json(&doing, write.request(true)?).await
+        let answer = self.json(&doing, write.request(true, self.request_timeout())?).await?;
+        confirmed(&doing, write, None, answer)
     }
 
     /// An object, or none if there is none.
@@ -183,11 +260,11 @@ mod tests {
             let write =
                 Write { method, resource: builtin("Pod").unwrap(), namespace: "ns".to_owned(), name: "p".to_owned(), body: json!({"metadata": {"name": "p"}}) };
             for dry_run in [true, false] {
-                let request = write.request(dry_run).unwrap().unwrap();
+                let request = write.request(dry_run, Duration::from_millis(1500)).unwrap().unwrap();
                 let query = request.uri().query().unwrap_or_default();
                 let parameters: Vec<&str> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
                 assert_eq!(parameters.iter().filter(|parameter| **parameter == "dryRun=All").count(), usize::from(dry_run), "{method:?}: {query}");
-                assert!(!query.contains('?'), "{method:?}: {query}");
+                assert!(!query.contains('?') && parameters.contains(&"timeout=2s"), "{method:?}: {query}");
                 let managed = !matches!(method, Delete | Evict);
                 assert_eq!(parameters.contains(&"fieldManager=runbook"), managed, "{method:?}: {query}");
                 assert_eq!(parameters.contains(&"force=true"), method == ForceApply, "{method:?}: {query}");

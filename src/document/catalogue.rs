@@ -1,10 +1,10 @@
 //! The roots in which runbooks are searched, and what they call.
 
+use super::deferred::Deferred;
 use super::deserialize::from_node;
 use super::lower::lower;
 use super::node::{Fault, MAX_BYTES, parse};
-use super::param::Param;
-use super::runbook::{Body, Runbook};
+use super::runbook::{Body, Interface, Runbook};
 use crate::action::Action;
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
@@ -107,10 +107,13 @@ impl Catalogue {
         read_runbook(name, &listed.file, text).map(Arc::new)
     }
 
-    /// The parameters of a runbook, without reading and compiling the rest of it; none if it is not there or has faults.
-    pub fn params(&self, name: &str) -> Option<IndexMap<String, Param>> {
-        let root = parse(&self.entries.get(name)?.text().ok()?).ok()?;
-        from_node(root.get("params")?).0
+    /// Parameters and namespace of a runbook, without reading and compiling the rest of it; none if it is not there or has faults.
+    pub fn interface(&self, name: &str) -> Option<Interface> {
+        let text = self.entries.get(name)?.text().ok()?;
+        let root = parse(&text).ok()?;
+        let params = root.get("params").map_or_else(|| Some(IndexMap::new()), |node| from_node(node).0)?;
+        let namespace = root.get("namespace").map(|node| Deferred::compile(node, &text, &BTreeSet::new(), &mut Vec::new(), &mut Vec::new()));
+        Some(Interface { params, namespace })
     }
 
     /// Loads a runbook with all that it calls, by name; the runbook itself is among them.

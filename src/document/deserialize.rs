@@ -61,6 +61,12 @@ pub(super) fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
+/// Kind and name of a target with a template in it: each is what is written, or the template where only the run knows it.
+fn computed_target(text: &str) -> Option<(&str, &str)> {
+    let whole = has_template(text).then_some(text)?;
+    Some(whole.split_once('/').filter(|(kind, _)| !kind.is_empty() && !has_template(kind) && !kind.contains(['{', '}'])).unwrap_or((whole, whole)))
+}
+
 #[derive(Debug)]
 struct Failure {
     span: Option<Range<usize>>,
@@ -233,8 +239,13 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
                 return visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text));
             }
         }
+        if let Some((kind, name)) = self.node.as_str().filter(|_| name == "Target" && !self.is_poisoned()).and_then(computed_target) {
+            let fields = [("kind", Written(kind)), ("name", Written(name))].into_iter();
+            return visitor.visit_newtype_struct(de::value::MapDeserializer::<_, Failure>::new(fields));
+        }
         let stand_in = match name {
             "Duration" => Some("1s"),
+            // of what is wrong anyway
             "Target" => Some("pod/name"),
             _ => None,
         };
@@ -296,6 +307,34 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
     }
 
     serde::forward_to_deserialize_any! { i128 u128 char bytes byte_buf unit_struct tuple tuple_struct }
+}
+
+/// A text for a field that need not be there.
+struct Written<'a>(&'a str);
+
+impl<'de> IntoDeserializer<'de, Failure> for Written<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Written<'_> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_str(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_some(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
 }
 
 struct Items<'de, 'r> {

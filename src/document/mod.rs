@@ -9,9 +9,11 @@ mod node;
 mod param;
 mod referred;
 mod runbook;
+mod sketch;
 
 pub use catalogue::{Catalogue, CatalogueError, Listed};
 pub use deferred::Deferred;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
-pub use runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+pub use runbook::{Body, Finding, Group, Interface, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+pub use sketch::{Sketch, is_computed};

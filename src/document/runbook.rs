@@ -52,6 +52,15 @@ pub struct Runbook {
     pub referred: Referred,
 }
 
+/// What a caller has to know of a runbook.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Inputs, in order of writing.
+    pub params: IndexMap<String, Param>,
+    /// Namespace of the steps.
+    pub namespace: Option<Deferred>,
+}
+
 /// What happens after a step that did not pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,11 +3,10 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
-use crate::plan::{Given, resolve};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -15,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The largest output, in bytes, of which the symptoms of its pods are looked for where an expectation fails.
+const LOOKED_AT: usize = 4 << 20;
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
@@ -56,7 +57,7 @@ impl Run {
         }
         let ended = match &action {
             _ if action.effect() == Effect::Write => {
-                let context = self.context(scope, step, path, self.deadline(scope, step, &action));
+                let context = self.context(scope, path, self.deadline(scope, step, &action));
                 match self.change(scope, step, path, &action, context).await? {
                     Some(ended) => ended,
                     None => return Ok(Outcome::Unknown),
@@ -93,7 +94,7 @@ impl Run {
     /// The action, again and again where the step or the kind of failure asks for it.
     pub(super) async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
         let deadline = self.deadline(scope, step, action);
-        let context = self.context(scope, step, path, deadline);
+        let context = self.context(scope, path, deadline);
         let (limit, mut delay, backoff, longest) = match &step.retry {
             Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
             None if action.effect() == Effect::Read => READ_RETRY,
@@ -107,13 +108,15 @@ impl Run {
             let result = tokio::select! {
                 result = action.perform(&context) => result,
                 () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::new(FailureKind::TimedOut, format!("no answer within {}", shown(scope, step, action)))),
+                // nobody answered: that says nothing about what was asked for
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no answer within {}", shown(scope, step, action)))),
             };
             let pause = match result {
                 Ok(output) => {
                     failures = 0;
                     let look = self.judge(scope, step, output);
                     let Some(poll) = &step.poll else { return Ok(look.into_ended(attempts)) };
+                    let mut unjudged = None;
                     let pause = match self.polled(scope, poll, &look) {
                         Ok(true) => {
                             let since = *held_since.get_or_insert_with(Instant::now);
@@ -131,11 +134,22 @@ impl Run {
                             (context.progress)(seen);
                             poll.every.0
                         }
-                        Err(reason) => return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) }),
+                        // what cannot be judged yet may be so later: a status that is not written, a list that is still empty
+                        Err(reason) => {
+                            held_since = None;
+                            (context.progress)(&reason);
+                            unjudged = Some(reason);
+                            poll.every.0
+                        }
                     };
                     if Instant::now() + pause > deadline {
+                        let within = shown(scope, step, action);
+                        if let Some(reason) = unjudged {
+                            let reason = format!("could not be judged within {within}: {reason}");
+                            return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) });
+                        }
                         let seen = if look.reason.is_empty() { look.summary.clone() } else { look.reason.clone() };
-                        let reason = format!("not so within {}; last seen: {seen}", shown(scope, step, action));
+                        let reason = format!("not so within {within}; last seen: {seen}");
                         return Ok(Ended { outcome: Outcome::TimedOut, reason, ..look.into_ended(attempts) });
                     }
                     pause
@@ -173,17 +187,18 @@ impl Run {
         scope.deadline.map_or(own, |outer| own.min(outer))
     }
 
-    pub(super) fn context(&self, scope: &Scope, step: &Step, path: &str, deadline: Instant) -> Context {
-        let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&scope.context_for(deferred)).ok());
+    pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
         let (recorder, masker, place) = (self.recorder.clone(), self.masker.clone(), path.to_owned());
         Context {
             cluster: self.cluster.clone(),
-            namespace: namespace.unwrap_or_else(|| scope.namespace.clone()),
+            namespace: scope.namespace.clone(),
             masker: self.masker.clone(),
             deadline,
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
+            started: self.starter(path),
+            environment: self.environment.clone(),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),
             path: path.to_owned(),
@@ -195,6 +210,7 @@ impl Run {
     /// Whether what is waited for is so.
     fn polled(&self, scope: &Scope, poll: &Poll, look: &Look) -> Result<bool, String> {
         match &poll.until {
+            None if look.outcome == Outcome::Error => Err(look.reason.clone()),
             None => Ok(look.outcome == Outcome::Passed),
             Some(until) => {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
@@ -205,17 +221,21 @@ impl Run {
 
     /// Judges an output by the step's expectations.
     pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
-        let data = output.large.unwrap_or_else(|| output.value.into());
+        let value = Arc::new(output.value);
+        let data = output.large.unwrap_or_else(|| value.clone().into());
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let (outcome, reason, summary) = match (first(Truth::False), first(Truth::Error)) {
-            (Some(judgement), _) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
-            (None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
-            (None, None) => match silent(&data).filter(|_| step.expect.is_empty()) {
-                Some(reason) => (Outcome::Error, reason, output.summary),
-                None => {
+        let wrong = self.wrong(step, &value);
+        let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
+            (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
+            (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
+            (None, None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
+            (None, None, None) => match data.unread() {
+                // of some items nothing is known, and no expectation says that it does not matter
+                Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
+                _ => {
                     let summary = if output.summary.is_empty() {
                         expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default()
                     } else {
@@ -225,7 +245,18 @@ impl Run {
                 }
             },
         };
+        // what is wrong with pods of which something else was expected
+        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT { symptom::blame(&data.to_value(), self.recorder.clock().now()) } else { None };
+        let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
         Look { output: data, summary, expectations, outcome, reason }
+    }
+
+    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that.
+    fn wrong(&self, step: &Step, output: &Value) -> Option<String> {
+        let Body::Action { sketch, .. } = &step.body else { return None };
+        let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
+        let decided = |field: &&str| step.expect.iter().any(|expectation| expectation.mentions(field)) || until.is_some_and(|until| until.mentions(field));
+        sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided)).map(|wrong| wrong.reason)
     }
 
     /// Another runbook as a step: its steps under this path, its verdict as the outcome.
@@ -233,17 +264,16 @@ impl Run {
         let Some(called) = self.plan.loaded.get(name).cloned() else {
             return Ok(Ended::without_output(Outcome::Error, format!("runbook {name} is not part of the plan")));
         };
-        let given: Vec<_> = with.iter().map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
-        let params = match resolve(&called.params, &given) {
-            Ok(params) => params,
+        let (params, namespace) = match self.plan.called(&called, with) {
+            Ok(settled) => settled,
             Err(errors) => {
                 let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 return Ok(Ended::without_output(Outcome::Error, format!("{name}: {reason}")));
             }
         };
         called.learn_secrets(&params, &self.masker);
-        let namespace = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&json!({"params": params})).ok());
-        let inner = scope.called(called, params, namespace.unwrap_or_else(|| scope.namespace.clone()), path, step.severity);
+        let namespace = namespace.unwrap_or_else(|| scope.namespace.clone());
+        let inner = scope.called(called, params, namespace, path, step.severity);
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
         let causes: Vec<_> =
@@ -287,14 +317,6 @@ fn brief(judgement: &Judgement) -> String {
     if judgement.items.is_empty() { whole.to_owned() } else { whole.split(": ").next().unwrap_or(whole).to_owned() }
 }
 
-/// Why a list without expectations is no success: of some of its items nothing is known.
-fn silent(output: &Data) -> Option<String> {
-    // what is large came from the cluster as a whole, not pod by pod
-    let Data::Value(output) = output else { return None };
-    let item = output.as_array()?.iter().find_map(|item| Some((item.get("pod")?.as_str()?, item.get("error")?.as_str()?)))?;
-    Some(format!("pod/{}: {}", item.0, item.1))
-}
-
 pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
     let outcome = match failure.kind {
         FailureKind::Transient | FailureKind::Error => Outcome::Error,
@@ -304,6 +326,13 @@ pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
         FailureKind::NeedsPerson => Outcome::Unknown,
     };
     Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }
+}
+
+/// A change that was not made, because its verb, the server or someone who was faster speaks against it: that says nothing about the
+/// application. Only what was waited for in vain does.
+pub(super) fn not_made(failure: &Failure, attempts: u32) -> Ended {
+    let ended = failed(failure, attempts);
+    Ended { outcome: if ended.outcome == Outcome::Failed { Outcome::Error } else { ended.outcome }, ..ended }
 }
 
 /// The time that a step says it may take.

@@ -1,6 +1,7 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
-use super::consent::{Answer, Known, approved, diff, word};
+use super::consent::{Answer, Known as Approval, approved, diff, word};
+use super::doubt::{Known, Lost};
 use super::scope::Scope;
 use super::step::Ended;
 use super::{EngineError, Run};
@@ -9,8 +10,8 @@ use crate::action::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
 use crate::cluster::{self, ErrorKind, Method, Write};
 use crate::document::Step;
-use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange, StepMark, StepMarked, StepRetried};
-use crate::state::{ChangeStage, ChangeState};
+use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange, StepMark, StepRetried};
+use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -40,7 +41,8 @@ enum Stage {
 impl Run {
     /// A step that changes something. None: it has no outcome yet.
     pub(super) async fn change(&self, scope: &Scope, step: &Step, path: &str, action: &Action, context: Context) -> Result<Option<Ended>, EngineError> {
-        let output = match self.make(step, path, action, &context, &self.title_of(scope, step)).await? {
+        let mut context = context;
+        let output = match self.make(step, path, action, &mut context, &self.title_of(scope, step)).await? {
             Stage::Made(output) => output,
             Stage::Over(ended) => return Ok(Some(ended)),
             Stage::Waits => return Ok(None),
@@ -51,19 +53,21 @@ impl Run {
         let rest = tokio::select! {
             rest = action.perform(&context) => rest,
             () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "the change was made; stopped before its end was seen")),
-            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::new(FailureKind::TimedOut, "the change was made; its end was not seen in time")),
+            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the change was made; its end was not seen in time")),
         };
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null).into(), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null, false).into(), attempts: 1, ..super::attempt::failed(&failure, 1) }));
             }
         };
-        let value = whole(&changes, &output, &rest.value);
+        // a verb that waits for the end of what it asked for tells of it
+        let seen = !rest.summary.is_empty();
+        let value = whole(&changes, &output, &rest.value, seen);
         let summary = match (rest.summary.is_empty(), made.as_slice()) {
             (false, _) => rest.summary,
             (true, []) => "nothing to change".to_owned(),
-            (true, [one]) => one.summary.clone(),
+            (true, [one]) => one.told(false),
             (true, many) => format!("{} changes", many.len()),
         };
         Ok(Some(self.judge(scope, step, Output::new(value, summary)).into_ended(1)))
@@ -71,16 +75,16 @@ impl Run {
 
     /// What a dry run shows of a step that changes something.
     pub(super) async fn preview(&self, path: &str, action: &Action, context: &Context) -> Ended {
-        let intent = match action.intend(context).await {
+        let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return ended;
         }
-        let planned = match self.previewed(intent.changes, context).await {
+        let planned = match in_time(context, self.previewed(intent.changes, context)).await {
             Ok(planned) => planned,
-            Err(failure) => return self.unless_behind(super::attempt::failed(&failure, 1)),
+            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
         };
         let planned: Vec<PlannedChange> = planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
         let summary = match planned.as_slice() {
@@ -116,7 +120,7 @@ impl Run {
         }
     }
 
-    async fn make(&self, step: &Step, path: &str, action: &Action, context: &Context, title: &str) -> Result<Stage, EngineError> {
+    async fn make(&self, step: &Step, path: &str, action: &Action, context: &mut Context, title: &str) -> Result<Stage, EngineError> {
         let mark = self.recorder.state(|state| state.marked(path).cloned());
         match mark.as_ref().map(|mark| mark.mark) {
             Some(StepMark::Skip) => {
@@ -133,19 +137,27 @@ impl Run {
             return Ok(Stage::Waits);
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
+        if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
+            return Ok(Stage::Over(ended));
+        }
+        let doubted = known.iter().any(ChangeState::is_unproven);
         let prepared = match self.taken_up(path, &known, context).await {
             Some(prepared) => prepared,
-            None if !known.is_empty() && known.iter().all(ChangeState::is_made) => return Ok(Stage::Made(Map::new())),
+            None if made => return Ok(Stage::Made(Map::new())),
             None => match self.prepare(step, path, action, context).await? {
                 Ok(prepared) => prepared,
                 Err(ended) => return Ok(Stage::Over(ended)),
             },
         };
         if prepared.changes.is_empty() {
+            // nothing is left to do: because what was in doubt has come through meanwhile?
+            self.late(path, context).await?;
             return Ok(Stage::Made(prepared.output));
         }
         let digest = self.recorder.state(|state| state.changes_digest(path).unwrap_or_default().to_owned());
         let shown: Vec<PlannedChange> = prepared.changes.iter().map(|(_, planned, _)| planned.clone()).collect();
+        let asked = tokio::time::Instant::now();
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
             Answer::No => return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "a person said no"))),
@@ -156,11 +168,13 @@ impl Run {
                 return Ok(Stage::Waits);
             }
         }
+        // a person may think as long as they like
+        context.deadline += asked.elapsed();
         for (index, planned, write) in &prepared.changes {
             if context.cancel.is_cancelled() {
                 return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "stopped before all changes were made")));
             }
-            match self.send(path, *index, planned, write, context).await? {
+            match self.send(path, *index, planned, write, context, doubted).await? {
                 Sent::Made => {}
                 Sent::NotMade(ended) => return Ok(Stage::Over(ended)),
                 Sent::InDoubt => return Ok(Stage::Waits),
@@ -175,7 +189,7 @@ impl Run {
         let begun = known.iter().any(ChangeState::is_made);
         let digest = self.recorder.state(|state| state.changes_digest(path).map(str::to_owned))?;
         let now = self.recorder.clock().now();
-        let allowed = self.recorder.state(|state| approved(state.approvals(), path, &self.plan.digest, &digest, now)) == Known::Valid;
+        let allowed = self.recorder.state(|state| approved(state.approvals(), path, &self.plan.digest, &digest, now)) == Approval::Valid;
         if known.is_empty() || !(begun || allowed) {
             return None;
         }
@@ -196,18 +210,18 @@ impl Run {
 
     /// Works out, previews and records what is to be changed.
     async fn prepare(&self, step: &Step, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
-        let intent = match action.intend(context).await {
+        let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return Ok(Err(ended));
         }
         let overridden = intent.guards.iter().map(|guard| guard.id.to_owned()).collect();
         let Intent { changes, output, .. } = intent;
-        let previewed = match self.previewed(changes, context).await {
+        let previewed = match in_time(context, self.previewed(changes, context)).await {
             Ok(previewed) => previewed,
-            Err(failure) => return Ok(Err(super::attempt::failed(&failure, 1))),
+            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
         };
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
@@ -258,12 +272,12 @@ impl Run {
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
         let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
-        Some(Ended { output: Value::Object(output).into(), attempts: 1, ..Ended::without_output(Outcome::Failed, reason) })
+        Some(Ended { output: Value::Object(output).into(), summary: "refused".to_owned(), attempts: 1, ..Ended::without_output(Outcome::Error, reason) })
     }
 
     /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the
-    /// deadline; everything else is sent once.
-    async fn send(&self, path: &str, index: usize, planned: &PlannedChange, write: &Write, context: &Context) -> Result<Sent, EngineError> {
+    /// deadline; everything else is sent once. `doubted`: an earlier request of the step may have been carried out, or still be.
+    async fn send(&self, path: &str, index: usize, planned: &PlannedChange, write: &Write, context: &Context, doubted: bool) -> Result<Sent, EngineError> {
         let Some(writer) = &self.writer else {
             return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, "this run cannot change anything")));
         };
@@ -272,11 +286,16 @@ impl Run {
             if let Some(reason) = self.lock_lost().await {
                 return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
             }
+            let left = context.remaining();
+            if left.is_zero() {
+                let reason = format!("the step's time was over before {} was changed: this change was not sent", planned.object.short());
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) }));
+            }
             attempt += 1;
             self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
             crate::failpoint::hit("before the request");
             let answer = tokio::select! {
-                answer = writer.send(write) => answer,
+                answer = writer.send_within(write, planned.before["metadata"]["uid"].as_str(), left) => answer,
                 // the second signal ends at once: what was sent stays in doubt
                 () = self.stop.token(true).cancelled() => {
                     self.doubt.store(true, Ordering::SeqCst);
@@ -286,10 +305,15 @@ impl Run {
             crate::failpoint::hit("after the request");
             let gone = matches!(write.method, Method::Delete | Method::Evict);
             let done = |result, after: Value, reason: String| {
-                let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(&reason) };
-                self.recorder.record(Event::ChangeFinished(finished))
+                let (path, after, reason) = (path.to_owned(), self.clean_value(&after), self.clean(&reason));
+                self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven: false }))
             };
+            let lost = |why: String| Lost { path, index, planned, write: Some(write), why };
             let error = match answer {
+                // the object, and nothing of the change in it: nobody has said that it was made
+                Ok(after) if !gone && observe(planned, Some(&after), &self.masker) == Seen::NotDone => {
+                    return Ok(self.lost(&lost("the answer shows the object as it was before".to_owned()), context).await?.into());
+                }
                 Ok(after) => {
                     done(ChangeResult::Made, if gone { Value::Null } else { recorded(&after, &self.masker) }, String::new())?;
                     return Ok(Sent::Made);
@@ -301,6 +325,12 @@ impl Run {
                 Err(error) => error,
             };
             if error.not_executed() {
+                // what an earlier request has changed already is refused now
+                if doubted && let (Seen::Done, current) = self.see(&lost(String::new()), context).await {
+                    let after = current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
+                    done(ChangeResult::Observed, after, format!("{error}; an earlier request whose answer was lost has made it"))?;
+                    return Ok(Sent::Made);
+                }
                 done(ChangeResult::NotMade, planned.before.clone(), error.to_string())?;
                 let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
                 let pause = error.retry_after.unwrap_or(LATER);
@@ -317,82 +347,10 @@ impl Run {
                     }
                 }
                 let failure = kept_by_budget(planned, &error).unwrap_or_else(|| changed_meanwhile(planned, &error));
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::failed(&failure, attempt) }));
+                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::not_made(&failure, attempt) }));
             }
-            // the answer was lost: only a look at the object tells
-            return Ok(match self.look(path, index, planned, Some(write), context, &error).await? {
-                Looked::Done => Sent::Made,
-                Looked::NotDone => {
-                    let reason = format!("the change was not made: {error}; look into the API server, and run again");
-                    Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) })
-                }
-                Looked::CannotTell => Sent::InDoubt,
-            });
+            return Ok(self.lost(&lost(format!("no answer that says what came of it: {error}")), context).await?.into());
         }
-    }
-
-    /// Settles what an earlier process left in doubt. Whether the step may go on.
-    pub(super) async fn settle_doubt(&self, path: &str, context: &Context) -> Result<bool, EngineError> {
-        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
-        for (index, change) in known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started) {
-            let error = cluster::Error::new(ErrorKind::Timeout, "the run ended before the answer came");
-            let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
-            let looked = self.look(path, index, &change.planned, write.as_ref(), context, &error).await?;
-            if matches!(looked, Looked::CannotTell) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Looks at the object of a request whose answer was lost and records what is seen. Asks a person where that does not tell.
-    async fn look(
-        &self,
-        path: &str,
-        index: usize,
-        planned: &PlannedChange,
-        write: Option<&Write>,
-        context: &Context,
-        error: &cluster::Error,
-    ) -> Result<Looked, EngineError> {
-        let seen = match (&context.cluster, write) {
-            (_, None) => (Seen::CannotTell("what it does cannot be observed".to_owned()), None),
-            (Some(cluster), Some(write)) => match cluster.get_optional(&write.resource, &write.namespace, &write.name).await {
-                Ok(current) => (observe(planned, current.as_ref(), &self.masker), current),
-                Err(error) => (Seen::CannotTell(format!("it cannot be looked at: {error}")), None),
-            },
-            (None, _) => (Seen::CannotTell("there is no cluster to look at".to_owned()), None),
-        };
-        let (result, reason) = match seen.0 {
-            Seen::Done => (ChangeResult::Observed, format!("{error}; a look at {} shows that it was made", planned.object.short())),
-            Seen::NotDone => (ChangeResult::NotMade, format!("{error}; a look at {} shows that it was not made", planned.object.short())),
-            Seen::CannotTell(reason) => {
-                let question = format!("{path}: {} of {}: was it made? ({reason})", planned.summary, planned.object.short());
-                let prompt = self.prompt.clone();
-                return Ok(match tokio::task::spawn_blocking(move || prompt.ask(&question, None)).await.unwrap_or(None) {
-                    Some(made) => {
-                        let mark = if made { StepMark::Done } else { StepMark::NotDone };
-                        self.recorder.record(Event::StepMarked(StepMarked {
-                            path: path.to_owned(),
-                            mark,
-                            by: self.consent.operator.clone(),
-                            reason: "answered at the prompt".to_owned(),
-                        }))?;
-                        if made { Looked::Done } else { Looked::NotDone }
-                    }
-                    None => {
-                        (context.progress)(&reason);
-                        self.waits_for(path, &format!("in doubt: {reason}"));
-                        self.doubt.store(true, Ordering::SeqCst);
-                        Looked::CannotTell
-                    }
-                });
-            }
-        };
-        let after = seen.1.as_ref().map(|object| recorded(object, &self.masker)).unwrap_or_default();
-        let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(&reason) };
-        self.recorder.record(Event::ChangeFinished(finished))?;
-        Ok(if result == ChangeResult::Observed { Looked::Done } else { Looked::NotDone })
     }
 
     fn clean_change(&self, planned: &PlannedChange) -> PlannedChange {
@@ -413,11 +371,24 @@ enum Sent {
     InDoubt,
 }
 
-/// What a look at the object says.
-enum Looked {
-    Done,
-    NotDone,
-    CannotTell,
+impl From<Known> for Sent {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Done => Self::Made,
+            Known::NotDone => Self::NotMade(Ended::without_output(Outcome::Error, "a person says that it was not made; run again")),
+            Known::InDoubt => Self::InDoubt,
+        }
+    }
+}
+
+/// What is asked before a change, in the time that the step has.
+async fn in_time<T>(context: &Context, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match tokio::time::timeout_at(context.deadline, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::error(
+            "the API server did not answer in the step's time, before anything was changed; give the step more time, or look into the API server",
+        )),
+    }
 }
 
 /// A request that needs what an earlier change of the same step makes, such as a namespace.
@@ -471,8 +442,12 @@ fn entry(planned: &PlannedChange, result: &str) -> Value {
 }
 
 /// The output of a step that made changes.
-fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value) -> Value {
-    let entries = changes.iter().map(|change| entry(&change.planned, "made"));
+fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value, seen: bool) -> Value {
+    let entries = changes.iter().map(|change| match (seen, change.planned.is_request()) {
+        (true, _) => entry(&change.planned, "done"),
+        (false, true) => entry(&change.planned, "requested"),
+        (false, false) => entry(&change.planned, "made"),
+    });
     let mut whole = output.clone();
     whole.insert("changes".to_owned(), entries.collect());
     if let Value::Object(fields) = rest {

@@ -13,7 +13,7 @@ impl Run {
     pub(super) async fn dry(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Option<Ended> {
         match action.effect() {
             Effect::Write => {
-                let context = self.context(scope, step, path, self.deadline(scope, step, action));
+                let context = self.context(scope, path, self.deadline(scope, step, action));
                 Some(self.preview(path, action, &context).await)
             }
             Effect::Opaque => {

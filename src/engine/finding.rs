@@ -5,7 +5,6 @@ use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{Event, FindingConcluded, NotRuledOut, Remedy};
 use crate::expression::{Budget, Decided, Jq, Reference, decide};
-use crate::plan::command_line;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -81,7 +80,8 @@ impl Run {
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,
-            Decided::No => Conclusion::RuledOut,
+            // what was not read may be what the cause would be seen in
+            Decided::No => scope.unread(when.references()).map_or(Conclusion::RuledOut, Conclusion::Open),
             Decided::Open(why) => Conclusion::Open(why),
         }
     }
@@ -100,7 +100,7 @@ impl Run {
             .and_then(|with| with.render(&scope.context_for(with)).ok())
             .and_then(|with| self.clean_value(&with).as_object().cloned())
             .unwrap_or_default();
-        let command = run.as_ref().map(|name| self.clean(&command_line(name, &with, self.plan.neighbours.get(name), &self.invocation)));
+        let command = run.as_ref().map(|name| self.clean(&self.plan.command(name, &with, &self.invocation)));
         let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
         let fixed = Self::is_fixed(scope, finding);
         let (remedy, command) = if fixed { (Remedy::default(), None) } else { (remedy, command) };

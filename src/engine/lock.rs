@@ -50,15 +50,6 @@ pub(super) enum Refused {
     Failed(Error),
 }
 
-/// The Lease of a target: `petrosa-apps/deployment/petrosa-ta-bot` is `runbook-deployment-petrosa-ta-bot` in that namespace.
-pub(super) fn lease_of(target: &str, namespace: &str) -> (String, String) {
-    let mut parts = target.splitn(2, '/');
-    let (place, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let place = if place.is_empty() { namespace } else { place };
-    let plain: String = rest.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect();
-    (place.to_owned(), format!("runbook-{}", plain.trim_matches(['-', '.'])))
-}
-
 /// What a Lease says of its holder at this time; none if it is free or ours.
 pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder> {
     let spec = &lease["spec"];
@@ -100,26 +91,42 @@ pub(super) struct Own {
     pub(super) runbook: String,
 }
 
+impl Refused {
+    /// Why, for a person.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Held(lease, holder) => {
+                format!("another run changes the same: {holder}; wait for its end, or take its lock {lease} with --takeover")
+            }
+            Self::Failed(error) => format!("the lock cannot be taken: {error}; or run without it: --no-lock"),
+        }
+    }
+}
+
 /// The locks of a run. Dropping it ends the renewal; [`Lock::release`] also frees them.
 pub(super) struct Lock {
-    leases: Vec<(String, String)>,
+    /// Those that are held: more are taken as their objects become known.
+    leases: Leases,
     lost: Arc<Mutex<Option<String>>>,
+    /// One at a time takes more.
+    taking: tokio::sync::Mutex<()>,
+    takeover: bool,
     _renewal: DropGuard,
     work: Work,
 }
 
-/// Tells whether a lock is still held.
-pub(super) struct Watch {
-    leases: Vec<(String, String)>,
-    lost: Arc<Mutex<Option<String>>>,
-    work: Work,
+/// Leases that are held: namespace and name.
+type Leases = Arc<Mutex<Vec<(String, String)>>>;
+
+fn held(leases: &Leases) -> Vec<(String, String)> {
+    leases.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-impl Watch {
+impl Lock {
     /// Looks at the Leases, and says why nothing more may be changed, if one of them is no longer ours. Between two renewals
     /// someone else may have taken it. A Lease that cannot be read is not lost: the renewal decides.
     pub(super) async fn lost(&self) -> Option<String> {
-        for (namespace, name) in &self.leases {
+        for (namespace, name) in &held(&self.leases) {
             let known = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if known.is_some() {
                 return known;
@@ -144,59 +151,64 @@ struct Work {
 }
 
 impl Lock {
-    /// Takes the locks of all targets, or none.
-    pub(super) async fn take(
-        cluster: &Cluster,
-        writer: &Writer,
-        targets: &[(String, String)],
-        own: Own,
-        takeover: bool,
-        recorder: &Recorder,
-    ) -> Result<Result<Self, Refused>, EngineError> {
+    /// Begins with no lock at all.
+    pub(super) fn new(cluster: &Cluster, writer: &Writer, own: Own, takeover: bool, recorder: &Recorder) -> Result<Self, Refused> {
         let Some(resource) = builtin("Lease") else {
-            return Ok(Err(Refused::Failed(Error::new(ErrorKind::Unsupported, "this cluster has no leases"))));
+            return Err(Refused::Failed(Error::new(ErrorKind::Unsupported, "this cluster has no leases")));
         };
         let work = Work { cluster: cluster.clone(), writer: writer.clone(), resource, own, recorder: recorder.clone() };
-        let mut leases = Vec::new();
-        for (namespace, name) in targets {
-            match work.acquire(namespace, name, takeover).await {
-                Ok(taken_from) => {
-                    let living = taken_from.as_ref().is_some_and(|holder| !holder.expired);
+        let (leases, lost, stop) = (Leases::default(), Arc::default(), CancellationToken::new());
+        tokio::spawn(renew(work.clone(), Arc::clone(&leases), Arc::clone(&lost), stop.clone()));
+        Ok(Self { leases, lost, taking: tokio::sync::Mutex::default(), takeover, _renewal: stop.drop_guard(), work })
+    }
+
+    /// Takes those of these Leases that are not held yet: all of them, or none.
+    pub(super) async fn take(&self, wanted: impl IntoIterator<Item = (String, String)>) -> Result<Result<(), Refused>, EngineError> {
+        let _one_at_a_time = self.taking.lock().await;
+        let before = held(&self.leases);
+        let mut taken = Vec::new();
+        for (namespace, name) in wanted.into_iter().filter(|lease| !before.contains(lease)) {
+            match self.work.acquire(&namespace, &name, self.takeover).await {
+                Ok(Acquired::From(holder)) => {
+                    let living = holder.as_ref().is_some_and(|holder| !holder.expired);
                     let what = if living { LockChange::TakenOver } else { LockChange::Taken };
-                    let other = taken_from.map(|holder| holder.to_string()).unwrap_or_default();
-                    recorder.record(Event::Lock(LockEvent { lease: format!("{namespace}/{name}"), what, other }))?;
-                    leases.push((namespace.clone(), name.clone()));
+                    let other = holder.map(|holder| holder.to_string()).unwrap_or_default();
+                    self.work.recorder.record(Event::Lock(LockEvent { lease: format!("{namespace}/{name}"), what, other }))?;
+                    taken.push((namespace, name));
                 }
+                // it is taken before the change, if the run has made the namespace by then
+                Ok(Acquired::NoNamespace) => {}
                 Err(refused) => {
-                    for (namespace, name) in &leases {
-                        work.free(namespace, name).await;
+                    for (namespace, name) in &taken {
+                        self.work.free(namespace, name).await;
                     }
                     return Ok(Err(refused));
                 }
             }
         }
-        let lost = Arc::new(Mutex::new(None));
-        let stop = CancellationToken::new();
-        tokio::spawn(renew(work.clone(), leases.clone(), lost.clone(), stop.clone()));
-        Ok(Ok(Self { leases, lost, _renewal: stop.drop_guard(), work }))
-    }
-
-    /// What tells whether the lock is still held.
-    pub(super) fn watch(&self) -> Watch {
-        Watch { leases: self.leases.clone(), lost: self.lost.clone(), work: self.work.clone() }
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+        Ok(Ok(()))
     }
 
     /// Frees the locks that are still held.
-    pub(super) async fn release(self) {
-        for (namespace, name) in &self.leases {
+    pub(super) async fn release(&self) {
+        for (namespace, name) in &held(&self.leases) {
             self.work.free(namespace, name).await;
         }
     }
 }
 
+/// What came of taking one Lease.
+enum Acquired {
+    /// It is ours; who had it, if anybody did.
+    From(Option<Holder>),
+    /// Its namespace does not exist, and so nothing in it that could be changed.
+    NoNamespace,
+}
+
 impl Work {
     /// Takes one Lease. Gives the holder that it was taken from, which has expired unless it is a takeover.
-    async fn acquire(&self, namespace: &str, name: &str, takeover: bool) -> Result<Option<Holder>, Refused> {
+    async fn acquire(&self, namespace: &str, name: &str, takeover: bool) -> Result<Acquired, Refused> {
         let now = Timestamp::now();
         // someone may be faster, once or twice
         for _ in 0..3 {
@@ -209,7 +221,9 @@ impl Work {
                 },
             };
             match self.writer.send(&write).await {
-                Ok(_) => return Ok(from),
+                Ok(_) => return Ok(Acquired::From(from)),
+                Err(error) if present.is_none() && error.kind == ErrorKind::NotFound => return Ok(Acquired::NoNamespace),
+                Err(error) if present.is_none() && error.kind == ErrorKind::Invalid => return Err(Refused::Failed(error)),
                 Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound) => {}
                 Err(error) => return Err(Refused::Failed(error)),
             }
@@ -282,7 +296,7 @@ impl Work {
 }
 
 /// Renews the Leases until it is stopped or one is lost.
-async fn renew(work: Work, leases: Vec<(String, String)>, lost: Arc<Mutex<Option<String>>>, stop: CancellationToken) {
+async fn renew(work: Work, leases: Leases, lost: Arc<Mutex<Option<String>>>, stop: CancellationToken) {
     let mut renewed = tokio::time::Instant::now();
     loop {
         tokio::select! {
@@ -290,6 +304,7 @@ async fn renew(work: Work, leases: Vec<(String, String)>, lost: Arc<Mutex<Option
             () = stop.cancelled() => return,
         }
         let mut all = true;
+        let leases = held(&leases);
         for (namespace, name) in &leases {
             match work.renew(namespace, name).await {
                 Ok(None) => {}
@@ -328,17 +343,6 @@ fn micro(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lease_is_named_after_its_target() {
-        for (target, lease) in [
-            ("petrosa-apps/deployment/petrosa-ta-bot", ("petrosa-apps", "runbook-deployment-petrosa-ta-bot")),
-            ("/node/worker-1.example", ("own", "runbook-node-worker-1.example")),
-            ("own/ta-bot/rollback", ("own", "runbook-ta-bot-rollback")),
-        ] {
-            assert_eq!(lease_of(target, "own"), (lease.0.to_owned(), lease.1.to_owned()));
-        }
-    }
 
     #[test]
     fn a_holder_lives_as_long_as_it_renews() {

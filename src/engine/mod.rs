@@ -7,6 +7,7 @@ mod attempt;
 mod change;
 mod clock;
 mod consent;
+mod doubt;
 mod dry_run;
 mod finding;
 mod group;
@@ -26,23 +27,25 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Access, Prompt, Records};
+use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
 use crate::document::{OnFailure, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted,
-    Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished,
+    StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
-use crate::plan::{Invocation, Plan, PlannedAction, actions};
+use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
 use crate::secret::Masker;
 use crate::state::{PREFLIGHT, RunState};
+use preflight::Stopped;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use step::Ended;
 
 /// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each other.
 pub struct Engine {
@@ -78,6 +81,8 @@ pub struct Engine {
     pub host: String,
     /// The command line, for the journal.
     pub arguments: Vec<String>,
+    /// The environment of programs of this machine.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What a run shares between its branches.
@@ -90,6 +95,8 @@ pub(crate) struct Run {
     stop: Stop,
     invocation: Invocation,
     kept: Kept,
+    environment: Arc<BTreeMap<String, String>>,
+    host: Arc<str>,
     target: Target,
     run_id: Arc<str>,
     mode: Mode,
@@ -97,7 +104,9 @@ pub(crate) struct Run {
     writer: Option<Writer>,
     consent: Consent,
     records: Arc<dyn Records>,
-    lock: Mutex<Option<lock::Lock>>,
+    lock: Mutex<Option<Arc<lock::Lock>>>,
+    /// Permissions that were asked for, and are there.
+    asked: Mutex<BTreeSet<Access>>,
     /// In a dry run: the first step whose change was only previewed, or not done at all.
     left_out: Mutex<Option<String>>,
     /// Steps without an outcome, and what they wait for.
@@ -116,7 +125,12 @@ impl Engine {
     /// When an event could not be written: the run has then stopped before the next step.
     pub async fn run(self, run_id: &str) -> Result<RunState, EngineError> {
         let begun = self.recorder.clock().start();
-        let (cluster, target, unreachable) = self.identify().await;
+        let place = match &self.cluster {
+            Some(Ok(cluster)) => cluster.target().namespace,
+            _ => "default".to_owned(),
+        };
+        let planned = actions(&self.plan, &place);
+        let (cluster, target, stopped) = self.identify(&planned).await;
         let resumed = self.recorder.state(|state| state.header().is_some());
         if resumed {
             self.recorder.record(Event::RunResumed(RunResumed {
@@ -142,7 +156,6 @@ impl Engine {
                 arguments: self.arguments.clone(),
             })))?;
         }
-        let planned = actions(&self.plan, target.namespace.as_deref().unwrap_or("default"));
         let writes = planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         // the only place where something is made that can change a cluster
         let writer = if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
@@ -153,6 +166,7 @@ impl Engine {
             consent: self.consent,
             records: self.records,
             lock: Mutex::new(None),
+            asked: Mutex::default(),
             left_out: Mutex::new(None),
             waiting: Mutex::default(),
             doubt: AtomicBool::new(false),
@@ -164,15 +178,17 @@ impl Engine {
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
+            environment: Arc::new(self.environment),
+            host: Arc::from(self.host.as_str()),
             target,
             paused: AtomicBool::new(false),
             begun,
         };
         let namespace = run.plan.namespace.clone().or_else(|| run.target.namespace.clone()).unwrap_or_else(|| "default".to_owned());
         let scope = Scope::root(run.plan.runbook.clone(), run.plan.params.clone(), namespace, run_id, run.recorder.clock().now());
-        let ready = match unreachable {
-            Some(error) => {
-                run.stopped_before("cluster", "Reach the cluster", &error.to_string(), Value::Null)?;
+        let ready = match stopped {
+            Some(Stopped { id, title, reason }) => {
+                run.stopped_before(id, title, &reason, Value::Null)?;
                 false
             }
             None if writes => run.preflight(&planned, &scope.namespace, self.locking, &self.host).await?,
@@ -208,26 +224,37 @@ impl Engine {
         steps
     }
 
-    /// Pins the cluster: who answers, and as whom we ask. The reason, if nobody answers.
-    async fn identify(&self) -> (Option<Cluster>, Target, Option<cluster::Error>) {
-        let mut target = Target { sandbox: self.sandbox.clone(), namespace: self.plan.namespace.clone(), ..Target::default() };
+    /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at once.
+    async fn identify(&self, planned: &[PlannedAction]) -> (Option<Cluster>, Target, Option<Stopped>) {
+        let mut target = self.target(planned);
         let cluster = match &self.cluster {
             None => return (None, target, None),
             Some(Ok(cluster)) => cluster.clone(),
-            Some(Err(error)) => return (None, target, Some(error.clone())),
+            Some(Err(error)) => return (None, target, Some(Stopped::unreachable(error))),
         };
-        let place = cluster.target();
-        target.context = place.context;
-        target.server = Some(place.server);
-        target.namespace.get_or_insert(place.namespace);
-        match cluster.identify().await {
+        let namespace = target.namespace.clone().unwrap_or_default();
+        let (identity, missing) = tokio::join!(cluster.identify(), preflight::no_namespace(&cluster, &namespace, planned));
+        match identity {
             Ok(identity) => {
                 target.cluster_uid = identity.cluster_uid;
                 target.user = identity.user;
-                (Some(cluster), target, None)
+                (Some(cluster), target, missing)
             }
-            Err(error) => (Some(cluster), target, Some(error)),
+            Err(error) => (Some(cluster), target, Some(Stopped::unreachable(&error))),
         }
+    }
+
+    /// Where the run acts, as far as it is known without asking.
+    fn target(&self, planned: &[PlannedAction]) -> Target {
+        let mut target = Target { sandbox: self.sandbox.clone(), namespace: self.plan.namespace.clone(), ..Target::default() };
+        if let Some(Ok(cluster)) = &self.cluster {
+            let place = cluster.target();
+            target.context = place.context;
+            target.server = Some(place.server);
+            target.namespace.get_or_insert(place.namespace);
+        }
+        target.also_changes = target.namespace.as_deref().map(|namespace| also_changes(planned, namespace)).unwrap_or_default();
+        target
     }
 }
 
@@ -245,58 +272,79 @@ impl Run {
     async fn preflight(&self, planned: &[PlannedAction], namespace: &str, locking: Locking, host: &str) -> Result<bool, EngineError> {
         let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else { return Ok(true) };
         let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
-        let mut targets: BTreeSet<(String, String)> =
-            planned.iter().flat_map(|action| &action.targets).map(|target| lock::lease_of(target, namespace)).collect();
-        if targets.is_empty() {
-            targets.insert(lock::lease_of(&format!("{namespace}/{runbook}"), namespace));
-        }
+        let leases = leases(planned, namespace, runbook);
         let mut needed = preflight::needed(planned);
         if locked.is_some() {
-            for (namespace, name) in &targets {
-                let lease = |verb: &str, name: &str| Access {
-                    verb: verb.to_owned(),
-                    group: "coordination.k8s.io".to_owned(),
-                    resource: "leases".to_owned(),
-                    namespace: namespace.clone(),
-                    name: name.to_owned(),
-                    ..Access::default()
-                };
-                needed.extend([lease("get", name), lease("create", ""), lease("patch", name), lease("delete", name)]);
-            }
+            needed.extend(leases.certain());
         }
-        let missing = preflight::missing(cluster, needed).await;
-        if !missing.is_empty() {
-            let (reason, role) = preflight::report(&missing, runbook, self.target.user.as_deref());
+        if let Some((reason, role)) = self.missing(cluster, needed).await {
             self.stopped_before("permissions", "Have the permissions", &reason, serde_json::json!({"role": role}))?;
             return Ok(false);
         }
         let Some(writer) = locked else { return Ok(true) };
         let own = lock::Own { run: self.run_id.to_string(), host: host.to_owned(), runbook: runbook.clone() };
-        let targets: Vec<_> = targets.into_iter().collect();
-        match lock::Lock::take(cluster, writer, &targets, own, locking == Locking::Takeover, &self.recorder).await? {
+        let taken = match lock::Lock::new(cluster, writer, own, locking == Locking::Takeover, &self.recorder) {
             Ok(lock) => {
-                *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
-                Ok(true)
+                let lock = Arc::new(lock);
+                *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock.clone());
+                lock.take(leases.known).await?
             }
-            Err(lock::Refused::Held(lease, holder)) => {
-                let reason = format!("another run changes the same: {holder}; wait for its end, or take its lock {lease} with --takeover");
-                self.stopped_before("lock", "Be the only run", &reason, Value::Null)?;
-                Ok(false)
-            }
-            Err(lock::Refused::Failed(error)) => {
-                self.stopped_before("lock", "Be the only run", &format!("the lock cannot be taken: {error}; or run without it: --no-lock"), Value::Null)?;
-                Ok(false)
-            }
+            Err(refused) => Err(refused),
+        };
+        if let Err(refused) = taken {
+            self.stopped_before("lock", "Be the only run", &refused.reason(), Value::Null)?;
+            return Ok(false);
         }
+        Ok(true)
+    }
+
+    /// What the user may not do of this, with the Role that would allow it. Each is asked once in a run.
+    async fn missing(&self, cluster: &Cluster, needed: BTreeSet<Access>) -> Option<(String, String)> {
+        let unasked = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            needed.into_iter().filter(|access| asked.insert(access.clone())).collect()
+        };
+        let missing = preflight::missing(cluster, unasked).await;
+        if missing.is_empty() {
+            return None;
+        }
+        // it is asked again when it is needed again
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).retain(|access| !missing.contains(access));
+        Some(preflight::report(&missing, &self.plan.runbook.name, self.target.user.as_deref()))
+    }
+
+    /// Before a step changes what only the run has come to know: its permissions, then the locks of its objects. Why it may not, if so.
+    async fn cleared(&self, action: &Action, context: &Context) -> Result<Option<Ended>, EngineError> {
+        let (Some(cluster), Some(_)) = (&context.cluster, &self.writer) else { return Ok(None) };
+        let needed = action.permissions(&context.namespace).into_iter().collect();
+        if let Some((reason, role)) = self.missing(cluster, needed).await {
+            let output = serde_json::json!({"role": role});
+            return Ok(Some(Ended { output: output.into(), ..Ended::without_output(Outcome::Error, reason) }));
+        }
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(lock) = lock else { return Ok(None) };
+        let root = self.target.namespace.as_deref().unwrap_or(&context.namespace);
+        let leases = action.targets(&context.namespace).iter().map(|target| lease_of(target, root)).collect::<Vec<_>>();
+        Ok(lock.take(leases).await?.err().map(|refused| Ended::without_output(Outcome::Error, refused.reason())))
     }
 
     /// Why nothing more may be changed, if the lock was lost.
     async fn lock_lost(&self) -> Option<String> {
-        let watch = self.lock.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(lock::Lock::watch);
-        match watch {
-            Some(watch) => watch.lost().await,
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match lock {
+            Some(lock) => lock.lost().await,
             None => None,
         }
+    }
+
+    /// Records the programs of this machine that a step starts.
+    fn starter(&self, path: &str) -> Arc<dyn Fn(&str, u32) + Send + Sync> {
+        let (recorder, masker, path, host) = (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
+        Arc::new(move |program, group| {
+            let started = ProgramStarted { path: path.clone(), program: masker.clean(program), group, host: host.to_string() };
+            // a record that cannot be written ends the run at its next one
+            drop(recorder.record(Event::ProgramStarted(started)));
+        })
     }
 
     /// Remembers what a step without an outcome waits for.

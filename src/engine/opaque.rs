@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 impl Run {
     /// An opaque step. None: it has no outcome yet.
     pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
-        let context = self.context(scope, step, path, self.deadline(scope, step, action));
+        let mut context = self.context(scope, path, self.deadline(scope, step, action));
         if !self.settle_doubt(path, &context).await? {
             return Ok(None);
         }
@@ -33,6 +33,9 @@ impl Run {
             // it ended, and the process died before it was judged
             let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
             return Ok(Some(self.judge(scope, step, Output::new(finished.after["output"].clone(), summary)).into_ended(1)));
+        }
+        if let Some(ended) = self.cleared(action, &context).await? {
+            return Ok(Some(ended));
         }
         let summary = action.by_hand(&context.namespace).join("; ");
         let planned = PlannedChange {
@@ -53,6 +56,7 @@ impl Run {
             digest: digest.clone(),
             typed: word(step, &changes),
         }))?;
+        let asked = tokio::time::Instant::now();
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),
@@ -62,6 +66,8 @@ impl Run {
                 return Ok(None);
             }
         }
+        // a person may think as long as they like
+        context.deadline += asked.elapsed();
         if let Some(reason) = self.lock_lost().await {
             return Ok(Some(Ended::without_output(Outcome::Error, reason)));
         }
@@ -82,8 +88,8 @@ impl Run {
         };
         crate::failpoint::hit("after the opaque action");
         let done = |result, after: Value, reason: &str| {
-            let finished = ChangeFinished { path: path.to_owned(), index, result, after: self.clean_value(&after), reason: self.clean(reason) };
-            self.recorder.record(Event::ChangeFinished(finished))
+            let (path, after, reason) = (path.to_owned(), self.clean_value(&after), self.clean(reason));
+            self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven: false }))
         };
         match result {
             Ok(output) => {

@@ -1,7 +1,9 @@
 //! Before the first step of a run that changes something: may it do all that it is going to do?
 
 use crate::action::Access;
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster, Selection, builtin};
+use crate::diagnostic::nearest;
+use crate::event::Effect;
 use crate::plan::{PlannedAction, role};
 use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
@@ -9,10 +11,44 @@ use std::collections::BTreeSet;
 /// Reviews asked for at the same time.
 const CONCURRENCY: usize = 16;
 
-/// The permissions that the steps need which are done in any case. What depends on a condition is found out when it is met: a
-/// diagnosis must not be stopped by the permissions of a remedy that is not needed.
+/// Why a run cannot begin.
+pub(super) struct Stopped {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) reason: String,
+}
+
+impl Stopped {
+    pub(super) fn unreachable(error: &cluster::Error) -> Self {
+        Self { id: "cluster", title: "Reach the cluster", reason: error.to_string() }
+    }
+}
+
+/// Why a run cannot begin in a namespace that does not exist; none if it does, if that may not be asked, or if the run itself deals with the
+/// namespace: makes it, waits for it, asks for it. A local program may make it, too.
+pub(super) async fn no_namespace(cluster: &Cluster, namespace: &str, planned: &[PlannedAction]) -> Option<Stopped> {
+    let resource = builtin("Namespace")?;
+    let own = |access: &Access| access.resource == "namespaces" && access.name == namespace;
+    let deals = |action: &PlannedAction| action.needs.permissions.iter().any(own) || (action.action == "command" && action.own_effect == Effect::Opaque);
+    if namespace.is_empty() || planned.iter().any(deals) {
+        return None;
+    }
+    if !matches!(cluster.get_optional(&resource, "", namespace).await, Ok(None)) {
+        return None;
+    }
+    let all = cluster.list(&resource, None, &Selection::default()).await.unwrap_or_default();
+    let names = || all.iter().filter_map(|object| object["metadata"]["name"].as_str());
+    let near = nearest(namespace, names()).map_or_else(|| "; name another with -n".to_owned(), |near| format!("; did you mean {near}?"));
+    let context = cluster.target().context.map(|context| format!(" of context {context}")).unwrap_or_default();
+    let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
+    Some(Stopped { id: "namespace", title: "Find the namespace", reason })
+}
+
+/// The permissions that the steps need which are done in any case, as far as they are known. What depends on a condition, or on what the run
+/// computes, is found out when it is met: a diagnosis must not be stopped by the permissions of a remedy that is not needed, and who may change
+/// one object need not be allowed to change all.
 pub(super) fn needed(actions: &[PlannedAction]) -> BTreeSet<Access> {
-    actions.iter().filter(|action| !action.conditional).flat_map(|action| action.permissions.iter().cloned()).collect()
+    actions.iter().filter(|action| !action.conditional).flat_map(|action| action.needs.permissions.iter().cloned()).collect()
 }
 
 /// The permissions that are missing, with the answer of the server. What cannot be asked is not missing: the step will tell.
@@ -29,5 +65,5 @@ pub(super) async fn missing(cluster: &Cluster, needed: BTreeSet<Access>) -> Vec<
 pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (String, String) {
     let listed: Vec<String> = missing.iter().map(Access::to_string).collect();
     let reason = format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
-    (reason, role(runbook, missing, user))
+    (reason, role(runbook, missing, &BTreeSet::new(), user))
 }

@@ -20,9 +20,17 @@ pub(crate) struct StepResult {
     pub(crate) reason: String,
     /// What the action returned; dropped when nobody refers to it.
     pub(crate) output: Data,
+    /// What could not be read of what the output is made from: such a step may fail or be unknown, and says nothing good.
+    pub(crate) unread: Option<Arc<str>>,
 }
 
 impl StepResult {
+    /// A result. `inherited`: what could not be read by the steps that it is made from.
+    pub(crate) fn new(outcome: Outcome, path: &str, reason: String, output: Data, inherited: Option<String>) -> Self {
+        let unread = inherited.or_else(|| output.unread()).map(Arc::from);
+        Self { outcome, path: path.to_owned(), reason, output, unread }
+    }
+
     /// `$steps.ID`.
     fn data(&self) -> Data {
         Data::object([
@@ -96,6 +104,11 @@ impl Scope {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
     }
 
+    /// The scope of a step with a namespace of its own.
+    pub(crate) fn placed_in(&self, namespace: String) -> Self {
+        Self { namespace, ..self.clone() }
+    }
+
     /// The scope of one round of a loop: it sees what was before, and what it does is its own.
     pub(crate) fn iteration(&self, item: Value) -> Self {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -138,6 +151,15 @@ impl Scope {
             Some(result) => Some(because(id, &result)),
             None => Some(format!("step {id} was not done")),
         }
+    }
+
+    /// What could not be read of the outputs that these references look at: `step logs: pod/NAME could not be read: …`.
+    pub(crate) fn unread<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
+        let of = |id: &str| self.result(id).and_then(|result| Some(chained(id, result.unread.as_deref()?)));
+        references.into_iter().filter(|reference| reference.root == "steps" && !reference.only_outcome).find_map(|reference| match &reference.name {
+            Some(id) => of(id),
+            None => self.results().iter().find_map(|(id, _)| of(id)),
+        })
     }
 
     /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.
@@ -194,6 +216,11 @@ fn root(reason: &str) -> &str {
         rest = cause;
     }
     rest.split(';').next().unwrap_or(rest).trim()
+}
+
+/// What could not be read, with the step that did not: of a chain the first.
+fn chained(id: &str, why: &str) -> String {
+    if why.starts_with("step ") { why.to_owned() } else { format!("step {id}: {why}") }
 }
 
 /// Why nothing is known from a step.

@@ -4,9 +4,9 @@ use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
-use crate::expression::{Budget, Data, Decided, Jq, Judgement, Reference, decide};
+use crate::expression::{Budget, Data, Decided, Expectation, Jq, Judgement, Reference, decide};
 use crate::journal;
-use crate::plan::step_digest;
+use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -98,6 +98,10 @@ impl Run {
 
     /// A step for one item, or without any.
     async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+        let scope = &match placed(scope, step) {
+            Ok(placed) => placed,
+            Err((outcome, reason)) => return self.end(scope, step, path, 0, Ended::without_output(outcome, reason)),
+        };
         let outcome = self.alone(scope, step, path).await?;
         if step.then.is_empty() || !outcome.is_good() || self.halted(scope) {
             return Ok(outcome);
@@ -129,7 +133,8 @@ impl Run {
                 Some(_) => Data::Dropped,
                 None => kept.output.clone().into(),
             };
-            scope.put(&step.id, StepResult { outcome: kept.outcome, path: path.to_owned(), reason: kept.reason.clone(), output });
+            let inherited = scope.unread(read_by(step));
+            scope.put(&step.id, StepResult::new(kept.outcome, path, kept.reason.clone(), output, inherited));
             return Ok(kept.outcome);
         }
         if let Some(mark) = self.recorder.state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned()) {
@@ -203,7 +208,10 @@ impl Run {
         });
         match decided {
             Decided::Yes => Decision::Yes,
-            Decided::No => Decision::No,
+            Decided::No => match scope.unread(when.references()) {
+                Some(why) => Decision::Open(Outcome::Unknown, why),
+                None => Decision::No,
+            },
             Decided::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
             Decided::Open(reason) => Decision::Open(Outcome::Unknown, reason),
         }
@@ -230,10 +238,15 @@ impl Run {
 
     /// Records the outcome and keeps the result for later steps.
     pub(super) fn end(&self, scope: &Scope, step: &Step, path: &str, begun: u64, ended: Ended) -> Result<Outcome, EngineError> {
+        let inherited = scope.unread(read_by(step));
+        let ended = match &inherited {
+            Some(why) if ended.outcome.is_good() => Ended { outcome: Outcome::Error, reason: why.clone(), summary: String::new(), ..ended },
+            _ => ended,
+        };
         let outcome = ended.outcome;
         tracing::info!(path, outcome = outcome.as_str(), attempts = ended.attempts, reason = ended.reason, "step ends");
         let recorded = ended.recorded.map_or_else(|| ended.output.clone(), Data::from);
-        scope.put(&step.id, StepResult { outcome, path: path.to_owned(), reason: ended.reason.clone(), output: ended.output });
+        scope.put(&step.id, StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited));
         let mut expectations = ended.expectations;
         for judgement in &mut expectations {
             self.clean_judgement(judgement);
@@ -297,6 +310,29 @@ impl Run {
         judgement.that = self.clean(&judgement.that);
         judgement.message = judgement.message.as_deref().map(|message| self.clean(message));
     }
+}
+
+/// The scope of a step with its own namespace: that of all that is in it, and of what verifies it. A namespace that is not known is never
+/// replaced by another.
+fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
+    let Some(own) = &step.namespace else { return Ok(scope.clone()) };
+    if let Some(reason) = scope.blank(own.references()) {
+        return Err((Outcome::Unknown, reason));
+    }
+    let namespace = own.render_text(&scope.context_for(own)).map_err(|error| error.to_string()).and_then(|name| check_namespace(&name).map(|()| name));
+    let namespace = namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}")))?;
+    Ok(scope.placed_in(namespace))
+}
+
+/// What the verdict of a step is made from, beside what it looks at itself: its program, its expectations, the list that it goes through.
+/// The arguments of a verb say what is looked at, not what is seen.
+fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
+    let program = match &step.body {
+        Body::Action { program, .. } => program.as_ref(),
+        Body::Group(_) => None,
+    };
+    let expectations = step.expect.iter().flat_map(Expectation::references);
+    program.into_iter().chain(&step.for_each).flat_map(Jq::references).chain(expectations)
 }
 
 /// The verb; a loop is shown as the group that it is.

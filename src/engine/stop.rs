@@ -11,6 +11,8 @@ pub enum Signal {
     Interrupt,
     /// `kill`.
     Terminate,
+    /// The terminal is gone, or the connection to it.
+    Hangup,
     /// The run's own deadline.
     Deadline,
 }
@@ -21,6 +23,7 @@ impl Signal {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
             Self::Deadline => "timeout",
         }
     }
@@ -30,6 +33,7 @@ impl Signal {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::Hangup => 129,
             Self::Deadline => 3,
         }
     }
@@ -57,6 +61,7 @@ impl Stop {
             Signal::Interrupt => 1,
             Signal::Terminate => 2,
             Signal::Deadline => 3,
+            Signal::Hangup => 4,
         };
         if self.signal.load(Ordering::SeqCst) == 0 {
             self.signal.store(code, Ordering::SeqCst);
@@ -83,6 +88,7 @@ impl Stop {
             1 => Some(Signal::Interrupt),
             2 => Some(Signal::Terminate),
             3 => Some(Signal::Deadline),
+            4 => Some(Signal::Hangup),
             _ => None,
         }
     }
@@ -96,6 +102,14 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_that_is_gone_ends_the_run_in_order() {
+        let stop = Stop::new();
+        stop.take(Signal::Hangup);
+        assert!(stop.token(false).is_cancelled() && !stop.token(true).is_cancelled());
+        assert_eq!(stop.signal().map(|signal| (signal.name(), signal.exit_code())), Some(("SIGHUP", 129)));
+    }
 
     #[test]
     fn a_ladder_of_three() {

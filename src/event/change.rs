@@ -41,6 +41,36 @@ pub struct PlannedChange {
     pub masked: bool,
 }
 
+impl PlannedChange {
+    /// Whether the request only asks for it, and controllers or the kubelet do it afterwards.
+    pub fn is_request(&self) -> bool {
+        match self.verb.as_str() {
+            "delete" | "evict" => true,
+            "create" => matches!(self.object.kind.as_str(), "Job" | "Pod"),
+            "patch" => self.is_rolled_out(),
+            _ => false,
+        }
+    }
+
+    /// Whether it gives a workload other pods, or another number of them.
+    pub fn is_rolled_out(&self) -> bool {
+        let differs = |part: &str| self.before["spec"][part] != self.after["spec"][part];
+        let workload = matches!(self.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet");
+        workload && !self.before.is_null() && !self.after.is_null() && (differs("template") || differs("replicas"))
+    }
+
+    /// What was done, in a few words. What was only asked for is told as that, until its end was seen.
+    pub fn told(&self, seen: bool) -> String {
+        match (self.verb.as_str(), seen) {
+            ("delete", true) => "deleted".to_owned(),
+            ("evict", true) => "evicted".to_owned(),
+            // a patch that is written out was stored, whatever follows from it
+            _ if seen || !self.is_request() || matches!(self.summary.as_str(), "applied" | "patched") => self.summary.clone(),
+            _ => format!("{} requested", self.summary),
+        }
+    }
+}
+
 /// Names an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectReference {
@@ -80,6 +110,17 @@ pub struct ChangeStarted {
     pub index: usize,
 }
 
+/// No answer to the request came, or none that says what came of it, and the looks that followed do not prove it either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeDoubted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Place of the change in the step, from 0.
+    pub index: usize,
+    /// What happened to the answer, and what was seen.
+    pub reason: String,
+}
+
 /// Outcome: what came of the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeFinished {
@@ -94,6 +135,9 @@ pub struct ChangeFinished {
     /// Why it was not made, or how it is known to have been.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// With `not_made`: a look says so and no more, so that the request may still be carried out. What is sent instead of it tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
 }
 
 /// What came of a change.
@@ -104,7 +148,7 @@ pub enum ChangeResult {
     Made,
     /// The answer was lost, and a look at the object shows that it was made.
     Observed,
-    /// It certainly was not made.
+    /// It was not made: certainly, unless it is `unproven`.
     NotMade,
 }
 
@@ -172,4 +216,39 @@ pub enum LockChange {
     TakenOver,
     /// It was lost during the run: nothing more is changed.
     Lost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_only_asked_for_is_not_told_as_done() {
+        let deployment = |replicas: u32, image: &str| json!({"spec": {"replicas": replicas, "template": {"image": image}}});
+        let old = deployment(3, "a");
+        for (verb, kind, summary, before, after, told, seen) in [
+            ("patch", "Deployment", "3 → 1 replicas", &old, deployment(1, "a"), "3 → 1 replicas requested", "3 → 1 replicas"),
+            ("patch", "Deployment", "a: 1 → 2", &old, deployment(3, "b"), "a: 1 → 2 requested", "a: 1 → 2"),
+            ("patch", "Deployment", "restart of 3 pods", &old, deployment(3, "b"), "restart of 3 pods requested", "restart of 3 pods"),
+            ("patch", "Deployment", "patched", &old, deployment(3, "b"), "patched", "patched"),
+            ("patch", "Deployment", "why set", &old, old.clone(), "why set", "why set"),
+            ("patch", "ConfigMap", "patched", &json!({"data": 1}), json!({"data": 2}), "patched", "patched"),
+            ("create", "Job", "a run of cronjob/x", &Value::Null, json!({}), "a run of cronjob/x requested", "a run of cronjob/x"),
+            ("create", "ConfigMap", "made again", &Value::Null, json!({}), "made again", "made again"),
+            ("delete", "Pod", "deletion", &json!({}), Value::Null, "deletion requested", "deleted"),
+            ("evict", "Pod", "eviction", &json!({}), Value::Null, "eviction requested", "evicted"),
+        ] {
+            let change = PlannedChange {
+                object: ObjectReference { kind: kind.into(), name: "x".into(), ..ObjectReference::default() },
+                verb: verb.into(),
+                summary: summary.into(),
+                before: before.clone(),
+                after,
+                request: Value::Null,
+                masked: false,
+            };
+            assert_eq!((change.told(false).as_str(), change.told(true).as_str()), (told, seen), "{verb} {kind}");
+        }
+    }
 }

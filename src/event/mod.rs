@@ -10,7 +10,8 @@ pub(crate) mod sample;
 mod summary;
 
 pub use change::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark, StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark,
+    StepMarked,
 };
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -52,8 +53,12 @@ pub enum Event {
     ChangesPlanned(ChangesPlanned),
     /// Intent: a request is about to be sent. Durable before it is.
     ChangeStarted(ChangeStarted),
+    /// What came of a request is not known.
+    ChangeDoubted(ChangeDoubted),
     /// Outcome of a request.
     ChangeFinished(ChangeFinished),
+    /// A program of this machine was started.
+    ProgramStarted(ProgramStarted),
     /// A person allowed the changes of a step.
     StepApproved(StepApproved),
     /// A person says how a step ended.
@@ -83,6 +88,9 @@ pub struct Target {
     pub cluster_uid: Option<String>,
     /// Namespace of the runbook, after parameters.
     pub namespace: Option<String>,
+    /// Other namespaces in which it may change something, because a step or a called runbook says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_changes: Vec<String>,
     /// The user as the API server sees it.
     pub user: Option<String>,
     /// Name of the scenario, when the cluster is simulated.
@@ -176,6 +184,19 @@ pub struct StepRetried {
     pub reason: String,
     /// Pause before the next attempt, in milliseconds.
     pub delay_ms: u64,
+}
+
+/// A program of this machine was started by a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramStarted {
+    /// Place of the step in the run.
+    pub path: String,
+    /// The program.
+    pub program: String,
+    /// Its process group.
+    pub group: u32,
+    /// The machine.
+    pub host: String,
 }
 
 /// A step is over.

@@ -73,8 +73,14 @@ impl Story {
 
     /// The answer to what was sent.
     pub(crate) fn made(&mut self, path: &str) -> &mut Self {
-        let finished =
-            ChangeFinished { path: path.into(), index: 0, result: ChangeResult::Made, after: json!({"spec": {"replicas": 1}}), reason: String::new() };
+        let finished = ChangeFinished {
+            path: path.into(),
+            index: 0,
+            result: ChangeResult::Made,
+            after: json!({"spec": {"replicas": 1}}),
+            reason: String::new(),
+            unproven: false,
+        };
         self.push(Event::ChangeFinished(finished))
     }
 

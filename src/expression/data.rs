@@ -72,6 +72,19 @@ impl Data {
         matches!(self, Self::Value(value) if value.is_null())
     }
 
+    /// Why a part of it could not be read, as [`unread`](super::unread) says of a value.
+    pub fn unread(&self) -> Option<String> {
+        /// How it is written that a part could not be read.
+        const MARK: &[u8] = b"\"unread\":true";
+        match self {
+            Self::Value(value) => super::unread(value),
+            Self::Text(text) if text.windows(MARK.len()).any(|part| part == MARK) => super::unread(&serde_json::from_slice(text).ok()?),
+            Self::Text(_) | Self::Dropped => None,
+            Self::List(items) => items.iter().find_map(Self::unread),
+            Self::Object(fields) => fields.iter().find_map(|(_, value)| value.unread()),
+        }
+    }
+
     /// Whether some of it is text.
     fn is_large(&self) -> bool {
         match self {

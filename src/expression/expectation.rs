@@ -176,6 +176,11 @@ impl Expectation {
         self.condition.references().iter().chain(over)
     }
 
+    /// Whether it looks at a field of this name.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.condition.mentions(key) || self.over.as_ref().is_some_and(|over| over.mentions(key))
+    }
+
     /// The expectation in one line: `all: .status == 200`.
     pub fn describe(&self) -> String {
         let source = self.condition.source().split_whitespace().collect::<Vec<_>>().join(" ");

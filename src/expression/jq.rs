@@ -39,6 +39,8 @@ struct Compiled {
     references: Vec<Reference>,
     /// What it looks at.
     needs: Needs,
+    /// The keys and texts that are written out in the program.
+    keys: Vec<String>,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -70,6 +72,8 @@ pub struct Reference {
     pub name: Option<String>,
     /// The bytes of the source, from the variable to the end of the attribute.
     pub range: Range<usize>,
+    /// Whether only the end of a step is asked for, not what it has read: `$steps.leader.failed`.
+    pub only_outcome: bool,
 }
 
 impl fmt::Debug for Jq {
@@ -95,8 +99,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
         let needs = need::of_program(&term, &globals);
+        let keys = syntax::keys(&term);
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, needs, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, needs, keys, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -254,8 +259,8 @@ impl Jq {
                 let needs = need::of_program(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals) = (whole.source.clone(), whole.globals.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, constant, globals, place }) })
+                let (source, globals, keys) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone());
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, keys, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -265,6 +270,11 @@ impl Jq {
     /// Every use of a variable that is bound from outside, in the order of the source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
+    }
+
+    /// Whether the program has this key or text in it: whether it looks at a field of its input.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.compiled.keys.iter().any(|known| known == key)
     }
 
     /// Whether neither the input nor a variable can change the result: `true`, `1 == 1`.

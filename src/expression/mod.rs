@@ -25,7 +25,7 @@ pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
 pub use jq::{Connective, Jq, Reference, compile};
 pub use template::{Template, template};
-pub use value::{capped, show};
+pub use value::{capped, show, unread};
 
 #[cfg(test)]
 mod tests;

@@ -309,9 +309,10 @@ fn compared<'a>(mut cv: Call<'a>, equal: bool, counts: bool) -> jaq_core::ValXs<
     box_once(Ok(Val::Bool(cv.0.data().meter.compared(&about, missing, natural))))
 }
 
-/// Whether a value is an item of which nothing is known but why.
+/// Whether a value is an item of which nothing is known but who it is and why: `{pod, error, unread: true}`.
 fn is_unread(val: &Val) -> bool {
-    matches!(val, Val::Obj(fields) if fields.get(&Val::utf8_str("unread")) == Some(&Val::Bool(true)))
+    let marked = matches!(val, Val::Obj(fields) if fields.get(&Val::utf8_str("unread")) == Some(&Val::Bool(true)));
+    marked && field(val, "pod").is_some() && field(val, "error").is_some()
 }
 
 /// The value itself, or an item of the list that it is, if that could not be read.

@@ -324,7 +324,9 @@ pub(super) fn references(source: &str, term: &Term<'_>, globals: &[String]) -> V
 fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Reference>) {
     let mut found = |variable: &str, key: Option<&str>| {
         if globals.iter().any(|global| global == variable) {
-            out.push(Reference { root: variable[1..].to_owned(), name: key.map(str::to_owned), range: reach(source, variable, key) });
+            let range = reach(source, variable, key);
+            let only_outcome = asks_outcome(&source[range.end..]);
+            out.push(Reference { root: variable[1..].to_owned(), name: key.map(str::to_owned), range, only_outcome });
         }
     };
     let skipped = match term {
@@ -353,6 +355,21 @@ fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Refe
             collect(source, child, globals, out);
         }
     }
+}
+
+/// Whether what stands behind a reference to a step asks how it ended.
+pub(super) fn asks_outcome(rest: &str) -> bool {
+    ["failed", "passed", "outcome", "reason"].iter().any(|field| {
+        let after = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(field));
+        after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
+}
+
+/// The keys and texts that are written out in a program.
+pub(super) fn keys(term: &Term<'_>) -> Vec<String> {
+    let mut keys = Vec::new();
+    visit(term, &mut |term| keys.extend(constant(term).map(str::to_owned)));
+    keys
 }
 
 /// From the variable to the end of its key: `$steps.leader`, `$steps["leader"]`.

@@ -296,8 +296,9 @@ impl<'s> Check<'s> {
     }
 
     fn reference(&mut self, root: &str, name: Option<&str>, range: Range<usize>) {
-        if self.source.get(range.clone()).is_some() {
-            self.found.push(Reference { root: root.to_owned(), name: name.map(str::to_owned), range });
+        if let Some(rest) = self.source.get(range.end..).filter(|_| range.start <= range.end) {
+            let only_outcome = super::syntax::asks_outcome(rest);
+            self.found.push(Reference { root: root.to_owned(), name: name.map(str::to_owned), range, only_outcome });
         }
     }
 

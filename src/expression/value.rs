@@ -183,6 +183,18 @@ fn json(value: &Value, limit: usize) -> (String, bool) {
     (writer.finish(), cut)
 }
 
+/// Why a part of a value could not be read: the first unread item in it, `{pod, error, unread: true}`, in words.
+pub fn unread(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(items) => items.iter().find_map(unread),
+        Value::Object(fields) => match (&fields.get("unread"), fields.get("pod"), fields.get("error")) {
+            (Some(Value::Bool(true)), Some(Value::String(pod)), Some(Value::String(why))) => Some(format!("pod/{pod} could not be read: {why}")),
+            _ => fields.values().find_map(unread),
+        },
+        _ => None,
+    }
+}
+
 /// The value as one line of JSON, cut after 160 bytes.
 pub fn show(value: &Value) -> String {
     json(value, SHOWN).0

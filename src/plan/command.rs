@@ -7,12 +7,19 @@ use serde_json::{Map, Value};
 /// How the program was called, as far as a following command must repeat it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
-    /// Options such as `--context prod` or `--sandbox=healthy`.
+    /// Options such as `--context prod` or `--sandbox=healthy`; the namespace is not among them: a resume keeps it, a remedy may act elsewhere.
     pub options: Vec<String>,
 }
 
-/// The command that runs a runbook with these parameters. Parameters that equal their default are left out.
-pub fn command_line(name: &str, with: &Map<String, Value>, declared: Option<&IndexMap<String, Param>>, invocation: &Invocation) -> String {
+/// The command that runs a runbook with these parameters, in this namespace if one has to be named. Parameters that equal their default are
+/// left out.
+pub fn command_line(
+    name: &str,
+    with: &Map<String, Value>,
+    declared: Option<&IndexMap<String, Param>>,
+    namespace: Option<&str>,
+    invocation: &Invocation,
+) -> String {
     let mut words = vec![format!("runbook run {name}")];
     for (key, value) in with {
         let default = declared.and_then(|declared| declared.get(key)).and_then(|param| param.default.as_ref());
@@ -26,6 +33,7 @@ pub fn command_line(name: &str, with: &Map<String, Value>, declared: Option<&Ind
         };
         words.push(format!("--set {}", crate::action::shell_word(&format!("{key}={text}"))));
     }
+    words.extend(namespace.map(|namespace| format!("--namespace {namespace}")));
     words.extend(invocation.options.iter().cloned());
     words.join(" ")
 }
@@ -40,7 +48,7 @@ mod tests {
         let declared: IndexMap<String, Param> = serde_json::from_value(json!({"namespace": {"type": "string", "default": "petrosa-apps"}})).unwrap();
         let with = json!({"namespace": "petrosa-apps", "reason": "it's late", "pods": ["a", "b"]});
         let invocation = Invocation { options: vec!["--sandbox=healthy".into()] };
-        let line = command_line("ta-bot/restart", with.as_object().unwrap(), Some(&declared), &invocation);
-        assert_eq!(line, r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --sandbox=healthy");
+        let line = command_line("ta-bot/restart", with.as_object().unwrap(), Some(&declared), Some("staging"), &invocation);
+        assert_eq!(line, r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --namespace staging --sandbox=healthy");
     }
 }

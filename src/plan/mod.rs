@@ -1,18 +1,23 @@
 //! Document and parameters to a plan: what would happen, before it happens. Pure.
 
 mod command;
+mod known;
+mod lease;
+mod namespace;
 mod params;
 mod permissions;
 mod role;
 
 pub use command::{Invocation, command_line};
+pub use known::{Needs, Open, Touched};
+pub use lease::{Leases, lease_of, leases};
+pub use namespace::{Moved, Says, called, check_namespace};
 pub use params::{Given, ParamError, resolve};
-pub use permissions::{PlannedAction, actions};
+pub use permissions::{PlannedAction, actions, also_changes, unreached};
 pub use role::role;
 
-use crate::document::{Param, Runbook, Step};
+use crate::document::{Interface, Runbook, Step};
 use crate::event::PlannedStep;
-use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,10 +32,12 @@ pub struct Plan {
     pub loaded: BTreeMap<String, Arc<Runbook>>,
     /// Resolved parameters.
     pub params: Map<String, Value>,
-    /// The parameters of runbooks that are named as remedies, so that the commands shown are short.
-    pub neighbours: BTreeMap<String, IndexMap<String, Param>>,
+    /// What is known of runbooks that are named as remedies, so that the commands shown are short and act in the right namespace.
+    pub neighbours: BTreeMap<String, Interface>,
     /// Namespace of the steps; that of the context if none is written.
     pub namespace: Option<String>,
+    /// Whether that is another than the runbook would act in by itself.
+    pub moved: Option<Moved>,
     /// `sha256:…` over the texts of the runbook and of all that it calls.
     pub digest: String,
 }
@@ -39,25 +46,16 @@ impl Plan {
     /// Plans a run.
     ///
     /// # Errors
-    /// Every parameter that is missing, unknown or wrong, or a namespace that cannot be rendered.
+    /// Every parameter that is missing, unknown or wrong; a namespace that cannot be rendered, or that cannot be the one that is wanted.
     pub fn new(name: &str, loaded: BTreeMap<String, Arc<Runbook>>, given: &[Given], namespace: Option<&str>) -> Result<Self, Vec<ParamError>> {
         let Some(runbook) = loaded.get(name).cloned() else {
             return Err(vec![ParamError { name: String::new(), message: format!("runbook {name} is not loaded") }]);
         };
-        let mut given = given.to_vec();
-        if let Some(namespace) = namespace.filter(|_| runbook.params.contains_key("namespace")) {
-            given.push(Given { name: "namespace".to_owned(), value: Value::from(namespace), is_text: true });
-        }
-        let params = resolve(&runbook.params, &given)?;
-        let written = match &runbook.namespace {
-            Some(deferred) => {
-                Some(deferred.render_text(&context(&params)).map_err(|error| vec![ParamError { name: "namespace".to_owned(), message: error.to_string() }])?)
-            }
-            None => None,
-        };
-        let namespace = written.or_else(|| namespace.map(str::to_owned));
+        let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
+        let (params, settled) = says.settle(given, namespace)?;
+        let moved = Moved::of(&says, settled.as_deref(), namespace);
         let digest = digest(loaded.values().map(|runbook| (runbook.name.as_str(), runbook.source.as_ref())));
-        Ok(Self { runbook, loaded, params, neighbours: BTreeMap::new(), namespace, digest })
+        Ok(Self { runbook, loaded, params, neighbours: BTreeMap::new(), namespace: settled, moved, digest })
     }
 
     /// The steps as far as they are known before the run.
@@ -67,6 +65,22 @@ impl Plan {
             planned(step, &self.runbook, &context(&self.params), "", &mut steps);
         }
         steps
+    }
+
+    /// Parameters and namespace of a runbook that is called with these parameters; none: the namespace of the call.
+    ///
+    /// # Errors
+    /// What is wrong with its parameters.
+    pub fn called(&self, runbook: &Runbook, with: &Map<String, Value>) -> Result<(Map<String, Value>, Option<String>), Vec<ParamError>> {
+        called(&Says { params: &runbook.params, namespace: runbook.namespace.as_ref() }, with, self.moved.as_ref())
+    }
+
+    /// The command that runs a remedy with these parameters, where this run acts.
+    pub fn command(&self, name: &str, with: &Map<String, Value>, invocation: &Invocation) -> String {
+        let known = self.neighbours.get(name);
+        let says = known.map(|known| Says { params: &known.params, namespace: known.namespace.as_ref() });
+        let namespace = namespace::of_command(says.as_ref(), with, self.namespace.as_deref(), self.moved.as_ref());
+        command_line(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
     }
 
     /// The parameters with secret ones masked.

@@ -19,9 +19,9 @@ pub struct Given {
 
 /// What is wrong with a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("parameter `{name}` {message}")]
+#[error("{}{message}", if name.is_empty() { String::new() } else { format!("parameter `{name}` ") })]
 pub struct ParamError {
-    /// Its name.
+    /// Its name; empty for what is no single parameter's fault.
     pub name: String,
     /// What is wrong, to be read after the name.
     pub message: String,

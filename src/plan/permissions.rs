@@ -1,11 +1,13 @@
 //! What a plan would do and what it may need, without a cluster.
 
-use super::{Plan, context};
-use crate::action::{Access, Action, VerbName};
-use crate::document::{Body, Runbook, Step};
+use super::{Needs, ParamError, Plan, Says, Touched};
+use crate::action::Action;
+use crate::document::{Body, Deferred, Runbook, Step, is_computed};
 use crate::event::Effect;
 use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
-use serde::de::DeserializeSeed;
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// One step of a plan, as far as it is known before the run.
 #[derive(Clone, Debug)]
@@ -16,12 +18,14 @@ pub struct PlannedAction {
     pub title: String,
     /// The verb, or `group`.
     pub action: String,
-    /// What it can do.
+    /// What it can do, with its verification.
     pub effect: Effect,
-    /// The permissions it needs.
-    pub permissions: Vec<Access>,
-    /// The objects that it changes, as far as they are known: `namespace/kind/name`.
-    pub targets: Vec<String>,
+    /// What it can do itself.
+    pub own_effect: Effect,
+    /// Its namespace; a template where only the run knows it.
+    pub namespace: String,
+    /// The permissions it needs, and the objects that it changes, as far as they are known.
+    pub needs: Needs,
     /// What a person would type instead.
     pub by_hand: Vec<String>,
     /// When the step is done, if that depends on something.
@@ -34,43 +38,77 @@ pub struct PlannedAction {
 
 /// Every step of the plan, with those of called runbooks.
 pub fn actions(plan: &Plan, default_namespace: &str) -> Vec<PlannedAction> {
-    let mut all = Vec::new();
+    walk(plan, default_namespace).all
+}
+
+/// Why the namespace of the command line does not reach all that is called, if it does not.
+pub fn unreached(plan: &Plan) -> Vec<ParamError> {
+    walk(plan, "").unreached
+}
+
+/// The namespaces besides this one in which steps may change something.
+pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
+    let reads = ["get", "list", "watch"];
+    let mut others = BTreeSet::new();
+    for action in planned.iter().filter(|action| matches!(action.own_effect, Effect::Write | Effect::Opaque) && action.action != "group") {
+        let accesses = action.needs.permissions.iter().chain(&action.needs.computed).filter(|access| !reads.contains(&access.verb.as_str()));
+        others.extend(accesses.map(|access| access.namespace.clone()));
+        others.extend(action.needs.touched.iter().filter_map(|touched| match touched {
+            Touched::Object(target) => target.split('/').next().map(str::to_owned),
+            Touched::In(place) => Some(place.clone()),
+            Touched::Any => None,
+        }));
+    }
+    others.into_iter().filter(|other| !other.is_empty() && other != namespace).collect()
+}
+
+fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> Walk<'a> {
     let namespace = plan.namespace.as_deref().unwrap_or(default_namespace);
-    let mut walk = Walk { plan, all: &mut all, conditional: false };
+    let mut walk = Walk { plan, all: Vec::new(), unreached: Vec::new(), conditional: false, root: namespace };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
-    all
+    walk
 }
 
 /// What the parameters alone say about a condition; everything else is known in the run only.
-fn decided(when: &Jq, params: &serde_json::Map<String, serde_json::Value>) -> Decided {
-    let unknown = |reference: &Reference| (reference.root != "params").then(String::new);
+fn decided(when: &Jq, params: &Map<String, Value>) -> Decided {
+    // a parameter that the run computes is not there
+    let known = |reference: &Reference| reference.root == "params" && reference.name.as_ref().is_none_or(|name| params.contains_key(name));
+    let unknown = |reference: &Reference| (!known(reference)).then(String::new);
     decide(when, &unknown, &|part| {
-        let bindings = Bindings::new().with("params", serde_json::Value::Object(params.clone()));
-        part.condition(&serde_json::Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
+        let bindings = Bindings::new().with("params", Value::Object(params.clone()));
+        part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
     })
 }
 
 struct Walk<'a> {
     plan: &'a Plan,
-    all: &'a mut Vec<PlannedAction>,
+    all: Vec<PlannedAction>,
+    unreached: Vec<ParamError>,
     conditional: bool,
+    /// The namespace of the run.
+    root: &'a str,
 }
 
 impl Walk<'_> {
-    fn runbook(&mut self, runbook: &Runbook, params: &serde_json::Map<String, serde_json::Value>, namespace: &str, prefix: &str) {
+    fn runbook(&mut self, runbook: &Runbook, params: &Map<String, Value>, namespace: &str, prefix: &str) {
         for step in runbook.steps.iter().chain(&runbook.always) {
             self.step(step, params, namespace, prefix);
         }
     }
 
-    fn step(&mut self, step: &Step, params: &serde_json::Map<String, serde_json::Value>, namespace: &str, prefix: &str) {
-        let known = context(params);
+    /// What templates see before the run.
+    fn known(&self, params: &Map<String, Value>) -> Value {
+        json!({"params": params, "run": {"namespace": self.root, "runbook": self.plan.runbook.name}})
+    }
+
+    fn step(&mut self, step: &Step, params: &Map<String, Value>, namespace: &str, prefix: &str) {
+        let known = self.known(params);
         let decided = step.when.as_ref().map(|when| decided(when, params));
         // what the parameters rule out is no part of this plan
         if decided == Some(Decided::No) {
             return;
         }
-        let namespace = step.namespace.as_ref().and_then(|deferred| deferred.render_text(&known).ok()).unwrap_or_else(|| namespace.to_owned());
+        let namespace = step.namespace.as_ref().map_or_else(|| namespace.to_owned(), |own| text_of(own, &known));
         let path = format!("{prefix}{}", step.id);
         let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
         let when = step.when.as_ref().map(|when| when.source().to_owned());
@@ -78,12 +116,13 @@ impl Walk<'_> {
         self.conditional |= matches!(decided, Some(Decided::Open(_)));
         let mut planned = PlannedAction {
             conditional: self.conditional,
-            targets: Vec::new(),
             path: path.clone(),
+            namespace: namespace.clone(),
             title,
             action: step.verb().to_owned(),
             effect: step.effect(),
-            permissions: Vec::new(),
+            own_effect: step.own_effect(),
+            needs: Needs::default(),
             by_hand: Vec::new(),
             when,
             depends: false,
@@ -101,26 +140,70 @@ impl Walk<'_> {
                 let effect = self.all[place + 1..].iter().map(|inner| inner.effect).max().unwrap_or(Effect::Read);
                 self.all[place].effect = effect;
             }
-            Body::Action { verb, arguments, sketch, .. } => {
-                let exact = arguments.render(&known).ok().and_then(|value| VerbName(verb).deserialize(value).ok());
-                planned.depends = exact.is_none();
-                let action = exact.unwrap_or_else(|| sketch.as_ref().clone());
-                planned.permissions = action.permissions(&namespace);
+            Body::Action { verb, arguments, sketch: written, .. } => {
+                let sketch = arguments.sketch(verb, &known);
+                let action = sketch.action.clone().unwrap_or_else(|| written.as_ref().clone());
+                planned.depends = !sketch.exact;
+                planned.own_effect = action.effect();
+                planned.effect = step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
+                planned.needs = Needs::of(&action, &sketch, &namespace);
                 planned.by_hand = action.by_hand(&namespace);
-                planned.targets = action.targets(&namespace);
+                let place = self.all.len();
                 self.all.push(planned);
                 if let Action::Run(run) = &action
-                    && let Some(called) = self.plan.loaded.get(&run.runbook)
+                    && let Some(called) = self.plan.loaded.get(&run.runbook).cloned()
                 {
-                    let given: Vec<_> =
-                        run.with.iter().map(|(name, value)| super::Given { name: name.clone(), value: value.clone(), is_text: false }).collect();
-                    let params = super::resolve(&called.params, &given).unwrap_or_default();
-                    let inner = called.namespace.as_ref().and_then(|deferred| deferred.render_text(&context(&params)).ok());
-                    self.runbook(&called.clone(), &params, inner.as_deref().unwrap_or(&namespace), &format!("{path}/"));
+                    let line = self.call(&called, &run.with, &path, &namespace);
+                    self.all[place].by_hand = vec![line];
                 }
             }
         }
         step.then.iter().for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
         self.conditional = outside;
+    }
+
+    /// The steps of a called runbook; gives the command that a person would type instead.
+    fn call(&mut self, called: &Runbook, with: &Map<String, Value>, path: &str, namespace: &str) -> String {
+        let certain: Map<_, _> = with.iter().filter(|(_, value)| !any_computed(value)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        // what the run computes is not there: templates that need it stay templates, conditions are open
+        let params = called.params.iter().filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name));
+        let params: IndexMap<_, _> = params.map(|(name, param)| (name.clone(), param.clone())).collect();
+        let says = Says { params: &params, namespace: called.namespace.as_ref() };
+        let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
+            let alone = super::called(&says, &certain, None);
+            // it is the namespace of the command line that does not fit
+            if alone.is_ok() {
+                let told = |error: ParamError| ParamError { message: format!("step {path}, which calls {}: {error}", called.name), name: String::new() };
+                self.unreached.extend(errors.into_iter().map(told));
+            }
+            alone
+        });
+        let (params, own) = settled.unwrap_or_else(|_| {
+            let params: Map<_, _> = params.iter().filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).chain(certain.clone()).collect();
+            let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
+            (params, own)
+        });
+        let place = own.as_deref().unwrap_or(namespace);
+        self.runbook(called, &params, place, &format!("{path}/"));
+        let says = Says { params: &called.params, namespace: called.namespace.as_ref() };
+        let named = says.by_default().is_none_or(|by_default| by_default != place) && !says.set_by(place).iter().any(|name| with.contains_key(name));
+        super::command_line(&called.name, with, Some(&called.params), Some(place).filter(|_| named), &super::Invocation::default())
+    }
+}
+
+/// A text, or the template where only the run knows it.
+fn text_of(deferred: &Deferred, known: &Value) -> String {
+    match deferred.partial(known) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn any_computed(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_computed(text),
+        Value::Array(items) => items.iter().any(any_computed),
+        Value::Object(fields) => fields.values().any(any_computed),
+        _ => false,
     }
 }

@@ -1,11 +1,13 @@
 //! Permissions as RBAC objects, ready to be applied.
 
+use super::Open;
 use crate::action::Access;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// A Role and RoleBinding for each namespace, and a ClusterRole and ClusterRoleBinding for what is cluster-wide, as YAML.
-pub fn role(runbook: &str, permissions: &[Access], user: Option<&str>) -> String {
+/// A Role and RoleBinding for each namespace, and a ClusterRole and ClusterRoleBinding for what is cluster-wide, as YAML. What cannot be named
+/// before the run is a comment, with the step that needs it.
+pub fn role(runbook: &str, permissions: &[Access], open: &BTreeSet<(String, Open)>, user: Option<&str>) -> String {
     let name: String = format!("runbook-{}", runbook.replace(['/', '_'], "-"));
     let mut places: BTreeMap<&str, BTreeMap<(&str, String, &str), BTreeSet<&str>>> = BTreeMap::new();
     for access in permissions {
@@ -14,7 +16,8 @@ pub fn role(runbook: &str, permissions: &[Access], user: Option<&str>) -> String
         let object = if matches!(access.verb.as_str(), "list" | "watch" | "create" | "deletecollection") { "" } else { access.name.as_str() };
         places.entry(&access.namespace).or_default().entry((&access.group, resource, object)).or_default().insert(&access.verb);
     }
-    let mut text = String::new();
+    let mut text: String = open.iter().map(|(step, open)| format!("# step {step}: {open}\n")).collect();
+    let comments = text.len();
     for (namespace, rules) in places {
         let (kind, place) = if namespace.is_empty() { ("ClusterRole", String::new()) } else { ("Role", format!(", namespace: {namespace}")) };
         let mut document = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}{place}}}\nrules:\n");
@@ -30,7 +33,7 @@ pub fn role(runbook: &str, permissions: &[Access], user: Option<&str>) -> String
             "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {name}}}\nsubjects:\n{}\n",
             subject_of(subject)
         );
-        if !text.is_empty() {
+        if text.len() > comments {
             text.push_str("---\n");
         }
         text.push_str(&document);
@@ -70,7 +73,7 @@ mod tests {
             access("create", "", "pods", "exec", "shop", ""),
             access("patch", "", "nodes", "", "", "n1"),
         ];
-        let text = role("ta-bot/rollback", &permissions, Some("system:serviceaccount:ci:robot"));
+        let text = role("ta-bot/rollback", &permissions, &BTreeSet::new(), Some("system:serviceaccount:ci:robot"));
         assert!(text.contains("- {apiGroups: [\"apps\"], resources: [deployments], resourceNames: [web], verbs: [get, patch]}"), "{text}");
         assert!(text.contains("- {apiGroups: [\"\"], resources: [pods], verbs: [list]}"), "{text}");
         assert!(text.contains("- {apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}"), "{text}");
@@ -81,6 +84,6 @@ mod tests {
             let parsed: serde_json::Value = serde_saphyr::from_str(document).unwrap();
             assert_eq!(parsed["apiVersion"], "rbac.authorization.k8s.io/v1");
         }
-        assert_eq!(role("x", &[], None), "");
+        assert_eq!(role("x", &[], &BTreeSet::new(), None), "");
     }
 }

@@ -143,8 +143,11 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         }
     }
     if !doubt.is_empty() {
+        let why: Vec<String> = doubt.iter().flat_map(|path| state.changes_of(path)).filter_map(|change| change.doubt.clone()).collect();
         let text = format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
-        lines.extend(wrapped("", &text, look).into_iter().map(|line| Line::empty().push(WARN, line.render(false))));
+        for text in std::iter::once(text).chain(why) {
+            lines.extend(wrapped("", &text, look).into_iter().map(|line| Line::empty().push(WARN, line.render(false))));
+        }
     }
     lines
 }

@@ -88,8 +88,11 @@ impl<'a> Details<'a> {
         for judgement in step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True) {
             self.judgement(judgement);
         }
-        if !step.expectations.iter().any(|judgement| judgement.reason == step.reason) {
-            self.say(style, &step.reason);
+        // what the judgement has said is not said again, only what was added to it
+        let added = step.expectations.iter().find_map(|judgement| step.reason.strip_prefix(judgement.reason.as_str()).filter(|_| !judgement.reason.is_empty()));
+        let rest = added.map_or(step.reason.as_str(), |rest| rest.trim_start_matches("; "));
+        if !rest.is_empty() {
+            self.say(style, rest);
         }
     }
 

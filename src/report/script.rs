@@ -62,7 +62,9 @@ impl Script {
             Event::Lock(lock) => self.lock(lock),
             Event::ChangesPlanned(_)
             | Event::ChangeStarted(_)
+            | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
+            | Event::ProgramStarted(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::FindingConcluded(_)
@@ -125,7 +127,8 @@ impl Script {
             (None, context) => context,
         };
         let run = format!("run {}", short_id(&header.run));
-        let parts: Vec<String> = [place, target.namespace, Some(run)].into_iter().flatten().collect();
+        let also = (!target.also_changes.is_empty()).then(|| format!("changes {}, too", target.also_changes.join(", ")));
+        let parts: Vec<String> = [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
         lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
         lines.push(Line::empty());
         lines

@@ -77,6 +77,7 @@ impl Show<'_> {
         self.pair_if("server", target.server.as_ref());
         self.pair_if("cluster", target.cluster_uid.as_ref());
         self.pair_if("namespace", target.namespace.as_ref());
+        self.pair_if("changes too", (!target.also_changes.is_empty()).then(|| target.also_changes.join(", ")).as_ref());
         self.pair_if("user", target.user.as_ref());
         for (index, (name, param)) in summary.params.iter().enumerate() {
             self.pair(if index == 0 { "parameters" } else { "" }, format!("{name} = {}", value(param)));
@@ -248,6 +249,7 @@ fn history(record: &Record) -> Option<String> {
         Event::RunResumed(resumed) => format!("resumed on {}; kept: {}; done again: {}", resumed.host, list(&resumed.kept), list(&resumed.changed)),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
+        Event::ProgramStarted(started) => format!("{} started {} (process group {}) on {}", started.path, started.program, started.group, started.host),
         Event::StepApproved(approved) => format!("{} approved by {} ({})", approved.path, approved.by, approved.how),
         Event::StepMarked(marked) => format!("{} marked {} by {}: {}", marked.path, word(&marked.mark), marked.by, marked.reason),
         Event::Lock(lock) if lock.other.is_empty() => format!("lock {} {}", lock.lease, word(&lock.what).replace('_', " ")),
@@ -262,6 +264,7 @@ fn history(record: &Record) -> Option<String> {
         | Event::StepRetried(_)
         | Event::ChangesPlanned(_)
         | Event::ChangeStarted(_)
+        | Event::ChangeDoubted(_)
         | Event::ChangeFinished(_)
         | Event::StepFinished(_)
         | Event::FindingConcluded(_)
@@ -293,7 +296,9 @@ impl<'a> Recorded<'a> {
                 | Event::RunResumed(_)
                 | Event::ChangesPlanned(_)
                 | Event::ChangeStarted(_)
+                | Event::ChangeDoubted(_)
                 | Event::ChangeFinished(_)
+                | Event::ProgramStarted(_)
                 | Event::StepApproved(_)
                 | Event::StepMarked(_)
                 | Event::Lock(_)

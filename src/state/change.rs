@@ -1,6 +1,7 @@
 //! What is known of one change.
 
 use crate::event::{ChangeFinished, ChangeResult, PlannedChange};
+use jiff::Timestamp;
 
 /// A change of a step, as far as it has come.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +10,10 @@ pub struct ChangeState {
     pub planned: PlannedChange,
     /// How far it has come.
     pub stage: ChangeStage,
+    /// When its request was last about to be sent.
+    pub sent: Option<Timestamp>,
+    /// While it is in doubt: what is known of it.
+    pub doubt: Option<String>,
 }
 
 /// How far a change has come.
@@ -26,6 +31,11 @@ impl ChangeState {
     /// Whether the object was changed, as far as is known.
     pub fn is_made(&self) -> bool {
         matches!(&self.stage, ChangeStage::Finished(finished) if finished.result != ChangeResult::NotMade)
+    }
+
+    /// Whether a look is all that speaks against its having been made.
+    pub fn is_unproven(&self) -> bool {
+        matches!(&self.stage, ChangeStage::Finished(finished) if finished.result == ChangeResult::NotMade && finished.unproven)
     }
 
     /// Whether it may or may not have been made.

@@ -2,8 +2,8 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, Record, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record,
+    RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub struct RunState {
     approvals: Vec<(Timestamp, StepApproved)>,
     marks: IndexMap<String, StepMarked>,
     locks: Vec<LockEvent>,
+    /// The last one that each step has started; by path.
+    programs: IndexMap<String, ProgramStarted>,
     findings: Vec<FindingConcluded>,
     not_ruled_out: Vec<NotRuledOut>,
     interrupted: Option<RunInterrupted>,
@@ -83,8 +85,10 @@ impl RunState {
             Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
             Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
             Event::ChangesPlanned(planned) => self.plan(planned).or_else(refuse)?,
-            Event::ChangeStarted(started) => self.start_change(started).or_else(refuse)?,
+            Event::ChangeStarted(started) => self.start_change(record.at, started).or_else(refuse)?,
+            Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
+            Event::ProgramStarted(started) => drop(self.programs.insert(started.path.clone(), started.clone())),
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
             Event::Lock(lock) => self.locks.push(lock.clone()),
@@ -102,6 +106,15 @@ impl RunState {
         }
         self.seq = record.seq;
         Ok(())
+    }
+
+    /// Programs of whose end nothing is recorded: they may still run.
+    pub fn programs_without_end(&self) -> impl Iterator<Item = &ProgramStarted> {
+        let ended = |path: &str| {
+            let over = self.step(path).is_some_and(|step| step.outcome().is_some());
+            over || self.changes_of(path).last().is_some_and(|change| matches!(change.stage, ChangeStage::Finished(_)))
+        };
+        self.programs.values().filter(move |program| !ended(&program.path))
     }
 
     /// Findings are conclusions from all steps of a part: the next part draws them anew.
@@ -146,7 +159,7 @@ impl RunState {
         // what was made stays in the record of the run, before what is still to be done
         known.retain(ChangeState::is_made);
         self.plans.insert(planned.path.clone(), (planned.digest.clone(), planned.typed.clone()));
-        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned }));
+        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned, sent: None, doubt: None }));
         Ok(())
     }
 
@@ -154,12 +167,23 @@ impl RunState {
         self.changes.get_mut(path).and_then(|changes| changes.get_mut(index)).ok_or_else(|| format!("step `{path}` has no change {index}"))
     }
 
-    fn start_change(&mut self, started: &ChangeStarted) -> Result<(), String> {
+    fn start_change(&mut self, at: Timestamp, started: &ChangeStarted) -> Result<(), String> {
         let change = self.change(&started.path, started.index)?;
         if change.is_made() {
             return Err(format!("change {} of step `{}` is made already", started.index, started.path));
         }
         change.stage = ChangeStage::Started;
+        change.sent = Some(at);
+        change.doubt = None;
+        Ok(())
+    }
+
+    fn doubt_change(&mut self, doubted: &ChangeDoubted) -> Result<(), String> {
+        let change = self.change(&doubted.path, doubted.index)?;
+        if !change.in_doubt() {
+            return Err(format!("change {} of step `{}` is doubted without having begun", doubted.index, doubted.path));
+        }
+        change.doubt = Some(doubted.reason.clone());
         Ok(())
     }
 
@@ -169,6 +193,7 @@ impl RunState {
             return Err(format!("change {} of step `{}` ended without having begun", finished.index, finished.path));
         }
         change.stage = ChangeStage::Finished(Box::new(finished.clone()));
+        change.doubt = None;
         Ok(())
     }
 
@@ -182,7 +207,9 @@ impl RunState {
                 result: if made { crate::event::ChangeResult::Observed } else { crate::event::ChangeResult::NotMade },
                 after: if made { change.planned.after.clone() } else { change.planned.before.clone() },
                 reason: format!("{} says so: {}", marked.by, marked.reason),
+                unproven: false,
             }));
+            change.doubt = None;
         }
         self.marks.insert(marked.path.clone(), marked.clone());
     }

@@ -1,5 +1,6 @@
 //! The summary document of a state.
 
+use super::step::is_within;
 use super::{RunState, StepState};
 use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepSummary, Summary};
 use jiff::Timestamp;
@@ -53,12 +54,20 @@ impl RunState {
         counts
     }
 
+    /// Whether the run has seen the end of what a step asked for: the verb has waited for it, or a rollout that verifies the step has.
+    fn saw_the_end(&self, path: &str) -> bool {
+        let finished = self.finished(path).filter(|step| step.outcome.is_good());
+        let waited =
+            finished.is_some_and(|step| step.output["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["result"] == "done")));
+        waited || self.ended().any(|step| step.action == "rollout" && step.outcome.is_good() && is_within(&step.path, path))
+    }
+
     /// Changes made in the cluster, oldest first, each with the path of its `step`; of opaque steps what they say of themselves.
     pub fn changes(&self) -> Vec<Value> {
         let known = self.changing_steps().flat_map(|(path, changes)| changes.iter().filter(|change| change.is_made()).map(move |change| (path, change)));
         let known = known.map(|(path, change)| {
             let planned = &change.planned;
-            json!({"step": path, "verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary})
+            json!({"step": path, "verb": planned.verb, "object": planned.object.to_string(), "summary": planned.told(self.saw_the_end(path))})
         });
         known.collect()
     }

@@ -75,7 +75,7 @@ fn verdicts() {
         (vec![], (Verdict::Passed, 0)),
         (vec![(Passed, Critical), (Recovered, Critical), (Skipped, Critical)], (Verdict::Passed, 0)),
         (vec![(Failed, Warning), (Error, Info), (Unknown, Warning)], (Verdict::Passed, 0)),
-        (vec![(Cancelled, Critical)], (Verdict::Cancelled, 130)),
+        (vec![(Cancelled, Critical)], (Verdict::Cancelled, 3)),
         (vec![(Cancelled, Critical), (Unknown, Critical)], (Verdict::Unknown, 3)),
         (vec![(Unknown, Critical), (Error, Critical)], (Verdict::Error, 3)),
         (vec![(Error, Critical), (TimedOut, Critical)], (Verdict::Failed, 1)),

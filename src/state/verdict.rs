@@ -13,7 +13,8 @@ pub fn verdict(steps: impl IntoIterator<Item = (Outcome, Severity)>, findings: &
         Some(4) => (Verdict::Failed, 1),
         Some(3) => (Verdict::Error, 3),
         Some(2) => (Verdict::Unknown, 3),
-        Some(1) => (Verdict::Cancelled, 130),
+        // by a person's no; what a signal stopped has the exit code of the signal
+        Some(1) => (Verdict::Cancelled, 3),
         _ => (Verdict::Passed, 0),
     }
 }

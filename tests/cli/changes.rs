@@ -144,7 +144,7 @@ fn promise_15_scaling_what_an_autoscaler_owns_stops_and_says_so() {
     let file = stage.scale(1);
     for arguments in [vec!["run", file.as_str(), "--dry-run"], vec!["run", file.as_str(), "--yes"]] {
         let said = stage.run_as(if arguments.contains(&"--yes") { RUN } else { OTHER }, &arguments);
-        assert_eq!(said.code, 1, "{}", said.all());
+        assert_eq!(said.code, 3, "{}", said.all());
         let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("HorizontalPodAutoscaler") && words.contains("--override hpa-owns-replicas"), "{}", said.all());
     }
@@ -191,7 +191,7 @@ fn an_eviction_that_a_budget_never_allows_times_out_with_its_name() {
     let text = "runbook: v1\ntitle: Drain\nsteps:\n  - id: drain\n    timeout: 7s\n    drain: {node: node, delete_emptydir_data: true, force: true, pod_selector: app=petrosa-ta-bot}\n  - id: after\n    annotate: {target: node/node, annotations: {drained: 'yes'}}\n";
     let file = stage.place.write("drain.yaml", text);
     let stopped = stage.run_as(OTHER, &["run", &file, "--yes"]);
-    assert!(stopped.code == 1 && stopped.stdout.contains("--override disruption-budget"), "{}", stopped.all());
+    assert!(stopped.code == 3 && stopped.stdout.contains("--override disruption-budget"), "{}", stopped.all());
     assert_eq!(stage.writes(), Vec::<Value>::new());
     let said = stage.run(&["run", &file, "--yes", "--override", "disruption-budget", "--output", "json"]);
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -227,7 +227,7 @@ fn an_undo_stops_where_someone_else_has_changed_the_object_since() {
     let again = stage.scale(2);
     assert_eq!(stage.run_as(OTHER, &["run", &again, "--yes"]).code, 0);
     let said = stage.run_as("01K9ZQ4T000000000000000003", &["undo", RUN, "--yes"]);
-    assert_eq!(said.code, 1, "{}", said.all());
+    assert_eq!(said.code, 3, "{}", said.all());
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("someone else has changed deployment/petrosa-ta-bot since: spec.replicas"), "{}", said.all());
     assert_eq!(stage.writes().len(), 2);

@@ -30,8 +30,20 @@ pub(crate) fn warn(store: &mut Store, about: &Value, component: &str, reason: &s
     publish(store, about, component, "Warning", reason, message, now);
 }
 
-fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason: &str, message: &str, now: Timestamp) {
+/// Whether this was said of an object at this time or later.
+pub(crate) fn is_known(store: &Store, about: &Value, reason: &str, message: &str, since: Timestamp) -> bool {
+    let known = store.get("events", object::namespace(about), &name_of(about, reason, message));
+    // events know no parts of a second
+    known.is_some_and(|event| object::timestamp(&event["lastTimestamp"]).is_some_and(|last| last.as_second() >= since.as_second()))
+}
+
+/// The name of an event: what is said again has the same.
+fn name_of(about: &Value, reason: &str, message: &str) -> String {
     let suffix: String = Sha256::digest(format!("{reason}/{message}")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}.{suffix}", object::name(about))
+}
+
+fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason: &str, message: &str, now: Timestamp) {
     // what has no namespace is spoken of in the default one
     let (metadata, default) = (&about["metadata"], json!("default"));
     let mut involved = json!({"kind": about["kind"], "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"], "apiVersion": about["apiVersion"], "resourceVersion": metadata["resourceVersion"]});
@@ -41,7 +53,7 @@ fn publish(store: &mut Store, about: &Value, component: &str, kind: &str, reason
         involved["fieldPath"] = json!(format!("spec.containers{{{container}}}"));
     }
     let source = if component == "kubelet" { json!({"component": component, "host": about["spec"]["nodeName"]}) } else { json!({"component": component}) };
-    let name = format!("{}.{suffix}", object::name(about));
+    let name = name_of(about, reason, message);
     // what is said again is counted
     let before = store.get("events", object::namespace(about), &name);
     let (first, count) =

@@ -1,7 +1,9 @@
 //! Jobs: pods that run until enough of them have succeeded.
 //!
 //! After `pkg/controller/job/job_controller.go` and `pkg/controller/ttlafterfinished/` of kube-controller-manager. A pod that
-//! fails is followed by the next at once: the delay between them is not simulated. CronJobs are not started by their schedule;
+//! fails is followed by the next at once: the delay between them is not simulated. As since Kubernetes 1.31 a Job first says what it
+//! will come to (`SuccessCriteriaMet`, `FailureTarget`), and is over (`Complete`, `Failed`) and has counted its last pods once all of
+//! them have ended. CronJobs are not started by their schedule;
 //! `pkg/controller/cronjob/` is where the list of their active Jobs comes from.
 
 use std::sync::Arc;
@@ -10,13 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::events;
-use super::pods::{Names, active, all, condition, deleting, from_template, is_ready, number, owned, set_condition, terminate};
+use super::pods::{Names, active, all, condition, deleting, ended, from_template, is_ready, number, owned, set_condition, terminate};
 use crate::sandbox::object;
 use crate::sandbox::store::Store;
 
 const COMPONENT: &str = "job-controller";
 
 /// Why a Job is over.
+#[derive(Clone, Copy)]
 struct Outcome {
     kind: &'static str,
     /// The condition that comes before it.
@@ -85,15 +88,18 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
         job["status"]["startTime"] = json!(object::time(now));
     }
     let pods = owned(store, "pods", &job);
-    let ended = |phase: &str| pods.iter().filter(|pod| pod["status"]["phase"] == phase).count();
-    let (succeeded, failed) = (ended("Succeeded"), ended("Failed"));
+    let with = |phase: &str| pods.iter().filter(|pod| pod["status"]["phase"] == phase).count();
+    let (succeeded, failed) = (with("Succeeded"), with("Failed"));
     let running: Vec<Arc<Value>> = pods.iter().filter(|pod| active(pod)).cloned().collect();
     let completions = usize::try_from(number(&spec["completions"], 1)).unwrap_or(1);
     let parallelism = usize::try_from(number(&spec["parallelism"], 1)).unwrap_or(1);
     let limit = usize::try_from(number(&spec["backoffLimit"], 6)).unwrap_or(6);
     let deadline = spec["activeDeadlineSeconds"].as_i64().zip(object::timestamp(&job["status"]["startTime"]));
     let late = deadline.is_some_and(|(seconds, start)| now.duration_since(start) >= SignedDuration::from_secs(seconds));
-    let outcome = if succeeded >= completions {
+    let decided = [COMPLETE, TOO_OFTEN, TOO_LONG].into_iter().find(|outcome| is(&job, outcome.before, outcome.reason));
+    let outcome = if decided.is_some() {
+        decided
+    } else if succeeded >= completions {
         Some(COMPLETE)
     } else if failed > limit {
         Some(TOO_OFTEN)
@@ -114,29 +120,62 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
         events::record(store, &job, COMPONENT, "SuccessfulCreate", &format!("Created pod: {name}"), now);
         made += 1;
     }
+    let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
+    // the last pods are counted with the end, not before
+    let (counted, uncounted) = match outcome {
+        Some(_) if !over => {
+            let count = |field: &str| usize::try_from(number(&job["status"][field], 0)).unwrap_or(0);
+            let left = |phase: &str, counted: usize| {
+                let ended = pods.iter().filter(|pod| pod["status"]["phase"] == phase);
+                ended.skip(counted).map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
+            };
+            let counted = (count("succeeded"), count("failed"));
+            (counted, [("succeeded", left("Succeeded", counted.0)), ("failed", left("Failed", counted.1))])
+        }
+        _ => ((succeeded, failed), [("succeeded", Vec::new()), ("failed", Vec::new())]),
+    };
     let status = &mut job["status"];
-    for (field, count) in [("active", running.len().min(wanted) + made), ("succeeded", succeeded), ("failed", failed)] {
+    for (field, count) in [("active", running.len().min(wanted) + made), ("succeeded", counted.0), ("failed", counted.1)] {
         match status.as_object_mut() {
             Some(fields) if count == 0 => drop(fields.shift_remove(field)),
             _ => status[field] = json!(count),
         }
     }
-    status["ready"] = json!(running.iter().filter(|pod| is_ready(pod)).count());
+    status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
     status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
     status["uncountedTerminatedPods"] = json!({});
+    for (field, uids) in uncounted.into_iter().filter(|(_, uids)| !uids.is_empty()) {
+        status["uncountedTerminatedPods"][field] = json!(uids);
+    }
     if let Some(outcome) = outcome {
-        let condition =
-            |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": object::time(now), "reason": outcome.reason, "message": outcome.message});
-        set_condition(status, condition(outcome.before), now);
-        set_condition(status, condition(outcome.kind), now);
-        if outcome.kind == "Complete" {
-            status["completionTime"] = json!(object::time(now));
-            events::record(store, &job, COMPONENT, "Completed", "Job completed", now);
-        } else {
-            events::warn(store, &job, COMPONENT, outcome.reason, outcome.message, now);
-        }
+        conclude(store, &mut job, outcome, over, now);
     }
     store.put(job, now);
+}
+
+/// Says what a Job comes to, and that it has, once it is over.
+fn conclude(store: &mut Store, job: &mut Value, outcome: Outcome, over: bool, now: Timestamp) {
+    let condition =
+        |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": object::time(now), "reason": outcome.reason, "message": outcome.message});
+    if !over {
+        // said once
+        if !is(job, outcome.before, outcome.reason) {
+            set_condition(&mut job["status"], condition(outcome.before), now);
+        }
+        return;
+    }
+    set_condition(&mut job["status"], condition(outcome.kind), now);
+    if outcome.kind == "Complete" {
+        job["status"]["completionTime"] = json!(object::time(now));
+        events::record(store, job, COMPONENT, "Completed", "Job completed", now);
+    } else {
+        events::warn(store, job, COMPONENT, outcome.reason, outcome.message, now);
+    }
+}
+
+/// Whether a condition is true for this reason.
+fn is(job: &Value, kind: &str, reason: &str) -> bool {
+    condition(job, kind).is_some_and(|condition| condition["status"] == "True" && condition["reason"] == reason)
 }
 
 /// The list of active Jobs of every CronJob, and when one last succeeded.

@@ -19,6 +19,8 @@ use crate::sandbox::store::Store;
 
 /// How long a pod takes from the start of its containers until it can be ready.
 const START: SignedDuration = SignedDuration::from_millis(300);
+/// The exit code of a program that SIGTERM has ended.
+const SIGTERM: i64 = 143;
 /// How long a pod takes to end.
 const STOP: SignedDuration = SignedDuration::from_millis(200);
 
@@ -108,6 +110,11 @@ fn stop(store: &mut Store, kubelet: &mut Kubelet, pod: &Value, memory: &Memory, 
     }
     let since = *kubelet.stopping.entry(uid.to_owned()).or_insert(now);
     let over = !running || pod["metadata"]["deletionGracePeriodSeconds"] == 0 || now.duration_since(since) >= STOP;
+    if over && running && !ended(pod) && pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
+        // its last state, as everybody who watches sees it: it has failed, because its programs were ended
+        let codes = vec![SIGTERM; object::list(&pod["spec"]["containers"]).len()];
+        store.put(ended_pod(pod, &codes, now), now);
+    }
     if !over || !object::list(&pod["metadata"]["finalizers"]).is_empty() {
         return !over;
     }
@@ -135,7 +142,12 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
     }
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let containers = object::list(&pod["spec"]["containers"]).to_vec();
-    let started: Vec<Result<Labels, Waiting>> = containers.iter().map(|container| start(&pod, container, store, apps, &kubelet.unpullable)).collect();
+    let mount = unmountable(&pod, store);
+    let started: Vec<Result<Labels, Waiting>> = match &mount {
+        // no container is made before the volumes are there
+        Some(_) => containers.iter().map(|_| Err(Waiting { reason: CREATING, message: String::new() })).collect(),
+        None => containers.iter().map(|container| start(&pod, container, store, apps, &kubelet.unpullable)).collect(),
+    };
     let statuses: Vec<Value> = containers.iter().zip(&started).map(|(container, outcome)| container_status(container, outcome, &uid, now)).collect();
     let running = started.iter().all(Result::is_ok);
     pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
@@ -143,6 +155,9 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
     pod["status"]["containerStatuses"] = json!(statuses);
     set_ready(&mut pod, false, now);
     // what keeps a container from starting is said once
+    if let Some(message) = mount.filter(|_| news) {
+        events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
+    }
     for (container, outcome) in containers.iter().zip(&started).filter(|_| news) {
         let (image, container) = (container["image"].as_str().unwrap_or_default(), container["name"].as_str().unwrap_or_default());
         match outcome {
@@ -152,6 +167,7 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
                 events::record(store, &pod, "kubelet", "Started", &format!("Container started: {container}"), now);
             }
             Ok(_) => {}
+            Err(waiting) if waiting.reason == CREATING => {}
             Err(waiting) if waiting.reason == "ImagePullBackOff" => {
                 let reason =
                     format!("Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": not found");
@@ -170,6 +186,22 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
     }
     store.put(pod, now);
     running
+}
+
+/// The reason of a container that waits for the volumes of its pod.
+const CREATING: &str = "ContainerCreating";
+
+/// The first volume whose Secret or ConfigMap is not there.
+fn unmountable(pod: &Value, store: &Store) -> Option<String> {
+    object::list(&pod["spec"]["volumes"]).iter().find_map(|volume| {
+        let (plural, kind, source, name) = match (volume.get("secret"), volume.get("configMap")) {
+            (Some(secret), _) => ("secrets", "secret", secret, secret["secretName"].as_str()?),
+            (_, Some(map)) => ("configmaps", "configmap", map, map["name"].as_str()?),
+            _ => return None,
+        };
+        let missing = source["optional"] != true && store.get(plural, object::namespace(pod), name).is_none();
+        missing.then(|| format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found", volume["name"].as_str().unwrap_or_default()))
+    })
 }
 
 fn start(pod: &Value, container: &Value, store: &Store, apps: &Apps, unpullable: &[String]) -> Result<Labels, Waiting> {
@@ -225,6 +257,7 @@ fn container_status(container: &Value, outcome: &Result<Labels, Waiting>, uid: &
     let running = outcome.is_ok();
     let state = match outcome {
         Ok(_) => json!({"running": {"startedAt": object::time(now)}}),
+        Err(waiting) if waiting.message.is_empty() => json!({"waiting": {"reason": waiting.reason}}),
         Err(waiting) => json!({"waiting": {"reason": waiting.reason, "message": waiting.message}}),
     };
     let mut status =
@@ -269,16 +302,24 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
         let early = now.duration_since(state.started) < START;
         busy |= early;
         let containers = object::list(&pod["spec"]["containers"]).to_vec();
-        let ready: Vec<bool> = containers
+        let answers: Vec<Result<(), String>> = containers
             .iter()
-            .map(|container| !early && container.get("readinessProbe").is_none_or(|probe| succeeds(snapshot, index, &pod, probe, now)))
+            .map(|container| container.get("readinessProbe").filter(|_| !early).map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now)))
             .collect();
+        let ready: Vec<bool> = answers.iter().map(|answer| !early && answer.is_ok()).collect();
         if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
             for (status, ready) in statuses.iter_mut().zip(&ready) {
                 status["ready"] = json!(ready);
             }
         }
         set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
+        for why in answers.into_iter().filter_map(Result::err) {
+            // said once of each run: the kubelet says it at every failure
+            let message = format!("Readiness probe failed: {why}");
+            if !events::is_known(store, &pod, "Unhealthy", &message, state.started) {
+                events::warn(store, &pod, "kubelet", "Unhealthy", &message, now);
+            }
+        }
         store.put(pod, now);
     }
     busy
@@ -346,13 +387,26 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
     pod
 }
 
-fn succeeds(snapshot: &Arc<Snapshot>, index: usize, pod: &Value, probe: &Value, now: Timestamp) -> bool {
+/// Asks one probe; what it says if it fails is in the words of the kubelet.
+fn ask(snapshot: &Arc<Snapshot>, index: usize, pod: &Value, probe: &Value, now: Timestamp) -> Result<(), String> {
     let port = |value: &Value| serde_json::from_value::<PortName>(value.clone()).ok().and_then(|port| target_port(&port, pod, Protocol::Tcp));
+    let refused = |port: Option<u16>| {
+        let address = format!("{}:{}", pod["status"]["podIP"].as_str().unwrap_or_default(), port.unwrap_or_default());
+        (format!("dial tcp {address}: connect: connection refused"), address)
+    };
     if let Some(get) = probe.get("httpGet") {
-        let request = Request::get(get["path"].as_str().unwrap_or("/"));
-        return port(&get["port"])
-            .and_then(|port| respond(snapshot, index, port, &request, now, 0))
-            .is_some_and(|response| (200..400).contains(&response.status));
+        let path = get["path"].as_str().unwrap_or("/");
+        let port = port(&get["port"]);
+        return match port.and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0)) {
+            Some(response) if (200..400).contains(&response.status) => Ok(()),
+            Some(response) => Err(format!("HTTP probe failed with statuscode: {}", response.status)),
+            None => {
+                let (refused, address) = refused(port);
+                Err(format!("Get \"http://{address}{path}\": {refused}"))
+            }
+        };
     }
-    probe.get("tcpSocket").is_none_or(|socket| port(&socket["port"]).is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()))
+    let Some(socket) = probe.get("tcpSocket") else { return Ok(()) };
+    let port = port(&socket["port"]);
+    if port.is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()) { Ok(()) } else { Err(refused(port).0) }
 }

@@ -1,6 +1,7 @@
 //! Faults on purpose, to see what a client makes of them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header;
@@ -19,6 +20,8 @@ pub struct Fault {
     pub done: bool,
     /// Whether no later request is answered: every connection is cut.
     pub silent: bool,
+    /// The write is carried out all the same, but only this long after it was answered.
+    pub late: Option<Duration>,
 }
 
 /// The faults that are still to come.

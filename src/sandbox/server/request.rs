@@ -17,7 +17,7 @@ pub(crate) enum Target {
 }
 
 /// A request for objects of a stored kind.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ResourceRequest {
     pub(crate) resource: &'static Resource,
     /// None: all namespaces, or a kind without any.

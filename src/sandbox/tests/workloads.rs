@@ -49,6 +49,100 @@ fn a_job_runs_until_enough_pods_have_succeeded() {
 }
 
 #[test]
+fn a_job_says_what_it_comes_to_before_it_is_over() {
+    let fails = json!({"backoffLimit": 0, "template": {"spec": {"containers": [{"name": "extractor", "args": ["--incremental"]}]}}});
+    for (change, before, end, counter) in [(json!({}), "SuccessCriteriaMet", "Complete", "succeeded"), (fails, "FailureTarget", "Failed", "failed")] {
+        let mut stage = Stage::of("healthy");
+        let mut job = from_cron_job(&stage, "binance-klines-h1-data-manager", "once");
+        object::merge(&mut job["spec"], &change);
+        stage.put(job);
+        let mut seen: Vec<Value> = Vec::new();
+        for _ in 0..200 {
+            let settled = stage.step();
+            let status = stage.get("jobs", "once")["status"].clone();
+            let conditions: Vec<Value> = object::list(&status["conditions"]).iter().map(|condition| condition["type"].clone()).collect();
+            let state = json!([
+                conditions,
+                status[counter],
+                status["active"],
+                object::list(&status["uncountedTerminatedPods"][counter]).len(),
+                status["completionTime"].is_string()
+            ]);
+            if seen.last() != Some(&state) {
+                seen.push(state);
+            }
+            if settled {
+                break;
+            }
+        }
+        let wanted = json!([[[], null, 1, 0, false], [[before], null, null, 1, false], [[before, end], 1, null, 0, end == "Complete"]]);
+        assert_eq!(json!(seen), wanted, "{end}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_deleted_has_failed_before_it_is_gone() {
+    let mut stage = Stage::of("healthy");
+    let pod = (*stage.bots()[0]).clone();
+    let revision = stage.world.store.revision();
+    let mut leaving = pod.clone();
+    leaving["metadata"]["deletionTimestamp"] = json!(object::time(stage.now));
+    leaving["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+    stage.world.store.put(leaving, stage.now);
+    stage.settle();
+    let changes = stage.world.store.since(revision).unwrap();
+    let states = changes.iter().filter(|change| change.plural == "pods" && object::name(&change.object) == object::name(&pod));
+    let states: Vec<(bool, &str, &Value)> = states
+        .map(|change| {
+            (
+                change.deleted,
+                change.object["status"]["phase"].as_str().unwrap(),
+                &change.object["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"],
+            )
+        })
+        .collect();
+    assert_eq!(states.first(), Some(&(false, "Running", &Value::Null)));
+    assert!(states.ends_with(&[(false, "Failed", &json!(143)), (true, "Failed", &json!(143))]), "{states:?}");
+}
+
+#[test]
+fn a_pod_waits_for_its_volumes() {
+    for (volume, message, missing) in [
+        (json!({"secret": {"secretName": "nosuch"}}), "MountVolume.SetUp failed for volume \"d\" : secret \"nosuch\" not found", "Secret"),
+        (json!({"configMap": {"name": "nosuch"}}), "MountVolume.SetUp failed for volume \"d\" : configmap \"nosuch\" not found", "ConfigMap"),
+    ] {
+        let mut stage = Stage::of("healthy");
+        let mut job = job("once", &json!({}));
+        job["spec"]["template"]["spec"]["volumes"] = json!([volume]);
+        job["spec"]["template"]["spec"]["volumes"][0]["name"] = json!("d");
+        stage.put(job);
+        stage.settle();
+        let pod = pods_of(&stage, "once")[0].clone();
+        assert_eq!(pod["status"]["phase"], "Pending");
+        assert_eq!(pod["status"]["containerStatuses"][0]["state"], json!({"waiting": {"reason": "ContainerCreating"}}));
+        assert_eq!(stage.events("FailedMount"), [message]);
+        stage.put(json!({"apiVersion": "v1", "kind": missing, "metadata": {"name": "nosuch", "namespace": "petrosa-apps"}}));
+        stage.settle();
+        assert_eq!(stage.condition("jobs", "once", "Complete").0, "True");
+    }
+}
+
+#[test]
+fn a_probe_that_fails_is_said_once_of_each_run() {
+    let mut stage = Stage::of("healthy");
+    assert_eq!(stage.events("Unhealthy"), Vec::<String>::new());
+    let mut bot = stage.get("deployments", BOT);
+    bot["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/nosuch", "port": 8080}});
+    stage.put(bot);
+    stage.settle();
+    stage.pass(5);
+    assert!(stage.events("Unhealthy").iter().all(|message| message == "Readiness probe failed: HTTP probe failed with statuscode: 404"));
+    let unready = stage.bots().iter().filter(|pod| pod["status"]["containerStatuses"][0]["ready"] == false).count();
+    assert!(unready > 0);
+    assert_eq!(stage.events("Unhealthy").len(), unready);
+}
+
+#[test]
 fn a_job_of_a_cron_job_does_its_work() {
     let mut stage = Stage::of("healthy");
     stage.put(from_cron_job(&stage, "binance-klines-gap-filler-m5", "manual"));

@@ -45,8 +45,18 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Qu
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Status::too_large())?;
     let now = server.world().clock.now();
-    let asked = Asked::of(target, query, &parts.method, &parts.headers, bytes, now);
+    let asked = Asked::of(target, query, &parts.method, &parts.headers, bytes.clone(), now);
     let fault = if asked.dry_run { None } else { server.faults.next(target) };
+    if let Some(late) = fault.and_then(|fault| fault.late) {
+        let (server, target, query, parts) = (server.clone(), target.clone(), query.clone(), parts.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            let now = server.world().clock.now();
+            let asked = Asked::of(&target, &query, &parts.method, &parts.headers, bytes, now);
+            let code = attempt(&server, &asked, &parts.headers).map_or_else(|status| status.code, |done| done.code.as_u16());
+            server.writes.record(&parts.method, parts.uri.path(), asked.verb, &target, asked.name(), code);
+        });
+    }
     let done = if server.writes.forbidden && !asked.dry_run {
         Err(Status::internal("the sandbox was started without permission to write"))
     } else if fault.is_some_and(|fault| !fault.done) {

@@ -1,0 +1,93 @@
+//! What is wrong with the pods behind an object, when it was waited for in vain.
+
+use super::Context;
+use super::symptom::{Symptom, few, ill, not_made, unready};
+use crate::cluster::pod::{is_deleting, is_finished};
+use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long may be looked at the pods once the deadline has come.
+const AFTER: Duration = Duration::from_millis(400);
+/// How long at most.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The most workloads whose pods are looked at.
+const WORKLOADS: usize = 3;
+
+/// What is wrong with these objects if they are pods, or else with their pods, one entry a pod: `crash-x2f: main: CrashLoopBackOff, exit code
+/// 78, 9 restarts`. `begun` is when the step began.
+///
+/// # Errors
+/// Why it could not be looked at, in words that follow a sentence.
+pub(super) async fn found(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant) -> Result<Vec<String>, String> {
+    let Ok(cluster) = context.cluster() else { return Ok(Vec::new()) };
+    if objects.is_empty() || !HAVE_PODS.contains(&resource.kind.as_str()) {
+        return Ok(Vec::new());
+    }
+    let remaining = context.remaining();
+    let limit = Instant::now() + if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
+    match tokio::time::timeout_at(limit, look(cluster, resource, namespace, objects, now(context, begun))).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(format!(" (what is wrong with the pods could not be looked up: {error})")),
+        Err(_) => Err(" (what is wrong with the pods could not be looked up in time)".to_owned()),
+    }
+}
+
+/// The same in words that follow those that have been said, without what these say already.
+pub(super) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
+    match found(context, resource, namespace, objects, begun).await {
+        Ok(mut found) => {
+            found.retain(|one| one.rsplit_once("Error creating: ").is_none_or(|(_, message)| !said.contains(message)));
+            if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
+        }
+        Err(why) => why,
+    }
+}
+
+const HAVE_PODS: &[&str] = &["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
+
+/// The time of the run is that of the beginning of the step.
+fn now(context: &Context, begun: Instant) -> Timestamp {
+    context.now.saturating_add(SignedDuration::try_from(begun.elapsed()).unwrap_or_default()).unwrap_or(context.now)
+}
+
+async fn look(cluster: &Cluster, resource: &Resource, namespace: &str, objects: &[&Value], now: Timestamp) -> Result<Vec<String>, Error> {
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if resource.kind == "Pod" {
+        let events = match objects {
+            [only] => cluster.events(namespace, Some(("Pod", &name(only)))).await?,
+            _ => cluster.events(namespace, None).await?,
+        };
+        return Ok(ill(objects.iter().copied(), &events, now));
+    }
+    let events = cluster.events(namespace, None).await?;
+    let mut found = Vec::new();
+    for workload in objects.iter().take(WORKLOADS) {
+        let of = PodsOf::Workload { kind: resource.kind.clone(), name: name(workload) };
+        let (pods, makers) = futures::try_join!(cluster.pods_with_finished(&of, namespace), makers(cluster, resource, workload))?;
+        // what has ended was replaced; a Job counts its pods that have failed
+        let pods: Vec<&Value> = pods.iter().filter(|pod| resource.kind == "Job" || !is_finished(pod)).collect();
+        let refused = makers.iter().filter_map(|maker| Some(format!("{}: {}", name(maker), Symptom::brief(&not_made(maker, &events)?))));
+        let mut of_this: Vec<String> = refused.chain(ill(pods.iter().copied(), &events, now)).collect();
+        if of_this.is_empty() {
+            let waiting = unready(pods.into_iter().filter(|pod| !is_deleting(pod)));
+            of_this.extend((!waiting.is_empty()).then(|| format!("not ready: {}", waiting.join(", "))));
+        }
+        found.extend(of_this);
+    }
+    Ok(found)
+}
+
+/// The objects that make the pods of a workload.
+async fn makers(cluster: &Cluster, resource: &Resource, workload: &Value) -> Result<Vec<Value>, Error> {
+    if resource.kind != "Deployment" {
+        return Ok(vec![workload.clone()]);
+    }
+    let sets = cluster.resolve("ReplicaSet").await?;
+    let selection = Selection::labels(label_selector(&workload["spec"]["selector"]));
+    let mut sets = cluster.list(&sets, workload["metadata"]["namespace"].as_str(), &selection).await?;
+    sets.retain(|set| set["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["uid"] == workload["metadata"]["uid"]));
+    Ok(sets)
+}

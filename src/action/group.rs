@@ -1,0 +1,76 @@
+//! The process group of a program of this machine: it dies with the run, however the run ends.
+//!
+//! A watcher of a few lines of `sh`, in a group of its own, holds the other end of a pipe. When the pipe ends without a word (the run was
+//! stopped, killed, or has crashed), it ends the group: SIGTERM, and SIGKILL for what is still there after a grace. Where there is no `sh`, the
+//! group is ended at once, and outlives a run that is killed.
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+
+/// Seconds between SIGTERM and SIGKILL.
+pub(super) const GRACE: u8 = 5;
+
+/// The first line is the group; a second one says that the program has ended by itself.
+const WATCHER: &str = r#"read -r group && ! read -r ended || exit 0
+kill -s TERM -- "-$group"
+while [ "$grace" -gt 0 ] && kill -s 0 -- "-$group"; do sleep 1; grace=$((grace - 1)); done
+kill -s KILL -- "-$group""#;
+
+/// Ends a process group when it is dropped.
+pub(super) struct Group {
+    pid: Pid,
+    watcher: Option<(Child, ChildStdin)>,
+    over: bool,
+}
+
+impl Group {
+    /// Watches the group of this leader.
+    pub(super) async fn watch(leader: u32) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(leader).ok()?)?;
+        let mut group = Self { pid, watcher: watcher(), over: false };
+        if let Some((_, pipe)) = &mut group.watcher
+            && pipe.write_all(format!("{leader}\n").as_bytes()).await.is_err()
+        {
+            group.watcher = None;
+        }
+        Some(group)
+    }
+
+    /// The program has ended by itself; what it left behind on purpose stays.
+    pub(super) async fn is_over(mut self) {
+        self.over = true;
+        if let Some((_, pipe)) = &mut self.watcher {
+            // a watcher that is gone does nothing any more
+            drop(pipe.write_all(b"ended\n").await);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let signal = if self.watcher.is_some() { Signal::TERM } else { Signal::KILL };
+        if let Err(error) = kill_process_group(self.pid, signal) {
+            tracing::debug!(%error, "the process group is gone");
+        }
+    }
+}
+
+fn watcher() -> Option<(Child, ChildStdin)> {
+    let mut sh = Command::new("sh");
+    sh.args(["-c", WATCHER]).env("grace", GRACE.to_string()).process_group(0);
+    let spawned = sh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = spawned.inspect_err(|error| tracing::debug!(%error, "nothing watches over the program")).ok()?;
+    let pipe = child.stdin.take()?;
+    Some((child, pipe))
+}
+
+/// Whether a process group of this machine has processes.
+pub fn group_is_alive(group: u32) -> bool {
+    let pid = i32::try_from(group).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| matches!(test_kill_process_group(pid), Ok(()) | Err(rustix::io::Errno::PERM)))
+}

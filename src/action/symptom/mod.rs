@@ -1,0 +1,208 @@
+//! What keeps a pod from working: a pure function of the pod, its events and the time. It knows no cluster.
+//!
+//! A cause is named once, and from its first event on; a state that is healthy and only looks ill has no symptom. What an event says counts
+//! as long as the pod is still in the state that the event is about: events stay for an hour, whatever has become of the pod.
+
+mod container;
+mod image;
+mod maker;
+mod scheduling;
+mod seen;
+mod start;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use maker::{Maker, not_made};
+pub use words::{blame, few, ill, unready};
+
+use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
+use jiff::{SignedDuration, Timestamp};
+use seen::Seen;
+use serde_json::{Value, json};
+
+/// One thing that keeps a pod from working.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symptom {
+    /// What it is, in a word that never changes: `oom-killed`, `volume-mount-failed`, …
+    pub id: &'static str,
+    /// The container, or none for the pod as a whole.
+    pub container: Option<String>,
+    /// The reason in the words of the API: `CrashLoopBackOff`, `OOMKilled`, `FailedMount`, …
+    pub reason: String,
+    /// What the API says about it; may be empty.
+    pub message: String,
+    /// The exit code of the last run, where there was one.
+    pub exit_code: Option<i64>,
+    /// How often the container was started again.
+    pub restarts: u64,
+    /// What to look at next.
+    pub hint: String,
+}
+
+impl Symptom {
+    fn of_pod(id: &'static str, reason: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { id, container: None, reason: reason.into(), message: message.into(), exit_code: None, restarts: 0, hint: hint.into() }
+    }
+
+    /// The symptom for jq.
+    pub fn value(&self) -> Value {
+        // what tells most comes first: lines are cut at their end
+        json!({"reason": self.reason, "message": self.message, "container": self.container, "exit_code": self.exit_code, "restarts": self.restarts, "hint": self.hint, "id": self.id})
+    }
+}
+
+/// How long a pod may be starting, with nothing said against it, before that is a symptom.
+const STARTING: SignedDuration = SignedDuration::from_mins(2);
+/// How long a pod may be without a node and without a word of the scheduler.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(15);
+/// How long after its deletion time a pod may still be there.
+const TERMINATING: SignedDuration = SignedDuration::from_secs(30);
+/// How long a condition may lag behind what it is made of.
+const LAG: SignedDuration = SignedDuration::from_secs(10);
+
+/// Everything that keeps a pod from working at this time: first of the pod as a whole, then by container. `events` may hold those of
+/// other objects, too.
+///
+/// # Examples
+/// ```
+/// # use runbook::action::symptom::symptoms;
+/// let pod = serde_json::json!({"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}});
+/// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
+/// ```
+pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
+    let seen = Seen::of(pod, events);
+    // the clock of the cluster may be ahead of this machine's
+    let case = Case { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
+    if pod::is_deleting(pod) {
+        return case.stuck().into_iter().collect();
+    }
+    if pod["status"]["phase"] == "Succeeded" {
+        return Vec::new();
+    }
+    if let Some(symptom) = case.ended().or_else(|| scheduling::unscheduled(&case)) {
+        return vec![symptom];
+    }
+    let mut found: Vec<Symptom> = case.disrupted().into_iter().chain(case.gated()).collect();
+    found.extend(container::symptoms(&case));
+    if found.is_empty() {
+        found.extend(start::not_started(&case).or_else(|| case.failed()).or_else(|| case.cut_off()));
+    }
+    found
+}
+
+/// A pod, what was seen of it, and when that is looked at.
+struct Case<'a> {
+    pod: &'a Value,
+    seen: Seen<'a>,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    fn status(&self) -> &Value {
+        &self.pod["status"]
+    }
+
+    fn is_finished(&self) -> bool {
+        pod::is_finished(self.pod)
+    }
+
+    /// Whether a time is longer ago than this. What has no time is not.
+    fn older(&self, time: &Value, than: SignedDuration) -> bool {
+        timestamp(time).is_some_and(|time| self.now.duration_since(time) > than)
+    }
+
+    fn node(&self) -> &str {
+        text(&self.pod["spec"]["nodeName"])
+    }
+
+    /// A pod that should have been gone. Its deletion time already contains its grace period.
+    fn stuck(&self) -> Option<Symptom> {
+        let deletion = timestamp(&self.pod["metadata"]["deletionTimestamp"])?;
+        if self.now.duration_since(deletion) <= TERMINATING {
+            return None;
+        }
+        let finalizers: Vec<&str> = array(&self.pod["metadata"]["finalizers"]).filter_map(Value::as_str).collect();
+        let mut message = format!("should have been gone at {deletion}");
+        if !finalizers.is_empty() {
+            message = format!("{message}; finalizers: {}", finalizers.join(", "));
+        }
+        if let Some(event) = self.seen.last(|event| event.reason == "FailedKillPod") {
+            message = format!("{message}; {}", event.message);
+        }
+        let hint = if finalizers.is_empty() || self.is_running() {
+            format!("see whether node {} is Ready and its kubelet answers", self.node())
+        } else {
+            "find the controller that removes the finalizer, and why it does not".to_owned()
+        };
+        Some(Symptom::of_pod("stuck-terminating", "StuckTerminating", message, hint))
+    }
+
+    fn is_running(&self) -> bool {
+        array(&self.status()["containerStatuses"]).any(|status| status["state"]["running"].is_object())
+    }
+
+    /// A pod that was ended as a whole: evicted, too long, with its node.
+    fn ended(&self) -> Option<Symptom> {
+        let status = self.status();
+        if status["phase"] == "Unknown" || status["reason"] == "NodeLost" {
+            return Some(self.node_lost(text(&status["message"])));
+        }
+        let reason = filled(&status["reason"]).filter(|_| status["phase"] == "Failed")?;
+        let (id, hint) = match reason {
+            "Evicted" => ("evicted", "the node was short of a resource: see its conditions and the pod's requests"),
+            "DeadlineExceeded" => ("deadline-exceeded", "the pod ran longer than activeDeadlineSeconds"),
+            "Terminated" | "NodeShutdown" | "Shutdown" => ("node-shutdown", "its node was shut down"),
+            "Preempting" => ("preempted", "a pod of higher priority took its place"),
+            "NodeAffinity" | "UnexpectedAdmissionError" => ("node-refused", "the kubelet refused the pod: see the node's labels, taints and devices"),
+            _ if reason.starts_with("OutOf") => ("node-refused", "the node had no room for the pod any more when it arrived there"),
+            _ => ("pod-failed", "see the events of the pod"),
+        };
+        Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
+    }
+
+    /// A pod that has failed, of which no container says why.
+    fn failed(&self) -> Option<Symptom> {
+        let hint = "see the events of the pod, and its log";
+        (self.status()["phase"] == "Failed").then(|| Symptom::of_pod("pod-failed", "Failed", text(&self.status()["message"]), hint))
+    }
+
+    fn disrupted(&self) -> Option<Symptom> {
+        let target = condition(self.pod, "DisruptionTarget").filter(|target| target["status"] == "True")?;
+        let (id, hint) = match filled(&target["reason"]) {
+            Some("PreemptionByScheduler") => ("preempted", "a pod of higher priority takes its place"),
+            _ => ("disrupted", "the pod was made to leave: a drain, a preemption or a taint"),
+        };
+        Some(Symptom::of_pod(id, filled(&target["reason"]).unwrap_or("DisruptionTarget"), text(&target["message"]), hint))
+    }
+
+    fn gated(&self) -> Option<Symptom> {
+        let ready = condition(self.pod, "Ready").filter(|ready| ready["reason"] == "ReadinessGatesNotReady")?;
+        let hint = "see which controller sets the readiness gates of the pod";
+        Some(Symptom::of_pod("readiness-gate-unmet", "ReadinessGatesNotReady", text(&ready["message"]), hint))
+    }
+
+    fn node_lost(&self, message: &str) -> Symptom {
+        let message = if message.is_empty() { format!("nothing is known of the pod since node {} stopped answering", self.node()) } else { message.to_owned() };
+        Symptom::of_pod("node-lost", "NodeLost", message, format!("see whether node {} is Ready and its kubelet answers", self.node()))
+    }
+
+    /// A pod whose containers run well, as far as is known, and that is not ready or has no address.
+    fn cut_off(&self) -> Option<Symptom> {
+        let status = self.status();
+        if status["phase"] != "Running" || !array(&status["containerStatuses"]).all(|status| status["ready"] == true) {
+            return None;
+        }
+        let late = |kind: &str| condition(self.pod, kind).filter(|ready| ready["status"] != "True" && self.older(&ready["lastTransitionTime"], LAG));
+        if late("Ready").is_some() {
+            let event = self.seen.last(|event| event.reason == "NodeNotReady");
+            return Some(self.node_lost(
+                event.map_or("the pod counts as not ready although all its containers are: its node has stopped answering", |event| event.message),
+            ));
+        }
+        if status["podIP"].is_string() || !self.older(&status["startTime"], LAG) || status["startTime"].is_null() {
+            return None;
+        }
+        Some(Symptom::of_pod("no-address", "NoPodIP", "the pod runs and has no IP address", "see the network plugin on its node"))
+    }
+}

@@ -1,0 +1,121 @@
+//! Pods that have a node and do not start there.
+
+use super::seen::Event;
+use super::{Case, STARTING, Symptom, image};
+use crate::cluster::pod::{array, text};
+
+/// Events after which what was before no longer holds a pod up: its volumes and its network are there.
+const PROGRESS: &[&str] = &["Pulling", "Pulled", "Created", "Started"];
+/// Warnings that hold no pod up.
+const HARMLESS: &[&str] =
+    &["BackOff", "DNSConfigForming", "FailedScheduling", "FailedToRetrieveImagePullSecret", "FailedPreStopHook", "Unhealthy", "TaintManagerEviction"];
+
+/// Why the containers of a pod are not started.
+pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
+    let pending = matches!(case.status()["phase"].as_str(), None | Some("Pending"));
+    if case.node().is_empty() || !pending || !is_starting(case) {
+        return None;
+    }
+    let progress = case.seen.last(|event| PROGRESS.contains(&event.reason));
+    let attached = case.seen.last(|event| event.reason == "SuccessfulAttachVolume");
+    let holds = |event: &Event<'_>| {
+        let overtaken = |by: &Option<Event<'_>>| by.is_some_and(|by| by.at >= event.at);
+        let is_attached = event.reason == "FailedAttachVolume" && overtaken(&attached);
+        event.warning && !is_attached && !HARMLESS.contains(&event.reason) && !overtaken(&progress)
+    };
+    if let Some(event) = case.seen.last(holds) {
+        return Some(blocked(case, &event));
+    }
+    // an image that has failed to come is the state of its container a moment later
+    if let Some(event) = case.seen.last(|event| event.reason == "Failed" && event.message.starts_with("Failed to pull"))
+        && let Some(container) = event.container
+        && progress.is_some_and(|progress| progress.reason == "Pulling" && progress.at <= event.at)
+    {
+        let (id, message, hint) = image::cause("ErrImagePull", &serde_json::Value::Null, container, &case.seen);
+        return Some(Symptom { container: Some(container.to_owned()), ..Symptom::of_pod(id, "ErrImagePull", message, hint) });
+    }
+    slow(case, progress)
+}
+
+fn blocked(case: &Case<'_>, event: &Event<'_>) -> Symptom {
+    let (id, hint) = match event.reason {
+        "FailedMount" | "FailedMapVolume" => ("volume-mount-failed", mount_hint(event.message)),
+        "FailedAttachVolume" => ("volume-attach-failed", attach_hint(event.message)),
+        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" => ("sandbox-failed", sandbox_hint(event.message)),
+        "NetworkNotReady" => ("network-not-ready", "the network plugin is not ready on the node"),
+        "NodeNotReady" => return case.node_lost(event.message),
+        _ => ("not-started", "see the events of the pod"),
+    };
+    Symptom::of_pod(id, event.reason, event.message, hint)
+}
+
+fn mount_hint(message: &str) -> &'static str {
+    let has = |part: &str| message.contains(part);
+    if has("secret") && (has("not found") || has("non-existent")) {
+        "create the Secret or its key, or correct the volume that names it"
+    } else if has("configmap") && (has("not found") || has("non-existent")) {
+        "create the ConfigMap or its key, or correct the volume that names it"
+    } else if has("registered CSI drivers") {
+        "the CSI driver does not run on the node"
+    } else if has("hostPath type check failed") {
+        "the path is not on the node, or is of another type"
+    } else {
+        "see the volume and its storage"
+    }
+}
+
+fn attach_hint(message: &str) -> &'static str {
+    if message.contains("Multi-Attach") || message.contains("already exclusively attached") {
+        "another node still has the volume: see which pod uses it there, and whether that node is down"
+    } else {
+        "see the volume, its storage and its CSI driver"
+    }
+}
+
+fn sandbox_hint(message: &str) -> &'static str {
+    let lower = message.to_lowercase();
+    if lower.contains("runtimeclass") || lower.contains("runtime handler") || lower.contains("no runtime for") {
+        "the node does not have the runtime that runtimeClassName asks for"
+    } else if lower.contains("network") || lower.contains("cni") {
+        "see the network plugin on the node: its pods, its configuration, and whether it has addresses left"
+    } else {
+        "see the container runtime and the network plugin on the node"
+    }
+}
+
+/// Nothing is said against it, and it takes long.
+fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
+    if let Some(pulling) = progress.filter(|progress| progress.reason == "Pulling") {
+        if case.now.duration_since(pulling.at) <= STARTING {
+            return None;
+        }
+        let message = format!("{}, since {}", pulling.message, pulling.at);
+        let symptom = Symptom::of_pod("image-pull-slow", "Pulling", message, "a large image or a slow registry: wait, or see the node's network");
+        return Some(Symptom { container: pulling.container.map(str::to_owned), ..symptom });
+    }
+    let times = [&case.status()["startTime"], &case.pod["metadata"]["creationTimestamp"]];
+    if !times.into_iter().find(|time| time.is_string()).is_some_and(|since| case.older(since, STARTING)) {
+        return None;
+    }
+    if case.status()["startTime"].is_null() {
+        let message = format!("the kubelet of node {} has not taken the pod", case.node());
+        return Some(Symptom::of_pod("not-started", "Pending", message, format!("see whether node {} is Ready and its kubelet answers", case.node())));
+    }
+    let waits = array(&case.status()["containerStatuses"]).map(|status| &status["state"]["waiting"]).find(|waiting| waiting.is_object());
+    let reason = waits.map_or("Pending", |waiting| text(&waiting["reason"]));
+    let hint = "see the events of the pod for FailedMount, FailedAttachVolume and FailedCreatePodSandBox, and the kubelet of its node";
+    Some(Symptom::of_pod("not-started", reason, waits.map_or("", |waiting| text(&waiting["message"])), hint))
+}
+
+/// No container has run yet, and none says itself why.
+fn is_starting(case: &Case<'_>) -> bool {
+    let idle = |status: &serde_json::Value| {
+        let waiting = &status["state"]["waiting"];
+        waiting.is_object() && matches!(waiting["reason"].as_str(), None | Some("" | "ContainerCreating" | "PodInitializing"))
+    };
+    let (inits, mains) = (&case.status()["initContainerStatuses"], &case.status()["containerStatuses"]);
+    let ended = |status: &serde_json::Value| status["state"]["terminated"]["exitCode"] == 0;
+    let sidecar = |status: &serde_json::Value| status["state"]["running"].is_object() && status["started"] == true;
+    // an init container that runs is what the pod waits for
+    array(inits).all(|status| idle(status) || ended(status) || sidecar(status)) && array(mains).all(idle)
+}

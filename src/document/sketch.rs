@@ -1,0 +1,102 @@
+//! The arguments of a step as far as they are known before the run. A text that only the run knows stays the template that it is written as:
+//! no object has such a name, so it can be told from what is known.
+
+use super::deferred::Deferred;
+use super::deserialize::{from_node_seed, has_template};
+use super::node::{Entry, Kind, Node};
+use crate::action::{Action, VerbName};
+use serde::de::DeserializeSeed;
+use serde_json::{Map, Value};
+
+/// What is known of an action before the run.
+#[derive(Clone, Debug)]
+pub struct Sketch {
+    /// Its arguments; texts that only the run knows are templates.
+    pub arguments: Value,
+    /// The action; none if it cannot be made of what is known.
+    pub action: Option<Action>,
+    /// Whether everything is known.
+    pub exact: bool,
+}
+
+/// Whether a text is known in the run only.
+pub fn is_computed(text: &str) -> bool {
+    has_template(text)
+}
+
+impl Deferred {
+    /// The value, with the templates left as they are that this context does not suffice for.
+    pub fn partial(&self, context: &Value) -> Value {
+        match self {
+            Self::Known(value) => value.clone(),
+            Self::Template(template) => template.render(context).unwrap_or_else(|_| Value::from(template.source())),
+            Self::List(items) => items.iter().map(|item| item.partial(context)).collect(),
+            Self::Map(entries) => Value::Object(entries.iter().map(|(key, value)| (key.clone(), value.partial(context))).collect()),
+        }
+    }
+
+    /// The action of this verb, as far as this context tells.
+    pub fn sketch(&self, verb: &str, context: &Value) -> Sketch {
+        if let Some((arguments, action)) = self.render(context).ok().and_then(|value| Some((value.clone(), VerbName(verb).deserialize(value).ok()?))) {
+            return Sketch { arguments, action: Some(action), exact: true };
+        }
+        let arguments = self.partial(context);
+        let node = tree(&arguments, &mut 0);
+        let (action, found) = from_node_seed(&node, VerbName(verb));
+        Sketch { arguments, action: action.filter(|_| found.faults.is_empty()), exact: false }
+    }
+}
+
+/// A value as a tree; its places are only different from each other.
+fn tree(value: &Value, next: &mut usize) -> Node {
+    *next += 1;
+    let span = *next..*next + 1;
+    let kind = match value {
+        Value::Array(items) => Kind::List(items.iter().map(|item| tree(item, next)).collect()),
+        Value::Object(fields) => Kind::Map(entries(fields, next)),
+        Value::String(text) => Kind::Scalar { text: text.clone(), value: value.clone() },
+        other => Kind::Scalar { text: other.to_string(), value: other.clone() },
+    };
+    Node { span, kind }
+}
+
+fn entries(fields: &Map<String, Value>, next: &mut usize) -> Vec<Entry> {
+    let entry = |(key, value): (&String, &Value)| {
+        let node = tree(value, next);
+        Entry { key: key.clone(), key_span: node.span.clone(), node }
+    };
+    fields.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Body;
+    use crate::document::Catalogue;
+    use serde_json::json;
+
+    fn sketched(step: &str, context: &Value) -> Sketch {
+        let text = format!(
+            "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, amount: {{type: int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
+        );
+        let runbook = Catalogue::new(&[]).load_text("t", text).unwrap().remove("t").unwrap();
+        let Body::Action { verb, arguments, .. } = &runbook.steps[1].body else { panic!() };
+        arguments.sketch(verb, context)
+    }
+
+    #[test]
+    fn what_is_known_is_kept_beside_what_is_not() {
+        let context = json!({"params": {"p": "web", "amount": 2}});
+        for (step, exact, target) in [
+            ("restart: {target: \"deployment/{{ params.p }}\"}", true, "namespace/deployment/web"),
+            ("restart: {target: \"deployment/{{ steps.s.output }}\"}", false, "namespace/deployment/{{ steps.s.output }}"),
+            ("restart: {target: \"{{ steps.s.output }}\"}", false, "namespace/{{ steps.s.output }}/{{ steps.s.output }}"),
+            ("scale: {target: \"deployment/{{ params.p }}\", replicas: \"{{ steps.s.output | length }}\"}", false, "namespace/deployment/web"),
+            ("restart: {target: {kind: Deployment, name: \"{{ steps.s.output }}\", namespace: other}}", false, "other/deployment/{{ steps.s.output }}"),
+            ("cordon: {node: \"{{ steps.s.output }}\"}", false, "/node/{{ steps.s.output }}"),
+        ] {
+            let sketch = sketched(step, &context);
+            assert_eq!((sketch.exact, sketch.action.unwrap().targets("namespace")), (exact, vec![target.to_owned()]), "{step}");
+        }
+    }
+}
