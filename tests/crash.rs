@@ -96,7 +96,6 @@ fn program(place: &Path, kubeconfig: &Path) -> Command {
         .env("RUNBOOK_STATE_DIR", place.join("state"))
         .env("RUNBOOK_RUN_ID", RUN)
         .env("RUNBOOK_HOST", "test-host")
-        .env("RUNBOOK_USER", "ada")
         .env("KUBECONFIG", kubeconfig)
         .current_dir(place);
     command

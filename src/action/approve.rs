@@ -5,8 +5,9 @@ use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Stops the run until a person has approved it, here or elsewhere with `runbook approve`. Who, when and which plan is recorded; a plan
-/// that has changed since must be approved again.
+/// Stops the run until another person has approved it with `runbook approve`. Who a person is says the cluster (SelfSubjectReview), and who
+/// goes on with the run is not another one. Who, when, which plan and which question is recorded; what has changed since must be approved
+/// again. The output is `{by, at}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {

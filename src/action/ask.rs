@@ -4,7 +4,7 @@ use super::fan::{Item, each_pod, pods_of};
 use super::http::{Http, Port, Via, service_name};
 use super::request::{Answer, Patience, in_doubt, judge};
 use super::{Context, Failure, FailureKind, Output, Pods, Target, Verb, hand, port, probe};
-use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, builtin, direct_http, label_selector, pod};
+use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod};
 use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -28,29 +28,43 @@ impl Http {
         match (self.via, &self.target, &self.url, &self.from) {
             (Via::Pod, target, url, Some(from)) => {
                 let (pods, url) = match (url, target) {
-                    (Some(url), _) => (pods_of(context, from, self.pods).await?, url.clone()),
-                    (None, Some(target)) => tokio::try_join!(pods_of(context, from, self.pods), self.inner_url(context, target))?,
+                    (Some(url), _) => (pods_of(context, from, self.pods()).await?, url.clone()),
+                    (None, Some(target)) => tokio::try_join!(pods_of(context, from, self.pods()), self.inner_url(context, target))?,
                     (None, None) => return Err(Failure::error("a `target` or a `url` is missing")),
                 };
                 self.say(context, &format!("{url} from {} of {from}", hand::counted(pods.len())));
                 let place = from.namespace(&context.namespace);
                 let (first, url) = (&AtomicUsize::new(0), url.as_str());
-                each_pod(&pods, from.is_one_pod() || self.pods == Pods::One, |name, pod| async move {
-                    let container = pod::default_container(&pod);
-                    show(probe::ask(context, self, url, (place, &name, container.as_deref()), first, limit).await?)
+                each_pod(&pods, from.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
+                    show(probe::ask(context, self, url, (place, &name, &pod::network_containers(&pod)), first, limit).await?)
                 })
                 .await
             }
             (Via::Direct, _, Some(url), _) => {
+                self.allowed(&context.hosts).map_err(Failure::error)?;
                 self.say(context, url);
                 let request = self.request(url).map_err(Failure::error)?;
                 let patience = Patience::new(context, self.timeout.0);
                 let answer = self.judged(patience, direct_http(request, patience.time, limit)).await?;
                 alone(show(answer)?, [("url", url)])
             }
+            (Via::Forward | Via::Proxy, Some(target), _, _) if service_name(target).is_some() && self.pods == Some(Pods::All) => {
+                let namespace = target.namespace(&context.namespace);
+                let (entry, pods) = self.behind_service(context, target).await?;
+                self.say(context, &format!("{} behind {target}", hand::counted(pods.len())));
+                let entry = &entry;
+                each_pod(&pods, false, |name, pod| async move {
+                    let port = port::behind(entry, &pod).map_err(Failure::error)?;
+                    show(self.one_pod(context, namespace, name, port, limit).await?)
+                })
+                .await
+            }
             (Via::Forward, Some(target), _, _) if service_name(target).is_some() => {
                 let namespace = target.namespace(&context.namespace);
-                let (pod, port) = self.behind_service(context, target).await?;
+                let (entry, pods) = self.behind_service(context, target).await?;
+                let ready = pods.first().unwrap_or(&Value::Null);
+                let port = port::behind(&entry, ready).map_err(Failure::error)?;
+                let pod = ready["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 self.say(context, &format!("{target} at pod {pod}:{port}"));
                 alone(
                     show(self.forwarded(context, namespace, &pod, port, limit).await?)?,
@@ -68,16 +82,14 @@ impl Http {
                 alone(show(self.proxied(context, target.namespace(&context.namespace), &to, limit).await?)?, [("service", &name)])
             }
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
-                let pods = pods_of(context, target, self.pods).await?;
+                let pods = pods_of(context, target, self.pods()).await?;
                 self.say(context, &format!("{} of {target}", hand::counted(pods.len())));
                 let namespace = target.namespace(&context.namespace);
-                each_pod(&pods, target.is_one_pod() || self.pods == Pods::One, |name, pod| async move {
-                    let port = port::of_pod(&pod, self.port.as_ref()).map_err(Failure::error)?;
-                    let answer = match self.via {
-                        Via::Proxy => self.proxied(context, namespace, &ProxyTo::Pod { name, port }, limit).await?,
-                        Via::Forward | Via::Pod | Via::Direct => self.forwarded(context, namespace, &name, port, limit).await?,
-                    };
-                    show(answer)
+                let services = &self.services_for(context, namespace, &pods).await;
+                each_pod(&pods, target.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
+                    let port = port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
+                    let port = port.or_else(|reason| port::by_services(&pod, services).ok_or(reason)).map_err(Failure::error)?;
+                    show(self.one_pod(context, namespace, name, port, limit).await?)
                 })
                 .await
             }
@@ -87,6 +99,25 @@ impl Http {
 
     fn say(&self, context: &Context, whom: &str) {
         (context.progress)(&format!("{} {} of {whom}", self.method.text(), if self.url.is_some() { "" } else { &self.path }));
+    }
+
+    /// The Services of the namespace, where pods themselves do not say which port is meant.
+    async fn services_for(&self, context: &Context, namespace: &str, pods: &[Value]) -> Vec<Value> {
+        let known = |pod: &Value| port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).is_ok();
+        let (Ok(cluster), Some(kind)) = (context.cluster(), builtin("Service")) else { return Vec::new() };
+        if self.port.is_some() || pods.iter().all(known) {
+            return Vec::new();
+        }
+        // who may not read them is told what the pods lack
+        cluster.list(&kind, Some(namespace), &Selection::default()).await.unwrap_or_default()
+    }
+
+    /// Asks one pod over the API server, as `via` says.
+    async fn one_pod(&self, context: &Context, namespace: &str, name: String, port: u16, limit: usize) -> Result<Answer, Failure> {
+        match self.via {
+            Via::Proxy => self.proxied(context, namespace, &ProxyTo::Pod { name, port }, limit).await,
+            Via::Forward | Via::Pod | Via::Direct => self.forwarded(context, namespace, &name, port, limit).await,
+        }
     }
 
     async fn forwarded(&self, context: &Context, namespace: &str, pod: &str, port: u16, limit: usize) -> Result<Answer, Failure> {
@@ -112,8 +143,8 @@ impl Http {
         judge(result, self.method, self.via, patience, started.elapsed())
     }
 
-    /// A ready pod behind a service, and the port on which it serves.
-    async fn behind_service(&self, context: &Context, target: &Target) -> Result<(String, u16), Failure> {
+    /// The ready pods behind a service, at least one, and the entry of its port.
+    async fn behind_service(&self, context: &Context, target: &Target) -> Result<(Value, Vec<Value>), Failure> {
         let namespace = target.namespace(&context.namespace);
         let service = service(context, target).await?;
         let entry = port::of_service(&service, self.port.as_ref()).map_err(Failure::error)?;
@@ -121,13 +152,13 @@ impl Http {
         if selector.is_empty() {
             return Err(Failure::error(format!("{target} in namespace {namespace} has no selector, so its pods are not known; use `via: proxy`")));
         }
-        let pods = context.cluster()?.pods(&PodsOf::Selector(selector), namespace).await?;
-        let Some(ready) = pods.iter().find(|pod| pod::is_ready(pod)) else {
-            let message = format!("{target} in namespace {namespace} has no ready pod ({} not ready)", pods.len());
-            return Err(Failure::error(message));
-        };
-        let port = port::behind(entry, ready).map_err(Failure::error)?;
-        Ok((ready["metadata"]["name"].as_str().unwrap_or_default().to_owned(), port))
+        let mut pods = context.cluster()?.pods(&PodsOf::Selector(selector), namespace).await?;
+        let all = pods.len();
+        pods.retain(pod::is_ready);
+        if pods.is_empty() {
+            return Err(Failure::error(format!("{target} in namespace {namespace} has no ready pod ({all} not ready)")));
+        }
+        Ok((entry.clone(), pods))
     }
 
     /// The URL of a service or of one pod as other pods see it.
@@ -148,7 +179,7 @@ impl Http {
                     return Err(Failure::new(FailureKind::Failed, format!("{target} in namespace {namespace} has no address yet")));
                 };
                 let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
-                (host, port::of_pod(pod, self.port.as_ref()).map_err(Failure::error)?)
+                (host, port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).map_err(Failure::error)?)
             }
         };
         Ok(format!("http://{host}:{port}{}", self.path))

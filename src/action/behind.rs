@@ -39,7 +39,10 @@ pub(super) async fn found(context: &Context, resource: &Resource, namespace: &st
 pub(super) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
     match found(context, resource, namespace, objects, begun).await {
         Ok(mut found) => {
-            found.retain(|one| one.rsplit_once("Error creating: ").is_none_or(|(_, message)| !said.contains(message)));
+            // the names of pods that were refused differ from try to try
+            let is_said =
+                |one: &String| ["is forbidden: ", "Error creating: "].iter().any(|start| one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why)));
+            found.retain(|one| !is_said(one));
             if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
         }
         Err(why) => why,

@@ -155,15 +155,26 @@ fn deletion(before: &Value, options: Value) -> Value {
     body
 }
 
-/// An object as it may be recorded: trimmed, and the values of a Secret as hashes that tell equal from different.
+/// An object as it may be recorded: trimmed, and the values of a Secret as fingerprints that tell equal from different.
 pub fn recorded(object: &Value, masker: &Masker) -> Value {
+    hidden(object, masker, &|text| masker.fingerprint(text).unwrap_or_else(|| hashed(text)))
+}
+
+/// An object as it would be recorded beside this change: earlier versions hashed the values of Secrets without a key.
+fn recorded_like(planned: &PlannedChange, object: &Value, masker: &Masker) -> Value {
+    let values = [&planned.before, &planned.after].into_iter().flat_map(|object| [&object["data"], &object["stringData"]]);
+    let plain = values.filter_map(Value::as_object).flat_map(Map::values).any(|value| value.as_str().is_some_and(|text| text.starts_with(PLAIN)));
+    if plain { hidden(object, masker, &hashed) } else { recorded(object, masker) }
+}
+
+fn hidden(object: &Value, masker: &Masker, hide: &dyn Fn(&str) -> String) -> Value {
     masker.learn_object(object);
     let mut object = trimmed(object);
     if object["kind"] == "Secret" {
         for field in ["data", "stringData"] {
             for value in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
                 if let Some(text) = value.as_str() {
-                    *value = Value::from(hashed(text));
+                    *value = Value::from(hide(text));
                 }
             }
         }
@@ -175,9 +186,12 @@ pub fn recorded(object: &Value, masker: &Masker) -> Value {
     object
 }
 
+/// What hashes without a key begin with.
+const PLAIN: &str = "sha256:";
+
 fn hashed(text: &str) -> String {
     let hex: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("{PLAIN}{hex}")
 }
 
 /// Whether masking would change the value: what is recorded then cannot be sent again.
@@ -199,7 +213,7 @@ pub enum Seen {
 
 /// Compares the object as it is now with what was recorded before the request.
 pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker) -> Seen {
-    let current = current.map(|object| recorded(object, masker));
+    let current = current.map(|object| recorded_like(planned, object, masker));
     let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     match (planned.verb.as_str(), &current) {
         ("delete" | "evict", None) => Seen::Done,
@@ -216,6 +230,9 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
             let now = desired(now);
             let wanted: Vec<Difference> = differences(&desired(&planned.before), &desired(&planned.after));
             let at = |difference: &Difference| now.pointer(&difference.pointer).cloned();
+            if planned.masked && planned.object.kind != "Secret" && wanted.is_empty() {
+                return Seen::CannotTell(format!("what changes in {} is secret and not recorded", planned.object.short()));
+            }
             if planned.before.is_null() {
                 // what exists under the name and holds all that was to be made is what was made
                 return if contains(&now, &desired(&planned.after)) {
@@ -274,9 +291,14 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
         }
         return Ok(Some(Change::create(resource, again, "made again")));
     };
-    let (now, then) = (desired(&recorded(current, masker)), desired(after));
+    // what is recorded is masked, so that only masked can be compared with it
+    let (now, then) = (desired(&masker.clean_value(&recorded_like(planned, current, masker))), desired(after));
     let was = desired(&planned.before);
-    if !planned.before.is_null() && now == was {
+    let back = differences(&then, &was);
+    let is_hidden = |difference: &Difference| difference.after.as_ref().is_some_and(|value| value.to_string().contains("[secret "));
+    let is_lost = planned.masked && (planned.object.kind == "Secret" || back.is_empty() || back.iter().any(is_hidden));
+    // where only something masked differs, equal says nothing
+    if !planned.before.is_null() && now == was && !(planned.masked && back.is_empty()) {
         return Ok(None);
     }
     if planned.verb == "delete" {
@@ -293,11 +315,11 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
     if planned.before.is_null() {
         return Ok(Some(Change::delete(resource, current, json!({"propagationPolicy": "Background"}))));
     }
-    if planned.masked {
+    if is_lost {
         return Err(format!("what {object} held before was secret and is not recorded: put it back by hand"));
     }
     let mut wanted = trimmed(current);
-    for difference in differences(&then, &was) {
+    for difference in back {
         set(&mut wanted, &difference.pointer, difference.after);
     }
     let summary = match (only_restarts(&then, &was), planned.is_rolled_out()) {
@@ -321,5 +343,30 @@ fn set(object: &mut Value, pointer: &str, value: Option<Value>) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_version_recorded_of_a_secret_is_compared_as_it_did() {
+        let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "uid": "u"}, "data": {"pin": value}});
+        let keyed = Masker::default().with_fingerprint(|value| format!("keyed:{}", value.len()));
+        for recording in [&keyed, &Masker::default()] {
+            let planned = PlannedChange {
+                object: ObjectReference::default(),
+                verb: "patch".into(),
+                summary: String::new(),
+                before: recorded(&secret("MQ=="), recording),
+                after: recorded(&secret("MTIzNDU2"), recording),
+                request: Value::Null,
+                masked: true,
+            };
+            assert_eq!(observe(&planned, Some(&secret("MQ==")), &keyed), Seen::NotDone);
+            assert_eq!(observe(&planned, Some(&secret("MTIzNDU2")), &keyed), Seen::Done);
+        }
+        assert_eq!(recorded(&secret("MQ=="), &keyed)["data"]["pin"], "keyed:4");
     }
 }

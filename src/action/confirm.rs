@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Asks the operator. The output is `{answer: true}`; a no fails the step. Without a terminal the run pauses.
+/// Asks the operator: at the terminal, or with `runbook approve`, where there is none and the run pauses. The output is
+/// `{answer: true, by}`; a no fails the step. The answer holds for this question, and not for another one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {

@@ -43,6 +43,8 @@ pub struct Context {
     pub made: Arc<Vec<PlannedChange>>,
     /// Earlier runs.
     pub records: Arc<dyn Records>,
+    /// The hosts that the runbook declares for requests from this machine.
+    pub hosts: Arc<[String]>,
 }
 
 /// Looks up earlier runs.

@@ -2,6 +2,7 @@
 
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb, Wrong};
+use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
 use crate::expression::Data;
 use crate::secret::Masker;
@@ -26,6 +27,9 @@ pub struct Get {
     /// Look in every namespace.
     #[serde(default)]
     pub all_namespaces: bool,
+    /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave them out.
+    #[serde(default)]
+    pub live: bool,
     /// The object may be absent: the output is then null, and not an error. With a selector: there may be no object; otherwise a step of
     /// which no expectation looks at `.items` fails on an empty list.
     #[serde(default)]
@@ -39,6 +43,7 @@ const SMALL: usize = 256 * 1024;
 struct Items<'a> {
     masker: &'a Masker,
     resource: &'a Resource,
+    live: bool,
     found: Vec<((String, String), Data)>,
 }
 
@@ -48,6 +53,9 @@ impl Gather for Items<'_> {
     }
 
     fn take(&mut self, mut object: Value) {
+        if self.live && !is_live(&object) {
+            return;
+        }
         super::counter::write_out(&mut object, self.resource);
         self.masker.learn_object(&object);
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -62,6 +70,9 @@ impl Gather for Items<'_> {
 
 impl Verb for Get {
     fn check(&self) -> Result<(), String> {
+        if self.live && (self.name.is_some() || builtin(&self.kind).is_none_or(|resource| resource.kind != "Pod")) {
+            return Err("`live` is for lists of pods".to_owned());
+        }
         match (&self.name, &self.selector, &self.fields) {
             (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
             (Some(_), None, None) => Ok(()),
@@ -109,7 +120,7 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = Items { masker: &context.masker, resource: &resource, found: Vec::new() };
+        let mut items = Items { masker: &context.masker, resource: &resource, live: self.live, found: Vec::new() };
         cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection, &mut items).await?;
         let mut found = items.found;
         found.sort_by(|(left, _), (right, _)| left.cmp(right));

@@ -69,8 +69,36 @@ fn watcher() -> Option<(Child, ChildStdin)> {
     Some((child, pipe))
 }
 
-/// Whether a process group of this machine has processes.
+/// Whether a process group of this machine has processes that run; one that has ended and that nobody has waited for does not.
 pub fn group_is_alive(group: u32) -> bool {
     let pid = i32::try_from(group).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| matches!(test_kill_process_group(pid), Ok(()) | Err(rustix::io::Errno::PERM)))
+    let exists = pid.is_some_and(|pid| matches!(test_kill_process_group(pid), Ok(()) | Err(rustix::io::Errno::PERM)));
+    // where there is no such file system, it is there
+    exists
+        && std::fs::read_dir("/proc").map_or(true, |processes| {
+            let mut states = processes.flatten().filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).peekable();
+            states.peek().is_none() || states.any(|stat| runs_in(&stat, group))
+        })
+}
+
+/// Whether `/proc/PID/stat` is of a process of this group that has not ended.
+fn runs_in(stat: &str, group: u32) -> bool {
+    // the name of a program may have parentheses and blanks
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let (state, of) = (fields.next().unwrap_or_default(), fields.nth(1).and_then(|of| of.parse::<u32>().ok()));
+    of == Some(group) && !matches!(state, "Z" | "X")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run() {
+        assert!(runs_in("71 (a) (b) S 1 70 70 0", 70));
+        assert!(!runs_in("71 (sh) Z 1 70 70 0", 70));
+        assert!(!runs_in("71 (sh) S 70 71 70 0", 70));
+        assert!(group_is_alive(rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs()));
+        assert!(!group_is_alive(0));
+    }
 }

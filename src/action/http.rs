@@ -15,15 +15,17 @@ use std::collections::BTreeSet;
 const BODY: usize = 1024 * 1024;
 
 /// Sends an HTTP request. On a workload or a selector of pods the output is a list with one item a pod; on one pod, on a service, on a URL and
-/// with `pods: one` it is that item: `{pod, status, headers, body, json, truncated, elapsed_ms, refused, reason}`. With `via: pod` the pods are those
+/// with `pods: one` it is that item; on a service with `pods: all` it is a list again, with one item for every ready pod behind it: `{pod, status, headers, body, json, truncated, elapsed_ms, refused, reason}`. With `via: pod` the pods are those
 /// of `from`. `status` is null where the target refused the connection or did not answer in time; then `reason` says so. The body is cut after 1 MiB.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// What answers: a workload, a pod, a service.
     pub target: Option<Target>,
-    /// Port of the pod, or of the service: a number or a name. None: the only one that it declares.
+    /// Port of the pod, or of the service: a number or a name. None: the only one that it declares; of several the one that its HTTP probes ask.
     pub port: Option<Port>,
+    /// The container of the pod whose port is meant; the one that the annotation `kubectl.kubernetes.io/default-container` names, or all of them.
+    pub container: Option<String>,
     /// Path and query.
     #[serde(default = "root")]
     pub path: String,
@@ -47,9 +49,15 @@ pub struct Http {
     /// How long one answer may take.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
+    /// All pods or one. None: all pods, and of a service one.
+    pub pods: Option<Pods>,
+}
+
+impl Http {
     /// All pods or one.
-    #[serde(default)]
-    pub pods: Pods,
+    pub(super) fn pods(&self) -> Pods {
+        self.pods.unwrap_or_default()
+    }
 }
 
 fn root() -> String {
@@ -209,7 +217,7 @@ impl Verb for Http {
                     (None, None) => return Vec::new(),
                 };
                 let place = from.namespace(namespace);
-                let (mut lines, pod) = hand::pods(from, self.pods, place);
+                let (mut lines, pod) = hand::pods(from, self.pods(), place);
                 let stdin = if self.body.is_some() { "-i " } else { "" };
                 let line = format!("kubectl exec {stdin}-n {} {pod} -- {}", quote(place), hand::line(curl(&url)));
                 lines.push(hand::with_body(self, line));
@@ -221,7 +229,7 @@ impl Verb for Http {
                 let (mut lines, object) = match service_name(target) {
                     Some(name) => (Vec::new(), format!("services/{name}:{port}")),
                     None => {
-                        let (lines, pod) = hand::pods(target, self.pods, place);
+                        let (lines, pod) = hand::pods(target, self.pods(), place);
                         let name = pod.strip_prefix("pod/").filter(|name| *name != "NAME" && target.is_one_pod()).unwrap_or("NAME");
                         (lines, format!("pods/{name}:{port}"))
                     }
@@ -233,7 +241,7 @@ impl Verb for Http {
             // kubectl sends nothing but GET over the proxy without a file; a forward is what a person takes
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
                 let place = target.namespace(namespace);
-                let pods = if service_name(target).is_some() { Pods::One } else { self.pods };
+                let pods = if service_name(target).is_some() { Pods::One } else { self.pods() };
                 let (mut lines, object) = hand::pods(target, pods, place);
                 let (forward, host) = hand::forward(&object, place, self.port.as_ref());
                 lines.push(forward);

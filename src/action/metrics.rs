@@ -24,8 +24,10 @@ const SCRAPE: Duration = Duration(std::time::Duration::from_secs(10));
 pub struct Metrics {
     /// Whose metrics.
     pub target: Target,
-    /// Port of the pod.
-    pub port: Port,
+    /// Port of the pod: a number or a name. None: the only one that it declares; of several the one that its HTTP probes ask.
+    pub port: Option<Port>,
+    /// The container of the pod whose port is meant; the one that the annotation `kubectl.kubernetes.io/default-container` names, or all of them.
+    pub container: Option<String>,
     /// Path.
     #[serde(default = "metrics_path")]
     pub path: String,
@@ -46,7 +48,8 @@ impl Metrics {
     fn http(&self) -> Http {
         Http {
             target: Some(self.target.clone()),
-            port: Some(self.port.clone()),
+            port: self.port.clone(),
+            container: self.container.clone(),
             path: self.path.clone(),
             url: None,
             via: self.via,
@@ -56,7 +59,7 @@ impl Metrics {
             effect: None,
             body: None,
             timeout: SCRAPE,
-            pods: self.pods,
+            pods: Some(self.pods).filter(|pods| *pods == Pods::One),
         }
     }
 }

@@ -26,6 +26,7 @@ mod stamp;
 mod survey;
 pub mod symptom;
 mod tool;
+mod tool_words;
 mod workload;
 mod wrong;
 

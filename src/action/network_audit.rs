@@ -2,9 +2,11 @@
 
 use super::fan::quote;
 use super::manifest::read;
+use super::network_path::failed;
 use super::survey::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Verb};
-use crate::network::{Decision, Edge, Inventory, Lint, LintId, Path, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
+use crate::cluster::pod::is_live;
+use crate::network::{Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
 use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,7 +18,8 @@ const SHOWN: usize = 40;
 /// Reads all policies, Services, pods and templates of the cluster and judges those of one namespace. The output is `{lints, edges, drift}`:
 /// `lints` are `{severity, id, object, sentence}` with ids such as `selector-matches-nothing`, `namespace-label-missing`,
 /// `service-port-not-pod-port`, `one-direction-only`, `workload-without-allow`, `dns-udp-without-tcp`, `placeholder-text`; `edges` are
-/// `{name, from, to, by, allowed, verdict, first_failing, reason, near}`, `allowed` being null when that is not known and `near` what would let it pass but
+/// `{name, from, to, by, allowed, verdict, first_failing, failed, reason, near, pods}`, judged by the template of the workload and by each of its pods that has
+/// other labels; `pods` are those that are stopped, `failed` all stages that fail, `allowed` being null when that is not known and `near` what would let it pass but
 /// for one thing: `{policy, difference, text}`; `drift` are policies that differ from the given files or have none: `{policy, reason}`, and null
 /// without files.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -133,16 +136,16 @@ impl NetworkAudit {
         for needed in &self.edges {
             let edge = edge(namespace, needed).map_err(Failure::error)?;
             all.push(match trace(&survey.inventory, &edge) {
-                Ok(path) => told(&needed.from, &needed.to, "edges", &path),
+                Ok(path) => told(&needed.from, &needed.to, "edges", &each(survey, &edge, path)),
                 // the others are judged all the same
                 Err(error) => json!({"name": format!("{} -> {}", needed.from, needed.to), "from": needed.from, "to": needed.to, "by": "edges", "allowed": null, "verdict": Decision::Unknown,
-                    "first_failing": null, "reason": error.to_string(), "near": []}),
+                    "first_failing": null, "failed": [], "reason": error.to_string(), "near": [], "pods": []}),
             });
         }
         if self.declared {
             for one in declared(&survey.inventory, &survey.objects, Some(namespace)) {
                 let path = trace(&survey.inventory, &one.edge).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
-                all.push(told(&one.workload, &one.to, &one.variable, &path));
+                all.push(told(&one.workload, &one.to, &one.variable, &each(survey, &one.edge, path)));
             }
         }
         Ok(all)
@@ -165,8 +168,50 @@ pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
     Ok(Edge { source, destination, port, protocol: needed.protocol, addresses: Vec::new() })
 }
 
+/// The way from the template of a workload, and from each of its pods whose labels are others: what is true of one pod of three.
+fn each(survey: &Survey, edge: &Edge, by_template: Path) -> Vec<(Option<String>, Path)> {
+    let mut paths = vec![(None, by_template)];
+    let Source::Workload { kind, namespace, name } = &edge.source else { return paths };
+    let Some(workload) = survey.inventory.workloads.iter().find(|workload| workload.kind == *kind && workload.name == *name && workload.pod.namespace == *namespace) else {
+        return paths;
+    };
+    let odd = survey.objects.iter().filter(|object| object["kind"] == "Pod" && object["metadata"]["namespace"] == namespace.as_str() && is_live(object) && is_of(object, kind, name));
+    for pod in odd.filter_map(|pod| pod["metadata"]["name"].as_str()) {
+        let same = |state: &PodState| workload.pod.labels.iter().all(|(key, value)| state.pod.labels.get(key) == Some(value));
+        let state = survey.inventory.pods.iter().find(|state| state.pod.namespace == *namespace && state.pod.name == pod);
+        if state.is_none_or(same) {
+            continue;
+        }
+        let source = Source::Pod { namespace: namespace.clone(), name: pod.to_owned() };
+        if let Ok(path) = trace(&survey.inventory, &Edge { source, ..edge.clone() }) {
+            paths.push((Some(pod.to_owned()), path));
+        }
+    }
+    paths
+}
 
-fn told(from: &str, to: &str, by: &str, path: &Path) -> Value {
+/// Whether a workload made this pod, itself or through a ReplicaSet of its own. The pods of Jobs come and go: their template speaks for them.
+fn is_of(pod: &Value, kind: &str, name: &str) -> bool {
+    let owner = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().find(|owner| owner["controller"] == true);
+    let Some(owner) = owner else { return false };
+    let is_kind = owner["kind"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(kind));
+    match (kind, owner["kind"].as_str(), owner["name"].as_str()) {
+        // a ReplicaSet has the name of its Deployment and a hash
+        ("deployment", Some("ReplicaSet"), Some(set)) => set.rsplit_once('-').is_some_and(|(deployment, _)| deployment == name),
+        ("statefulset" | "daemonset" | "replicaset", _, Some(own)) => is_kind && own == name,
+        _ => false,
+    }
+}
+
+fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Value {
+    let badness = |path: &Path| match path.verdict {
+        Decision::Denied => 2,
+        Decision::Unknown => 1,
+        Decision::Allowed => 0,
+    };
+    let Some((worst_pod, path)) = paths.iter().rev().max_by_key(|(_, path)| badness(path)) else { return Value::Null };
+    let pods: Vec<&String> = paths.iter().filter(|(_, path)| path.verdict == Decision::Denied).filter_map(|(pod, _)| pod.as_ref()).collect();
+    let all: Vec<Path> = paths.iter().map(|(_, path)| path.clone()).collect();
     let allowed = match path.verdict {
         Decision::Allowed => Some(true),
         Decision::Denied => Some(false),
@@ -174,9 +219,10 @@ fn told(from: &str, to: &str, by: &str, path: &Path) -> Value {
     };
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
     let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
-    let reason = stage.map(|stage| format!("{}: {}", stage.stage, stage.sentence)).unwrap_or_default();
+    let whose = worst_pod.as_ref().map(|pod| format!("pod {pod}: ")).unwrap_or_default();
+    let reason = stage.map(|stage| format!("{whose}{}: {}", stage.stage, stage.sentence)).unwrap_or_default();
     let near: Vec<Value> = stage.iter().flat_map(|stage| &stage.near_misses).map(|miss| json!({"difference": miss.difference, "policy": miss.policy, "text": miss.sentence})).collect();
-    json!({"name": format!("{from} -> {to}"), "from": from, "to": to, "by": by, "allowed": allowed, "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason, "near": near})
+    json!({"name": format!("{from} -> {to}"), "from": from, "to": to, "by": by, "allowed": allowed, "verdict": path.verdict, "first_failing": path.first_failing, "failed": failed(&all), "reason": reason, "near": near, "pods": pods})
 }
 
 /// Policies that are not as the files say, on either side.

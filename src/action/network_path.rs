@@ -6,7 +6,7 @@ use super::probe_pod::equalities;
 use super::survey::{Survey, namespaces, namespaces_permissions, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
 use crate::cluster::{PodsOf, builtin};
-use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageOutcome, propose_for_path, trace};
+use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageName, StageOutcome, propose_for_path, trace};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,10 +18,11 @@ const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaS
 
 /// Works out from live objects whether a connection can succeed: name, Service port, target port, ready endpoints, egress of the source,
 /// ingress of the destination, DNS. Nothing is sent. Every running pod of the source is judged; the template, if none runs. The output is that
-/// of the worst: `{verdict, allowed, first_failing, reason, stages, host, port, sources, not_evaluated, notes, fix}`. `verdict` is `allowed`, `denied` or
+/// of the worst: `{verdict, allowed, first_failing, reason, stages, host, port, sources, failed, connections, not_evaluated, notes, fix}`. `verdict` is `allowed`, `denied` or
 /// `unknown`; `allowed` is null when that is not known, which no expectation takes for an answer. `first_failing` is `dns_udp`, `dns_tcp`,
-/// `name`, `service_port`, `endpoints`, `egress`, `ingress` or `other_policies`. `fix` has the `policies` that would let it pass, and
-/// `alternatives` that change what is there.
+/// `name`, `service_port`, `endpoints`, `egress`, `ingress` or `other_policies`. `failed` has every stage that fails for
+/// any source, so that what is closed on both sides is seen on both; `connections` has one item for each source and endpoint: `{from, to, allowed, egress, ingress}`.
+/// `fix` has the `policies` that would let it pass, and `alternatives` that change what is there.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPath {
@@ -297,12 +298,29 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
     let mut value = json!({
         "verdict": worst.verdict, "allowed": allowed, "first_failing": worst.first_failing, "reason": reason(worst),
         "source": worst.source, "destination": worst.destination, "protocol": worst.protocol, "port": worst.port,
-        "stages": worst.stages, "sources": each, "not_evaluated": foreign, "notes": notes, "fix": fix,
+        "stages": worst.stages, "sources": each, "failed": failed(paths), "connections": connections(paths), "not_evaluated": foreign, "notes": notes, "fix": fix,
     });
     if worst.verdict != Decision::Allowed {
         value["display"] = json!(lines(worst));
     }
     Ok(Output::new(value, summary))
+}
+
+/// Every stage that fails on any of the ways, in their order.
+pub(super) fn failed(paths: &[Path]) -> Vec<StageName> {
+    let mut found: Vec<StageName> = paths.iter().flat_map(|path| &path.stages).filter(|stage| stage.outcome == StageOutcome::Failed).map(|stage| stage.stage).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What policies say of each source and endpoint.
+fn connections(paths: &[Path]) -> Vec<Value> {
+    let judged = paths.iter().flat_map(|path| path.connections.iter().filter(|one| !one.dns).map(move |one| (path, &one.explanation)));
+    let told = judged.map(|(path, explanation)| {
+        json!({"from": path.source, "to": explanation.destination, "allowed": explanation.allowed, "egress": explanation.egress.passes(), "ingress": explanation.ingress.passes()})
+    });
+    told.collect()
 }
 
 /// For a person: what does not pass, and what looks like a slip beside it.

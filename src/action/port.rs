@@ -1,23 +1,36 @@
 //! Which port is meant: by number, by name, or the only one there is. Pure.
 
 use super::http::Port;
+use crate::cluster::pod::annotated_container;
 use serde_json::Value;
 
-/// The port of a pod. Without a port: the only TCP port that its containers declare.
+/// The port of a pod. Without a port: the only TCP port of the container that is meant, or of several the one that its HTTP probes ask.
+///
+/// The container is the one that is named, or that the annotation `kubectl.kubernetes.io/default-container` names; where there is neither,
+/// all of them are looked at. A sidecar is no other application.
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
-pub(super) fn of_pod(pod: &Value, port: Option<&Port>) -> Result<u16, String> {
+pub(super) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) -> Result<u16, String> {
     if let Some(Port::Number(number)) = port {
         return Ok(*number);
     }
-    let mut declared = Vec::new();
-    for key in ["containers", "initContainers"] {
-        let containers = pod["spec"][key].as_array().into_iter().flatten();
-        let ports = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
-        declared.extend(ports.filter(|port| is_tcp(port)));
-    }
     let what = format!("pod {}", pod["metadata"]["name"].as_str().unwrap_or_default());
+    let all: Vec<&Value> = ["containers", "initContainers"].iter().flat_map(|key| pod["spec"][*key].as_array().into_iter().flatten()).collect();
+    let meant = match (container, port) {
+        (Some(name), _) => Some(name.to_owned()),
+        // a name is that of one port only, whichever container has it
+        (None, Some(_)) => None,
+        (None, None) => annotated_container(pod),
+    };
+    let own: Vec<&Value> = all.iter().filter(|container| meant.as_ref().is_none_or(|name| container["name"] == name.as_str())).copied().collect();
+    if own.is_empty()
+        && let Some(name) = meant
+    {
+        let names: Vec<&str> = all.iter().filter_map(|container| container["name"].as_str()).collect();
+        return Err(format!("{what} has no container {name}; it has {}", names.join(", ")));
+    }
+    let declared: Vec<&Value> = own.iter().flat_map(|container| container["ports"].as_array().into_iter().flatten()).filter(|port| is_tcp(port)).collect();
     let numbers = |entry: &&Value| number(&entry["containerPort"]);
     match port {
         Some(Port::Name(name)) => declared
@@ -29,12 +42,42 @@ pub(super) fn of_pod(pod: &Value, port: Option<&Port>) -> Result<u16, String> {
             let mut all: Vec<u16> = declared.iter().filter_map(numbers).collect();
             all.sort_unstable();
             all.dedup();
-            match all[..] {
-                [only] => Ok(only),
+            match (&all[..], &asked(&own)[..]) {
+                ([only], _) | (_, [only]) => Ok(*only),
                 _ => Err(format!("which port of {what}? name one with `port`; {}", listed(&declared, "containerPort"))),
             }
         }
     }
+}
+
+/// The port to which Services lead that select a pod; none unless all of them agree. For pods whose containers do not say what they listen on.
+pub(super) fn by_services(pod: &Value, services: &[Value]) -> Option<u16> {
+    let has = |key: &String, value: &Value| pod["metadata"]["labels"][key.as_str()] == *value;
+    let selects = |service: &&Value| {
+        service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty() && selector.iter().all(|(key, value)| has(key, value)))
+    };
+    let entries = services.iter().filter(selects).flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten()).filter(|entry| is_tcp(entry));
+    let mut found: Vec<u16> = entries.filter_map(|entry| behind(entry, pod).ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    match found[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// The ports that the HTTP probes of these containers ask, each once.
+fn asked(containers: &[&Value]) -> Vec<u16> {
+    let mut found = Vec::new();
+    for container in containers {
+        let probes = ["readinessProbe", "livenessProbe", "startupProbe"].map(|probe| &container[probe]["httpGet"]["port"]);
+        let named =
+            |name: &str| container["ports"].as_array().into_iter().flatten().find(|port| port["name"] == name).and_then(|port| number(&port["containerPort"]));
+        found.extend(probes.into_iter().filter_map(|port| port.as_str().map_or_else(|| number(port), named)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// The entry of `spec.ports` of a service. Without a port: its only one.
@@ -64,7 +107,7 @@ pub(super) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<
 /// When its target port is a name that the pod does not have.
 pub(super) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
     match &entry["targetPort"] {
-        Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone()))),
+        Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone())), None),
         target => number(target).or_else(|| number(&entry["port"])).ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
     }
 }
@@ -114,8 +157,44 @@ mod tests {
             (&none, None, Err("which port of pod c? name one with `port`; it declares no TCP ports")),
         ];
         for (pod, port, wanted) in cases {
-            assert_eq!(of_pod(pod, port.as_ref()), wanted.map_err(str::to_owned), "{port:?}");
+            assert_eq!(of_pod(pod, port.as_ref(), None), wanted.map_err(str::to_owned), "{port:?}");
         }
+    }
+
+    #[test]
+    fn the_port_of_the_container_that_is_meant() {
+        let mut pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [
+            {"name": "proxy", "ports": [{"name": "admin", "containerPort": 15000}], "readinessProbe": {"httpGet": {"port": 15000}}},
+            {"name": "web", "ports": [{"name": "http", "containerPort": 8000}, {"name": "metrics", "containerPort": 9090}], "readinessProbe": {"httpGet": {"port": "http"}}},
+            {"name": "two", "ports": [{"containerPort": 1}, {"containerPort": 2}]}]}});
+        let several = "which port of pod a? name one with `port`; it has ";
+        let cases = [
+            (None, Some("web"), Ok(8000)),
+            (None, Some("proxy"), Ok(15000)),
+            (name("metrics"), None, Ok(9090)),
+            (name("metrics"), Some("web"), Ok(9090)),
+            (name("metrics"), Some("proxy"), Err("pod a has no port named `metrics`; it has 15000 (admin)".to_owned())),
+            (None, Some("two"), Err(format!("{several}1, 2"))),
+            (None, Some("none"), Err("pod a has no container none; it has proxy, web, two".to_owned())),
+            (None, None, Err(format!("{several}15000 (admin), 8000 (http), 9090 (metrics), 1, 2"))),
+        ];
+        for (port, container, wanted) in cases {
+            assert_eq!(of_pod(&pod, port.as_ref(), container), wanted, "{port:?} {container:?}");
+        }
+        pod["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/default-container": "web"});
+        assert_eq!(of_pod(&pod, None, None), Ok(8000));
+        assert_eq!(of_pod(&pod, name("admin").as_ref(), None), Ok(15000), "a port that is named is found in any container");
+    }
+
+    #[test]
+    fn services_say_what_pods_do_not() {
+        let pod = json!({"metadata": {"name": "a", "labels": {"app": "a", "x": "y"}}, "spec": {"containers": [{"name": "c"}]}});
+        let service = |selector: Value, target: Value| json!({"spec": {"selector": selector, "ports": [{"port": 80, "targetPort": target}, {"port": 53, "protocol": "UDP"}]}});
+        let own = service(json!({"app": "a"}), json!(8000));
+        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"app": "b"}), json!(1)), service(Value::Null, json!(2))]), Some(8000));
+        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"x": "y"}), json!(8000))]), Some(8000));
+        assert_eq!(by_services(&pod, &[own, service(json!({"x": "y"}), json!(9000))]), None);
+        assert_eq!(by_services(&pod, &[]), None);
     }
 
     #[test]

@@ -31,13 +31,16 @@ enum Client {
 enum Tried {
     /// The target answered, or did not.
     Answer(Answer),
-    /// The image has no such program, or one that cannot do this.
-    Unfit,
+    /// The program cannot do this, and has not sent anything; what it said.
+    Unfit(String),
     /// The request was not made.
     Failed(String),
+    /// It ended in a way that says nothing of the target: the request may have been sent.
+    Unclear(String),
 }
 
-/// Sends the request from a pod. `first` remembers, for the other pods of the same call, which program did it.
+/// Sends the request from a pod, from the first of its containers that has a program for it: they share its network. `first` remembers, for the
+/// other pods of the same call, which program did it.
 ///
 /// # Errors
 /// When no program of the image can do it, or the command could not be run.
@@ -45,23 +48,25 @@ pub(super) async fn ask(
     context: &Context,
     http: &Http,
     url: &str,
-    (namespace, pod, container): (&str, &str, Option<&str>),
+    (namespace, pod, containers): (&str, &str, &[String]),
     first: &AtomicUsize,
     limit: usize,
 ) -> Result<Answer, Failure> {
     let cluster = context.cluster()?;
     let start = first.load(Ordering::Relaxed);
-    for index in (start..CLIENTS.len()).chain(0..start) {
+    let mut said: Vec<String> = Vec::new();
+    let places = containers.iter().flat_map(|container| (start..CLIENTS.len()).chain(0..start).map(move |index| (container, index)));
+    for (container, index) in places {
         let client = CLIENTS[index];
         let patience = Patience::new(context, http.timeout.0);
         let command = client.command(http, url, patience.time, limit);
         let stdin = http.body_text().filter(|_| client != Client::Wget).map(String::into_bytes);
         let started = Instant::now();
         let allowed = (patience.time + START).min(context.remaining());
-        let done = cluster.exec(namespace, pod, container, &command, stdin, allowed, limit + HEAD).await?;
+        let done = cluster.exec(namespace, pod, Some(container), &command, stdin, allowed, limit + HEAD).await?;
         let elapsed = started.elapsed();
         match done.exit {
-            Exit::Code(126 | 127) => continue,
+            Exit::Code(126 | 127) => said.push(format!("{} is not in the image", client.program())),
             Exit::Code(code) => match client.read(http.method, code, &done, elapsed, limit) {
                 Tried::Answer(Answer::Missing { refused: false, .. }) if patience.of_step && elapsed >= patience.time => {
                     return Err(Failure::error(format!("the step's time was over before {url} answered pod {pod}")));
@@ -70,10 +75,12 @@ pub(super) async fn ask(
                     first.store(index, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Tried::Unfit => continue,
+                Tried::Unfit(why) => said.push(format!("{}: {why}", client.program())),
+                Tried::Unclear(why) if http.method.only_reads() => said.push(format!("{}: {why}", client.program())),
+                Tried::Unclear(why) => return Err(in_doubt(http.method, &format!("{} in pod {pod}: {why}", client.program()))),
                 Tried::Failed(why) => return Err(Failure::error(format!("{} in pod {pod} could not ask {url}: {why}", client.program()))),
             },
-            Exit::NotStarted(text) if is_absent(&text) => continue,
+            Exit::NotStarted(text) if is_absent(&text) => said.push(format!("{} is not in the image", client.program())),
             Exit::NotStarted(text) => return Err(Failure::error(format!("{} did not start in pod {pod}: {text}", client.program()))),
             Exit::Unknown(text) => {
                 let message = format!("how {} in pod {pod} ended is not known: {text}", client.program());
@@ -85,7 +92,7 @@ pub(super) async fn ask(
             }
         }
     }
-    Err(Failure::error(format!("the image of pod {pod} has no HTTP client that can do this: tried curl, wget, python3")))
+    Err(Failure::error(format!("the image of pod {pod} has no HTTP client that can do this: {}", said.join("; "))))
 }
 
 /// What runtimes say when there is no such program.
@@ -194,19 +201,34 @@ fn read_curl(code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tri
     match code {
         0 => match split_answer(answer) {
             Some((status, headers, body)) => given(status, headers, body, cut, elapsed, limit),
-            None => Tried::Failed("curl printed no HTTP answer".to_owned()),
+            None => Tried::Unclear("it ended with exit code 0 and printed no HTTP answer".to_owned()),
         },
-        // an option this curl does not know
-        2 => Tried::Unfit,
-        1 | 3 | 4 | 5 | 23 | 26 | 27 | 43 => Tried::Failed(format!("curl {said}")),
-        _ => {
+        code if CURL_UNFIT.contains(&code) && !said.contains("HTTP/0.9") => Tried::Unfit(format!("curl {said}")),
+        code if CURL_FAILED.contains(&code) => Tried::Failed(format!("curl {said}")),
+        code if CURL_ANSWERS.contains(&code) || (code == 1 && said.contains("HTTP/0.9")) => {
             let cause = stderr.lines().find_map(|line| line.strip_prefix("* connect to ")?.split_once(" failed: ")).map(|(_, cause)| cause);
             match cause.filter(|cause| !said.contains(cause)) {
                 Some(cause) => missing(&format!("curl {said} ({cause})"), elapsed),
                 None => missing(&format!("curl {said}"), elapsed),
             }
         }
+        code => Tried::Unclear(format!("it ended with exit code {code}: {}", first_line(&stderr))),
     }
+}
+
+/// An option that this curl does not know, a feature or a protocol that it was built without, no certificate authorities in the image.
+const CURL_UNFIT: [i32; 4] = [1, 2, 4, 77];
+/// A malformed URL, a proxy without a name, output that cannot be written, input that cannot be read, no memory, a wrong call.
+const CURL_FAILED: [i32; 6] = [3, 5, 23, 26, 27, 43];
+/// What the target or the way to it did: no such name, not connected, weird answer, HTTP/2, broke off, too late, TLS, nothing, sent or received no more,
+/// certificates, encoding, HTTP/2 stream, HTTP/3.
+const CURL_ANSWERS: [i32; 20] = [6, 7, 8, 16, 18, 28, 35, 51, 52, 55, 56, 59, 60, 61, 83, 90, 91, 92, 95, 97];
+
+/// The first line that says anything; what `curl -v` and wget tell of their progress does not.
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines.clone().find(|line| !line.starts_with(['*', '<', '>', '{', '}']));
+    said.or_else(|| lines.next()).unwrap_or("it printed nothing").chars().take(200).collect()
 }
 
 /// Status, headers and body of the last answer in a text that starts with its head; interim answers and those of
@@ -255,34 +277,55 @@ fn headers_of<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, Stri
 fn read_wget(method: Method, code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tried {
     let stderr = String::from_utf8_lossy(&done.stderr);
     let lines: Vec<&str> = stderr.lines().map(str::trim).collect();
-    if lines.iter().any(|line| line.contains("unrecognized option") || line.contains("invalid option")) {
-        return Tried::Unfit;
+    if lines.iter().any(|line| ["unrecognized option", "invalid option", "not an http or ftp url"].iter().any(|sign| line.contains(sign))) {
+        return Tried::Unfit(first_line(&stderr));
     }
     if let Some((at, status)) = lines.iter().enumerate().rev().find_map(|(at, line)| Some((at, status_of(line)?))) {
         let is_header = |line: &&&str| line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && !name.is_empty());
         let headers = headers_of(lines[at + 1..].iter().take_while(is_header).copied());
         let body = if method == Method::Head { &[][..] } else { &done.stdout[..] };
         // of an error only the status is known; of an answer that broke off not even all of the body
-        return if code == 0 || status >= 400 {
-            given(status, headers, body, done.truncated || code != 0, elapsed, limit)
-        } else {
-            missing(last_word(&lines), elapsed)
+        return match last_word(&lines) {
+            _ if code == 0 || status >= 400 => given(status, headers, body, done.truncated || code != 0, elapsed, limit),
+            Some(reason) => missing(reason, elapsed),
+            // the answer had begun
+            None => missing(lines.iter().rev().find(|line| !line.is_empty()).unwrap_or(&"the answer broke off"), elapsed),
         };
     }
     // busybox says the status of an error in a sentence of its own
     let said = lines.iter().find_map(|line| status_of(line.split_once("server returned error: ")?.1));
     match said {
         Some(status) => given(status, BTreeMap::new(), &[], true, elapsed, limit),
-        None if code == 0 => Tried::Unfit,
-        None => missing(last_word(&lines), elapsed),
+        None => match last_word(&lines).filter(|_| code != 0) {
+            Some(reason) => missing(reason, elapsed),
+            None => Tried::Unclear(format!("it ended with exit code {code} and printed no HTTP answer: {}", first_line(&stderr))),
+        },
     }
 }
 
-/// The line that says why wget failed.
-fn last_word<'a>(lines: &[&'a str]) -> &'a str {
-    let telling = ["refused", "timed out", "bad address", "unable to resolve", "failed:"];
-    let found = lines.iter().find(|line| telling.iter().any(|sign| line.contains(sign)));
-    found.or_else(|| lines.iter().rev().find(|line| !line.is_empty())).copied().unwrap_or("wget failed without a reason")
+/// The line in which wget says what the target or the way to it did; none if it says nothing of them.
+fn last_word<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    const TELLING: [&str; 14] = [
+        "refused",
+        "timed out",
+        "bad address",
+        "unable to resolve",
+        "failed:",
+        "no route to host",
+        "unreachable",
+        "connection reset",
+        "connection closed",
+        "error getting response",
+        "bad header",
+        "no data received",
+        "handshake",
+        "certificate",
+    ];
+    let telling = |line: &&&str| {
+        let line = line.to_ascii_lowercase();
+        !line.contains("note: tls certificate validation not implemented") && TELLING.iter().any(|sign| line.contains(sign))
+    };
+    lines.iter().find(telling).copied()
 }
 
 fn read_python(code: i32, done: &Executed, limit: usize) -> Tried {
@@ -293,7 +336,7 @@ fn read_python(code: i32, done: &Executed, limit: usize) -> Tried {
     let Ok(said) = serde_json::from_slice::<Value>(head) else {
         let stderr = String::from_utf8_lossy(&done.stderr);
         let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        return Tried::Failed(format!("it ended with exit code {code}: {last}"));
+        return Tried::Unclear(format!("it ended with exit code {code}: {last}"));
     };
     let elapsed = Duration::try_from_secs_f64(said["elapsed"].as_f64().unwrap_or_default()).unwrap_or_default();
     match said["status"].as_u64().and_then(|status| u16::try_from(status).ok()) {
@@ -323,7 +366,7 @@ mod tests {
         match tried {
             Tried::Answer(Answer::Given { status, body, .. }) => Some((Some(status), false, String::from_utf8_lossy(&body).into_owned())),
             Tried::Answer(Answer::Missing { refused, reason, .. }) => Some((None, refused, reason)),
-            Tried::Unfit | Tried::Failed(_) => None,
+            Tried::Unfit(_) | Tried::Failed(_) | Tried::Unclear(_) => None,
         }
     }
 
@@ -352,6 +395,16 @@ mod tests {
                 Some((None, true, "curl (7) Failed to connect to x: Couldn't connect to server (Connection refused)")),
             ),
             (28, "\n2.0", "curl: (28) Operation timed out", Some((None, false, "curl (28) Operation timed out"))),
+            (1, "\n0", "curl: (1) Received HTTP/0.9 when not allowed", Some((None, false, "curl (1) Received HTTP/0.9 when not allowed"))),
+            (1, "\n0", "curl: (1) Protocol \"https\" not supported", None),
+            (
+                60,
+                "\n0",
+                "curl: (60) SSL certificate problem: certificate has expired",
+                Some((None, false, "curl (60) SSL certificate problem: certificate has expired")),
+            ),
+            (77, "\n0", "curl: (77) error setting certificate verify locations", None),
+            (99, "\n0", "something new", None),
         ];
         for (code, stdout, stderr, wanted) in cases {
             let found = short(read_curl(code, &done(stdout, stderr), Duration::ZERO, 1000));
@@ -381,6 +434,15 @@ mod tests {
             ),
             (Method::Put, 1, "", "wget: unrecognized option '--method=PUT'\nBusyBox", None),
             (Method::Get, 0, "up", "", None),
+            (Method::Get, 1, "", "wget: not an http or ftp url: https://x/", None),
+            (Method::Get, 1, "", "wget: applet not found", None),
+            (
+                Method::Get,
+                1,
+                "",
+                "wget: note: TLS certificate validation not implemented\nwget: error getting response: Connection reset by peer",
+                Some((None, false, "wget: error getting response: Connection reset by peer")),
+            ),
         ];
         for (method, code, stdout, stderr, wanted) in cases {
             let found = short(read_wget(method, code, &done(stdout, stderr), Duration::ZERO, 1000));
@@ -399,6 +461,27 @@ mod tests {
             let found = short(read_python(0, &done(stdout, ""), 1000));
             assert_eq!(found, wanted.map(|(status, refused, text)| (status, refused, text.to_owned())), "{stdout}");
         }
+    }
+
+    /// Which of the three a program's end is, where there is no answer.
+    #[test]
+    fn what_may_have_been_sent_is_not_tried_again_with_another_program() {
+        let kind = |tried| match tried {
+            Tried::Unfit(_) => "unfit",
+            Tried::Failed(_) => "failed",
+            Tried::Unclear(_) => "unclear",
+            Tried::Answer(_) => "answer",
+        };
+        for (code, wanted) in
+            [(2, "unfit"), (4, "unfit"), (77, "unfit"), (3, "failed"), (26, "failed"), (99, "unclear"), (137, "unclear"), (7, "answer"), (52, "answer")]
+        {
+            assert_eq!(kind(read_curl(code, &done("\n0", "curl: (x) y"), Duration::ZERO, 10)), wanted, "{code}");
+        }
+        assert_eq!(kind(read_wget(Method::Get, 1, &done("", "Killed"), Duration::ZERO, 10)), "unclear");
+        assert_eq!(
+            read_curl(99, &done("", "* Trying\nsomething new\n"), Duration::ZERO, 10),
+            Tried::Unclear("it ended with exit code 99: something new".to_owned())
+        );
     }
 
     #[test]

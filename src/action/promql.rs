@@ -48,6 +48,7 @@ impl Promql {
         Http {
             target: self.target.clone(),
             port: self.port.clone(),
+            container: None,
             path: if url.is_some() { "/".to_owned() } else { asked },
             via: if url.is_some() { Via::Direct } else { self.via },
             url,
@@ -57,7 +58,7 @@ impl Promql {
             effect: None,
             body: None,
             timeout: self.timeout,
-            pods: Pods::One,
+            pods: Some(Pods::One),
         }
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
         path: "step".to_owned(),
         made: Arc::default(),
         records: Arc::new(NoRuns),
+        hosts: Arc::from(["127.0.0.1".to_owned(), "localhost".to_owned()]),
     }
 }
 

@@ -149,7 +149,7 @@ impl Method {
     }
 
     /// Whether it changes nothing.
-    pub(super) fn only_reads(self) -> bool {
+    pub fn only_reads(self) -> bool {
         match self {
             Self::Get | Self::Head => true,
             Self::Post | Self::Put | Self::Patch | Self::Delete => false,
@@ -184,6 +184,30 @@ impl Http {
         headers
     }
 
+    /// Whether the URL may be asked from this machine: its host is declared, as `HOST` for every port or as `HOST:PORT`.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub fn allowed(&self, hosts: &[String]) -> Result<(), String> {
+        let Some(uri) = self.url.as_ref().and_then(|url| url.parse::<http::Uri>().ok()) else { return Ok(()) };
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+        let host = bare(uri.host().unwrap_or_default());
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let covers = |declared: &String| {
+            let (name, wanted) = match declared.rsplit_once(':') {
+                // an IPv6 address without brackets has colons, and no port
+                Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, digits.parse::<u16>().ok()),
+                _ => (declared.as_str(), Some(port)),
+            };
+            bare(name) == host && wanted == Some(port)
+        };
+        if hosts.iter().any(covers) {
+            return Ok(());
+        }
+        let declared = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
+        Err(format!("{host}:{port} is not among the `hosts` of the runbook ({declared})"))
+    }
+
     /// The request for a path or a whole URL.
     ///
     /// # Errors
@@ -201,6 +225,31 @@ impl Http {
 mod tests {
     use super::*;
     use crate::action::FailureKind;
+
+    #[test]
+    fn only_declared_hosts_are_asked_from_this_machine() {
+        let cases = [
+            ("http://a.example/x", "a.example", true),
+            ("http://A.example./x", "a.example", true),
+            ("http://a.example:8080/", "a.example", true),
+            ("http://a.example:8080/", "a.example:8080", true),
+            ("http://a.example:8081/", "a.example:8080", false),
+            ("https://a.example/", "a.example:443", true),
+            ("http://a.example/", "a.example:443", false),
+            ("http://b.a.example/", "a.example", false),
+            ("http://a.example.evil/", "a.example", false),
+            ("http://a.example@evil/", "a.example", false),
+            ("http://[::1]:80/", "::1", true),
+            ("http://[::1]:80/", "[::1]:80", true),
+            ("http://[::1]:81/", "[::1]:80", false),
+            ("http://a.example/", "*", false),
+        ];
+        for (url, declared, wanted) in cases {
+            let http: Http = serde_json::from_value(json!({"url": url, "via": "direct"})).unwrap();
+            assert_eq!(http.allowed(&[declared.to_owned()]).is_ok(), wanted, "{url} {declared}");
+            assert!(http.allowed(&[]).is_err(), "{url}");
+        }
+    }
 
     #[test]
     fn tells_the_target_from_the_way_to_it() {

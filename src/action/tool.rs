@@ -1,33 +1,106 @@
-//! Tools in the images of pods: the first that is there answers, and none being there is an answer of its own.
+//! Tools in the images of pods: each that is there is asked until one says something that is understood. What is not understood is no answer.
 
 use super::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
-use crate::cluster::pod::default_container;
+use crate::cluster::pod::network_containers;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What a tool said, which it was, and how long it took.
-pub(super) struct Said {
-    pub(super) tool: usize,
-    pub(super) done: Done,
+/// How a tool is used; the first word of its command need not be its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    /// `nc -z`: connects and closes. Not every nc knows it.
+    Nc,
+    /// `nc` with nothing to send, ended by `timeout` if the other side keeps the connection.
+    PlainNc,
+    Python,
+    Curl,
+    /// bash with its `/dev/tcp`, ended by `timeout`.
+    Bash,
+    Wget,
+    Getent,
+    Nslookup,
+    Dig,
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nc => "nc -z",
+            Self::PlainNc => "nc",
+            Self::Python => "python3",
+            Self::Curl => "curl",
+            Self::Bash => "bash",
+            Self::Wget => "wget",
+            Self::Getent => "getent",
+            Self::Nslookup => "nslookup",
+            Self::Dig => "dig",
+        }
+    }
+}
+
+/// What came of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard<T> {
+    /// It says this.
+    Sure(T),
+    /// It says this, and another tool may say why.
+    Perhaps(T),
+    /// It says nothing about the question: a usage message, an unknown exit code.
+    Nothing,
+}
+
+/// An answer that was understood, with the words in which it was given.
+pub(super) struct Said<T> {
+    pub(super) what: T,
+    pub(super) words: String,
     pub(super) elapsed: Duration,
 }
 
-/// Runs the first of several commands whose program the image of a pod has.
+/// Asks the tools in their order, in each container of the pod: they share its network. `read` says what a tool's end means; it is given what an
+/// earlier one perhaps said.
 ///
 /// # Errors
-/// When exec is not possible, or the image has none of them.
-pub(super) async fn first_tool(context: &Context, namespace: &str, pod: &Value, purpose: &str, commands: &[Vec<String>]) -> Result<Said, Failure> {
+/// When exec is not possible, or no tool of the image gave an answer that is understood: the first line of each.
+pub(super) async fn ask_tools<T>(
+    context: &Context,
+    namespace: &str,
+    pod: &Value,
+    purpose: &str,
+    commands: &[(Tool, Vec<String>)],
+    read: impl Fn(Tool, &Done, Duration, Option<&T>) -> Heard<T>,
+) -> Result<Said<T>, Failure> {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let container = default_container(pod);
-    for (tool, command) in commands.iter().enumerate() {
-        let begun = Instant::now();
-        if let Some(done) = try_in(context, namespace, name, container.as_deref(), command).await? {
-            return Ok(Said { tool, done, elapsed: begun.elapsed() });
+    let (mut perhaps, mut absent, mut unclear) = (None, Vec::new(), Vec::new());
+    for container in network_containers(pod) {
+        for (tool, command) in commands {
+            let begun = Instant::now();
+            let Some(done) = try_in(context, namespace, name, Some(&container), command).await? else {
+                absent.push(tool.name());
+                continue;
+            };
+            let elapsed = begun.elapsed();
+            let said = |what| Said { what, words: done.words(), elapsed };
+            match read(*tool, &done, elapsed, perhaps.as_ref().map(|said: &Said<T>| &said.what)) {
+                Heard::Sure(what) => return Ok(said(what)),
+                Heard::Perhaps(what) => perhaps = perhaps.or(Some(said(what))),
+                // what the shell and its kind say of a program that is not there
+                Heard::Nothing if done.code == 126 || done.code == 127 => absent.push(tool.name()),
+                Heard::Nothing => unclear.push(format!("{} ended with exit code {}: {}", tool.name(), done.code, done.first_line())),
+            }
         }
     }
-    let tried: Vec<_> = commands.iter().filter_map(|command| command.first()).map(String::as_str).collect();
-    Err(Failure::error(format!("the image of pod/{name} has no tool to {purpose} with: tried {}", tried.join(", "))))
+    let mut seen = std::collections::BTreeSet::new();
+    absent.retain(|name| seen.insert(*name));
+    perhaps.ok_or_else(|| Failure::error(no_answer(name, purpose, &absent, &unclear)))
+}
+
+fn no_answer(pod: &str, purpose: &str, absent: &[&str], unclear: &[String]) -> String {
+    if unclear.is_empty() {
+        return format!("the image of pod/{pod} has no tool to {purpose} with: tried {}", absent.join(", "));
+    }
+    let absent = if absent.is_empty() { String::new() } else { format!("; not in the image: {}", absent.join(", ")) };
+    format!("no tool of pod/{pod} gave an answer when it was to {purpose}: {}{absent}", unclear.join("; "))
 }
 
 /// Words of a command.
@@ -44,6 +117,20 @@ pub(super) struct Done {
     pub(super) code: i32,
     pub(super) stdout: String,
     pub(super) stderr: String,
+}
+
+impl Done {
+    /// What it printed to say why: standard error, or what it printed at all.
+    pub(super) fn words(&self) -> String {
+        let stderr = self.stderr.trim();
+        if stderr.is_empty() { self.stdout.trim().to_owned() } else { stderr.to_owned() }
+    }
+
+    fn first_line(&self) -> String {
+        let words = self.words();
+        let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it printed nothing");
+        line.chars().take(200).collect()
+    }
 }
 
 /// Runs a command that may not be in the image: none if it is not.
@@ -71,4 +158,20 @@ pub(super) fn exec_permissions(target: &Target, namespace: &str) -> Vec<Access> 
         });
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_answer_every_tool_is_quoted() {
+        let usage = Done { code: 1, stdout: String::new(), stderr: "nc: invalid option -- 'z'\nBusyBox v1.37.0 multi-call binary.\n".to_owned() };
+        let unclear = [format!("nc -z ended with exit code 1: {}", usage.first_line())];
+        assert_eq!(
+            no_answer("web-1", "connect", &["python3", "curl"], &unclear),
+            "no tool of pod/web-1 gave an answer when it was to connect: nc -z ended with exit code 1: nc: invalid option -- 'z'; not in the image: python3, curl"
+        );
+        assert_eq!(no_answer("web-1", "connect", &["nc -z"], &[]), "the image of pod/web-1 has no tool to connect with: tried nc -z");
+    }
 }

@@ -148,6 +148,7 @@ impl Traces {
         Http {
             target: self.target.clone(),
             port: self.port.clone(),
+            container: None,
             path: if url.is_some() { "/".to_owned() } else { path.to_owned() },
             via: if url.is_some() { Via::Direct } else { self.via },
             url,
@@ -157,7 +158,7 @@ impl Traces {
             effect: None,
             body: None,
             timeout: self.timeout,
-            pods: Pods::One,
+            pods: Some(Pods::One),
         }
     }
 

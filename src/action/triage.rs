@@ -9,14 +9,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Explains pods, from what they say and from their events. The output is a list with one item a pod: `{pod, status, ready, restarts, node, age_s,
+/// Explains pods, from what they say and from their events. The output is a list with one item a pod: `{pod, status, ready, live, restarts, node, age_s,
 /// symptoms: [{id, container, reason, message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that works, has
 /// completed, or is being deleted in time has none. `id` names the cause in a word that does not change: `oom-killed`, `app-exit`,
 /// `liveness-probe-kills`, `volume-mount-failed`, `insufficient-resources`, ….
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
-    /// Whose pods; finished ones and those being deleted are included.
+    /// Whose pods; finished ones and those being deleted are included, with `live` false.
     pub target: Target,
 }
 
@@ -51,7 +51,7 @@ fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
     let created = pod::timestamp(&one["metadata"]["creationTimestamp"]);
     let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
-        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "restarts": pod::restarts(one),
+        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "live": pod::is_live(one), "restarts": pod::restarts(one),
         "node": one["spec"]["nodeName"], "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
     })
 }

@@ -264,7 +264,7 @@ mod tests {
         let (a, b) = (pod("a"), pod("b"));
         let ill = || vec!["b: main: OOMKilled".to_owned()];
         for (objects, ill, expected) in [
-            (vec![&a, &b], vec![], "a: Running; b: Running"),
+            (vec![&a, &b], vec![], "a, b: Running"),
             (vec![&a, &b], ill(), "b: main: OOMKilled; a: Running"),
             (vec![&deployment], ill(), "web: 0 of 2 replicas are updated; b: main: OOMKilled"),
             (vec![&deployment], vec![], "web: 0 of 2 replicas are updated"),

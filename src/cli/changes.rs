@@ -1,6 +1,7 @@
 //! How changes are allowed: the options that `run`, `resume` and `undo` share.
 
 use crate::engine::{Consent, Locking};
+use crate::journal::Key;
 use clap::Args;
 
 #[derive(Clone, Debug, Default, Args)]
@@ -20,8 +21,8 @@ pub(super) struct ChangeArguments {
 }
 
 impl ChangeArguments {
-    pub(super) fn consent(&self) -> Consent {
-        Consent { yes: self.yes, overrides: self.overrides.clone(), operator: operator() }
+    pub(super) fn consent(&self, key: Key) -> Consent {
+        Consent { yes: self.yes, overrides: self.overrides.clone(), operator: local_user(), key }
     }
 
     pub(super) fn locking(&self) -> Locking {
@@ -33,9 +34,15 @@ impl ChangeArguments {
     }
 }
 
-/// Who runs this: `user@host`, as far as the environment says.
-pub(super) fn operator() -> String {
-    let named = |key: &str| std::env::var(key).ok().filter(|name| !name.is_empty());
-    let user = named("RUNBOOK_USER").or_else(|| named("USER")).or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+/// The user of this system, for where no cluster says who it is: `user@host`. It is the system that says so, not the environment.
+pub(super) fn local_user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    };
+    let user = users.lines().find_map(named).unwrap_or_else(|| format!("uid {uid}"));
     format!("{user}@{}", super::session::host())
 }

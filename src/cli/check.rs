@@ -4,9 +4,14 @@ use super::exit::{CommandError, Exit, faults};
 use super::target::{catalogue, load};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
+use crate::document;
 use clap::Args;
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// Errors that are written out as data; of the rest only the number.
+const MOST_SHOWN: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
@@ -29,7 +34,7 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         names
     };
     let mut all: Vec<Diagnostic> = Vec::new();
-    let mut wrong = 0;
+    let (mut wrong, mut seen) = (0, HashSet::new());
     for name in &names {
         if let Err(error) = load(&catalogue, name) {
             let found = faults(&error);
@@ -37,7 +42,7 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
                 return Err(error.into());
             }
             wrong += 1;
-            all.extend(found.iter().filter(|diagnostic| !all.contains(diagnostic)).cloned().collect::<Vec<_>>());
+            all.extend(found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned());
         }
     }
     match arguments.output {
@@ -50,11 +55,20 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
             }
         }
         Format::Json | Format::Jsonl => {
-            let document = json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": all.iter().map(to_json).collect::<Vec<_>>()});
+            let errors: Vec<_> = all.iter().take(MOST_SHOWN).map(to_json).collect();
+            let mut document = json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": errors});
+            if all.len() > MOST_SHOWN {
+                document["more"] = json!(all.len() - MOST_SHOWN);
+            }
             output::write(&format!("{document:#}\n"))?;
         }
     }
     Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// What makes two errors the same one.
+fn identity(diagnostic: &Diagnostic) -> (Option<PathBuf>, &'static str, usize, String) {
+    (diagnostic.file.clone(), diagnostic.code, diagnostic.labels.first().map_or(0, |label| label.range.start), diagnostic.message.clone())
 }
 
 /// The files under a path. What is neither a file nor a folder is taken for a name.
@@ -63,14 +77,8 @@ fn collect(path: &Path, names: &mut Vec<String>) -> Result<(), CommandError> {
         names.push(path.display().to_string());
         return Ok(());
     }
-    let entries = std::fs::read_dir(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
-    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() || path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            collect(&path, names)?;
-        }
-    }
+    std::fs::read_dir(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+    names.extend(document::collect(path).iter().map(|file| file.display().to_string()));
     Ok(())
 }
 

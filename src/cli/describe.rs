@@ -2,7 +2,7 @@
 
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
-use super::target::{catalogue, load};
+use super::target::catalogue;
 use super::{Format, Global, output};
 use clap::Args;
 use serde_json::{Value, json};
@@ -17,8 +17,7 @@ pub(super) struct DescribeArguments {
 }
 
 pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result<Exit, CommandError> {
-    let (name, loaded) = load(&catalogue(global), &arguments.name)?;
-    let Some(runbook) = loaded.get(&name) else { return Err(CommandError::Usage(format!("{name} is not loaded"))) };
+    let runbook = catalogue(global).load_alone(&arguments.name)?;
     if arguments.output != Format::Text {
         let steps: Vec<_> = runbook.all_steps().iter().map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()})).collect();
         let document = json!({

@@ -4,9 +4,13 @@ use super::exit::{CommandError, Exit};
 use super::plan::effect;
 use super::target::catalogue;
 use super::{Format, Global, output};
+use crate::document::{Catalogue, CatalogueError, Head, Listed, Origin};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
+
+/// So few runbooks are not worth a thread.
+const FEW: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
@@ -20,32 +24,31 @@ pub(super) struct ListArguments {
 pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, CommandError> {
     let catalogue = catalogue(global);
     let (mut text, mut documents, mut invalid) = (String::new(), Vec::new(), 0);
-    for listed in catalogue.list() {
-        let runbook = match catalogue.load(&listed.name) {
-            Ok(runbook) => runbook,
-            Err(_) => {
-                invalid += 1;
-                let _ = writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file);
-                documents.push(json!({"name": listed.name, "file": listed.file, "valid": false}));
-                continue;
-            }
+    for (listed, head) in heads(&catalogue) {
+        let Ok(head) = head else {
+            invalid += 1;
+            let _ = writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file);
+            documents.push(json!({"name": listed.name, "file": listed.file, "valid": false}));
+            continue;
         };
         let wanted = arguments.filter.as_ref().is_none_or(|filter| {
             let filter = filter.to_lowercase();
-            [&runbook.name, &runbook.title].into_iter().chain(&runbook.alerts).any(|text| text.to_lowercase().contains(&filter))
+            [&listed.name, &head.title].into_iter().chain(&head.alerts).any(|text| text.to_lowercase().contains(&filter))
         });
         if !wanted {
             continue;
         }
-        let params: Vec<_> = runbook.params.keys().cloned().collect();
-        let _ = writeln!(text, "{:<28} {:<5} {}", runbook.name, effect(runbook.effect()), runbook.title);
-        if !runbook.alerts.is_empty() {
-            let _ = writeln!(text, "{:<34} alerts: {}", "", runbook.alerts.join(", "));
+        let _ = writeln!(text, "{:<28} {:<5} {}", listed.name, effect(head.effect), head.title);
+        if head.origin == Origin::Hiding {
+            let _ = writeln!(text, "{:<34} from {}, hides that of the program", "", listed.file);
         }
-        if !params.is_empty() && global.verbose > 0 {
-            let _ = writeln!(text, "{:<34} parameters: {}", "", params.join(", "));
+        if !head.alerts.is_empty() {
+            let _ = writeln!(text, "{:<34} alerts: {}", "", head.alerts.join(", "));
         }
-        documents.push(json!({"name": runbook.name, "file": listed.file, "valid": true, "title": runbook.title, "params": params, "alerts": runbook.alerts, "effect": runbook.effect()}));
+        if !head.params.is_empty() && global.verbose > 0 {
+            let _ = writeln!(text, "{:<34} parameters: {}", "", head.params.join(", "));
+        }
+        documents.push(json!({"name": listed.name, "file": listed.file, "origin": head.origin, "valid": true, "title": head.title, "params": head.params, "alerts": head.alerts, "effect": head.effect}));
     }
     match arguments.output {
         Format::Text if text.is_empty() => output::write("no runbook found\n")?,
@@ -53,4 +56,17 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         Format::Json | Format::Jsonl => output::write(&format!("{:#}\n", json!({"schema": "runbook.list/v1", "runbooks": documents})))?,
     }
     Ok(if invalid == 0 { Exit::Passed } else { Exit::Usage })
+}
+
+/// The heads of all runbooks in order, read by as many threads as there are processors.
+fn heads(catalogue: &Catalogue) -> Vec<(&Listed, Result<Head, CatalogueError>)> {
+    let all: Vec<&Listed> = catalogue.list().collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(FEW)).max(1);
+    let part = all.len().div_ceil(threads).max(1);
+    let read = |listed: &[&'_ Listed]| listed.iter().map(|listed| listed.head()).collect::<Vec<_>>();
+    let heads: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    all.into_iter().zip(heads).collect()
 }

@@ -21,6 +21,7 @@ mod session;
 mod show;
 mod status;
 mod target;
+mod trust;
 mod undo;
 
 pub use exit::Exit;

@@ -4,6 +4,7 @@ use super::{Color, Format, Global};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::Sink;
 use crate::event::{Event, Record};
+use crate::journal::Reading;
 use crate::report::{Charset, Detail, FanOut, Json, JsonLines, Look, Plain, Reporter, Terminal};
 use crate::secret::Masker;
 use crate::state::RunState;
@@ -132,10 +133,28 @@ pub(crate) fn hint(message: &str) {
     drop(writeln!(anstream::stderr(), "  {message}"));
 }
 
+/// Faults that are shown; nobody reads more at once.
+const MOST_DIAGNOSTICS: usize = 50;
+/// Says on stderr what is to be known of a journal before one relies on it.
+pub(crate) fn of_journal(reading: &Reading) {
+    if reading.torn_bytes > 0 {
+        hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
+    }
+    if reading.unchained > 0 {
+        let (count, all) = (reading.unchained, reading.unchained == reading.records.len());
+        let which = if all { "Its records are".to_owned() } else { format!("Its first {count} records are") };
+        hint(&format!("{which} not chained: an earlier version wrote them, and it cannot be told whether one was changed, removed or added since."));
+    }
+}
+
 /// Shows the faults of runbooks on stderr.
 pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
     let look = look_on(global, &io::stderr(), &Term::stderr());
-    drop(write!(io::stderr(), "{}", render(diagnostics, look.color, look.width)));
+    let shown = &diagnostics[..diagnostics.len().min(MOST_DIAGNOSTICS)];
+    drop(write!(io::stderr(), "{}", render(shown, look.color, look.width)));
+    if diagnostics.len() > shown.len() {
+        hint(&format!("and {} more errors", diagnostics.len() - shown.len()));
+    }
 }
 
 /// Begins to log to stderr what the program does, with secrets masked.

@@ -1,54 +1,142 @@
-//! A person at the terminal.
+//! A person at the terminal: the question is shown, and only what is typed after it is its answer.
 
 use crate::action::{Approval, Prompt};
-use dialoguer::{Confirm, Input};
+use crate::engine::Stop;
 use indicatif::MultiProgress;
-use std::io::IsTerminal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
+use std::io::{IsTerminal, Write};
+
+/// How often a question is asked whose answer is none.
+const TRIES: usize = 3;
+/// The longest line that is read.
+const LONGEST: usize = 4096;
+/// How often it is looked whether the run is to stop, in nanoseconds.
+const LOOK: i64 = 100_000_000;
 
 /// Asks on the terminal, and says that there is nobody where there is none.
 pub(crate) struct TerminalPrompt {
     /// Motion to be held while a question stands.
     pub(crate) bars: MultiProgress,
+    /// A run that is to stop waits for no answer.
+    pub(crate) stop: Stop,
 }
 
 impl Prompt for TerminalPrompt {
     fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool> {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return None;
-        }
-        let question = crate::secret::sanitize(question).into_owned();
-        self.bars.suspend(|| match typed {
-            None => Confirm::new().with_prompt(question).default(false).interact_opt().ok().map(|answer| answer == Some(true)),
-            Some(word) => {
-                let prompt = format!("{question}\n  Type {word} to go on, or press Enter to stop here");
-                Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_text().ok().map(|answer| answer == word)
-            }
-        })
+        self.put(&format!("\n  {}", crate::secret::sanitize(question)), "  ", typed)
     }
 
     fn approve(&self, approval: &Approval) -> Option<bool> {
-        use std::io::Write;
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return None;
-        }
-        let mut text = format!("\n  ! {}\n    {}\n", approval.title, approval.reach);
+        let mut text = format!("\n  ! {}\n    {}\n", crate::secret::sanitize(&approval.title), crate::secret::sanitize(&approval.reach));
         for line in &approval.diff {
             text.push_str("      ");
             text.push_str(&coloured(line));
             text.push('\n');
         }
+        text.push_str("  Make this change?");
+        self.put(&text, "  ", approval.typed.as_deref())
+    }
+}
+
+impl TerminalPrompt {
+    /// Shows a question and reads the answer. None: there is nobody, or nobody answers.
+    fn put(&self, question: &str, indent: &str, typed: Option<&str>) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
         self.bars.suspend(|| {
-            let mut stderr = anstream::stderr();
-            // a terminal that takes no text takes no answer either
-            stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()?;
-            match &approval.typed {
-                None => Confirm::new().with_prompt("  Make this change?").default(false).interact_opt().ok().map(|answer| answer == Some(true)),
-                Some(word) => {
-                    let prompt = format!("  Type {word} to go on, or press Enter to stop here");
-                    Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_text().ok().map(|answer| answer == *word)
-                }
+            let mut say = |text: &str| {
+                let mut stderr = anstream::stderr();
+                // a terminal that takes no text takes no answer either
+                stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
+            };
+            let answer = converse(&mut say, &mut forget, &mut || self.line(), question, indent, typed);
+            if answer.is_none() {
+                say("\n");
             }
+            answer
         })
+    }
+
+    /// One whole line. None: the end, or the run is to stop.
+    fn line(&self) -> Option<String> {
+        let stdin = rustix::stdio::stdin();
+        // a run that was stopped already asks once more in what must always be done: the next signal ends that, too
+        let stop = self.stop.token(self.stop.token(false).is_cancelled()).clone();
+        let mut line: Vec<u8> = Vec::new();
+        while line.last() != Some(&b'\n') {
+            if stop.is_cancelled() {
+                return None;
+            }
+            let mut waits = [PollFd::new(&stdin, PollFlags::IN)];
+            match poll(&mut waits, Some(&Timespec { tv_sec: 0, tv_nsec: LOOK })) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+            let mut bytes = [0; LONGEST];
+            match rustix::io::read(stdin, &mut bytes) {
+                Ok(0) => return None,
+                Ok(read) => line.extend_from_slice(&bytes[..read]),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return None,
+            }
+            // more than any answer: it is none
+            line.truncate(LONGEST);
+            if line.len() == LONGEST {
+                break;
+            }
+        }
+        Some(String::from_utf8_lossy(&line).trim().to_owned())
+    }
+}
+
+/// Throws away what was typed before the question was there to be read.
+fn forget() -> Option<()> {
+    tcflush(rustix::stdio::stdin(), QueueSelector::IFlush).ok()
+}
+
+/// Asks until the answer is one, a few times.
+fn converse(
+    say: &mut dyn FnMut(&str) -> Option<()>,
+    forget: &mut dyn FnMut() -> Option<()>,
+    line: &mut dyn FnMut() -> Option<String>,
+    question: &str,
+    indent: &str,
+    typed: Option<&str>,
+) -> Option<bool> {
+    let (choice, wanted) = match typed {
+        None => (" [y/n] ".to_owned(), "Type y or n.".to_owned()),
+        Some(word) => {
+            let word = crate::secret::sanitize(word);
+            (format!("\n{indent}Type {word} to go on, or press Enter to stop here: "), format!("That is not {word}."))
+        }
+    };
+    say(question)?;
+    for left in (0..TRIES).rev() {
+        // before the place to type is shown: what is typed from then on is an answer
+        forget()?;
+        say(&choice)?;
+        match heard(&line()?, typed) {
+            Some(answer) => return Some(answer),
+            None if left > 0 => say(&format!("{indent}{wanted}"))?,
+            None => say(&format!("{indent}{wanted} Nothing was answered."))?,
+        }
+    }
+    None
+}
+
+/// What a line says. None: neither yes nor no.
+fn heard(line: &str, typed: Option<&str>) -> Option<bool> {
+    match (typed, line.to_lowercase().as_str()) {
+        (Some(word), _) if line == word => Some(true),
+        (Some(_), "") => Some(false),
+        (Some(_), _) => None,
+        (None, "y" | "yes") => Some(true),
+        (None, "n" | "no") => Some(false),
+        (None, _) => None,
     }
 }
 
@@ -61,4 +149,56 @@ pub(super) fn coloured(line: &str) -> String {
         _ => anstyle::Style::new(),
     };
     format!("{style}{clean}{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer, and how often it was asked.
+    fn conversation(typed: Option<&str>, lines: &[&str]) -> (Option<bool>, usize) {
+        let mut lines = lines.iter().map(|line| (*line).to_owned());
+        let (mut asked, said) = (0, std::cell::RefCell::new(String::new()));
+        let answer = converse(
+            &mut |text| {
+                said.borrow_mut().push_str(text);
+                Some(())
+            },
+            &mut || {
+                asked += 1;
+                assert!(!said.borrow().ends_with("] "), "what was typed is forgotten before the place to type is shown");
+                Some(())
+            },
+            &mut || lines.next(),
+            "Go on?",
+            "",
+            typed,
+        );
+        (answer, asked)
+    }
+
+    #[test]
+    fn only_yes_is_yes_and_only_no_is_no() {
+        for yes in ["y", "Y", "yes", "YES"] {
+            assert_eq!(conversation(None, &[yes]), (Some(true), 1), "{yes}");
+        }
+        for no in ["n", "N", "no", "No"] {
+            assert_eq!(conversation(None, &[no]), (Some(false), 1), "{no}");
+        }
+        for none in ["maybe", "", "yy", "yes please", "ja", "true", "1"] {
+            assert_eq!(conversation(None, &[none, "y"]), (Some(true), 2), "{none}");
+            assert_eq!(conversation(None, &[none, none, none, "y"]), (None, 3), "three times is enough: {none}");
+            assert_eq!(conversation(None, &[none]), (None, 2), "and then nothing more: {none}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_typed_as_it_is() {
+        assert_eq!(conversation(Some("petrosa"), &["petrosa"]).0, Some(true));
+        assert_eq!(conversation(Some("petrosa"), &[""]).0, Some(false));
+        for other in ["y", "yes", "Petrosa", "petrosa-ta-bot"] {
+            assert_eq!(conversation(Some("petrosa"), &[other]).0, None, "{other}");
+            assert_eq!(conversation(Some("petrosa"), &[other, "petrosa"]).0, Some(true), "{other}");
+        }
+    }
 }

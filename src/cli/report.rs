@@ -69,9 +69,7 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
     }
     let folder = state_dir(global)?;
     let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
-    if reading.torn_bytes > 0 {
-        output::hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
-    }
+    output::of_journal(&reading);
     let look = output::look(global);
     match &arguments.output {
         None => render(arguments.format, &reading, look, BufWriter::new(io::stdout()))?,

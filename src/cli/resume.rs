@@ -1,10 +1,11 @@
 //! `runbook resume RUN`
 
-use super::changes::{ChangeArguments, operator};
+use super::changes::ChangeArguments;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::session::{Expected, Session, state_dir};
 use super::target::{ClusterArguments, ParamArguments, catalogue, load, with_neighbours};
+use super::trust::{self, TrustArguments};
 use super::undo::procedure;
 use super::{Format, Global, output};
 use crate::engine::{EngineError, kept};
@@ -36,6 +37,8 @@ pub(super) struct ResumeArguments {
     #[command(flatten)]
     changes: ChangeArguments,
     #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -61,19 +64,13 @@ enum Despite {
 pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
-    let (records, journal) = Journal::reopen(&folder, &run)?;
-    let state = RunState::replay(&records).map_err(EngineError::from)?;
+    let (reading, journal) = Journal::reopen(&folder, &run)?;
+    output::of_journal(&reading);
+    let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     let Some(header) = state.header().cloned() else {
         return Err(CommandError::Usage(format!("run {run} has no header and cannot be resumed")));
     };
-    let over = |verdict| !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt) && !state.kept_from_its_first_step();
-    if let Some(end) = state.end_of_run().filter(|end| over(end.verdict)) {
-        let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-        return Err(CommandError::Usage(format!(
-            "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {}",
-            journal::short_id(&run)
-        )));
-    }
+    refuse_ended(&run, &state)?;
     let catalogue = catalogue(global);
     let undone = header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run);
     let (name, loaded) = match undone {
@@ -103,7 +100,8 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     // whether -n was typed then is not known and makes no difference: a plan that it did not reach was refused
     plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     let plan = with_neighbours(plan, &catalogue)?;
-    let kept = kept(&state, &plan.steps(), records);
+    trust::before(global, &plan, &arguments.trust)?;
+    let kept = kept(&state, &plan.steps(), reading.records);
     let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
         let changed = kept.changed.iter().find(|path| state.changes_of(path).iter().any(ChangeState::is_made));
@@ -136,13 +134,14 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
             )));
         }
         let reason = arguments.reason.clone().unwrap_or_default();
-        marked.push(StepMarked { path: path.clone(), mark, by: operator(), reason });
+        marked.push(StepMarked { path: path.clone(), mark, by: String::new(), reason });
     }
     Session {
         global,
         plan,
         cluster: &arguments.cluster,
         mode: header.mode,
+        trust_reads: arguments.trust.trust_reads,
         changes: &arguments.changes,
         format: arguments.output,
         reports: &arguments.report,
@@ -163,6 +162,15 @@ pub(super) fn same_namespace(run: &str, typed: Option<&str>, of_run: Option<&str
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a run that has ended and has nothing to go on with.
+pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), CommandError> {
+    let over = |verdict| !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt) && !state.kept_from_its_first_step();
+    let Some(end) = state.end_of_run().filter(|end| over(end.verdict)) else { return Ok(()) };
+    let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let short = journal::short_id(run);
+    Err(CommandError::Usage(format!("run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {short}")))
 }
 
 fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {

@@ -5,6 +5,7 @@ use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::session::{Expected, Session};
 use super::target::{ClusterArguments, ParamArguments, plan};
+use super::trust::{self, TrustArguments};
 use super::{Format, Global};
 use crate::event::Mode;
 use clap::Args;
@@ -19,6 +20,8 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     changes: ChangeArguments,
     #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -32,6 +35,7 @@ pub(super) struct RunArguments {
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
     let plan = plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
+    trust::before(global, &plan, &arguments.trust)?;
     let run = std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Run };
     Session {
@@ -39,6 +43,7 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
         plan,
         cluster: &arguments.cluster,
         mode,
+        trust_reads: arguments.trust.trust_reads,
         changes: &arguments.changes,
         format: arguments.output,
         reports: &arguments.report,

@@ -1,6 +1,6 @@
 //! What `run` and `resume` share: journal, reporters, signals, engine.
 
-use super::changes::ChangeArguments;
+use super::changes::{ChangeArguments, local_user};
 use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
 use super::records::Journals;
@@ -11,13 +11,16 @@ use crate::action::environment_of_programs;
 use crate::cluster::Cluster;
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
 use crate::event::{Event, Mode, StepMarked};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Key};
 use crate::plan::Plan;
 use crate::secret::Masker;
 use crate::state::RunState;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Length of what stands for a secret value in a record: enough to tell equal from different.
+const FINGERPRINT: usize = "hmac-sha256:".len() + 16;
 
 /// A run to be begun or gone on with.
 pub(super) struct Session<'a> {
@@ -26,6 +29,8 @@ pub(super) struct Session<'a> {
     pub(super) cluster: &'a ClusterArguments,
     /// Kind of run.
     pub(super) mode: Mode,
+    /// Whether a dry run believes a runbook that something only reads.
+    pub(super) trust_reads: bool,
     /// How changes are allowed.
     pub(super) changes: &'a ChangeArguments,
     pub(super) format: Format,
@@ -114,7 +119,11 @@ impl Session<'_> {
             guard(&self.plan, cluster)?;
             self.expected.check(cluster).await?;
         }
-        let masker = Masker::default();
+        let key = Key::of(&state_dir(self.global)?)?;
+        let masker = Masker::default().with_fingerprint({
+            let key = key.clone();
+            move |value| key.digest(&["secret", value]).chars().take(FINGERPRINT).collect()
+        });
         self.plan.runbook.learn_secrets(&self.plan.params, &masker);
         let bars = output::bars();
         output::trace(self.global, &masker, &bars);
@@ -122,8 +131,9 @@ impl Session<'_> {
         let (journal, state, kept) = match self.earlier {
             Some((journal, state, kept)) => {
                 let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
+                let by = if self.marks.is_empty() { String::new() } else { who(cluster.as_ref()).await };
                 for mark in self.marks {
-                    recorder.record(Event::StepMarked(mark))?;
+                    recorder.record(Event::StepMarked(StepMarked { by: by.clone(), ..mark }))?;
                 }
                 let (journal, state) = recorder.into_parts();
                 (journal, state, kept)
@@ -146,14 +156,15 @@ impl Session<'_> {
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
-            consent: self.changes.consent(),
+            trust_reads: self.trust_reads,
+            consent: self.changes.consent(key),
             locking: self.changes.locking(),
             records: Arc::new(Journals { folder: state_dir(self.global)? }),
             cluster,
             sandbox: self.cluster.sandbox.clone(),
             recorder: Recorder::new(clock, state, journal, sinks),
             masker,
-            prompt: Arc::new(TerminalPrompt { bars }),
+            prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),
             stop,
             invocation: self.cluster.invocation(),
             timeout: self.cluster.timeout.map(|timeout| timeout.0),
@@ -190,6 +201,15 @@ impl Drop for KubeconfigFile {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.0));
     }
+}
+
+/// Who acts: the user whom the cluster sees, or that of this system where no cluster says so.
+async fn who(cluster: Option<&Result<Cluster, crate::cluster::Error>>) -> String {
+    let identity = match cluster {
+        Some(Ok(cluster)) => cluster.identify().await.ok(),
+        Some(Err(_)) | None => None,
+    };
+    identity.and_then(|identity| identity.user).unwrap_or_else(local_user)
 }
 
 /// Waits for signals and passes them on; the third ends the process.

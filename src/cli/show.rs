@@ -24,12 +24,15 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let run = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &run)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
-    if reading.torn_bytes > 0 {
-        output::hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
-    }
+    output::of_journal(&reading);
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.output {
-        Format::Text => Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?,
+        Format::Text => {
+            Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
+            if global.verbose > 0 {
+                write!(out, "\nChain\n  {} records come to sha256:{}\n", reading.records.len(), reading.chain)?;
+            }
+        }
         Format::Json => writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?,
         Format::Jsonl => reading.records.iter().try_for_each(|record| write_line(record, &mut out))?,
     }

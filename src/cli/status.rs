@@ -24,6 +24,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &run)?;
+    output::of_journal(&reading);
     let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
     let doubt: Vec<&str> = state.in_doubt();
     let paths = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<&str> {
@@ -40,6 +41,8 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let mut next = Vec::new();
     let id = journal::short_id(&run);
     if resumable {
+        // what a person says before it can go on
+        next.extend(state.end_of_run().into_iter().flat_map(|end| end.next.iter().filter(|command| command.starts_with("runbook approve ")).cloned()));
         next.push(format!("runbook resume {id}"));
     }
     if !changes.is_empty() && doubt.is_empty() {

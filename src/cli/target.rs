@@ -4,7 +4,7 @@ use super::Global;
 use super::exit::CommandError;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
-use crate::document::{Body, Catalogue, CatalogueError, Runbook};
+use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Root, Runbook};
 use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
 use crate::sandbox::{self, Sandbox};
 use clap::Args;
@@ -36,6 +36,9 @@ pub(super) struct ClusterArguments {
     /// Kubeconfig file
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// User to impersonate, as kubectl does
+    #[arg(long = "as", value_name = "USER")]
+    impersonate: Option<String>,
     /// Namespace, instead of that of the runbook
     #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
@@ -55,7 +58,7 @@ impl ParamArguments {
             }
         }
         if let Some(path) = &self.params {
-            let text = std::fs::read_to_string(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+            let text = document::read(path, Reading::PARAMS).map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
             let values: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
                 .map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
             given.extend(values.into_iter().map(|(name, value)| Given { name, value, is_text: false }));
@@ -98,13 +101,13 @@ pub(super) fn catalogue(global: &Global) -> Catalogue {
 }
 
 /// The folders of the catalogue, strongest first.
-pub(super) fn folders(global: &Global) -> Vec<PathBuf> {
+pub(super) fn folders(global: &Global) -> Vec<Root> {
     let mut folders = global.catalogue.clone();
     if let Some(path) = std::env::var_os("RUNBOOK_PATH") {
         folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
     }
-    folders.push(PathBuf::from("runbooks"));
-    folders
+    let named = folders.into_iter().map(|folder| Root { folder, named: true });
+    named.chain([Root { folder: PathBuf::from("runbooks"), named: false }]).collect()
 }
 
 /// Loads a runbook by name, or by the path of its file.
@@ -149,12 +152,12 @@ pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<P
     Ok(plan)
 }
 
-/// Whether any step of the plan asks a cluster.
+/// Whether any step of the plan asks a cluster. Who approves is who the cluster says.
 pub(super) fn needs_cluster(plan: &Plan) -> bool {
     let asks = |body: &Body| match body {
         Body::Group(_) => false,
         Body::Action { sketch, .. } => {
-            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Approve(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
+            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
         }
     };
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
@@ -173,6 +176,11 @@ pub(super) struct Connected {
 }
 
 impl ClusterArguments {
+    /// A cluster and a user, for a command that is no run.
+    pub(super) fn of(sandbox: Option<String>, context: Option<String>, kubeconfig: Option<PathBuf>, impersonate: Option<String>) -> Self {
+        Self { sandbox, context, kubeconfig, impersonate, namespace: None, timeout: None }
+    }
+
     /// Whether a cluster was named on the command line.
     pub(super) fn is_named(&self) -> bool {
         self.context.is_some() || self.kubeconfig.is_some()
@@ -190,6 +198,7 @@ impl ClusterArguments {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             namespace: self.namespace.clone(),
+            impersonate: self.impersonate.clone(),
             ..cluster::Options::default()
         };
         let mut running = None;
@@ -213,13 +222,18 @@ impl ClusterArguments {
         if let Some(scenario) = &self.sandbox {
             options.push(if scenario == sandbox::DEFAULT_SCENARIO { "--sandbox".to_owned() } else { format!("--sandbox={scenario}") });
         }
+        let mut cluster = Vec::new();
         if let Some(kubeconfig) = &self.kubeconfig {
-            options.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
+            cluster.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
         }
         if let Some(context) = &self.context {
-            options.push(format!("--context {}", crate::action::shell_word(context)));
+            cluster.push(format!("--context {}", crate::action::shell_word(context)));
         }
-        Invocation { options }
+        if let Some(user) = &self.impersonate {
+            cluster.push(format!("--as {}", crate::action::shell_word(user)));
+        }
+        options.extend(cluster.iter().cloned());
+        Invocation { options, cluster }
     }
 }
 

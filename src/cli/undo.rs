@@ -5,7 +5,7 @@ use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::session::{Session, state_dir};
 use super::target::{ClusterArguments, catalogue};
-use super::{Format, Global};
+use super::{Format, Global, output};
 use crate::action::compare::{desired, only_restarts};
 use crate::document::{Catalogue, Runbook};
 use crate::event::{Mode, PlannedChange};
@@ -40,6 +40,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
     let folder = state_dir(global)?;
     let earlier = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &earlier)?;
+    output::of_journal(&reading);
     let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
     if let Some(path) = state.in_doubt().first() {
         return Err(CommandError::Usage(format!(
@@ -62,6 +63,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         plan,
         cluster: &arguments.cluster,
         mode,
+        trust_reads: false,
         changes: &arguments.changes,
         format: arguments.output,
         reports: &arguments.report,

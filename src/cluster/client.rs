@@ -14,7 +14,7 @@ use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use super::answer;
-use super::config::{Loaded, Options, load};
+use super::config::{Loaded, Options, Way, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
 
@@ -27,6 +27,7 @@ pub struct Cluster {
 struct Inner {
     client: kube::Client,
     target: Target,
+    way: Arc<Way>,
     request_timeout: Duration,
     discovery: Discovery,
 }
@@ -58,7 +59,7 @@ impl Cluster {
     /// # Errors
     /// [`ErrorKind::NoKubeconfig`] and [`ErrorKind::Kubeconfig`].
     pub async fn connect(options: &Options) -> Result<Cluster, Error> {
-        let Loaded { config, context } = load(options).await?;
+        let Loaded { config, context, way } = load(options).await?;
         // "https://host/" is shown and compared as "https://host".
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let target = Target { context, server, namespace: config.default_namespace.clone() };
@@ -81,11 +82,13 @@ impl Cluster {
                 return Err(Error::new(ErrorKind::Kubeconfig, format!("{named} cannot be used: {error}")));
             }
             Err(_) => {
-                return Err(Error::new(ErrorKind::Kubeconfig, format!("the credential plugin of {named} does not end: run it by hand and log in")));
+                let plugin = way.plugin.as_ref().map(|plugin| format!(" {}", plugin.name)).unwrap_or_default();
+                return Err(Error::new(ErrorKind::Kubeconfig, format!("the credential plugin{plugin} of {named} does not end: run it by hand and log in")));
             }
         };
-        let client = built.map_err(|error| unusable_config(&error, &named))?;
-        Ok(Cluster { inner: Arc::new(Inner { client, target, request_timeout: options.request_timeout, discovery: Discovery::default() }) })
+        let client = built.map_err(|error| unusable_config(&error, &named, &way))?;
+        let way = Arc::new(way);
+        Ok(Cluster { inner: Arc::new(Inner { client, target, way, request_timeout: options.request_timeout, discovery: Discovery::default() }) })
     }
 
     /// Which cluster and namespace this is.
@@ -110,7 +113,8 @@ impl Cluster {
     }
 
     pub(super) fn doing(&self, verb: &'static str, what: impl Into<String>) -> Doing {
-        Doing { verb, what: what.into(), server: self.inner.target.server.clone(), context: self.inner.target.context.clone() }
+        let Inner { target, way, .. } = &*self.inner;
+        Doing { verb, what: what.into(), server: target.server.clone(), context: target.context.clone(), way: Arc::clone(way) }
     }
 
     /// GETs a JSON document within the request timeout.

@@ -20,13 +20,15 @@ pub struct Options {
     pub context: Option<String>,
     /// The namespace of everything that names none; the context's own by default.
     pub namespace: Option<String>,
+    /// Ask as this user, as `kubectl --as` does, if the cluster lets the user of the kubeconfig do so.
+    pub impersonate: Option<String>,
     /// The longest time one ordinary request may take, from connecting to the last byte.
     pub request_timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, request_timeout: Duration::from_secs(30) }
+        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, impersonate: None, request_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -34,6 +36,25 @@ impl Default for Options {
 pub(super) struct Loaded {
     pub(super) config: kube::Config,
     pub(super) context: Option<String>,
+    pub(super) way: Way,
+}
+
+/// What stands between this process and the API server, so that it can be named when it fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Way {
+    /// The proxy and where it is written, without its password.
+    pub(super) proxy: Option<String>,
+    /// The credential plugin.
+    pub(super) plugin: Option<Plugin>,
+}
+
+/// A credential plugin of a kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plugin {
+    /// The name of its program.
+    pub(super) name: String,
+    /// What its kubeconfig says of installing it.
+    pub(super) hint: Option<String>,
 }
 
 /// Reads the configuration; no request is made.
@@ -53,8 +74,8 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
         None => {
             let mut config = kube::Config::incluster()
                 .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("the service account of this pod cannot be used: {}", deepest(&error))))?;
-            adjust(&mut config, options, None);
-            return Ok(Loaded { config, context: None });
+            let way = adjust(&mut config, options, None);
+            return Ok(Loaded { config, context: None, way });
         }
     };
     let mut kubeconfig = Kubeconfig::default();
@@ -81,27 +102,53 @@ async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options
     let Some(found) = kubeconfig.contexts.iter().find(|named| named.name == context) else {
         return Err(unknown_context(&context, files, &kubeconfig));
     };
-    let proxy = found.context.as_ref().and_then(|context| {
-        let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?;
-        cluster.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
-    });
+    let (cluster, user) = found.context.as_ref().map(|context| (context.cluster.as_str(), context.user.as_deref().unwrap_or_default())).unwrap_or_default();
+    let Some(named) = kubeconfig.clusters.iter().find(|named| named.name == cluster) else {
+        let there = listed(kubeconfig.clusters.iter().map(|named| named.name.as_str()));
+        return Err(dangling(files, &context, "cluster", cluster, &there));
+    };
+    // kube would go on as nobody; kubectl does so only where no user is named
+    if !user.is_empty() && !kubeconfig.auth_infos.iter().any(|named| named.name == user) {
+        let there = listed(kubeconfig.auth_infos.iter().map(|named| named.name.as_str()));
+        return Err(dangling(files, &context, "user", user, &there));
+    }
+    let proxy = named.cluster.as_ref().and_then(|cluster| cluster.proxy_url.clone()).filter(|url| !url.is_empty());
     let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice)
         .await
         .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(files), deepest(&error))))?;
-    adjust(&mut config, options, proxy);
-    Ok(Loaded { config, context: Some(context) })
+    let way = adjust(&mut config, options, proxy);
+    Ok(Loaded { config, context: Some(context), way })
 }
 
-fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) {
+fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) -> Way {
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
     }
+    if let Some(user) = &options.impersonate {
+        config.auth_info.impersonate = Some(user.clone());
+    }
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION")))));
     // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged here.
-    if own_proxy.is_none() {
+    let origin = if own_proxy.is_none() {
         config.proxy_url = env_proxy(&config.cluster_url, |name| std::env::var(name).ok());
-    }
+        if config.cluster_url.scheme_str() == Some("http") { "HTTP_PROXY" } else { "HTTPS_PROXY" }
+    } else {
+        "proxy-url of the kubeconfig"
+    };
+    let plugin = config.auth_info.exec.as_ref().map(|exec| {
+        let command = exec.command.as_deref().unwrap_or_default();
+        let name = Path::new(command).file_name().map_or_else(|| command.to_owned(), |name| name.to_string_lossy().into_owned());
+        Plugin { name, hint: exec.install_hint.clone().filter(|hint| !hint.trim().is_empty()) }
+    });
+    Way { proxy: config.proxy_url.as_ref().map(|proxy| format!("{} ({origin})", without_credentials(proxy))), plugin }
+}
+
+/// A URL as it may be shown: without user and password.
+pub(super) fn without_credentials(url: &http::Uri) -> String {
+    let authority = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    format!("{}://{place}", url.scheme_str().unwrap_or("http"))
 }
 
 /// The proxy that the environment asks for, by the rules of Go's `ProxyFromEnvironment`, which kubectl follows:
@@ -200,8 +247,18 @@ fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) ->
     Error::new(ErrorKind::Kubeconfig, format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)))
 }
 
+fn dangling(files: &[PathBuf], context: &str, what: &str, name: &str, there: &str) -> Error {
+    let place = if files.is_empty() { "the kubeconfig".to_owned() } else { names(files) };
+    let text = format!("context {context:?} names the {what} {name:?}, which {place} does not have; its {what}s: {there}; correct the context or log in again");
+    Error::new(ErrorKind::Kubeconfig, text)
+}
+
 fn contexts(kubeconfig: &Kubeconfig) -> String {
-    let mut all: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
+    listed(kubeconfig.contexts.iter().map(|named| named.name.as_str()))
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = names.collect();
     all.sort_unstable();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
@@ -248,7 +305,7 @@ mod tests {
         let file = dir.path().join("config");
         std::fs::write(
             &file,
-            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: []}",
+            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {token: t}}]}",
         )
         .unwrap();
         let options = Options { kubeconfig: Some(file), ..Options::default() };
@@ -257,6 +314,39 @@ mod tests {
         let error = load(&Options { context: Some("b".into()), ..options }).await.err().unwrap();
         assert_eq!(error.kind, ErrorKind::Kubeconfig);
         assert!(error.message.ends_with("has no context \"b\"; it has a"), "{}", error.message);
+    }
+
+    async fn load_text(text: &str) -> Result<Loaded, Error> {
+        load(&Options { kubeconfig_text: Some(text.to_owned()), ..Options::default() }).await
+    }
+
+    #[tokio::test]
+    async fn a_user_or_cluster_that_is_not_there_is_an_error_of_the_kubeconfig() {
+        let text = |cluster: &str, user: &str| {
+            format!(
+                "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: {cluster}, user: {user}}}}}], clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:1'}}}}], users: [{{name: u, user: {{token: t}}}}]}}"
+            )
+        };
+        let said = |error: Error| (error.kind, error.message);
+        assert_eq!(
+            said(load_text(&text("c", "nobody")).await.err().unwrap()),
+            (
+                ErrorKind::Kubeconfig,
+                "context \"x\" names the user \"nobody\", which the kubeconfig does not have; its users: u; correct the context or log in again".to_owned()
+            )
+        );
+        assert!(said(load_text(&text("d", "u")).await.err().unwrap()).1.starts_with("context \"x\" names the cluster \"d\", which"));
+        // no user at all: a server that asks nobody who he is
+        assert!(load_text(&text("c", "''")).await.is_ok());
+        assert!(load_text(&text("c", "u")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_way_names_the_proxy_and_the_plugin() {
+        let text = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1', proxy-url: 'http://me:hunter2@proxy.example:3128'}}], users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /opt/bin/kubelogin, installHint: Install it}}}]}";
+        let way = load_text(text).await.unwrap().way;
+        assert_eq!(way.proxy.as_deref(), Some("http://proxy.example:3128 (proxy-url of the kubeconfig)"));
+        assert_eq!(way.plugin, Some(Plugin { name: "kubelogin".to_owned(), hint: Some("Install it".to_owned()) }));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What can go wrong between this process and a cluster, in classes that decide what happens next.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use super::config::{Way, without_credentials};
+use super::plugin;
 
 /// The class of an [`Error`]; it decides retries, exit codes and hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,6 +120,7 @@ pub(super) struct Doing {
     pub(super) what: String,
     pub(super) server: String,
     pub(super) context: Option<String>,
+    pub(super) way: Arc<Way>,
 }
 
 impl Doing {
@@ -165,10 +170,10 @@ impl Doing {
     pub(super) fn not_sent(&self, error: kube::Error) -> Error {
         let (server, deed) = (&self.server, self.deed());
         if let kube::Error::Auth(auth) = &error {
-            return credentials(auth, &self.context_hint());
+            return credentials(auth, &self.context_hint(), &self.way);
         }
         if let Some(auth) = find::<kube::client::AuthError>(&error) {
-            return credentials(auth, &self.context_hint());
+            return credentials(auth, &self.context_hint(), &self.way);
         }
         let cause = deepest(&error);
         let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
@@ -178,6 +183,14 @@ impl Doing {
             // rustls adds both times in seconds since 1970, which tells nobody anything
             let cause = cause.split(": verification time").next().unwrap_or_default();
             return Error::new(ErrorKind::Tls, format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())));
+        }
+        if let (true, Some(proxy)) = (connect, &self.way.proxy) {
+            return Error::new(
+                ErrorKind::Unreachable,
+                format!(
+                    "could not reach {server} through the proxy {proxy} to {deed}: {cause}; check that the proxy runs, lets this through, and is the right one"
+                ),
+            );
         }
         if connect {
             return Error::new(
@@ -243,28 +256,23 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
     }
 }
 
-fn credentials(error: &kube::client::AuthError, context: &str) -> Error {
-    use kube::client::AuthError;
-    // The plugin's standard output is its credential and its command line may hold one: neither is shown.
-    let why = match error {
-        AuthError::AuthExecRun { out, .. } => {
-            let stderr = String::from_utf8_lossy(&out.stderr);
-            let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed no reason");
-            format!("the credential plugin ended with {}: {}", out.status, one_line(last, 300))
-        }
-        AuthError::AuthExecStart(error) => format!("the credential plugin could not be started: {error}"),
-        AuthError::AuthExecParse(_) => "the credential plugin printed no valid ExecCredential".to_owned(),
-        other => deepest(other),
-    };
-    Error::new(ErrorKind::Kubeconfig, format!("no credentials for {context}: {why}; log in again or install the plugin that its kubeconfig names"))
+fn credentials(error: &kube::client::AuthError, context: &str, way: &Way) -> Error {
+    Error::new(ErrorKind::Kubeconfig, format!("no credentials for {context}: {}", plugin::why(error, way.plugin.as_ref())))
 }
 
 /// The same for errors while the client is built.
-pub(super) fn unusable_config(error: &kube::Error, context: &str) -> Error {
+pub(super) fn unusable_config(error: &kube::Error, context: &str, way: &Way) -> Error {
     if let Some(auth) = find::<kube::client::AuthError>(error) {
-        return credentials(auth, context);
+        return credentials(auth, context, way);
     }
-    Error::new(ErrorKind::Kubeconfig, format!("{context} cannot be used: {}", deepest(error)))
+    let why = match error {
+        // it quotes the password
+        kube::Error::ProxyProtocolUnsupported { proxy_url } => {
+            format!("its proxy {} is none of http and socks5", without_credentials(proxy_url))
+        }
+        other => deepest(other),
+    };
+    Error::new(ErrorKind::Kubeconfig, format!("{context} cannot be used: {why}"))
 }
 
 fn tls_hint(error: &rustls::Error, context: &str) -> String {

@@ -135,7 +135,7 @@ async fn a_watch_event_of_the_wrong_shape_ends_the_wait_with_an_error() {
     for event in objects.chain(more) {
         // the same kind alone, without more, is left out in a watch as in a list
         let sent = event.clone();
-        let (cluster, _) = serve(move |number, _| if number == 0 { reply(list(json!([pod("a")]))) } else { watch(&[sent.clone()]) }).await;
+        let (cluster, _) = serve(move |number, _| if number == 0 { reply(list(json!([pod("a")]))) } else { watch(std::slice::from_ref(&sent)) }).await;
         let deadline = Instant::now() + SOON;
         let waited = cluster.watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
         assert!(matches!(&waited, Err(WaitError::Failed(error)) if error.kind == ErrorKind::Malformed), "{event}: {waited:?}");
@@ -313,7 +313,12 @@ async fn pings_without_an_end_end_a_stream() {
         socket(request, |socket| async move {
             // what comes back is not read: an answer to each ping would pile up
             let (mut send, _receive) = socket.split();
-            while !STOP.load(Ordering::SeqCst) && send.feed(Message::Ping(Bytes::from_static(b"0123456789"))).await.is_ok() {}
+            loop {
+                let sent = send.feed(Message::Ping(Bytes::from_static(b"0123456789"))).await;
+                if sent.is_err() || STOP.load(Ordering::SeqCst) {
+                    return;
+                }
+            }
         })
     };
     let (cluster, _) = serve(move |_, request| flood(request)).await;

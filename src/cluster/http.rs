@@ -1,12 +1,14 @@
 //! HTTP answers, and requests that go to their host directly, without a cluster.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 
 use super::error::{Error, ErrorKind, deepest, find};
@@ -41,7 +43,10 @@ pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usiz
     if place.host().is_none() {
         return Err(Error::new(ErrorKind::Invalid, format!("{place} is no absolute URL")));
     }
-    let mut connector = HttpConnector::new();
+    if let Some(address) = literal(place.host().unwrap_or_default()).filter(|address| is_link_local(*address)) {
+        return Err(link_local(&shown, address));
+    }
+    let mut connector = HttpConnector::new_with_resolver(tower::service_fn(resolve));
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(timeout));
@@ -60,6 +65,36 @@ pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usiz
     match tokio::time::timeout(timeout, exchange).await {
         Ok(result) => result,
         Err(_) => Err(no_answer(&shown, timeout)),
+    }
+}
+
+/// The address that a host is written as, if it is one.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Addresses of the link: there stand the metadata services of clouds, which give credentials away.
+fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => match address.to_ipv4() {
+            // `::169.254.169.254`, the old way to write an IPv4 address as one of IPv6
+            Some(address) => address.is_link_local(),
+            None => address.is_unicast_link_local(),
+        },
+    }
+}
+
+fn link_local(shown: &str, address: IpAddr) -> Error {
+    Error::new(ErrorKind::Invalid, format!("{shown} is not asked: {address} is a link-local address"))
+}
+
+/// The addresses of a name; an error if one of them is of the link.
+async fn resolve(name: Name) -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+    match addresses.iter().find(|address| is_link_local(address.ip())) {
+        Some(address) => Err(std::io::Error::other(format!("{name} is the link-local address {}", address.ip()))),
+        None => Ok(addresses.into_iter()),
     }
 }
 
@@ -184,6 +219,29 @@ mod tests {
         assert_eq!(query(&[]), "");
         assert_eq!(query(&[("a", "x=y,z in (1)".to_owned()), ("b", "ä&".to_owned())]), "?a=x%3Dy%2Cz%20in%20%281%29&b=%C3%A4%26");
         assert_eq!(percent_decode("us%65r:p%40ss%+A%"), b"user:p@ss%+A%");
+    }
+
+    #[tokio::test]
+    async fn link_local_addresses_are_never_asked() {
+        for (address, wanted) in [
+            ("169.254.169.254", true),
+            ("::ffff:169.254.169.254", true),
+            ("::169.254.169.254", true),
+            ("fe80::1", true),
+            ("febf::1", true),
+            ("127.0.0.1", false),
+            ("::1", false),
+            ("10.0.0.1", false),
+            ("fec0::1", false),
+        ] {
+            assert_eq!(is_link_local(address.parse().unwrap()), wanted, "{address}");
+        }
+        // also as a number, which only the resolver reads as an address
+        for host in ["169.254.169.254", "[::ffff:a9fe:a9fe]", "2852039166", "0xa9fea9fe"] {
+            let request = Request::get(format!("http://{host}/latest")).body(Bytes::new()).unwrap();
+            let error = direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err();
+            assert!(error.message.contains("link-local"), "{host}: {error}");
+        }
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ mod http;
 mod identity;
 mod logs;
 mod pages;
+mod plugin;
 pub mod pod;
 mod pods;
 mod proxy;

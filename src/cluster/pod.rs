@@ -25,9 +25,25 @@ pub fn containers(pod: &Value) -> Vec<String> {
 
 /// The container that is meant when none is named: the annotated one if it exists, else the first.
 pub fn default_container(pod: &Value) -> Option<String> {
-    let all = containers(pod);
-    let annotated = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
-    annotated.and_then(|name| all.iter().find(|container| *container == name).cloned()).or_else(|| all.into_iter().next())
+    annotated_container(pod).or_else(|| containers(pod).into_iter().next())
+}
+
+/// The container that the annotation `kubectl.kubernetes.io/default-container` names, if there is one of that name.
+pub fn annotated_container(pod: &Value) -> Option<String> {
+    let annotated = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str()?;
+    containers(pod).into_iter().find(|container| container == annotated)
+}
+
+/// The containers from which the pod's network can be seen, which they share: the one that is meant first, then the others.
+pub fn network_containers(pod: &Value) -> Vec<String> {
+    let meant = default_container(pod);
+    let others = containers(pod).into_iter().filter(|name| Some(name) != meant.as_ref());
+    meant.clone().into_iter().chain(others).collect()
+}
+
+/// The pod takes part in what its workload does: it has not finished and is not being deleted.
+pub fn is_live(pod: &Value) -> bool {
+    !is_finished(pod) && !is_deleting(pod)
 }
 
 /// How often the pod's containers were restarted in all.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
-use super::pod::{is_deleting, is_finished};
+use super::pod::is_live;
 use super::read::Selection;
 use super::resource::{Resource, builtin};
 
@@ -38,7 +38,7 @@ impl Cluster {
     pub async fn pods(&self, target: &PodsOf, namespace: &str) -> Result<Vec<Value>, Error> {
         let mut pods = self.pods_with_finished(target, namespace).await?;
         if !matches!(target, PodsOf::Pod(_)) {
-            pods.retain(|pod| !is_finished(pod) && !is_deleting(pod));
+            pods.retain(is_live);
         }
         Ok(pods)
     }

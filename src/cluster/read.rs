@@ -58,15 +58,21 @@ impl Cluster {
     /// # Errors
     /// [`ErrorKind::NotFound`]; when the namespace itself is missing the message says that, as kubectl does.
     pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
+        let mut object = self.get_whole(resource, namespace, name).await?;
+        strip(&mut object);
+        Ok(object)
+    }
+
+    /// The same with `metadata.managedFields`: who wrote what, and when.
+    ///
+    /// # Errors
+    /// As [`Cluster::get`].
+    pub async fn get_whole(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
         let namespace = self.namespace(namespace);
         let doing = self.doing("get", format!("{} {}", resource.qualified(), place(resource, Some(namespace), name)));
         let path = resource.object(namespace, name)?;
         match self.get_json(&doing, &path).await {
-            Ok(object) => {
-                let mut object = answer::object(&doing, resource, namespace, name, object)?;
-                strip(&mut object);
-                Ok(object)
-            }
+            Ok(object) => answer::object(&doing, resource, namespace, name, object),
             Err(error) if error.kind == ErrorKind::NotFound => Err(self.not_found(resource, namespace, name, error).await),
             Err(error) => Err(error),
         }

@@ -166,7 +166,7 @@ async fn a_failing_credential_plugin_shows_its_error_but_not_its_output() {
     assert!(error.message.contains("session expired") && !error.message.contains("hunter2"), "{error}");
     let absent = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}});
     let error = client("http://127.0.0.1:1", absent).await.err().unwrap();
-    assert!(error.message.contains("could not be started"), "{error}");
+    assert!(error.message.contains(": no-such-plugin was not found: install it"), "{error}");
 }
 
 #[tokio::test]

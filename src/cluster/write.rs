@@ -254,6 +254,32 @@ mod tests {
     use crate::cluster::builtin;
 
     #[test]
+    fn what_comes_of_a_request_that_is_sent_again() {
+        let of = |method, kind: &str, body| Write { method, resource: builtin(kind).unwrap(), namespace: "ns".to_owned(), name: "x".to_owned(), body }.again();
+        let test = |path: &str| json!({"op": "test", "path": path, "value": 1});
+        let add = |path: &str| json!({"op": "add", "path": path, "value": 2});
+        for (method, kind, body, again) in [
+            (Method::Delete, "Pod", json!({"preconditions": {"uid": "u"}}), Again::Refused),
+            (Method::Delete, "Pod", json!({"preconditions": {"uid": null}}), Again::Twice),
+            (Method::Evict, "Pod", json!({"preconditions": {"uid": "u"}}), Again::Refused),
+            (Method::Apply, "Deployment", json!({}), Again::Harmless),
+            (Method::MergePatch, "Deployment", json!({}), Again::Harmless),
+            (Method::Create, "ConfigMap", json!({}), Again::Harmless),
+            (Method::Create, "Job", json!({}), Again::Twice),
+            (Method::Create, "Pod", json!({}), Again::Twice),
+            (Method::JsonPatch, "Deployment", json!([test("/metadata/uid"), test("/spec/replicas"), add("/spec/replicas")]), Again::Refused),
+            (Method::JsonPatch, "Deployment", json!([test("/spec/l"), add("/spec/l/-")]), Again::Refused),
+            // the uid alone pins the object and not what is in it
+            (Method::JsonPatch, "Deployment", json!([test("/metadata/uid"), add("/spec/replicas")]), Again::Harmless),
+            (Method::JsonPatch, "Deployment", json!([test("/metadata/uid"), add("/spec/l/-")]), Again::Twice),
+            (Method::JsonPatch, "Deployment", json!([test("/spec/lists"), add("/spec/l/0")]), Again::Twice),
+            (Method::JsonPatch, "Deployment", json!([{"op": "move", "from": "/a", "path": "/b"}]), Again::Twice),
+        ] {
+            assert_eq!(of(method, kind, body.clone()), again, "{method:?} {kind} {body}");
+        }
+    }
+
+    #[test]
     fn a_preview_is_a_dry_run_and_a_change_is_none_whatever_the_method() {
         use Method::{Apply, Create, Delete, Evict, ForceApply, JsonPatch, MergePatch, StrategicPatch};
         for method in [Create, MergePatch, StrategicPatch, JsonPatch, Apply, ForceApply, Delete, Evict] {

@@ -2,26 +2,40 @@
 
 use super::deferred::Deferred;
 use super::deserialize::from_node;
+use super::files::{Reading, collect, is_yaml, read};
+use super::head::{Head, head};
 use super::lower::lower;
-use super::node::{Fault, MAX_BYTES, parse};
-use super::runbook::{Body, Interface, Runbook};
+use super::node::{Fault, parse};
+use super::runbook::{Body, Interface, Origin, Runbook};
 use crate::action::Action;
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The catalogue of this repository, so that an installed program works anywhere.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 
 /// Where runbooks are found: folders in order, then the embedded catalogue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     entries: BTreeMap<String, Listed>,
+    /// What was read before: a runbook that many call is compiled once.
+    loaded: Loaded,
+}
+
+type Loaded = Arc<Mutex<HashMap<String, Result<Arc<Runbook>, Vec<Diagnostic>>>>>;
+
+/// A folder in which runbooks are searched.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Whether a person named it. What merely lies in `./runbooks` was named by nobody.
+    pub named: bool,
 }
 
 /// A runbook's name and where its text is.
@@ -32,15 +46,42 @@ pub struct Listed {
     /// The file as shown to a person.
     pub file: String,
     path: Option<PathBuf>,
+    named: bool,
 }
 
 impl Listed {
     fn text(&self) -> Result<String, CatalogueError> {
         match &self.path {
-            Some(path) => read(path),
-            None => Ok(EMBEDDED.get_file(self.file.trim_start_matches("runbooks/")).and_then(|file| file.contents_utf8()).unwrap_or_default().to_owned()),
+            Some(path) => read_file(path),
+            None => Ok(embedded(&self.name).unwrap_or_default().to_owned()),
         }
     }
+
+    /// Where this text of it comes from.
+    fn origin(&self, text: &str) -> Origin {
+        match &self.path {
+            None => Origin::Embedded,
+            Some(_) if !self.named && embedded(&self.name).is_some_and(|own| own != text) => Origin::Hiding,
+            Some(_) => Origin::File,
+        }
+    }
+
+    /// What a list shows of it: its title and what it can do, without compiling it.
+    ///
+    /// # Errors
+    /// When it cannot be read that far.
+    pub fn head(&self) -> Result<Head, CatalogueError> {
+        let text = self.text()?;
+        let origin = self.origin(&text);
+        let source: Arc<str> = text.into();
+        let result = parse(&source).and_then(|root| head(&root));
+        result.map(|head| Head { origin, ..head }).map_err(|faults| invalid(&self.file, &source, faults))
+    }
+}
+
+/// The text of a runbook inside the program.
+fn embedded(name: &str) -> Option<&'static str> {
+    ["yaml", "yml"].iter().find_map(|extension| EMBEDDED.get_file(format!("{name}.{extension}"))).and_then(|file| file.contents_utf8())
 }
 
 /// Why a runbook cannot be had.
@@ -70,15 +111,13 @@ fn count(number: usize, noun: &str) -> String {
 impl Catalogue {
     /// The catalogue of these folders, of which the first that has a name wins, with the embedded one last.
     /// A folder that is not there is passed over.
-    pub fn new(folders: &[PathBuf]) -> Self {
+    pub fn new(roots: &[Root]) -> Self {
         let mut entries = BTreeMap::new();
-        for folder in folders {
-            let mut files = Vec::new();
-            collect(folder, 0, &mut files);
-            for path in files {
-                let Some(name) = path.strip_prefix(folder).ok().and_then(name_of) else { continue };
+        for root in roots {
+            for path in collect(&root.folder) {
+                let Some(name) = path.strip_prefix(&root.folder).ok().and_then(name_of) else { continue };
                 let file = path.display().to_string();
-                entries.entry(name.clone()).or_insert(Listed { name, file, path: Some(path) });
+                entries.entry(name.clone()).or_insert(Listed { name, file, path: Some(path), named: root.named });
             }
         }
         let mut embedded = Vec::new();
@@ -86,10 +125,10 @@ impl Catalogue {
         for path in embedded {
             if let Some(name) = name_of(path) {
                 let file = format!("runbooks/{}", path.display());
-                entries.entry(name.clone()).or_insert(Listed { name, file, path: None });
+                entries.entry(name.clone()).or_insert(Listed { name, file, path: None, named: true });
             }
         }
-        Self { entries }
+        Self { entries, ..Self::default() }
     }
 
     /// All runbooks, by name.
@@ -103,8 +142,31 @@ impl Catalogue {
     /// When there is none of this name, or it has faults.
     pub fn load(&self, name: &str) -> Result<Arc<Runbook>, CatalogueError> {
         let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown { name: name.to_owned(), near: self.suggest(name).map(str::to_owned) })?;
-        let text = listed.text()?;
-        read_runbook(name, &listed.file, text).map(Arc::new)
+        let before = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let result = before.unwrap_or_else(|| {
+            let result = listed.text().and_then(|text| read_runbook(name, &listed.file, listed.origin(&text), text));
+            let result = match result {
+                Ok(runbook) => Ok(Arc::new(runbook)),
+                Err(CatalogueError::Invalid { diagnostics }) => Err(diagnostics),
+                Err(error @ CatalogueError::Unknown { .. }) => Err(vec![Diagnostic::error("RB0001", error.to_string(), None, "".into())]),
+            };
+            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), result.clone());
+            result
+        });
+        result.map_err(|diagnostics| CatalogueError::Invalid { diagnostics })
+    }
+
+    /// Loads a runbook by name, or by the path of its file, without looking at what it calls.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_alone(&self, name: &str) -> Result<Arc<Runbook>, CatalogueError> {
+        let path = Path::new(name);
+        if !is_yaml(path) {
+            return self.load(name);
+        }
+        let known = self.entries.values().find(|listed| listed.path.as_deref() == Some(path));
+        read_runbook(known.map_or(name, |listed| &listed.name), name, Origin::File, read_file(path)?).map(Arc::new)
     }
 
     /// Parameters and namespace of a runbook, without reading and compiling the rest of it; none if it is not there or has faults.
@@ -133,7 +195,7 @@ impl Catalogue {
         let known = self.entries.values().find(|listed| listed.path.as_deref() == Some(path)).map(|listed| listed.name.clone());
         // a file outside the catalogue is called as it was typed, so that a resume finds it again
         let name = known.unwrap_or_else(|| path.display().to_string());
-        let runbook = read_runbook(&name, &path.display().to_string(), read(path)?)?;
+        let runbook = read_runbook(&name, &path.display().to_string(), Origin::File, read_file(path)?)?;
         self.with_called(Arc::new(runbook))
     }
 
@@ -142,7 +204,7 @@ impl Catalogue {
     /// # Errors
     /// As [`Self::load_with_called`].
     pub fn load_text(&self, name: &str, text: String) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
-        self.with_called(Arc::new(read_runbook(name, name, text)?))
+        self.with_called(Arc::new(read_runbook(name, name, Origin::File, text)?))
     }
 
     fn with_called(&self, first: Arc<Runbook>) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
@@ -203,7 +265,8 @@ impl Catalogue {
         }
         for called in calls {
             let name = called.name.clone();
-            if loaded.insert(name.clone(), called).is_none() || !chain.contains(&name) {
+            // each is followed once, whoever calls it: a cycle is seen from the one that closes it
+            if loaded.insert(name.clone(), called).is_none() {
                 chain.push(name.clone());
                 self.follow(&name, chain, loaded, diagnostics);
                 chain.pop();
@@ -231,29 +294,9 @@ fn known(value: &super::Deferred) -> Option<Value> {
     value.render(&Value::Null).ok()
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    if depth > 8 {
-        return;
-    }
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            collect(&path, depth + 1, files);
-        } else if is_yaml(&path) {
-            files.push(path);
-        }
-    }
-}
-
 fn embedded_files(folder: &'static Dir<'static>, files: &mut Vec<&'static Path>) {
     files.extend(folder.files().map(include_dir::File::path).filter(|path| is_yaml(path)));
     folder.dirs().for_each(|dir| embedded_files(dir, files));
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn name_of(path: &Path) -> Option<String> {
@@ -261,24 +304,21 @@ fn name_of(path: &Path) -> Option<String> {
     (!parts.is_empty()).then(|| path.with_extension("").components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
 }
 
-fn read(path: &Path) -> Result<String, CatalogueError> {
-    let failed = |message: String| CatalogueError::Invalid { diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())] };
-    let length = fs::metadata(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    if length.is_dir() {
-        return Err(failed("is a folder, not a runbook".to_owned()));
-    }
-    if length.len() > MAX_BYTES as u64 {
-        return Err(failed(format!("has {} bytes, more than the {MAX_BYTES} that a runbook may have", length.len())));
-    }
-    let bytes = fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| failed(format!("is not UTF-8: invalid byte at offset {}", error.utf8_error().valid_up_to())))
+/// The text of a file that is to be a runbook.
+fn read_file(path: &Path) -> Result<String, CatalogueError> {
+    read(path, Reading::RUNBOOK)
+        .map_err(|message| CatalogueError::Invalid { diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())] })
 }
 
 /// Reads a runbook from its text.
-fn read_runbook(name: &str, file: &str, text: String) -> Result<Runbook, CatalogueError> {
+fn read_runbook(name: &str, file: &str, origin: Origin, text: String) -> Result<Runbook, CatalogueError> {
     let source: Arc<str> = text.into();
     let result = parse(&source).and_then(|root| lower(name, file, &source, &root));
-    result.map_err(|faults| CatalogueError::Invalid { diagnostics: faults.into_iter().map(|fault| diagnose(file, &source, fault)).collect() })
+    result.map(|runbook| Runbook { origin, ..runbook }).map_err(|faults| invalid(file, &source, faults))
+}
+
+fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> CatalogueError {
+    CatalogueError::Invalid { diagnostics: faults.into_iter().map(|fault| diagnose(file, source, fault)).collect() }
 }
 
 fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {

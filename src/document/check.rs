@@ -2,8 +2,12 @@
 
 use super::node::{Fault, Node};
 use super::runbook::{Body, Runbook, Step};
+use crate::action::Action;
+use crate::action::http::Via;
 use crate::diagnostic::nearest;
 use crate::expression::Reference;
+use serde_json::Value;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -61,6 +65,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     for step in runbook.steps.iter().chain(&runbook.always) {
         place(step, &[], &mut clock, &mut places, &mut faults);
     }
+    let ids = Names::new(places.keys().map(String::as_str));
     let mut findings = BTreeSet::new();
     for (finding, node) in runbook.findings.iter().zip(items(root.get("findings"))) {
         if !findings.insert(finding.id.as_str()) {
@@ -69,32 +74,121 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
         }
         if let Some(step) = finding.fixed_by.as_deref().filter(|step| !places.contains_key(*step)) {
             let at = node.get("fixed_by").unwrap_or(node);
-            let label = match nearest(step, places.keys().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "there is no such step".to_owned(),
-            };
-            faults.push(Fault::new("RB0302", at.span.clone(), format!("undefined step `{step}`"), label));
+            faults.push(Fault::new("RB0302", at.span.clone(), format!("undefined step `{step}`"), ids.label(step, "there is no such step")));
         }
     }
+    let params = Names::new(runbook.params.keys().map(String::as_str));
+    let looped: BTreeSet<&str> = runbook.all_steps().into_iter().filter(|step| step.for_each.is_some()).map(|step| step.id.as_str()).collect();
+    let owners = Owners::new(&places);
     for reference in uses {
-        let owner = places.iter().filter(|(_, place)| contains(&place.span, &reference.span)).min_by_key(|(_, place)| place.span.len());
+        let owner = owners.of(&reference.span);
         match (reference.root.as_str(), &reference.name) {
             ("params", Some(name)) if !runbook.params.contains_key(name) => {
-                let label = match nearest(name, runbook.params.keys().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "not declared in `params`".to_owned(),
-                };
+                let label = params.label(name, "not declared in `params`");
                 let mut fault = Fault::new("RB0304", reference.span.clone(), format!("undefined parameter `{name}`"), label);
                 if !runbook.params.is_empty() {
-                    fault.notes.push(format!("parameters: {}", runbook.params.keys().cloned().collect::<Vec<_>>().join(", ")));
+                    fault.notes.push(format!("parameters: {}", params.some()));
                 }
                 faults.push(fault);
             }
-            ("steps", Some(name)) => faults.extend(step_reference(name, reference, owner, &places)),
-            ("item", _) if !owner.is_some_and(|(id, place)| is_looped(runbook, id, place)) => {
+            ("steps", Some(name)) => faults.extend(step_reference(name, reference, owner, &places, &ids)),
+            ("item", _) if !owner.is_some_and(|(id, place)| looped.contains(id.as_str()) || place.around.iter().any(|around| around.is_loop)) => {
                 faults.push(Fault::new("RB0305", reference.span.clone(), "`item` outside of a `for_each`", "there is no item here"));
             }
             _ => {}
+        }
+    }
+    faults.extend(hosts(runbook));
+    faults
+}
+
+/// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the first get a suggestion.
+struct Names<'a> {
+    all: Vec<&'a str>,
+    /// Comparisons that are left.
+    left: Cell<usize>,
+}
+
+/// Comparisons for all suggestions of one document.
+const COMPARISONS: usize = 50_000;
+/// Names that are listed in a note.
+const LISTED: usize = 20;
+
+impl<'a> Names<'a> {
+    fn new(names: impl Iterator<Item = &'a str>) -> Self {
+        Self { all: names.collect(), left: Cell::new(COMPARISONS) }
+    }
+
+    /// The nearest name as a question, or other words.
+    fn label(&self, wrong: &str, otherwise: &str) -> String {
+        let near = self.left.get().checked_sub(self.all.len()).and_then(|left| {
+            self.left.set(left);
+            nearest(wrong, self.all.iter().copied())
+        });
+        near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean `{near}`?"))
+    }
+
+    fn some(&self) -> String {
+        let first = self.all.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+        match self.all.len().saturating_sub(LISTED) {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        }
+    }
+}
+
+/// The places in the order of the text, each with the one around it: whose text a reference stands in is found without looking at all.
+struct Owners<'a> {
+    places: Vec<(&'a String, &'a Place, Option<usize>)>,
+}
+
+impl<'a> Owners<'a> {
+    fn new(places: &'a BTreeMap<String, Place>) -> Self {
+        let mut sorted: Vec<_> = places.iter().collect();
+        sorted.sort_by_key(|(_, place)| (place.span.start, std::cmp::Reverse(place.span.end)));
+        let (mut nested, mut open) = (Vec::with_capacity(sorted.len()), Vec::<usize>::new());
+        for (index, (id, place)) in sorted.iter().enumerate() {
+            while open.last().is_some_and(|outer| !contains(&sorted[*outer].1.span, &place.span)) {
+                open.pop();
+            }
+            nested.push((*id, *place, open.last().copied()));
+            open.push(index);
+        }
+        Self { places: nested }
+    }
+
+    /// The innermost step around a place.
+    fn of(&self, span: &Range<usize>) -> Option<(&'a String, &'a Place)> {
+        let mut at = self.places.partition_point(|(_, place, _)| place.span.start <= span.start).checked_sub(1);
+        while let Some((id, place, outer)) = at.map(|at| &self.places[at]) {
+            if contains(&place.span, span) {
+                return Some((id, place));
+            }
+            at = *outer;
+        }
+        None
+    }
+}
+
+/// Steps that ask a URL from this machine that the runbook does not declare.
+fn hosts(runbook: &Runbook) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let declared = match &runbook.hosts {
+        None => Some(Vec::new()),
+        Some(hosts) => hosts.render(&Value::Null).ok().and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()),
+    };
+    for step in runbook.all_steps() {
+        let Body::Action { sketch, arguments, .. } = &step.body else { continue };
+        let Action::Http(http) = sketch.as_ref() else { continue };
+        let at = step.span.start..step.span.start + 1;
+        if http.via == Via::Direct && runbook.hosts.is_none() {
+            let label = "add `hosts: [HOST]` to the runbook";
+            faults.push(Fault::new("RB0306", at, format!("step `{}` asks a URL from this machine, and the runbook declares no `hosts`", step.id), label));
+        } else if http.via == Via::Direct
+            && let (Some(declared), true) = (&declared, arguments.references().is_empty())
+            && let Err(why) = http.allowed(declared)
+        {
+            faults.push(Fault::new("RB0306", at, format!("step `{}`: {why}", step.id), "add it to `hosts`"));
         }
     }
     faults
@@ -146,18 +240,11 @@ fn within(around: &[Around], step: &Step, branch: Option<usize>) -> Vec<Around> 
     inner
 }
 
-fn is_looped(runbook: &Runbook, id: &str, place: &Place) -> bool {
-    place.around.iter().any(|around| around.is_loop) || runbook.all_steps().iter().any(|step| step.id == id && step.for_each.is_some())
-}
-
 /// What is wrong with a reference to a step from inside the owner (none: from a finding, when all steps have ended).
-fn step_reference(name: &str, reference: &Use, owner: Option<(&String, &Place)>, places: &BTreeMap<String, Place>) -> Option<Fault> {
+fn step_reference(name: &str, reference: &Use, owner: Option<(&String, &Place)>, places: &BTreeMap<String, Place>, ids: &Names<'_>) -> Option<Fault> {
     let fault = |code, message: String, label: String| Some(Fault::new(code, reference.span.clone(), message, label));
     let Some(meant) = places.get(name) else {
-        let label = match nearest(name, places.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "no step has this id".to_owned(),
-        };
+        let label = ids.label(name, "no step has this id");
         return fault("RB0302", format!("reference to a step that does not exist: `{name}`"), label);
     };
     let inside = owner.map(|(_, place)| place.around.as_slice()).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
-use super::runbook::{Body, Finding, Group, OnFailure, Poll, Retry, Runbook, Step, VARIABLES};
+use super::runbook::{Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
 use crate::action::{Action, Duration, JqText, VerbName};
 use crate::diagnostic::nearest;
 use crate::event::Severity;
@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,6 +37,9 @@ struct Header {
     covers: Vec<String>,
     #[serde(default)]
     contexts: Vec<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    hosts: Vec<String>,
     #[serde(default)]
     params: IndexMap<String, Param>,
     #[serde(default)]
@@ -184,17 +187,20 @@ impl Lower<'_> {
         let always = root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
         let findings = self.findings(root.get("findings"));
         let namespace = root.get("namespace").map(|node| self.deferred(node));
+        let hosts = root.get("hosts").map(|node| self.deferred(node));
         let header = header?;
         self.params(&header.params, root.get("params"));
         Some(Runbook {
             name: name.to_owned(),
             file: file.to_owned(),
+            origin: Origin::default(),
             source: self.source.clone(),
             title: header.title,
             description: header.description.trim().to_owned(),
             alerts: header.alerts,
             covers: header.covers,
             contexts: header.contexts,
+            hosts,
             params: header.params,
             namespace,
             on_failure: header.on_failure,
@@ -221,8 +227,9 @@ impl Lower<'_> {
     }
 
     fn params(&mut self, params: &IndexMap<String, Param>, node: Option<&Node>) {
+        let places: HashMap<&str, &Node> = node.and_then(Node::entries).unwrap_or_default().iter().map(|entry| (entry.key.as_str(), &entry.node)).collect();
         for (name, param) in params {
-            let Some(node) = node.and_then(|node| node.get(name)) else { continue };
+            let Some(node) = places.get(name.as_str()) else { continue };
             let mut fault = |key: &str, message: String| {
                 let at = node.get(key).unwrap_or(node);
                 self.faults.push(Fault::new("RB0105", at.span.clone(), message, format!("parameter `{name}`")));

@@ -5,12 +5,15 @@
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Number, Value};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Largest accepted document, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Deepest accepted nesting.
 const MAX_DEPTH: usize = 64;
+/// Faults after which a text is not read further.
+const MAX_FAULTS: usize = 1000;
 
 /// A value with its place: a byte range in the document.
 #[derive(Clone, Debug)]
@@ -241,7 +244,11 @@ impl<'a> Builder<'a> {
 
     fn mapping(&mut self, span: Range<usize>, depth: usize) -> Result<Node, Fault> {
         let (mut entries, mut end) = (Vec::<Entry>::new(), span.end);
+        let mut known = HashMap::<String, usize>::new();
         loop {
+            if self.faults.len() > MAX_FAULTS {
+                return Err(Fault::new("RB0001", span, format!("more than {MAX_FAULTS} errors: the rest is not read"), "mend those first"));
+            }
             let (event, key_span) = match self.next()? {
                 Some((Event::MappingEnd, close)) => {
                     end = end.max(close.end);
@@ -260,11 +267,12 @@ impl<'a> Builder<'a> {
                 );
                 continue;
             };
-            if let Some(first) = entries.iter().find(|entry| entry.key == text) {
+            if let Some(first) = known.get(&text).map(|at| &entries[*at]) {
                 let line = self.source.get(..first.key_span.start).map_or(0, |before| before.matches('\n').count()) + 1;
                 self.faults.push(Fault::new("RB0002", key.span, format!("duplicate key `{text}`"), format!("already given in line {line}")));
                 continue;
             }
+            known.insert(text.clone(), entries.len());
             entries.push(Entry { key: text, key_span: key.span, node: value });
         }
         Ok(Node { span: span.start..end, kind: Kind::Map(entries) })

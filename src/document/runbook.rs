@@ -9,7 +9,7 @@ use crate::expression::{Expectation, Jq};
 use crate::secret::Masker;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Runbook {
     pub name: String,
     /// The file as shown to a person.
     pub file: String,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The text.
     pub source: Arc<str>,
     /// What it is for, in one line.
@@ -36,6 +38,8 @@ pub struct Runbook {
     pub covers: Vec<String>,
     /// Contexts in which it may run; empty: all.
     pub contexts: Vec<String>,
+    /// Hosts that `http` with `via: direct` may ask.
+    pub hosts: Option<Deferred>,
     /// Inputs, in order of writing.
     pub params: IndexMap<String, Param>,
     /// Namespace of the steps.
@@ -59,6 +63,19 @@ pub struct Interface {
     pub params: IndexMap<String, Param>,
     /// Namespace of the steps.
     pub namespace: Option<Deferred>,
+}
+
+/// Where a runbook comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// From inside the program.
+    Embedded,
+    /// From a file that a person named, or that has a name of its own.
+    #[default]
+    File,
+    /// From a file in `./runbooks` that nobody named, and that hides another runbook of its name inside the program.
+    Hiding,
 }
 
 /// What happens after a step that did not pass.

@@ -67,10 +67,17 @@ impl Run {
                 Some(ended) => ended,
                 None => return Ok(Outcome::Unknown),
             },
-            Action::Approve(approve) => match self.approval_of_another(path, approve) {
+            Action::Approve(approve) => match self.approval_of_another(path, approve)? {
                 Some(ended) => ended,
                 None => return Ok(Outcome::Unknown),
             },
+            Action::Confirm(confirm) => {
+                let context = self.context(scope, path, self.deadline(scope, step, &action));
+                match self.answered(scope, step, path, confirm, &context).await? {
+                    Some(ended) => ended,
+                    None => return Ok(Outcome::Unknown),
+                }
+            }
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
                 Some(Ok(output)) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
@@ -204,6 +211,7 @@ impl Run {
             path: path.to_owned(),
             made: Arc::default(),
             records: self.records.clone(),
+            hosts: scope.hosts(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
-use super::consent::{Answer, Known as Approval, approved, diff, word};
+use super::consent::{Answer, Known as Approval, diff, word};
 use super::doubt::{Known, Lost};
 use super::scope::Scope;
 use super::step::Ended;
@@ -11,9 +11,9 @@ use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent
 use crate::cluster::{self, ErrorKind, Method, Write};
 use crate::document::Step;
 use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange, StepMark, StepRetried};
+use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -164,7 +164,6 @@ impl Run {
             Answer::Nobody(reason) => {
                 self.paused.store(true, Ordering::SeqCst);
                 (context.progress)(&reason);
-                self.waits_for(path, &reason);
                 return Ok(Stage::Waits);
             }
         }
@@ -183,22 +182,22 @@ impl Run {
         Ok(Stage::Made(prepared.output))
     }
 
-    /// Changes that an earlier process recorded and did not begin with are sent as they were recorded and allowed, if nothing has
-    /// happened to their objects meanwhile.
+    /// Changes that an earlier process recorded and did not begin with are sent as they were recorded and allowed, if the record is still
+    /// what was allowed, and nothing has happened to their objects meanwhile. Everything else is worked out again.
     async fn taken_up(&self, path: &str, known: &[ChangeState], context: &Context) -> Option<Prepared> {
         let begun = known.iter().any(ChangeState::is_made);
-        let digest = self.recorder.state(|state| state.changes_digest(path).map(str::to_owned))?;
-        let now = self.recorder.clock().now();
-        let allowed = self.recorder.state(|state| approved(state.approvals(), path, &self.plan.digest, &digest, now)) == Approval::Valid;
+        let (recorded, planned) = self.recorder.state(|state| {
+            let planned: Vec<PlannedChange> = state.planned(path).iter().map(|change| change.planned.clone()).collect();
+            Some((state.changes_digest(path)?.to_owned(), planned))
+        })?;
+        let digest = digest_of_record(&self.consent.key, self.place(path), &planned).filter(|digest| *digest == recorded)?;
+        let allowed = matches!(self.known(path, &digest), Approval::Valid(_));
         if known.is_empty() || !(begun || allowed) {
             return None;
         }
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            if change.planned.masked {
-                return None;
-            }
             let current = context.cluster.as_ref()?.get_optional(&write.resource, &write.namespace, &write.name).await.ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
@@ -227,9 +226,10 @@ impl Run {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
         }
         let planned: Vec<PlannedChange> = previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+        let requests: Vec<Value> = previewed.iter().map(|(_, write)| serde_json::to_value(write).unwrap_or_default()).collect();
         self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
             path: path.to_owned(),
-            digest: digest(&planned),
+            digest: digest(&self.consent.key, self.place(path), &planned, &requests),
             typed: word(step, &planned),
             changes: planned.clone(),
             overridden,
@@ -456,14 +456,22 @@ fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value, see
     Value::Object(whole)
 }
 
-/// Digest of planned changes: what an approval is bound to.
-pub(super) fn digest(changes: &[PlannedChange]) -> String {
-    let mut hash = Sha256::new();
-    for change in changes {
-        let text = json!([change.object, change.verb, change.summary, change.before, change.after]).to_string();
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
+/// Digest of planned changes and of the requests that make them, as they are sent: what an approval is bound to. It is keyed, so that what
+/// is secret in a request cannot be found by trying.
+pub(super) fn digest(key: &Key, place: [&str; 3], changes: &[PlannedChange], requests: &[Value]) -> String {
+    let texts = changes.iter().zip(requests).map(|(change, request)| {
+        let PlannedChange { object, verb, summary, before, after, request: _, masked: _ } = change;
+        json!([object, verb, summary, before, after, request]).to_string()
+    });
+    let texts: Vec<String> = texts.collect();
+    key.digest(&[&["changes"], &place[..], &texts.iter().map(String::as_str).collect::<Vec<_>>()].concat())
+}
+
+/// The digest of changes as they are recorded; none where the record does not have their requests.
+pub fn digest_of_record(key: &Key, place: [&str; 3], changes: &[PlannedChange]) -> Option<String> {
+    if changes.iter().any(|change| change.masked || change.request.is_null()) {
+        return None;
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let requests: Vec<Value> = changes.iter().map(|change| change.request.clone()).collect();
+    Some(digest(key, place, changes, &requests))
 }

@@ -1,24 +1,31 @@
-//! Whether a person allows the changes of a step. Pure, but for the question itself.
+//! Whether a person allows the changes of a step, or answers its question. What was said holds for just what was asked.
 
+use super::attempt::failed;
+use super::scope::Scope;
 use super::step::Ended;
 use super::{EngineError, Run};
-use crate::action::Approval;
 use crate::action::approve::Approve;
+use crate::action::confirm::Confirm;
+use crate::action::{Approval, Context, Failure, FailureKind, Verb, shell_word};
 use crate::document::Step;
-use crate::event::{Event, Outcome, PlannedChange, StepApproved};
+use crate::event::{Event, Outcome, PlannedChange, StepApproved, StepAsked};
+use crate::journal::{Key, short_id};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 /// How changes are allowed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Consent {
     /// `--yes`: everything that needs no typed word.
     pub yes: bool,
     /// Guards that are overridden, by id.
     pub overrides: Vec<String>,
-    /// Who runs this: user and host.
+    /// Who runs this, as far as this system knows. The engine puts the user there whom the cluster sees, where one is asked.
     pub operator: String,
+    /// What approvals are sealed with.
+    pub key: Key,
 }
 
 /// What came of asking.
@@ -34,9 +41,8 @@ pub(super) enum Answer {
 impl Run {
     /// Asks for the changes of a step, unless they are allowed already.
     pub(super) async fn consent(&self, step: &Step, path: &str, title: &str, changes: &[PlannedChange], digest: &str) -> Result<Answer, EngineError> {
-        let now = self.recorder.clock().now();
-        let known = self.recorder.state(|state| approved(state.approvals(), path, &self.plan.digest, digest, now));
-        if let Known::Valid = known {
+        let known = self.known(path, digest);
+        if let Known::Valid(_) = known {
             return Ok(Answer::Yes);
         }
         let typed = word(step, changes);
@@ -54,54 +60,168 @@ impl Run {
             }
             Some(false) => Ok(Answer::No),
             None => {
-                let run = crate::journal::short_id(&self.run_id);
-                let word = typed.map(|word| format!(" --typed {word}")).unwrap_or_default();
-                let before = match known {
-                    Known::Expired => "the approval has expired; ",
-                    Known::Other => "what was approved has changed since; ",
-                    Known::Valid | Known::None => "",
-                };
-                Ok(Answer::Nobody(format!("{before}waits for approval: runbook approve {run} --step {path}{word}")))
+                let command = self.approve_command(path, typed.as_deref());
+                let reason = reason(known.before(), "approval", &command);
+                self.waits_for(path, command, known.before());
+                Ok(Answer::Nobody(reason))
             }
         }
     }
 
+    /// A `confirm` step: the answer that is recorded already, or one that is given now. None: the run waits for it.
+    pub(super) async fn answered(&self, scope: &Scope, step: &Step, path: &str, confirm: &Confirm, context: &Context) -> Result<Option<Ended>, EngineError> {
+        let digest = self.asks(path, &confirm.question, confirm.typed.as_deref())?;
+        let known = self.known(path, &digest);
+        if let Known::Valid(approval) = &known {
+            let output = crate::action::Output::new(json!({"answer": true, "by": approval.by}), format!("yes, by {}", approval.by));
+            return Ok(Some(self.judge(scope, step, output).into_ended(1)));
+        }
+        let own = super::attempt::timeout(scope, step);
+        let answer = tokio::select! {
+            answer = confirm.perform(context) => answer,
+            // a question has the time that a person needs, unless the step says otherwise
+            () = async { match own { Some(_) => tokio::time::sleep_until(context.deadline).await, None => std::future::pending().await } } => {
+                Err(Failure::new(FailureKind::NeedsPerson, "nobody answered in time"))
+            }
+        };
+        match answer {
+            Ok(mut output) => {
+                self.approve(path, "prompt", &digest)?;
+                output.value["by"] = Value::from(self.consent.operator.as_str());
+                Ok(Some(self.judge(scope, step, output).into_ended(1)))
+            }
+            Err(failure) if failure.kind == FailureKind::NeedsPerson => {
+                let typed = confirm.typed.as_deref().map(|word| self.clean(word));
+                self.pause(path, known.before(), "an answer", self.approve_command(path, typed.as_deref()));
+                Ok(None)
+            }
+            Err(failure) => Ok(Some(failed(&failure, 1))),
+        }
+    }
+
     /// An `approve` step: what the record says of somebody else's word. None: the run waits for it.
-    pub(super) fn approval_of_another(&self, path: &str, approve: &Approve) -> Option<Ended> {
+    pub(super) fn approval_of_another(&self, path: &str, approve: &Approve) -> Result<Option<Ended>, EngineError> {
+        let Some(own) = self.target.user.as_deref() else {
+            let reason = "the cluster does not say who runs this, so that nobody can be told from somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let this user ask";
+            return Ok(Some(Ended::without_output(Outcome::Error, reason)));
+        };
+        let digest = self.asks(path, &approve.question, None)?;
         let now = self.recorder.clock().now();
-        let given: Vec<(Timestamp, StepApproved)> = self
-            .recorder
-            .state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path && approval.plan == self.plan.digest).cloned().collect());
+        let given: Vec<(Timestamp, StepApproved)> =
+            self.recorder.state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path).cloned().collect());
+        let known = |approval: &StepApproved| self.holds(approval, &digest, now);
         let passed = |at: &Timestamp| i128::from(now.as_second()) - i128::from(at.as_second()) > i128::from(approve.expires.0.as_secs());
-        let over = |(at, approval): &&(Timestamp, StepApproved)| passed(at) || approval.expires.is_some_and(|expires| expires <= now);
-        let valid = given.iter().find(|given| !over(given) && given.1.by != self.consent.operator);
+        let by_another = |approval: &StepApproved| approval.user.as_deref().is_some_and(|user| user != own);
+        let valid = given.iter().find(|(at, approval)| matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at));
         if let Some((at, approval)) = valid {
-            let output = serde_json::json!({"by": approval.by, "at": at.to_string()});
-            return Some(Ended { output: output.into(), attempts: 1, summary: format!("by {}", approval.by), ..Ended::without_output(Outcome::Passed, "") });
+            let output = json!({"by": approval.by, "at": at.to_string()});
+            return Ok(Some(Ended {
+                output: output.into(),
+                attempts: 1,
+                summary: format!("by {}", approval.by),
+                ..Ended::without_output(Outcome::Passed, "")
+            }));
         }
-        if given.iter().any(|given| over(&given)) {
-            return Some(Ended { attempts: 1, ..Ended::without_output(Outcome::Failed, "the approval has expired; run again") });
+        if given.iter().any(|(at, approval)| {
+            by_another(approval) && matches!(known(approval), Known::Valid(_) | Known::Expired) && (passed(at) || known(approval) == Known::Expired)
+        }) {
+            return Ok(Some(Ended { attempts: 1, ..Ended::without_output(Outcome::Failed, "the approval has expired; run again") }));
         }
-        let own = if given.is_empty() { "" } else { "who runs this cannot approve it; " };
-        let run = crate::journal::short_id(&self.run_id);
-        if !own.is_empty() {
-            self.recorder.progress(path, own.trim_end_matches("; "));
+        let before = match given.last() {
+            None => "",
+            Some((_, approval)) => match known(approval) {
+                Known::Valid(_) | Known::Expired => "who runs this cannot approve it",
+                other => other.before(),
+            },
+        };
+        self.pause(path, before, "approval", format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path)));
+        Ok(None)
+    }
+
+    /// Says that a step waits for a person, and what that person types.
+    fn pause(&self, path: &str, before: &'static str, what: &str, command: String) {
+        self.recorder.progress(path, &reason(before, what, &command));
+        self.paused.store(true, Ordering::SeqCst);
+        self.waits_for(path, command, before);
+    }
+
+    /// The command that allows the changes of a step, or answers its question.
+    fn approve_command(&self, path: &str, typed: Option<&str>) -> String {
+        let word = typed.map(|word| format!(" --typed {}", shell_word(word))).unwrap_or_default();
+        let options: String = self.invocation.cluster.iter().map(|option| format!(" {option}")).collect();
+        format!("runbook approve {} --step {}{word}{options}", short_id(&self.run_id), shell_word(path))
+    }
+
+    /// Records what a step asks, unless it is recorded already. Gives the digest of the question.
+    fn asks(&self, path: &str, question: &str, typed: Option<&str>) -> Result<String, EngineError> {
+        let place = self.place(path);
+        let digest = self.consent.key.digest(&[&["question"][..], &place[..], &[question, typed.unwrap_or_default()]].concat());
+        if self.recorder.state(|state| state.question(path).map(|asked| asked.digest.clone())).as_ref() != Some(&digest) {
+            self.recorder.record(Event::StepAsked(StepAsked {
+                path: path.to_owned(),
+                question: self.clean(question),
+                typed: typed.map(|word| self.clean(word)),
+                digest: digest.clone(),
+            }))?;
         }
-        self.paused.store(true, std::sync::atomic::Ordering::SeqCst);
-        self.waits_for(path, &format!("{own}waits for approval: runbook approve {run} --step {path}"));
-        None
+        Ok(digest)
+    }
+
+    /// Where something is allowed: what is said of it holds nowhere else.
+    pub(super) fn place<'a>(&'a self, path: &'a str) -> [&'a str; 3] {
+        [&self.run_id, self.target.cluster_uid.as_deref().unwrap_or_default(), path]
+    }
+
+    /// What the record says of an approval of this by anybody.
+    pub(super) fn known(&self, path: &str, digest: &str) -> Known {
+        let now = self.recorder.clock().now();
+        let given: Vec<StepApproved> =
+            self.recorder.state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path).map(|(_, approval)| approval.clone()).collect());
+        let mut found = Known::None;
+        for approval in given {
+            found = self.holds(&approval, digest, now);
+            if let Known::Valid(_) = found {
+                break;
+            }
+        }
+        found
+    }
+
+    fn holds(&self, approval: &StepApproved, digest: &str, now: Timestamp) -> Known {
+        holds(&self.consent.key, &self.run_id, approval, (&self.plan.digest, digest), now)
     }
 
     fn approve(&self, path: &str, how: &str, digest: &str) -> Result<(), EngineError> {
-        self.recorder.record(Event::StepApproved(StepApproved {
+        let approval = StepApproved {
             path: path.to_owned(),
             by: self.consent.operator.clone(),
             how: how.to_owned(),
             plan: self.plan.digest.clone(),
             changes: digest.to_owned(),
             expires: None,
-        }))
+            user: self.target.user.clone(),
+            seal: String::new(),
+        };
+        self.recorder.record(Event::StepApproved(sealed(&self.consent.key, &self.run_id, approval)))
     }
+}
+
+/// `the approval has expired; waits for approval: runbook approve …`
+fn reason(before: &str, what: &str, command: &str) -> String {
+    let before = if before.is_empty() { String::new() } else { format!("{before}; ") };
+    format!("{before}waits for {what}: {command}")
+}
+
+/// The approval with its seal, which nobody can make who has just the journal.
+pub fn sealed(key: &Key, run: &str, approval: StepApproved) -> StepApproved {
+    let seal = seal(key, run, &approval);
+    StepApproved { seal, ..approval }
+}
+
+fn seal(key: &Key, run: &str, approval: &StepApproved) -> String {
+    let StepApproved { path, by, how, plan, changes, expires, user, seal: _ } = approval;
+    let (expires, user) = (json!(expires).to_string(), json!(user).to_string());
+    key.digest(&["approval", run, path, by, how, plan, changes, &expires, &user])
 }
 
 /// The word that must be typed: the name of what is changed.
@@ -109,32 +229,43 @@ pub(super) fn word(step: &Step, changes: &[PlannedChange]) -> Option<String> {
     step.typed.then(|| changes.first().map(|change| change.object.name.clone()).unwrap_or_default())
 }
 
-/// What the record says of an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an approval is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// There is one, for these changes.
-    Valid,
-    /// There was one.
+    /// It holds.
+    Valid(Box<StepApproved>),
+    /// It has held.
     Expired,
-    /// There is one, for another plan or other changes.
+    /// It is of another plan, other changes or another question.
     Other,
+    /// It has no seal of this program: an earlier version recorded it, or the record was changed.
+    Unsealed,
     /// There is none.
     None,
 }
 
-/// Looks for an approval of these changes of this plan.
-pub(super) fn approved(approvals: &[(Timestamp, StepApproved)], path: &str, plan: &str, changes: &str, now: Timestamp) -> Known {
-    let mut found = Known::None;
-    for (_, approval) in approvals.iter().filter(|(_, approval)| approval.path == path) {
-        let fits = approval.plan == plan && approval.changes == changes;
-        let expired = approval.expires.is_some_and(|expires| expires <= now);
-        found = match (fits, expired) {
-            (true, false) => return Known::Valid,
-            (true, true) => Known::Expired,
-            (false, _) => Known::Other,
-        };
+impl Known {
+    /// What is said of it before what is asked.
+    pub(super) fn before(&self) -> &'static str {
+        match self {
+            Self::Expired => "the approval has expired",
+            Self::Other => "what was approved has changed since",
+            Self::Unsealed => "the approval in the record was given by an earlier version, or was changed, and does not count",
+            Self::Valid(_) | Self::None => "",
+        }
     }
-    found
+}
+
+/// Whether an approval holds for these changes, or this question, of this plan.
+fn holds(key: &Key, run: &str, approval: &StepApproved, (plan, changes): (&str, &str), now: Timestamp) -> Known {
+    if approval.seal != seal(key, run, approval) {
+        return Known::Unsealed;
+    }
+    match (approval.plan == plan && approval.changes == changes, approval.expires.is_some_and(|expires| expires <= now)) {
+        (true, false) => Known::Valid(Box::new(approval.clone())),
+        (true, true) => Known::Expired,
+        (false, _) => Known::Other,
+    }
 }
 
 /// The blast radius in words: `2 objects · 3 replicas · namespace petrosa-apps`.
@@ -184,28 +315,43 @@ pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::event::ObjectReference;
-    use serde_json::json;
-
-    fn approval(plan: &str, changes: &str, expires: Option<&str>) -> (Timestamp, StepApproved) {
-        let expires = expires.map(|text| text.parse().unwrap());
-        (Timestamp::UNIX_EPOCH, StepApproved { path: "a".into(), by: "b".into(), how: "prompt".into(), plan: plan.into(), changes: changes.into(), expires })
-    }
 
     #[test]
-    fn an_approval_holds_for_one_plan_one_change_and_some_time() {
+    fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {
         let now = "2026-11-20T03:00:00Z".parse().unwrap();
-        for (approvals, known) in [
-            (vec![], Known::None),
-            (vec![approval("p", "c", None)], Known::Valid),
-            (vec![approval("p", "c", Some("2026-11-20T04:00:00Z"))], Known::Valid),
-            (vec![approval("p", "c", Some("2026-11-20T03:00:00Z"))], Known::Expired),
-            (vec![approval("other", "c", None)], Known::Other),
-            (vec![approval("p", "other", None)], Known::Other),
-            (vec![approval("p", "other", None), approval("p", "c", None)], Known::Valid),
+        let state = tempfile::tempdir().unwrap();
+        let (key, other) = (Key::of(state.path()).unwrap(), Key::of(&state.path().join("other")).unwrap());
+        let given = |plan: &str, changes: &str, expires: Option<&str>| {
+            let expires = expires.map(|text| text.parse().unwrap());
+            let text = str::to_owned;
+            let (path, by, how, user) = (text("a"), text("ada"), text("prompt"), Some(text("ada")));
+            sealed(&key, "run", StepApproved { path, by, how, plan: text(plan), changes: text(changes), expires, user, seal: String::new() })
+        };
+        let known = |approval: &StepApproved| holds(&key, "run", approval, ("p", "c"), now);
+        for (approval, is_valid, before) in [
+            (given("p", "c", None), true, ""),
+            (given("p", "c", Some("2026-11-20T04:00:00Z")), true, ""),
+            (given("p", "c", Some("2026-11-20T03:00:00Z")), false, "expired"),
+            (given("other", "c", None), false, "changed since"),
+            (given("p", "other", None), false, "changed since"),
         ] {
-            assert_eq!(approved(&approvals, "a", "p", "c", now), known, "{approvals:?}");
-            assert_eq!(approved(&approvals, "another step", "p", "c", now), Known::None);
+            let found = known(&approval);
+            assert_eq!(matches!(found, Known::Valid(_)), is_valid, "{approval:?}");
+            assert!(found.before().contains(before), "{approval:?}");
         }
+        let whole = given("p", "c", None);
+        for changed in [
+            StepApproved { changes: "c".into(), ..given("p", "other", None) },
+            StepApproved { path: "b".into(), ..whole.clone() },
+            StepApproved { user: Some("bob".into()), ..whole.clone() },
+            StepApproved { by: "bob".into(), ..whole.clone() },
+            StepApproved { expires: None, ..given("p", "c", Some("2026-11-20T03:00:00Z")) },
+            StepApproved { seal: String::new(), ..whole.clone() },
+        ] {
+            assert_eq!(known(&changed), Known::Unsealed, "{changed:?}");
+        }
+        assert_eq!(holds(&key, "another run", &whole, ("p", "c"), now), Known::Unsealed);
+        assert_eq!(holds(&other, "run", &whole, ("p", "c"), now), Known::Unsealed);
     }
 
     #[test]

@@ -163,8 +163,7 @@ impl Run {
     fn doubtful(&self, lost: &Lost<'_>, reason: &str, context: &Context) -> Result<Known, EngineError> {
         let reason = self.clean(&format!("{}; {reason}", lost.why));
         (context.progress)(&reason);
-        self.recorder.record(Event::ChangeDoubted(ChangeDoubted { path: lost.path.to_owned(), index: lost.index, reason: reason.clone() }))?;
-        self.waits_for(lost.path, &format!("in doubt: {reason}"));
+        self.recorder.record(Event::ChangeDoubted(ChangeDoubted { path: lost.path.to_owned(), index: lost.index, reason }))?;
         self.doubt.store(true, Ordering::SeqCst);
         Ok(Known::InDoubt)
     }

@@ -4,9 +4,19 @@ use super::Run;
 use super::scope::Scope;
 use super::step::Ended;
 use crate::action::Action;
-use crate::document::{Body, Step};
+use crate::document::{Body, Origin, Step};
 use crate::event::{Effect, Outcome};
 use std::sync::PoisonError;
+
+/// Whether an action reads only because the document says so: nothing keeps a command in a pod, a command on this machine, or a POST from
+/// changing something.
+fn is_a_promise(action: &Action) -> bool {
+    match action {
+        Action::Command(_) | Action::Exec(_) => true,
+        Action::Http(http) => !http.method.only_reads(),
+        _ => false,
+    }
+}
 
 impl Run {
     /// What comes of a step in a dry run; none if it is done as in any run.
@@ -22,6 +32,9 @@ impl Run {
                 Some(Ended::without_output(Outcome::Unknown, format!("cannot be previewed and is not run: {by_hand}")))
             }
             Effect::Operator => Some(Ended::without_output(Outcome::Skipped, "a person is asked here, but not in a dry run")),
+            Effect::Read if !self.trust_reads && scope.runbook.origin != Origin::Embedded && is_a_promise(action) => {
+                Some(Ended::without_output(Outcome::Unknown, "only the runbook says that it reads: not run in a dry run without --trust-reads"))
+            }
             // what only calculates, or calls what is asked itself, knows as much as what it is made from
             Effect::Read if matches!(action, Action::Value(_)) => None,
             // of a runbook that only looks one line says as much as all of its steps would

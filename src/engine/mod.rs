@@ -20,8 +20,9 @@ mod scope;
 mod step;
 mod stop;
 
+pub use change::digest_of_record;
 pub use clock::Clock;
-pub use consent::{Consent, diff as difference};
+pub use consent::{Consent, diff as difference, sealed};
 pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
@@ -29,7 +30,7 @@ pub use stop::{Signal, Stop};
 
 use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
-use crate::document::{OnFailure, Runbook};
+use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished,
     StepStarted, Target, Verdict,
@@ -57,6 +58,8 @@ pub struct Engine {
     pub sandbox: Option<String>,
     /// What kind of run this is. A dry run is given nothing that could change the cluster.
     pub mode: Mode,
+    /// Whether a dry run believes a runbook that something only reads.
+    pub trust_reads: bool,
     /// How changes are allowed.
     pub consent: Consent,
     /// How the lock is taken.
@@ -100,6 +103,7 @@ pub(crate) struct Run {
     target: Target,
     run_id: Arc<str>,
     mode: Mode,
+    trust_reads: bool,
     /// What can change the cluster; none in a dry run.
     writer: Option<Writer>,
     consent: Consent,
@@ -109,13 +113,21 @@ pub(crate) struct Run {
     asked: Mutex<BTreeSet<Access>>,
     /// In a dry run: the first step whose change was only previewed, or not done at all.
     left_out: Mutex<Option<String>>,
-    /// Steps without an outcome, and what they wait for.
-    waiting: Mutex<BTreeMap<String, String>>,
+    /// Steps that wait for a person, and what that person types.
+    waiting: Mutex<BTreeMap<String, Waits>>,
     /// A step waits for a person.
     paused: AtomicBool,
     /// It is not known whether a change was made.
     doubt: AtomicBool,
     begun: clock::Begun,
+}
+
+/// What a step waits for.
+struct Waits {
+    /// What a person types.
+    command: String,
+    /// Why what was said before is not enough; empty if nothing was.
+    before: &'static str,
 }
 
 impl Engine {
@@ -147,6 +159,7 @@ impl Engine {
                 runbook: self.plan.runbook.name.clone(),
                 title: self.plan.runbook.title.clone(),
                 digest: self.plan.digest.clone(),
+                hiding: (self.plan.runbook.origin == Origin::Hiding).then(|| self.plan.runbook.file.clone()),
                 mode: self.mode,
                 target: target.clone(),
                 params: self.plan.shown_params(),
@@ -162,8 +175,10 @@ impl Engine {
         let run = Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
+            trust_reads: self.trust_reads,
             writer,
-            consent: self.consent,
+            // who the cluster says it is, not who this system does
+            consent: Consent { operator: target.user.clone().unwrap_or(self.consent.operator), ..self.consent },
             records: self.records,
             lock: Mutex::new(None),
             asked: Mutex::default(),
@@ -347,9 +362,9 @@ impl Run {
         })
     }
 
-    /// Remembers what a step without an outcome waits for.
-    fn waits_for(&self, path: &str, reason: &str) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), reason.to_owned());
+    /// Remembers that a step waits for a person, and what that person types.
+    fn waits_for(&self, path: &str, command: String, before: &'static str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Waits { command, before });
     }
 
     /// One line instead of a failure of every step: the run cannot begin.
@@ -395,20 +410,24 @@ impl Run {
             // what a dry run cannot know is no fault
             exit_code = 0;
         }
+        let mut waiting = BTreeMap::new();
         let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
         if self.doubt.load(Ordering::SeqCst) || self.recorder.state(|state| !state.in_doubt().is_empty()) {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
-            next.insert(0, resume);
-            next.insert(1, format!("runbook status {}", short_id(run_id)));
+            let doubt: Vec<String> = self.recorder.state(|state| state.in_doubt().into_iter().map(crate::action::shell_word).collect());
+            // where a look does not tell, a person does
+            let marks = doubt.iter().flat_map(|path| ["--mark-done", "--mark-not-done"].map(|mark| format!("{resume} {mark} {path} --reason 'seen by hand'")));
+            let status = format!("runbook status {}", short_id(run_id));
+            next.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
         } else if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
             next.insert(0, resume);
         } else if self.paused.load(Ordering::SeqCst) {
             (verdict, exit_code) = (Verdict::Paused, 4);
-            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let approvals: Vec<String> =
-                waiting.values().filter_map(|reason| reason.split_once("waits for approval: ").map(|(_, command)| command.to_owned())).collect();
-            next.splice(0..0, approvals.into_iter().chain([resume]));
+            let steps = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let why = steps.iter().filter(|(_, waits)| !waits.before.is_empty());
+            waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
+            next.splice(0..0, steps.values().map(|waits| waits.command.clone()).chain([resume]));
         }
         let changed = self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
         if changed && verdict != Verdict::Passed {
@@ -416,7 +435,7 @@ impl Run {
         }
         let mut seen = std::collections::BTreeSet::new();
         next.retain(|command| seen.insert(command.clone()));
-        self.recorder.record(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms, next }))?;
+        self.recorder.record(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms, next, waiting }))?;
         Ok(self.recorder.into_state())
     }
 

@@ -48,7 +48,9 @@ impl Run {
             masked: false,
         };
         let changes = vec![planned];
-        let digest = digest(&changes);
+        // what is approved is the action as it is done, with all that its line for a person leaves out
+        let whole = json!([format!("{action:?}"), context.namespace]);
+        let digest = digest(&self.consent.key, self.place(path), &changes, &[whole]);
         self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
             path: path.to_owned(),
             changes: changes.clone(),
@@ -62,7 +64,7 @@ impl Run {
             Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),
             Answer::Nobody(reason) => {
                 self.paused.store(true, Ordering::SeqCst);
-                self.waits_for(path, &reason);
+                (context.progress)(&reason);
                 return Ok(None);
             }
         }
@@ -81,7 +83,6 @@ impl Run {
                 return Ok(None);
             }
             () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => {
-                self.waits_for(path, "in doubt: it did not end in time");
                 self.doubt.store(true, Ordering::SeqCst);
                 return Ok(None);
             }
@@ -101,7 +102,6 @@ impl Run {
                 Ok(Some(failed(&failure, 1)))
             }
             Err(failure) => {
-                self.waits_for(path, &format!("in doubt: {}", failure.message));
                 (context.progress)(&failure.message);
                 self.doubt.store(true, Ordering::SeqCst);
                 Ok(None)

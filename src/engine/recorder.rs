@@ -108,7 +108,10 @@ impl Recorder {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = inner.state.seq() + 1;
         match &mut inner.journal {
-            Some(journal) => finished.stored = Some(journal.store(seq, |out| output.write(out, clean))?),
+            Some(journal) => {
+                let stored = journal.store(seq, |out| output.write(out, clean))?;
+                finished.stored = Some(journal::with_its_end(stored, finished.effect));
+            }
             None => finished.output = clean(&output.to_value()),
         }
         inner.take(self.clock, Event::StepFinished(finished))

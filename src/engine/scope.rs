@@ -99,6 +99,13 @@ impl Scope {
         }
     }
 
+    /// The hosts that the runbook declares for requests from this machine; none where they cannot be told.
+    pub(crate) fn hosts(&self) -> Arc<[String]> {
+        let Some(declared) = &self.runbook.hosts else { return Arc::default() };
+        let rendered = declared.render(&json!({"params": *self.params}));
+        rendered.ok().and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()).unwrap_or_default().into()
+    }
+
     /// The scope inside a group.
     pub(crate) fn inside(&self, path: &str, severity: Severity) -> Self {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }

@@ -286,17 +286,7 @@ impl Run {
     }
 
     pub(super) fn clean_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.clean(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.clean_value(item)).collect()),
-            Value::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (self.clean(key), self.clean_value(value))).collect()),
-            // a PIN that was read as a number is masked as one
-            other => {
-                let mut value = other.clone();
-                self.masker.mask_value(&mut value);
-                value
-            }
-        }
+        self.masker.clean_value(value)
     }
 
     fn clean_judgement(&self, judgement: &mut Judgement) {

@@ -14,7 +14,7 @@ pub struct ChangesPlanned {
     /// Guards that would have stopped the step and were overridden, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overridden: Vec<String>,
-    /// `sha256:…` of the changes: an approval holds only for these.
+    /// Keyed digest of the changes with their requests: an approval holds only for these.
     pub digest: String,
     /// The word that consent must type, if it must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,16 +157,36 @@ pub enum ChangeResult {
 pub struct StepApproved {
     /// Place of the step in the run.
     pub path: String,
-    /// Who: user and host.
+    /// Who: the user whom the cluster sees, or the user of this system where no cluster is asked.
     pub by: String,
     /// How: `prompt`, `--yes` or `runbook approve`.
     pub how: String,
     /// Digest of the plan that was approved.
     pub plan: String,
-    /// Digest of the changes that were approved.
+    /// Digest of the changes, or of the question, that were approved.
     pub changes: String,
     /// When the approval ends; never if none.
     pub expires: Option<Timestamp>,
+    /// The user as the API server sees it; none where none was asked, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Keyed digest of all of this: an approval without it was not given by this program.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seal: String,
+}
+
+/// A step asks a person something that only a person can answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepAsked {
+    /// Place of the step in the run.
+    pub path: String,
+    /// What is asked.
+    pub question: String,
+    /// The word that the answer must type, if it must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<String>,
+    /// Digest of the question: an answer holds only for this one.
+    pub digest: String,
 }
 
 /// A person says how a step ended that the program did not do, or does not know of.
@@ -176,7 +196,7 @@ pub struct StepMarked {
     pub path: String,
     /// What was said.
     pub mark: StepMark,
-    /// Who: user and host.
+    /// Who: as in [`StepApproved::by`].
     pub by: String,
     /// Why.
     pub reason: String,

@@ -10,8 +10,8 @@ pub(crate) mod sample;
 mod summary;
 
 pub use change::{
-    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepMark,
-    StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked,
+    StepMark, StepMarked,
 };
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -20,6 +20,7 @@ use crate::expression::Judgement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Version of the journal's records, in the first record of every run.
@@ -59,7 +60,9 @@ pub enum Event {
     ChangeFinished(ChangeFinished),
     /// A program of this machine was started.
     ProgramStarted(ProgramStarted),
-    /// A person allowed the changes of a step.
+    /// A step asks a person; durable before the question is shown.
+    StepAsked(StepAsked),
+    /// A person allowed the changes of a step, or answered its question.
     StepApproved(StepApproved),
     /// A person says how a step ended.
     StepMarked(StepMarked),
@@ -125,6 +128,9 @@ pub struct RunStarted {
     pub title: String,
     /// `sha256:…` over the runbook's text and those it calls.
     pub digest: String,
+    /// The file of the runbook, where it hides another of its name inside the program and nobody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hiding: Option<String>,
     /// Kind of run.
     pub mode: Mode,
     /// Where it acts.
@@ -236,6 +242,12 @@ pub struct StepFinished {
 }
 
 impl StepFinished {
+    /// Whether the output tells that a change was seen to its end, and not only requested.
+    pub fn tells_of_the_end(&self) -> bool {
+        let in_record = || self.output["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["result"] == "done"));
+        self.stored.as_ref().map_or_else(in_record, |stored| stored.done)
+    }
+
     /// The same without its output, as what knows of all steps at once keeps it.
     #[must_use]
     pub fn without_output(&self) -> Self {
@@ -268,6 +280,8 @@ pub struct Stored {
     pub bytes: u64,
     /// Its digest, in hexadecimal digits.
     pub sha256: String,
+    /// It tells of the end of a change: see [`StepFinished::tells_of_the_end`].
+    pub done: bool,
 }
 
 /// What to do about a finding.
@@ -331,4 +345,7 @@ pub struct RunFinished {
     pub duration_ms: u64,
     /// Commands to type next, most useful first.
     pub next: Vec<String>,
+    /// Why steps still wait although a person has said something, by path: the approval has expired.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waiting: BTreeMap<String, String>,
 }

@@ -22,6 +22,7 @@ impl Story {
             run: RUN.into(),
             runbook: "ta-bot/no-signals".into(),
             title: "TA Bot generates no signals".into(),
+            hiding: None,
             digest: "sha256:00".into(),
             mode,
             target: Target { context: Some("prod-eu".into()), namespace: Some("petrosa-apps".into()), ..Target::default() },
@@ -125,7 +126,7 @@ impl Story {
 
     pub(crate) fn finish(&mut self, verdict: Verdict, exit_code: u8, next: &[&str]) -> &mut Self {
         let next = next.iter().map(|command| (*command).to_owned()).collect();
-        self.push(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms: 400, next }))
+        self.push(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms: 400, next, waiting: std::collections::BTreeMap::new() }))
     }
 }
 

@@ -311,7 +311,7 @@ impl Jq {
             let jq = self.clone();
             metered(budget, move |meter| {
                 let outputs = jq.program().outputs(input, &bindings, meter)?;
-                let mut export = Export::default();
+                let mut export = Export::metered(meter);
                 outputs.iter().map(|output| export.value(output)).collect()
             })
         };

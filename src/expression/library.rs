@@ -9,7 +9,8 @@ use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Error, Exn, RunPtr, ValR};
 use jaq_json::{Num, Val};
 
-use super::meter::{Kind, MOST_TEXT, fits};
+use super::matches::matched;
+use super::meter::{Kind, MOST_TEXT, fits_in_text};
 use super::prelude;
 use super::syntax::{calls, guard};
 use super::value::MOST_DEPTH;
@@ -153,6 +154,30 @@ impl Library {
     }
 }
 
+/// Natives that could make much more at once than they are given, or that run a filter uncounted: `defs.jq` wraps them.
+const GUARDED: [(&str, &str); 20] = [
+    ("range", "_range"),
+    ("tojson", "_tojson"),
+    ("fromjson", "_fromjson"),
+    ("tobytes", "_tobytes"),
+    ("explode", "_explode"),
+    ("indices", "_indices"),
+    ("matches", "_matches"),
+    ("split_matches", "_split_matches"),
+    ("split_", "_split_"),
+    ("sort_by", "_sort_by"),
+    ("group_by", "_group_by"),
+    ("min_by_or_empty", "_min_by_or_empty"),
+    ("max_by_or_empty", "_max_by_or_empty"),
+    ("escape_sh", "_escape_sh"),
+    ("escape_html", "_escape_html"),
+    ("unescape_html", "_unescape_html"),
+    ("encode_uri", "_encode_uri"),
+    ("decode_uri", "_decode_uri"),
+    ("encode_base64", "_encode_base64"),
+    ("strftime", "_strftime"),
+];
+
 fn is_refused(name: &str) -> bool {
     REFUSED.iter().any(|(refused, ..)| *refused == name)
 }
@@ -167,44 +192,68 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let jq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let jq = jq.filter(|(name, ..)| !is_refused(name)).map(|(name, args, native)| {
-        let name = match name {
-            "range" => "_range",
-            "tojson" => "_tojson",
-            "fromjson" => "_fromjson",
-            other => other,
-        };
+        let guarded = GUARDED.iter().find(|(plain, _)| *plain == name);
+        let name = guarded.map_or(name, |(_, guarded)| guarded);
         (name, args, native)
     });
     jq.chain(ours().into_iter().chain(super::strict::natives()).map(run::<Kind>))
 }
 
-fn ours() -> [Filter<RunPtr<Kind>>; 10] {
+fn ours() -> [Filter<RunPtr<Kind>>; 16] {
     [
         ("_tick", v(0), |cv| {
             let ok = cv.0.data().meter.tick(&cv.1);
             over(ok, Val::Null)
         }),
-        ("_fits", v(0), |cv| {
-            let small = matches!(cv.1, Val::Null | Val::Bool(_) | Val::Num(_) | Val::TStr(_) | Val::BStr(_));
-            let ok = small || fits(&cv.1);
-            if !ok {
-                cv.0.data().meter.too_large();
-            }
+        ("_pulse", v(0), |cv| {
+            let ok = cv.0.data().meter.pulse(&cv.1);
             over(ok, cv.1)
         }),
+        ("_fits", v(0), |cv| fitting(cv, MOST_TEXT / 2)),
+        ("_fits_small", v(0), |cv| fitting(cv, MOST_TEXT / 1024)),
+        ("_room", v(1), |mut cv| {
+            let factor = match cv.0.pop_var() {
+                Val::Num(Num::Int(factor)) => factor.unsigned_abs(),
+                _ => 1,
+            };
+            let size = match &cv.1 {
+                Val::TStr(text) | Val::BStr(text) => text.len(),
+                Val::Arr(items) => items.len(),
+                Val::Obj(_) | Val::Null | Val::Bool(_) | Val::Num(_) => 0,
+            };
+            roomy(size.saturating_mul(factor), cv.1)
+        }),
         ("_shallow", v(0), |cv| {
-            let deep = matches!(&cv.1, Val::TStr(text) if nesting(text) > MOST_DEPTH);
-            if deep {
+            let Val::TStr(text) = &cv.1 else { return box_once(Ok(cv.1)) };
+            let (depth, bytes) = weigh(text);
+            if depth > MOST_DEPTH {
                 return bome(Err(Error::str("the JSON text is nested too deeply")));
             }
-            box_once(Ok(cv.1))
+            roomy(bytes, cv.1)
+        }),
+        ("_matched", v(2), |mut cv| {
+            let (flags, regex) = (cv.0.pop_var(), cv.0.pop_var());
+            let bytes = matched(&cv.1, &regex, &flags, MATCH, cv.0.data().meter);
+            roomy(bytes, cv.1)
+        }),
+        ("_parted", v(2), |mut cv| {
+            let (flags, regex) = (cv.0.pop_var(), cv.0.pop_var());
+            let bytes = matched(&cv.1, &regex, &flags, PART, cv.0.data().meter);
+            roomy(bytes, cv.1)
         }),
         ("_mul", v(2), |mut cv| {
             let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
             if product_is_huge(&left, &right) {
-                return bome(Err(Error::str("the repeated text would be too large")));
+                return bome(Err(Error::str("the product would be too large")));
             }
             bome(left * right)
+        }),
+        ("_div", v(2), |mut cv| {
+            let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
+            if parts(&left, &right).saturating_mul(PART) > MOST_MADE {
+                return bome(Err(Error::str(TOO_MUCH)));
+            }
+            bome(left / right)
         }),
         ("semver", v(0), |cv| bome(on_text(&cv.1, prelude::semver))),
         ("semver_cmp", v(2), |mut cv| {
@@ -233,7 +282,47 @@ fn on_text(val: &Val, parse: fn(&str) -> Result<Val, String>) -> ValR<Val> {
     prelude::text(val).and_then(parse).map_err(Error::str)
 }
 
+/// The most that one native may make at once, in bytes.
+pub(super) const MOST_MADE: usize = 64 << 20;
+/// About what a short text takes, in bytes.
+const PART: usize = 96;
+/// About what a match or a group of one takes: an object of offset, length and text.
+const MATCH: usize = 600;
+const TOO_MUCH: &str = "the result would be too large";
+
+fn roomy<'a>(bytes: usize, val: Val) -> jaq_core::ValXs<'a, Val> {
+    if bytes > MOST_MADE { bome(Err(Error::str(TOO_MUCH))) } else { box_once(Ok(val)) }
+}
+
+fn fitting<'a>(cv: jaq_core::Cv<'a, Kind>, bytes: usize) -> jaq_core::ValXs<'a, Val> {
+    let ok = match &cv.1 {
+        Val::Null | Val::Bool(_) => true,
+        other => fits_in_text(other, bytes),
+    };
+    if !ok {
+        cv.0.data().meter.too_large();
+    }
+    over(ok, cv.1)
+}
+
+/// How many parts a text is divided into.
+fn parts(left: &Val, right: &Val) -> usize {
+    match (left, right) {
+        (Val::TStr(text), Val::TStr(separator)) | (Val::BStr(text), Val::BStr(separator)) => match separator.first() {
+            None => text.len(),
+            Some(first) => text.iter().filter(|byte| *byte == first).count() / separator.len() + 1,
+        },
+        _ => 0,
+    }
+}
+
+/// More digits than any quantity has; beyond them the time of a product grows faster than the steps that are counted.
+const MOST_BITS: u64 = 1 << 20;
+
 fn product_is_huge(left: &Val, right: &Val) -> bool {
+    if let (Val::Num(Num::BigInt(left)), Val::Num(Num::BigInt(right))) = (left, right) {
+        return left.bits() + right.bits() > MOST_BITS;
+    }
     let (text, times) = match (left, right) {
         (Val::TStr(text) | Val::BStr(text), Val::Num(n)) => (text, n),
         (Val::Num(n), Val::TStr(text) | Val::BStr(text)) => (text, n),
@@ -247,16 +336,21 @@ fn product_is_huge(left: &Val, right: &Val) -> bool {
     text.len().saturating_mul(times) > MOST_TEXT
 }
 
-/// An upper bound of the nesting of a JSON text.
-fn nesting(text: &[u8]) -> usize {
-    let (mut depth, mut most) = (0_usize, 0);
+/// Upper bounds of the nesting of a JSON text, and of what its values take in bytes.
+fn weigh(text: &[u8]) -> (usize, usize) {
+    let (mut depth, mut most, mut bytes) = (0_usize, 0, text.len());
     for byte in text {
         match byte {
-            b'[' | b'{' => depth += 1,
+            b'[' | b'{' => {
+                depth += 1;
+                bytes += if *byte == b'{' { 4 * PART } else { PART };
+            }
             b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' | b' ' | b'\n' => bytes += size_of::<Val>(),
+            b':' | b'"' => bytes += PART / 2,
             _ => {}
         }
         most = most.max(depth);
     }
-    most
+    (most, bytes)
 }

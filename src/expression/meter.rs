@@ -9,6 +9,7 @@ use jaq_core::{DataT, Lut};
 use jaq_json::Val;
 
 use super::error::{Budget, EvalError, EvalErrorKind};
+use super::memory::{self, Watch};
 use super::worker::StackTop;
 
 /// Every so many steps the clock and the shape of the value at hand are looked at.
@@ -17,10 +18,17 @@ const SAMPLE: u64 = 256;
 const MOST_DEPTH: usize = 1000;
 /// The most nodes of one value within an evaluation.
 const MOST_NODES: usize = 8_000_000;
-/// The longest text within an evaluation, in bytes.
-pub(super) const MOST_TEXT: usize = 64 << 20;
+/// The longest text within an evaluation, in bytes; also what one operation may make.
+pub(super) const MOST_TEXT: usize = 32 << 20;
 /// The longest list within an evaluation.
-const MOST_ITEMS: usize = 8_000_000;
+const MOST_ITEMS: usize = 4_000_000;
+/// The size of a value in bytes from which on the memory is looked at at once.
+const LARGE: usize = 1 << 20;
+
+/// What a step may keep in the engine, in bytes.
+const STEP: usize = 100;
+/// About what an entry of an object takes, in bytes.
+const ENTRY: usize = 64;
 
 /// The data type of our jq programs: values are [`Val`], and native filters see the [`Meter`].
 #[derive(Debug)]
@@ -46,6 +54,9 @@ impl<'a> HasLut<'a, Kind> for Running<'a> {
 /// Counts the steps of one evaluation and says when it is over.
 pub(super) struct Meter {
     fuel: Cell<u64>,
+    /// Steps and values made.
+    pulses: Cell<u64>,
+    memory: Watch,
     budget: Budget,
     end: Option<Instant>,
     top: StackTop,
@@ -61,6 +72,8 @@ impl Meter {
     pub(super) fn new(budget: Budget, top: StackTop) -> Self {
         Self {
             fuel: Cell::new(budget.fuel),
+            pulses: Cell::new(0),
+            memory: Watch::new(),
             budget,
             end: Instant::now().checked_add(budget.deadline),
             top,
@@ -117,20 +130,42 @@ impl Meter {
             return false;
         };
         self.fuel.set(left);
-        if self.top.is_exhausted() {
-            let message = "the recursion is nested too deeply".to_owned();
-            self.trip(EvalErrorKind::TooLarge, message);
+        self.pulse(val)
+    }
+
+    /// Looks at a value that was just made or that an iteration stands at; false when the evaluation is over. Costs no fuel.
+    pub(super) fn pulse(&self, val: &Val) -> bool {
+        if self.tripped.borrow().is_some() {
             return false;
         }
-        let large = match val {
-            Val::TStr(text) | Val::BStr(text) => text.len() > MOST_TEXT,
-            Val::Arr(items) => items.len() > MOST_ITEMS,
-            Val::Obj(_) | Val::Null | Val::Bool(_) | Val::Num(_) => false,
+        if self.top.is_exhausted() {
+            self.trip(EvalErrorKind::TooLarge, "the recursion is nested too deeply".to_owned());
+            return false;
+        }
+        let (size, is_large) = match val {
+            Val::TStr(text) | Val::BStr(text) => (text.len(), text.len() > MOST_TEXT),
+            Val::Arr(items) => (items.len() * size_of::<Val>(), items.len() > MOST_ITEMS),
+            Val::Obj(fields) => (fields.len() * ENTRY, false),
+            Val::Null | Val::Bool(_) | Val::Num(_) => (0, false),
         };
-        if large || (left.is_multiple_of(SAMPLE) && !self.sample(val)) {
+        self.memory.made(size + STEP);
+        let pulses = self.pulses.get() + 1;
+        self.pulses.set(pulses);
+        let sampled = pulses.is_multiple_of(SAMPLE);
+        if is_large || (sampled && !self.sample(val)) {
             self.too_large();
         }
+        if size >= LARGE || sampled {
+            self.look(if size >= LARGE { memory::AT_ONCE } else { memory::OFTEN });
+        }
         self.tripped.borrow().is_none()
+    }
+
+    /// Looks at the memory of the process, at most once in `interval`.
+    pub(super) fn look(&self, interval: Duration) {
+        if self.memory.is_over(interval) {
+            self.trip(EvalErrorKind::TooLarge, memory::message());
+        }
     }
 
     pub(super) fn too_large(&self) {
@@ -148,20 +183,44 @@ impl Meter {
 }
 
 /// Whether the value is small enough to be walked by code that does not count.
-pub(super) fn fits(val: &Val) -> bool {
-    let mut nodes = 0;
-    walk(val, 0, &mut nodes)
+fn fits(val: &Val) -> bool {
+    let mut left = Left { nodes: MOST_NODES, bytes: usize::MAX };
+    left.walk(val, 0)
 }
 
-fn walk(val: &Val, depth: usize, nodes: &mut usize) -> bool {
-    *nodes += 1;
-    if depth > MOST_DEPTH || *nodes > MOST_NODES {
-        return false;
+/// Whether the value is small enough to be written as text of that many bytes. What is shared counts wherever it is.
+pub(super) fn fits_in_text(val: &Val, bytes: usize) -> bool {
+    let mut left = Left { nodes: MOST_NODES, bytes };
+    left.walk(val, 0)
+}
+
+/// What a walk may still see.
+struct Left {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Left {
+    fn take(&mut self, bytes: usize) -> bool {
+        match (self.nodes.checked_sub(1), self.bytes.checked_sub(bytes)) {
+            (Some(nodes), Some(bytes)) => {
+                (self.nodes, self.bytes) = (nodes, bytes);
+                true
+            }
+            _ => false,
+        }
     }
-    match val {
-        Val::Arr(items) => items.iter().all(|item| walk(item, depth + 1, nodes)),
-        Val::Obj(fields) => fields.values().all(|item| walk(item, depth + 1, nodes)),
-        Val::Null | Val::Bool(_) | Val::Num(_) | Val::TStr(_) | Val::BStr(_) => true,
+
+    fn walk(&mut self, val: &Val, depth: usize) -> bool {
+        if depth > MOST_DEPTH {
+            return false;
+        }
+        match val {
+            Val::Arr(items) => self.take(2) && items.iter().all(|item| self.walk(item, depth + 1)),
+            Val::Obj(fields) => self.take(2) && fields.iter().all(|(key, item)| self.walk(key, depth + 1) && self.walk(item, depth + 1)),
+            Val::TStr(text) | Val::BStr(text) => self.take(text.len() + 3),
+            Val::Null | Val::Bool(_) | Val::Num(_) => self.take(5),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conditions (jq) and text templates: compiled once, evaluated with a budget. Pure.
 
+mod allowance;
 mod bindings;
 mod data;
 mod decide;
@@ -8,9 +9,12 @@ mod expectation;
 mod explain;
 mod jq;
 mod library;
+mod matches;
+mod memory;
 mod meter;
 mod need;
 mod prelude;
+mod rewrite;
 mod sharing;
 mod strict;
 mod syntax;

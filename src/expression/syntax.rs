@@ -233,6 +233,11 @@ fn ticking<'s>(body: Term<'s>) -> Term<'s> {
     pipe(call("_tick", Vec::new()), Some(Pattern::Var("$_tick")), body)
 }
 
+/// `body | _pulse`: looks at what was made, where it cannot be a path.
+fn pulsing<'s>(body: Term<'s>) -> Term<'s> {
+    pipe(body, None, call("_pulse", Vec::new()))
+}
+
 fn iterates<T>(path: &Path<T>) -> bool {
     path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)))
 }
@@ -259,20 +264,33 @@ pub(super) fn guard(term: &mut Term<'_>) {
             }
         }
         Term::Str(_, parts) => {
+            let terms = parts.iter().filter(|part| matches!(part, StrPart::Term(_))).count();
             for part in parts {
                 if let StrPart::Term(inner) = part {
-                    *inner = pipe(std::mem::take(inner), None, call("_fits", Vec::new()));
+                    // the parts together are one text
+                    let share = if terms > 4 { "_fits_small" } else { "_fits" };
+                    *inner = pipe(std::mem::take(inner), None, call(share, Vec::new()));
                 }
             }
         }
-        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
-            *term = call("_mul", vec![std::mem::take(left), std::mem::take(right)]);
+        Term::Arr(Some(inner)) => **inner = pulsing(std::mem::take(inner)),
+        Term::BinOp(_, BinaryOp::Update, right) => **right = pulsing(std::mem::take(right)),
+        Term::BinOp(left, BinaryOp::Math(op), right) => {
+            *term = pulsing(match op {
+                Math::Mul => call("_mul", vec![std::mem::take(left), std::mem::take(right)]),
+                Math::Div => call("_div", vec![std::mem::take(left), std::mem::take(right)]),
+                Math::Add | Math::Sub | Math::Rem => std::mem::take(term),
+            });
         }
-        Term::BinOp(left, BinaryOp::UpdateMath(Math::Mul), right) => {
-            let factor = Pattern::Var("$_factor");
-            let product = call("_mul", vec![Term::Id, Term::Var("$_factor")]);
-            let update = Term::BinOp(Box::new(std::mem::take(left)), BinaryOp::Update, Box::new(product));
-            *term = pipe(std::mem::take(right), Some(factor), update);
+        Term::BinOp(left, BinaryOp::UpdateMath(op), right) => {
+            let operand = Pattern::Var("$_operand");
+            let result = match op {
+                Math::Mul => call("_mul", vec![Term::Id, Term::Var("$_operand")]),
+                Math::Div => call("_div", vec![Term::Id, Term::Var("$_operand")]),
+                Math::Add | Math::Sub | Math::Rem => Term::BinOp(Box::new(Term::Id), BinaryOp::Math(*op), Box::new(Term::Var("$_operand"))),
+            };
+            let update = Term::BinOp(Box::new(std::mem::take(left)), BinaryOp::Update, Box::new(pulsing(result)));
+            *term = pipe(std::mem::take(right), Some(operand), update);
         }
         Term::Call("age", args) if args.is_empty() => {
             let now = (Part::Index(Term::Str(None, vec![StrPart::Str("now")])), Opt::Essential);

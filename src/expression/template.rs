@@ -6,21 +6,25 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use minijinja::machinery::ast::{CallArg, Expr, Stmt};
-use minijinja::machinery::{Span, parse, parse_expr};
+use minijinja::machinery::{CodeGenerator, Instruction, Span, eval, make_string_output, parse, parse_expr};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
-use minijinja::{AutoEscape, Environment, ErrorKind, Expression, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
+use super::allowance::{self, walkable, within, written};
 use super::error::{CompileError, EvalError, EvalErrorKind};
 use super::jq::Reference;
 use super::library::nearest;
+use super::rewrite;
 use super::value::MOST_DEPTH;
 
 /// Instructions of one rendering.
 const FUEL: u64 = 100_000;
 /// Nested macros and loops of one rendering.
 const RECURSION: usize = 100;
+/// What is said where a template is written like a program.
+const NO_PROGRAM: &str = "a template fills in values; compute them in a step with `value` (jq), and use its output";
 /// What a template may be called with besides its variables; also the source of suggestions.
 const FILTERS: &str = "abs attr batch bool capitalize chain count d default dictsort e escape first float format \
     groupby indent int items join last length lines list lower map max min pprint reject rejectattr replace reverse \
@@ -45,7 +49,7 @@ enum Form {
     /// No template syntax at all.
     Literal,
     /// Exactly one `{{ … }}`: its value keeps its type.
-    Typed(Expression<'static, 'static>, Range<usize>),
+    Typed(Range<usize>),
     /// Text with expressions in it.
     Text,
 }
@@ -70,14 +74,20 @@ fn environment() -> &'static Environment<'static> {
         // Only for the ranges of errors: debug information itself is never shown, it quotes variables.
         environment.set_debug(true);
         environment.remove_global("debug");
+        // a value that can hold itself
+        environment.remove_global("namespace");
+        allowance::install(&mut environment);
         // Text says `true`, `null` and `["a"]` as YAML and JSON do, not as Python does.
-        environment.set_formatter(|out, state, value| match value.kind() {
-            ValueKind::Bool | ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
-                let json = serde_json::to_string(value);
-                let json = json.map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-                out.write_str(&json).map_err(minijinja::Error::from)
+        environment.set_formatter(|out, state, value| {
+            written(value)?;
+            match value.kind() {
+                ValueKind::Bool | ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+                    let json = serde_json::to_string(value);
+                    let json = json.map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+                    out.write_str(&json).map_err(minijinja::Error::from)
+                }
+                _ => minijinja::escape_formatter(out, state, value),
             }
-            _ => minijinja::escape_formatter(out, state, value),
         });
         environment
     })
@@ -102,14 +112,7 @@ pub fn template(source: &str) -> Result<Template, CompileError> {
     let Check { assigned, mut found, .. } = check;
     found.retain(|reference| !assigned.contains(&reference.root));
     found.sort_by_key(|reference| (reference.range.start, reference.range.end));
-    let form = match inside(source) {
-        Some(range) => {
-            let expression = environment().compile_expression_owned(source[range.clone()].to_owned());
-            let expression = expression.map_err(|error| syntax_error(source, &error))?;
-            Form::Typed(expression, range)
-        }
-        None => Form::Text,
-    };
+    let form = inside(source).map_or(Form::Text, Form::Typed);
     Ok(done(form, found))
 }
 
@@ -202,6 +205,9 @@ impl<'s> Check<'s> {
             Stmt::EmitExpr(emit) => self.expr(&emit.expr),
             Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
             Stmt::ForLoop(each) => {
+                if each.recursive {
+                    self.refuse("a recursive loop is not available in templates".to_owned(), bytes(each.span()), Some(NO_PROGRAM.to_owned()));
+                }
                 self.assigned.insert("loop".to_owned());
                 self.assign(&each.target);
                 self.expr(&each.iter);
@@ -225,29 +231,12 @@ impl<'s> Check<'s> {
                 self.assign(&set.target);
                 self.expr(&set.expr);
             }
-            Stmt::SetBlock(set) => {
-                self.assign(&set.target);
-                set.filter.iter().for_each(|filter| self.expr(filter));
-                self.body(&set.body);
-            }
-            Stmt::AutoEscape(block) => self.body(&block.body),
-            Stmt::FilterBlock(block) => {
-                self.expr(&block.filter);
-                self.body(&block.body);
-            }
-            Stmt::Macro(declared) => {
-                self.assigned.insert(declared.name.to_owned());
-                self.assigned.insert("caller".to_owned());
-                declared.args.iter().for_each(|arg| self.assign(arg));
-                declared.defaults.iter().for_each(|default| self.expr(default));
-                self.body(&declared.body);
-            }
-            Stmt::CallBlock(block) => {
-                self.call(&block.call.expr, &block.call.args, bytes(block.call.span()));
-                block.macro_decl.args.iter().for_each(|arg| self.assign(arg));
-                self.body(&block.macro_decl.body);
-            }
-            Stmt::Do(call) => self.call(&call.call.expr, &call.call.args, bytes(call.call.span())),
+            Stmt::SetBlock(set) => self.no_program("a block of `set`", bytes(set.span())),
+            Stmt::AutoEscape(block) => self.no_program("`autoescape`", bytes(block.span())),
+            Stmt::FilterBlock(block) => self.no_program("a block of `filter`", bytes(block.span())),
+            Stmt::Macro(declared) => self.no_program("`macro`", bytes(declared.span())),
+            Stmt::CallBlock(block) => self.no_program("`call`", bytes(block.span())),
+            Stmt::Do(call) => self.no_program("`do`", bytes(call.span())),
             Stmt::Block(block) => self.other_template("block", bytes(block.span())),
             Stmt::Import(import) => self.other_template("import", bytes(import.span())),
             Stmt::FromImport(import) => self.other_template("import", bytes(import.span())),
@@ -259,6 +248,10 @@ impl<'s> Check<'s> {
     fn other_template(&mut self, tag: &str, range: Range<usize>) {
         let message = format!("`{tag}` is not available: there are no other templates");
         self.refuse(message, range, None);
+    }
+
+    fn no_program(&mut self, what: &str, range: Range<usize>) {
+        self.refuse(format!("{what} is not available in templates"), range, Some(NO_PROGRAM.to_owned()));
     }
 
     fn args(&mut self, args: &[CallArg<'s>]) {
@@ -392,9 +385,10 @@ impl Template {
         let source = &self.compiled.source;
         match &self.compiled.form {
             Form::Literal => Ok(Value::String(source.clone())),
-            Form::Typed(expression, range) => {
+            Form::Typed(range) => {
                 let text = &source[range.clone()];
-                let value = expression.eval(self.context(context)?).map_err(|error| failure(text, &error))?;
+                let context = self.context(context)?;
+                let value = within(|| walkable(evaluate(text, context)?), |error| failure(text, error))?;
                 if value.is_undefined() {
                     return Err(undefined(text.trim()));
                 }
@@ -404,8 +398,8 @@ impl Template {
                 })
             }
             Form::Text => {
-                let text = environment().render_str(source, self.context(context)?);
-                text.map(Value::String).map_err(|error| failure(source, &error))
+                let context = self.context(context)?;
+                within(|| fill_in(source, context), |error| failure(source, error)).map(Value::String)
             }
         }
     }
@@ -431,6 +425,31 @@ impl Template {
         }
         Ok(minijinja::Value::from(Serde(Value::Object(seen))))
     }
+}
+
+/// The value of an expression, rebuilt so that what it makes is bounded.
+fn evaluate(text: &str, context: minijinja::Value) -> Result<minijinja::Value, minijinja::Error> {
+    let expression = rewrite::expr(&parse_expr(text)?);
+    let mut generator = CodeGenerator::new("<expression>", text);
+    generator.compile_expr(&expression);
+    generator.add(Instruction::Return);
+    let (instructions, blocks) = generator.finish();
+    let mut nothing = String::new();
+    let (value, _) = eval(environment(), &instructions, context, &blocks, &mut make_string_output(&mut nothing), AutoEscape::None)?;
+    Ok(value.unwrap_or_default())
+}
+
+/// The text of a template, rebuilt so that what it makes is bounded.
+fn fill_in(source: &str, context: minijinja::Value) -> Result<String, minijinja::Error> {
+    let parsed = parse(source, "<text>", environment().syntax().clone())?;
+    let mut generator = CodeGenerator::new("<text>", source);
+    if let Some(rebuilt) = rewrite::stmt(&parsed) {
+        generator.compile_stmt(&rebuilt);
+    }
+    let (instructions, blocks) = generator.finish();
+    let mut text = String::new();
+    eval(environment(), &instructions, context, &blocks, &mut make_string_output(&mut text), AutoEscape::None)?;
+    Ok(text)
 }
 
 /// The value, if it is not nested so deeply that converting it endangers the stack.

@@ -7,6 +7,8 @@ use jaq_json::{Map, Num, Rc, Val};
 use serde_json::Value;
 
 use super::error::{EvalError, EvalErrorKind};
+use super::memory;
+use super::meter::Meter;
 use super::strict::unread_named;
 
 /// The deepest nesting that goes into or out of an evaluation.
@@ -14,7 +16,9 @@ pub(super) const MOST_DEPTH: usize = 512;
 /// The most values (scalars, lists, objects) that come out of one evaluation.
 const MOST_NODES: usize = 4_000_000;
 /// The most bytes of text that come out of one evaluation.
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: usize = 64 << 20;
+/// Every so many values that come out the memory is looked at.
+const LOOKED_AT: usize = 4096;
 /// Values longer than this many bytes of JSON are cut in messages.
 const SHOWN: usize = 160;
 /// Values longer than this many bytes of JSON are cut in judgements.
@@ -61,12 +65,18 @@ fn enter(value: &Value, depth: usize) -> Result<Val, EvalError> {
 
 /// jq to JSON, for all outputs of one evaluation together.
 #[derive(Default)]
-pub(super) struct Export {
+pub(super) struct Export<'m> {
     nodes: usize,
     bytes: usize,
+    meter: Option<&'m Meter>,
 }
 
-impl Export {
+impl<'m> Export<'m> {
+    /// What comes out of an evaluation is part of its budget.
+    pub(super) fn metered(meter: &'m Meter) -> Self {
+        Self { meter: Some(meter), ..Self::default() }
+    }
+
     pub(super) fn value(&mut self, val: &Val) -> Result<Value, EvalError> {
         self.leave(val, 0)
     }
@@ -86,6 +96,10 @@ impl Export {
         }
         if self.nodes > MOST_NODES {
             return Err(too_large());
+        }
+        if let Some(meter) = self.meter.filter(|_| self.nodes.is_multiple_of(LOOKED_AT)) {
+            meter.look(memory::OFTEN);
+            meter.tripped().map_or(Ok(()), Err)?;
         }
         Ok(match val {
             Val::Null => Value::Null,

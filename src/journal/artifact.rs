@@ -2,13 +2,13 @@
 
 use super::Error;
 use super::directory::{private, sync_dir};
-use crate::event::{Event, Record, Stored};
+use crate::event::{Effect, Event, Record, Stored};
 use crate::expression::Data;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 /// The largest output, in bytes of JSON, that stays in the journal.
@@ -65,7 +65,7 @@ pub(super) fn write(dir: &Path, seq: u64, fill: impl FnOnce(&mut dyn Write) -> i
         fill(&mut out)?;
         let Counted { out, bytes, digest } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         out.sync_data()?;
-        Ok(Stored { path: path.clone(), bytes, sha256: hexadecimal(digest) })
+        Ok(Stored { path: path.clone(), bytes, sha256: hexadecimal(digest), done: false })
     };
     let stored = written().map_err(|source| Error::from_io("write", &path, source))?;
     sync_dir(dir)?;
@@ -111,8 +111,29 @@ pub(super) fn locate(record: &mut Record, dir: &Path) -> Result<(), Error> {
         return Err(damaged("its digest does not match the journal".into()));
     }
     step.output = Value::Null;
-    step.stored = Some(Stored { path: path.clone(), bytes: reference.bytes, sha256: reference.sha256 });
+    let stored = Stored { path: path.clone(), bytes: reference.bytes, sha256: reference.sha256, done: false };
+    step.stored = Some(with_its_end(stored, step.effect));
     Ok(())
+}
+
+/// As [`StepFinished::tells_of_the_end`](crate::event::StepFinished::tells_of_the_end), without holding the output.
+fn tells_of_the_end(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(default)]
+        changes: Vec<Change>,
+    }
+    #[derive(Deserialize)]
+    struct Change {
+        result: Option<String>,
+    }
+    let told = File::open(path).ok().and_then(|file| serde_json::from_reader::<_, Told>(BufReader::new(file)).ok());
+    told.is_some_and(|told| told.changes.iter().any(|change| change.result.as_deref() == Some("done")))
+}
+
+/// A stored output with what a state must know of it.
+pub fn with_its_end(stored: Stored, effect: Effect) -> Stored {
+    Stored { done: effect == Effect::Write && tells_of_the_end(&stored.path), ..stored }
 }
 
 /// A stored output. It is text until somebody looks at it.

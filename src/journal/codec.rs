@@ -1,23 +1,58 @@
-//! One line of a journal: the record's JSON whose last field is the CRC of the rest. Pure.
+//! One line of a journal: the record's JSON whose last field ties it to all records before it. Pure.
+//!
+//! `chain` is the SHA-256 of the link before and the record's own JSON; the first record follows on nothing. Journals of earlier
+//! versions have a `crc` of the record alone: they are read, and what is appended to them follows on all that is there.
 
 use crate::event::Record;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 /// Length of `,"crc":"01234567"}`.
-const TAIL: usize = 18;
+const CRC: usize = 18;
+/// Length of `,"chain":"` with 64 digits and `"}`.
+const CHAIN: usize = 76;
 
-/// A record as a line with its newline.
-pub(super) fn encode(record: &Record) -> serde_json::Result<String> {
-    let mut line = serde_json::to_string(record)?;
-    let crc = crc32fast::hash(line.as_bytes());
-    line.pop();
-    line.push_str(&tail(crc));
-    line.push('\n');
-    Ok(line)
+/// What the next record follows on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link([u8; 32]);
+
+impl Link {
+    /// The link after a record with this JSON.
+    fn after(self, body: &str) -> Self {
+        Self(Sha256::new().chain_update(self.0).chain_update(body).finalize().into())
+    }
+
+    /// As hexadecimal digits.
+    pub(super) fn hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
-fn tail(crc: u32) -> String {
-    format!(",\"crc\":\"{crc:08x}\"}}")
+/// How a line is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// By itself: written by an earlier version.
+    Alone,
+    /// With all lines before it.
+    Chained,
+}
+
+/// A record as a line with its newline, and the link after it.
+pub(super) fn encode(record: &Record, before: Link) -> serde_json::Result<(String, Link)> {
+    let mut line = serde_json::to_string(record)?;
+    let link = before.after(&line);
+    line.pop();
+    line.push_str(&chained(link));
+    line.push('\n');
+    Ok((line, link))
+}
+
+fn chained(link: Link) -> String {
+    format!(",\"chain\":\"{}\"}}", link.hex())
+}
+
+fn alone(body: &str) -> String {
+    format!(",\"crc\":\"{:08x}\"}}", crc32fast::hash(body.as_bytes()))
 }
 
 /// Why a line is not a record.
@@ -31,20 +66,49 @@ pub(super) enum Refusal {
     Schema(String),
 }
 
-/// The record in a line without its newline.
-pub(super) fn decode(line: &[u8]) -> Result<Record, Refusal> {
-    let body = body(line)?;
-    serde_json::from_str(&body).map_err(|error| explain(&body, &error))
+/// A line that was found right.
+#[derive(Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) record: Record,
+    pub(super) check: Check,
+    /// What the next line follows on.
+    pub(super) link: Link,
 }
 
-/// The record's JSON, once its CRC is found right.
-fn body(line: &[u8]) -> Result<String, Refusal> {
+/// The record in a line without its newline that follows on `before`.
+pub(super) fn decode(line: &[u8], before: Link) -> Result<Line, Refusal> {
+    let (body, check) = body(line, before)?;
+    let record = serde_json::from_str(&body).map_err(|error| explain(&body, &error))?;
+    Ok(Line { record, check, link: before.after(&body) })
+}
+
+/// The record in a line of which it is not known what it follows on: readable, not checked. For lists, which read the ends of many
+/// journals.
+pub(super) fn peek(line: &[u8]) -> Option<Record> {
+    let text = std::str::from_utf8(line).ok()?;
+    let body = |length: usize, mark: &str| {
+        let (start, end) = text.split_at_checked(text.len().checked_sub(length)?)?;
+        end.starts_with(mark).then(|| format!("{start}}}"))
+    };
+    serde_json::from_str(&body(CHAIN, ",\"chain\":\"").or_else(|| body(CRC, ",\"crc\":\""))?).ok()
+}
+
+/// The record's JSON, once it is found right.
+fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
     let damaged = |text: &str| Refusal::Damaged(text.to_owned());
     let text = std::str::from_utf8(line).map_err(|_| damaged("it is not UTF-8"))?;
-    let split = text.len().checked_sub(TAIL).filter(|at| text.is_char_boundary(*at));
-    let (start, end) = split.map(|at| text.split_at(at)).ok_or_else(|| damaged("the line is too short"))?;
+    let split = |length: usize| text.split_at_checked(text.len().checked_sub(length)?);
+    if let Some((start, end)) = split(CHAIN).filter(|(_, end)| end.starts_with(",\"chain\":\"")) {
+        let body = format!("{start}}}");
+        return if end == chained(before.after(&body)) {
+            Ok((body, Check::Chained))
+        } else {
+            Err(damaged("it does not follow on the records before it: this record was changed, or one before it was changed, removed or added"))
+        };
+    }
+    let (start, end) = split(CRC).ok_or_else(|| damaged("the line is too short"))?;
     let body = format!("{start}}}");
-    if end == tail(crc32fast::hash(body.as_bytes())) { Ok(body) } else { Err(damaged("the checksum does not match")) }
+    if end == alone(&body) { Ok((body, Check::Alone)) } else { Err(damaged("the checksum does not match")) }
 }
 
 /// A whole line that is no record of ours was written by another version.
@@ -54,11 +118,20 @@ fn explain(body: &str, error: &serde_json::Error) -> Refusal {
         event: String,
         schema: Option<String>,
     }
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 18] = [
         "run_started",
         "run_resumed",
         "step_started",
         "step_retried",
+        "changes_planned",
+        "change_started",
+        "change_doubted",
+        "change_finished",
+        "program_started",
+        "step_asked",
+        "step_approved",
+        "step_marked",
+        "lock",
         "step_finished",
         "finding_concluded",
         "finding_not_ruled_out",
@@ -72,12 +145,12 @@ fn explain(body: &str, error: &serde_json::Error) -> Refusal {
     }
 }
 
-/// Whether `bytes` begin with a whole record: then what follows it on the same line is damage, not a torn write.
-pub(super) fn begins_with_record(bytes: &[u8]) -> bool {
-    const MARK: &[u8] = b",\"crc\":\"";
-    let ends = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK).map(|(at, _)| at + TAIL);
-    ends.filter(|end| *end < bytes.len()).any(|end| {
+/// Whether `bytes` begin with a whole record that follows on `before`: then what follows it on the same line is damage, not a torn write.
+pub(super) fn begins_with_record(bytes: &[u8], before: Link) -> bool {
+    let ends_of =
+        |mark: &'static [u8], length: usize| bytes.windows(mark.len()).enumerate().filter(move |(_, window)| *window == mark).map(move |(at, _)| at + length);
+    ends_of(b",\"chain\":\"", CHAIN).chain(ends_of(b",\"crc\":\"", CRC)).filter(|end| *end < bytes.len()).any(|end| {
         // A block that was allocated and never written reads as zeros.
-        body(&bytes[..end]).is_ok() && bytes[end..].iter().any(|byte| *byte != 0)
+        body(&bytes[..end], before).is_ok() && bytes[end..].iter().any(|byte| *byte != 0)
     })
 }

@@ -57,6 +57,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The file of the key holds something else.
+    #[error("{path} is no key of this program, which has 64 hexadecimal digits: put the right one back, or remove it and approve again what was approved")]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
     /// Written in a form that this version does not know.
     #[error("{path}: the journal has schema {schema}, this version reads runbook.journal/v1; {hint}")]
     Schema {

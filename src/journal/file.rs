@@ -1,5 +1,6 @@
 //! An open journal, and reading one that is not ours.
 
+use super::codec::Link;
 use super::directory::{self, journal_path, run_dir, sync_dir};
 use super::scan::{Scan, scan};
 use super::{Error, artifact, codec};
@@ -18,6 +19,8 @@ pub struct Journal {
     sync: bool,
     /// Length of the whole records; a record that could not be written is cut off again.
     length: u64,
+    /// What the next record follows on.
+    link: Link,
     stopped: bool,
 }
 
@@ -28,6 +31,10 @@ pub struct Reading {
     pub records: Vec<Record>,
     /// Bytes after the last whole record: a record that was being written, or that was cut off by a crash.
     pub torn_bytes: usize,
+    /// How many records at the beginning are not chained to each other: an earlier version wrote them.
+    pub unchained: usize,
+    /// The hash that the whole records come to: noted elsewhere, it shows later whether any of them was changed.
+    pub chain: String,
 }
 
 impl Journal {
@@ -50,21 +57,21 @@ impl Journal {
         lock(&file, run, &path)?;
         sync_dir(&dir)?;
         sync_dir(&runs)?;
-        Ok(Self { run: run.to_owned(), dir, path, file, sync: true, length: 0, stopped: false })
+        Ok(Self { run: run.to_owned(), dir, path, file, sync: true, length: 0, link: Link::default(), stopped: false })
     }
 
     /// Takes the journal of an earlier run up again: locks it, cuts a torn tail off and returns its records.
     ///
     /// # Errors
     /// When another process has the run, when the journal is damaged or of another version, or when it holds no record.
-    pub fn reopen(state_dir: &Path, run: &str) -> Result<(Vec<Record>, Self), Error> {
+    pub fn reopen(state_dir: &Path, run: &str) -> Result<(Reading, Self), Error> {
         let dir = run_dir(state_dir, run)?;
         let path = journal_path(&dir);
         let mut file = directory::private().read(true).append(true).open(&path).map_err(|source| missing(source, "open", run, &path))?;
         lock(&file, run, &path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::from_io("read", &path, source))?;
-        let Scan { mut records, whole, newer } = scan(&bytes, &path)?;
+        let Scan { mut records, whole, newer, unchained, link } = scan(&bytes, &path)?;
         if newer {
             let header = records.first().and_then(header_of);
             let (schema, version) = header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
@@ -79,7 +86,8 @@ impl Journal {
         if whole < bytes.len() {
             file.set_len(length).and_then(|()| file.sync_data()).map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
         }
-        Ok((records, Self { run: run.to_owned(), dir, path, file, sync: true, length, stopped: false }))
+        let reading = Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() };
+        Ok((reading, Self { run: run.to_owned(), dir, path, file, sync: true, length, link, stopped: false }))
     }
 
     /// Whether each record is durable when [`Self::append`] returns, as it is at first. Off only to measure without
@@ -123,12 +131,13 @@ impl Journal {
 
     fn write(&mut self, record: &Record) -> Result<(), Error> {
         let stored = artifact::store(record, &self.dir.join("artifacts"))?;
-        let line = codec::encode(stored.as_ref().unwrap_or(record)).map_err(|error| artifact::unwritable(&self.path, error))?;
+        let (line, link) = codec::encode(stored.as_ref().unwrap_or(record), self.link).map_err(|error| artifact::unwritable(&self.path, error))?;
         self.file.write_all(line.as_bytes()).map_err(|source| Error::from_io("write", &self.path, source))?;
         if self.sync {
             self.file.sync_data().map_err(|source| Error::from_io("sync", &self.path, source))?;
         }
         self.length += line.len() as u64;
+        self.link = link;
         Ok(())
     }
 
@@ -151,12 +160,12 @@ pub fn read(state_dir: &Path, run: &str) -> Result<Reading, Error> {
     let dir = run_dir(state_dir, run)?;
     let path = journal_path(&dir);
     let bytes = std::fs::read(&path).map_err(|source| missing(source, "read", run, &path))?;
-    let Scan { mut records, whole, newer: _ } = scan(&bytes, &path)?;
+    let Scan { mut records, whole, newer: _, unchained, link } = scan(&bytes, &path)?;
     if records.is_empty() {
         return Err(Error::Empty { run: run.to_owned() });
     }
     locate(&mut records, &dir)?;
-    Ok(Reading { records, torn_bytes: bytes.len() - whole })
+    Ok(Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() })
 }
 
 fn locate(records: &mut [Record], dir: &Path) -> Result<(), Error> {

@@ -134,7 +134,7 @@ fn info(state_dir: &Path, run: String) -> Result<RunInfo, Error> {
         Ok((first, last))
     };
     let (first, last) = ends().unwrap_or_default();
-    let header = first.strip_suffix(b"\n").and_then(|line| codec::decode(line).ok()).and_then(|record| {
+    let header = first.strip_suffix(b"\n").and_then(codec::peek).and_then(|record| {
         header_of(&record).map(|header| RunHeader {
             started: record.at,
             runbook: header.runbook.clone(),
@@ -146,7 +146,7 @@ fn info(state_dir: &Path, run: String) -> Result<RunInfo, Error> {
         })
     });
     let end = last.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let end = end.and_then(|line| codec::decode(line).ok());
+    let end = end.and_then(codec::peek);
     let (finished, ended) = match end.map(|record| (record.at, record.event)) {
         Some((at, Event::RunFinished(finished))) => (Some(finished), Some(at)),
         _ => (None, None),

@@ -1,7 +1,7 @@
 //! From the bytes of a journal to its records: where it ends, and whether it can be trusted. Pure.
 
 use super::Error;
-use super::codec::{self, Refusal};
+use super::codec::{self, Check, Link, Refusal};
 use crate::event::{Event, Record};
 use std::path::Path;
 
@@ -14,22 +14,31 @@ pub(super) struct Scan {
     pub(super) whole: usize,
     /// Whether the schema is a later minor version: readable, not to be continued.
     pub(super) newer: bool,
+    /// How many records at the beginning stand alone: an earlier version wrote them.
+    pub(super) unchained: usize,
+    /// What the next record follows on.
+    pub(super) link: Link,
 }
 
 /// Reads every line. Only the last one may be torn.
 pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
-    let mut scan = Scan { records: Vec::new(), whole: 0, newer: false };
+    let mut scan = Scan { records: Vec::new(), whole: 0, newer: false, unchained: 0, link: Link::default() };
     let mut version = String::from("of an unknown version");
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), line: number, reason };
         let last = scan.whole + line.len() == bytes.len();
-        let decoded = match line.strip_suffix(b"\n") {
-            Some(line) => codec::decode(line),
-            None => Err(Refusal::Damaged("the line does not end".into())),
+        let (decoded, ends) = match line.strip_suffix(b"\n") {
+            Some(line) => (codec::decode(line, scan.link), true),
+            None => (Err(Refusal::Damaged("the line does not end".into())), false),
         };
         match decoded {
-            Ok(record) => {
+            Ok(codec::Line { record, check, link }) => {
+                match check {
+                    Check::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
+                    Check::Alone => return Err(corrupt("it is not chained to the records before it, as they are to each other".into())),
+                    Check::Chained => {}
+                }
                 if record.seq != number as u64 {
                     return Err(corrupt(format!("record {} stands where record {number} belongs", record.seq)));
                 }
@@ -38,9 +47,11 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
                     version.clone_from(&header.version);
                 }
                 scan.records.push(record);
+                scan.link = link;
                 scan.whole += line.len();
             }
-            Err(Refusal::Damaged(_)) if last && !codec::begins_with_record(line) => break,
+            // a record is written with its newline: a line that has one was written whole
+            Err(Refusal::Damaged(_)) if last && !ends && !codec::begins_with_record(line, scan.link) => break,
             Err(Refusal::Damaged(reason)) => return Err(corrupt(reason)),
             Err(Refusal::Schema(schema)) => return Err(unreadable(schema, path)),
             Err(Refusal::UnknownEvent(event)) => {

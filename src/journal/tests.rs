@@ -1,4 +1,4 @@
-use super::codec::{decode, encode};
+use super::codec::{Line, Link, decode, encode, peek};
 use super::*;
 use crate::event::sample::{RUN, Story, diagnosis, finished};
 use crate::event::{Event, Mode, Outcome, Record, StepFinished, Verdict};
@@ -23,9 +23,9 @@ fn what_is_appended_is_read_back() {
     let (state, _) = written(&story);
     let reading = read(state.path(), RUN).unwrap();
     assert_eq!((reading.records, reading.torn_bytes), (story.records.clone(), 0));
-    let (records, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
-    assert_eq!(records, story.records);
-    let mut more = Story { records };
+    let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    assert_eq!(reading.records, story.records);
+    let mut more = Story { records: reading.records };
     more.resume();
     journal.append(more.records.last().unwrap()).unwrap();
     drop(journal);
@@ -43,16 +43,98 @@ fn a_last_record_torn_at_any_byte_is_dropped() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let reading = read(state.path(), RUN).unwrap();
         assert_eq!(reading.torn_bytes, cut - last);
-        let (records, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
-        assert_eq!(records, story.records[..2], "cut at {cut}");
+        let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+        assert_eq!(reading.records, story.records[..2], "cut at {cut}");
         journal.append(&story.records[2]).unwrap();
         drop(journal);
         assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at {cut}");
     }
-    for tail in [&b"\0\0\0"[..], b"{\"seq\":4", b"{\"seq\":4}\n"] {
+    for tail in [&b"\0\0\0"[..], b"{\"seq\":4"] {
         std::fs::write(&path, [&whole, tail].concat()).unwrap();
         assert_eq!(read(state.path(), RUN).unwrap().records, story.records);
     }
+    // a record is written with its newline: a whole line that is no record was put there
+    for tail in [&b"\n"[..], b"{\"seq\":4}\n", b"\0\0\0\n"] {
+        std::fs::write(&path, [&whole, tail].concat()).unwrap();
+        assert!(matches!(Journal::reopen(state.path(), RUN), Err(Error::Corrupt { line: 4, .. })), "{tail:?}");
+    }
+}
+
+#[test]
+fn a_last_record_that_was_changed_is_corrupt_and_not_torn() {
+    let mut story = Story::new(Mode::Run, &[]);
+    story.begin("a", "the ✔ step");
+    let (state, path) = written(&story);
+    let whole = std::fs::read(&path).unwrap();
+    let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for at in last..whole.len() - 1 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(read(state.path(), RUN), Err(Error::Corrupt { line: 2, .. })), "byte {at}");
+    }
+}
+
+/// The lines of a story with each its hash worked out again, as one does who changes a record and covers it up.
+fn chained_again(records: &[Record], changed: usize) -> String {
+    let mut link = Link::default();
+    let mut text = String::new();
+    for (index, record) in records.iter().enumerate() {
+        let (line, next) = encode(record, link).unwrap();
+        text += &line;
+        // what follows the changed record is left as it was
+        link = if index == changed { encode(&diagnosis().records[index], link).unwrap().1 } else { next };
+    }
+    text
+}
+
+#[test]
+fn the_chain_breaks_where_a_record_was_changed_removed_or_added() {
+    let story = diagnosis();
+    let (state, path) = written(&story);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let head = read(state.path(), RUN).unwrap().chain;
+    let mut records = story.records.clone();
+    let Event::RunStarted(header) = &mut records[0].event else { panic!("a header comes first") };
+    header.title = "Another".into();
+    std::fs::write(&path, chained_again(&records, 0)).unwrap();
+    let error = read(state.path(), RUN).unwrap_err().to_string();
+    assert!(error.contains("journal.jsonl:2: the journal is damaged: it does not follow on the records before it"), "{error}");
+    // whoever works out the whole chain again gets another head
+    std::fs::write(&path, chained_again(&records, usize::MAX)).unwrap();
+    assert_ne!(read(state.path(), RUN).unwrap().chain, head);
+    // a record that is checked alone does not come after chained ones
+    let mut lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let alone = foreign(serde_json::to_value(&story.records[2]).unwrap());
+    lines[2] = &alone;
+    std::fs::write(&path, lines.concat()).unwrap();
+    let error = read(state.path(), RUN).unwrap_err().to_string();
+    assert!(error.contains("journal.jsonl:3: the journal is damaged: it is not chained to the records before it"), "{error}");
+}
+
+#[test]
+fn a_journal_of_an_earlier_version_is_read_and_chained_from_where_it_is_gone_on_with() {
+    let story = diagnosis();
+    let (state, path) = written(&story);
+    let old: String = story.records.iter().map(|record| foreign_at(serde_json::to_value(record).unwrap())).collect();
+    std::fs::write(&path, &old).unwrap();
+    let reading = read(state.path(), RUN).unwrap();
+    assert_eq!((&reading.records, reading.unchained), (&story.records, story.records.len()));
+    let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    let mut more = Story { records: reading.records };
+    more.resume();
+    journal.append(more.records.last().unwrap()).unwrap();
+    drop(journal);
+    let reading = read(state.path(), RUN).unwrap();
+    assert_eq!((&reading.records, reading.unchained), (&more.records, story.records.len()));
+    // from then on what was there before is held fast
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut header = serde_json::to_value(&story.records[0]).unwrap();
+    header["title"] = json!("Another");
+    let rest = text.split_once('\n').unwrap().1;
+    std::fs::write(&path, foreign_at(header) + rest).unwrap();
+    let line = text.lines().count();
+    assert!(matches!(read(state.path(), RUN), Err(Error::Corrupt { line: seen, .. }) if seen == line));
 }
 
 #[test]
@@ -77,7 +159,7 @@ fn any_changed_byte_before_the_last_record_is_refused() {
     let without: Vec<&str> = text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
     std::fs::write(&path, without.concat()).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(error.contains("journal.jsonl:2: the journal is damaged: record 3 stands where record 2 belongs"), "{error}");
+    assert!(error.contains("journal.jsonl:2: the journal is damaged: it does not follow on the records before it"), "{error}");
 }
 
 #[test]
@@ -105,6 +187,10 @@ fn a_header_alone_that_is_torn_is_a_run_that_never_began() {
 /// Writes a line as another version would.
 fn foreign(mut record: Value) -> String {
     record["at"] = json!("2026-11-20T03:12:07Z");
+    foreign_at(record)
+}
+
+fn foreign_at(record: Value) -> String {
     let body = record.to_string();
     format!("{},\"crc\":\"{:08x}\"}}\n", &body[..body.len() - 1], crc32fast::hash(body.as_bytes()))
 }
@@ -199,7 +285,7 @@ fn a_full_disk_is_its_own_error_and_the_journal_stops() {
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
     assert!(matches!(Error::from_io("write", Path::new("x"), full), Error::DiskFull { .. }));
     let (state, path) = written(&diagnosis());
-    let (records, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    let (Reading { records, .. }, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
     std::fs::remove_dir_all(path.with_file_name("artifacts")).unwrap();
     let (story, _) = large();
     assert!(matches!(journal.append(&story.records[2]), Err(Error::Io { .. })));
@@ -269,9 +355,12 @@ proptest! {
         let step = StepFinished { output, ..finished("a", &text, Outcome::Failed, &text) };
         let at = "2026-11-20T03:12:07.123456789Z".parse().unwrap();
         let record = Record { seq, at, event: Event::StepFinished(Box::new(step)) };
-        let line = encode(&record).unwrap();
+        let (line, link) = encode(&record, Link::default()).unwrap();
         prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
-        prop_assert_eq!(decode(line.trim_end_matches('\n').as_bytes()).unwrap(), record);
+        let bytes = line.trim_end_matches('\n').as_bytes();
+        prop_assert_eq!(peek(bytes).unwrap(), record.clone());
+        prop_assert_eq!(decode(bytes, Link::default()).unwrap(), Line { record, check: codec::Check::Chained, link });
+        prop_assert!(decode(bytes, link).is_err());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 pub struct Invocation {
     /// Options such as `--context prod` or `--sandbox=healthy`; the namespace is not among them: a resume keeps it, a remedy may act elsewhere.
     pub options: Vec<String>,
+    /// Those of them that say which cluster is asked, and as whom.
+    pub cluster: Vec<String>,
 }
 
 /// The command that runs a runbook with these parameters, in this namespace if one has to be named. Parameters that equal their default are
@@ -47,7 +49,7 @@ mod tests {
     fn only_what_differs_from_the_default_is_typed() {
         let declared: IndexMap<String, Param> = serde_json::from_value(json!({"namespace": {"type": "string", "default": "petrosa-apps"}})).unwrap();
         let with = json!({"namespace": "petrosa-apps", "reason": "it's late", "pods": ["a", "b"]});
-        let invocation = Invocation { options: vec!["--sandbox=healthy".into()] };
+        let invocation = Invocation { options: vec!["--sandbox=healthy".into()], ..Invocation::default() };
         let line = command_line("ta-bot/restart", with.as_object().unwrap(), Some(&declared), Some("staging"), &invocation);
         assert_eq!(line, r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --namespace staging --sandbox=healthy");
     }

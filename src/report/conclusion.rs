@@ -131,6 +131,7 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     say("Waits for approval", waiting.clone());
     say("Looked at again on resume", again);
     say("Not begun", not_begun);
+    texts.extend(state.end_of_run().into_iter().flat_map(|end| &end.waiting).map(|(path, why)| format!("{path}: {why}.")));
     let mut lines = wrapped("", &texts.join(" "), look);
     for path in waiting {
         let changes: Vec<_> = state.changes_of(path).iter().filter(|change| !change.is_made()).map(|change| change.planned.clone()).collect();

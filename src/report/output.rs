@@ -194,7 +194,7 @@ mod tests {
     fn stored(folder: &tempfile::TempDir, output: &Value) -> StepFinished {
         let path = folder.path().join("3.json");
         std::fs::write(&path, output.to_string()).unwrap();
-        let stored = Some(Stored { path, bytes: 0, sha256: String::new() });
+        let stored = Some(Stored { path, bytes: 0, sha256: String::new(), done: false });
         StepFinished { stored, ..finished("a", "", Outcome::Passed, "") }
     }
 
@@ -203,7 +203,7 @@ mod tests {
         let path = folder.join("3.json");
         std::fs::write(&path, output.to_string()).unwrap();
         let inline = StepFinished { output: output.clone(), ..finished("a", "", Outcome::Passed, "") };
-        [StepFinished { stored: Some(Stored { path, bytes: 0, sha256: String::new() }), output: Value::Null, ..inline.clone() }, inline]
+        [StepFinished { stored: Some(Stored { path, bytes: 0, sha256: String::new(), done: false }), output: Value::Null, ..inline.clone() }, inline]
     }
 
     #[test]

@@ -65,6 +65,7 @@ impl Script {
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)
+            | Event::StepAsked(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::FindingConcluded(_)
@@ -130,6 +131,10 @@ impl Script {
         let also = (!target.also_changes.is_empty()).then(|| format!("changes {}, too", target.also_changes.join(", ")));
         let parts: Vec<String> = [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
         lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
+        if let Some(file) = &header.hiding {
+            let text = format!("This is {}, and not the runbook of this name inside the program", one_line(file));
+            lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
+        }
         lines.push(Line::empty());
         lines
     }

@@ -110,6 +110,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)
+            | Event::StepAsked(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)
             | Event::Lock(_)

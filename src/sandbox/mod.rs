@@ -17,12 +17,14 @@ mod scenario;
 mod server;
 mod snapshot;
 mod store;
+mod variation;
 mod world;
 
 pub use error::SandboxError;
 pub use running::{Options, Sandbox, start};
 pub use scenario::{ScenarioInfo, scenarios};
 pub use server::Fault;
+pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};
 
 /// The scenario that starts when none is named.
 pub const DEFAULT_SCENARIO: &str = "tabot-no-leader";

@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::SandboxError;
 use super::scenario::{self, ServerState};
 use super::server::{self, Fault, Manners, TOKEN, USER};
+use super::variation::Variation;
 use super::world::{Clock, World};
 
 /// What to start.
@@ -28,6 +29,8 @@ pub struct Options {
     pub user: Option<String>,
     /// Faults on purpose.
     pub faults: Vec<Fault>,
+    /// What is different from the world of the scenario without meaning anything.
+    pub variations: Vec<Variation>,
 }
 
 /// A running sandbox. Dropping it stops the server and cuts its connections.
@@ -50,7 +53,7 @@ pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
     let address = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
     if scenario.server != Some(ServerState::Down) {
-        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)), &options.cluster)?;
+        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)), &options.cluster, &options.variations)?;
         let manners = Manners { forbid_writes: options.forbid_writes, faults: options.faults, user: options.user };
         server::serve(listener, world, manners, stop.clone());
     }

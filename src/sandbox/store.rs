@@ -94,6 +94,11 @@ impl Store {
             .map(|(_, object)| object)
     }
 
+    /// Every object, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Value>> {
+        self.objects.values()
+    }
+
     /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
@@ -103,7 +108,8 @@ impl Store {
             // most of what controllers put is there already
             Some(before) if is_same(before, &object) => object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone(),
             Some(before) => {
-                let author = Author::of_world(&object, before["spec"] == object["spec"], now);
+                let status = before["spec"] == object["spec"] && before["data"] == object["data"];
+                let author = Author::of_world(&object, status, now);
                 fields::updated(before, &mut object, &author);
             }
             // nobody contends for what is derived: without owners it is lighter to carry around

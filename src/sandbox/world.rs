@@ -15,6 +15,7 @@ use super::object;
 use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
+use super::variation::Variation;
 
 static MANIFESTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/sandbox/world/manifests");
 const APPS: &str = include_str!("world/apps.yaml");
@@ -69,7 +70,9 @@ pub(crate) struct World {
 
 impl World {
     /// Builds the world of a scenario. Everything in it has been running for an hour.
-    pub(crate) fn build(scenario: Scenario, clock: Clock, cluster: &str) -> Result<Self, SandboxError> {
+    ///
+    /// Variations change what the scenario has made of the manifests, and then what has come of that.
+    pub(crate) fn build(scenario: Scenario, clock: Clock, cluster: &str, variations: &[Variation]) -> Result<Self, SandboxError> {
         let now = clock.now();
         let ago = |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
         let begin = ago(AGE);
@@ -86,6 +89,9 @@ impl World {
                 }
                 Kind::Apply(manifest) => manifests.push(manifest),
             }
+        }
+        for variation in variations {
+            variation.declare(&mut manifests);
         }
         let mut world = Self {
             store: Store::of(cluster),
@@ -120,6 +126,9 @@ impl World {
                 world.settle(ago(LATER - seconds));
             }
         }
+        for variation in variations {
+            world.vary(variation, now);
+        }
         for asked in &scenario.requests {
             world.ask(asked, ago(ASKED))?;
         }
@@ -130,6 +139,14 @@ impl World {
         world.settle(now);
         world.store.compact();
         Ok(world)
+    }
+
+    fn vary(&mut self, variation: &Variation, now: Timestamp) {
+        let objects: Vec<Arc<Value>> = self.store.all().cloned().collect();
+        let seen: Vec<&Value> = objects.iter().map(|object| &**object).collect();
+        for object in variation.run(&seen, now) {
+            self.store.put(object, now);
+        }
     }
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
@@ -279,7 +296,7 @@ fn wrong(reason: String) -> SandboxError {
     SandboxError::World { file: "scenario".to_owned(), reason }
 }
 
-fn manifests() -> Result<Vec<Value>, SandboxError> {
+pub(crate) fn manifests() -> Result<Vec<Value>, SandboxError> {
     let mut files: Vec<_> = MANIFESTS.files().collect();
     files.sort_by_key(|file| file.path());
     let mut all = Vec::new();
@@ -331,7 +348,7 @@ mod tests {
     fn no_expression_of_the_world_is_broken() {
         for info in scenario::scenarios() {
             let scenario = scenario::load(&info.name).unwrap();
-            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now()), "").unwrap();
+            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now()), "", &[]).unwrap();
             let (snapshot, now) = (world.snapshot(), world.clock.now());
             for (pod, state) in snapshot.pods.iter().enumerate() {
                 assert!(state.network.ip.is_some(), "{}", state.network.name);
@@ -355,7 +372,7 @@ mod tests {
     fn a_change_of_what_is_not_there_is_an_error() {
         let change = serde_json::json!({"title": "", "description": "", "changes": [{"delete": {"kind": "Pod", "name": "nosuch"}}]});
         let scenario: Scenario = serde_json::from_value(change).unwrap();
-        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH), "").unwrap_err();
+        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH), "", &[]).unwrap_err();
         assert!(error.to_string().contains("there is no Pod /nosuch"), "{error}");
     }
 }

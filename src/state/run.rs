@@ -3,10 +3,11 @@
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record,
-    RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
+    RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A record that cannot follow those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +29,12 @@ pub struct RunState {
     steps: IndexMap<String, (usize, StepState)>,
     /// By path of the step.
     changes: IndexMap<String, Vec<ChangeState>>,
-    /// Digest of what a step plans, and the word that its consent must type; by path.
-    plans: IndexMap<String, (String, Option<String>)>,
+    /// By path of the step.
+    plans: IndexMap<String, StepPlan>,
+    /// What steps ask, by path.
+    questions: IndexMap<String, StepAsked>,
+    /// Paths of the steps whose output tells that a change was seen to its end.
+    pub(super) told: BTreeSet<String>,
     approvals: Vec<(Timestamp, StepApproved)>,
     marks: IndexMap<String, StepMarked>,
     locks: Vec<LockEvent>,
@@ -40,6 +45,16 @@ pub struct RunState {
     interrupted: Option<RunInterrupted>,
     resumes: Vec<RunResumed>,
     finished: Option<(Timestamp, RunFinished)>,
+}
+
+/// What a step plans to change.
+#[derive(Clone, Debug, PartialEq)]
+struct StepPlan {
+    digest: String,
+    /// The word that consent must type.
+    typed: Option<String>,
+    /// Where its changes begin among those of the step: what an earlier plan has made comes before them.
+    first: usize,
 }
 
 impl RunState {
@@ -89,6 +104,7 @@ impl RunState {
             Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
             Event::ProgramStarted(started) => drop(self.programs.insert(started.path.clone(), started.clone())),
+            Event::StepAsked(asked) => drop(self.questions.insert(asked.path.clone(), asked.clone())),
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
             Event::Lock(lock) => self.locks.push(lock.clone()),
@@ -158,7 +174,8 @@ impl RunState {
         }
         // what was made stays in the record of the run, before what is still to be done
         known.retain(ChangeState::is_made);
-        self.plans.insert(planned.path.clone(), (planned.digest.clone(), planned.typed.clone()));
+        let plan = StepPlan { digest: planned.digest.clone(), typed: planned.typed.clone(), first: known.len() };
+        self.plans.insert(planned.path.clone(), plan);
         known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned, sent: None, doubt: None }));
         Ok(())
     }
@@ -239,6 +256,11 @@ impl RunState {
             None if not_done => {}
             None => return Err(format!("step `{}` ended without having begun", finished.path)),
         }
+        if finished.tells_of_the_end() {
+            self.told.insert(finished.path.clone());
+        } else {
+            self.told.remove(&finished.path);
+        }
         self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.without_output()))));
         Ok(())
     }
@@ -305,12 +327,23 @@ impl RunState {
 
     /// The digest of what a step plans, for its approval.
     pub fn changes_digest(&self, path: &str) -> Option<&str> {
-        self.plans.get(path).map(|(digest, _)| digest.as_str())
+        self.plans.get(path).map(|plan| plan.digest.as_str())
+    }
+
+    /// The changes that the last plan of a step is about, whatever has become of them.
+    pub fn planned(&self, path: &str) -> &[ChangeState] {
+        let first = self.plans.get(path).map_or(0, |plan| plan.first);
+        self.changes_of(path).get(first..).unwrap_or_default()
+    }
+
+    /// What a step asks a person.
+    pub fn question(&self, path: &str) -> Option<&StepAsked> {
+        self.questions.get(path)
     }
 
     /// The word that consent to a step must type, if it must.
     pub fn typed(&self, path: &str) -> Option<&str> {
-        self.plans.get(path).and_then(|(_, typed)| typed.as_deref())
+        self.plans.get(path).and_then(|plan| plan.typed.as_deref())
     }
 
     /// Every step that plans or made changes, in the order of planning.

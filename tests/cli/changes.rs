@@ -165,13 +165,13 @@ fn promise_16_an_approval_records_who_when_and_what() {
     assert_eq!(stage.run(&["approve", RUN, "--step", "nothing", "--yes"]).code, 2);
     let approved = stage.run(&["approve", RUN, "--step", "scale", "--yes"]);
     assert_eq!(approved.code, 0, "{}", approved.all());
-    assert!(approved.stdout.starts_with("approved by ada@test-host until "), "{}", approved.all());
+    assert!(approved.stdout.starts_with("approved by sandbox-operator until "), "{}", approved.all());
     let said = stage.run(&["resume", RUN]);
     assert_eq!(said.code, 0, "{}", said.all());
     assert_eq!(stage.writes().len(), 1);
     let shown = stage.run(&["show", RUN]);
     let words = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("scale approved by ada@test-host (runbook approve)"), "{}", shown.all());
+    assert!(words.contains("scale approved by sandbox-operator (runbook approve)"), "{}", shown.all());
 }
 
 #[test]

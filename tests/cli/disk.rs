@@ -27,7 +27,6 @@ fn run_within(stage: &Stage, blocks: u32) -> Said {
         .env("RUNBOOK_STATE_DIR", stage.place.state())
         .env("RUNBOOK_RUN_ID", RUN)
         .env("RUNBOOK_HOST", "test-host")
-        .env("RUNBOOK_USER", "ada")
         .env("KUBECONFIG", stage.place.path().join("kubeconfig"))
         .current_dir(stage.place.path());
     said(&mut command)

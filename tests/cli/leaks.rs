@@ -172,6 +172,7 @@ fn talkative_runbook(head: &str, values: &str, port: u16) -> String {
         r#"runbook: v1
 title: Leaks
 namespace: petrosa-apps
+hosts: [127.0.0.1]
 on_failure: continue
 {head}
   - id: plain

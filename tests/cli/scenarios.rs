@@ -3,7 +3,7 @@
 use crate::support::{Place, findings};
 
 /// Scenario, runbook, findings that must be named and no other, exit code.
-const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
+pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("healthy", "ta-bot/no-signals", &[], 0),
     ("healthy", "ta-bot/smoke", &[], 0),
     ("healthy", "ta-bot/metrics-verification", &[], 0),
@@ -102,6 +102,22 @@ const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("tabot-mysql-policy-blocked", "data-manager/health", &[], 0),
     ("tabot-mysql-no-endpoints", "data-manager/health", &["db-disconnected"], 1),
     ("tabot-mysql-secret-malformed", "platform/secret-check", &["malformed"], 1),
+    ("te-one-of-three-cut-off", "tradeengine/network-connectivity", &["some-cut-off"], 1),
+    ("te-one-of-three-cut-off", "tradeengine/health", &[], 0),
+    ("te-one-client-cut-off", "tradeengine/network-connectivity", &["some-cut-off"], 1),
+    ("te-both-directions-closed", "tradeengine/network-connectivity", &["ingress-policy-missing", "egress-missing"], 1),
+    ("te-selector-mismatch", "tradeengine/network-connectivity", &["selector-mismatch"], 1),
+    ("tabot-one-pod-no-dns", "ta-bot/mysql-down", &["one-pod-only"], 1),
+    ("tabot-one-pod-no-dns", "ta-bot/nats-down", &["some-cut-off"], 1),
+    ("tabot-one-pod-no-dns", "ta-bot/no-signals", &["mysql-down", "nats-down"], 1),
+    ("tabot-mysql-pods-stale", "ta-bot/mysql-down", &["pods-stale"], 1),
+    ("tabot-mysql-pods-stale", "platform/secret-check", &["pods-stale"], 1),
+    ("tabot-mysql-selector-mismatch", "ta-bot/mysql-down", &["selector-mismatch"], 1),
+    ("tabot-mysql-target-port", "ta-bot/mysql-down", &["target-port-wrong"], 1),
+    ("tabot-nats-selector-mismatch", "ta-bot/nats-down", &["selector-mismatch"], 1),
+    ("dm-one-of-three-cut-off", "data-manager/client-connectivity", &["ingress-missing"], 1),
+    ("dm-one-of-three-cut-off", "data-manager/health", &["db-disconnected"], 1),
+    ("dm-egress-8000-missing", "ta-bot/no-signals", &["data-manager-unreachable"], 1),
     ("rbac-missing", "platform/preflight", &["no-rbac"], 1),
     ("rbac-missing", "tradeengine/network-connectivity", &[], 3),
     ("api-down", "tradeengine/network-connectivity", &[], 3),

@@ -23,6 +23,7 @@ pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
         (None, Some(failure)) => text(&failure["message"]),
         (None, None) => return None,
     };
+    let message = message.trim_start_matches("(combined from similar events): ");
     let (id, hint) = class(message);
     Some(Symptom::of_pod(id, "FailedCreate", message, hint))
 }

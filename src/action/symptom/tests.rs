@@ -477,6 +477,8 @@ fn symptoms_in_a_few_words() {
     assert_eq!(named(pending, &[]), "p: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.");
     let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
     assert_eq!((few(&names[..3]), few(&names)), ("a; b; c".to_owned(), "a; b; c; and 2 more".to_owned()));
+    let same: Vec<String> = ["a: x", "b: y: z", "c: x", "d: x", "e: x"].map(str::to_owned).into();
+    assert_eq!(few(&same), "a, c, d and 1 more: x; b: y: z");
     assert_eq!(unready([&ready(), &with(running(false, "00:59:58"))]), ["p (Running)"]);
     let output = json!({"items": [ready(), crashing("Error", 78), {"kind": "Service"}]});
     for output in [output["items"][1].clone(), output["items"].clone(), output] {

@@ -87,12 +87,28 @@ pub fn unready<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     waiting.map(|pod| format!("{} ({})", text(&pod["metadata"]["name"]), pod_status(pod))).collect()
 }
 
-/// The first few of several, and how many more there are.
+/// The first few of several, and how many more there are. Of those of which the same is said, the names stand together.
 pub fn few(all: &[String]) -> String {
-    match all.get(NAMED..) {
-        Some(rest) if !rest.is_empty() => format!("{}; and {} more", all[..NAMED].join("; "), rest.len()),
-        _ => all.join("; "),
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for one in all {
+        let (name, words) = one.split_once(": ").unwrap_or((one, ""));
+        match groups.iter_mut().find(|(_, said)| *said == words && !words.is_empty()) {
+            Some((names, _)) => names.push(name),
+            None => groups.push((vec![name], words)),
+        }
     }
+    let shown: Vec<String> = groups.iter().take(NAMED).map(group).collect();
+    let rest: usize = groups.iter().skip(NAMED).map(|(names, _)| names.len()).sum();
+    let shown = shown.join("; ");
+    if rest > 0 { format!("{shown}; and {rest} more") } else { shown }
+}
+
+fn group((names, words): &(Vec<&str>, &str)) -> String {
+    let listed = match names.get(NAMED..) {
+        Some(rest) if !rest.is_empty() => format!("{} and {} more", names[..NAMED].join(", "), rest.len()),
+        _ => names.join(", "),
+    };
+    if words.is_empty() { listed } else { format!("{listed}: {words}") }
 }
 
 /// What is wrong with the pods that an output consists of: a Pod, `{items: […]}` or a list of them, without their events; or what `triage` says.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::expression::{Bindings, Budget, EvalErrorKind, compile};
+use crate::expression::{Bindings, Budget, EvalErrorKind, compile, template};
 
 const BUDGET: Budget = Budget { fuel: 200_000, deadline: Duration::from_secs(2) };
 
@@ -57,7 +57,8 @@ fn endless_programs_are_stopped() {
 #[test]
 fn a_caught_error_does_not_hide_the_stop() {
     let jq = compile("try [range(infinite)] catch true", &[]).expect("compiles");
-    let result = jq.condition(&Value::Null, &Bindings::new(), BUDGET);
+    let patient = Budget { deadline: Duration::from_secs(60), ..BUDGET };
+    let result = jq.condition(&Value::Null, &Bindings::new(), patient);
     assert_eq!(result.map_err(|error| error.kind), Err(EvalErrorKind::OutOfFuel));
 }
 
@@ -84,6 +85,66 @@ fn large_requests_are_refused() {
     for program in programs {
         let jq = compile(program, &[]).expect(program);
         jq.run(&json!("xxxxxxxx"), &Bindings::new(), BUDGET).expect_err(program);
+    }
+}
+
+/// Each would make gigabytes; what it made until it was stopped is small, so that tests beside it are not disturbed.
+#[test]
+fn what_multiplies_its_input_is_refused_before_it_does() {
+    let input = json!("abc\n".repeat(250_000));
+    let programs = [
+        "[match(\"\"; \"g\")] | length",
+        "[scan(\".\")] | length",
+        "gsub(\"\"; \"xxxxxxxxxxxxxxxx\") | length",
+        "[. * 8 | splits(\"\")] | length",
+        ". / \"\" | length",
+        ". * 30 | explode | length",
+        ". * 30 | indices(\"b\") | length",
+        "(. * 16) as $x | \"\\($x)\\($x)\\($x)\"",
+        "[., ., ., ., ., ., ., .] | [., ., ., ., ., ., ., .] | tojson",
+        "reduce range(60) as $i (1; [., .]) | tobytes",
+        "\"[\" + (\"{},\" * 2000000) + \"1]\" | fromjson",
+        "(\"%255d\" * 100000) as $format | 0 | strftime($format)",
+        "reduce range(100) as $i (10000000000000000000; . * .)",
+        "test(\"(a{1000}){1000}\")",
+        ". * 30 | @html",
+    ];
+    for program in programs {
+        let jq = compile(program, &[]).expect(program);
+        let error = jq.run(&input, &Bindings::new(), Budget { deadline: Duration::from_secs(60), ..BUDGET }).expect_err(program);
+        assert!(error.message.contains("too large"), "{program}: {error:?}");
+    }
+}
+
+#[test]
+fn templates_that_multiply_are_stopped() {
+    let context = json!({"params": {"big": "abc\n".repeat(100_000), "items": [{"name": "a"}]}});
+    let doubled = "{% set a = [1] %}".to_owned() + &"{% set a = [a, a] %}".repeat(40);
+    let sources = [
+        "{{ '%1000000000d' | format(1) }}",
+        "{{ '%*d' | format(1000000000, 1) }}",
+        "{{ range(1000) | batch(1000000000, 'x') }}",
+        "{{ range(1000) | slice(1000000000) }}",
+        "{{ params.items | tojson(indent=1000000000) }}",
+        "{{ params.big | indent(1000000000) }}",
+        "{{ params.big | indent(width=1000000000) }}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ 1000000000 * 'x' }}",
+        "{{ [1] * 1000000000 }}",
+        "{{ range(1000000000) }}",
+        "{{ range(100000) | join(params.big) }}",
+        "{{ params.big | replace('a', params.big) }}",
+        "{{ params.big | list }}",
+        "{{ range(100000) | map('replace', '', params.big) | list }}",
+        "{% for i in range(10000) %}{{ params.big }}{% endfor %}",
+        "{% for i in range(10000) %}{{ (params.big ~ params.big) | length }}{% endfor %}",
+        &(doubled.clone() + "{{ a }}"),
+        &(doubled + "{{ a | tojson }}"),
+    ];
+    for source in sources {
+        let error = template(source).expect(source).render(&context).expect_err(source);
+        let stopped = [EvalErrorKind::TooLarge, EvalErrorKind::Runtime];
+        assert!(stopped.contains(&error.kind) && error.message.len() < 200, "{source}: {error:?}");
     }
 }
 

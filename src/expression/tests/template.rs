@@ -63,7 +63,15 @@ fn templates_render() {
         ("{% for i in [1, 2] %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}", json!("1a2b")),
         ("{% if params.ready %}yes{% else %}no{% endif %}", json!("yes")),
         ("{% set n = params.replicas %}{{ n }}{{ n }}", json!("33")),
-        ("{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}{{ twice('a') }}", json!("aa")),
+        ("{{ params.tags | tojson(indent=1) }}", json!("[\n \"a\",\n 1,\n null,\n true\n]")),
+        ("{{ 'a' ~ 1 ~ [2] }}", json!("a1[2]")),
+        ("{{ 'a' + 'b' }}{{ 'ab' * 2 }}{{ [1] + [2] }}", json!("ababab[1,2]")),
+        ("{{ ['a', 'b'] | map('upper') | list }}", json!(["A", "B"])),
+        ("{{ '%s-%03d' | format('a', 7) }}", json!("a-007")),
+        ("{% with n = 2 %}{{ n * 3 }}{% endwith %}", json!("6")),
+        ("{% for a, b in [[1, 2]] %}{{ a + b }}{% endfor %}", json!("3")),
+        ("{{ [1, 2, 3][1:] }}", json!([2, 3])),
+        ("{{ (1, 2) | length }}", json!(2)),
         ("{# nothing #}a", json!("a")),
         ("{% raw %}{{ x }}{% endraw %}", json!("{{ x }}")),
         ("{{ 'yes' if params.missing is defined else 'no' }}", json!("no")),
@@ -119,6 +127,11 @@ fn mistakes_are_found_when_compiled() {
         ("{% include 'x' %}", "`include` is not available", None),
         ("{% extends 'x' %}", "`extends` is not available", None),
         ("{% import 'x' as y %}", "`import` is not available", None),
+        ("{% macro f() %}{% endmacro %}", "`macro` is not available in templates", None),
+        ("{% set x %}a{% endset %}", "a block of `set` is not available", None),
+        ("{% filter upper %}a{% endfilter %}", "a block of `filter` is not available", None),
+        ("{% for x in [1] recursive %}{{ loop([2]) }}{% endfor %}", "a recursive loop is not available", None),
+        ("{% set n = namespace(a=1) %}", "there is no function `namespace`", None),
     ];
     for (source, message, help) in cases {
         let error = template(source).expect_err(source);
@@ -162,11 +175,7 @@ fn a_literal_has_no_syntax() {
 
 #[test]
 fn endless_templates_are_stopped() {
-    let sources = [
-        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-        "{{ 'x' * 20000000000 }}",
-    ];
+    let sources = ["{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}", "{{ 'x' * 20000000000 }}"];
     for source in sources {
         compiled(source).render(&context()).expect_err(source);
     }

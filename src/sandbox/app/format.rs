@@ -8,6 +8,7 @@
 //! - app: web
 //!   command: petrosa web         # the first words of the container's command and arguments, without directories
 //!   of_image: petrosa            # optional: what the image's name must contain
+//!   # a container with PORT_8080=9000 in its environment listens there instead
 //!   ports: [{port: 8080, protocol: TCP, when: env.ON == '1', greeting: "what it says first"}]
 //!   users: {name: password}      # who may log in; makes it a MySQL server
 //!   leads: {lease: web-leader, when: "true", seconds: 10}   # takes part in the election over this Lease

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::context::{AppContext, Request};
 use super::format::{Builtin, Route};
+use super::moved;
 use super::prometheus;
 use crate::network::Protocol;
 use crate::sandbox::snapshot::Snapshot;
@@ -57,7 +58,8 @@ pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: 
     if app.builtin == Some(Builtin::Prometheus) {
         return Some(prometheus::respond(&context, request));
     }
-    let here: Vec<(usize, &Route)> = app.routes.iter().enumerate().filter(|(_, route)| route.port.is_none_or(|own| own == port)).collect();
+    let here: Vec<(usize, &Route)> =
+        app.routes.iter().enumerate().filter(|(_, route)| route.port.is_none_or(|own| moved(&context.container().env, own) == port)).collect();
     if here.is_empty() {
         return None;
     }

@@ -28,6 +28,11 @@ pub(crate) struct Apps {
     templates: Environment<'static>,
 }
 
+/// The port on which a program listens that was told to by its environment: `PORT_8080` is where it listens instead of 8080.
+pub(crate) fn moved(env: &Labels, port: u16) -> u16 {
+    env.get(&format!("PORT_{port}")).and_then(|other| other.parse().ok()).unwrap_or(port)
+}
+
 /// The name of the template of one part of an app.
 fn template(app: usize, part: &str, index: impl std::fmt::Display) -> String {
     format!("{app}/{part}/{index}")
@@ -117,7 +122,7 @@ impl Apps {
             .ports
             .iter()
             .enumerate()
-            .any(|(place, entry)| entry.port == port && entry.protocol == protocol && (entry.when.is_none() || self.port_open(app, place, env)))
+            .any(|(place, entry)| moved(env, entry.port) == port && entry.protocol == protocol && (entry.when.is_none() || self.port_open(app, place, env)))
     }
 
     fn port_open(&self, app: usize, place: usize, env: &Labels) -> bool {

@@ -104,6 +104,12 @@ fn service(manifest: &mut Value, store: &Store) {
     let key = format!("{}/{}", object::namespace(manifest), object::name(manifest));
     let taken: Vec<String> = store.list("services", None).filter_map(|service| service["spec"]["clusterIP"].as_str().map(str::to_owned)).collect();
     let spec = &mut manifest["spec"];
+    // a name for another name has neither addresses nor endpoints
+    if spec["type"] == "ExternalName" {
+        fill(spec, &json!({"sessionAffinity": "None"}));
+        fill(manifest, &json!({"status": {"loadBalancer": {}}}));
+        return;
+    }
     if spec["clusterIP"].is_null() {
         let start = key.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 50_000;
         let addresses = (0..50_000).map(|step| (start + step) % 50_000 + 300).map(|number| format!("10.96.{}.{}", number / 256, number % 256));

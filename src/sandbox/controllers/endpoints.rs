@@ -14,6 +14,9 @@ use crate::sandbox::object;
 use crate::sandbox::snapshot::{NODE_ADDRESS, protocol, target_port};
 use crate::sandbox::store::Store;
 
+/// The annotation of a Service that says how many endpoints one slice of it holds, as `--max-endpoints-per-slice` says it for all.
+pub(crate) const PER_SLICE: &str = "sandbox/endpoints-per-slice";
+
 /// Writes Endpoints and EndpointSlices for every Service.
 pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
     let services: Vec<Value> = store.list("services", None).map(|service| (**service).clone()).collect();
@@ -108,6 +111,13 @@ fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Valu
         object["subsets"] = json!(subsets);
     }
     store.put(object, now);
+    let most = service["metadata"]["annotations"][PER_SLICE].as_str().and_then(|most| most.parse::<usize>().ok()).filter(|most| *most > 0);
+    let groups: Vec<(Vec<Value>, Vec<Value>)> = match most {
+        Some(most) => {
+            groups.into_iter().flat_map(|(ports, endpoints)| endpoints.chunks(most).map(|part| (ports.clone(), part.to_vec())).collect::<Vec<_>>()).collect()
+        }
+        None => groups,
+    };
     let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };
     for index in groups.len().. {
         let surplus = format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5));

@@ -27,7 +27,7 @@ pub(crate) use deployment::{History, deployments, former_sets};
 pub(crate) use deployment_status::deployment_status;
 pub(crate) use disruption::disruption_budgets;
 pub(crate) use election::{elect, keep_leases};
-pub(crate) use endpoints::endpoints;
+pub(crate) use endpoints::{PER_SLICE, endpoints};
 pub(crate) use events::expire_events;
 pub(crate) use garbage::collect_garbage;
 pub(crate) use job::{cron_jobs, jobs, with_selector};

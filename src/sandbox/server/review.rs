@@ -16,6 +16,7 @@ pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Res
     if request.method() != Method::POST {
         return Err(Status::method_not_allowed());
     }
+    let impersonated = request.headers().get("impersonate-user").and_then(|user| user.to_str().ok()).map(str::to_owned);
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
     let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
     let unreadable = |reason: &str| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {reason}"));
@@ -31,11 +32,18 @@ pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Res
     }
     let denied =
         |verb: &str, group: &str, resource: &str, namespace: &str| server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace));
-    match kind {
-        "SelfSubjectReview" => {
+    if let Some(user) = impersonated.as_ref().filter(|_| denied("impersonate", "", "users", "")) {
+        let message =
+            format!("users \"{user}\" is forbidden: User \"{}\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope", server.user);
+        return Err(Status::forbidden("users", "", user, message));
+    }
+    match (kind, impersonated) {
+        // as a real server: of the user who is impersonated no group is known but that of all who are somebody
+        ("SelfSubjectReview", Some(user)) => review["status"] = json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}}),
+        ("SelfSubjectReview", None) => {
             review["status"] = json!({"userInfo": {"username": &*server.user, "groups": ["sandbox:operators", "system:authenticated"]}});
         }
-        "SelfSubjectAccessReview" => {
+        ("SelfSubjectAccessReview", _) => {
             let attributes = &review["spec"]["resourceAttributes"];
             let text = |field: &str| attributes[field].as_str().unwrap_or_default();
             let resource = if text("subresource").is_empty() { text("resource").to_owned() } else { format!("{}/{}", text("resource"), text("subresource")) };

@@ -18,7 +18,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn of(scenario: &str) -> Self {
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        Self { world: World::build(scenario::load(scenario).unwrap(), Clock::starting_at(now), "").unwrap(), now }
+        Self { world: World::build(scenario::load(scenario).unwrap(), Clock::starting_at(now), "", &[]).unwrap(), now }
     }
 
     pub(super) fn get(&self, plural: &'static str, name: &str) -> Value {

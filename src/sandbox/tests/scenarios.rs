@@ -203,10 +203,12 @@ async fn every_scenario_starts_and_no_expression_is_broken() {
             "petrosa-data-manager:80/proxy/data/candles?pair=X&period=5m",
             "petrosa-tradeengine-service:80/proxy/health",
         ] {
-            cluster
-                .get(&format!("/api/v1/namespaces/petrosa-apps/services/{path}"))
-                .await
-                .unwrap_or_else(|error| panic!("{} {path}: {error:?}", scenario.name));
+            match cluster.get(&format!("/api/v1/namespaces/petrosa-apps/services/{path}")).await {
+                // a Service that selects no pod is what a scenario may be about
+                Ok(_) => {}
+                Err((503, text)) if text.contains("no endpoints available") => {}
+                Err(error) => panic!("{} {path}: {error:?}", scenario.name),
+            }
         }
     }
 }

@@ -1,4 +1,12 @@
 //! Masking: one layer between what a run has read and everything it says.
+//!
+//! Two kinds of secrets are masked: those that the run has learnt, in every form, and those that are recognised by their looks.
+
+mod pairs;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +64,11 @@ const ORDINARY: [&str; 22] = [
 #[derive(Clone, Default)]
 pub struct Masker {
     known: Arc<RwLock<Known>>,
+    fingerprint: Option<Fingerprint>,
 }
+
+/// What stands in a record for a secret value: the same for the same value, and nothing by which it could be found.
+type Fingerprint = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 #[derive(Default)]
 struct Known {
@@ -90,6 +102,17 @@ impl Masker {
     /// Knows no secret yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, with what stands in records for secret values.
+    #[must_use]
+    pub fn with_fingerprint(self, fingerprint: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { fingerprint: Some(Arc::new(fingerprint)), ..self }
+    }
+
+    /// What stands in a record for a secret value, if this masker knows how to make it.
+    pub fn fingerprint(&self, value: &str) -> Option<String> {
+        self.fingerprint.as_ref().map(|fingerprint| fingerprint(value))
     }
 
     /// Registers a secret value, shown as `[secret LABEL]`, with its base64, URL- and JSON-encoded forms, each of its
@@ -153,17 +176,20 @@ impl Masker {
 
     /// The text with every secret replaced; also what is left of one that was cut, where `…` says so.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.finder() {
-            Some(finder) => finder.mask(text),
-            None => Cow::Borrowed(text),
+        match self.finder().map_or(Cow::Borrowed(text), |finder| finder.mask(text)) {
+            Cow::Borrowed(text) => shapes::mask(text),
+            Cow::Owned(text) => Cow::Owned(shapes::mask(&text).into_owned()),
         }
     }
 
     /// Replaces the secrets in all strings and keys of a value.
     pub fn mask_value(&self, value: &mut Value) {
-        if let Some(finder) = self.finder() {
-            finder.mask_value(value);
-        }
+        *value = walked(value, &|text| self.mask(text).into_owned());
+    }
+
+    /// The value with the secrets in all strings and keys replaced, harmless for a terminal.
+    pub fn clean_value(&self, value: &Value) -> Value {
+        walked(value, &|text| self.clean(text))
     }
 
     /// The finder for what is known now; `None` if nothing is.
@@ -250,31 +276,68 @@ impl Finder {
         masked.push_str(&text[rest..]);
         Some(masked)
     }
+}
 
-    fn mask_value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let Cow::Owned(masked) = self.mask(text) {
-                    *text = masked;
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
-            Value::Object(fields) => {
-                fields.values_mut().for_each(|field| self.mask_value(field));
-                if fields.keys().any(|key| self.automaton.is_match(key)) {
-                    let old = std::mem::take(fields);
-                    fields.extend(old.into_iter().map(|(key, field)| (self.mask(&key).into_owned(), field)));
-                }
-            }
-            // A number can be a secret, too: a PIN that YAML has read as one.
-            Value::Number(number) => {
-                if let Cow::Owned(masked) = self.mask(&number.to_string()) {
-                    *value = Value::String(masked);
-                }
-            }
-            Value::Null | Value::Bool(_) => {}
+/// A value with all its strings and keys said by `say`, and without what their places say is secret: under a key, beside a name, after an option,
+/// between the lines of a key.
+fn walked(value: &Value, say: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(say(text)),
+        Value::Array(items) => Value::Array(walked_list(items, say)),
+        Value::Object(fields) => {
+            // a variable of a container, a header as HAR writes it
+            let variable = fields.get("name").or_else(|| fields.get("key")).and_then(Value::as_str).filter(|_| fields.len() <= 3);
+            let walk = |(key, field): (&String, &Value)| {
+                let name = variable.filter(|_| key == "value").unwrap_or(key);
+                (say(key), walked_field(name, field, say))
+            };
+            Value::Object(fields.iter().map(walk).collect())
         }
+        // A number can be a secret, too: a PIN that YAML has read as one.
+        Value::Number(number) => {
+            let text = number.to_string();
+            let said = say(&text);
+            if said == text { value.clone() } else { Value::String(said) }
+        }
+        Value::Null | Value::Bool(_) => value.clone(),
     }
+}
+
+fn walked_field(key: &str, field: &Value, say: &dyn Fn(&str) -> String) -> Value {
+    let said = walked(field, say);
+    let text = match &said {
+        Value::String(text) => Cow::Borrowed(text.as_str()),
+        Value::Number(number) => Cow::Owned(number.to_string()),
+        _ => return said,
+    };
+    match pairs::under(key, &text) {
+        Some((start, what)) => Value::String(format!("{}[secret {what}]", &text[..start])),
+        None => said,
+    }
+}
+
+fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String) -> Vec<Value> {
+    let text = |item: &Value| item.as_str().or_else(|| ["text", "line", "message"].iter().find_map(|key| item.get(key)?.as_str())).map(str::to_owned);
+    let (mut in_key, mut is_value) = (false, false);
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        let line = text(item);
+        let line = line.as_deref().unwrap_or_default();
+        in_key = in_key && !shapes::ends_key(line) && shapes::in_key(line);
+        all.push(match item {
+            Value::String(_) if in_key => Value::from("[secret key]"),
+            Value::String(argument) if is_value && !shapes::is_placeholder(argument) => Value::from("[secret value]"),
+            Value::Object(fields) if in_key => {
+                let is_line = |field: &Value| field.as_str() == Some(line);
+                let hide = |(key, field): (&String, &Value)| (say(key), if is_line(field) { Value::from("[secret key]") } else { walked(field, say) });
+                Value::Object(fields.iter().map(hide).collect())
+            }
+            other => walked(other, say),
+        });
+        in_key = in_key || shapes::begins_key(line);
+        is_value = item.as_str().is_some_and(pairs::is_option);
+    }
+    all
 }
 
 /// The pattern that begins with this part, if the part is long enough to give something away.
@@ -541,142 +604,4 @@ fn skip_control_string(chars: &mut Chars<'_>) {
 fn is_harmful(c: char) -> bool {
     let directional = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     directional || c.is_control() && c != '\n' && c != '\t'
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n";
-
-    #[test]
-    fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
-        let masker = Masker::default();
-        masker.learn("mysql://petrosa:p@ss/w0rd \"x\"@mysql:3306/petrosa", "db/uri");
-        masker.learn(PEM, "tls/key");
-        masker.learn("{\"token\": \"abc.def-123\"}", "api/json");
-        for secret in ["p@ss/w0rd \"x\"", "petrosa:p@ss/w0rd \"x\"", "MIIEvQIBADANBgkqhkiG9w0", "abc.def-123"] {
-            for form in [
-                secret.to_owned(),
-                STANDARD.encode(secret),
-                URL_SAFE_NO_PAD.encode(secret),
-                percent_encoded(secret, "-._~"),
-                serde_json::to_string(secret).unwrap(),
-                format!("{secret:?}"),
-            ] {
-                let said = masker.mask(&format!("cannot connect: {form} refused")).into_owned();
-                assert!(said.starts_with("cannot connect: ") && said.ends_with(" refused") && said.contains("[secret "), "{form} -> {said}");
-                assert!(!said.contains(secret) && !said.contains(form.trim_matches('"')), "{said}");
-            }
-        }
-        assert_eq!(masker.mask("dial tcp mysql:3306: refused"), "dial tcp mysql:3306: refused");
-    }
-
-    #[test]
-    fn ordinary_words_are_no_secrets() {
-        let masker = Masker::default();
-        for word in ["", "abc", "true", "8080", "localhost", "MySQL"] {
-            masker.learn(word, "x");
-        }
-        assert_eq!(masker.mask("true: mysql on localhost:8080 abc"), "true: mysql on localhost:8080 abc");
-    }
-
-    #[test]
-    fn values_are_masked_in_depth() {
-        let masker = Masker::default();
-        masker.learn("hunter22", "x");
-        let mut value = json!({"a": ["hunter22", {"hunter22": 1}], "b": 3});
-        masker.mask_value(&mut value);
-        assert_eq!(value, json!({"a": ["[secret x]", {"[secret x]": 1}], "b": 3}));
-    }
-
-    #[test]
-    fn what_is_left_of_a_secret_that_was_cut_is_hidden() {
-        let masker = Masker::default();
-        masker.learn("correct-horse-battery-staple", "x");
-        for (text, wanted) in [
-            ("saw \"correct-hor…, want 1", "saw \"[secret x]…, want 1"),
-            ("saw …ery-staple\" as JSON", "saw …[secret x]\" as JSON"),
-            ("correct-hor…ry-staple, correct-horse-…", "[secret x]…[secret x], [secret x]…"),
-            ("that is corr…", "that is corr…"),
-            ("nothing…cut", "nothing…cut"),
-        ] {
-            assert_eq!(masker.mask(text), wanted, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_values_of_a_secret_are_learnt_as_they_are_and_as_they_are_kept() {
-        let masker = Masker::default();
-        let applied = json!({"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"old": "former-value"}}).to_string();
-        let metadata = json!({"name": "s", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}});
-        let secret =
-            json!({"kind": "Secret", "metadata": metadata, "data": {"a": STANDARD.encode("hunter22"), "b": "/////w=="}, "stringData": {"c": "to-be-set"}});
-        masker.learn_object(&json!({"kind": "ConfigMap", "data": {"a": "ordinary words"}}));
-        masker.learn_object(&json!({"items": [secret]}));
-        let said = masker.mask("ordinary words: hunter22 aHVudGVyMjI= /////w== to-be-set former-value").into_owned();
-        assert_eq!(said, "ordinary words: [secret s/a] [secret s/a] [secret s/b] [secret s/c] [secret s/old]");
-        assert_eq!(masker.clean("hun\u{1b}[1mter\u{7}22"), "[secret s/a]", "torn apart by what a terminal does not show");
-    }
-
-    #[test]
-    fn nothing_from_a_cluster_moves_the_cursor() {
-        for (text, wanted) in [
-            ("\u{1b}[31mred\u{1b}[0m", "red"),
-            ("a\u{1b}]0;title\u{7}b", "ab"),
-            ("a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "alink"),
-            ("10%\r20%\r\n", "10%20%\n"),
-            ("a\u{202e}b\u{8}c", "abc"),
-            ("tab\tand\nline", "tab\tand\nline"),
-            ("\u{1b}", ""),
-            ("\u{9b}2Jx", "x"),
-        ] {
-            assert_eq!(sanitize(text), wanted, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn other_encoders_write_a_secret_in_other_ways() {
-        let masker = Masker::default();
-        let secret = "pä/ss<&>w0rd long";
-        masker.learn(secret, "that quotes pä/ss<&>w0rd long");
-        for form in [
-            "p%c3%a4%2fss%3c%26%3ew0rd%20long".to_owned(),
-            "p%C3%A4/ss%3C%26%3Ew0rd%20long".to_owned(),
-            "p%C3%A4%2Fss%3C%26%3Ew0rd+long".to_owned(),
-            "pä/ss\\u003c\\u0026\\u003ew0rd long".to_owned(),
-            "p\\u00e4/ss<&>w0rd long".to_owned(),
-            STANDARD.encode(format!("{secret}\n")),
-        ] {
-            assert_eq!(masker.mask(&form), "[secret value]", "{form}");
-        }
-        for before in ["", "u", "us", "user:"] {
-            let inside = STANDARD.encode(format!("{before}{secret}:after"));
-            assert!(masker.mask(&inside).contains("[secret value]"), "{inside}");
-        }
-        for (text, wanted) in [("a\u{61c}b", "ab"), ("\u{9d}0;title\u{9c}b", "b"), ("\u{1b}(Bx", "x")] {
-            assert_eq!(sanitize(text), wanted);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn sanitized_text_has_no_control_character(text in any::<String>()) {
-            let text = sanitize(&text).into_owned();
-            prop_assert!(!text.chars().any(is_harmful));
-        }
-
-        #[test]
-        fn no_learnt_secret_survives(secret in "[ -~]{8,40}", before in "[a-z ]{0,20}", after in "[a-z ]{0,20}") {
-            let masker = Masker::default();
-            masker.learn(&secret, "s");
-            prop_assume!(!is_ordinary(secret.trim()));
-            for form in [secret.clone(), STANDARD.encode(&secret), percent_encoded(&secret, "-._~")] {
-                let said = masker.mask(&format!("{before}{form}{after}")).into_owned();
-                prop_assert!(!said.contains(&secret), "{said}");
-            }
-        }
-    }
 }

@@ -1,0 +1,95 @@
+//! What is shown of a runbook in a list: read from its tree, nothing is compiled.
+
+use super::deserialize::{from_node, from_node_seed};
+use super::node::{Fault, Kind, Node};
+use super::runbook::Origin;
+use crate::action::{Action, VerbName};
+use crate::event::Effect;
+
+/// The head of a runbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What it is for, in one line.
+    pub title: String,
+    /// Alerts that it answers.
+    pub alerts: Vec<String>,
+    /// The names of its parameters, in order of writing.
+    pub params: Vec<String>,
+    /// The strongest effect of its steps, called runbooks not included.
+    pub effect: Effect,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Keys of a step under which there are steps.
+const WITHIN: [&str; 4] = ["steps", "rescue", "always", "then"];
+
+/// Reads the head.
+///
+/// # Errors
+/// What keeps it from being one.
+pub(super) fn head(root: &Node) -> Result<Head, Vec<Fault>> {
+    let fault = |code, node: &Node, message: &str| vec![Fault::new(code, node.span.clone(), message, "see `runbook check`")];
+    if root.get("runbook").and_then(Node::as_str) != Some("v1") {
+        return Err(fault("RB0101", root, "a runbook begins with `runbook: v1`"));
+    }
+    let Some(title) = root.get("title").and_then(Node::as_str) else { return Err(fault("RB0104", root, "missing field `title`")) };
+    let alerts = match root.get("alerts") {
+        None => Vec::new(),
+        Some(node) => from_node(node).0.ok_or_else(|| fault("RB0104", node, "`alerts` is a list of names"))?,
+    };
+    let params = root.get("params").and_then(Node::entries).unwrap_or_default();
+    let mut effect = Effect::Read;
+    for key in ["steps", "always"] {
+        if let Some(node) = root.get(key) {
+            steps(node, &mut effect)?;
+        }
+    }
+    if root.get("steps").is_none() {
+        return Err(fault("RB0104", root, "missing field `steps`"));
+    }
+    let params = params.iter().map(|entry| entry.key.clone()).collect();
+    Ok(Head { title: title.to_owned(), alerts, params, effect, origin: Origin::File })
+}
+
+/// Raises the effect to that of the steps under a node: a list, or one step.
+fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
+    match &node.kind {
+        Kind::List(items) => items.iter().try_for_each(|item| steps(item, effect)),
+        Kind::Map(entries) => {
+            for entry in entries {
+                let key = entry.key.as_str();
+                // `confirm: typed` beside a change is no action
+                let is_mark = key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. });
+                if WITHIN.contains(&key) {
+                    steps(&entry.node, effect)?;
+                } else if Action::VERBS.contains(&key) && !is_mark {
+                    let (action, found) = from_node_seed(&entry.node, VerbName(key));
+                    *effect = (*effect).max(action.ok_or(found.faults)?.effect());
+                }
+            }
+            Ok(())
+        }
+        Kind::Scalar { .. } => Err(vec![Fault::new("RB0104", node.span.clone(), "a step is a mapping", "expected a step")]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::Catalogue;
+
+    #[test]
+    fn it_says_the_same_as_the_whole_runbook() {
+        let catalogue = Catalogue::new(&[]);
+        for listed in catalogue.list() {
+            let (head, whole) = (listed.head().unwrap(), catalogue.load(&listed.name).unwrap());
+            let params: Vec<_> = whole.params.keys().cloned().collect();
+            assert_eq!(
+                (head.title, head.alerts, head.params, head.effect),
+                (whole.title.clone(), whole.alerts.clone(), params, whole.effect()),
+                "{}",
+                listed.name
+            );
+        }
+    }
+}
