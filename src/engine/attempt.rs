@@ -235,7 +235,7 @@ impl Run {
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
         let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let wrong = self.wrong(step, &value);
+        let wrong = self.wrong(step, &value, &expectations);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
             (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
@@ -255,15 +255,21 @@ impl Run {
         };
         // what is wrong with pods of which something else was expected
         let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT { symptom::blame(&data.to_value(), self.recorder.clock().now()) } else { None };
+        let ill = ill.and_then(|ill| unsaid(&ill, &expectations));
         let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
         Look { output: data, summary, expectations, outcome, reason }
     }
 
-    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that.
-    fn wrong(&self, step: &Step, output: &Value) -> Option<String> {
+    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that. One that could not be judged
+    /// decides nothing: a request that was refused has no status that equals another. But a bound is a question about a number, and stays open
+    /// where there is none.
+    fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<String> {
         let Body::Action { sketch, .. } = &step.body else { return None };
         let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
-        let decided = |field: &&str| step.expect.iter().any(|expectation| expectation.mentions(field)) || until.is_some_and(|until| until.mentions(field));
+        let decides = |(expectation, judgement): (&Expectation, &Judgement), field: &str| {
+            (judgement.outcome != Truth::Error || expectation.has_bound()) && expectation.mentions(field)
+        };
+        let decided = |field: &&str| step.expect.iter().zip(judged).any(|pair| decides(pair, field)) || until.is_some_and(|until| until.mentions(field));
         sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided)).map(|wrong| wrong.reason)
     }
 
@@ -317,6 +323,17 @@ impl Look {
             recorded: None,
         }
     }
+}
+
+/// What is wrong with pods, without what the expectations already say of them.
+fn unsaid(ill: &str, expectations: &[Judgement]) -> Option<String> {
+    let said = |text: &str| {
+        expectations.iter().any(|judgement| {
+            judgement.reason.contains(text) || judgement.items.iter().any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
+        })
+    };
+    let left: Vec<&str> = ill.split("; ").filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest))).collect();
+    (!left.is_empty()).then(|| left.join("; "))
 }
 
 /// The reason for the end of a line: what it says of single items stands below the line.

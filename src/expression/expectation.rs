@@ -193,6 +193,11 @@ impl Expectation {
         self.condition.references().iter().chain(over)
     }
 
+    /// Whether its condition compares by order.
+    pub fn has_bound(&self) -> bool {
+        self.condition.has_bound()
+    }
+
     /// Whether it looks at a field of this name.
     pub fn mentions(&self, key: &str) -> bool {
         self.condition.mentions(key) || self.over.as_ref().is_some_and(|over| over.mentions(key))

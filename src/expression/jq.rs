@@ -41,6 +41,8 @@ struct Compiled {
     needs: Needs,
     /// The keys and texts that are written out in the program.
     keys: Vec<String>,
+    /// Whether it compares by order.
+    bound: bool,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -99,9 +101,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
         let needs = need::of_program(&term, &globals);
-        let keys = syntax::keys(&term);
+        let (keys, bound) = (syntax::keys(&term), syntax::has_bound(&term));
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, needs, keys, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, needs, keys, bound, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -259,8 +261,8 @@ impl Jq {
                 let needs = need::of_program(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals, keys) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, keys, constant, globals, place }) })
+                let (source, globals, keys, bound) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone(), whole.bound);
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, keys, bound, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -270,6 +272,11 @@ impl Jq {
     /// Every use of a variable that is bound from outside, in the order of the source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
+    }
+
+    /// Whether the program compares by order: `<`, `<=`, `>`, `>=`.
+    pub fn has_bound(&self) -> bool {
+        self.compiled.bound
     }
 
     /// Whether the program has this key or text in it: whether it looks at a field of its input.
