@@ -133,8 +133,6 @@ pub(crate) fn hint(message: &str) {
     drop(writeln!(anstream::stderr(), "  {message}"));
 }
 
-/// Faults that are shown; nobody reads more at once.
-const MOST_DIAGNOSTICS: usize = 50;
 /// Says on stderr what is to be known of a journal before one relies on it.
 pub(crate) fn of_journal(reading: &Reading) {
     if reading.torn_bytes > 0 {
@@ -146,6 +144,9 @@ pub(crate) fn of_journal(reading: &Reading) {
         hint(&format!("{which} not chained: an earlier version wrote them, and it cannot be told whether one was changed, removed or added since."));
     }
 }
+
+/// Faults that are shown; nobody reads more at once.
+const MOST_DIAGNOSTICS: usize = 50;
 
 /// Shows the faults of runbooks on stderr.
 pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {

@@ -68,7 +68,10 @@ fn without_log_head(line: &str) -> &str {
 
 /// The reason within `… failed with error: … (err: ERROR: (gcloud.x) reason`.
 fn innermost(line: &str) -> &str {
-    let line = ["ERROR: ", "error: ", "Error: "].iter().filter_map(|sign| line.rfind(sign).map(|at| at + sign.len())).max().map_or(line, |at| &line[at..]);
+    // not the end of a longer word: NoCredentialsError
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+    let after = |sign: &str| line.rfind(sign).filter(|at| begins(*at)).map(|at| at + sign.len());
+    let line = ["ERROR: ", "error: ", "Error: "].iter().filter_map(|sign| after(sign)).max().map_or(line, |at| &line[at..]);
     let line = match line.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
         Some((source, rest)) if !source.contains(' ') => rest,
         _ => line,

@@ -129,7 +129,8 @@ struct RemedyFields {
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
 pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
-    let mut lower = Lower { source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), durations: BTreeSet::new(), verifications: BTreeSet::new() };
+    let mut lower =
+        Lower { file, source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), durations: BTreeSet::new(), verifications: BTreeSet::new() };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
         lower.faults.extend(check::check(runbook, root, &lower.uses));
@@ -143,6 +144,7 @@ pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> R
 }
 
 struct Lower<'a> {
+    file: &'a str,
     source: &'a Arc<str>,
     faults: Vec<Fault>,
     uses: Vec<Use>,
@@ -464,6 +466,14 @@ impl Lower<'_> {
         Some(Finding { id: fields.id, when, cause, severity: fields.severity, run, with, text, fixed_by: fields.fixed_by })
     }
 
+    /// `FILE:LINE:COLUMN` of a node, counted from one.
+    fn place(&self, node: &Node) -> String {
+        let before = self.source.get(..node.span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.file)
+    }
+
     fn expectations(&mut self, fields: &[Expect], node: Option<&Node>) -> Vec<expression::Expectation> {
         let items: &[Node] = match node.map(|node| &node.kind) {
             Some(Kind::List(items)) => items,
@@ -479,7 +489,7 @@ impl Lower<'_> {
                             self.constant(node.span.clone());
                         }
                     }
-                    compiled.push(expectation);
+                    compiled.push(expectation.written_at(self.place(item)));
                 }
                 Err((field, error)) => {
                     let at = item.get(&field).unwrap_or(item);

@@ -283,6 +283,7 @@ impl Run {
         for item in &mut judgement.items {
             item.name = self.clean(&item.name);
             item.value = self.clean_value(&item.value);
+            item.because = item.because.as_deref().map(|because| self.clean(because));
         }
         judgement.that = self.clean(&judgement.that);
         judgement.message = judgement.message.as_deref().map(|message| self.clean(message));

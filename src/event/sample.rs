@@ -167,9 +167,10 @@ pub(crate) fn judged(that: &str, outcome: Truth, expected: Value, actual: Value,
         outcome,
         expected,
         actual,
-        items: items.iter().map(|(name, value)| JudgedItem { name: (*name).into(), value: value.clone() }).collect(),
+        items: items.iter().map(|(name, value)| JudgedItem { name: (*name).into(), value: value.clone(), because: None }).collect(),
         reason: String::new(),
         message: None,
+        at: None,
     }
 }
 

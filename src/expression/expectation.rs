@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::bindings::Bindings;
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
-use super::explain::{self, Explainer, plain};
+use super::evidence;
+use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
 use super::meter::Meter;
 use super::strict::unread;
@@ -60,6 +61,8 @@ pub struct Expectation {
     over: Option<Jq>,
     message: Option<String>,
     variables: Vec<String>,
+    /// `FILE:LINE:COLUMN`
+    at: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,9 @@ pub struct Judgement {
     /// The message of the expectation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Where the expectation is written, if it is not met: `runbooks/x.yaml:12:9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// One item of a judged list.
@@ -113,6 +119,9 @@ pub struct JudgedItem {
     pub name: String,
     /// The value that was compared, or the item itself.
     pub value: Value,
+    /// Why it is so, where the item says it: `main: CrashLoopBackOff, exit code 78, 9 restarts: FATAL …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 /// Compiles an expectation; `variables` are named as for [`compile`].
@@ -161,10 +170,17 @@ pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation
         return Err((field.to_owned(), error.help("refer to the output with `.` or to a variable")));
     }
     let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
-    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables: variables.iter().map(|name| (*name).to_owned()).collect() })
+    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables: variables.iter().map(|name| (*name).to_owned()).collect(), at: None })
 }
 
 impl Expectation {
+    /// The same, written at this place: `FILE:LINE:COLUMN`.
+    #[must_use]
+    pub fn written_at(mut self, at: String) -> Self {
+        self.at = Some(at);
+        self
+    }
+
     /// Every use of a variable in the expectation.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         let over = self.over.iter().flat_map(|over| over.references());
@@ -202,9 +218,11 @@ impl Expectation {
             items: Vec::new(),
             reason: error.message,
             message: None,
+            at: None,
         });
         judgement.that = self.describe();
         judgement.message.clone_from(&self.message);
+        judgement.at = self.at.clone().filter(|_| judgement.outcome != Truth::True);
         judgement
     }
 
@@ -234,6 +252,17 @@ impl Expectation {
     }
 }
 
+/// What is to be told of an input that is to blame.
+struct Told {
+    expected: Value,
+    actual: Value,
+    reason: String,
+    because: Option<String>,
+}
+
+/// Items whose reasons are looked for: a person reads no more.
+const MOST_REASONS: usize = 50;
+
 /// One judgement under way.
 struct Run<'r> {
     expectation: &'r Expectation,
@@ -247,7 +276,7 @@ type Known<T> = Result<T, String>;
 
 impl Run<'_> {
     fn judgement(&self, outcome: Truth, actual: Value, reason: String) -> Judgement {
-        Judgement { that: String::new(), outcome, expected: self.expectation.wanted(), actual, items: Vec::new(), reason, message: None }
+        Judgement { that: String::new(), outcome, expected: self.expectation.wanted(), actual, items: Vec::new(), reason, message: None, at: None }
     }
 
     /// The one value of the condition for an input; the end of the budget ends the judgement.
@@ -263,6 +292,22 @@ impl Run<'_> {
         explainer.explain(input, self.bindings, self.meter)
     }
 
+    /// The values behind a false condition, and the reason that the input itself has for them.
+    fn told(&self, input: &Val) -> Told {
+        let Explanation { expected, actual, mut reason } = self.explain(input);
+        let item = Export::default().value(input).unwrap_or_default();
+        if let Some(rest) = reason.strip_prefix("null").filter(|_| actual.is_null()) {
+            reason = format!("{}{rest}", evidence::instead_of_null(&item).unwrap_or("null"));
+        }
+        let because = evidence::because(&item, self.expectation.condition.source()).filter(|because| !reason.contains(because.as_str()));
+        let Some(because) = because else { return Told { expected, actual: capped(actual), reason, because: None } };
+        // of a list or an object it is the part that decides
+        let is_whole = actual.is_array() || actual.is_object();
+        let reason = if is_whole { because.clone() } else { format!("{reason}: {because}") };
+        let actual = if is_whole && capped(actual.clone()) != actual { Value::String(because.clone()) } else { actual };
+        Told { expected, actual, reason, because: Some(because) }
+    }
+
     fn that(&self, input: Val) -> Result<Judgement, EvalError> {
         let jq = &self.expectation.condition;
         let holds = || truth(jq.source(), &self.value(jq, input.clone())?);
@@ -270,9 +315,9 @@ impl Run<'_> {
         if supposing(self.meter, 1, natural, &holds)? {
             return Ok(self.judgement(Truth::True, Value::Bool(true), "holds".to_owned()));
         }
-        let explanation = self.explain(&input);
-        let mut judgement = self.judgement(Truth::False, capped(explanation.actual), explanation.reason);
-        judgement.expected = explanation.expected;
+        let told = self.told(&input);
+        let mut judgement = self.judgement(Truth::False, told.actual, told.reason);
+        judgement.expected = told.expected;
         Ok(judgement)
     }
 
@@ -393,12 +438,14 @@ impl Run<'_> {
         let pairs = items.iter().zip(known).enumerate();
         pairs
             .filter(|(_, (_, known))| self.is_blamed(known, outcome))
-            .map(|(index, (item, known))| JudgedItem {
-                name: item_name(item, index),
-                value: match known {
-                    Err(why) => Value::String(format!("error: {why}")),
-                    Ok(_) => capped(self.explain(item).actual),
-                },
+            .enumerate()
+            .map(|(place, (index, (item, known)))| match known {
+                Err(why) => JudgedItem { name: item_name(item, index), value: Value::String(format!("error: {why}")), because: None },
+                Ok(_) if place < MOST_REASONS => {
+                    let told = self.told(item);
+                    JudgedItem { name: item_name(item, index), value: told.actual, because: told.because }
+                }
+                Ok(_) => JudgedItem { name: item_name(item, index), value: capped(self.explain(item).actual), because: None },
             })
             .collect()
     }
@@ -410,17 +457,26 @@ impl Run<'_> {
             _ => self.is_blamed(known, outcome),
         };
         let all: Vec<_> = items.iter().zip(known).enumerate().filter(|(_, (_, known))| several(known)).collect();
-        let words = all.iter().take(3).map(|(index, (item, known))| {
+        // what is the same but for the names that it quotes is said once
+        let mut words: Vec<(String, String, usize)> = Vec::new();
+        for (index, (item, known)) in all.iter().take(MOST_REASONS) {
             let name = item_name(item, *index);
-            match known {
+            let text = match known {
                 Err(why) => format!("{name}: {why}"),
-                Ok(true) => name,
-                Ok(false) => format!("{name}: {}", self.explain(item).reason),
+                Ok(true) => self.told(item).because.map_or_else(|| name.clone(), |because| format!("{name}: {because}")),
+                Ok(false) => format!("{name}: {}", self.told(item).reason),
+            };
+            let core = evidence::core(&text);
+            match words.iter_mut().find(|(known, ..)| *known == core) {
+                Some((.., count)) => *count += 1,
+                None => words.push((core, text, 1)),
             }
-        });
-        let mut words: Vec<String> = words.collect();
-        if all.len() > 3 {
-            words.push(format!("and {} more", all.len() - 3));
+        }
+        let said: usize = words.iter().take(3).map(|(.., count)| count).sum();
+        let mut words: Vec<String> =
+            words.into_iter().take(3).map(|(_, text, count)| if count > 1 { format!("{text} ({count} times)") } else { text }).collect();
+        if all.len() > said {
+            words.push(format!("and {} more", all.len() - said));
         }
         words.join("; ")
     }
@@ -463,14 +519,14 @@ impl Run<'_> {
             let mut others: Vec<(usize, &Value)> =
                 groups.iter().skip(1).flat_map(|(value, members)| members.iter().map(move |index| (*index, value))).collect();
             others.sort_by_key(|(index, _)| *index);
-            judgement.items = others.into_iter().map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()) }).collect();
+            judgement.items = others.into_iter().map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()), because: None }).collect();
             return Ok(judgement);
         }
         let errors: Vec<JudgedItem> = known
             .iter()
             .enumerate()
             .filter_map(|(index, known)| known.as_ref().err().map(|why| (index, why)))
-            .map(|(index, why)| JudgedItem { name: name(index), value: Value::String(format!("error: {why}")) })
+            .map(|(index, why)| JudgedItem { name: name(index), value: Value::String(format!("error: {why}")), because: None })
             .collect();
         let actual = capped(common.unwrap_or_default());
         if let Some(first) = known.iter().enumerate().find_map(|(index, known)| known.as_ref().err().map(|why| format!("{}: {why}", name(index)))) {
@@ -497,12 +553,18 @@ fn string(val: Option<&Val>) -> Option<String> {
     }
 }
 
-/// `pod/NAME` by `.pod`, else `.name`, else `.metadata.name`, else the position.
+/// What an item is called.
 fn item_name(item: &Val, index: usize) -> String {
-    if let Some(pod) = string(field(item, "pod")) {
-        let bare = pod.strip_prefix("pod/").unwrap_or(&pod);
-        return format!("pod/{bare}");
+    const NAMING: [&str; 14] = ["pod", "name", "object", "type", "host", "port", "service", "node", "container", "key", "id", "reason", "url", "path"];
+    let mut outline = serde_json::Map::new();
+    for key in NAMING {
+        // an item may be large: only what names it is taken out of it
+        if let Some(value @ (Val::TStr(_) | Val::Num(_))) = field(item, key) {
+            outline.insert(key.to_owned(), Export::default().value(value).unwrap_or_default());
+        }
     }
-    let metadata = || field(item, "metadata").and_then(|metadata| string(field(metadata, "name")));
-    string(field(item, "name")).or_else(metadata).unwrap_or_else(|| format!("item {}", index + 1))
+    if let Some(name) = field(item, "metadata").and_then(|metadata| string(field(metadata, "name"))) {
+        outline.insert("metadata".to_owned(), serde_json::json!({"name": name}));
+    }
+    evidence::name(&Value::Object(outline), index)
 }

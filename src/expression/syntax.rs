@@ -272,6 +272,9 @@ pub(super) fn guard(term: &mut Term<'_>) {
                     *inner = pipe(std::mem::take(inner), None, call(share, Vec::new()));
                 }
             }
+            if terms > 0 {
+                *term = pulsing(std::mem::take(term));
+            }
         }
         Term::Arr(Some(inner)) => **inner = pulsing(std::mem::take(inner)),
         Term::BinOp(_, BinaryOp::Update, right) => **right = pulsing(std::mem::take(right)),

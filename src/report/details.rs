@@ -5,7 +5,7 @@ use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRO
 use super::names::Names;
 use super::text::{fields, one_line, value, width, wrap};
 use crate::event::{Effect, Mode, Outcome, StepFinished};
-use crate::expression::{Judgement, Truth};
+use crate::expression::{Judgement, Truth, core_of};
 use anstyle::Style;
 use serde_json::Value;
 
@@ -120,6 +120,10 @@ impl<'a> Details<'a> {
     /// The value seen beside the one wanted, unless both have been said or say no more than "false".
     fn seen_and_wanted(&mut self, judgement: &Judgement) {
         let (seen, wanted) = (value(&judgement.actual), value(&judgement.expected));
+        // a reason that was said is not said again beside a condition
+        if seen.len() > 20 && self.said.iter().any(|said| said.contains(seen.trim_matches('"'))) {
+            return;
+        }
         let telling = |value: &Value| !matches!(value, Value::Null | Value::Bool(_));
         if !telling(&judgement.actual) && !telling(&judgement.expected) {
             return;
@@ -140,16 +144,21 @@ impl<'a> Details<'a> {
 
     fn items(&mut self, judgement: &Judgement) {
         let most = if self.look.detail == Detail::Verbose { usize::MAX } else { ITEMS };
-        let shown: Vec<(String, String)> =
-            judgement.items.iter().take(most).map(|item| (self.names.short(&one_line(&item.name)), fields(&item.value))).collect();
-        let column = shown.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(self.room() / 2);
-        for (name, seen) in shown {
-            let line = Line::new(self.indent).push(BAD, name);
+        let all = grouped(judgement, self.names);
+        let shown = &all[..all.len().min(most)];
+        let column = shown.iter().map(|item| width(&item.name)).max().unwrap_or(0).min(self.room() / 2);
+        for Shown { name, seen, count, .. } in shown {
+            let line = Line::new(self.indent).push(BAD, name.as_str());
             let column = (self.indent + column).max(line.width()) + 2;
             let room = self.look.width.saturating_sub(column + 2).max(8);
-            self.lines.push(line.pad_to(column).text(self.look.truncate(&seen, room)));
+            let times = if *count > 1 { format!("  ({count} times)") } else { String::new() };
+            let seen = self.look.truncate(seen, room.saturating_sub(width(&times)).max(8));
+            self.lines.push(line.pad_to(column).text(format!("{seen}{times}")));
         }
-        self.more(judgement.items.len(), most);
+        self.more(all.len(), most);
+        if let (Detail::Verbose, Some(at)) = (self.look.detail, &judgement.at) {
+            self.lines.push(Line::new(self.indent).push(DIM, format!("written at {at}")));
+        }
     }
 
     fn verbose(&mut self, step: &StepFinished) {
@@ -174,6 +183,38 @@ impl<'a> Details<'a> {
         }
         self.more(lines.len(), OUTPUT);
     }
+}
+
+/// An item as it is shown, with how often there is one like it.
+struct Shown {
+    name: String,
+    seen: String,
+    core: String,
+    count: usize,
+}
+
+/// The items to blame, by name and with what was seen; those that differ only in the names that they quote once.
+fn grouped(judgement: &Judgement, names: &Names) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for item in &judgement.items {
+        let name = names.short(&one_line(&item.name));
+        let seen = match &item.because {
+            // the value says no more than that it is not so
+            Some(because) if !matches!(item.value, Value::Number(_) | Value::String(_)) => one_line(because),
+            Some(because) if matches!(&item.value, Value::String(text) if because.contains(text.as_str()) || text == "True" || text == "False") => {
+                one_line(because)
+            }
+            Some(because) => format!("{}: {}", value(&item.value), one_line(because)),
+            None => fields(&item.value),
+        };
+        let core = core_of(&seen);
+        let like = item.because.is_some().then(|| all.iter_mut().find(|known| known.name == name && known.core == core)).flatten();
+        match like {
+            Some(known) => known.count += 1,
+            None => all.push(Shown { name, seen, core, count: 1 }),
+        }
+    }
+    all
 }
 
 /// A sentence up to what it says of single items: `2 of 3, want all`.

@@ -145,7 +145,11 @@ impl Show {
         self.lines.push(Line::new(6).text(format!("seen    {}", value(&judgement.actual))));
         self.lines.push(Line::new(6).text(format!("wanted  {}", value(&judgement.expected))));
         for item in &judgement.items {
-            self.lines.push(Line::new(6).push(style, item.name.as_str()).text(format!("  {}", value(&item.value))));
+            let because = item.because.as_deref().map(|because| format!("  {}", one_line(because))).unwrap_or_default();
+            self.lines.push(Line::new(6).push(style, item.name.as_str()).text(format!("  {}{because}", value(&item.value))));
+        }
+        if let Some(at) = &judgement.at {
+            self.lines.push(Line::new(6).push(DIM, format!("written at {at}")));
         }
     }
 

@@ -152,8 +152,15 @@ fn changes_are_those_that_were_made() {
     assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, Vec::<serde_json::Value>::new());
     story.made("scale");
     let state = RunState::replay(&story.records).unwrap();
-    assert_eq!(state.summary().changes, [json!({"step": "scale", "verb": "patch", "object": "apps/v1 Deployment ns/x", "summary": "3 → 1 replicas"})]);
+    let told = |summary: &str| [json!({"step": "scale", "verb": "patch", "object": "apps/v1 Deployment ns/x", "summary": summary})];
+    assert_eq!(state.summary().changes, told("3 → 1 replicas requested"));
     assert!(state.in_doubt().is_empty());
+    // until a rollout that belongs to the step has seen its end
+    let rollout = |path: &str| StepFinished { action: "rollout".to_owned(), ..passed(path) };
+    story.done(rollout("other/rollout"));
+    assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, told("3 → 1 replicas requested"));
+    story.done(rollout("scale/rollout"));
+    assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, told("3 → 1 replicas"));
 }
 
 #[test]

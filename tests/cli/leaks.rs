@@ -407,3 +407,77 @@ fn what_a_secret_parameter_holds_is_said_nowhere() {
     nowhere(&heard.0);
     still_readable(&heard);
 }
+
+/// What nobody has read from a Secret, and what is a credential by its looks.
+#[test]
+fn credentials_of_known_shapes_are_said_nowhere_though_no_secret_was_read() {
+    let stage = Stage::with(Options { scenario: "healthy".to_owned(), ..Options::default() });
+    let address = stage.sandbox.address().to_string();
+    let token = "ghp_a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8";
+    let env = json!([
+        {"name": "DATABASE_URL", "value": "mysql://petrosa:Wq7vTr2mKx@mysql:3306/petrosa"},
+        {"name": "MYSQL_PASSWORD", "value": "Hn4Xc8RyTw"},
+        {"name": "GITHUB_TOKEN", "value": token},
+        {"name": "LOG_LEVEL", "value": "info"},
+    ]);
+    let container = json!({"name": "main", "image": "yurisa2/petrosa-ta-bot:v1.0.70", "env": env});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "leaky", "namespace": "petrosa-apps"}, "spec": {"containers": [container]}});
+    http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/pods", &pod.to_string());
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "leaky.1", "namespace": "petrosa-apps"}, "type": "Warning", "reason": "Unhealthy",
+        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "name": "leaky", "namespace": "petrosa-apps"},
+        "message": "cannot connect to mysql://petrosa:Wq7vTr2mKx@mysql:3306/petrosa: connection refused; sent Authorization: Bearer Lb6Jf0VsGd9Qm2"});
+    http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/events", &event.to_string());
+    let file = stage.place.write(
+        "shapes.yaml",
+        r#"runbook: v1
+title: Credentials in clear
+namespace: petrosa-apps
+on_failure: continue
+steps:
+  - id: running
+    timeout: 20s
+    wait: {kind: Pod, name: leaky, until: .status.phase == "Running"}
+  - id: pod
+    get: {kind: Pod, name: leaky}
+    expect: [{that: .spec.containers[0].env == []}]
+  - id: environment
+    exec: {target: pod/leaky, command: [env], effect: read}
+    expect: [{that: .stdout == ""}]
+  - id: events
+    events: {target: pod/leaky}
+    expect: [{all: .message == "", over: .items}]
+  - id: judged
+    value: $steps.pod.output.spec.containers[0].env[1].value
+    expect: [{that: . == "Hn4Xc8RyTw"}]
+findings:
+  - id: url
+    when: $steps.pod.failed
+    cause: "It connects to {{ steps.pod.output.spec.containers[0].env[0].value }}"
+"#,
+    );
+    let mut heard = Heard::default();
+    let said = heard.hear("run", stage.run(&["run", &file, "-vvv", "--report", "markdown=report.md"]));
+    assert_eq!(said.code, 1, "{}", said.all());
+    for kind in ["text", "markdown", "junit", "json", "jsonl"] {
+        heard.hear("report", stage.run(&["report", RUN, "--format", kind]));
+    }
+    heard.hear("show", stage.run(&["show", RUN, "-vvv"]));
+    heard.read(&stage.place.state());
+    for (place, text) in &heard.0 {
+        for secret in ["Wq7vTr2mKx", token, "Lb6Jf0VsGd9Qm2"] {
+            assert!(!text.contains(secret), "{secret} in {place}: {text}");
+        }
+        // the runbook itself says this one
+        assert!(!text.replace(r#". == "Hn4Xc8RyTw""#, "").replace(r#". == \"Hn4Xc8RyTw\""#, "").contains("Hn4Xc8RyTw"), "{place}: {text}");
+    }
+    let all: String = heard.0.iter().map(|(_, text)| text.as_str()).collect();
+    for words in [
+        "mysql://petrosa:[secret password]@mysql:3306/petrosa: connection refused",
+        "LOG_LEVEL",
+        "info",
+        "It connects to mysql://petrosa:[secret password]@mysql",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    assert!(said.stdout.contains("✔ judged") || said.stdout.contains("judged"), "judged by the real value: {}", said.all());
+}
