@@ -6,7 +6,7 @@ use super::{EngineError, Run};
 use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
-use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth, unread};
+use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The largest output, in bytes, of which the symptoms of its pods are looked for where an expectation fails.
+const LOOKED_AT: usize = 4 << 20;
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
@@ -23,7 +25,7 @@ const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200
 
 /// One look at the world: what came back and how it was judged.
 pub(super) struct Look {
-    output: Value,
+    output: Data,
     summary: String,
     expectations: Vec<Judgement>,
     outcome: Outcome,
@@ -78,7 +80,7 @@ impl Run {
             }
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
-                Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),
+                Some(Ok(output)) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
                 Some(Err(reason)) => Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) },
                 None => Ended::without_output(Outcome::Error, "no program"),
             },
@@ -227,16 +229,18 @@ impl Run {
 
     /// Judges an output by the step's expectations.
     pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+        let value = Arc::new(output.value);
+        let data = output.large.unwrap_or_else(|| value.clone().into());
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
-        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
+        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let wrong = self.wrong(step, &output.value);
+        let wrong = self.wrong(step, &value);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
             (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
             (None, None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
-            (None, None, None) => match unread(&output.value) {
+            (None, None, None) => match data.unread() {
                 // of some items nothing is known, and no expectation says that it does not matter
                 Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
                 _ => {
@@ -250,9 +254,9 @@ impl Run {
             },
         };
         // what is wrong with pods of which something else was expected
-        let ill = if outcome == Outcome::Failed { symptom::blame(&output.value, self.recorder.clock().now()) } else { None };
+        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT { symptom::blame(&data.to_value(), self.recorder.clock().now()) } else { None };
         let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
-        Look { output: output.value, summary, expectations, outcome, reason }
+        Look { output: data, summary, expectations, outcome, reason }
     }
 
     /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that.
@@ -295,14 +299,23 @@ impl Run {
             reason: if ids.is_empty() { String::new() } else { format!("found: {}", ids.join(", ")) },
             attempts: 1,
             expectations: Vec::new(),
-            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}),
+            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
+            recorded: None,
         })
     }
 }
 
 impl Look {
     pub(super) fn into_ended(self, attempts: u32) -> Ended {
-        Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
+        Ended {
+            outcome: self.outcome,
+            summary: self.summary,
+            reason: self.reason,
+            attempts,
+            expectations: self.expectations,
+            output: self.output,
+            recorded: None,
+        }
     }
 }
 

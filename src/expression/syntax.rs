@@ -305,7 +305,7 @@ pub(super) fn guard(term: &mut Term<'_>) {
 }
 
 /// The text of a string without interpolation.
-fn constant<'s>(term: &Term<'s>) -> Option<&'s str> {
+pub(super) fn constant<'s>(term: &Term<'s>) -> Option<&'s str> {
     match term {
         Term::Str(None, parts) => match parts[..] {
             [StrPart::Str(text)] => Some(text),

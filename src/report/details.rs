@@ -3,6 +3,7 @@
 use super::lines::{Columns, note};
 use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use super::names::Names;
+use super::output::{self, Preview};
 use super::text::{fields, one_line, value, width, wrap};
 use crate::event::{Effect, Mode, Outcome, StepFinished};
 use crate::expression::{Judgement, Truth, core_of};
@@ -58,11 +59,8 @@ impl<'a> Details<'a> {
 
     /// Lines that the action made for a person: `display` in its output, else the lines of its `diff`.
     fn preview(&mut self, step: &StepFinished) {
-        let display: Vec<&str> = match (step.output.get("display"), step.output.get("diff")) {
-            (Some(Value::Array(lines)), _) => lines.iter().filter_map(Value::as_str).collect(),
-            (_, Some(Value::String(diff))) => diff.lines().collect(),
-            _ => return,
-        };
+        let preview = Preview::of(step);
+        let Some(display) = preview.lines() else { return };
         let most = if self.look.detail == Detail::Verbose { usize::MAX } else { PREVIEW };
         for text in display.iter().take(most) {
             let style = match text.as_bytes().first() {
@@ -169,19 +167,18 @@ impl<'a> Details<'a> {
         if step.attempts > 1 {
             self.lines.push(Line::new(self.indent).push(DIM, format!("{} attempts", step.attempts)));
         }
-        if !step.output.is_null() {
-            self.output(&step.output);
+        if output::is_there(step) {
+            self.output(step);
         }
     }
 
-    fn output(&mut self, output: &Value) {
-        let text = serde_json::to_string_pretty(output).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        for line in lines.iter().take(OUTPUT) {
+    fn output(&mut self, step: &StepFinished) {
+        let (lines, count) = output::head(step, OUTPUT);
+        for line in &lines {
             let text = self.look.truncate(line, self.room());
             self.lines.push(Line::new(self.indent).push(DIM, text));
         }
-        self.more(lines.len(), OUTPUT);
+        self.more(count, OUTPUT);
     }
 }
 
