@@ -133,7 +133,7 @@ impl Case {
             prompt: Arc::new(Nobody),
             stop: Stop::new(),
             invocation: Invocation::default(),
-            timeout: None,
+            timeout: Some(MOST),
             kept: Kept::default(),
             host: "test-host".to_owned(),
             arguments: Vec::new(),
@@ -152,6 +152,9 @@ fn why(state: &RunState) -> String {
 
 /// One test at a time: worlds that wait for the processor answer late, and that is a finding of its own.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// How long one run may take: what waits longer waits for something that a variation has taken away.
+const MOST: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The stack that a run needs in a debug build: as much as the main thread of the program has. Threads of tests have less.
 const STACK: usize = 8 << 20;
