@@ -2,6 +2,7 @@
 
 use crate::cluster::{self, Cluster};
 use crate::event::PlannedChange;
+use crate::expression::Data;
 use crate::secret::Masker;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -110,10 +111,12 @@ pub struct Approval {
 }
 
 /// What an action returns.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     /// The output of the step, `.` of its expectations.
     pub value: Value,
+    /// The output in its place, where it may be too large to be held as a value.
+    pub large: Option<Data>,
     /// The result in a few words, for the end of the step's line.
     pub summary: String,
 }
@@ -121,7 +124,17 @@ pub struct Output {
 impl Output {
     /// An output with its result in a few words.
     pub fn new(value: Value, summary: impl Into<String>) -> Self {
-        Self { value, summary: summary.into() }
+        Self { value, large: None, summary: summary.into() }
+    }
+
+    /// An output that may be large.
+    pub fn large(data: Data, summary: impl Into<String>) -> Self {
+        Self { value: Value::Null, large: Some(data), summary: summary.into() }
+    }
+
+    /// The output as it is kept.
+    pub fn into_data(self) -> Data {
+        self.large.unwrap_or_else(|| self.value.into())
     }
 }
 

@@ -3,10 +3,12 @@
 use super::fan::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb, Wrong};
 use crate::cluster::pod::is_live;
-use crate::cluster::{ErrorKind, Selection, builtin};
+use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
+use crate::expression::Data;
+use crate::secret::Masker;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,6 +34,38 @@ pub struct Get {
     /// which no expectation looks at `.items` fails on an empty list.
     #[serde(default)]
     pub optional: bool,
+}
+
+/// The most text, in bytes, of a list that is held as a value: one that takes ten times of it does not matter.
+const SMALL: usize = 256 * 1024;
+
+/// The objects of a list as text, each with its namespace and name.
+struct Items<'a> {
+    masker: &'a Masker,
+    resource: &'a Resource,
+    live: bool,
+    found: Vec<((String, String), Data)>,
+}
+
+impl Gather for Items<'_> {
+    fn restart(&mut self) {
+        self.found.clear();
+    }
+
+    fn take(&mut self, mut object: Value) {
+        if self.live && !is_live(&object) {
+            return;
+        }
+        super::counter::write_out(&mut object, self.resource);
+        self.masker.learn_object(&object);
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        self.found.push(((text("namespace"), text("name")), Data::text(&object)));
+    }
+
+    fn budget(&self) -> usize {
+        // as text it takes a tenth
+        2 << 30
+    }
 }
 
 impl Verb for Get {
@@ -86,13 +120,12 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = cluster.list(&resource, (!self.all_namespaces).then_some(namespace), &selection).await?;
-        if self.live {
-            items.retain(is_live);
-        }
-        items.iter_mut().for_each(|item| super::counter::write_out(item, &resource));
-        items.iter().for_each(|item| context.masker.learn_object(item));
-        let summary = format!("{} found", items.len());
-        Ok(Output::new(json!({ "items": items }), summary))
+        let mut items = Items { masker: &context.masker, resource: &resource, live: self.live, found: Vec::new() };
+        cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection, &mut items).await?;
+        let mut found = items.found;
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let summary = format!("{} found", found.len());
+        let items = Data::object([("items", Data::list(found.into_iter().map(|(_, item)| item)))]);
+        Ok(if items.size() > SMALL { Output::large(items, summary) } else { Output::new(items.to_value(), summary) })
     }
 }

@@ -6,10 +6,10 @@ use super::{Global, output};
 use crate::engine::EngineError;
 use crate::journal::{self, Reading};
 use crate::report::{Json, JsonLines, Look, Plain, Reporter, junit, markdown};
-use crate::state::RunState;
+use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// What a report is written as.
@@ -72,8 +72,8 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
     output::of_journal(&reading);
     let look = output::look(global);
     match &arguments.output {
-        None => output::write(&render(arguments.format, &reading, look)?)?,
-        Some(path) => write(path, &render(arguments.format, &reading, Look { color: false, ..look })?)?,
+        None => render(arguments.format, &reading, look, BufWriter::new(io::stdout()))?,
+        Some(path) => write(path, arguments.format, &reading, Look { color: false, ..look })?,
     }
     Ok(Exit::Passed)
 }
@@ -89,7 +89,7 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
     let mut good = true;
     for file in files {
         let written = match &reading {
-            Ok(reading) => render(file.format, reading, look).and_then(|text| write(&file.path, &text)),
+            Ok(reading) => write(&file.path, file.format, reading, look),
             Err(error) => Err(CommandError::NotJudged(format!("cannot write {}: {error}", file.path.display()))),
         };
         if let Err(error) = written {
@@ -100,47 +100,52 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
     good
 }
 
-fn render(format: ReportFormat, reading: &Reading, look: Look) -> Result<String, CommandError> {
-    let mut out = Vec::new();
-    let state = match format {
-        ReportFormat::Text => replay(reading, &mut Plain::new(&mut out, look))?,
-        ReportFormat::Json => replay(reading, &mut Json::new(&mut out))?,
-        ReportFormat::Jsonl => replay(reading, &mut JsonLines::new(&mut out))?,
-        ReportFormat::Markdown | ReportFormat::Junit => RunState::replay(&reading.records).map_err(EngineError::from)?,
-    };
-    Ok(match format {
-        ReportFormat::Text | ReportFormat::Json | ReportFormat::Jsonl => String::from_utf8_lossy(&out).into_owned(),
-        ReportFormat::Markdown => markdown(&state),
-        ReportFormat::Junit => junit(&state),
-    })
+fn render(format: ReportFormat, reading: &Reading, look: Look, mut out: impl Write + Send) -> io::Result<()> {
+    match format {
+        ReportFormat::Text => drop(replay(reading, &mut Plain::new(&mut out, look))?),
+        ReportFormat::Json => drop(replay(reading, &mut Json::new(&mut out))?),
+        ReportFormat::Jsonl => drop(replay(reading, &mut JsonLines::new(&mut out))?),
+        ReportFormat::Markdown => out.write_all(markdown(&folded(reading)?).as_bytes())?,
+        ReportFormat::Junit => out.write_all(junit(&folded(reading)?).as_bytes())?,
+    }
+    out.flush()
+}
+
+fn folded(reading: &Reading) -> io::Result<RunState> {
+    RunState::replay(&reading.records).map_err(illegal)
+}
+
+fn illegal(error: IllegalTransition) -> io::Error {
+    io::Error::other(EngineError::from(error))
 }
 
 /// Tells a reporter everything that the journal says.
-fn replay(reading: &Reading, reporter: &mut impl Reporter) -> Result<RunState, CommandError> {
+fn replay(reading: &Reading, reporter: &mut impl Reporter) -> io::Result<RunState> {
     let mut state = RunState::new();
     for record in &reading.records {
-        state.apply(record).map_err(EngineError::from)?;
+        state.apply(record).map_err(illegal)?;
         reporter.record(record, &state)?;
     }
     reporter.finish(&state)?;
     Ok(state)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    replace(path, text).map_err(|error| CommandError::NotJudged(format!("cannot write {}: {error}", path.display())))
+fn write(path: &Path, format: ReportFormat, reading: &Reading, look: Look) -> Result<(), CommandError> {
+    let written = replace(path, |file| render(format, reading, look, BufWriter::new(file)));
+    written.map_err(|error| CommandError::NotJudged(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Writes a file so that a reader sees the old one or the new one whole, never a part.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     // a link goes on pointing where it does, and a device or a pipe is written to, not replaced
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return OpenOptions::new().write(true).open(&path)?.write_all(text.as_bytes());
+        return fill(&mut OpenOptions::new().write(true).open(&path)?);
     }
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
     let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, &path));
+    let written = fill(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
         // what is wrong is said already
         fs::remove_file(&temporary).ok();
@@ -171,6 +176,7 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
+        let replace = |path: &Path, text: &str| replace(path, |file| file.write_all(text.as_bytes()));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.xml");
         replace(&path, "one").unwrap();

@@ -101,7 +101,7 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
     plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     let plan = with_neighbours(plan, &catalogue)?;
     trust::before(global, &plan, &arguments.trust)?;
-    let kept = kept(&state, &plan.steps());
+    let kept = kept(&state, &plan.steps(), reading.records);
     let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
         let changed = kept.changed.iter().find(|path| state.changes_of(path).iter().any(ChangeState::is_made));

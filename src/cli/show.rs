@@ -5,10 +5,10 @@ use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::engine::EngineError;
 use crate::journal;
-use crate::report::Show;
+use crate::report::{Show, write_line};
 use crate::state::RunState;
 use clap::Args;
-use std::fmt::Write;
+use std::io::{self, BufWriter, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
@@ -25,20 +25,17 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let reading = journal::read(&folder, &run)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     output::of_journal(&reading);
-    let text = match arguments.output {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match arguments.output {
         Format::Text => {
-            let chain = match global.verbose {
-                0 => String::new(),
-                _ => format!("\nChain\n  {} records come to sha256:{}\n", reading.records.len(), reading.chain),
-            };
-            Show::render(&state.summary(), &reading.records, output::look(global)) + &chain
+            Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
+            if global.verbose > 0 {
+                write!(out, "\nChain\n  {} records come to sha256:{}\n", reading.records.len(), reading.chain)?;
+            }
         }
-        Format::Json => format!("{:#}\n", serde_json::to_value(state.summary()).unwrap_or_default()),
-        Format::Jsonl => reading.records.iter().fold(String::new(), |mut text, record| {
-            let _ = writeln!(text, "{}", serde_json::to_string(record).unwrap_or_default());
-            text
-        }),
-    };
-    output::write(&text)?;
+        Format::Json => writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?,
+        Format::Jsonl => reading.records.iter().try_for_each(|record| write_line(record, &mut out))?,
+    }
+    out.flush()?;
     Ok(Exit::Passed)
 }

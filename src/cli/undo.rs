@@ -13,7 +13,7 @@ use crate::journal;
 use crate::plan::Plan;
 use crate::state::RunState;
 use clap::Args;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -87,11 +87,13 @@ fn title(change: &PlannedChange) -> String {
         _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
             format!("Restart {object} a second time: that is what undoing a restart comes to")
         }
+        _ if matches!(change.summary.as_str(), "patched" | "applied") => format!("Take back what was {} ({object})", change.summary),
         _ => format!("Take back {} of {object}", change.summary),
     }
 }
 
-/// Whether the pods follow what is taken back, and their end is waited for; a workload that does not replace them by itself has none.
+/// Whether the pods follow what is taken back, and are waited for; a workload that does not replace them by itself has no end to wait for. It is
+/// waited when all is taken back: a state in between may be one that nobody wants.
 fn is_waited_for(change: &PlannedChange) -> bool {
     let spec = &change.before["spec"];
     let rolled = matches!(change.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
@@ -129,10 +131,13 @@ pub(super) fn procedure(catalogue: &Catalogue, run: &str, state: &RunState) -> R
             quoted(path),
             quoted(&format!("{}/{}/{}", object.namespace, object.kind.to_ascii_lowercase(), object.name))
         );
-        if is_waited_for(&change.planned) {
-            let (kind, name, namespace) = (quoted(&object.kind), quoted(&object.name), quoted(&object.namespace));
-            let _ = writeln!(steps, "    then: {{rollout: {{target: {{kind: {kind}, name: {name}, namespace: {namespace}}}, timeout: {ROLLOUT}}}}}");
-        }
+    }
+    let mut waits = String::new();
+    let rolled: BTreeSet<_> = made.iter().filter(|(_, _, change)| is_waited_for(&change.planned)).map(|(_, _, change)| &change.planned.object).collect();
+    for (number, object) in rolled.into_iter().enumerate() {
+        let target = serde_json::json!({"kind": object.kind, "name": object.name, "namespace": object.namespace});
+        let title = serde_json::Value::from(format!("The pods of {} follow", object.short()));
+        let _ = writeln!(waits, "  - id: rollout-{number}\n    title: {title}\n    rollout: {{target: {target}, timeout: {ROLLOUT}}}");
     }
     if steps.is_empty() {
         let why = if opaque.is_empty() { "it changed nothing".to_owned() } else { format!("what it did in {} cannot be taken back", opaque.join(", ")) };
@@ -140,7 +145,7 @@ pub(super) fn procedure(catalogue: &Catalogue, run: &str, state: &RunState) -> R
     }
     let described = if opaque.is_empty() { String::new() } else { format!("Not taken back, because nobody knows how: {}.", opaque.join(", ")) };
     let text = format!(
-        "runbook: v1\ntitle: \"Take back what run {} changed\"\ndescription: {}\nsteps:\n{steps}",
+        "runbook: v1\ntitle: \"Take back what run {} changed\"\ndescription: {}\nsteps:\n{steps}{waits}",
         journal::short_id(run),
         serde_json::Value::from(described)
     );

@@ -132,6 +132,10 @@ pub(super) fn named(resource: &Resource, namespace: &str, name: &str, uid: Optio
 /// A page of a list.
 pub(super) struct Page {
     pub(super) items: Vec<Value>,
+}
+
+/// What stands around the items of a page.
+pub(super) struct Envelope {
     /// Where the next page begins; empty behind the last one.
     pub(super) next: String,
     /// The place in history; empty where a kind has none, which only served kinds that are not built in may.
@@ -142,7 +146,20 @@ pub(super) struct Page {
 ///
 /// # Errors
 /// `ErrorKind::Malformed` when it is no such list, or one of its items is no such object.
-pub(super) fn page(doing: &Doing, resource: &Resource, namespace: Option<&str>, mut list: Value) -> Result<Page, Error> {
+pub(super) fn page(doing: &Doing, resource: &Resource, namespace: Option<&str>, list: Value) -> Result<Page, Error> {
+    let (_, items) = envelope(doing, resource, list)?;
+    let known = is_builtin(resource);
+    match items.iter().find_map(|item| misplaced(resource, known, namespace, item)) {
+        Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
+        None => Ok(Page { items }),
+    }
+}
+
+/// The items of a page, of which nothing is known yet, and what stands around them.
+///
+/// # Errors
+/// `ErrorKind::Malformed` when it is no list of this kind.
+pub(super) fn envelope(doing: &Doing, resource: &Resource, mut list: Value) -> Result<(Envelope, Vec<Value>), Error> {
     let wrong = |why: String| Err(doing.not_understood(&why));
     if !list.is_object() {
         return wrong(format!("the list is {}", shape(&list)));
@@ -170,10 +187,7 @@ pub(super) fn page(doing: &Doing, resource: &Resource, namespace: Option<&str>, 
         Some(other) => return wrong(format!("the items of the list are {}", shape(&other))),
         None => return wrong("the list has no items".to_owned()),
     };
-    match items.iter().find_map(|item| misplaced(resource, known, namespace, item)) {
-        Some(why) => wrong(format!("an item of the list is wrong: {why}")),
-        None => Ok(Page { items, next, resource_version }),
-    }
+    Ok((Envelope { next, resource_version }, items))
 }
 
 /// What is wrong with an object that is to be of this kind and, if one was asked for, namespace.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::answer::{self, Page};
 use super::client::Cluster;
-use super::error::{Doing, Error, ErrorKind};
-use super::http::{get, query};
+use super::error::{Error, ErrorKind};
+use super::http::query;
 use super::resource::{Resource, builtin};
 
 /// Which objects of a kind.
@@ -51,11 +51,6 @@ pub(super) struct Listed {
     pub(super) items: Vec<Value>,
     pub(super) resource_version: String,
 }
-
-/// How many objects are asked for at once.
-const PAGE: usize = 500;
-/// The most pages of a list: with a million objects it does not come from a cluster.
-const PAGES: usize = 2000;
 
 impl Cluster {
     /// The object of this name, without `metadata.managedFields`.
@@ -114,54 +109,9 @@ impl Cluster {
     }
 
     pub(super) async fn list_all(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection) -> Result<Listed, Error> {
-        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
-        match self.list_pages(&doing, resource, namespace, selection, Some(PAGE)).await {
-            // The continue token outlived the history of the server: take it all at once.
-            Err(error) if error.kind == ErrorKind::Gone => self.list_pages(&doing, resource, namespace, selection, None).await,
-            other => other,
-        }
-    }
-
-    async fn list_pages(
-        &self,
-        doing: &Doing,
-        resource: &Resource,
-        namespace: Option<&str>,
-        selection: &Selection,
-        page: Option<usize>,
-    ) -> Result<Listed, Error> {
-        let collection = resource.collection(namespace);
-        let api_version = resource.api_version();
-        let mut items = Vec::new();
-        let mut token = String::new();
-        // of all pages together
-        let mut budget = answer::MEMORY;
-        for _ in 0..PAGES {
-            let mut parameters = selection.parameters();
-            if let Some(page) = page {
-                parameters.push(("limit", page.to_string()));
-            }
-            if !token.is_empty() {
-                parameters.push(("continue", token.clone()));
-            }
-            let request = get(&format!("{collection}{}", query(&parameters)));
-            let list = self.json_within(doing, request, self.request_timeout(), &mut budget).await?;
-            let Page { items: page, next, resource_version } = answer::page(doing, resource, namespace, list)?;
-            if !next.is_empty() && (next == token || page.is_empty()) {
-                return Err(doing.not_understood("the list goes on without an end: a page brings nothing new and names another one"));
-            }
-            items.reserve(page.len());
-            for mut object in page {
-                strip(&mut object);
-                add_kind(&mut object, &api_version, &resource.kind);
-                items.push(object);
-            }
-            if next.is_empty() {
-                return Ok(Listed { items, resource_version });
-            }
-            token = next;
-        }
-        Err(doing.not_understood(&format!("the list has more than {PAGES} pages")))
+        let mut items: Vec<Value> = Vec::new();
+        let resource_version = self.list_into(resource, namespace, selection, &mut items).await?;
+        Ok(Listed { items, resource_version })
     }
 
     /// When this field manager last changed the object, by the clock of the cluster; none if it never did, or if there is no such object.

@@ -15,9 +15,11 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct Use {
     /// `params`, `steps`, `item`, …
-    root: String,
+    pub(super) root: String,
     /// What of it.
-    name: Option<String>,
+    pub(super) name: Option<String>,
+    /// It may look at the output of the step that is named.
+    pub(super) output: bool,
     /// Where.
     span: Range<usize>,
 }
@@ -25,8 +27,17 @@ pub struct Use {
 impl Use {
     /// A reference in the text of a node.
     pub fn new(reference: &Reference, node: &Node, source: &str) -> Self {
-        Self { root: reference.root.clone(), name: reference.name.clone(), span: node.locate(source, &reference.range) }
+        let span = node.locate(source, &reference.range);
+        let output = !source.get(span.end..).is_some_and(is_about_the_end);
+        Self { root: reference.root.clone(), name: reference.name.clone(), span, output }
     }
+}
+
+/// Whether what follows `steps.ID` asks only how the step ended.
+fn is_about_the_end(rest: &str) -> bool {
+    let Some(field) = rest.trim_start().strip_prefix('.') else { return false };
+    let end = field.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(field.len());
+    matches!(&field[..end], "failed" | "passed" | "outcome" | "reason")
 }
 
 /// Where a step stands: what has ended before it begins, and in which loops and parallel groups it is.

@@ -5,6 +5,7 @@ use super::deferred::Deferred;
 use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
+use super::referred::Referred;
 use super::runbook::{Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
 use crate::action::{Action, Duration, JqText, VerbName};
 use crate::diagnostic::nearest;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 /// Steps that run at the same time in a parallel group, if the group does not say.
 const DEFAULT_PARALLEL: usize = 8;
+/// The most steps that run at the same time, whatever the group says: each holds what it reads.
+const MOST_PARALLEL: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename = "runbook")]
@@ -203,6 +206,10 @@ impl Lower<'_> {
             params: header.params,
             namespace,
             on_failure: header.on_failure,
+            referred: Referred::new(
+                steps.iter().chain(&always),
+                self.uses.iter().filter(|used| used.root == "steps" && used.output).map(|used| used.name.as_deref()),
+            ),
             steps,
             always,
             findings,
@@ -364,7 +371,7 @@ impl Lower<'_> {
                 let parallel = match head.and_then(|head| head.parallel) {
                     None | Some(Parallel::Switch(false)) => 1,
                     Some(Parallel::Switch(true)) => DEFAULT_PARALLEL,
-                    Some(Parallel::Bound(bound)) => bound.max(1),
+                    Some(Parallel::Bound(bound)) => bound.clamp(1, MOST_PARALLEL),
                 };
                 let steps = self.steps(find("steps"), "steps");
                 let rescue = find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();

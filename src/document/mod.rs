@@ -9,6 +9,7 @@ mod head;
 mod lower;
 mod node;
 mod param;
+mod referred;
 mod runbook;
 mod sketch;
 
@@ -17,5 +18,6 @@ pub use deferred::Deferred;
 pub use files::{Reading, collect, read};
 pub use head::Head;
 pub use param::{Param, ParamType};
+pub use referred::Referred;
 pub use runbook::{Body, Finding, Group, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
 pub use sketch::{Sketch, is_computed};

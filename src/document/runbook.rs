@@ -2,6 +2,7 @@
 
 use super::deferred::Deferred;
 use super::param::Param;
+use super::referred::Referred;
 use crate::action::{Action, Duration};
 use crate::event::{Effect, Severity};
 use crate::expression::{Expectation, Jq};
@@ -51,6 +52,8 @@ pub struct Runbook {
     pub always: Vec<Step>,
     /// Causes that it can conclude, in order of declaration.
     pub findings: Vec<Finding>,
+    /// Whose outputs are looked at later.
+    pub referred: Referred,
 }
 
 /// What a caller has to know of a runbook.

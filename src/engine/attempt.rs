@@ -6,7 +6,7 @@ use super::{EngineError, Run};
 use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
-use crate::expression::{Budget, Expectation, Jq, Judgement, Reference, Truth, unread};
+use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The largest output, in bytes, of which the symptoms of its pods are looked for where an expectation fails.
+const LOOKED_AT: usize = 4 << 20;
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
@@ -23,7 +25,7 @@ const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200
 
 /// One look at the world: what came back and how it was judged.
 pub(super) struct Look {
-    output: Value,
+    output: Data,
     summary: String,
     expectations: Vec<Judgement>,
     outcome: Outcome,
@@ -78,7 +80,7 @@ impl Run {
             }
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
             Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
-                Some(Ok(output)) => self.judge(scope, step, Output { value: output, summary: String::new() }).into_ended(1),
+                Some(Ok(output)) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
                 Some(Err(reason)) => Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) },
                 None => Ended::without_output(Outcome::Error, "no program"),
             },
@@ -227,16 +229,18 @@ impl Run {
 
     /// Judges an output by the step's expectations.
     pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+        let value = Arc::new(output.value);
+        let data = output.large.unwrap_or_else(|| value.clone().into());
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
-        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&output.value, &bindings, Budget::default())).collect();
+        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let wrong = self.wrong(step, &output.value);
+        let wrong = self.wrong(step, &value, &expectations);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
             (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
             (None, None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
-            (None, None, None) => match unread(&output.value) {
+            (None, None, None) => match data.unread() {
                 // of some items nothing is known, and no expectation says that it does not matter
                 Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
                 _ => {
@@ -250,16 +254,22 @@ impl Run {
             },
         };
         // what is wrong with pods of which something else was expected
-        let ill = if outcome == Outcome::Failed { symptom::blame(&output.value, self.recorder.clock().now()) } else { None };
+        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT { symptom::blame(&data.to_value(), self.recorder.clock().now()) } else { None };
+        let ill = ill.and_then(|ill| unsaid(&ill, &expectations));
         let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
-        Look { output: output.value, summary, expectations, outcome, reason }
+        Look { output: data, summary, expectations, outcome, reason }
     }
 
-    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that.
-    fn wrong(&self, step: &Step, output: &Value) -> Option<String> {
+    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that. One that could not be judged
+    /// decides nothing: a request that was refused has no status that equals another. But a bound is a question about a number, and stays open
+    /// where there is none.
+    fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<String> {
         let Body::Action { sketch, .. } = &step.body else { return None };
         let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
-        let decided = |field: &&str| step.expect.iter().any(|expectation| expectation.mentions(field)) || until.is_some_and(|until| until.mentions(field));
+        let decides = |(expectation, judgement): (&Expectation, &Judgement), field: &str| {
+            (judgement.outcome != Truth::Error || expectation.has_bound()) && expectation.mentions(field)
+        };
+        let decided = |field: &&str| step.expect.iter().zip(judged).any(|pair| decides(pair, field)) || until.is_some_and(|until| until.mentions(field));
         sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided)).map(|wrong| wrong.reason)
     }
 
@@ -295,15 +305,35 @@ impl Run {
             reason: if ids.is_empty() { String::new() } else { format!("found: {}", ids.join(", ")) },
             attempts: 1,
             expectations: Vec::new(),
-            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}),
+            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
+            recorded: None,
         })
     }
 }
 
 impl Look {
     pub(super) fn into_ended(self, attempts: u32) -> Ended {
-        Ended { outcome: self.outcome, summary: self.summary, reason: self.reason, attempts, expectations: self.expectations, output: self.output }
+        Ended {
+            outcome: self.outcome,
+            summary: self.summary,
+            reason: self.reason,
+            attempts,
+            expectations: self.expectations,
+            output: self.output,
+            recorded: None,
+        }
     }
+}
+
+/// What is wrong with pods, without what the expectations already say of them.
+fn unsaid(ill: &str, expectations: &[Judgement]) -> Option<String> {
+    let said = |text: &str| {
+        expectations.iter().any(|judgement| {
+            judgement.reason.contains(text) || judgement.items.iter().any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
+        })
+    };
+    let left: Vec<&str> = ill.split("; ").filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest))).collect();
+    (!left.is_empty()).then(|| left.join("; "))
 }
 
 /// The reason for the end of a line: what it says of single items stands below the line.

@@ -58,7 +58,7 @@ impl Run {
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null, false), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null, false).into(), attempts: 1, ..super::attempt::failed(&failure, 1) }));
             }
         };
         // a verb that waits for the end of what it asked for tells of it
@@ -70,7 +70,7 @@ impl Run {
             (true, [one]) => one.told(false),
             (true, many) => format!("{} changes", many.len()),
         };
-        Ok(Some(self.judge(scope, step, Output { value, summary }).into_ended(1)))
+        Ok(Some(self.judge(scope, step, Output::new(value, summary)).into_ended(1)))
     }
 
     /// What a dry run shows of a step that changes something.
@@ -99,7 +99,15 @@ impl Run {
         let lines = diff(&planned);
         output.insert("changes".to_owned(), planned.iter().map(|planned| entry(planned, "would")).collect());
         output.insert("diff".to_owned(), Value::from(lines.join("\n")));
-        Ended { outcome: Outcome::Passed, summary, reason: String::new(), attempts: 1, expectations: Vec::new(), output: Value::Object(output) }
+        Ended {
+            outcome: Outcome::Passed,
+            summary,
+            reason: String::new(),
+            attempts: 1,
+            expectations: Vec::new(),
+            output: Value::Object(output).into(),
+            recorded: None,
+        }
     }
 
     /// In a dry run: what cannot be previewed because an earlier step was not done is not known to be wrong.
@@ -264,7 +272,7 @@ impl Run {
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
         let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
-        Some(Ended { output: Value::Object(output), summary: "refused".to_owned(), attempts: 1, ..Ended::without_output(Outcome::Error, reason) })
+        Some(Ended { output: Value::Object(output).into(), summary: "refused".to_owned(), attempts: 1, ..Ended::without_output(Outcome::Error, reason) })
     }
 
     /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the

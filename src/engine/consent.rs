@@ -115,7 +115,12 @@ impl Run {
         let valid = given.iter().find(|(at, approval)| matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at));
         if let Some((at, approval)) = valid {
             let output = json!({"by": approval.by, "at": at.to_string()});
-            return Ok(Some(Ended { output, attempts: 1, summary: format!("by {}", approval.by), ..Ended::without_output(Outcome::Passed, "") }));
+            return Ok(Some(Ended {
+                output: output.into(),
+                attempts: 1,
+                summary: format!("by {}", approval.by),
+                ..Ended::without_output(Outcome::Passed, "")
+            }));
         }
         if given.iter().any(|(at, approval)| {
             by_another(approval) && matches!(known(approval), Known::Valid(_) | Known::Expired) && (passed(at) || known(approval) == Known::Expired)

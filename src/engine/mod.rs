@@ -145,13 +145,12 @@ impl Engine {
         let (cluster, target, stopped) = self.identify(&planned).await;
         let resumed = self.recorder.state(|state| state.header().is_some());
         if resumed {
-            let kept = self.kept.clone();
             self.recorder.record(Event::RunResumed(RunResumed {
                 host: self.host.clone(),
                 target: target.clone(),
                 digest: self.plan.digest.clone(),
-                kept: kept.paths(),
-                changed: kept.changed,
+                kept: self.kept.paths(),
+                changed: self.kept.changed.clone(),
             }))?;
         } else {
             self.recorder.record(Event::RunStarted(Box::new(RunStarted {
@@ -335,7 +334,7 @@ impl Run {
         let needed = action.permissions(&context.namespace).into_iter().collect();
         if let Some((reason, role)) = self.missing(cluster, needed).await {
             let output = serde_json::json!({"role": role});
-            return Ok(Some(Ended { output, ..Ended::without_output(Outcome::Error, reason) }));
+            return Ok(Some(Ended { output: output.into(), ..Ended::without_output(Outcome::Error, reason) }));
         }
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(lock) = lock else { return Ok(None) };
@@ -395,6 +394,7 @@ impl Run {
             duration_ms: 0,
             expectations: Vec::new(),
             output: self.clean_value(&output),
+            stored: None,
         })))
     }
 

@@ -32,7 +32,7 @@ impl Run {
         if let Some(ChangeState { stage: ChangeStage::Finished(finished), .. }) = known.iter().find(|change| change.is_made()) {
             // it ended, and the process died before it was judged
             let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
-            return Ok(Some(self.judge(scope, step, Output { value: finished.after["output"].clone(), summary }).into_ended(1)));
+            return Ok(Some(self.judge(scope, step, Output::new(finished.after["output"].clone(), summary)).into_ended(1)));
         }
         if let Some(ended) = self.cleared(action, &context).await? {
             return Ok(Some(ended));

@@ -1,9 +1,12 @@
 //! The way of every event: masked, numbered, folded, written, shown; in this order.
 
 use super::Clock;
-use crate::event::{Event, Record};
+use crate::event::{Event, Record, StepFinished};
+use crate::expression::Data;
 use crate::journal::{self, Journal};
 use crate::state::{IllegalTransition, RunState};
+use serde_json::Value;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Looks at events as they happen. It cannot fail: what cannot be shown must not stop a run.
@@ -39,6 +42,39 @@ struct Inner {
     sinks: Vec<Box<dyn Sink>>,
 }
 
+impl Inner {
+    fn take(&mut self, clock: Clock, event: Event) -> Result<(), EngineError> {
+        let record = Record { seq: self.state.seq() + 1, at: clock.now(), event };
+        self.state.apply(&record)?;
+        if let Some(journal) = &mut self.journal {
+            journal.append(&record)?;
+        }
+        for sink in &mut self.sinks {
+            sink.record(&record, &self.state);
+        }
+        Ok(())
+    }
+}
+
+/// Takes what fits into a record, and refuses the rest.
+struct Room {
+    text: Vec<u8>,
+}
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > journal::LIMIT {
+            return Err(io::Error::other("too large for a record"));
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Recorder {
     /// A recorder that goes on from a state: a new one, or that of an earlier process.
     pub fn new(clock: Clock, state: RunState, journal: Option<Journal>, sinks: Vec<Box<dyn Sink>>) -> Self {
@@ -55,17 +91,30 @@ impl Recorder {
     /// # Errors
     /// When it could not be written; nothing more may be done then.
     pub fn record(&self, event: Event) -> Result<(), EngineError> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock, event)
+    }
+
+    /// Takes the end of a step with its output, which goes through `clean` part by part: into the record, or into a file beside it if it
+    /// is too large. It is not held by the state.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn finish(&self, mut finished: Box<StepFinished>, output: &Data, clean: &dyn Fn(&Value) -> Value) -> Result<(), EngineError> {
+        let mut room = Room { text: Vec::new() };
+        if output.write(&mut room, clean).is_ok() {
+            finished.output = serde_json::from_slice(&room.text).unwrap_or_default();
+            return self.record(Event::StepFinished(finished));
+        }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let inner = &mut *inner;
-        let record = Record { seq: inner.state.seq() + 1, at: self.clock.now(), event };
-        inner.state.apply(&record)?;
-        if let Some(journal) = &mut inner.journal {
-            journal.append(&record)?;
+        let seq = inner.state.seq() + 1;
+        match &mut inner.journal {
+            Some(journal) => {
+                let stored = journal.store(seq, |out| output.write(out, clean))?;
+                finished.stored = Some(journal::with_its_end(stored, finished.effect));
+            }
+            None => finished.output = clean(&output.to_value()),
         }
-        for sink in &mut inner.sinks {
-            sink.record(&record, &inner.state);
-        }
-        Ok(())
+        inner.take(self.clock, Event::StepFinished(finished))
     }
 
     /// Passes on what a step waits for.

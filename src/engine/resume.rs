@@ -1,13 +1,13 @@
 //! Which steps of an earlier process are kept. Pure.
 
-use crate::event::{Effect, Outcome, PlannedStep, StepFinished};
+use crate::event::{Effect, Event, Outcome, PlannedStep, Record, StepFinished};
 use crate::state::RunState;
 use std::collections::BTreeMap;
 
 /// The finished steps of an earlier process.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// By path; those that were not changed since.
+    /// By path; those that were not changed since. With their outputs, of which large ones stay in their files until they are needed.
     pub steps: BTreeMap<String, StepFinished>,
     /// Paths of those that were changed and are done again.
     pub changed: Vec<String>,
@@ -21,8 +21,8 @@ impl Kept {
 }
 
 /// Decides what is kept: what was judged, or skipped for a reason of the runbook, and is still written as it was. What could not be
-/// looked at is looked at again.
-pub fn kept(state: &RunState, planned: &[PlannedStep]) -> Kept {
+/// looked at is looked at again. `records` are those that led to the state.
+pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> Kept {
     let mut kept = Kept::default();
     let digests: BTreeMap<_, _> = planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
     for finished in state.ended().filter(|step| step.action != "group") {
@@ -34,6 +34,13 @@ pub fn kept(state: &RunState, planned: &[PlannedStep]) -> Kept {
             Some(digest) if *digest != finished.digest => kept.changed.push(finished.path.clone()),
             // a step of a loop or of a called runbook is not in the plan: its own digest is compared when it is met again
             Some(_) | None => drop(kept.steps.insert(finished.path.clone(), finished.clone())),
+        }
+    }
+    for record in records {
+        if let Event::StepFinished(finished) = record.event
+            && let Some(step) = kept.steps.get_mut(&finished.path)
+        {
+            *step = *finished;
         }
     }
     kept

@@ -2,7 +2,7 @@
 
 use crate::document::{Deferred, Runbook};
 use crate::event::{Outcome, Severity};
-use crate::expression::{Bindings, Reference, unread};
+use crate::expression::{Bindings, Data, Reference};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -18,28 +18,28 @@ pub(crate) struct StepResult {
     pub(crate) path: String,
     /// Why it did not pass.
     pub(crate) reason: String,
-    /// What the action returned.
-    pub(crate) output: Arc<Value>,
+    /// What the action returned; dropped when nobody refers to it.
+    pub(crate) output: Data,
     /// What could not be read of what the output is made from: such a step may fail or be unknown, and says nothing good.
     pub(crate) unread: Option<Arc<str>>,
 }
 
 impl StepResult {
     /// A result. `inherited`: what could not be read by the steps that it is made from.
-    pub(crate) fn new(outcome: Outcome, path: &str, reason: String, output: Value, inherited: Option<String>) -> Self {
-        let unread = inherited.or_else(|| unread(&output)).map(Arc::from);
-        Self { outcome, path: path.to_owned(), reason, output: Arc::new(output), unread }
+    pub(crate) fn new(outcome: Outcome, path: &str, reason: String, output: Data, inherited: Option<String>) -> Self {
+        let unread = inherited.or_else(|| output.unread()).map(Arc::from);
+        Self { outcome, path: path.to_owned(), reason, output, unread }
     }
 
     /// `$steps.ID`.
-    fn value(&self) -> Value {
-        json!({
-            "outcome": self.outcome.as_str(),
-            "passed": self.outcome.is_good(),
-            "failed": self.outcome.is_bad(),
-            "reason": self.reason,
-            "output": *self.output,
-        })
+    fn data(&self) -> Data {
+        Data::object([
+            ("outcome", Value::from(self.outcome.as_str()).into()),
+            ("passed", Value::from(self.outcome.is_good()).into()),
+            ("failed", Value::from(self.outcome.is_bad()).into()),
+            ("reason", Value::from(self.reason.as_str()).into()),
+            ("output", self.output.clone()),
+        ])
     }
 
     /// Whether nothing at all is known from it.
@@ -128,7 +128,11 @@ impl Scope {
     }
 
     /// Keeps a result for later steps.
-    pub(crate) fn put(&self, id: &str, result: StepResult) {
+    pub(crate) fn put(&self, id: &str, mut result: StepResult) {
+        // that there was one is known all the same
+        if !result.output.is_null() && !self.runbook.referred.contains(id) {
+            result.output = Data::Dropped;
+        }
         self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), result);
     }
 
@@ -167,13 +171,13 @@ impl Scope {
 
     /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.
     pub(crate) fn bindings<'a>(&self, references: impl IntoIterator<Item = &'a Reference>, findings: impl FnOnce() -> Value) -> Bindings {
-        let mut steps = Map::new();
+        let mut steps: IndexMap<String, Data> = IndexMap::new();
         let (mut all, mut wants_findings) = (false, false);
         for reference in references {
             match (reference.root.as_str(), &reference.name) {
                 ("steps", Some(id)) => {
                     if let Some(result) = self.result(id) {
-                        steps.insert(id.clone(), result.value());
+                        steps.insert(id.clone(), result.data());
                     }
                 }
                 ("steps", None) => all = true,
@@ -182,11 +186,11 @@ impl Scope {
             }
         }
         if all {
-            steps = self.results().into_iter().map(|(id, result)| (id, result.value())).collect();
+            steps = self.results().into_iter().map(|(id, result)| (id, result.data())).collect();
         }
         Bindings::new()
             .with("params", self.params.clone())
-            .with("steps", Value::Object(steps))
+            .with("steps", Data::object(steps))
             .with("findings", if wants_findings { findings() } else { Value::Array(Vec::new()) })
             .with("run", self.run.clone())
             .with("item", self.item.clone().unwrap_or_default())
@@ -201,7 +205,7 @@ impl Scope {
         let steps: Map<_, _> = references
             .iter()
             .filter(|reference| reference.root == "steps")
-            .filter_map(|reference| Some((reference.name.clone()?, self.result(reference.name.as_deref()?)?.value())))
+            .filter_map(|reference| Some((reference.name.clone()?, self.result(reference.name.as_deref()?)?.data().to_value())))
             .collect();
         let mut context = json!({"params": *self.params, "steps": steps, "run": *self.run});
         if let (Some(item), Some(object)) = (&self.item, context.as_object_mut()) {

@@ -4,7 +4,8 @@ use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
-use crate::expression::{Budget, Decided, Expectation, Jq, Judgement, Reference, decide};
+use crate::expression::{Budget, Data, Decided, Expectation, Jq, Judgement, Reference, decide};
+use crate::journal;
 use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,13 +19,15 @@ pub(super) struct Ended {
     pub(super) reason: String,
     pub(super) attempts: u32,
     pub(super) expectations: Vec<Judgement>,
-    pub(super) output: Value,
+    pub(super) output: Data,
+    /// What the record shows in place of the output: outputs that have a record of their own are not recorded twice.
+    pub(super) recorded: Option<Value>,
 }
 
 impl Ended {
     /// An end without output.
     pub(super) fn without_output(outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self { outcome, summary: String::new(), reason: reason.into(), attempts: 0, expectations: Vec::new(), output: Value::Null }
+        Self { outcome, summary: String::new(), reason: reason.into(), attempts: 0, expectations: Vec::new(), output: Data::default(), recorded: None }
     }
 }
 
@@ -125,8 +128,13 @@ impl Run {
     /// A step for one item, without its verification.
     async fn alone(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
         if let Some(kept) = self.kept.steps.get(path).filter(|kept| kept.digest == step_digest(&scope.runbook, step)) {
+            let output = match &kept.stored {
+                Some(stored) if scope.runbook.referred.contains(&step.id) => journal::load(stored)?,
+                Some(_) => Data::Dropped,
+                None => kept.output.clone().into(),
+            };
             let inherited = scope.unread(read_by(step));
-            scope.put(&step.id, StepResult::new(kept.outcome, path, kept.reason.clone(), kept.output.clone(), inherited));
+            scope.put(&step.id, StepResult::new(kept.outcome, path, kept.reason.clone(), output, inherited));
             return Ok(kept.outcome);
         }
         if let Some(mark) = self.recorder.state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned()) {
@@ -147,15 +155,17 @@ impl Run {
                 return self.end(scope, step, path, begun, Ended::without_output(outcome, format!("its `for_each` cannot be judged: {reason}")));
             }
         };
-        let (mut outcomes, mut output) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
             if self.halted(scope) {
                 break;
             }
             let inner = scope.iteration(item.clone());
             let outcome = self.once(&inner, step, &format!("{path}[{index}]")).await?;
-            let result = inner.result(&step.id).map(|result| (*result.output).clone()).unwrap_or_default();
-            output.push(json!({"item": item, "outcome": outcome.as_str(), "output": result}));
+            let result = inner.result(&step.id).map(|result| result.output).unwrap_or_default();
+            let word = Value::from(outcome.as_str());
+            recorded.push(json!({"item": item, "outcome": word}));
+            output.push(Data::object([("item", item.clone().into()), ("outcome", word.into()), ("output", result)]));
             outcomes.push(outcome);
             if !outcome.is_good() && outcome != Outcome::Skipped && !Self::goes_on(scope, step.on_failure) {
                 break;
@@ -168,7 +178,8 @@ impl Run {
             reason: String::new(),
             attempts: 1,
             expectations: Vec::new(),
-            output: Value::Array(output),
+            output: Data::list(output),
+            recorded: Some(Value::Array(recorded)),
         };
         self.end(scope, step, path, begun, ended)
     }
@@ -234,8 +245,8 @@ impl Run {
         };
         let outcome = ended.outcome;
         tracing::info!(path, outcome = outcome.as_str(), attempts = ended.attempts, reason = ended.reason, "step ends");
-        let result = StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited);
-        scope.put(&step.id, result.clone());
+        let recorded = ended.recorded.map_or_else(|| ended.output.clone(), Data::from);
+        scope.put(&step.id, StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited));
         let mut expectations = ended.expectations;
         for judgement in &mut expectations {
             self.clean_judgement(judgement);
@@ -244,7 +255,7 @@ impl Run {
             Body::Action { sketch, .. } => sketch.effect(),
             Body::Group(_) => Effect::Read,
         };
-        self.recorder.record(Event::StepFinished(Box::new(StepFinished {
+        let finished = Box::new(StepFinished {
             path: path.to_owned(),
             id: step.id.clone(),
             title: self.title_of(scope, step),
@@ -258,8 +269,10 @@ impl Run {
             attempts: ended.attempts,
             duration_ms: if begun == 0 && ended.attempts == 0 { 0 } else { self.elapsed().saturating_sub(begun) },
             expectations,
-            output: self.clean_value(&result.output),
-        })))?;
+            output: Value::Null,
+            stored: None,
+        });
+        self.recorder.finish(finished, &recorded, &|value| self.clean_value(value))?;
         Ok(outcome)
     }
 

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Version of the journal's records, in the first record of every run.
 pub const JOURNAL_SCHEMA: &str = "runbook.journal/v1";
@@ -235,6 +236,52 @@ pub struct StepFinished {
     pub expectations: Vec<Judgement>,
     /// What the action returned, masked; null when there is nothing.
     pub output: Value,
+    /// The file that holds the output, if it is too large for a record; `output` is null then.
+    #[serde(skip)]
+    pub stored: Option<Stored>,
+}
+
+impl StepFinished {
+    /// Whether the output tells that a change was seen to its end, and not only requested.
+    pub fn tells_of_the_end(&self) -> bool {
+        let in_record = || self.output["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["result"] == "done"));
+        self.stored.as_ref().map_or_else(in_record, |stored| stored.done)
+    }
+
+    /// The same without its output, as what knows of all steps at once keeps it.
+    #[must_use]
+    pub fn without_output(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            id: self.id.clone(),
+            title: self.title.clone(),
+            action: self.action.clone(),
+            effect: self.effect,
+            digest: self.digest.clone(),
+            outcome: self.outcome,
+            severity: self.severity,
+            summary: self.summary.clone(),
+            reason: self.reason.clone(),
+            attempts: self.attempts,
+            duration_ms: self.duration_ms,
+            expectations: self.expectations.clone(),
+            output: Value::Null,
+            stored: None,
+        }
+    }
+}
+
+/// An output in a file of its own beside the journal, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Its digest, in hexadecimal digits.
+    pub sha256: String,
+    /// It tells of the end of a change: see [`StepFinished::tells_of_the_end`].
+    pub done: bool,
 }
 
 /// What to do about a finding.

@@ -158,6 +158,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         duration_ms: if not_done { 0 } else { 42 },
         expectations: vec![],
         output: Value::Null,
+        stored: None,
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use jaq_json::Val;
 use serde_json::Value;
 
+use super::data::{Data, Looked, Operand};
 use super::error::EvalError;
-use super::value::to_val;
+use super::need::{Needs, Seen};
 
 /// The values of `$params`, `$steps` and the like, by name without the `$`.
 ///
@@ -19,7 +20,7 @@ pub struct Bindings {
 
 #[derive(Debug)]
 struct Bound {
-    value: Arc<Value>,
+    data: Data,
     converted: OnceLock<Result<Val, EvalError>>,
 }
 
@@ -30,32 +31,35 @@ impl Bindings {
     }
 
     /// Binds `name` (without `$`), replacing an earlier value.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) {
-        let bound = Bound { value: value.into(), converted: OnceLock::new() };
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Data>) {
+        let bound = Bound { data: value.into(), converted: OnceLock::new() };
         self.values.insert(name.into(), Arc::new(bound));
     }
 
     /// The same bindings and `name` bound to `value`.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) -> Self {
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Data>) -> Self {
         self.set(name, value);
         self
     }
 
-    /// The value bound to `name` (without `$`).
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name).map(|bound| &*bound.value)
-    }
-
-    /// The names and values, in order of name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(name, bound)| (name.as_str(), &*bound.value))
+    /// The same with only those parts of large values that are looked at; none if there is nothing to be saved.
+    pub(super) fn parts(&self, needs: &Needs) -> Option<Self> {
+        let mut lean = None;
+        for (name, bound) in &self.values {
+            let Some(need) = needs.get(&format!("${name}")) else { continue };
+            if let Some(entered) = bound.data.parts(&Looked(Seen::of(need))) {
+                let bound = Bound { data: bound.data.clone(), converted: OnceLock::from(Ok(entered.0)) };
+                lean.get_or_insert_with(|| self.clone()).values.insert(name.clone(), Arc::new(bound));
+            }
+        }
+        lean
     }
 
     /// The value of `name` for the jq engine; `None` if it is not bound.
     pub(super) fn val(&self, name: &str) -> Option<Result<Val, EvalError>> {
         let bound = self.values.get(name)?;
-        Some(bound.converted.get_or_init(|| to_val(&bound.value)).clone())
+        Some(bound.converted.get_or_init(|| bound.data.enter().map(|entered| entered.0)).clone())
     }
 }
 

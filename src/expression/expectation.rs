@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jaq_json::Val;
 use schemars::JsonSchema;
@@ -9,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::evidence;
 use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
 use super::meter::Meter;
+use super::need::Needs;
 use super::strict::unread;
-use super::value::{Export, capped, show, to_val};
+use super::value::{Export, capped, show};
 
 /// A condition over the output of a step.
 ///
@@ -63,6 +66,7 @@ pub struct Expectation {
     variables: Vec<String>,
     /// `FILE:LINE:COLUMN`
     at: Option<String>,
+    needs: Arc<Needs>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +174,9 @@ pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation
         return Err((field.to_owned(), error.help("refer to the output with `.` or to a variable")));
     }
     let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
-    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables: variables.iter().map(|name| (*name).to_owned()).collect(), at: None })
+    let needs = Arc::new(if rule == Rule::That { condition.needs().clone() } else { condition.needs_of_items(over.as_ref()) });
+    let variables = variables.iter().map(|name| (*name).to_owned()).collect();
+    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables, at: None, needs })
 }
 
 impl Expectation {
@@ -185,6 +191,11 @@ impl Expectation {
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         let over = self.over.iter().flat_map(|over| over.references());
         self.condition.references().iter().chain(over)
+    }
+
+    /// Whether its condition compares by order.
+    pub fn has_bound(&self) -> bool {
+        self.condition.has_bound()
     }
 
     /// Whether it looks at a field of this name.
@@ -207,9 +218,12 @@ impl Expectation {
     }
 
     /// Judges the output of a step. The budget is for the whole judgement.
-    pub fn judge(&self, output: &Value, bindings: &Bindings, budget: Budget) -> Judgement {
-        let (this, bindings) = (self.clone(), bindings.clone());
-        let judged = to_val(output).and_then(|input| metered(budget, move |meter| this.judge_within(input, &bindings, meter)));
+    pub fn judge(&self, output: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Judgement {
+        let judge = |input: Val, bindings: Bindings| {
+            let this = self.clone();
+            metered(budget, move |meter| this.judge_within(input, &bindings, meter))
+        };
+        let judged = leanly(&self.needs, output, bindings, judge, |judgement| judgement.outcome == Truth::True);
         let mut judgement = judged.unwrap_or_else(|error| Judgement {
             that: String::new(),
             outcome: Truth::Error,

@@ -12,12 +12,14 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
 use super::meter::{Kind, Meter, Running, overdue};
+use super::need::{self, Needs};
 use super::strict;
 use super::syntax::{self, Term};
-use super::value::{Export, engine_message, show, to_val};
+use super::value::{Export, engine_message, show};
 use super::worker::{self, Lost};
 
 /// Parsing and compiling 16 KiB takes milliseconds; this is for a machine under load.
@@ -35,8 +37,12 @@ struct Compiled {
     source: String,
     program: Program,
     references: Vec<Reference>,
+    /// What it looks at.
+    needs: Needs,
     /// The keys and texts that are written out in the program.
     keys: Vec<String>,
+    /// Whether it compares by order.
+    bound: bool,
     constant: bool,
     globals: Vec<String>,
     /// The place of this condition within the source, from the whole inwards.
@@ -94,9 +100,10 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         check(&owned, &term)?;
         let references = syntax::references(&owned, &term, &globals);
         let constant = !syntax::depends(&term, &globals);
-        let keys = syntax::keys(&term);
+        let needs = need::of_program(&term, &globals);
+        let (keys, bound) = (syntax::keys(&term), syntax::has_bound(&term));
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, keys, constant, globals, place: Vec::new() })
+        Ok(Compiled { source: owned, program, references, needs, keys, bound, constant, globals, place: Vec::new() })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -251,10 +258,11 @@ impl Jq {
             let part = |term: Term<'_>, side: Side| {
                 let references = syntax::references(&whole.source, &term, &whole.globals);
                 let constant = !syntax::depends(&term, &whole.globals);
+                let needs = need::of_program(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals, keys) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone());
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, keys, constant, globals, place }) })
+                let (source, globals, keys, bound) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone(), whole.bound);
+                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, keys, bound, constant, globals, place }) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -264,6 +272,11 @@ impl Jq {
     /// Every use of a variable that is bound from outside, in the order of the source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
+    }
+
+    /// Whether the program compares by order: `<`, `<=`, `>`, `>=`.
+    pub fn has_bound(&self) -> bool {
+        self.compiled.bound
     }
 
     /// Whether the program has this key or text in it: whether it looks at a field of its input.
@@ -276,6 +289,21 @@ impl Jq {
         self.compiled.constant
     }
 
+    /// What is looked at when this is asked of every item of a list; nothing is known if that cannot be told.
+    pub(super) fn needs_of_items(&self, over: Option<&Jq>) -> Needs {
+        let (condition, over) = (self.compiled.clone(), over.map(|over| over.compiled.clone()));
+        let needs = worker::run(COMPILE_LIMIT, move |_| {
+            let over = over.as_ref().map(|over| syntax::parse(&over.source)).transpose().ok()?;
+            let term = syntax::parse(&condition.source).ok()?;
+            Some(need::of_items(over.as_ref(), &term, &condition.globals))
+        });
+        needs.ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn needs(&self) -> &Needs {
+        &self.compiled.needs
+    }
+
     pub(super) fn program(&self) -> &Program {
         &self.compiled.program
     }
@@ -285,13 +313,16 @@ impl Jq {
     /// # Errors
     ///
     /// The expression fails, exceeds the budget, or its result is too large.
-    pub fn run(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
-        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
-        metered(budget, move |meter| {
-            let outputs = jq.program().outputs(input, &bindings, meter)?;
-            let mut export = Export::metered(meter);
-            outputs.iter().map(|output| export.value(output)).collect()
-        })
+    pub fn run(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
+        let run = |input: Val, bindings: Bindings| {
+            let jq = self.clone();
+            metered(budget, move |meter| {
+                let outputs = jq.program().outputs(input, &bindings, meter)?;
+                let mut export = Export::metered(meter);
+                outputs.iter().map(|output| export.value(output)).collect()
+            })
+        };
+        leanly(&self.compiled.needs, input, bindings, run, |_| true)
     }
 
     /// The one output for an input.
@@ -299,7 +330,7 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run`], and when there is no output or more than one.
-    pub fn run_one(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
+    pub fn run_one(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
         let outputs = self.run(input, bindings, budget)?;
         one(self.source(), outputs)
     }
@@ -309,18 +340,21 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
-    pub fn condition(&self, input: &Value, bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
-        let (jq, input, bindings) = (self.clone(), to_val(input)?, bindings.clone());
-        metered(budget, move |meter| {
-            let holds = || {
-                let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
-                let mut export = Export::default();
-                let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
-                truth(jq.source(), &one(jq.source(), outputs?)?)
-            };
-            let natural = holds()?;
-            supposing(meter, 1, natural, &holds)
-        })
+    pub fn condition(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
+        let judge = |input: Val, bindings: Bindings| {
+            let jq = self.clone();
+            metered(budget, move |meter| {
+                let holds = || {
+                    let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
+                    let mut export = Export::default();
+                    let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
+                    truth(jq.source(), &one(jq.source(), outputs?)?)
+                };
+                let natural = holds()?;
+                supposing(meter, 1, natural, &holds)
+            })
+        };
+        leanly(&self.compiled.needs, input, bindings, judge, |_| true)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod allowance;
 mod bindings;
+mod data;
 mod decide;
 mod error;
 mod evidence;
@@ -12,8 +13,10 @@ mod library;
 mod matches;
 mod memory;
 mod meter;
+mod need;
 mod prelude;
 mod rewrite;
+mod sharing;
 mod strict;
 mod syntax;
 mod template;
@@ -21,6 +24,7 @@ mod value;
 mod worker;
 
 pub use bindings::Bindings;
+pub use data::{Data, Entered, Looked, Operand};
 pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use evidence::core as core_of;

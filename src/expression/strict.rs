@@ -22,7 +22,7 @@ use super::syntax::{Term, children_mut, pipe};
 use super::value::shown;
 
 /// What an unread item still says: who it is, and why it could not be read.
-const TELLS: [&str; 7] = ["pod", "container", "previous", "error", "unread", "name", "item"];
+pub(super) const TELLS: [&str; 7] = ["pod", "container", "previous", "error", "unread", "name", "item"];
 /// Filters that would make an answer of an unread item.
 const SCALAR: [&str; 9] = ["not", "has", "keys", "keys_unsorted", "to_entries", "tostring", "tojson", "type", "values"];
 /// Filters that would lose an unread item of a list, or give it a place in an order.

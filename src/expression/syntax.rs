@@ -5,7 +5,7 @@ use std::ops::Range;
 use jaq_core::load::lex::{Lexer, StrPart};
 use jaq_core::load::parse::{self, BinaryOp, Pattern};
 use jaq_core::load::{Parser, span};
-use jaq_core::ops::Math;
+use jaq_core::ops::{Cmp, Math};
 use jaq_core::path::{Opt, Part, Path};
 
 use super::error::CompileError;
@@ -309,7 +309,7 @@ pub(super) fn guard(term: &mut Term<'_>) {
 }
 
 /// The text of a string without interpolation.
-fn constant<'s>(term: &Term<'s>) -> Option<&'s str> {
+pub(super) fn constant<'s>(term: &Term<'s>) -> Option<&'s str> {
     match term {
         Term::Str(None, parts) => match parts[..] {
             [StrPart::Str(text)] => Some(text),
@@ -388,6 +388,13 @@ pub(super) fn asks_outcome(rest: &str) -> bool {
         let after = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(field));
         after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
     })
+}
+
+/// Whether a program compares by order.
+pub(super) fn has_bound(term: &Term<'_>) -> bool {
+    let mut found = false;
+    visit(term, &mut |term| found |= matches!(term, Term::BinOp(_, BinaryOp::Cmp(Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge), _)));
+    found
 }
 
 /// The keys and texts that are written out in a program.

@@ -24,7 +24,7 @@ const SHOWN: usize = 160;
 /// Values longer than this many bytes of JSON are cut in judgements.
 const KEPT: usize = 2048;
 
-fn too_deep() -> EvalError {
+pub(super) fn too_deep() -> EvalError {
     let message = format!("a value is nested more than {MOST_DEPTH} levels deep");
     EvalError::new(EvalErrorKind::TooLarge, message)
 }

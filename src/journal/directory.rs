@@ -3,7 +3,7 @@
 use super::Error;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where runs are kept unless told otherwise: `$XDG_STATE_HOME/runbook`, usually `~/.local/state/runbook`.
@@ -56,17 +56,6 @@ pub(super) fn private() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-/// Writes a whole file, durable when this returns.
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let write = || {
-        let mut file = private().write(true).create(true).truncate(true).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_data()
-    };
-    write().map_err(|source| Error::from_io("write", path, source))?;
-    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Makes the names in a directory durable.

@@ -4,7 +4,7 @@ use super::codec::Link;
 use super::directory::{self, journal_path, run_dir, sync_dir};
 use super::scan::{Scan, scan};
 use super::{Error, artifact, codec};
-use crate::event::{Record, RunStarted};
+use crate::event::{Record, RunStarted, Stored};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub struct Journal {
 /// A journal as read.
 #[derive(Debug)]
 pub struct Reading {
-    /// The whole records, with stored outputs put back.
+    /// The whole records; stored outputs stay in their files.
     pub records: Vec<Record>,
     /// Bytes after the last whole record: a record that was being written, or that was cut off by a crash.
     pub torn_bytes: usize,
@@ -81,7 +81,7 @@ impl Journal {
         if records.is_empty() {
             return Err(Error::Empty { run: run.to_owned() });
         }
-        restore(&mut records, &dir)?;
+        locate(&mut records, &dir)?;
         let length = whole as u64;
         if whole < bytes.len() {
             file.set_len(length).and_then(|()| file.sync_data()).map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
@@ -114,6 +114,19 @@ impl Journal {
             self.file.set_len(self.length).ok();
         }
         written
+    }
+
+    /// Writes the output of the record that comes next, which is too large for it, into a file of its own.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn store(&mut self, seq: u64, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Stored, Error> {
+        if self.stopped {
+            return Err(Error::Stopped { run: self.run.clone() });
+        }
+        let stored = artifact::write(&self.dir.join("artifacts"), seq, fill);
+        self.stopped = stored.is_err();
+        stored
     }
 
     fn write(&mut self, record: &Record) -> Result<(), Error> {
@@ -151,13 +164,13 @@ pub fn read(state_dir: &Path, run: &str) -> Result<Reading, Error> {
     if records.is_empty() {
         return Err(Error::Empty { run: run.to_owned() });
     }
-    restore(&mut records, &dir)?;
+    locate(&mut records, &dir)?;
     Ok(Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() })
 }
 
-fn restore(records: &mut [Record], dir: &Path) -> Result<(), Error> {
+fn locate(records: &mut [Record], dir: &Path) -> Result<(), Error> {
     let artifacts = dir.join("artifacts");
-    records.iter_mut().try_for_each(|record| artifact::restore(record, &artifacts))
+    records.iter_mut().try_for_each(|record| artifact::locate(record, &artifacts))
 }
 
 pub(super) fn header_of(record: &Record) -> Option<&RunStarted> {

@@ -12,6 +12,7 @@ mod key;
 mod list;
 mod scan;
 
+pub use artifact::{LIMIT, load, with_its_end};
 pub use directory::default_state_dir;
 pub use error::Error;
 pub use file::{Journal, Reading, read};

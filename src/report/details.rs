@@ -3,6 +3,7 @@
 use super::lines::{Columns, note};
 use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use super::names::Names;
+use super::output::{self, Preview};
 use super::text::{fields, one_line, value, width, wrap};
 use crate::event::{Effect, Mode, Outcome, StepFinished};
 use crate::expression::{Judgement, Truth, core_of};
@@ -58,11 +59,8 @@ impl<'a> Details<'a> {
 
     /// Lines that the action made for a person: `display` in its output, else the lines of its `diff`.
     fn preview(&mut self, step: &StepFinished) {
-        let display: Vec<&str> = match (step.output.get("display"), step.output.get("diff")) {
-            (Some(Value::Array(lines)), _) => lines.iter().filter_map(Value::as_str).collect(),
-            (_, Some(Value::String(diff))) => diff.lines().collect(),
-            _ => return,
-        };
+        let preview = Preview::of(step);
+        let Some(display) = preview.lines() else { return };
         let most = if self.look.detail == Detail::Verbose { usize::MAX } else { PREVIEW };
         for text in display.iter().take(most) {
             let style = match text.as_bytes().first() {
@@ -124,6 +122,10 @@ impl<'a> Details<'a> {
         if seen.len() > 20 && self.said.iter().any(|said| said.contains(seen.trim_matches('"'))) {
             return;
         }
+        // "1 of 2, want none" is the same count in words
+        if judgement.reason.contains(", want none") {
+            return;
+        }
         let telling = |value: &Value| !matches!(value, Value::Null | Value::Bool(_));
         if !telling(&judgement.actual) && !telling(&judgement.expected) {
             return;
@@ -147,13 +149,20 @@ impl<'a> Details<'a> {
         let all = grouped(judgement, self.names);
         let shown = &all[..all.len().min(most)];
         let column = shown.iter().map(|item| width(&item.name)).max().unwrap_or(0).min(self.room() / 2);
-        for Shown { name, seen, count, .. } in shown {
+        for Shown { name, seen, count, is_reason, .. } in shown {
             let line = Line::new(self.indent).push(BAD, name.as_str());
             let column = (self.indent + column).max(line.width()) + 2;
             let room = self.look.width.saturating_sub(column + 2).max(8);
-            let times = if *count > 1 { format!("  ({count} times)") } else { String::new() };
-            let seen = self.look.truncate(seen, room.saturating_sub(width(&times)).max(8));
-            self.lines.push(line.pad_to(column).text(format!("{seen}{times}")));
+            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+            if *is_reason && width(seen) + width(&times) > room {
+                // a sentence is wrapped, below its name where that takes the room
+                let below = self.indent + 2;
+                self.lines.push(line);
+                let room = self.look.width.saturating_sub(below + 2).max(20);
+                self.lines.extend(wrap(&format!("{seen}{times}"), room).into_iter().map(|text| Line::new(below).text(text)));
+            } else {
+                self.lines.push(line.pad_to(column).text(format!("{}{times}", self.look.truncate(seen, room.saturating_sub(width(&times)).max(8)))));
+            }
         }
         self.more(all.len(), most);
         if let (Detail::Verbose, Some(at)) = (self.look.detail, &judgement.at) {
@@ -169,19 +178,18 @@ impl<'a> Details<'a> {
         if step.attempts > 1 {
             self.lines.push(Line::new(self.indent).push(DIM, format!("{} attempts", step.attempts)));
         }
-        if !step.output.is_null() {
-            self.output(&step.output);
+        if output::is_there(step) {
+            self.output(step);
         }
     }
 
-    fn output(&mut self, output: &Value) {
-        let text = serde_json::to_string_pretty(output).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        for line in lines.iter().take(OUTPUT) {
+    fn output(&mut self, step: &StepFinished) {
+        let (lines, count) = output::head(step, OUTPUT);
+        for line in &lines {
             let text = self.look.truncate(line, self.room());
             self.lines.push(Line::new(self.indent).push(DIM, text));
         }
-        self.more(lines.len(), OUTPUT);
+        self.more(count, OUTPUT);
     }
 }
 
@@ -191,6 +199,8 @@ struct Shown {
     seen: String,
     core: String,
     count: usize,
+    /// Whether it is a sentence.
+    is_reason: bool,
 }
 
 /// The items to blame, by name and with what was seen; those that differ only in the names that they quote once.
@@ -211,7 +221,7 @@ fn grouped(judgement: &Judgement, names: &Names) -> Vec<Shown> {
         let like = item.because.is_some().then(|| all.iter_mut().find(|known| known.name == name && known.core == core)).flatten();
         match like {
             Some(known) => known.count += 1,
-            None => all.push(Shown { name, seen, core, count: 1 }),
+            None => all.push(Shown { name, seen, core, count: 1, is_reason: item.because.is_some() }),
         }
     }
     all

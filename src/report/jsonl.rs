@@ -1,5 +1,6 @@
 //! `--output jsonl`: the event stream, one record a line, as it happens.
 
+use super::output::write_line;
 use super::reporter::Reporter;
 use crate::event::Record;
 use crate::state::RunState;
@@ -19,9 +20,7 @@ impl<W: Write + Send> JsonLines<W> {
 
 impl<W: Write + Send> Reporter for JsonLines<W> {
     fn record(&mut self, record: &Record, _: &RunState) -> io::Result<()> {
-        let mut line = serde_json::to_string(record)?;
-        line.push('\n');
-        self.out.write_all(line.as_bytes())?;
+        write_line(record, &mut self.out)?;
         self.out.flush()
     }
 

@@ -1,31 +1,41 @@
 //! `runbook show RUN`: everything that a run recorded, with full names.
 
 use super::look::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
+use super::output;
 use super::text::{duration, one_line, value, wrap};
 use crate::event::{Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary};
 use crate::expression::{Judgement, Truth};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 /// The full text of a run.
-pub struct Show {
+pub struct Show<'a> {
     look: Look,
     lines: Vec<Line>,
+    out: &'a mut dyn Write,
 }
 
-impl Show {
-    /// The full text of a run from its summary and records. `look.detail` does not matter: everything is shown.
-    pub fn render(summary: &Summary, records: &[Record], look: Look) -> String {
-        let mut show = Self { look, lines: Vec::new() };
+impl Show<'_> {
+    /// Writes the full text of a run from its summary and records, step by step. `look.detail` does not matter: everything is shown.
+    ///
+    /// # Errors
+    /// When it cannot be written, or a stored output cannot be read.
+    pub fn write(summary: &Summary, records: &[Record], look: Look, out: &mut dyn Write) -> io::Result<()> {
+        let mut show = Show { look, lines: Vec::new(), out };
         show.header(summary);
         let recorded = Recorded::new(records);
         for step in &summary.steps {
-            show.step(step, summary.mode, &recorded);
+            show.step(step, summary.mode, &recorded)?;
         }
         show.not_begun(summary, records);
         show.findings(summary);
         show.rest(summary, records);
-        show.lines.iter().map(|line| line.render(look.color) + "\n").collect()
+        show.flush()
+    }
+
+    /// Writes the lines that there are.
+    fn flush(&mut self) -> io::Result<()> {
+        self.lines.drain(..).try_for_each(|line| writeln!(self.out, "{}", line.render(self.look.color)))
     }
 
     fn pair(&mut self, label: &str, text: impl Into<String>) {
@@ -74,7 +84,7 @@ impl Show {
         }
     }
 
-    fn step(&mut self, step: &StepSummary, mode: Mode, recorded: &Recorded) {
+    fn step(&mut self, step: &StepSummary, mode: Mode, recorded: &Recorded) -> io::Result<()> {
         let finished = recorded.finished.get(step.path.as_str()).copied();
         let (mark, outcome) = match (finished, step.outcome) {
             (Some(finished), Some(outcome)) => (Mark::of_step(finished, mode), outcome.as_str()),
@@ -104,9 +114,14 @@ impl Show {
         for judgement in &step.expectations {
             self.judgement(judgement);
         }
-        if let Some(finished) = finished.filter(|finished| !finished.output.is_null()) {
-            self.output(&finished.output);
+        if let Some(finished) = finished.filter(|finished| output::is_there(finished)) {
+            self.lines.push(Line::new(4).push(DIM, "output"));
+            self.flush()?;
+            let mut indented = Indented { out: self.out, begun: false };
+            output::write(finished, &mut indented)?;
+            indented.end()?;
         }
+        self.flush()
     }
 
     fn not_begun(&mut self, summary: &Summary, records: &[Record]) {
@@ -153,15 +168,6 @@ impl Show {
         }
     }
 
-    fn output(&mut self, output: &Value) {
-        self.lines.push(Line::new(4).push(DIM, "output"));
-        let text = match output {
-            Value::String(text) => text.clone(),
-            _ => serde_json::to_string_pretty(output).unwrap_or_default(),
-        };
-        self.lines.extend(text.lines().map(|line| Line::new(6).text(line)));
-    }
-
     fn findings(&mut self, summary: &Summary) {
         if summary.findings.is_empty() && summary.not_ruled_out.is_empty() {
             return;
@@ -205,6 +211,36 @@ impl Show {
                 self.lines.push(Line::new(2).push(STRONG, command.as_str()));
             }
         }
+    }
+}
+
+/// Sets each line of a text in.
+struct Indented<'a> {
+    out: &'a mut dyn Write,
+    /// Within a line.
+    begun: bool,
+}
+
+impl Indented<'_> {
+    fn end(&mut self) -> io::Result<()> {
+        if self.begun { self.out.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+impl Write for Indented<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if !self.begun && line != b"\n" {
+                self.out.write_all(b"      ")?;
+            }
+            self.out.write_all(line)?;
+            self.begun = !line.ends_with(b"\n");
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

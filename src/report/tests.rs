@@ -168,6 +168,12 @@ fn warning() -> Story {
     story
 }
 
+fn shown(summary: &crate::event::Summary, records: &[Record], look: Look) -> String {
+    let mut text = Vec::new();
+    Show::write(summary, records, look, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 #[test]
 fn texts() {
     let ascii = Look { charset: Charset::Ascii, ..look(80) };
@@ -207,7 +213,7 @@ fn the_full_record() {
             story.begin("smoke", "The service answers").push(Event::StepRetried(retried));
         }
         let summary = RunState::replay(&story.records).unwrap().summary();
-        insta::assert_snapshot!(name, Show::render(&summary, &story.records, look(80)));
+        insta::assert_snapshot!(name, shown(&summary, &story.records, look(80)));
     }
 }
 
@@ -353,7 +359,7 @@ proptest! {
         prop_assert!(!text.is_empty());
         prop_assert!(text.lines().all(|line| verbose || line == line.trim_end()));
         let summary = RunState::replay(&story.records).unwrap().summary();
-        Show::render(&summary, &story.records, look);
+        shown(&summary, &story.records, look);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::event::{
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A record that cannot follow those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,8 @@ pub struct RunState {
     plans: IndexMap<String, StepPlan>,
     /// What steps ask, by path.
     questions: IndexMap<String, StepAsked>,
+    /// Paths of the steps whose output tells that a change was seen to its end.
+    pub(super) told: BTreeSet<String>,
     approvals: Vec<(Timestamp, StepApproved)>,
     marks: IndexMap<String, StepMarked>,
     locks: Vec<LockEvent>,
@@ -253,7 +256,12 @@ impl RunState {
             None if not_done => {}
             None => return Err(format!("step `{}` ended without having begun", finished.path)),
         }
-        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.clone()))));
+        if finished.tells_of_the_end() {
+            self.told.insert(finished.path.clone());
+        } else {
+            self.told.remove(&finished.path);
+        }
+        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.without_output()))));
         Ok(())
     }
 

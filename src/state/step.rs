@@ -18,7 +18,7 @@ pub enum StepState {
         /// Why the last attempt that failed did so, if one did.
         last_failure: Option<String>,
     },
-    /// Over.
+    /// Over. Its output is not here: the record has it.
     Finished(Box<StepFinished>),
 }
 

@@ -56,9 +56,7 @@ impl RunState {
 
     /// Whether the run has seen the end of what a step asked for: the verb has waited for it, or a rollout that verifies the step has.
     fn saw_the_end(&self, path: &str) -> bool {
-        let finished = self.finished(path).filter(|step| step.outcome.is_good());
-        let waited =
-            finished.is_some_and(|step| step.output["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["result"] == "done")));
+        let waited = self.finished(path).is_some_and(|step| step.outcome.is_good()) && self.told.contains(path);
         waited || self.ended().any(|step| step.action == "rollout" && step.outcome.is_good() && is_within(&step.path, path))
     }
 

@@ -226,3 +226,15 @@ proptest! {
         prop_assert_eq!(RunState::replay(&journal).unwrap(), live);
     }
 }
+
+#[test]
+fn the_state_holds_no_outputs() {
+    let mut story = Story::new(Mode::Run, &[]);
+    for step in 0..100 {
+        story.done(StepFinished { output: json!({"items": vec!["x".repeat(1000); 100]}), ..passed(&format!("step-{step}")) });
+    }
+    let state = RunState::replay(&story.records).unwrap();
+    assert_eq!(state.ended().count(), 100);
+    assert!(state.ended().all(|step| step.output.is_null() && step.stored.is_none()));
+    assert!(format!("{state:?}").len() < 100_000);
+}

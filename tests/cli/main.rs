@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod bad_input;
+mod bounded;
 mod catalogue;
 mod changes;
 mod commands;

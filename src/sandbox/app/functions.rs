@@ -120,8 +120,10 @@ fn answer(state: &State<'_, '_>, work: impl FnOnce(&Arc<AppContext>) -> serde_js
     Ok(Value::from(Serde(work(&this))))
 }
 
-fn version_numbers(version: &str) -> Vec<u32> {
-    version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0)).collect()
+fn version_numbers(version: &str) -> Vec<u64> {
+    // what follows the numbers, -rc.1 or +build, tells no feature
+    let numbers = version.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
+    numbers.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// The outcome of a connection as the apps report it.
@@ -255,4 +257,20 @@ fn candles(at: Timestamp, pair: &str, period: &str, limit: Option<i64>, step: i6
         json!({"timestamp": time, "open": price, "high": price + 5, "low": price - 5, "close": price + 1, "volume": 12.5})
     };
     json!({"pair": pair, "period": period, "count": count, "data": (0..count).map(candle).collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_numbers;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        let at_least = |version: &str| version_numbers(version) >= version_numbers("1.0.68");
+        for version in ["1.0.68", "v1.0.69", "1.10.0", "1.0.101-rc.1", "1.0.100+build.7"] {
+            assert!(at_least(version), "{version}");
+        }
+        for version in ["", "1.0.9", "0.9.70", "1.0"] {
+            assert!(!at_least(version), "{version}");
+        }
+    }
 }

@@ -1,0 +1,142 @@
+//! The pages of a list, read one object at a time.
+
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use super::answer::{self, Envelope};
+use super::client::Cluster;
+use super::error::{Doing, Error, ErrorKind};
+use super::http::{get, query};
+use super::read::{Selection, add_kind, strip, where_};
+use super::resource::Resource;
+use super::splitter::{Splitter, TooLarge};
+
+/// How many objects are asked for at once, as kubectl does.
+const PAGE: usize = 500;
+/// The most pages of a list: with a million objects it does not come from a cluster.
+const PAGES: usize = 2000;
+
+/// Takes the objects of a list as they are read, and decides what is kept of them.
+pub trait Gather: Send {
+    /// The list is read from its beginning again: what was taken so far does not count.
+    fn restart(&mut self);
+
+    /// Takes the next object. It has its `apiVersion` and `kind` and no `metadata.managedFields`.
+    fn take(&mut self, object: Value);
+
+    /// The estimated memory of all objects together, as values, that are taken. Whoever holds less of them than that may take more.
+    fn budget(&self) -> usize {
+        answer::MEMORY
+    }
+}
+
+impl Gather for Vec<Value> {
+    fn restart(&mut self) {
+        self.clear();
+    }
+
+    fn take(&mut self, object: Value) {
+        self.push(object);
+    }
+}
+
+/// What is wrong with a list, for the end of a sentence.
+struct Fault(String);
+
+impl From<TooLarge> for Fault {
+    fn from(_: TooLarge) -> Self {
+        Self("its answer cannot be used: an object is larger than 64 MiB".to_owned())
+    }
+}
+
+/// Takes an object of a page, or says what is wrong with it.
+type Take<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + Send + 'a;
+
+impl Cluster {
+    /// Reads the objects of a kind in one namespace, or in all of them, in the order of the server, and gives the place in history at
+    /// which the list was true. No more than one object is held here: pages of 500 are asked for, and each is cut up while it arrives.
+    ///
+    /// # Errors
+    /// Any failure; what was gathered until then is no answer.
+    pub async fn list_into(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection, gather: &mut dyn Gather) -> Result<String, Error> {
+        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
+        match self.pages(&doing, resource, namespace, selection, Some(PAGE), gather).await {
+            // The continue token outlived the history of the server: take it all at once.
+            Err(error) if error.kind == ErrorKind::Gone => {
+                gather.restart();
+                self.pages(&doing, resource, namespace, selection, None, gather).await
+            }
+            other => other,
+        }
+    }
+
+    async fn pages(
+        &self,
+        doing: &Doing,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+        limit: Option<usize>,
+        gather: &mut dyn Gather,
+    ) -> Result<String, Error> {
+        let collection = resource.collection(namespace);
+        let api_version = resource.api_version();
+        let mut token = String::new();
+        // of all pages together
+        let mut budget = gather.budget();
+        for _ in 0..PAGES {
+            let mut parameters = selection.parameters();
+            if let Some(limit) = limit {
+                parameters.push(("limit", limit.to_string()));
+            }
+            if !token.is_empty() {
+                parameters.push(("continue", token.clone()));
+            }
+            let path = format!("{collection}{}", query(&parameters));
+            let mut take = |text: &[u8]| {
+                let mut object = answer::parse(text, &mut budget).map_err(|why| Fault(format!("its answer cannot be used: {why}")))?;
+                if let Some(why) = answer::watched(resource, namespace, &object) {
+                    return Err(Fault(format!("an item of the list is wrong: {why}")));
+                }
+                strip(&mut object);
+                add_kind(&mut object, &api_version, &resource.kind);
+                gather.take(object);
+                Ok(())
+            };
+            let page = self.page(doing, resource, &path, &mut take);
+            let (count, page) = match tokio::time::timeout(self.request_timeout(), page).await {
+                Ok(page) => page?,
+                Err(_) => return Err(doing.timed_out(self.request_timeout())),
+            };
+            if page.next.is_empty() {
+                return Ok(page.resource_version);
+            }
+            if page.next == token || count == 0 {
+                return Err(doing.not_understood("the list goes on without an end: a page brings nothing new and names another one"));
+            }
+            token = page.next;
+        }
+        Err(doing.not_understood(&format!("the list has more than {PAGES} pages")))
+    }
+
+    /// Reads a page. How many objects it had, and what stood around them.
+    async fn page(&self, doing: &Doing, resource: &Resource, path: &str, take: &mut Take<'_>) -> Result<(usize, Envelope), Error> {
+        let mut body = self.send(doing, get(path)).await?.into_body();
+        let mut splitter = Splitter::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| doing.broken(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            splitter.feed(&data, &mut *take).map_err(|fault: Fault| doing.not_understood(&fault.0))?;
+        }
+        let (text, count) = splitter.finish();
+        let list = answer::parse(&text, &mut { answer::MEMORY }).map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}")))?;
+        let (envelope, items) = answer::envelope(doing, resource, list)?;
+        // a placeholder for each object, and nothing else
+        let other = items.iter().find(|item| **item != 0).cloned().or_else(|| (items.len() != count).then(|| json!(0)));
+        match other.and_then(|item| answer::watched(resource, None, &item)) {
+            Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
+            None if items.len() != count => Err(doing.not_understood("the list has its items twice")),
+            None => Ok((count, envelope)),
+        }
+    }
+}
