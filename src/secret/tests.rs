@@ -45,6 +45,20 @@ fn passwords_in_sql_are_hidden_wherever_the_statement_stands() {
 }
 
 #[test]
+fn entries_of_an_environment_are_hidden_in_a_text() {
+    let masker = Masker::default();
+    for (text, wanted) in [
+        (r#"[{"name":"MYSQL_PASSWORD","value":"Hn4Xc8RyTw"}]"#, r#"[{"name":"MYSQL_PASSWORD","value":"[secret password]"}]"#),
+        (r#"{\"name\": \"DB_PASSWORD\", \"value\": \"Hn4Xc8RyTw\"}"#, r#"{\"name\": \"DB_PASSWORD\", \"value\": \"[secret password]\"}"#),
+        ("  - name: DB_PASSWORD\n    value: Hn4Xc8RyTw\n", "  - name: DB_PASSWORD\n    value: [secret password]\n"),
+        (r#"{"name":"LOG_LEVEL","value":"info"}"#, r#"{"name":"LOG_LEVEL","value":"info"}"#),
+        ("password: required value: info", "password: required value: info"),
+    ] {
+        assert_eq!(masker.mask(text), wanted, "{text}");
+    }
+}
+
+#[test]
 fn ordinary_words_are_no_secrets() {
     let masker = Masker::default();
     for word in ["", "abc", "true", "8080", "localhost", "MySQL"] {
