@@ -305,6 +305,22 @@ fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
     kind.takes(&value[..length]).then(|| (start..start + length, kind.label()))
 }
 
+/// The value behind what is left of a name, where that can be the end of a credential's name.
+pub(super) fn cut(text: &str, from: usize) -> Option<Found> {
+    const NAMES: [&str; 7] = ["password", "passwd", "passphrase", "secret", "token", "apikey", "api_key"];
+    let rest = ahead(text, from);
+    let left = &rest[..rest.find(|c| !is_name_character(c)).unwrap_or(rest.len())];
+    let lower = left.to_ascii_lowercase();
+    if left.is_empty() || !NAMES.iter().any(|name| name.ends_with(lower.as_str())) {
+        return None;
+    }
+    let name = from..from + left.len();
+    let opened = opened(text, &name)?;
+    let end = value_end(text, &name, &opened);
+    let value = &text[opened.value..end];
+    (!(opened.mark.is_empty() && opened.spaced) && Kind::Password.takes(value)).then_some((opened.value..end, "value"))
+}
+
 /// The value that belongs to the name at this place.
 pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
     let name = name_around(text, &hit);

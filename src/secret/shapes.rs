@@ -37,6 +37,8 @@ enum Sign {
     Pgpass,
     /// A client that takes a password as an option.
     Client,
+    /// `…`: what follows may have lost its name or its scheme.
+    Cut,
     /// SQL that sets a password: `IDENTIFIED BY '…'`.
     Sql,
 }
@@ -56,6 +58,7 @@ static SIGNS: LazyLock<Option<Signs>> = LazyLock::new(|| {
     words.extend(["bearer ", "basic "].map(|word| (word, Sign::Scheme)));
     words.extend([":5432:", ":5433:", ":6432:", ":*:"].map(|word| (word, Sign::Pgpass)));
     words.extend(["mysql", "mariadb", "sshpass", "redis-cli", "curl "].map(|word| (word, Sign::Client)));
+    words.push(("…", Sign::Cut));
     words.extend(["identified by ", " password '"].map(|word| (word, Sign::Sql)));
     words.extend(tokens::KINDS.iter().enumerate().map(|(index, kind)| (kind.prefix, Sign::Token(index))));
     let (words, signs): (Vec<&str>, Vec<Sign>) = words.into_iter().unzip();
@@ -80,6 +83,7 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
             Sign::Pgpass => pairs::pgpass(text, hit.range(), copied),
             Sign::Client => pairs::client(text, hit.range()),
             Sign::Sql => sql(text, hit.range()),
+            Sign::Cut => cut(text, hit.end()),
         };
         let Some((range, what)) = found.filter(|(range, _)| range.start >= copied && !range.is_empty()) else { continue };
         masked.push_str(&text[copied..range.start]);
@@ -108,6 +112,19 @@ pub(super) fn ahead(text: &str, from: usize) -> &str {
 /// Ends a run of text that has no space in it.
 pub(super) fn ends_word(c: char) -> bool {
     c.is_whitespace() || "\"'`<>\\".contains(c)
+}
+
+/// The end of a password that was cut before a host, and a value whose name was cut: `…ter2@db:3306`, `…word": "hunter2"`.
+fn cut(text: &str, from: usize) -> Option<Found> {
+    let rest = ahead(text, from);
+    let run = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+    if let Some((password, place)) = run.split_once('@') {
+        let place = place.split(['/', '?']).next().unwrap_or_default();
+        let port = place.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_password = port && !password.is_empty() && !password.contains(['/', '[']);
+        return is_password.then(|| (from..from + password.len(), "password"));
+    }
+    pairs::cut(text, from)
 }
 
 /// The password of `CREATE USER … IDENTIFIED BY 'password'` (MySQL, MariaDB, Oracle) and `ALTER ROLE … PASSWORD 'password'` (PostgreSQL).
@@ -193,7 +210,8 @@ fn pem(text: &str, hit: Range<usize>) -> Option<Found> {
     let body = &text[start..limit];
     let end = match body.find("-----") {
         Some(end) if body[end..].starts_with("-----END") => end,
-        _ => key_length(body),
+        // lines as a list, of which the rest was cut
+        _ => body.find(CUT).unwrap_or_else(|| key_length(body)),
     };
     // the line end before END stays
     let kept = body[..end].trim_end().len();

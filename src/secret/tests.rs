@@ -253,6 +253,24 @@ fn credentials_are_recognised_by_their_looks() {
 }
 
 #[test]
+fn what_lost_its_name_to_a_cut_is_hidden() {
+    for (text, wanted) in [
+        (r#"text…d": "hunter2"}]"#, r#"text…d": "[secret value]"}]"#),
+        (r#"…word\": \"hunter2\"}"#, r#"…word\": \"[secret value]\"}"#),
+        ("…ssword=hunter2 x", "…ssword=[secret value] x"),
+        ("…ter2@mysql:3306/petrosa: refused", "…[secret password]@mysql:3306/petrosa: refused"),
+        (r#"…name": "web-1"}]"#, r#"…name": "web-1"}]"#),
+        ("… and 3 more", "… and 3 more"),
+        ("…us: 200", "…us: 200"),
+        ("a…b@example.com", "a…b@example.com"),
+        (r#""text":"-----BEGIN PRIVATE KEY-----"},{"text":"MIIEvQIBADANBg"},{"te… x"#, r#""text":"-----BEGIN PRIVATE KEY-----[secret key]… x"#),
+    ] {
+        assert_eq!(shapes::mask(text), wanted, "{text}");
+        assert_eq!(shapes::mask(wanted), wanted, "masking twice");
+    }
+}
+
+#[test]
 fn ordinary_text_stays_as_it_is() {
     for text in [
         "password: required",
