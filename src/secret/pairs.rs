@@ -1,6 +1,8 @@
 //! Names and values: `password=…`, `"token": "…"`, `--api-key …`, headers, lines of password files.
 
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +94,8 @@ const PROSE: &str = "a absent accepted access all already an and are auth authen
     updated use used user using valid verification verified was with wrong yes";
 
 fn is_prose_word(word: &str) -> bool {
-    PROSE.split(' ').any(|other| other == word)
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| PROSE.split(' ').collect());
+    WORDS.contains(word)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,11 +297,11 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
 /// in another text, and `name: DB_PASSWORD` with `value: …` in the next line in YAML.
 fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
     let rest = ahead(text, name.end);
-    let end = rest.find("value").filter(|at| rest[..*at].chars().all(|c| c.is_whitespace() || "\\\",'".contains(c)))?;
-    if end == 0 {
+    let behind = rest.trim_start_matches(|c: char| c.is_whitespace() || "\\\",'".contains(c));
+    if behind.len() == rest.len() {
         return None;
     }
-    let behind = &rest[end + "value".len()..];
+    let behind = behind.strip_prefix("value")?;
     let value = behind.trim_start_matches(['\\', '"', '\'']).strip_prefix(':')?.trim_start().trim_start_matches(['\\', '"', '\'']);
     let length = value.find(['"', '\'', '\\', '\n', ',', '}']).unwrap_or(value.len());
     let start = name.end + rest.len() - value.len();
