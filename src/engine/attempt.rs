@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, symptom};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, Wrong, symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
@@ -233,9 +233,9 @@ impl Run {
         let data = output.large.unwrap_or_else(|| value.clone().into());
         let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
-        let expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
+        let mut expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
+        let wrong = self.wrong(step, &value, &expectations).map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
-        let wrong = self.wrong(step, &value, &expectations);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
             (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
@@ -263,14 +263,14 @@ impl Run {
     /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that. One that could not be judged
     /// decides nothing: a request that was refused has no status that equals another. But a bound is a question about a number, and stays open
     /// where there is none.
-    fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<String> {
+    fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<Wrong> {
         let Body::Action { sketch, .. } = &step.body else { return None };
         let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
         let decides = |(expectation, judgement): (&Expectation, &Judgement), field: &str| {
             (judgement.outcome != Truth::Error || expectation.has_bound()) && expectation.mentions(field)
         };
         let decided = |field: &&str| step.expect.iter().zip(judged).any(|pair| decides(pair, field)) || until.is_some_and(|until| until.mentions(field));
-        sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided)).map(|wrong| wrong.reason)
+        sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided))
     }
 
     /// Another runbook as a step: its steps under this path, its verdict as the outcome.
@@ -323,6 +323,20 @@ impl Look {
             recorded: None,
         }
     }
+}
+
+/// Expectations about a field that is not there, because of what is wrong, are not met: why is known. Gives the reason.
+fn settle(step: &Step, expectations: &mut [Judgement], wrong: Wrong, summary: &str) -> String {
+    let unjudged = step
+        .expect
+        .iter()
+        .zip(expectations)
+        .filter(|(expectation, judgement)| judgement.outcome == Truth::Error && wrong.fields.iter().any(|field| expectation.mentions(field)));
+    for (_, judgement) in unjudged {
+        judgement.outcome = Truth::False;
+        judgement.reason = if summary.is_empty() || wrong.reason.contains(summary) { wrong.reason.clone() } else { format!("{summary}: {}", wrong.reason) };
+    }
+    wrong.reason
 }
 
 /// What is wrong with pods, without what the expectations already say of them.
