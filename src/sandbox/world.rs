@@ -218,8 +218,8 @@ impl World {
         let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
         // a variation may have moved it
         let port = |place: usize| {
-            let moved = snapshot.pods[place].containers.iter().map(|container| super::app::moved(&container.env, asked.port));
-            moved.filter(|port| *port != asked.port).last().unwrap_or(asked.port)
+            let mut moved = snapshot.pods[place].containers.iter().map(|container| super::app::moved(&container.env, asked.port));
+            moved.find(|port| *port != asked.port).unwrap_or(asked.port)
         };
         match place.and_then(|place| respond(&snapshot, place, port(place), &request, at, 0)) {
             Some(response) if response.status < 400 => Ok(()),
