@@ -93,7 +93,7 @@ impl Verb for Command {
             return Err(Failure::error(text));
         };
         if let Some(group) = group {
-            group.is_over().await;
+            group.release().await;
         }
         let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how `{program}` ended is not known: {error}")))?;
         // ended by a signal: what it has done until then nobody knows

@@ -39,7 +39,7 @@ impl Group {
     }
 
     /// The program has ended by itself; what it left behind on purpose stays.
-    pub(super) async fn is_over(mut self) {
+    pub(super) async fn release(mut self) {
         self.over = true;
         if let Some((_, pipe)) = &mut self.watcher {
             // a watcher that is gone does nothing any more

@@ -2,6 +2,7 @@
 
 use super::Global;
 use super::exit::CommandError;
+use crate::action::http::Via;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
 use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Root, Runbook};
@@ -156,9 +157,11 @@ pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<P
 pub(super) fn needs_cluster(plan: &Plan) -> bool {
     let asks = |body: &Body| match body {
         Body::Group(_) => false,
-        Body::Action { sketch, .. } => {
-            !matches!(sketch.as_ref(), Action::Value(_) | Action::Confirm(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_))
-        }
+        Body::Action { sketch, .. } => match sketch.as_ref() {
+            Action::Http(http) => http.via != Via::Direct,
+            Action::Value(_) | Action::Confirm(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_) => false,
+            _ => true,
+        },
     };
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
 }

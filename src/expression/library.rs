@@ -199,7 +199,7 @@ fn natives() -> impl Iterator<Item = Fun<Kind>> {
     jq.chain(ours().into_iter().chain(super::strict::natives()).map(run::<Kind>))
 }
 
-fn ours() -> [Filter<RunPtr<Kind>>; 16] {
+fn ours() -> [Filter<RunPtr<Kind>>; 17] {
     [
         ("_tick", v(0), |cv| {
             let ok = cv.0.data().meter.tick(&cv.1);
@@ -210,7 +210,8 @@ fn ours() -> [Filter<RunPtr<Kind>>; 16] {
             over(ok, cv.1)
         }),
         ("_fits", v(0), |cv| fitting(cv, MOST_TEXT / 2)),
-        ("_fits_small", v(0), |cv| fitting(cv, MOST_TEXT / 1024)),
+        ("_fits_16", v(0), |cv| fitting(cv, MOST_TEXT / 16)),
+        ("_fits_512", v(0), |cv| fitting(cv, MOST_TEXT / 512)),
         ("_room", v(1), |mut cv| {
             let factor = match cv.0.pop_var() {
                 Val::Num(Num::Int(factor)) => factor.unsigned_abs(),

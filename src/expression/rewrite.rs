@@ -103,6 +103,7 @@ pub(super) fn expr<'s>(whole: &Expr<'s>) -> Expr<'s> {
             held(Expr::Slice(Spanned::new(rebuilt, span)), span)
         }
         Expr::UnaryOp(unary) => {
+            #[expect(clippy::needless_match, reason = "the kind is neither Copy nor Clone")]
             let op = match unary.op {
                 UnaryOpKind::Not => UnaryOpKind::Not,
                 UnaryOpKind::Neg => UnaryOpKind::Neg,

@@ -89,11 +89,11 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
             for (key, value) in entries.iter_mut().filter(|(_, value)| value.is_none()) {
                 // `{json}` is `{json: .json}`
                 if let Some(field) = constant(key) {
-                    *value = Some(read(Box::new(Term::Id), vec![(Part::Index(text(field)), Opt::Essential)]));
+                    *value = Some(read(Term::Id, vec![(Part::Index(text(field)), Opt::Essential)]));
                 }
             }
         }
-        Term::Path(inner, Path(parts)) => *term = read(std::mem::take(inner), std::mem::take(parts)),
+        Term::Path(inner, Path(parts)) => *term = read(std::mem::take(&mut **inner), std::mem::take(parts)),
         _ => {}
     }
 }
@@ -187,14 +187,14 @@ fn about<'s>(term: &Term<'s>, source: &'s str) -> Option<&'s str> {
 }
 
 /// A path of which each step looks whether it stands on an unread item.
-fn read<'s>(inner: Box<Term<'s>>, parts: Vec<(Part<Term<'s>>, Opt)>) -> Term<'s> {
-    let free = match *inner {
+fn read<'s>(inner: Term<'s>, parts: Vec<(Part<Term<'s>>, Opt)>) -> Term<'s> {
+    let free = match inner {
         Term::Var(name) if GIVEN.contains(&name) => usize::MAX,
         // the step, and its output
         Term::Var("$steps") => 2,
         _ => 0,
     };
-    let mut path = *inner;
+    let mut path = inner;
     for (index, part) in parts.into_iter().enumerate() {
         let tells = match &part.0 {
             Part::Index(key) => constant(key).is_none_or(|key| TELLS.contains(&key)),

@@ -268,7 +268,11 @@ pub(super) fn guard(term: &mut Term<'_>) {
             for part in parts {
                 if let StrPart::Term(inner) = part {
                     // the parts together are one text
-                    let share = if terms > 4 { "_fits_small" } else { "_fits" };
+                    let share = match terms {
+                        0..=4 => "_fits",
+                        5..=16 => "_fits_16",
+                        _ => "_fits_512",
+                    };
                     *inner = pipe(std::mem::take(inner), None, call(share, Vec::new()));
                 }
             }

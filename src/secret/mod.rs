@@ -184,12 +184,18 @@ impl Masker {
 
     /// Replaces the secrets in all strings and keys of a value.
     pub fn mask_value(&self, value: &mut Value) {
-        *value = walked(value, &|text| self.mask(text).into_owned());
+        *value = walked(value, &|text| self.mask(text).into_owned(), &|_, _| {});
     }
 
     /// The value with the secrets in all strings and keys replaced, harmless for a terminal.
     pub fn clean_value(&self, value: &Value) -> Value {
-        walked(value, &|text| self.clean(text))
+        // found where its place told it, it is known from then on: later it may stand alone
+        let found = |secret: &str, what: &str| {
+            if secret.len() >= SHORTEST_LINE && tokens::is_random(secret) {
+                self.learn(secret, what);
+            }
+        };
+        walked(value, &|text| self.clean(text), &found)
     }
 
     /// The finder for what is known now; `None` if nothing is.
@@ -280,16 +286,16 @@ impl Finder {
 
 /// A value with all its strings and keys said by `say`, and without what their places say is secret: under a key, beside a name, after an option,
 /// between the lines of a key.
-fn walked(value: &Value, say: &dyn Fn(&str) -> String) -> Value {
+fn walked(value: &Value, say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Value {
     match value {
         Value::String(text) => Value::String(say(text)),
-        Value::Array(items) => Value::Array(walked_list(items, say)),
+        Value::Array(items) => Value::Array(walked_list(items, say, found)),
         Value::Object(fields) => {
             // a variable of a container, a header as HAR writes it
             let variable = fields.get("name").or_else(|| fields.get("key")).and_then(Value::as_str).filter(|_| fields.len() <= 3);
             let walk = |(key, field): (&String, &Value)| {
                 let name = variable.filter(|_| key == "value").unwrap_or(key);
-                (say(key), walked_field(name, field, say))
+                (say(key), walked_field(name, field, say, found))
             };
             Value::Object(fields.iter().map(walk).collect())
         }
@@ -303,20 +309,23 @@ fn walked(value: &Value, say: &dyn Fn(&str) -> String) -> Value {
     }
 }
 
-fn walked_field(key: &str, field: &Value, say: &dyn Fn(&str) -> String) -> Value {
-    let said = walked(field, say);
+fn walked_field(key: &str, field: &Value, say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Value {
+    let said = walked(field, say, found);
     let text = match &said {
         Value::String(text) => Cow::Borrowed(text.as_str()),
         Value::Number(number) => Cow::Owned(number.to_string()),
         _ => return said,
     };
     match pairs::under(key, &text) {
-        Some((start, what)) => Value::String(format!("{}[secret {what}]", &text[..start])),
+        Some((start, what)) => {
+            found(&text[start..], what);
+            Value::String(format!("{}[secret {what}]", &text[..start]))
+        }
         None => said,
     }
 }
 
-fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String) -> Vec<Value> {
+fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Vec<Value> {
     let text = |item: &Value| item.as_str().or_else(|| ["text", "line", "message"].iter().find_map(|key| item.get(key)?.as_str())).map(str::to_owned);
     let (mut in_key, mut is_value) = (false, false);
     let mut all = Vec::with_capacity(items.len());
@@ -329,10 +338,10 @@ fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String) -> Vec<Value> {
             Value::String(argument) if is_value && !shapes::is_placeholder(argument) => Value::from("[secret value]"),
             Value::Object(fields) if in_key => {
                 let is_line = |field: &Value| field.as_str() == Some(line);
-                let hide = |(key, field): (&String, &Value)| (say(key), if is_line(field) { Value::from("[secret key]") } else { walked(field, say) });
+                let hide = |(key, field): (&String, &Value)| (say(key), if is_line(field) { Value::from("[secret key]") } else { walked(field, say, found) });
                 Value::Object(fields.iter().map(hide).collect())
             }
-            other => walked(other, say),
+            other => walked(other, say, found),
         });
         in_key = in_key || shapes::begins_key(line);
         is_value = item.as_str().is_some_and(pairs::is_option);

@@ -290,10 +290,28 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
     opened.value + length
 }
 
+/// The value of an entry of an environment, as Kubernetes writes it: `"name":"DB_PASSWORD","value":"…"` in JSON, also where that stands escaped
+/// in another text, and `name: DB_PASSWORD` with `value: …` in the next line in YAML.
+fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
+    let rest = ahead(text, name.end);
+    let end = rest.find("value").filter(|at| rest[..*at].chars().all(|c| c.is_whitespace() || "\\\",'".contains(c)))?;
+    if end == 0 {
+        return None;
+    }
+    let behind = &rest[end + "value".len()..];
+    let value = behind.trim_start_matches(['\\', '"', '\'']).strip_prefix(':')?.trim_start().trim_start_matches(['\\', '"', '\'']);
+    let length = value.find(['"', '\'', '\\', '\n', ',', '}']).unwrap_or(value.len());
+    let start = name.end + rest.len() - value.len();
+    kind.takes(&value[..length]).then(|| (start..start + length, kind.label()))
+}
+
 /// The value that belongs to the name at this place.
 pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
     let name = name_around(text, &hit);
     let kind = kind_of(text.get(name.clone())?)?;
+    if let Some(found) = entry(text, &name, kind) {
+        return Some(found);
+    }
     let Some(opened) = opened(text, &name) else { return netrc(text, &name, kind) };
     let mut end = value_end(text, &name, &opened);
     let mut start = opened.value;

@@ -37,6 +37,8 @@ enum Sign {
     Pgpass,
     /// A client that takes a password as an option.
     Client,
+    /// SQL that sets a password: `IDENTIFIED BY '…'`.
+    Sql,
 }
 
 /// A piece of text to replace, and what it is.
@@ -54,6 +56,7 @@ static SIGNS: LazyLock<Option<Signs>> = LazyLock::new(|| {
     words.extend(["bearer ", "basic "].map(|word| (word, Sign::Scheme)));
     words.extend([":5432:", ":5433:", ":6432:", ":*:"].map(|word| (word, Sign::Pgpass)));
     words.extend(["mysql", "mariadb", "sshpass", "redis-cli", "curl "].map(|word| (word, Sign::Client)));
+    words.extend(["identified by ", " password '"].map(|word| (word, Sign::Sql)));
     words.extend(tokens::KINDS.iter().enumerate().map(|(index, kind)| (kind.prefix, Sign::Token(index))));
     let (words, signs): (Vec<&str>, Vec<Sign>) = words.into_iter().unzip();
     let automaton = AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()?;
@@ -76,6 +79,7 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
             Sign::Token(kind) => tokens::token(text, hit.range(), &tokens::KINDS[kind]),
             Sign::Pgpass => pairs::pgpass(text, hit.range(), copied),
             Sign::Client => pairs::client(text, hit.range()),
+            Sign::Sql => sql(text, hit.range()),
         };
         let Some((range, what)) = found.filter(|(range, _)| range.start >= copied && !range.is_empty()) else { continue };
         masked.push_str(&text[copied..range.start]);
@@ -104,6 +108,18 @@ pub(super) fn ahead(text: &str, from: usize) -> &str {
 /// Ends a run of text that has no space in it.
 pub(super) fn ends_word(c: char) -> bool {
     c.is_whitespace() || "\"'`<>\\".contains(c)
+}
+
+/// The password of `CREATE USER … IDENTIFIED BY 'password'` (MySQL, MariaDB, Oracle) and `ALTER ROLE … PASSWORD 'password'` (PostgreSQL).
+fn sql(text: &str, hit: Range<usize>) -> Option<Found> {
+    let from = hit.end - usize::from(text[..hit.end].ends_with('\''));
+    let rest = ahead(text, from);
+    // a statement that stands in another text has its quotes escaped
+    let escapes = rest.len() - rest.trim_start_matches('\\').len();
+    let quote = rest[escapes..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let value = rest[escapes + 1..].split([quote, '\\']).next().filter(|value| !value.is_empty() && !is_placeholder(value))?;
+    let start = from + escapes + 1;
+    Some((start..start + value.len(), "password"))
 }
 
 /// The password in `scheme://user:password@host`, or a token that stands there alone.

@@ -31,6 +31,34 @@ fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
 }
 
 #[test]
+fn passwords_in_sql_are_hidden_wherever_the_statement_stands() {
+    let masker = Masker::default();
+    for (text, wanted) in [
+        ("CREATE USER 'a'@'%' IDENTIFIED BY 'Xy7-pass';", "CREATE USER 'a'@'%' IDENTIFIED BY '[secret password]';"),
+        (r#"printf "%s" "identified by \"Xy7-pass\"""#, r#"printf "%s" "identified by \"[secret password]\"""#),
+        ("ALTER ROLE app WITH PASSWORD 'Xy7-pass'", "ALTER ROLE app WITH PASSWORD '[secret password]'"),
+        ("ERROR: user is identified by a plugin", "ERROR: user is identified by a plugin"),
+        ("IDENTIFIED BY ''", "IDENTIFIED BY ''"),
+    ] {
+        assert_eq!(masker.mask(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn entries_of_an_environment_are_hidden_in_a_text() {
+    let masker = Masker::default();
+    for (text, wanted) in [
+        (r#"[{"name":"MYSQL_PASSWORD","value":"Hn4Xc8RyTw"}]"#, r#"[{"name":"MYSQL_PASSWORD","value":"[secret password]"}]"#),
+        (r#"{\"name\": \"DB_PASSWORD\", \"value\": \"Hn4Xc8RyTw\"}"#, r#"{\"name\": \"DB_PASSWORD\", \"value\": \"[secret password]\"}"#),
+        ("  - name: DB_PASSWORD\n    value: Hn4Xc8RyTw\n", "  - name: DB_PASSWORD\n    value: [secret password]\n"),
+        (r#"{"name":"LOG_LEVEL","value":"info"}"#, r#"{"name":"LOG_LEVEL","value":"info"}"#),
+        ("password: required value: info", "password: required value: info"),
+    ] {
+        assert_eq!(masker.mask(text), wanted, "{text}");
+    }
+}
+
+#[test]
 fn ordinary_words_are_no_secrets() {
     let masker = Masker::default();
     for word in ["", "abc", "true", "8080", "localhost", "MySQL"] {

@@ -111,7 +111,7 @@ pub(super) const KINDS: &[Kind] = &[
 /// A token of this kind, whole.
 pub(super) fn token(text: &str, hit: Range<usize>, kind: &Kind) -> Option<Found> {
     let is_host = kind.prefix.contains('/');
-    if (!is_host && text[hit.clone()] != *kind.prefix) || (!is_host && continues(text, hit.start)) {
+    if !is_host && (text[hit.clone()] != *kind.prefix || continues(text, hit.start)) {
         return None;
     }
     let rest = ahead(text, hit.end);

@@ -439,7 +439,7 @@ steps:
     wait: {kind: Pod, name: leaky, until: .status.phase == "Running"}
   - id: pod
     get: {kind: Pod, name: leaky}
-    expect: [{that: .spec.containers[0].env == []}]
+    expect: [{that: '.spec.containers[0].env == []'}]
   - id: environment
     exec: {target: pod/leaky, command: [env], effect: read}
     expect: [{that: .stdout == ""}]

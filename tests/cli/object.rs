@@ -203,8 +203,9 @@ fn the_lock_of_a_computed_target_is_taken_before_its_change() {
         let said = stage.run(&["run", &file, "--yes"]);
         assert_eq!((said.code, changed(&stage)), (0, vec!["petrosa-apps/shared".to_owned()]), "{}", said.all());
         let shown = stage.run(&["show", RUN]);
-        let locks: Vec<&str> = shown.stdout.lines().filter(|line| line.contains("lock ")).collect();
-        assert!(locks.len() == 1 && locks[0].contains("lock petrosa-apps/runbook-configmap-shared taken"), "{}", shown.all());
+        let shown = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(shown.matches(" lock ").count(), 1, "{shown}");
+        assert!(shown.contains(" lock petrosa-apps/runbook-configmap-shared taken "), "{shown}");
         let address = stage.sandbox.address().to_string();
         let left = http_send(&address, "GET", "/apis/coordination.k8s.io/v1/namespaces/petrosa-apps/leases", "");
         assert!(!left.contains("runbook-"), "freed: {left}");

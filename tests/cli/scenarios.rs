@@ -145,7 +145,7 @@ fn what_could_not_be_looked_at_is_not_ruled_out() {
         assert!(open.contains(&id), "{open:?}");
     }
     let (document, _) = Place::new().json(&["run", "ta-bot/no-signals", "--sandbox=api-down"]);
-    assert_eq!(document["not_ruled_out"].as_array().unwrap().len(), 7, "{document:#}");
+    assert_eq!(document["not_ruled_out"].as_array().unwrap().len(), 8, "{document:#}");
 }
 
 /// The whole text of each scenario: what stands on the screen at 3 am.

@@ -75,7 +75,8 @@ impl Case {
         let illegal = |what: &str| NOT_LEGAL.iter().any(|(kind, place, _)| *place == what && variations.iter().any(|variation| variation.kind.name == *kind));
         let rows: Vec<Row> = rows.into_iter().filter(|row| !illegal(row.0) && !illegal(row.1)).collect();
         let fewer = variations.iter().any(|variation| ["one-replica", "two-replicas"].contains(&variation.kind.name));
-        (!rows.is_empty() && !(fewer && THIRD_POD.contains(&scenario))).then_some(Self { scenario, variations, rows })
+        let pointless = rows.is_empty() || fewer && THIRD_POD.contains(&scenario);
+        (!pointless).then_some(Self { scenario, variations, rows })
     }
 
     fn name(&self) -> String {
