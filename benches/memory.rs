@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const RUN: &str = "01K9ZQ4T000000000000000000";
 
 /// Pods of 200 Deployments on 200 nodes, each with a name, address, identity and times of its own.
-fn pods(count: usize) -> Vec<String> {
+fn pods(count: usize, namespace: &str) -> Vec<String> {
     let template = include_str!("pod.json");
     let pod = |index: usize| {
         let mut pod: Value = serde_json::from_str(&template.replace("shop", &format!("app-{:03}", index % 200))).unwrap();
@@ -25,6 +25,7 @@ fn pods(count: usize) -> Vec<String> {
             |salt: usize| format!("2026-11-{:02}T{:02}:{:02}:{:02}Z", index % 27 + 1, index / 7 % 24, (index * 13 + salt) % 60, (index * 31 + salt) % 60);
         let ip = format!("10.{}.{}.{}", index / 62_500, index / 250 % 250, index % 250);
         pod["metadata"]["name"] = format!("app-{:03}-59fcc47744-{index:05}", index % 200).into();
+        pod["metadata"]["namespace"] = namespace.into();
         pod["metadata"]["uid"] = format!("{index:08x}-72a5-4b0e-9d5f-{:012x}", index * 7919).into();
         pod["metadata"]["resourceVersion"] = (100_000 + index * 7).to_string().into();
         pod["metadata"]["creationTimestamp"] = time(0).into();
@@ -122,7 +123,7 @@ fn steps(count: usize) -> String {
 }
 
 fn main() {
-    let (few, many) = (Arc::new(pods(300)), Arc::new(pods(10_000)));
+    let (few, many) = (Arc::new(pods(300, "few")), Arc::new(pods(10_000, "many")));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -15,7 +15,7 @@ use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::evidence;
 use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
-use super::meter::Meter;
+use super::meter::{Meter, fits_in_text};
 use super::need::Needs;
 use super::strict::unread;
 use super::value::{Export, capped, show};
@@ -274,6 +274,8 @@ struct Told {
     because: Option<String>,
 }
 
+/// The longest text of an input in which reasons are looked for, in bytes.
+const MOST_TOLD: usize = 4 << 20;
 /// Items whose reasons are looked for: a person reads no more.
 const MOST_REASONS: usize = 50;
 
@@ -309,7 +311,8 @@ impl Run<'_> {
     /// The values behind a false condition, and the reason that the input itself has for them.
     fn told(&self, input: &Val) -> Told {
         let Explanation { expected, actual, mut reason } = self.explain(input);
-        let item = Export::default().value(input).unwrap_or_default();
+        // as a value it takes ten times of its text
+        let item = if fits_in_text(input, MOST_TOLD) { Export::default().value(input).unwrap_or_default() } else { Value::Null };
         if let Some(rest) = reason.strip_prefix("null").filter(|_| actual.is_null()) {
             reason = format!("{}{rest}", evidence::instead_of_null(&item).unwrap_or("null"));
         }

@@ -53,6 +53,8 @@ pub struct Workload {
     pub pod: Pod,
     /// All container ports, with or without a name.
     pub ports: Vec<NamedPort>,
+    /// A Job that has ended: it makes no more pods.
+    pub ended: bool,
 }
 
 /// An object that cannot be read.
@@ -160,7 +162,10 @@ impl Inventory {
         self.know_namespace(&namespace);
         let kind = kind.to_lowercase();
         let (pod, ports) = pod_of(namespace, format!("{kind}/{name}"), &template["metadata"], &template["spec"]);
-        self.workloads.push(Workload { kind, name, pod, ports });
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        let ends = |condition: &Value| (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True";
+        let ended = kind == "job" && conditions.into_iter().any(ends);
+        self.workloads.push(Workload { kind, name, pod, ports, ended });
     }
 
     /// What policies are evaluated against.
@@ -169,7 +174,7 @@ impl Inventory {
         Cluster { policies: &self.policies, namespaces: &self.namespaces }
     }
 
-    /// The pods that stand for all: one per workload, and the pods that no workload made.
+    /// The pods that stand for all: one per workload that may make more of them, and the pods that no workload made.
     #[must_use]
     pub fn subjects(&self) -> Vec<(&Pod, &[NamedPort])> {
         let mut templates: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
@@ -181,7 +186,8 @@ impl Inventory {
             workloads.iter().any(|workload| workload.pod.labels.iter().all(|(key, value)| state.pod.labels.get(key) == Some(value)))
         };
         let bare = self.pods.iter().filter(|state| !covered(state)).map(|state| (&state.pod, state.ports.as_slice()));
-        self.workloads.iter().map(|workload| (&workload.pod, workload.ports.as_slice())).chain(bare).collect()
+        let working = self.workloads.iter().filter(|workload| !workload.ended);
+        working.map(|workload| (&workload.pod, workload.ports.as_slice())).chain(bare).collect()
     }
 }
 

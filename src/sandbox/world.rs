@@ -216,7 +216,12 @@ impl World {
         let pod = self.pod_of(&asked.pod)?;
         let snapshot = self.snapshot();
         let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
-        match place.and_then(|place| respond(&snapshot, place, asked.port, &request, at, 0)) {
+        // a variation may have moved it
+        let port = |place: usize| {
+            let mut moved = snapshot.pods[place].containers.iter().map(|container| super::app::moved(&container.env, asked.port));
+            moved.find(|port| *port != asked.port).unwrap_or(asked.port)
+        };
+        match place.and_then(|place| respond(&snapshot, place, port(place), &request, at, 0)) {
             Some(response) if response.status < 400 => Ok(()),
             other => Err(wrong(format!("{} is answered with {:?}", asked.request, other.map(|response| response.status)))),
         }

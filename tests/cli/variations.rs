@@ -26,6 +26,7 @@ type Row = (&'static str, &'static str, &'static [&'static str], i32);
 const NOT_LEGAL: &[(&str, &str, &str)] = &[
     ("policy-for-nobody", "platform/networkpolicy-audit", "a policy that selects nobody is what the audit looks for"),
     ("one-replica", "tabot-two-leaders", "one pod is one leader"),
+    ("other-port", "te-selector-mismatch", "a Service that selects no pod of TradeEngine cannot follow its port"),
     ("prometheus-elsewhere", "platform/preflight", "the namespaces to look at are a parameter of its own"),
 ];
 

@@ -41,6 +41,17 @@ fn a_sound_namespace_has_none() {
 }
 
 #[test]
+fn a_job_that_has_ended_needs_no_policy_any_more() {
+    for (conditions, wanted) in [(json!([]), 1), (json!([{"type": "Complete", "status": "True"}]), 0), (json!([{"type": "Failed", "status": "True"}]), 0)] {
+        let mut job = workload("Job", "apps", "migrate", json!({"app": "migrate"}), json!([]));
+        job["status"]["conditions"] = conditions;
+        let objects: Vec<Value> = sound().into_iter().filter(|object| object["metadata"]["name"] != "dns").chain([job]).collect();
+        let about = |text: &&String| text.contains("migrate");
+        assert_eq!(sentences(&objects, LintId::WorkloadWithoutAllow).iter().filter(about).count(), wanted);
+    }
+}
+
+#[test]
 fn faults_are_found() {
     let extra = |spec: Value| policy("apps", "extra", spec);
     let web = || json!({"matchLabels": {"app": "web"}});
