@@ -1,9 +1,10 @@
 //! `apply`: objects as manifests say, by server-side apply.
 
-use super::change::{Change, Intent};
-use super::fan::{quote, reading};
-use super::manifest::{Document, covers, defined, documents, read};
-use super::{Access, Context, Failure, FailureKind, Verb, guard, workload};
+use super::support::change::{Change, Intent};
+use super::support::fan_out::{quote, reading};
+use super::support::manifest::{Document, covers, defined, documents, read};
+use super::support::{guard, workload};
+use super::{Access, Context, Failure, FailureKind, Verb};
 use crate::cluster::{ErrorKind, Method, Resource, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -63,7 +64,7 @@ impl Verb for Apply {
         needed
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let force = if self.force { " --force-conflicts" } else { "" };
         let line = |from: &str| format!("kubectl apply --server-side{force} -n {} -f {from}", quote(namespace));
         match &self.file {
@@ -224,6 +225,6 @@ mod tests {
         let all = action.documents().unwrap();
         let placed: Vec<Value> = all.iter().map(|document| placed(document, &place_of(document, &defined(document, &all).unwrap(), "n"))["metadata"].clone()).collect();
         assert_eq!(placed, [json!({"name": "new"}), json!({"name": "c", "namespace": "n"}), json!({"name": "d", "namespace": "new"})]);
-        assert_eq!(apply(json!({"file": "a b.yaml", "force": true})).by_hand("n"), ["kubectl apply --server-side --force-conflicts -n n -f 'a b.yaml'"]);
+        assert_eq!(apply(json!({"file": "a b.yaml", "force": true})).manual_commands("n"), ["kubectl apply --server-side --force-conflicts -n n -f 'a b.yaml'"]);
     }
 }

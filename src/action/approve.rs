@@ -41,7 +41,7 @@ impl Verb for Approve {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("# have it approved: {}", self.question)]
     }
 

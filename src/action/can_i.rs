@@ -1,6 +1,6 @@
 //! `can_i`: whether the current user may do something.
 
-use super::fan::quote;
+use super::support::fan_out::quote;
 use super::{Access, Context, Failure, Output, Verb, Wrong};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,7 +37,7 @@ impl Verb for CanI {
         Vec::new()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let name = self.name.as_deref().map(|name| format!("/{name}")).unwrap_or_default();
         let subresource = self.subresource.as_deref().map(|subresource| format!(" --subresource={}", quote(subresource))).unwrap_or_default();
         let place = self.namespace.as_deref().unwrap_or(namespace);
@@ -86,7 +86,7 @@ mod tests {
             let ask = ask(value.clone());
             assert_eq!(ask.check().is_ok(), line.is_some(), "{value}");
             if let Some(line) = line {
-                assert_eq!(ask.by_hand("n"), [line]);
+                assert_eq!(ask.manual_commands("n"), [line]);
             }
         }
     }

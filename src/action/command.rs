@@ -1,10 +1,11 @@
 //! `command`: a program of this machine, without a shell.
 
 use super::exec::ExecEffect;
-use super::fan::as_json;
-use super::group::{GRACE, Group};
+use super::support::fan_out::as_json;
+use super::support::process_group::{GRACE, Group};
 use super::set_env::check_names;
-use super::{Access, Context, Failure, Output, Plain, Verb, Wrong, hand};
+use super::support::kubectl_line;
+use super::{Access, Context, Failure, Output, Plain, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -67,13 +68,13 @@ impl Verb for Command {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         let env = self.env.iter().map(|(name, value)| format!("{name}={} ", super::shell_word(&value.to_string())));
-        vec![format!("{}{}", env.collect::<String>(), hand::line(self.words()))]
+        vec![format!("{}{}", env.collect::<String>(), kubectl_line::line(self.words()))]
     }
 
     fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
-        super::wrong::command(output)
+        super::support::wrong::command(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -176,7 +177,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
 mod tests {
     use super::*;
     use crate::action::FailureKind;
-    use crate::action::real_pods::context;
+    use crate::action::support::real_pods::context;
     use serde_json::Value;
 
     fn command(value: Value) -> Command {
@@ -189,7 +190,7 @@ mod tests {
             assert_eq!(command(json!({"argv": argv})).check().is_ok(), good, "{argv}");
         }
         let command = command(json!({"argv": ["helm", "history", "a b", 3], "env": {"X": "1 2"}}));
-        assert_eq!((command.effect(), command.by_hand("n")), (Effect::Opaque, vec!["X='1 2' helm history 'a b' 3".to_owned()]));
+        assert_eq!((command.effect(), command.manual_commands("n")), (Effect::Opaque, vec!["X='1 2' helm history 'a b' 3".to_owned()]));
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ impl Verb for Confirm {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("# answer: {}", self.question)]
     }
 
@@ -45,7 +45,7 @@ impl Verb for Confirm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::real_pods::context;
+    use crate::action::support::real_pods::context;
     use crate::action::{Approval, Prompt};
     use std::sync::{Arc, Mutex};
 

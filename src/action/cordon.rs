@@ -1,8 +1,9 @@
 //! `cordon` and, in `uncordon`, its opposite: whether new pods come to a node.
 
-use super::change::{Change, Intent};
-use super::fan::quote;
-use super::{Access, Context, Failure, Target, Verb, Which, workload};
+use super::support::change::{Change, Intent};
+use super::support::fan_out::quote;
+use super::support::workload;
+use super::{Access, Context, Failure, Target, Verb, Which};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +26,7 @@ impl Verb for Cordon {
         workload::patching(&node(&self.node), namespace)
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("kubectl cordon {}", quote(&self.node))]
     }
 

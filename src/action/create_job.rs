@@ -1,10 +1,11 @@
 //! `create_job`: a run of a CronJob now.
 
-use super::change::{Change, Guard, Intent};
-use super::fan::{quote, reading};
+use super::support::change::{Change, Guard, Intent};
+use super::support::fan_out::{quote, reading};
 use super::set_env::{check_names, edit, plaintext};
-use super::stamp::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb, behind};
+use super::support::unique_name::{MADE_BY, unique_name};
+use super::support::behind;
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
 use crate::cluster::pod::{self, JobEnd};
 use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
@@ -61,7 +62,7 @@ impl Verb for CreateJob {
         on("CronJob", "get", &self.cron_job).into_iter().chain(jobs).chain(on("Pod", "list", "")).chain(log).collect()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let (cron_job, name, place) = (quote(&self.cron_job), quote(&format!("{}-manual", self.prefix())), quote(namespace));
         let mut lines = vec![format!("kubectl create job {name} --from=cronjob/{cron_job} -n {place}")];
         if !self.env.is_empty() {
@@ -171,7 +172,7 @@ impl CreateJob {
     fn job(&self, cron_job: &Value, namespace: &str, name: &str, stamp: &str) -> Result<Value, Failure> {
         let template = &cron_job["spec"]["jobTemplate"];
         let mut annotations = json!({"cronjob.kubernetes.io/instantiate": "manual"});
-        super::compare::merge(&mut annotations, &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()));
+        super::support::compare::merge(&mut annotations, &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()));
         annotations[MADE_BY] = json!(stamp);
         let mut spec = template["spec"].clone();
         if let Some(pod_template) = spec.get_mut("template") {

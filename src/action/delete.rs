@@ -1,8 +1,9 @@
 //! `delete`: objects that shall not be there.
 
-use super::change::{Change, Intent};
-use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use super::support::change::{Change, Intent};
+use super::support::fan_out::{quote, reading};
+use super::support::workload;
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::{Key, Resource, Selection, WaitError, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -95,7 +96,7 @@ impl Verb for Delete {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let Ok(target) = self.what() else { return Vec::new() };
         let mut line = format!("kubectl delete {} -n {}", target.kubectl(), quote(target.namespace(namespace)));
         if self.optional {
@@ -260,7 +261,7 @@ mod tests {
             let delete = delete(value.clone());
             assert_eq!(delete.check().is_ok(), wanted.is_some(), "{value}");
             if let Some(line) = wanted {
-                assert_eq!(delete.by_hand("n"), [line]);
+                assert_eq!(delete.manual_commands("n"), [line]);
             }
         }
         assert_eq!(delete(json!({"target": "pod/a", "grace_period": "0s"})).options(), json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0}));
@@ -270,7 +271,7 @@ mod tests {
     fn what_remains_is_named_with_its_finalizers() {
         let object = |name: &str, uid: &str, more: Value| {
             let mut metadata = json!({"name": name, "uid": uid});
-            super::super::compare::merge(&mut metadata, &more);
+            crate::action::support::compare::merge(&mut metadata, &more);
             (Key { namespace: "n".to_owned(), name: name.to_owned() }, json!({"metadata": metadata}))
         };
         let objects = BTreeMap::from([

@@ -1,8 +1,8 @@
 //! `dns`: does a name resolve, seen from a pod.
 
-use super::fan::{each_pod, item, pods_of, quote};
-use super::tool::{Tool, ask_tools, exec_permissions, words};
-use super::tool_words::{Lookup, lookup};
+use super::support::fan_out::{each_pod, item, pods_of, quote};
+use super::support::tool::{Tool, ask_tools, exec_permissions, words};
+use super::support::tool_words::{Lookup, lookup};
 use super::{Access, Context, Failure, Output, Pods, Target, Verb, Wrong};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,12 +32,12 @@ impl Verb for Dns {
         exec_permissions(&self.from, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         vec![format!("kubectl exec -n {} {} -- getent ahosts {}", quote(self.from.namespace(namespace)), self.from.kubectl(), quote(&self.name))]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        super::wrong::probe(output, "resolved")
+        super::support::wrong::probe(output, "resolved")
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

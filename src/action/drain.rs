@@ -1,10 +1,11 @@
 //! `drain`: takes the pods off a node, respecting disruption budgets.
 
-use super::change::{Change, Guard, Intent};
+use super::support::change::{Change, Guard, Intent};
 use super::cordon::{node, schedulable};
 use super::delete::{deleted_uids, gone, seconds};
-use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, Output, Verb, guard, workload};
+use super::support::fan_out::{quote, reading};
+use super::support::{guard, workload};
+use super::{Access, Context, Duration, Failure, Output, Verb};
 use crate::cluster::{Cluster, Selection, builtin, pod as pods};
 use crate::event::Effect;
 use crate::network::{LabelSelector, Labels};
@@ -96,7 +97,7 @@ impl Verb for Drain {
         all
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         let mut line = format!("kubectl drain {}", quote(&self.node));
         for (set, option) in
             [(self.ignore_daemonsets, " --ignore-daemonsets"), (self.delete_emptydir_data, " --delete-emptydir-data"), (self.force, " --force")]
@@ -267,7 +268,7 @@ mod tests {
 
     fn drain(value: Value) -> Drain {
         let mut all = json!({"node": "w1"});
-        super::super::compare::merge(&mut all, &value);
+        crate::action::support::compare::merge(&mut all, &value);
         serde_json::from_value(all).unwrap()
     }
 
@@ -279,7 +280,7 @@ mod tests {
     fn pods_are_filtered_as_kubectl_does() {
         let with = |base: Value, more: Value| {
             let mut pod = base;
-            super::super::compare::merge(&mut pod, &more);
+            crate::action::support::compare::merge(&mut pod, &more);
             pod
         };
         let emptydir = json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}});
@@ -336,6 +337,6 @@ mod tests {
         let guards = guards("w1", &decided);
         assert_eq!(guards.iter().map(|guard| guard.id).collect::<Vec<_>>(), [EMPTYDIR]);
         assert!(guards[0].reason.ends_with("deletes: n/p, n/p"), "{}", guards[0].reason);
-        assert_eq!(drain(json!({"force": true, "grace_period": "30s"})).by_hand("n"), ["kubectl drain w1 --ignore-daemonsets --force --grace-period=30"]);
+        assert_eq!(drain(json!({"force": true, "grace_period": "30s"})).manual_commands("n"), ["kubectl drain w1 --ignore-daemonsets --force --grace-period=30"]);
     }
 }

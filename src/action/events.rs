@@ -1,6 +1,6 @@
 //! `events`: what the cluster reports about objects.
 
-use super::fan::{quote, reading};
+use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Duration, Failure, Output, Target, Verb, Which};
 use crate::cluster::{PodsOf, Resource, Selection, builtin};
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ impl Verb for Events {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let warnings = if self.warnings { " --types=Warning" } else { "" };
         let target = match self.target.as_ref().map(|target| (&target.which, target)) {
             Some((Which::Name(_), target)) => format!(" --for {}", target.kubectl()),
@@ -224,7 +224,7 @@ mod tests {
             (json!({"target": {"kind": "Ingress", "name": "a", "namespace": "web"}}), "web", "kubectl events -n web --for ingress/a"),
         ] {
             let verb = events(arguments);
-            assert_eq!((verb.place("shop"), verb.by_hand("shop")), (place, vec![line.to_owned()]));
+            assert_eq!((verb.place("shop"), verb.manual_commands("shop")), (place, vec![line.to_owned()]));
         }
     }
 

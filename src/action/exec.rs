@@ -1,10 +1,11 @@
 //! `exec`: a command in a container, without a TTY and without a shell.
 
-use super::fan::{Item, as_json, each_pod, item, pods_of, quote};
-use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, Wrong, hand};
+use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
+use super::support::kubectl_line;
+use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
-use super::tool::exec_permissions;
+use super::support::tool::exec_permissions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,23 +75,23 @@ impl Verb for Exec {
         exec_permissions(&self.target, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let namespace = self.target.namespace(namespace);
-        let (mut lines, place) = hand::pods(&self.target, self.pods, namespace);
+        let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
         let container = self.container.as_deref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
-        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace), hand::line(&self.command)));
+        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace), kubectl_line::line(&self.command)));
         lines
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        super::wrong::command(output)
+        super::support::wrong::command(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
         let program = self.command.first().map(String::as_str).unwrap_or_default();
-        (context.progress)(&format!("{program} in {} of {}", hand::counted(pods.len()), self.target));
+        (context.progress)(&format!("{program} in {} of {}", kubectl_line::counted(pods.len()), self.target));
         let cluster = context.cluster()?;
         let one = self.target.is_one_pod() || self.pods == Pods::One;
         let output = each_pod(&pods, one, |name, pod| async move {
@@ -189,7 +190,7 @@ mod tests {
             ),
         ];
         for (value, wanted) in cases {
-            assert_eq!(exec(value.clone()).by_hand("n"), wanted, "{value}");
+            assert_eq!(exec(value.clone()).manual_commands("n"), wanted, "{value}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `get`: one object by name, or a list by selector.
 
-use super::fan::{quote, reading};
+use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb, Wrong};
 use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
@@ -56,7 +56,7 @@ impl Gather for Items<'_> {
         if self.live && !is_live(&object) {
             return;
         }
-        super::counter::write_out(&mut object, self.resource);
+        super::support::counter::write_out(&mut object, self.resource);
         self.masker.learn_object(&object);
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         self.found.push(((text("namespace"), text("name")), Data::text(&object)));
@@ -88,7 +88,7 @@ impl Verb for Get {
         vec![reading(&resource, verb, namespace, self.name.as_deref().unwrap_or_default())]
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let mut words = vec!["kubectl get".to_owned(), self.kind.to_ascii_lowercase()];
         words.extend(self.name.as_deref().map(quote));
         words.push(if self.all_namespaces { "-A".to_owned() } else { format!("-n {}", quote(self.namespace.as_deref().unwrap_or(namespace))) });
@@ -110,7 +110,7 @@ impl Verb for Get {
         if let Some(name) = &self.name {
             return match cluster.get(&resource, Some(namespace), name).await {
                 Ok(mut object) => {
-                    super::counter::write_out(&mut object, &resource);
+                    super::support::counter::write_out(&mut object, &resource);
                     context.masker.learn_object(&object);
                     Ok(Output::new(object, "found"))
                 }

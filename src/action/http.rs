@@ -1,8 +1,9 @@
 //! `http`: a request to every pod, to a service, or to a URL.
 
 use super::exec::ExecEffect;
-use super::fan::{quote, reading};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong, Which, hand};
+use super::support::fan_out::{quote, reading};
+use super::support::kubectl_line;
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong, Which};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -205,11 +206,11 @@ impl Verb for Http {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let seconds = self.timeout.0.as_secs_f32();
-        let curl = |url: &str| hand::curl(self, url, seconds);
+        let curl = |url: &str| kubectl_line::curl(self, url, seconds);
         match (self.via, &self.target, &self.url, &self.from) {
-            (Via::Direct, _, Some(url), _) => vec![hand::with_body(self, hand::line(curl(url)))],
+            (Via::Direct, _, Some(url), _) => vec![kubectl_line::with_body(self, kubectl_line::line(curl(url)))],
             (Via::Pod, target, url, Some(from)) => {
                 let url = match (url, target) {
                     (Some(url), _) => url.clone(),
@@ -217,10 +218,10 @@ impl Verb for Http {
                     (None, None) => return Vec::new(),
                 };
                 let place = from.namespace(namespace);
-                let (mut lines, pod) = hand::pods(from, self.pods(), place);
+                let (mut lines, pod) = kubectl_line::pods(from, self.pods(), place);
                 let stdin = if self.body.is_some() { "-i " } else { "" };
-                let line = format!("kubectl exec {stdin}-n {} {pod} -- {}", quote(place), hand::line(curl(&url)));
-                lines.push(hand::with_body(self, line));
+                let line = format!("kubectl exec {stdin}-n {} {pod} -- {}", quote(place), kubectl_line::line(curl(&url)));
+                lines.push(kubectl_line::with_body(self, line));
                 lines
             }
             (Via::Proxy, Some(target), _, _) if self.method == Method::Get => {
@@ -229,7 +230,7 @@ impl Verb for Http {
                 let (mut lines, object) = match service_name(target) {
                     Some(name) => (Vec::new(), format!("services/{name}:{port}")),
                     None => {
-                        let (lines, pod) = hand::pods(target, self.pods(), place);
+                        let (lines, pod) = kubectl_line::pods(target, self.pods(), place);
                         let name = pod.strip_prefix("pod/").filter(|name| *name != "NAME" && target.is_one_pod()).unwrap_or("NAME");
                         (lines, format!("pods/{name}:{port}"))
                     }
@@ -242,10 +243,10 @@ impl Verb for Http {
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
                 let place = target.namespace(namespace);
                 let pods = if service_name(target).is_some() { Pods::One } else { self.pods() };
-                let (mut lines, object) = hand::pods(target, pods, place);
-                let (forward, host) = hand::forward(&object, place, self.port.as_ref());
+                let (mut lines, object) = kubectl_line::pods(target, pods, place);
+                let (forward, host) = kubectl_line::forward(&object, place, self.port.as_ref());
                 lines.push(forward);
-                lines.push(hand::with_body(self, hand::line(curl(&format!("http://{host}{}", self.path)))));
+                lines.push(kubectl_line::with_body(self, kubectl_line::line(curl(&format!("http://{host}{}", self.path)))));
                 lines
             }
             _ => Vec::new(),
@@ -253,7 +254,7 @@ impl Verb for Http {
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        super::wrong::request(output)
+        super::support::wrong::request(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -396,7 +397,7 @@ mod tests {
             (json!({"url": "http://x/", "via": "direct", "timeout": "1500ms"}), vec!["curl -sS -m 1.5 -i http://x/"]),
         ];
         for (value, wanted) in cases {
-            assert_eq!(http(value.clone()).by_hand("n"), wanted, "{value}");
+            assert_eq!(http(value.clone()).manual_commands("n"), wanted, "{value}");
         }
     }
 
@@ -438,7 +439,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let context = super::super::real_pods::context(None, "n");
+        let context = crate::action::support::real_pods::context(None, "n");
         let output = http(json!({"url": format!("http://{address}/"), "via": "direct"})).perform(&context).await.unwrap();
         assert_eq!((&output.value["status"], &output.value["refused"], output.summary.as_str()), (&Value::Null, &json!(true), "refused"));
     }

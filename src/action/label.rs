@@ -1,8 +1,9 @@
 //! `label`: labels of an object.
 
-use super::change::Intent;
-use super::keys::{self, Keys, Map};
-use super::{Access, Context, Failure, Plain, Target, Verb, workload};
+use super::support::change::Intent;
+use super::support::metadata_map::{self, Keys, Map};
+use super::support::workload;
+use super::{Access, Context, Failure, Plain, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -31,7 +32,7 @@ impl Verb for Label {
     }
 
     fn check(&self) -> Result<(), String> {
-        keys::check(Map::Labels, self.keys())?;
+        metadata_map::check(Map::Labels, self.keys())?;
         workload::check_target("label", &self.target, &[])
     }
 
@@ -39,8 +40,8 @@ impl Verb for Label {
         workload::patching(&self.target, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
-        keys::by_hand(Map::Labels, &self.target, namespace, self.keys(), self.overwrite)
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
+        metadata_map::manual_commands(Map::Labels, &self.target, namespace, self.keys(), self.overwrite)
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -48,7 +49,7 @@ impl Verb for Label {
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        keys::intend(context, Map::Labels, &self.target, self.keys(), self.overwrite).await
+        metadata_map::intend(context, Map::Labels, &self.target, self.keys(), self.overwrite).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! `logs`: log lines of all pods and containers.
 
-use super::fan::{CONCURRENCY, Item, item, pods_of, quote, unread};
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, Which, hand};
+use super::support::fan_out::{CONCURRENCY, Item, item, pods_of, quote, unread};
+use super::support::kubectl_line;
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, Which};
 use crate::cluster::{Error, ErrorKind, LogOptions, LogText, PodsOf, pod};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ impl Verb for Logs {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let mut words = vec![format!("kubectl logs -n {}", quote(self.target.namespace(namespace)))];
         match &self.target.which {
             // with a selector kubectl shows the last ten lines unless told otherwise
@@ -99,7 +100,7 @@ impl Verb for Logs {
         let regex = self.regex().map_err(Failure::error)?;
         let pods = self.whose(context).await?;
         let logs: Vec<_> = pods.iter().flat_map(|pod| self.logs_of(pod)).collect();
-        (context.progress)(&format!("logs of {} of {}", hand::counted(pods.len()), self.target));
+        (context.progress)(&format!("logs of {} of {}", kubectl_line::counted(pods.len()), self.target));
         let namespace = self.target.namespace(&context.namespace);
         let cluster = context.cluster()?;
         let work: Vec<_> = logs
@@ -275,7 +276,7 @@ fn gather(results: Vec<(Log, Item)>, pods: usize, matching: bool) -> Result<Outp
         }
         items.push(Value::Object(fields));
     }
-    let pods = hand::counted(pods);
+    let pods = kubectl_line::counted(pods);
     let summary = match (matching, found) {
         (false, _) => pods,
         (true, 1) => format!("1 match in {pods}"),
@@ -382,7 +383,7 @@ mod tests {
             ),
         ];
         for (value, wanted) in cases {
-            assert_eq!(logs(value.clone()).by_hand("n"), wanted, "{value}");
+            assert_eq!(logs(value.clone()).manual_commands("n"), wanted, "{value}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `metrics`: the Prometheus text exposition of every pod.
 
-use super::fan::{Item, item};
+use super::support::fan_out::{Item, item};
 use super::http::{Http, Method, Port, Via, summary};
-use super::request::Answer;
+use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::exposition::{Exposition, Sample, parse};
 use indexmap::IndexMap;
@@ -76,12 +76,12 @@ impl Verb for Metrics {
         self.http().permissions(namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
-        self.http().by_hand(namespace)
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
+        self.http().manual_commands(namespace)
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        super::wrong::request(output)
+        super::support::wrong::request(output)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

@@ -3,41 +3,16 @@
 //! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it can do, the permissions it
 //! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
 
-mod ask;
-mod behind;
-pub mod change;
-pub mod compare;
-mod context;
-mod counter;
-mod fan;
-mod group;
-mod guard;
-mod hand;
-mod keys;
-mod manifest;
-mod port;
-mod probe;
-#[cfg(test)]
-mod real_pods;
-mod request;
-mod scalar;
-mod span;
-mod stamp;
-mod survey;
-pub mod symptom;
-mod tool;
-mod tool_words;
-mod workload;
-mod wrong;
+pub mod support;
 
-pub use change::{Change, Guard, Intent};
 pub use command::allowed as environment_of_programs;
-pub use context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
-pub use fan::quote as shell_word;
-pub use group::group_is_alive;
-pub use scalar::{Duration, JqText, Plain, Pods, Target, Which};
-pub use survey::{Survey, everything as survey};
-pub use wrong::Wrong;
+pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
+pub use support::change::{Change, Guard, Intent};
+pub use support::context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
+pub use support::fan_out::quote as shell_word;
+pub use support::network_inventory::{Survey, everything as survey};
+pub use support::process_group::group_is_alive;
+pub use support::wrong::Wrong;
 
 pub use crate::cluster::Access;
 
@@ -56,7 +31,7 @@ pub trait Verb {
     fn permissions(&self, namespace: &str) -> Vec<Access>;
 
     /// What a person would type instead; one command a line.
-    fn by_hand(&self, namespace: &str) -> Vec<String>;
+    fn manual_commands(&self, namespace: &str) -> Vec<String>;
 
     /// A fault in the arguments that their types do not show.
     ///
@@ -132,8 +107,8 @@ macro_rules! verbs {
             }
 
             /// What a person would type instead.
-            pub fn by_hand(&self, namespace: &str) -> Vec<String> {
-                match self { $(Self::$type(action) => action.by_hand(namespace),)* }
+            pub fn manual_commands(&self, namespace: &str) -> Vec<String> {
+                match self { $(Self::$type(action) => action.manual_commands(namespace),)* }
             }
 
             /// A fault in the arguments that their types do not show.

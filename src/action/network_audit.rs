@@ -1,9 +1,9 @@
 //! `network_audit`: what is suspicious in the policies of a namespace, and whether the edges that its workloads need are open.
 
-use super::fan::quote;
-use super::manifest::read;
+use super::support::fan_out::quote;
+use super::support::manifest::read;
 use super::network_path::failed;
-use super::survey::{Survey, everything, everything_permissions};
+use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Verb};
 use crate::cluster::pod::is_live;
 use crate::network::{Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source, StageOutcome, declared, host, lint, trace};
@@ -69,7 +69,7 @@ impl Verb for NetworkAudit {
         everything_permissions()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         let mut lines = vec![
             format!("kubectl get networkpolicies -n {place} -o yaml"),
@@ -234,7 +234,7 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
     for object in wanted.iter().filter(here) {
         let reason = match live.iter().find(|other| name(other) == name(object)) {
             None => "it is in the files and not in the cluster",
-            Some(other) if !super::manifest::covers(other, &json!({"spec": object["spec"]})) => "the cluster differs from the file",
+            Some(other) if !super::support::manifest::covers(other, &json!({"spec": object["spec"]})) => "the cluster differs from the file",
             Some(_) => continue,
         };
         all.push(json!({"policy": name(object), "reason": reason}));

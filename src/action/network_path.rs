@@ -1,10 +1,11 @@
 //! `network_path`: whether policies, names and ports let one end reach another, and why not.
 
-use super::fan::{quote, reading};
-use super::manifest::{documents, read};
+use super::support::fan_out::{quote, reading};
+use super::support::manifest::{documents, read};
 use super::probe_pod::equalities;
-use super::survey::{Survey, namespaces, namespaces_permissions, everything, everything_permissions};
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use super::support::network_inventory::{Survey, namespaces, namespaces_permissions, everything, everything_permissions};
+use super::support::workload;
+use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::{PodsOf, builtin};
 use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageName, StageOutcome, propose_for_path, trace};
 use schemars::JsonSchema;
@@ -97,7 +98,7 @@ impl Verb for NetworkPath {
         needed
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let source = self.from.namespace(namespace);
         let there = self.to_namespace.as_deref().unwrap_or(source);
         let mut lines = vec![format!("kubectl get networkpolicies -n {} -o yaml", quote(source))];

@@ -1,9 +1,10 @@
 //! `patch`: a patch of an object, as it is written.
 
-use super::change::{Change, Intent};
-use super::compare::pin;
-use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Target, Verb, workload};
+use super::support::change::{Change, Intent};
+use super::support::compare::pin;
+use super::support::fan_out::{quote, reading};
+use super::support::workload;
+use super::{Access, Context, Failure, Target, Verb};
 use crate::cluster::{Method, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -67,7 +68,7 @@ impl Verb for Patch {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let kind = match self.kind {
             PatchType::Merge => "merge",
             PatchType::Strategic => "strategic",
@@ -186,6 +187,6 @@ mod tests {
         }
         let scaled = patch(json!({"target": "deployment/d", "patch": {"spec": {"replicas": 2}}}));
         assert_eq!(scaled.replicas(), Some(2));
-        assert_eq!(scaled.by_hand("n"), [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
+        assert_eq!(scaled.manual_commands("n"), [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
     }
 }

@@ -14,7 +14,7 @@ impl Verb for Pause {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("sleep {}", self.0.0.as_secs_f64())]
     }
 

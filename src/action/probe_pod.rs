@@ -1,9 +1,10 @@
 //! `probe_pod`: a short-lived pod that policies treat like the pods of a workload.
 
-use super::change::{Change, Intent};
-use super::fan::{quote, reading};
-use super::stamp::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, workload};
+use super::support::change::{Change, Intent};
+use super::support::fan_out::{quote, reading};
+use super::support::unique_name::{MADE_BY, unique_name};
+use super::support::workload;
+use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::{Selection, WaitError, builtin, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -67,7 +68,7 @@ impl Verb for ProbePod {
         source.into_iter().chain(pods).collect()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let labels = match &self.like.which {
             Which::Selector(selector) => selector.clone(),
             Which::Name(_) => "LABELS-OF-THE-TEMPLATE".to_owned(),

@@ -1,9 +1,9 @@
 //! `promql`: a question to Prometheus.
 
-use super::fan::item;
+use super::support::fan_out::item;
 use super::http::{Http, Method, Port, Via};
 use super::metrics::number;
-use super::request::Answer;
+use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -79,8 +79,8 @@ impl Verb for Promql {
         self.http().permissions(namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
-        self.http().by_hand(namespace)
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
+        self.http().manual_commands(namespace)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -248,7 +248,7 @@ mod tests {
         let promql = |value: Value| serde_json::from_value::<Promql>(value).unwrap();
         let service = json!({"query": "up == 0", "target": {"kind": "service", "name": "prometheus", "namespace": "monitoring"}, "port": 9090});
         assert_eq!(
-            promql(service).by_hand("n"),
+            promql(service).manual_commands("n"),
             ["kubectl port-forward -n monitoring service/prometheus 9090:9090 &", "curl -sS -m 10 -i 'http://localhost:9090/api/v1/query?query=up%20%3D%3D%200'"]
         );
         let cases = [

@@ -29,7 +29,7 @@ impl Verb for Record {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![match &self.run {
             Some(run) => format!("runbook show {run}"),
             None => format!("runbook history {}", self.runbook.as_deref().unwrap_or_default()),

@@ -1,9 +1,10 @@
 //! `restart`: new pods from the same template.
 
-use super::change::{Change, Intent};
-use super::compare::{RESTART, place};
-use super::fan::quote;
-use super::{Access, Context, Failure, Target, Verb, workload};
+use super::support::change::{Change, Intent};
+use super::support::compare::{RESTART, place};
+use super::support::fan_out::quote;
+use super::support::workload;
+use super::{Access, Context, Failure, Target, Verb};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,7 +33,7 @@ impl Verb for Restart {
         workload::patching(&self.target, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         vec![format!("kubectl rollout restart {} -n {}", self.target.kubectl(), quote(self.target.namespace(namespace)))]
     }
 

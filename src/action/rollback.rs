@@ -1,10 +1,11 @@
 //! `rollback`: the pod template of an earlier revision.
 
-use super::change::{Change, Guard, Intent};
-use super::compare::place;
-use super::fan::quote;
+use super::support::change::{Change, Guard, Intent};
+use super::support::compare::place;
+use super::support::fan_out::quote;
 use super::rollout::{history, history_permissions, line, revision_json};
-use super::{Access, Context, Failure, FailureKind, Target, Verb, workload};
+use super::support::workload;
+use super::{Access, Context, Failure, FailureKind, Target, Verb};
 use crate::cluster::history::{Revision, target_of};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -41,7 +42,7 @@ impl Verb for Rollback {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let revision = self.to_revision.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
         vec![format!("kubectl rollout undo {} -n {}{revision}", self.target.kubectl(), quote(self.target.namespace(namespace)))]
     }

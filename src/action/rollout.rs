@@ -1,7 +1,8 @@
 //! `rollout`: whether a workload has arrived at its newest template, and its history.
 
-use super::fan::{quote, reading};
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which, behind, workload};
+use super::support::fan_out::{quote, reading};
+use super::support::{behind, workload};
+use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::history::{Revision, revisions};
 use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
 use crate::cluster::{Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector};
@@ -47,7 +48,7 @@ impl Verb for Rollout {
         ["list", "watch"].into_iter().map(|verb| reading(&resource, verb, place, "")).collect()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let what = if self.history { "history" } else { "status" };
         let timeout = self.timeout.filter(|_| !self.history).map(|timeout| format!(" --timeout={timeout}")).unwrap_or_default();
         vec![format!("kubectl rollout {what} {} -n {}{timeout}", self.target.kubectl(), quote(self.target.namespace(namespace)))]

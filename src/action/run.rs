@@ -21,7 +21,7 @@ impl Verb for Run {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("runbook run {}", self.runbook)]
     }
 

@@ -1,9 +1,10 @@
 //! `scale`: another number of replicas.
 
-use super::change::{Change, Intent};
-use super::compare::place;
-use super::fan::{quote, reading};
-use super::{Access, Context, Failure, Target, Verb, workload};
+use super::support::change::{Change, Intent};
+use super::support::compare::place;
+use super::support::fan_out::{quote, reading};
+use super::support::workload;
+use super::{Access, Context, Failure, Target, Verb};
 use crate::cluster::builtin;
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -38,7 +39,7 @@ impl Verb for Scale {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         vec![format!("kubectl scale {} -n {} --replicas={}", self.target.kubectl(), quote(self.target.namespace(namespace)), self.replicas)]
     }
 

@@ -1,6 +1,6 @@
 //! `secret`: the shape of a Secret's key, never its value.
 
-use super::fan::{quote, reading};
+use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Verb, Wrong};
 use crate::cluster::{ErrorKind, builtin};
 use base64::Engine;
@@ -49,7 +49,7 @@ impl Verb for Secret {
     }
 
     /// A line that does not print the value.
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         vec![format!("kubectl get secret -n {place} {} -o json | jq '.data | map_values(length)'", quote(&self.name))]
     }

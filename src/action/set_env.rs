@@ -1,8 +1,9 @@
 //! `set_env`: environment variables of the containers of a workload.
 
-use super::change::{Change, Intent};
-use super::fan::quote;
-use super::{Access, Context, Failure, FailureKind, Plain, Target, Verb, guard, workload};
+use super::support::change::{Change, Intent};
+use super::support::fan_out::quote;
+use super::support::{guard, workload};
+use super::{Access, Context, Failure, FailureKind, Plain, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -39,7 +40,7 @@ impl Verb for SetEnv {
         workload::patching(&self.target, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let container = self.container.as_deref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
         let words = self.env.iter().map(|(name, value)| match value {
             Some(value) => quote(&format!("{name}={value}")),

@@ -1,9 +1,10 @@
 //! `set_image`: other images for the containers of a workload.
 
-use super::change::{Change, Guard, Intent};
-use super::fan::quote;
+use super::support::change::{Change, Guard, Intent};
+use super::support::fan_out::quote;
 use super::rollback::tag;
-use super::{Access, Context, Failure, FailureKind, Target, Verb, workload};
+use super::support::workload;
+use super::{Access, Context, Failure, FailureKind, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -41,7 +42,7 @@ impl Verb for SetImage {
         workload::patching(&self.target, namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let images: Vec<String> = self.images.iter().map(|(container, image)| quote(&format!("{container}={image}"))).collect();
         vec![format!("kubectl set image {} -n {} {}", self.target.kubectl(), quote(self.target.namespace(namespace)), images.join(" "))]
     }

@@ -1,8 +1,8 @@
 //! `tcp`: does a port accept a connection, seen from a pod.
 
-use super::fan::{Item, each_pod, item, pods_of, quote, reading};
-use super::tool::{Tool, ask_tools, exec_permissions, words};
-use super::tool_words::{Connection, connection};
+use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
+use super::support::tool::{Tool, ask_tools, exec_permissions, words};
+use super::support::tool_words::{Connection, connection};
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
 use crate::network::{EndpointSlice, Protocol, Service};
@@ -63,7 +63,7 @@ impl Verb for Tcp {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         vec![format!(
             "kubectl exec -n {} {} -- nc -zv -w {} {} {}",
             quote(self.from.namespace(namespace)),
@@ -75,7 +75,7 @@ impl Verb for Tcp {
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        super::wrong::probe(output, "connected")
+        super::support::wrong::probe(output, "connected")
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {

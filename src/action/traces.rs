@@ -1,9 +1,10 @@
 //! `traces`: what a Grafana Tempo has of requests across services.
 
-use super::fan::item;
+use super::support::fan_out::item;
 use super::http::{Http, Method, Port, Via};
-use super::request::Answer;
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, span};
+use super::support::http_answer::Answer;
+use super::support::trace_span;
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
 use futures::{StreamExt, stream};
 use indexmap::IndexMap;
 use jiff::SignedDuration;
@@ -88,12 +89,12 @@ impl Verb for Traces {
         self.http("/").permissions(namespace)
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let path = match &self.id {
             Some(id) => format!("/api/traces/{id}"),
             None => format!("/api/search?limit={}&q={}", self.limit, encode(self.query.as_deref().unwrap_or_default())),
         };
-        self.http(&path).by_hand(namespace)
+        self.http(&path).manual_commands(namespace)
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -101,7 +102,7 @@ impl Verb for Traces {
             Some(id) => (vec![id.clone()], false),
             None => {
                 let answer = self.ask(context, &self.search(context)).await?.ok_or_else(|| Failure::error("this Tempo has no search: HTTP 404"))?;
-                let ids = span::found(&answer).map_err(Failure::error)?;
+                let ids = trace_span::found(&answer).map_err(Failure::error)?;
                 let truncated = ids.len() >= self.limit;
                 (ids, truncated)
             }
@@ -111,7 +112,7 @@ impl Verb for Traces {
         let (mut traces, mut missing) = (Vec::new(), 0_u64);
         for (id, answer) in ids.iter().zip(fetched) {
             match answer? {
-                Some(body) => traces.push(span::trace(id, &body).map_err(Failure::error)?),
+                Some(body) => traces.push(trace_span::trace(id, &body).map_err(Failure::error)?),
                 None if self.id.is_some() => return Err(Failure::error(format!("Tempo has no trace {id}"))),
                 // between the search and now it was dropped, or is not flushed yet
                 None => missing += 1,
@@ -127,7 +128,7 @@ impl Verb for Traces {
             1 => "1 trace".to_owned(),
             count => format!("{count} traces"),
         };
-        let traces: Vec<Value> = traces.iter().map(span::Trace::json).collect();
+        let traces: Vec<Value> = traces.iter().map(trace_span::Trace::json).collect();
         Ok(Output::new(json!({"outcome": outcome, "traces": traces, "missing": missing, "truncated": truncated}), summary))
     }
 }

@@ -1,7 +1,7 @@
 //! `triage`: why pods do not work, in the words of the cluster.
 
-use super::fan::{quote, reading};
-use super::symptom::{Symptom, symptoms};
+use super::support::fan_out::{quote, reading};
+use super::support::symptom::{Symptom, symptoms};
 use super::{Access, Context, Failure, Output, Target, Verb};
 use crate::cluster::{PodsOf, builtin, pod};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ impl Verb for Triage {
         all
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         vec![format!("kubectl describe -n {} {}", quote(self.target.namespace(namespace)), self.target.kubectl())]
     }
 

@@ -1,9 +1,10 @@
 //! `uncordon`: new pods may come to a node again.
 
-use super::change::Intent;
+use super::support::change::Intent;
 use super::cordon::{node, schedulable};
-use super::fan::quote;
-use super::{Access, Context, Failure, Verb, workload};
+use super::support::fan_out::quote;
+use super::support::workload;
+use super::{Access, Context, Failure, Verb};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +26,7 @@ impl Verb for Uncordon {
         workload::patching(&node(&self.node), namespace)
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("kubectl uncordon {}", quote(&self.node))]
     }
 

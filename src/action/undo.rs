@@ -1,6 +1,6 @@
 //! `undo`: takes back one change of an earlier run.
 
-use super::change::{Intent, reverse};
+use super::support::change::{Intent, reverse};
 use super::{Access, Context, Failure, FailureKind, Verb, WhichRun};
 use crate::cluster::Write;
 use crate::event::{Effect, PlannedChange};
@@ -32,7 +32,7 @@ impl Verb for Undo {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         vec![format!("runbook undo {}", self.run)]
     }
 

@@ -14,7 +14,7 @@ impl Verb for Value {
         Vec::new()
     }
 
-    fn by_hand(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self, _: &str) -> Vec<String> {
         Vec::new()
     }
 

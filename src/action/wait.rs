@@ -1,8 +1,9 @@
 //! `wait`: watches objects until a condition holds.
 
-use super::fan::{quote, reading};
-use super::symptom::few;
-use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb, behind};
+use super::support::fan_out::{quote, reading};
+use super::support::symptom::few;
+use super::support::behind;
+use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
 use crate::cluster::rollout::{Rollout, rollout_status};
 use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
@@ -49,7 +50,7 @@ impl Verb for Wait {
         ["list", "watch"].iter().map(|verb| reading(&resource, verb, namespace, "")).collect()
     }
 
-    fn by_hand(&self, namespace: &str) -> Vec<String> {
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let what = match (&self.name, &self.selector) {
             (Some(name), _) => format!("{}/{}", self.kind.to_ascii_lowercase(), quote(name)),
             (None, Some(selector)) => format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector)),
@@ -175,7 +176,7 @@ impl Wait {
 
     fn view<'a>(&self, objects: impl Iterator<Item = &'a Value>, resource: &Resource) -> Value {
         let mut objects = objects.cloned().map(|mut object| {
-            super::counter::write_out(&mut object, resource);
+            super::support::counter::write_out(&mut object, resource);
             object
         });
         match self.name {

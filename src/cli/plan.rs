@@ -78,7 +78,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
             if let Some(when) = &step.when {
                 writeln!(w, "      only when {}", when.split_whitespace().collect::<Vec<_>>().join(" "))?;
             }
-            for line in &step.by_hand {
+            for line in &step.manual_commands {
                 writeln!(w, "      {}{line}", if step.depends { "# for example: " } else { "" })?;
             }
         }
@@ -97,7 +97,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
 }
 
 fn step_json(step: &PlannedAction) -> Value {
-    json!({"path": step.path, "title": step.title, "action": step.action, "effect": step.effect, "when": step.when, "by_hand": step.by_hand, "depends_on_run": step.depends})
+    json!({"path": step.path, "title": step.title, "action": step.action, "effect": step.effect, "when": step.when, "by_hand": step.manual_commands, "depends_on_run": step.depends})
 }
 
 /// A value as a person writes it.

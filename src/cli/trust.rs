@@ -68,7 +68,7 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
 fn local(runbook: &Runbook) -> Vec<String> {
     let of = |body: &Body| match body {
         Body::Action { sketch, .. } => match sketch.as_ref() {
-            action @ Action::Command(_) => Some(action.by_hand("").join("; ")),
+            action @ Action::Command(_) => Some(action.manual_commands("").join("; ")),
             Action::Http(http) if http.via == Via::Direct => Some(format!("a request to {}", http.url.as_deref().unwrap_or_default())),
             _ => None,
         },

@@ -6,7 +6,7 @@ use super::report::ReportFile;
 use super::session::{Session, state_dir};
 use super::target::{ClusterArguments, catalogue};
 use super::{Format, Global, output};
-use crate::action::compare::{desired, only_restarts};
+use crate::action::support::compare::{desired, only_restarts};
 use crate::document::{Catalogue, Runbook};
 use crate::event::{Mode, PlannedChange};
 use crate::journal;

@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, Wrong, symptom};
+use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, Wrong, support::symptom};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};

@@ -304,7 +304,7 @@ pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
                         vec![format!("- {}", change.object)]
                     }
                 }
-                (_, before, after) => crate::action::compare::lines(before.as_ref(), after.as_ref()),
+                (_, before, after) => crate::action::support::compare::lines(before.as_ref(), after.as_ref()),
             };
             head.into_iter().chain(lines)
         })

@@ -10,7 +10,7 @@
 
 use super::{EngineError, Run};
 use crate::action::Context;
-use crate::action::change::{Seen, observe, recorded};
+use crate::action::support::change::{Seen, observe, recorded};
 use crate::cluster::{Again, Write};
 use crate::event::{ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, Event, PlannedChange, StepMark, StepMarked};
 use crate::state::{ChangeStage, ChangeState};

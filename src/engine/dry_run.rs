@@ -28,8 +28,8 @@ impl Run {
             }
             Effect::Opaque => {
                 self.leave_out(path);
-                let by_hand = action.by_hand(&scope.namespace).join("; ");
-                Some(Ended::without_output(Outcome::Unknown, format!("cannot be previewed and is not run: {by_hand}")))
+                let manual_commands = action.manual_commands(&scope.namespace).join("; ");
+                Some(Ended::without_output(Outcome::Unknown, format!("cannot be previewed and is not run: {manual_commands}")))
             }
             Effect::Operator => Some(Ended::without_output(Outcome::Skipped, "a person is asked here, but not in a dry run")),
             Effect::Read if !self.trust_reads && scope.runbook.origin != Origin::Embedded && is_a_promise(action) => {

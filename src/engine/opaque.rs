@@ -37,7 +37,7 @@ impl Run {
         if let Some(ended) = self.cleared(action, &context).await? {
             return Ok(Some(ended));
         }
-        let summary = action.by_hand(&context.namespace).join("; ");
+        let summary = action.manual_commands(&context.namespace).join("; ");
         let planned = PlannedChange {
             object: ObjectReference { kind: action.name().to_owned(), name: path.to_owned(), ..ObjectReference::default() },
             verb: "run".to_owned(),

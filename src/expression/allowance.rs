@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, Value, context};
 
+use super::budget::overdue;
 use super::error::{EvalError, EvalErrorKind};
 use super::memory::{self, Watch};
-use super::meter::overdue;
 use super::rewrite::{GUARD, HOLD, OPERATE};
 use super::value::MOST_DEPTH;
 

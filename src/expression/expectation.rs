@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::budget::{Meter, fits_in_text};
 use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::evidence;
 use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
-use super::meter::{Meter, fits_in_text};
 use super::need::Needs;
 use super::strict::unread;
 use super::value::{Export, capped, show};

@@ -7,8 +7,8 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::budget::Meter;
 use super::jq::Program;
-use super::meter::Meter;
 use super::syntax::{self, Term};
 use super::value::{Export, show};
 

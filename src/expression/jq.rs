@@ -12,10 +12,10 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
+use super::budget::{Kind, Meter, Running, overdue};
 use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::{Library, nearest};
-use super::meter::{Kind, Meter, Running, overdue};
 use super::need::{self, Needs};
 use super::strict;
 use super::syntax::{self, Term};

@@ -9,8 +9,8 @@ use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Error, Exn, RunPtr, ValR};
 use jaq_json::{Num, Val};
 
+use super::budget::{Kind, MOST_TEXT, fits_in_text};
 use super::matches::matched;
-use super::meter::{Kind, MOST_TEXT, fits_in_text};
 use super::prelude;
 use super::syntax::{calls, guard};
 use super::value::MOST_DEPTH;
@@ -97,7 +97,7 @@ impl Library {
         let ours = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
         let mut defs = ours(include_str!("defs.jq"));
         defs.extend(jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()));
-        defs.extend(ours(include_str!("extra.jq")));
+        defs.extend(ours(include_str!("compat.jq")));
         defs.extend(ours(include_str!("strict.jq")));
         defs.retain(|def| !is_refused(def.name));
         for def in &mut defs {
@@ -188,7 +188,7 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
     names.map(|other| (strsim::damerau_levenshtein(name, other), other)).filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
 }
 
-/// All native filters. Those that need a guard are renamed: `extra.jq` wraps them.
+/// All native filters. Those that need a guard are renamed: `compat.jq` wraps them.
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let jq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let jq = jq.filter(|(name, ..)| !is_refused(name)).map(|(name, args, native)| {

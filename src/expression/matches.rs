@@ -3,8 +3,8 @@
 use jaq_json::Val;
 use regex::bytes::RegexBuilder;
 
+use super::budget::Meter;
 use super::library::MOST_MADE;
-use super::meter::Meter;
 
 /// A pattern may not be compiled into more than this, in bytes.
 const MOST_PROGRAM: usize = 1 << 20;

@@ -2,6 +2,7 @@
 
 mod allowance;
 mod bindings;
+mod budget;
 mod data;
 mod decide;
 mod error;
@@ -12,7 +13,6 @@ mod jq;
 mod library;
 mod matches;
 mod memory;
-mod meter;
 mod need;
 mod prelude;
 mod rewrite;

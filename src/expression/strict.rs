@@ -17,7 +17,7 @@ use jaq_core::path::{Opt, Part, Path};
 use jaq_core::{Error, RunPtr};
 use jaq_json::{Num, Val};
 
-use super::meter::Kind;
+use super::budget::Kind;
 use super::syntax::{Term, children_mut, pipe};
 use super::value::shown;
 

@@ -6,9 +6,9 @@ use std::io;
 use jaq_json::{Map, Num, Rc, Val};
 use serde_json::Value;
 
+use super::budget::Meter;
 use super::error::{EvalError, EvalErrorKind};
 use super::memory;
-use super::meter::Meter;
 use super::strict::unread_named;
 
 /// The deepest nesting that goes into or out of an evaluation.

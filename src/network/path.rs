@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::dns::ask_dns;
 use super::explain::{explain_as_far, name as endpoint_name};
-use super::outside::{Outside, judge_outside};
+use super::external::{Outside, judge_outside};
 use super::resolve::{Resolution, Target, resolve};
 use super::{
     Cluster, Connection, Decision, Destination, Difference, Direction, Edge, End, Endpoint, Exemption, Explanation, ForeignPolicy, Inventory, Judged, Labels,

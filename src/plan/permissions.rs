@@ -27,7 +27,7 @@ pub struct PlannedAction {
     /// The permissions it needs, and the objects that it changes, as far as they are known.
     pub needs: Needs,
     /// What a person would type instead.
-    pub by_hand: Vec<String>,
+    pub manual_commands: Vec<String>,
     /// When the step is done, if that depends on something.
     pub when: Option<String>,
     /// Whether it, or what surrounds it, depends on a condition or on a failure.
@@ -123,7 +123,7 @@ impl Walk<'_> {
             effect: step.effect(),
             own_effect: step.own_effect(),
             needs: Needs::default(),
-            by_hand: Vec::new(),
+            manual_commands: Vec::new(),
             when,
             depends: false,
         };
@@ -147,14 +147,14 @@ impl Walk<'_> {
                 planned.own_effect = action.effect();
                 planned.effect = step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
                 planned.needs = Needs::of(&action, &sketch, &namespace);
-                planned.by_hand = action.by_hand(&namespace);
+                planned.manual_commands = action.manual_commands(&namespace);
                 let place = self.all.len();
                 self.all.push(planned);
                 if let Action::Run(run) = &action
                     && let Some(called) = self.plan.loaded.get(&run.runbook).cloned()
                 {
                     let line = self.call(&called, &run.with, &path, &namespace);
-                    self.all[place].by_hand = vec![line];
+                    self.all[place].manual_commands = vec![line];
                 }
             }
         }

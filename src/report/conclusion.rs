@@ -1,7 +1,7 @@
 //! The end of the text: verdict, cause, next command, and what stayed open. Pure.
 
-use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use super::text::{duration, one_line, wrap};
+use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
 use crate::journal::short_id;
 use crate::state::{RunState, StepState};

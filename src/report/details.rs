@@ -1,10 +1,10 @@
 //! What stands below a step's line: what is wrong, on which pods, what was seen and what was wanted. Pure.
 
-use super::lines::{Columns, note};
-use super::look::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use super::names::Names;
 use super::output::{self, Preview};
+use super::step_line::{Columns, note};
 use super::text::{fields, one_line, value, width, wrap};
+use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use crate::event::{Effect, Mode, Outcome, StepFinished};
 use crate::expression::{Judgement, Truth, core_of};
 use anstyle::Style;

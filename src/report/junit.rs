@@ -3,10 +3,10 @@
 //! Valid for both schemas in use, that of Ant (windyroad `JUnit.xsd`) and that of Jenkins (`junit-10.xsd`). A warning, and what a
 //! rescue made good, is `<skipped>`: it must not turn a pipeline red, and it did not pass.
 
-use super::case::{Case, Ending, cases};
 use super::conclusion;
-use super::look::{Charset, Detail, Look};
+use super::test_case::{Case, Ending, cases};
 use super::text::{one_line, value};
+use super::theme::{Charset, Detail, Look};
 use crate::secret::sanitize;
 use crate::state::RunState;
 use jiff::Timestamp;

@@ -1,9 +1,9 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
-use super::case::{Case, Ending, cases};
 use super::conclusion::weight;
-use super::look::{Charset, Mark};
+use super::test_case::{Case, Ending, cases};
 use super::text::{duration, one_line, value};
+use super::theme::{Charset, Mark};
 use crate::event::Verdict;
 use crate::secret::sanitize;
 use crate::state::RunState;

@@ -1,8 +1,8 @@
 //! Text for a pipe or a file: that of the terminal without motion.
 
-use super::look::{Line, Look};
 use super::reporter::Reporter;
-use super::script::Script;
+use super::theme::{Line, Look};
+use super::transcript::Transcript;
 use crate::event::Record;
 use crate::state::RunState;
 use std::io::{self, Write};
@@ -10,25 +10,25 @@ use std::io::{self, Write};
 /// Writes each line when it is known.
 pub struct Plain<W> {
     out: W,
-    script: Script,
+    transcript: Transcript,
 }
 
 impl<W: Write + Send> Plain<W> {
     /// Writes to `out`.
     pub fn new(out: W, look: Look) -> Self {
-        Self { out, script: Script::new(look) }
+        Self { out, transcript: Transcript::new(look) }
     }
 }
 
 impl<W: Write + Send> Reporter for Plain<W> {
     fn record(&mut self, record: &Record, state: &RunState) -> io::Result<()> {
-        let lines = self.script.record(record, state);
-        write_lines(&mut self.out, &lines, self.script.look.color)
+        let lines = self.transcript.record(record, state);
+        write_lines(&mut self.out, &lines, self.transcript.look.color)
     }
 
     fn finish(&mut self, state: &RunState) -> io::Result<()> {
-        let lines = self.script.finish(state);
-        write_lines(&mut self.out, &lines, self.script.look.color)
+        let lines = self.transcript.finish(state);
+        write_lines(&mut self.out, &lines, self.transcript.look.color)
     }
 }
 

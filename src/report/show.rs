@@ -1,8 +1,8 @@
 //! `runbook show RUN`: everything that a run recorded, with full names.
 
-use super::look::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
 use super::output;
 use super::text::{duration, one_line, value, wrap};
+use super::theme::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
 use crate::event::{Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary};
 use crate::expression::{Judgement, Truth};
 use std::collections::{BTreeMap, BTreeSet};

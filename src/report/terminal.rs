@@ -1,10 +1,10 @@
 //! Text for a terminal: finished lines stay, the lines of running steps move below them.
 
-use super::look::{Charset, Detail, Line, Look};
 use super::plain::write_lines;
 use super::reporter::Reporter;
-use super::script::Script;
 use super::text::{duration, one_line, width};
+use super::theme::{Charset, Detail, Line, Look};
+use super::transcript::Transcript;
 use crate::event::{Effect, Event, Record, StepStarted};
 use crate::state::RunState;
 use indexmap::IndexMap;
@@ -20,7 +20,7 @@ const RUNNING: usize = 8;
 pub struct Terminal<W> {
     out: W,
     bars: MultiProgress,
-    script: Script,
+    transcript: Transcript,
     running: IndexMap<String, Running>,
 }
 
@@ -44,20 +44,20 @@ impl<W: Write + Send> Terminal<W> {
     /// Writes finished lines to `out` and draws running ones on `bars`. Whoever else writes to the terminal (logs,
     /// questions) does it inside `bars.suspend`.
     pub fn new(out: W, bars: MultiProgress, look: Look) -> Self {
-        Self { out, bars, script: Script::new(look), running: IndexMap::new() }
+        Self { out, bars, transcript: Transcript::new(look), running: IndexMap::new() }
     }
 
     fn write(&mut self, lines: &[Line]) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
-        let (bars, out, color) = (&self.bars, &mut self.out, self.script.look.color);
+        let (bars, out, color) = (&self.bars, &mut self.out, self.transcript.look.color);
         bars.suspend(|| write_lines(out, lines, color))
     }
 
     /// A group shows through its steps, and a question is its own line.
     fn begin(&mut self, started: &StepStarted) {
-        if started.action == "group" || started.effect == Effect::Operator || self.script.look.detail == Detail::Quiet {
+        if started.action == "group" || started.effect == Effect::Operator || self.transcript.look.detail == Detail::Quiet {
             return;
         }
         let message = one_line(&started.title);
@@ -74,9 +74,9 @@ impl<W: Write + Send> Terminal<W> {
 
     /// Gives a line to each running step that has none, as far as there is room.
     fn fill(&mut self) {
-        let style = style(&self.script.look);
+        let style = style(&self.transcript.look);
         for running in self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none()) {
-            let bar = ProgressBar::new_spinner().with_style(style.clone()).with_prefix(running.name.clone()).with_message(running.shown(&self.script.look));
+            let bar = ProgressBar::new_spinner().with_style(style.clone()).with_prefix(running.name.clone()).with_message(running.shown(&self.transcript.look));
             let bar = self.bars.add(bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             running.bar = Some(bar);
@@ -118,7 +118,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::FindingNotRuledOut(_)
             | Event::RunInterrupted(_) => {}
         }
-        let lines = self.script.record(record, state);
+        let lines = self.transcript.record(record, state);
         self.write(&lines)?;
         self.fill();
         Ok(())
@@ -128,14 +128,14 @@ impl<W: Write + Send> Reporter for Terminal<W> {
         if let Some(running) = self.running.get_mut(path) {
             running.message = one_line(message);
             if let Some(bar) = &running.bar {
-                bar.set_message(running.shown(&self.script.look));
+                bar.set_message(running.shown(&self.transcript.look));
             }
         }
     }
 
     fn finish(&mut self, state: &RunState) -> io::Result<()> {
         self.clear();
-        let lines = self.script.finish(state);
+        let lines = self.transcript.finish(state);
         self.write(&lines)
     }
 }

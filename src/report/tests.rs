@@ -1,6 +1,6 @@
-use super::lines;
-use super::look::Line;
+use super::step_line;
 use super::text::{truncate, width, wrap};
+use super::theme::Line;
 use super::*;
 use crate::event::sample::{Story, diagnosis, finished, judged};
 use crate::event::{Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
@@ -330,7 +330,7 @@ fn cutting_and_wrapping() {
 fn paths() {
     let table = [("a", "", "a", 0), ("g/a", "g", "a", 1), ("g/r[1]/p", "g/r[1]", "p", 2), ("", "", "", 0)];
     for (path, parent, name, depth) in table {
-        assert_eq!((lines::parent(path), lines::name(path), lines::depth(path)), (parent, name, depth), "{path}");
+        assert_eq!((step_line::parent(path), step_line::name(path), step_line::depth(path)), (parent, name, depth), "{path}");
     }
 }
 

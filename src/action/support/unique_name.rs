@@ -3,12 +3,12 @@
 use sha2::{Digest, Sha256};
 
 /// The annotation that says which step of which run has made an object.
-pub(super) const MADE_BY: &str = "runbook/run";
+pub(in crate::action) const MADE_BY: &str = "runbook/run";
 /// The longest name: it is used as a label, too.
 const NAME: usize = 63;
 
 /// A name for what this step of this run makes; another step or run has another name.
-pub(super) fn unique_name(prefix: &str, run: &str, path: &str) -> String {
+pub(in crate::action) fn unique_name(prefix: &str, run: &str, path: &str) -> String {
     let run: String = run.chars().skip(run.chars().count().saturating_sub(8)).collect::<String>().to_ascii_lowercase();
     let hash: String = Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
     let rest = format!("-{run}-{hash}");

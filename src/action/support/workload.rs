@@ -1,23 +1,23 @@
 //! What the verbs that change workloads share: the object they act on, its pod template, permissions, and guards.
 
 use super::change::Guard;
-use super::fan::reading;
+use super::fan_out::reading;
 use super::guard;
-use super::{Access, Context, Failure, FailureKind, Target, Which};
+use crate::action::{Access, Context, Failure, FailureKind, Target, Which};
 use crate::cluster::{ErrorKind, Resource, Selection, builtin};
 use serde_json::Value;
 
 /// The object of a target by name.
-pub(super) struct Found {
-    pub(super) resource: Resource,
-    pub(super) object: Value,
+pub(in crate::action) struct Found {
+    pub(in crate::action) resource: Resource,
+    pub(in crate::action) object: Value,
 }
 
 /// Reads the object that a target names.
 ///
 /// # Errors
 /// When it does not exist, or cannot be read.
-pub(super) async fn find(context: &Context, target: &Target) -> Result<Found, Failure> {
+pub(in crate::action) async fn find(context: &Context, target: &Target) -> Result<Found, Failure> {
     let Which::Name(name) = &target.which else {
         return Err(Failure::error(format!("{target}: a change is of one object, by name")));
     };
@@ -31,7 +31,7 @@ pub(super) async fn find(context: &Context, target: &Target) -> Result<Found, Fa
 }
 
 /// Checks that a target names one object of a kind that the verb knows.
-pub(super) fn check_target(verb: &str, target: &Target, kinds: &[&str]) -> Result<(), String> {
+pub(in crate::action) fn check_target(verb: &str, target: &Target, kinds: &[&str]) -> Result<(), String> {
     if matches!(target.which, Which::Selector(_)) {
         return Err(format!("`{verb}` changes one object: name it, as in deployment/NAME"));
     }
@@ -44,23 +44,23 @@ pub(super) fn check_target(verb: &str, target: &Target, kinds: &[&str]) -> Resul
 }
 
 /// The kinds that have a pod template which can be changed.
-pub(super) const TEMPLATED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob"];
+pub(in crate::action) const TEMPLATED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob"];
 /// The kinds whose change of template is rolled out.
-pub(super) const ROLLED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
+pub(in crate::action) const ROLLED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
 
 /// The JSON pointer of the pod template.
-pub(super) fn template_of(kind: &str) -> &'static str {
+pub(in crate::action) fn template_of(kind: &str) -> &'static str {
     if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
 }
 
 /// The containers of a pod template, those that run before the others included.
-pub(super) fn containers(template: &mut Value) -> impl Iterator<Item = &mut Value> {
+pub(in crate::action) fn containers(template: &mut Value) -> impl Iterator<Item = &mut Value> {
     let lists = template.get_mut("spec").and_then(Value::as_object_mut).into_iter().flatten();
     lists.filter(|(key, _)| *key == "containers" || *key == "initContainers").filter_map(|(_, list)| list.as_array_mut()).flatten()
 }
 
 /// The name of a container.
-pub(super) fn name_of(container: &Value) -> &str {
+pub(in crate::action) fn name_of(container: &Value) -> &str {
     container["name"].as_str().unwrap_or_default()
 }
 
@@ -68,7 +68,7 @@ pub(super) fn name_of(container: &Value) -> &str {
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(super) async fn autoscaled(context: &Context, object: &Value, replicas: u64) -> Result<Option<Guard>, Failure> {
+pub(in crate::action) async fn autoscaled(context: &Context, object: &Value, replicas: u64) -> Result<Option<Guard>, Failure> {
     let cluster = context.cluster()?;
     let resource = cluster.resolve("HorizontalPodAutoscaler").await?;
     let autoscalers = cluster.list(&resource, object["metadata"]["namespace"].as_str(), &Selection::default()).await?;
@@ -76,7 +76,7 @@ pub(super) async fn autoscaled(context: &Context, object: &Value, replicas: u64)
 }
 
 /// The permissions to read and patch the object of a target.
-pub(super) fn patching(target: &Target, step: &str) -> Vec<Access> {
+pub(in crate::action) fn patching(target: &Target, step: &str) -> Vec<Access> {
     let Some(resource) = builtin(&target.kind) else { return Vec::new() };
     let name = match &target.which {
         Which::Name(name) => name.as_str(),
@@ -87,7 +87,7 @@ pub(super) fn patching(target: &Target, step: &str) -> Vec<Access> {
 }
 
 /// `namespace/deployment/name`, for the lock.
-pub(super) fn lock_of(target: &Target, step: &str) -> Vec<String> {
+pub(in crate::action) fn lock_of(target: &Target, step: &str) -> Vec<String> {
     let known = builtin(&target.kind);
     let kind = known.as_ref().map_or(&target.kind, |resource| &resource.kind).to_ascii_lowercase();
     // an object without a namespace is locked in that of the run
@@ -99,11 +99,11 @@ pub(super) fn lock_of(target: &Target, step: &str) -> Vec<String> {
 }
 
 /// What speaks against a change of this object, whatever the change is.
-pub(super) fn guards(object: &Value) -> Vec<Guard> {
+pub(in crate::action) fn guards(object: &Value) -> Vec<Guard> {
     guard::managed(object).into_iter().collect()
 }
 
 /// What speaks against a change of the template of this workload.
-pub(super) fn template_guards(object: &Value) -> Vec<Guard> {
+pub(in crate::action) fn template_guards(object: &Value) -> Vec<Guard> {
     guards(object).into_iter().chain(guard::paused(object)).collect()
 }

@@ -1,17 +1,18 @@
 //! Labels and annotations: what the two verbs share.
 
 use super::change::{Change, Intent};
-use super::fan::quote;
-use super::{Context, Failure, FailureKind, Plain, Target, workload};
+use super::fan_out::quote;
+use super::workload;
+use crate::action::{Context, Failure, FailureKind, Plain, Target};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 /// Keys with their values; null removes a key.
-pub(super) type Keys = IndexMap<String, Option<Plain>>;
+pub(in crate::action) type Keys = IndexMap<String, Option<Plain>>;
 
 /// Which of the two maps of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Map {
+pub(in crate::action) enum Map {
     Labels,
     Annotations,
 }
@@ -40,7 +41,7 @@ impl Map {
 }
 
 /// A fault in the keys, or in the values of labels.
-pub(super) fn check(map: Map, keys: &Keys) -> Result<(), String> {
+pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
     if keys.is_empty() {
         return Err(format!("`{}` is empty: write `KEY: value`, or `KEY: null` to remove it", map.field()));
     }
@@ -64,7 +65,7 @@ fn word(text: &str) -> bool {
 }
 
 /// The line of kubectl.
-pub(super) fn by_hand(map: Map, target: &Target, step: &str, keys: &Keys, overwrite: bool) -> Vec<String> {
+pub(in crate::action) fn manual_commands(map: Map, target: &Target, step: &str, keys: &Keys, overwrite: bool) -> Vec<String> {
     let words = keys.iter().map(|(key, value)| match value {
         Some(value) => quote(&format!("{key}={value}")),
         None => format!("{}-", quote(key)),
@@ -78,7 +79,7 @@ pub(super) fn by_hand(map: Map, target: &Target, step: &str, keys: &Keys, overwr
 ///
 /// # Errors
 /// When it cannot be read, or a key has another value that is not to be overwritten.
-pub(super) async fn intend(context: &Context, map: Map, target: &Target, keys: &Keys, overwrite: bool) -> Result<Option<Intent>, Failure> {
+pub(in crate::action) async fn intend(context: &Context, map: Map, target: &Target, keys: &Keys, overwrite: bool) -> Result<Option<Intent>, Failure> {
     let found = workload::find(context, target).await?;
     let mut wanted = found.object.clone();
     let summary = set(&mut wanted, map, keys, overwrite).map_err(|reason| Failure::new(FailureKind::Failed, format!("{target}: {reason}")))?;

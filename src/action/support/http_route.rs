@@ -1,9 +1,10 @@
 //! How an HTTP request travels: which pods are asked, over which way.
 
-use super::fan::{Item, each_pod, pods_of};
-use super::http::{Http, Port, Via, service_name};
-use super::request::{Answer, Patience, in_doubt, judge};
-use super::{Context, Failure, FailureKind, Output, Pods, Target, Verb, hand, port, probe};
+use super::fan_out::{Item, each_pod, pods_of};
+use super::http_answer::{Answer, Patience, in_doubt, judge};
+use super::{http_in_pod, kubectl_line, port};
+use crate::action::http::{Http, Port, Via, service_name};
+use crate::action::{Context, Failure, FailureKind, Output, Pods, Target, Verb};
 use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod};
 use crate::event::Effect;
 use serde_json::{Map, Value, json};
@@ -16,7 +17,7 @@ impl Http {
     ///
     /// # Errors
     /// When nobody could be asked.
-    pub(super) async fn ask<F>(&self, context: &Context, limit: usize, show: F) -> Result<Output, Failure>
+    pub(in crate::action) async fn ask<F>(&self, context: &Context, limit: usize, show: F) -> Result<Output, Failure>
     where
         F: Fn(Answer) -> Item + Sync,
     {
@@ -32,11 +33,11 @@ impl Http {
                     (None, Some(target)) => tokio::try_join!(pods_of(context, from, self.pods()), self.inner_url(context, target))?,
                     (None, None) => return Err(Failure::error("a `target` or a `url` is missing")),
                 };
-                self.say(context, &format!("{url} from {} of {from}", hand::counted(pods.len())));
+                self.say(context, &format!("{url} from {} of {from}", kubectl_line::counted(pods.len())));
                 let place = from.namespace(&context.namespace);
                 let (first, url) = (&AtomicUsize::new(0), url.as_str());
                 each_pod(&pods, from.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
-                    show(probe::ask(context, self, url, (place, &name, &pod::network_containers(&pod)), first, limit).await?)
+                    show(http_in_pod::ask(context, self, url, (place, &name, &pod::network_containers(&pod)), first, limit).await?)
                 })
                 .await
             }
@@ -51,7 +52,7 @@ impl Http {
             (Via::Forward | Via::Proxy, Some(target), _, _) if service_name(target).is_some() && self.pods == Some(Pods::All) => {
                 let namespace = target.namespace(&context.namespace);
                 let (entry, pods) = self.behind_service(context, target).await?;
-                self.say(context, &format!("{} behind {target}", hand::counted(pods.len())));
+                self.say(context, &format!("{} behind {target}", kubectl_line::counted(pods.len())));
                 let entry = &entry;
                 each_pod(&pods, false, |name, pod| async move {
                     let port = port::behind(entry, &pod).map_err(Failure::error)?;
@@ -83,7 +84,7 @@ impl Http {
             }
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
                 let pods = pods_of(context, target, self.pods()).await?;
-                self.say(context, &format!("{} of {target}", hand::counted(pods.len())));
+                self.say(context, &format!("{} of {target}", kubectl_line::counted(pods.len())));
                 let namespace = target.namespace(&context.namespace);
                 let services = &self.services_for(context, namespace, &pods).await;
                 each_pod(&pods, target.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {

@@ -1,7 +1,7 @@
 //! What is wrong with the pods behind an object, when it was waited for in vain.
 
-use super::Context;
 use super::symptom::{Symptom, few, ill, not_made, unready};
+use crate::action::Context;
 use crate::cluster::pod::{is_deleting, is_finished};
 use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,13 @@ const WORKLOADS: usize = 3;
 ///
 /// # Errors
 /// Why it could not be looked at, in words that follow a sentence.
-pub(super) async fn found(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant) -> Result<Vec<String>, String> {
+pub(in crate::action) async fn found(
+    context: &Context,
+    resource: &Resource,
+    namespace: &str,
+    objects: &[&Value],
+    begun: Instant,
+) -> Result<Vec<String>, String> {
     let Ok(cluster) = context.cluster() else { return Ok(Vec::new()) };
     if objects.is_empty() || !HAVE_PODS.contains(&resource.kind.as_str()) {
         return Ok(Vec::new());
@@ -36,7 +42,7 @@ pub(super) async fn found(context: &Context, resource: &Resource, namespace: &st
 }
 
 /// The same in words that follow those that have been said, without what these say already.
-pub(super) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
+pub(in crate::action) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
     match found(context, resource, namespace, objects, begun).await {
         Ok(mut found) => {
             // the names of pods that were refused differ from try to try

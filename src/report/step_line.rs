@@ -1,7 +1,7 @@
 //! A step as its line: symbol, id, title, result, duration. Pure.
 
-use super::look::{DIM, Detail, Line, Look, Mark, PLAIN, STRONG};
 use super::text::{duration, one_line, width, wrap};
+use super::theme::{DIM, Detail, Line, Look, Mark, PLAIN, STRONG};
 use crate::event::{Mode, Outcome, StepFinished};
 
 /// Columns left free at the right.

@@ -1,9 +1,9 @@
 //! HTTP from inside a pod with what its image has: curl, wget or python3.
 
-use super::hand::curl;
-use super::http::{Http, Method};
-use super::request::{Answer, Patience, in_doubt};
-use super::{Context, Failure, FailureKind};
+use super::http_answer::{Answer, Patience, in_doubt};
+use super::kubectl_line::curl;
+use crate::action::http::{Http, Method};
+use crate::action::{Context, Failure, FailureKind};
 use crate::cluster::{Executed, Exit};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ enum Tried {
 ///
 /// # Errors
 /// When no program of the image can do it, or the command could not be run.
-pub(super) async fn ask(
+pub(in crate::action) async fn ask(
     context: &Context,
     http: &Http,
     url: &str,

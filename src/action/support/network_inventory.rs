@@ -1,7 +1,7 @@
 //! Reads from the cluster what decides who reaches whom.
 
-use super::fan::reading;
-use super::{Access, Failure};
+use super::fan_out::reading;
+use crate::action::{Access, Failure};
 use crate::cluster::{Cluster, ErrorKind, Resource, Selection, builtin};
 use crate::network::{ForeignPolicy, Inventory};
 use futures::future::{join_all, try_join_all};
@@ -26,7 +26,7 @@ pub struct Survey {
 }
 
 /// The permissions that [`namespaces`] needs.
-pub(super) fn namespaces_permissions<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Access> {
+pub(in crate::action) fn namespaces_permissions<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Access> {
     let mut needed: Vec<Access> = names
         .into_iter()
         .flat_map(|name| {
@@ -40,7 +40,7 @@ pub(super) fn namespaces_permissions<'a>(names: impl IntoIterator<Item = &'a str
 }
 
 /// The permissions that [`everything`] needs.
-pub(super) fn everything_permissions() -> Vec<Access> {
+pub(in crate::action) fn everything_permissions() -> Vec<Access> {
     PATH.iter()
         .chain(&TEMPLATES)
         .chain(["ConfigMap", "Namespace"].iter())
@@ -53,7 +53,7 @@ pub(super) fn everything_permissions() -> Vec<Access> {
 ///
 /// # Errors
 /// When something of these namespaces cannot be read.
-pub(super) async fn namespaces(cluster: &Cluster, names: &BTreeSet<String>) -> Result<Survey, Failure> {
+pub(in crate::action) async fn namespaces(cluster: &Cluster, names: &BTreeSet<String>) -> Result<Survey, Failure> {
     let wanted = try_join_all(names.iter().map(|name| of_namespace(cluster, name)));
     let system = async { if names.contains(SYSTEM) { Ok(Vec::new()) } else { of_namespace(cluster, SYSTEM).await } };
     let (wanted, system, foreign) = tokio::join!(wanted, system, foreign(cluster));

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A trace.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Trace {
-    pub(super) id: String,
+pub(in crate::action) struct Trace {
+    pub(in crate::action) id: String,
     /// Nanoseconds since the epoch.
-    pub(super) start: u64,
+    pub(in crate::action) start: u64,
     end: u64,
     spans: Vec<Span>,
 }
@@ -32,7 +32,7 @@ struct Span {
 ///
 /// # Errors
 /// When it is not the answer to a search.
-pub(super) fn found(answer: &Value) -> Result<Vec<String>, String> {
+pub(in crate::action) fn found(answer: &Value) -> Result<Vec<String>, String> {
     match &answer["traces"] {
         Value::Array(traces) => {
             let id = |trace: &Value| trace["traceID"].as_str().or(trace["traceId"].as_str()).map(str::to_owned);
@@ -48,7 +48,7 @@ pub(super) fn found(answer: &Value) -> Result<Vec<String>, String> {
 ///
 /// # Errors
 /// When it has another shape than any known version.
-pub(super) fn trace(id: &str, body: &Value) -> Result<Trace, String> {
+pub(in crate::action) fn trace(id: &str, body: &Value) -> Result<Trace, String> {
     let body = if body["trace"].is_object() { &body["trace"] } else { body };
     let batches = body["batches"].as_array().or(body["resourceSpans"].as_array()).ok_or_else(|| format!("trace {id} has no batches of spans"))?;
     let mut spans = Vec::new();
@@ -108,7 +108,7 @@ fn hexadecimal(id: &str) -> String {
 
 impl Trace {
     /// The trace for jq.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::action) fn json(&self) -> Value {
         let by_id: BTreeMap<&str, &Span> = self.spans.iter().map(|span| (span.id.as_str(), span)).collect();
         let services: BTreeSet<&str> = self.spans.iter().map(|span| span.service.as_str()).collect();
         let orphans = self.spans.iter().filter(|span| !span.parent.is_empty() && !by_id.contains_key(span.parent.as_str())).count();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What came of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Connection {
+pub(in crate::action) enum Connection {
     Connected,
     Refused,
     Timeout,
@@ -16,7 +16,7 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::action) fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
             Self::Refused => "refused",
@@ -86,7 +86,7 @@ const CONNECTIONS: &[(&[Tool], &[i32], &[&str], Connection)] = &[
 ];
 
 /// What a tool's end says of a connection that was given this much time.
-pub(super) fn connection(tool: Tool, done: &Done, elapsed: Duration, limit: Duration) -> Heard<Connection> {
+pub(in crate::action) fn connection(tool: Tool, done: &Done, elapsed: Duration, limit: Duration) -> Heard<Connection> {
     let text = format!("{}\n{}", done.stderr, done.stdout).to_lowercase();
     if ["usage:", "invalid option", "unrecognized option", "unknown option"].iter().any(|sign| text.contains(sign)) {
         return Heard::Nothing;
@@ -105,7 +105,7 @@ pub(super) fn connection(tool: Tool, done: &Done, elapsed: Duration, limit: Dura
 
 /// What came of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lookup {
+pub(in crate::action) enum Lookup {
     Resolved,
     NotFound,
     Timeout,
@@ -113,7 +113,7 @@ pub(super) enum Lookup {
 }
 
 impl Lookup {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::action) fn as_str(self) -> &'static str {
         match self {
             Self::Resolved => "resolved",
             Self::NotFound => "not_found",
@@ -124,13 +124,13 @@ impl Lookup {
 }
 
 /// A name and its addresses.
-pub(super) type Found = (Lookup, BTreeSet<String>);
+pub(in crate::action) type Found = (Lookup, BTreeSet<String>);
 
 /// A resolver asks for five seconds before it gives up (resolv.conf(5), `timeout`).
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What a tool's end says of a name. Applications resolve as getent does: what others find that getent has not found is not an answer to the question.
-pub(super) fn lookup(tool: Tool, done: &Done, elapsed: Duration, before: Option<&Found>) -> Heard<Found> {
+pub(in crate::action) fn lookup(tool: Tool, done: &Done, elapsed: Duration, before: Option<&Found>) -> Heard<Found> {
     let addresses = addresses(tool, &done.stdout);
     let without = |lookup| Heard::Sure((lookup, BTreeSet::new()));
     let text = format!("{}\n{}", done.stdout, done.stderr).to_lowercase();

@@ -4,7 +4,7 @@ use super::change::Guard;
 use serde_json::Value;
 
 /// Who keeps this object as it is and will take a change back: Argo CD, Flux or Helm.
-pub(super) fn managed(object: &Value) -> Option<Guard> {
+pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
     let label = |key: &str| object["metadata"]["labels"][key].as_str().filter(|text| !text.is_empty());
     let annotation = |key: &str| object["metadata"]["annotations"][key].as_str().filter(|text| !text.is_empty());
     let name = format!("{}/{}", object["kind"].as_str().unwrap_or("object").to_ascii_lowercase(), object["metadata"]["name"].as_str().unwrap_or_default());
@@ -45,7 +45,7 @@ pub(super) fn managed(object: &Value) -> Option<Guard> {
 }
 
 /// A rollout that stands still would not carry the change out.
-pub(super) fn paused(workload: &Value) -> Option<Guard> {
+pub(in crate::action) fn paused(workload: &Value) -> Option<Guard> {
     (workload["spec"]["paused"] == true).then(|| Guard {
         id: "rollout-paused",
         reason: format!(
@@ -58,7 +58,7 @@ pub(super) fn paused(workload: &Value) -> Option<Guard> {
 }
 
 /// An autoscaler that owns the replicas of a workload and would set another number.
-pub(super) fn autoscaled(autoscalers: &[Value], workload: &Value, replicas: u64) -> Option<Guard> {
+pub(in crate::action) fn autoscaled(autoscalers: &[Value], workload: &Value, replicas: u64) -> Option<Guard> {
     let owner = autoscalers.iter().find(|autoscaler| {
         let reference = &autoscaler["spec"]["scaleTargetRef"];
         let group = |text: &Value| text.as_str().unwrap_or_default().split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) fn autoscaled(autoscalers: &[Value], workload: &Value, replicas: u64)
 }
 
 /// A budget that allows no disruption, for a pod that is to be evicted.
-pub(super) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard> {
+pub(in crate::action) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard> {
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let name = |budget: &Value| budget["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if let [first, second, ..] = budgets {
@@ -121,7 +121,7 @@ const PLACEHOLDERS: &[&str] =
     &["changeme", "change_me", "change-me", "replace_me", "replace-me", "replaceme", "your-", "your_", "<your", "todo:", "xxxx", "placeholder"];
 
 /// What a manifest to be applied must not have: placeholders, and secret values in plain text.
-pub(super) fn manifest(object: &Value) -> Vec<Guard> {
+pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
     let mut guards = Vec::new();
     let name = format!("{}/{}", object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(), object["metadata"]["name"].as_str().unwrap_or_default());
     let mut found = Vec::new();
@@ -147,7 +147,7 @@ pub(super) fn manifest(object: &Value) -> Vec<Guard> {
 }
 
 /// A credential that is written out where everyone who may read the object can read it.
-pub(super) fn plaintext(owner: &str, value: &Value) -> Option<Guard> {
+pub(in crate::action) fn plaintext(owner: &str, value: &Value) -> Option<Guard> {
     let mut literals = Vec::new();
     credentials(value, &mut literals);
     literals.first().map(|variable| Guard {
@@ -158,7 +158,7 @@ pub(super) fn plaintext(owner: &str, value: &Value) -> Option<Guard> {
 }
 
 /// A Secret that exists with other values.
-pub(super) fn overwritten(before: &Value, manifest: &Value) -> Option<Guard> {
+pub(in crate::action) fn overwritten(before: &Value, manifest: &Value) -> Option<Guard> {
     if manifest["kind"] != "Secret" {
         return None;
     }

@@ -1,14 +1,14 @@
 //! What a person would type: parts of kubectl and curl lines that several verbs share. Pure.
 
-use super::fan::quote;
-use super::http::{Http, Method, Port};
-use super::{Pods, Target, Which};
+use super::fan_out::quote;
+use crate::action::http::{Http, Method, Port};
+use crate::action::{Pods, Target, Which};
 
 /// What stands for a pod in a line that is for each pod.
 const EACH: &str = "pod/NAME";
 
 /// The lines that find the pods, and the place for lines that kubectl takes for one pod only.
-pub(super) fn pods(target: &Target, pods: Pods, namespace: &str) -> (Vec<String>, String) {
+pub(in crate::action) fn pods(target: &Target, pods: Pods, namespace: &str) -> (Vec<String>, String) {
     let place = format!("-n {}", quote(namespace));
     match &target.which {
         Which::Selector(selector) => (vec![format!("kubectl get pods {place} -l {} # NAME: each of them", quote(selector))], EACH.to_owned()),
@@ -18,12 +18,12 @@ pub(super) fn pods(target: &Target, pods: Pods, namespace: &str) -> (Vec<String>
 }
 
 /// A command line, quoted for a shell.
-pub(super) fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
+pub(in crate::action) fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
     words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 /// The line that opens a port-forward, and the `host:port` at which it then listens.
-pub(super) fn forward(place: &str, namespace: &str, port: Option<&Port>) -> (String, String) {
+pub(in crate::action) fn forward(place: &str, namespace: &str, port: Option<&Port>) -> (String, String) {
     let (local, remote) = match port {
         // ports below 1024 are not for ordinary users
         Some(Port::Number(number)) if *number < 1024 => (number + 8000, number.to_string()),
@@ -35,7 +35,7 @@ pub(super) fn forward(place: &str, namespace: &str, port: Option<&Port>) -> (Str
 }
 
 /// A request as the arguments of curl; a body comes on standard input.
-pub(super) fn curl(http: &Http, url: &str, seconds: f32) -> Vec<String> {
+pub(in crate::action) fn curl(http: &Http, url: &str, seconds: f32) -> Vec<String> {
     let mut words: Vec<String> = ["curl", "-sS", "-m", &seconds.to_string()].map(str::to_owned).to_vec();
     match http.method {
         // with -X HEAD curl would wait for a body that never comes
@@ -56,7 +56,7 @@ pub(super) fn curl(http: &Http, url: &str, seconds: f32) -> Vec<String> {
 }
 
 /// A line that is given the body of a request on standard input.
-pub(super) fn with_body(http: &Http, line: String) -> String {
+pub(in crate::action) fn with_body(http: &Http, line: String) -> String {
     match http.body_text() {
         Some(body) => format!("printf %s {} | {line}", quote(&body)),
         None => line,
@@ -64,6 +64,6 @@ pub(super) fn with_body(http: &Http, line: String) -> String {
 }
 
 /// `1 pod`, `3 pods`.
-pub(super) fn counted(pods: usize) -> String {
+pub(in crate::action) fn counted(pods: usize) -> String {
     if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
 }

@@ -1,6 +1,6 @@
 //! Which port is meant: by number, by name, or the only one there is. Pure.
 
-use super::http::Port;
+use crate::action::http::Port;
 use crate::cluster::pod::annotated_container;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
-pub(super) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) -> Result<u16, String> {
+pub(in crate::action) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) -> Result<u16, String> {
     if let Some(Port::Number(number)) = port {
         return Ok(*number);
     }
@@ -51,7 +51,7 @@ pub(super) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) 
 }
 
 /// The port to which Services lead that select a pod; none unless all of them agree. For pods whose containers do not say what they listen on.
-pub(super) fn by_services(pod: &Value, services: &[Value]) -> Option<u16> {
+pub(in crate::action) fn by_services(pod: &Value, services: &[Value]) -> Option<u16> {
     let has = |key: &String, value: &Value| pod["metadata"]["labels"][key.as_str()] == *value;
     let selects = |service: &&Value| {
         service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty() && selector.iter().all(|(key, value)| has(key, value)))
@@ -84,7 +84,7 @@ fn asked(containers: &[&Value]) -> Vec<u16> {
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
-pub(super) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<&'a Value, String> {
+pub(in crate::action) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<&'a Value, String> {
     let declared: Vec<&Value> = service["spec"]["ports"].as_array().into_iter().flatten().filter(|port| is_tcp(port)).collect();
     let what = format!("service {}", service["metadata"]["name"].as_str().unwrap_or_default());
     let found = match (port, &declared[..]) {
@@ -105,7 +105,7 @@ pub(super) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<
 ///
 /// # Errors
 /// When its target port is a name that the pod does not have.
-pub(super) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
+pub(in crate::action) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
     match &entry["targetPort"] {
         Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone())), None),
         target => number(target).or_else(|| number(&entry["port"])).ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
@@ -113,7 +113,7 @@ pub(super) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
 }
 
 /// A port number; 0 stands for none.
-pub(super) fn number(value: &Value) -> Option<u16> {
+pub(in crate::action) fn number(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
 }
 

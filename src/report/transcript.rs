@@ -2,17 +2,17 @@
 
 use super::conclusion;
 use super::details::Details;
-use super::lines::{self, Columns};
-use super::look::{DIM, Detail, Line, Look, STRONG, WARN};
 use super::names::Names;
+use super::step_line::{self, Columns};
 use super::text::{duration, one_line, width, wrap};
+use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
 use crate::event::{Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
 use crate::journal::short_id;
 use crate::state::RunState;
 use std::collections::BTreeSet;
 
 /// What has been said so far, as far as it matters for what is said next.
-pub(super) struct Script {
+pub(super) struct Transcript {
     pub(super) look: Look,
     pub(super) names: Names,
     columns: Option<Columns>,
@@ -27,7 +27,7 @@ pub(super) struct Script {
     waiting: Vec<(String, Option<StepFinished>)>,
 }
 
-impl Script {
+impl Transcript {
     pub(super) fn new(look: Look) -> Self {
         Self {
             look,
@@ -215,19 +215,19 @@ impl Script {
         }
         let mode = state.header().map_or(Mode::Run, |header| header.mode);
         let columns = self.columns(state);
-        let group = lines::parent(&step.path);
+        let group = step_line::parent(&step.path);
         let mut lines = Vec::new();
         if group != self.group {
             if !group.is_empty() && !self.said.contains(group) {
                 // A round of a loop without a record of its own is called as the loop is.
                 let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
                 let title = state.step(group).or_else(|| state.step(around)).map_or("", |group| group.title());
-                lines.push(lines::heading(group, title, &columns, &self.look));
+                lines.push(step_line::heading(group, title, &columns, &self.look));
             }
             self.group = group.to_owned();
         }
         self.said.insert(step.path.clone());
-        lines.extend(lines::step(step, mode, &columns, &self.look));
+        lines.extend(step_line::step(step, mode, &columns, &self.look));
         lines.extend(Details::of(step, mode, &self.names, &columns, &self.look));
         lines
     }

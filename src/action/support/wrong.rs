@@ -12,7 +12,7 @@ pub struct Wrong {
 }
 
 /// Judges each item of a fan-out, or the one item that the output is. Items that could not be read say nothing.
-pub(super) fn items(output: &Value, fields: &'static [&'static str], judge: impl Fn(&Value) -> Option<String>) -> Option<Wrong> {
+pub(in crate::action) fn items(output: &Value, fields: &'static [&'static str], judge: impl Fn(&Value) -> Option<String>) -> Option<Wrong> {
     let one = std::slice::from_ref(output);
     let items = output.as_array().map_or(one, Vec::as_slice);
     let wrong: Vec<String> = items
@@ -29,7 +29,7 @@ pub(super) fn items(output: &Value, fields: &'static [&'static str], judge: impl
 }
 
 /// A command that ended badly, with the last thing that it said.
-pub(super) fn command(output: &Value) -> Option<Wrong> {
+pub(in crate::action) fn command(output: &Value) -> Option<Wrong> {
     items(output, &["exit_code"], |item| {
         let code = item["exit_code"].as_i64().filter(|code| *code != 0)?;
         let last = ["stderr", "stdout"].iter().find_map(|stream| item[*stream].as_str()?.lines().rev().map(str::trim).find(|line| !line.is_empty()));
@@ -38,7 +38,7 @@ pub(super) fn command(output: &Value) -> Option<Wrong> {
 }
 
 /// A request that was refused, got no answer, or an answer that is an error (RFC 9110, section 15: 4xx and 5xx).
-pub(super) fn request(output: &Value) -> Option<Wrong> {
+pub(in crate::action) fn request(output: &Value) -> Option<Wrong> {
     items(output, &["status", "refused", "reason"], |item| match item["status"].as_u64() {
         Some(status) => (status >= 400).then(|| format!("answered {status}")),
         None if item.get("status").is_none() => None,
@@ -47,7 +47,7 @@ pub(super) fn request(output: &Value) -> Option<Wrong> {
 }
 
 /// A probe with another result than the one that is hoped for.
-pub(super) fn probe(output: &Value, hoped: &str) -> Option<Wrong> {
+pub(in crate::action) fn probe(output: &Value, hoped: &str) -> Option<Wrong> {
     items(output, &["result"], |item| {
         let result = item["result"].as_str().filter(|result| *result != hoped)?;
         let why = item["reason"].as_str().and_then(|reason| reason.lines().next()).filter(|why| !why.is_empty());

@@ -66,7 +66,7 @@ const LAG: SignedDuration = SignedDuration::from_secs(10);
 ///
 /// # Examples
 /// ```
-/// # use runbook::action::symptom::symptoms;
+/// # use runbook::action::support::symptom::symptoms;
 /// let pod = serde_json::json!({"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}});
 /// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
 /// ```

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
 /// Seconds between SIGTERM and SIGKILL.
-pub(super) const GRACE: u8 = 5;
+pub(in crate::action) const GRACE: u8 = 5;
 
 /// The first line is the group; a second one says that the program has ended by itself.
 const WATCHER: &str = r#"read -r group && ! read -r ended || exit 0
@@ -19,7 +19,7 @@ while [ "$grace" -gt 0 ] && kill -s 0 -- "-$group"; do sleep 1; grace=$((grace -
 kill -s KILL -- "-$group""#;
 
 /// Ends a process group when it is dropped.
-pub(super) struct Group {
+pub(in crate::action) struct Group {
     pid: Pid,
     watcher: Option<(Child, ChildStdin)>,
     over: bool,
@@ -27,7 +27,7 @@ pub(super) struct Group {
 
 impl Group {
     /// Watches the group of this leader.
-    pub(super) async fn watch(leader: u32) -> Option<Self> {
+    pub(in crate::action) async fn watch(leader: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(leader).ok()?)?;
         let mut group = Self { pid, watcher: watcher(), over: false };
         if let Some((_, pipe)) = &mut group.watcher
@@ -39,7 +39,7 @@ impl Group {
     }
 
     /// The program has ended by itself; what it left behind on purpose stays.
-    pub(super) async fn release(mut self) {
+    pub(in crate::action) async fn release(mut self) {
         self.over = true;
         if let Some((_, pipe)) = &mut self.watcher {
             // a watcher that is gone does nothing any more

@@ -16,7 +16,7 @@ fn time(clock: &str) -> Timestamp {
 }
 
 fn merged(mut base: Value, change: Value) -> Value {
-    crate::action::compare::merge(&mut base, &change);
+    crate::action::support::compare::merge(&mut base, &change);
     base
 }
 

@@ -1,6 +1,6 @@
 //! Tools in the images of pods: each that is there is asked until one says something that is understood. What is not understood is no answer.
 
-use super::{Access, Context, Failure, Target};
+use crate::action::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
 use crate::cluster::pod::network_containers;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How a tool is used; the first word of its command need not be its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(in crate::action) enum Tool {
     /// `nc -z`: connects and closes. Not every nc knows it.
     Nc,
     /// `nc` with nothing to send, ended by `timeout` if the other side keeps the connection.
@@ -41,7 +41,7 @@ impl Tool {
 
 /// What came of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard<T> {
+pub(in crate::action) enum Heard<T> {
     /// It says this.
     Sure(T),
     /// It says this, and another tool may say why.
@@ -51,10 +51,10 @@ pub(super) enum Heard<T> {
 }
 
 /// An answer that was understood, with the words in which it was given.
-pub(super) struct Said<T> {
-    pub(super) what: T,
-    pub(super) words: String,
-    pub(super) elapsed: Duration,
+pub(in crate::action) struct Said<T> {
+    pub(in crate::action) what: T,
+    pub(in crate::action) words: String,
+    pub(in crate::action) elapsed: Duration,
 }
 
 /// Asks the tools in their order, in each container of the pod: they share its network. `read` says what a tool's end means; it is given what an
@@ -62,7 +62,7 @@ pub(super) struct Said<T> {
 ///
 /// # Errors
 /// When exec is not possible, or no tool of the image gave an answer that is understood: the first line of each.
-pub(super) async fn ask_tools<T>(
+pub(in crate::action) async fn ask_tools<T>(
     context: &Context,
     namespace: &str,
     pod: &Value,
@@ -104,7 +104,7 @@ fn no_answer(pod: &str, purpose: &str, absent: &[&str], unclear: &[String]) -> S
 }
 
 /// Words of a command.
-pub(super) fn words(list: &[&str]) -> Vec<String> {
+pub(in crate::action) fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -113,15 +113,15 @@ const LIMIT: usize = 64 << 10;
 
 /// What a command left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Done {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(in crate::action) struct Done {
+    pub(in crate::action) code: i32,
+    pub(in crate::action) stdout: String,
+    pub(in crate::action) stderr: String,
 }
 
 impl Done {
     /// What it printed to say why: standard error, or what it printed at all.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::action) fn words(&self) -> String {
         let stderr = self.stderr.trim();
         if stderr.is_empty() { self.stdout.trim().to_owned() } else { stderr.to_owned() }
     }
@@ -146,7 +146,7 @@ async fn try_in(context: &Context, namespace: &str, pod: &str, container: Option
 }
 
 /// The permissions that exec in the pods of a target needs. API servers before 1.35 ask for `get`, later ones for `create`.
-pub(super) fn exec_permissions(target: &Target, namespace: &str) -> Vec<Access> {
+pub(in crate::action) fn exec_permissions(target: &Target, namespace: &str) -> Vec<Access> {
     let mut all = target.pod_permissions(namespace);
     for verb in ["create", "get"] {
         all.push(Access {

@@ -1,8 +1,8 @@
 //! One HTTP request and what came of it: an answer, no answer, or no way to ask.
 
-use super::fan::{as_json, is_answer, item};
-use super::http::{Http, Method, Via};
-use super::{Context, Failure};
+use super::fan_out::{as_json, is_answer, item};
+use crate::action::http::{Http, Method, Via};
+use crate::action::{Context, Failure};
 use crate::cluster::{Error, ErrorKind, HttpAnswer};
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What the target did with a request. Not being able to ask is a [`Failure`] instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(in crate::action) enum Answer {
     /// It answered.
     Given {
         /// HTTP status code.
@@ -46,7 +46,7 @@ impl From<HttpAnswer> for Answer {
 
 impl Answer {
     /// The fields of an output item.
-    pub(super) fn item(&self) -> Map<String, Value> {
+    pub(in crate::action) fn item(&self) -> Map<String, Value> {
         match self {
             Self::Given { status, headers, body, truncated, elapsed } => {
                 let body = String::from_utf8_lossy(body);
@@ -81,16 +81,16 @@ fn milliseconds(elapsed: Duration) -> Value {
 
 /// How long a target is waited for: its own time, unless the step ends before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(in crate::action) struct Patience {
     /// The time.
-    pub(super) time: Duration,
+    pub(in crate::action) time: Duration,
     /// Whether it is the step that ends: silence then says nothing about the target.
-    pub(super) of_step: bool,
+    pub(in crate::action) of_step: bool,
 }
 
 impl Patience {
     /// The patience of an action with this timeout.
-    pub(super) fn new(context: &Context, timeout: Duration) -> Self {
+    pub(in crate::action) fn new(context: &Context, timeout: Duration) -> Self {
         let left = context.remaining();
         Self { time: timeout.min(left), of_step: left < timeout }
     }
@@ -100,7 +100,7 @@ impl Patience {
 ///
 /// # Errors
 /// When the target could not be asked.
-pub(super) fn judge(result: Result<HttpAnswer, Error>, method: Method, via: Via, patience: Patience, elapsed: Duration) -> Result<Answer, Failure> {
+pub(in crate::action) fn judge(result: Result<HttpAnswer, Error>, method: Method, via: Via, patience: Patience, elapsed: Duration) -> Result<Answer, Failure> {
     let error = match result {
         Ok(answer) => return Ok(answer.into()),
         Err(error) => error,
@@ -125,7 +125,7 @@ pub(super) fn judge(result: Result<HttpAnswer, Error>, method: Method, via: Via,
 }
 
 /// The failure of a request that may have changed something: never one to try again.
-pub(super) fn in_doubt(method: Method, why: &str) -> Failure {
+pub(in crate::action) fn in_doubt(method: Method, why: &str) -> Failure {
     Failure::error(format!("whether the {} took effect is not known: {why}", method.text()))
 }
 
@@ -137,7 +137,7 @@ fn is_unreached(message: &str) -> bool {
 
 impl Method {
     /// The method as it is sent.
-    pub(super) fn text(self) -> &'static str {
+    pub(in crate::action) fn text(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
@@ -157,7 +157,7 @@ impl Method {
     }
 
     /// The verb of RBAC that the API server's proxy asks for.
-    pub(super) fn rbac(self) -> &'static str {
+    pub(in crate::action) fn rbac(self) -> &'static str {
         match self {
             Self::Get | Self::Head => "get",
             Self::Post => "create",
@@ -170,12 +170,12 @@ impl Method {
 
 impl Http {
     /// The body as it is sent: a string as it is, anything else as JSON.
-    pub(super) fn body_text(&self) -> Option<String> {
+    pub(in crate::action) fn body_text(&self) -> Option<String> {
         self.body.as_ref().map(|body| body.as_str().map_or_else(|| body.to_string(), str::to_owned))
     }
 
     /// The headers, with the content type of a JSON body.
-    pub(super) fn all_headers(&self) -> IndexMap<String, String> {
+    pub(in crate::action) fn all_headers(&self) -> IndexMap<String, String> {
         let mut headers = self.headers.clone();
         let is_json = self.body.as_ref().is_some_and(|body| !body.is_string());
         if is_json && !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
@@ -212,7 +212,7 @@ impl Http {
     ///
     /// # Errors
     /// The part that no HTTP request can have.
-    pub(super) fn request(&self, uri: &str) -> Result<http::Request<Bytes>, String> {
+    pub(in crate::action) fn request(&self, uri: &str) -> Result<http::Request<Bytes>, String> {
         let mut request = http::Request::builder().method(self.method.text()).uri(uri);
         for (name, value) in self.all_headers() {
             request = request.header(name, value);

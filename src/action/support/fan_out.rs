@@ -1,16 +1,16 @@
 //! Fan-out: an action on a workload is an action on all its pods.
 
-use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Which};
+use crate::action::{Access, Context, Failure, FailureKind, Output, Pods, Target, Which};
 use crate::cluster::{ErrorKind, PodsOf, Resource};
 use futures::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 use std::future::Future;
 
 /// Pods asked at the same time.
-pub(super) const CONCURRENCY: usize = 16;
+pub(in crate::action) const CONCURRENCY: usize = 16;
 
 /// What came of one pod: an item of the output list, or why there is none.
-pub(super) type Item = Result<Map<String, Value>, Failure>;
+pub(in crate::action) type Item = Result<Map<String, Value>, Failure>;
 
 impl Target {
     /// The namespace of the target in a step of this namespace.
@@ -80,7 +80,7 @@ pub fn quote(word: &str) -> String {
 }
 
 /// A read of one kind in a namespace, as a permission.
-pub(super) fn reading(resource: &Resource, verb: &str, namespace: &str, name: &str) -> Access {
+pub(in crate::action) fn reading(resource: &Resource, verb: &str, namespace: &str, name: &str) -> Access {
     Access {
         verb: verb.to_owned(),
         group: resource.group.clone(),
@@ -95,7 +95,7 @@ pub(super) fn reading(resource: &Resource, verb: &str, namespace: &str, name: &s
 ///
 /// # Errors
 /// When they cannot be listed, or there are none.
-pub(super) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> Result<Vec<Value>, Failure> {
+pub(in crate::action) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> Result<Vec<Value>, Failure> {
     let namespace = target.namespace(&context.namespace);
     let mut found = context.cluster()?.pods(&target.pods()?, namespace).await?;
     if pods == Pods::One {
@@ -113,7 +113,7 @@ pub(super) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> R
 ///
 /// # Errors
 /// When no pod gave an answer: the first reason.
-pub(super) async fn each_pod<F, Fut>(pods: &[Value], one: bool, act: F) -> Result<Output, Failure>
+pub(in crate::action) async fn each_pod<F, Fut>(pods: &[Value], one: bool, act: F) -> Result<Output, Failure>
 where
     F: Fn(String, Value) -> Fut,
     Fut: Future<Output = Item> + Send,
@@ -142,22 +142,22 @@ where
 }
 
 /// The fields that mark an item as unread (see `crate::expression::unread`): nothing is known of it but why.
-pub(super) fn unread(failure: Failure) -> Map<String, Value> {
+pub(in crate::action) fn unread(failure: Failure) -> Map<String, Value> {
     item([("error", Value::from(failure.message)), ("unread", Value::Bool(true))])
 }
 
 /// The fields of an item.
-pub(super) fn item<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+pub(in crate::action) fn item<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Whether an error says something about the target and not about our way to it.
-pub(super) fn is_answer(kind: ErrorKind) -> bool {
+pub(in crate::action) fn is_answer(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::Timeout)
 }
 
 /// A text as JSON, or null.
-pub(super) fn as_json(text: &str) -> Value {
+pub(in crate::action) fn as_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(null))
 }
 

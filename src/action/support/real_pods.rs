@@ -1,6 +1,6 @@
 //! Checks of the verbs that ask pods, against a real cluster. They only read.
 
-use super::{Action, Context, Failure, FailureKind, Output, Prompt, VerbName};
+use crate::action::{Action, Context, Failure, FailureKind, Output, Prompt, VerbName};
 use crate::cluster::{Cluster, Options};
 use crate::secret::Masker;
 use serde::de::DeserializeSeed;
@@ -15,7 +15,7 @@ impl Prompt for Nobody {
         None
     }
 
-    fn approve(&self, _: &super::Approval) -> Option<bool> {
+    fn approve(&self, _: &crate::action::Approval) -> Option<bool> {
         None
     }
 }
@@ -23,14 +23,14 @@ impl Prompt for Nobody {
 /// No earlier runs.
 struct NoRuns;
 
-impl super::Records for NoRuns {
-    fn find(&self, _: &super::WhichRun) -> Result<Option<Value>, String> {
+impl crate::action::Records for NoRuns {
+    fn find(&self, _: &crate::action::WhichRun) -> Result<Option<Value>, String> {
         Ok(None)
     }
 }
 
 /// A context with nobody to ask and a minute of time.
-pub(super) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
+pub(in crate::action) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
     Context {
         cluster,
         namespace: namespace.to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn context(cluster: Option<Cluster>, namespace: &str) -> Context {
         now: jiff::Timestamp::now(),
         progress: Arc::new(|_| {}),
         started: Arc::new(|_, _| {}),
-        environment: Arc::new(super::environment_of_programs(std::env::vars(), None)),
+        environment: Arc::new(crate::action::environment_of_programs(std::env::vars(), None)),
         prompt: Arc::new(Nobody),
         run: Arc::from("01RUN"),
         path: "step".to_owned(),

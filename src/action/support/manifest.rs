@@ -11,21 +11,21 @@ const FILE: u64 = 16 * 1024 * 1024;
 
 /// An object of a manifest.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Document {
+pub(in crate::action) struct Document {
     /// The object.
-    pub(super) object: Value,
+    pub(in crate::action) object: Value,
     /// Where it is written: `deploy.yaml: document 2`.
-    pub(super) place: String,
+    pub(in crate::action) place: String,
 }
 
 impl Document {
     /// A field of the metadata; empty if it is absent.
-    pub(super) fn metadata(&self, key: &str) -> &str {
+    pub(in crate::action) fn metadata(&self, key: &str) -> &str {
         self.object["metadata"][key].as_str().unwrap_or_default()
     }
 
     /// The kind as [`builtin`] and the cluster know it: `apps/v1/Deployment`.
-    pub(super) fn kind(&self) -> String {
+    pub(in crate::action) fn kind(&self) -> String {
         format!("{}/{}", self.object["apiVersion"].as_str().unwrap_or_default(), self.object["kind"].as_str().unwrap_or_default())
     }
 }
@@ -34,7 +34,7 @@ impl Document {
 ///
 /// # Errors
 /// The place and the reason: it cannot be read, is no YAML, or has what is no object.
-pub(super) fn read(path: &str) -> Result<Vec<Document>, String> {
+pub(in crate::action) fn read(path: &str) -> Result<Vec<Document>, String> {
     let unreadable = |reason: String| format!("{path} cannot be read: {reason}");
     let about = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
     if !about.is_file() {
@@ -48,7 +48,7 @@ pub(super) fn read(path: &str) -> Result<Vec<Document>, String> {
 }
 
 /// The documents of a text, with the rules of YAML 1.2 for `yes` and `no` and those of kubectl for numbers such as `0644`.
-pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
+pub(in crate::action) fn parse(text: &str) -> Result<Vec<Value>, String> {
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true, with_snippet: false };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())
@@ -58,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Value>, String> {
 ///
 /// # Errors
 /// The place and what is wrong there.
-pub(super) fn documents(source: &str, values: Vec<Value>) -> Result<Vec<Document>, String> {
+pub(in crate::action) fn documents(source: &str, values: Vec<Value>) -> Result<Vec<Document>, String> {
     let mut all = Vec::new();
     let several = values.len() > 1;
     for (index, value) in values.into_iter().enumerate() {
@@ -128,7 +128,7 @@ fn rank(kind: &str) -> u8 {
 }
 
 /// The kind that a document defines or one of the definitions beside it does: it need not be served yet.
-pub(super) fn defined(document: &Document, all: &[Document]) -> Option<Resource> {
+pub(in crate::action) fn defined(document: &Document, all: &[Document]) -> Option<Resource> {
     let kind = document.kind();
     if let Some(resource) = builtin(&kind) {
         return Some(resource);
@@ -147,7 +147,7 @@ pub(super) fn defined(document: &Document, all: &[Document]) -> Option<Resource>
 }
 
 /// Whether an object has everything that a manifest says, so that applying it would change nothing but the ownership of fields.
-pub(super) fn covers(object: &Value, manifest: &Value) -> bool {
+pub(in crate::action) fn covers(object: &Value, manifest: &Value) -> bool {
     match (object, manifest) {
         (Value::Object(object), Value::Object(manifest)) => {
             manifest.iter().all(|(key, wanted)| object.get(key).map_or_else(|| is_empty(wanted), |value| covers(value, wanted)))

@@ -17,7 +17,7 @@ fn counters(resource: &Resource) -> &'static [&'static str] {
 }
 
 /// Writes the counters out that were left out.
-pub(super) fn write_out(object: &mut Value, resource: &Resource) {
+pub(in crate::action) fn write_out(object: &mut Value, resource: &Resource) {
     let names = counters(resource);
     let Some(fields) = object.as_object_mut().filter(|_| !names.is_empty()) else { return };
     let status = fields.entry("status").or_insert_with(|| json!({}));

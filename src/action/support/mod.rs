@@ -1,0 +1,28 @@
+//! What several verbs share: arguments, fan-out over pods, the ways of an HTTP request, changes and their guards, symptoms.
+
+pub(in crate::action) mod argument;
+pub(in crate::action) mod behind;
+pub mod change;
+pub mod compare;
+pub(in crate::action) mod context;
+pub(in crate::action) mod counter;
+pub(in crate::action) mod fan_out;
+pub(in crate::action) mod guard;
+pub(in crate::action) mod http_answer;
+pub(in crate::action) mod http_in_pod;
+pub(in crate::action) mod http_route;
+pub(in crate::action) mod kubectl_line;
+pub(in crate::action) mod manifest;
+pub(in crate::action) mod metadata_map;
+pub(in crate::action) mod network_inventory;
+pub(in crate::action) mod port;
+pub(in crate::action) mod process_group;
+#[cfg(test)]
+pub(in crate::action) mod real_pods;
+pub mod symptom;
+pub(in crate::action) mod tool;
+pub(in crate::action) mod tool_words;
+pub(in crate::action) mod trace_span;
+pub(in crate::action) mod unique_name;
+pub(in crate::action) mod workload;
+pub(in crate::action) mod wrong;
