@@ -2,7 +2,8 @@
 //!
 //! Without the feature `failpoints` all of this is nothing.
 
-/// Ends the process with SIGKILL if this is the place that `RUNBOOK_FAILPOINT` names by its number, counted from 1.
+/// Ends the process with SIGKILL if this is the place that `RUNBOOK_FAILPOINT` names by its number,
+/// counted from 1.
 #[cfg(feature = "failpoints")]
 pub(crate) fn hit(place: &str) {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,12 @@ pub(crate) fn hit(place: &str) {
             let _ = writeln!(file, "{count} {place}");
         }
     }
-    if std::env::var("RUNBOOK_FAILPOINT").ok().and_then(|number| number.parse().ok()) == Some(count) {
-        let _ = std::process::Command::new("kill").arg("-9").arg(std::process::id().to_string()).status();
+    if std::env::var("RUNBOOK_FAILPOINT").ok().and_then(|number| number.parse().ok()) == Some(count)
+    {
+        let _ = std::process::Command::new("kill")
+            .arg("-9")
+            .arg(std::process::id().to_string())
+            .status();
         std::thread::sleep(std::time::Duration::from_secs(5));
     }
 }

@@ -1,5 +1,6 @@
-//! The crash matrix: the program is killed at every record of its journal and at every request that changes something, and gone on with. Whatever the
-//! place, no change is made twice, and the end is that of a run that nothing interrupted.
+//! The crash matrix: the program is killed at every record of its journal and at every request that
+//! changes something, and gone on with. Whatever the place, no change is made twice, and the end is
+//! that of a run that nothing interrupted.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
@@ -75,11 +76,16 @@ const PROCEDURES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Runbooks of the catalogue that change something: scenario, what is run before and not killed, and what is run.
+/// Runbooks of the catalogue that change something: scenario, what is run before and not killed,
+/// and what is run.
 const CATALOGUE: &[(&str, &[&str], &[&str])] = &[
     ("tabot-rollback-good", &[], &["run", "ta-bot/rollback"]),
     ("healthy", &[], &["run", "ta-bot/emergency-scale-down", "--set", "reason=crash test"]),
-    ("healthy", &["run", "ta-bot/emergency-scale-down", "--set", "reason=crash test"], &["run", "ta-bot/restore-replicas"]),
+    (
+        "healthy",
+        &["run", "ta-bot/emergency-scale-down", "--set", "reason=crash test"],
+        &["run", "ta-bot/restore-replicas"],
+    ),
 ];
 
 /// Behind the last request only looks follow: every so many of their records are enough.
@@ -101,7 +107,8 @@ fn program(place: &Path, kubeconfig: &Path) -> Command {
     command
 }
 
-/// What a run left: its exit code, the requests that changed something by object, and what the cluster is asked for.
+/// What a run left: its exit code, the requests that changed something by object, and what the
+/// cluster is asked for.
 #[derive(Debug, PartialEq)]
 struct Left {
     code: Option<i32>,
@@ -111,8 +118,10 @@ struct Left {
 
 async fn get(sandbox: &Sandbox, path: &str) -> Value {
     use http_body_util::{BodyExt, Empty};
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let answer = client.get(format!("http://{}{path}", sandbox.address()).parse().unwrap()).await.unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build_http::<Empty<bytes::Bytes>>();
+    let answer =
+        client.get(format!("http://{}{path}", sandbox.address()).parse().unwrap()).await.unwrap();
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
@@ -124,14 +133,17 @@ async fn writes(sandbox: &Sandbox) -> BTreeMap<String, u64> {
         let accepted = write["status"].as_u64().is_some_and(|status| status < 300);
         if accepted && write["resource"] != "leases" {
             let text = |key: &str| write[key].as_str().unwrap_or_default().to_owned();
-            *counts.entry(format!("{} {} {}", text("verb"), text("resource"), text("name"))).or_insert(0) += 1;
+            *counts
+                .entry(format!("{} {} {}", text("verb"), text("resource"), text("name")))
+                .or_insert(0) += 1;
         }
     }
     counts
 }
 
 async fn left(sandbox: &Sandbox, code: Option<i32>) -> Left {
-    let deployment = get(sandbox, "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot").await;
+    let deployment =
+        get(sandbox, "/apis/apps/v1/namespaces/petrosa-apps/deployments/petrosa-ta-bot").await;
     let mut template = deployment["spec"]["template"].clone();
     if let Some(annotations) = template["metadata"]["annotations"].as_object_mut() {
         annotations.remove("kubectl.kubernetes.io/restartedAt");
@@ -141,7 +153,8 @@ async fn left(sandbox: &Sandbox, code: Option<i32>) -> Left {
         get(sandbox, "/api/v1/namespaces/petrosa-apps/configmaps/two").await["data"].clone(),
     ];
     let node = get(sandbox, "/api/v1/nodes/node").await["spec"]["unschedulable"].clone();
-    let desired = json!({"replicas": deployment["spec"]["replicas"], "template": template, "maps": maps, "node": node});
+    let desired = json!({"replicas": deployment["spec"]["replicas"], "template": template,
+        "maps": maps, "node": node});
     Left { code, writes: writes(sandbox).await, desired }
 }
 
@@ -152,15 +165,21 @@ struct Stage {
 
 impl Stage {
     async fn new(scenario: &str, steps: &str, first: &[&str]) -> Self {
-        let sandbox = start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
+        let sandbox =
+            start(Options { scenario: scenario.to_owned(), ..Options::default() }).await.unwrap();
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("kubeconfig"), sandbox.kubeconfig()).unwrap();
-        std::fs::write(place.path().join("procedure.yaml"), format!("runbook: v1\ntitle: Procedure\nnamespace: petrosa-apps\nsteps:{steps}")).unwrap();
+        std::fs::write(
+            place.path().join("procedure.yaml"),
+            format!("runbook: v1\ntitle: Procedure\nnamespace: petrosa-apps\nsteps:{steps}"),
+        )
+        .unwrap();
         let stage = Self { sandbox, place };
         if !first.is_empty() {
             let mut command = program(stage.place.path(), &stage.place.path().join("kubeconfig"));
             command.args(first).arg("--yes").env("RUNBOOK_RUN_ID", FIRST);
-            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let output =
+                tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         }
         stage
@@ -173,23 +192,42 @@ impl Stage {
             command.env("RUNBOOK_FAILPOINT", point.to_string());
         }
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+        (
+            output.status.code(),
+            format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            ),
+        )
     }
 
     fn points(&self) -> Vec<String> {
-        std::fs::read_to_string(self.place.path().join("points")).unwrap().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(self.place.path().join("points"))
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
 /// A procedure killed at one point, and gone on with; what came out wrong.
-async fn killed_at(name: &str, point: &str, stage: &impl AsyncFn() -> Stage, run: &[&str], whole: &Left) -> Option<String> {
+async fn killed_at(
+    name: &str,
+    point: &str,
+    stage: &impl AsyncFn() -> Stage,
+    run: &[&str],
+    whole: &Left,
+) -> Option<String> {
     let (number, place) = point.split_once(' ').unwrap();
     let stage = stage().await;
     let (killed, said) = stage.run(run, Some(number.parse().unwrap())).await;
     if killed.is_some() {
         return Some(format!("{name}: point {point} was not met: {said}"));
     }
-    let begun = std::fs::metadata(stage.place.path().join("state/runs").join(RUN).join("journal.jsonl")).is_ok_and(|file| file.len() > 0);
+    let begun =
+        std::fs::metadata(stage.place.path().join("state/runs").join(RUN).join("journal.jsonl"))
+            .is_ok_and(|file| file.len() > 0);
     let (code, said) = if begun {
         stage.run(&["resume", RUN, "--yes"], None).await
     } else {
@@ -199,11 +237,19 @@ async fn killed_at(name: &str, point: &str, stage: &impl AsyncFn() -> Stage, run
     // the last record says that the run is over: there is nothing to go on with
     let over = said.contains("has ended (passed)");
     let after = left(&stage.sandbox, if over { Some(0) } else { code }).await;
-    (after != *whole).then(|| format!("{name}: killed at {number} ({place}):\n{after:?}\ninstead of\n{whole:?}\n{said}"))
+    (after != *whole).then(|| {
+        format!("{name}: killed at {number} ({place}):\n{after:?}\ninstead of\n{whole:?}\n{said}")
+    })
 }
 
-/// A procedure killed at one point after the other, and gone on with; what came out wrong, and the number of points.
-async fn matrix(name: &str, stage: impl AsyncFn() -> Stage, run: &[&str], chosen: impl Fn(&[String]) -> Vec<String>) -> (Vec<String>, usize) {
+/// A procedure killed at one point after the other, and gone on with; what came out wrong, and the
+/// number of points.
+async fn matrix(
+    name: &str,
+    stage: impl AsyncFn() -> Stage,
+    run: &[&str],
+    chosen: impl Fn(&[String]) -> Vec<String>,
+) -> (Vec<String>, usize) {
     let run = [run, &["--yes"]].concat();
     let whole_stage = stage().await;
     let (code, said) = whole_stage.run(&run, None).await;
@@ -211,7 +257,8 @@ async fn matrix(name: &str, stage: impl AsyncFn() -> Stage, run: &[&str], chosen
     let whole = left(&whole_stage.sandbox, code).await;
     let points = chosen(&whole_stage.points());
     let all = points.iter().map(|point| killed_at(name, point, &stage, &run, &whole));
-    let wrong: Vec<String> = stream::iter(all).buffered(SIDE_BY_SIDE).filter_map(async |wrong| wrong).collect().await;
+    let wrong: Vec<String> =
+        stream::iter(all).buffered(SIDE_BY_SIDE).filter_map(async |wrong| wrong).collect().await;
     println!("{name}: {} points", points.len());
     (wrong, points.len())
 }
@@ -221,7 +268,13 @@ async fn a_crash_at_any_point_repeats_no_change() {
     let mut total = 0;
     let mut wrong = Vec::new();
     for (name, scenario, steps) in PROCEDURES {
-        let (more, points) = matrix(name, || Stage::new(scenario, steps, &[]), &["run", "procedure.yaml"], <[String]>::to_vec).await;
+        let (more, points) = matrix(
+            name,
+            || Stage::new(scenario, steps, &[]),
+            &["run", "procedure.yaml"],
+            <[String]>::to_vec,
+        )
+        .await;
         wrong.extend(more);
         total += points;
     }

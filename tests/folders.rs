@@ -27,7 +27,8 @@ const ORDER: &[&str] = &[
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -44,11 +45,18 @@ fn used(text: &str) -> Vec<String> {
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
         let list = match rest.strip_prefix('{') {
-            Some(inner) => inner.split('}').next().unwrap_or_default().split(',').map(str::trim).collect::<Vec<_>>(),
+            Some(inner) => inner
+                .split('}')
+                .next()
+                .unwrap_or_default()
+                .split(',')
+                .map(str::trim)
+                .collect::<Vec<_>>(),
             None => vec![rest],
         };
         for item in list {
-            let name: String = item.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let name: String =
+                item.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             names.push(name);
         }
     }
@@ -58,14 +66,22 @@ fn used(text: &str) -> Vec<String> {
 #[test]
 fn arrows_point_down() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let rank: BTreeMap<&str, usize> = ORDER.iter().enumerate().map(|(index, name)| (*name, index)).collect();
+    let rank: BTreeMap<&str, usize> =
+        ORDER.iter().enumerate().map(|(index, name)| (*name, index)).collect();
     let mut files = Vec::new();
     rust_files(&source, &mut files);
     assert!(files.len() > 50, "the source is not where this test looks for it");
     let mut upward = Vec::new();
     for path in files {
         let inside = path.strip_prefix(&source).unwrap();
-        let room = inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let room = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned();
         let Some(own) = rank.get(room.as_str()) else {
             assert!(matches!(room.as_str(), "lib" | "main"), "{room} is not in the table");
             continue;
@@ -84,13 +100,16 @@ fn kube_is_known_in_one_room_only() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&source, &mut files);
-    let allowed = |path: &Path| path.starts_with(source.join("cluster")) || path.to_string_lossy().contains("test");
+    let allowed = |path: &Path| {
+        path.starts_with(source.join("cluster")) || path.to_string_lossy().contains("test")
+    };
     let strangers: Vec<_> = files
         .iter()
         .filter(|path| !allowed(path))
         .filter(|path| {
             let text = fs::read_to_string(path).unwrap();
-            text.lines().any(|line| line.trim_start().starts_with("use kube") || line.contains(" kube::"))
+            text.lines()
+                .any(|line| line.trim_start().starts_with("use kube") || line.contains(" kube::"))
         })
         .collect();
     assert!(strangers.is_empty(), "{strangers:?}");

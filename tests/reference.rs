@@ -1,4 +1,5 @@
-//! docs/verbs.md is made from the fields of the verbs: `UPDATE_DOCS=1 cargo test --test reference` writes it anew.
+//! docs/verbs.md is made from the fields of the verbs: `UPDATE_DOCS=1 cargo test --test reference`
+//! writes it anew.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
@@ -11,34 +12,67 @@ use std::path::Path;
 fn kind(schema: &Value, definitions: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         let definition = &definitions[name];
-        let values: Vec<&str> = definition["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str()).collect();
-        let values = if values.is_empty() { definition["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect() } else { values };
+        let values: Vec<&str> = definition["oneOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one["const"].as_str())
+            .collect();
+        let values = if values.is_empty() {
+            definition["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        } else {
+            values
+        };
         return if values.is_empty() { name.to_lowercase() } else { values.join(", ") };
     }
     if let Some(any) = schema["anyOf"].as_array() {
-        return any.iter().filter(|one| one["type"] != "null").map(|one| kind(one, definitions)).collect::<Vec<_>>().join(" or ");
+        return any
+            .iter()
+            .filter(|one| one["type"] != "null")
+            .map(|one| kind(one, definitions))
+            .collect::<Vec<_>>()
+            .join(" or ");
     }
     match &schema["type"] {
         Value::String(name) => name.clone(),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).find(|name| *name != "null").unwrap_or("any").to_owned(),
+        Value::Array(names) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|name| *name != "null")
+            .unwrap_or("any")
+            .to_owned(),
         _ => "any".to_owned(),
     }
 }
 
 fn one_line(text: &Value) -> String {
-    text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    text.as_str()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn reference() -> String {
     let mut generator = SchemaSettings::draft07().into_generator();
     let schemas = runbook::action::schemas(&mut generator);
     let definitions = Value::Object(generator.take_definitions(true).into_iter().collect());
-    let mut text = "# Verbs\n\nMade from the source; see [the format](format.md) for what stands around a verb.\n".to_owned();
+    let mut text = "# Verbs\n\nMade from the source; see [the format](format.md) for what stands \
+        around a verb.\n"
+        .to_owned();
     for (verb, schema) in schemas {
-        let name = schema.as_value()["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
-        let schema = if name.is_empty() { schema.as_value().clone() } else { definitions[&name].clone() };
-        write!(text, "\n## {verb}\n\n{}\n", one_line(&schema["description"]).replace("\\|", "|")).unwrap();
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let name = schema.as_value()["$ref"]
+            .as_str()
+            .and_then(|path| path.rsplit('/').next())
+            .unwrap_or_default()
+            .to_owned();
+        let schema =
+            if name.is_empty() { schema.as_value().clone() } else { definitions[&name].clone() };
+        write!(text, "\n## {verb}\n\n{}\n", one_line(&schema["description"]).replace("\\|", "|"))
+            .unwrap();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if let Some(fields) = schema["properties"].as_object() {
             text.push_str("\n| field | type | |\n|---|---|---|\n");
             for (field, schema) in fields {
@@ -46,10 +80,17 @@ fn reference() -> String {
                 if required.contains(&field.as_str()) {
                     about.push_str(" Required.");
                 }
-                if let Some(default) =
-                    schema.get("default").filter(|default| !default.is_null() && **default != Value::Bool(false) && **default != serde_json::json!({}))
-                {
-                    write!(about, " Default: `{}`.", default.as_str().map_or_else(|| default.to_string(), str::to_owned)).unwrap();
+                if let Some(default) = schema.get("default").filter(|default| {
+                    !default.is_null()
+                        && **default != Value::Bool(false)
+                        && **default != serde_json::json!({})
+                }) {
+                    write!(
+                        about,
+                        " Default: `{}`.",
+                        default.as_str().map_or_else(|| default.to_string(), str::to_owned)
+                    )
+                    .unwrap();
                 }
                 writeln!(text, "| `{field}` | {} | {about} |", kind(schema, &definitions)).unwrap();
             }
@@ -66,5 +107,8 @@ fn the_reference_of_the_verbs_is_up_to_date() {
         std::fs::write(&path, &wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/verbs.md is not what the source says: UPDATE_DOCS=1 cargo test --test reference");
+    assert!(
+        found == wanted,
+        "docs/verbs.md is not what the source says: UPDATE_DOCS=1 cargo test --test reference"
+    );
 }

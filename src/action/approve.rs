@@ -5,9 +5,10 @@ use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Stops the run until another person has approved it with `runbook approve`. Who a person is says the cluster (SelfSubjectReview), and who
-/// goes on with the run is not another one. Who, when, which plan and which question is recorded; what has changed since must be approved
-/// again. The output is `{by, at}`.
+/// Stops the run until another person has approved it with `runbook approve`. Who a person is says
+/// the cluster (SelfSubjectReview), and who goes on with the run is not another one. Who, when,
+/// which plan and which question is recorded; what has changed since must be approved again. The
+/// output is `{by, at}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
@@ -46,6 +47,7 @@ impl Verb for Approve {
     }
 
     async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        Err(Failure::new(FailureKind::NeedsPerson, format!("waits for an approval: {}", self.question)))
+        Err(Failure::new(FailureKind::NeedsPerson, format!("waits for an approval: {}",
+            self.question)))
     }
 }

@@ -19,19 +19,24 @@ use tokio::process::{Child, Command as Process};
 
 /// The most bytes of each stream in the output.
 const STREAM: usize = 1024 * 1024;
-/// How long streams may stay open after the program has ended, where something that it started holds them.
+/// How long streams may stay open after the program has ended, where something that it started
+/// holds them.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Runs a program on this machine: helm, istioctl, gh. The output is `{exit_code, stdout, stderr, json, truncated}`; another exit code than 0
-/// is an output like any other, for `expect` to judge. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each.
+/// Runs a program on this machine: helm, istioctl, gh. The output is `{exit_code, stdout, stderr,
+/// json, truncated}`; another exit code than 0 is an output like any other, for `expect` to judge.
+/// `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each.
 ///
-/// The program has nothing on its standard input, and of the environment only what cannot hold a secret of the operator: PATH, HOME, USER, LOGNAME,
-/// TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the proxy variables, SSL_CERT_FILE and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and KUBECONFIG as
-/// the run uses it; in the sandbox that of the sandbox. Everything else is named in `env`: a token is a parameter with `secret: true`. The program does not know the context of
-/// the run, so name it in its arguments.
+/// The program has nothing on its standard input, and of the environment only what cannot hold a
+/// secret of the operator: PATH, HOME, USER, LOGNAME, TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the
+/// proxy variables, SSL_CERT_FILE and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and
+/// KUBECONFIG as the run uses it; in the sandbox that of the sandbox. Everything else is named in
+/// `env`: a token is a parameter with `secret: true`. The program does not know the context of the
+/// run, so name it in its arguments.
 ///
-/// It runs in a process group of its own, which dies with the run: when the step's time is over, at the second signal, and when the run itself is
-/// killed, the group gets SIGTERM, and SIGKILL 5 seconds later. `runbook status` names one that may still be there.
+/// It runs in a process group of its own, which dies with the run: when the step's time is over, at
+/// the second signal, and when the run itself is killed, the group gets SIGTERM, and SIGKILL 5
+/// seconds later. `runbook status` names one that may still be there.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
@@ -55,11 +60,14 @@ impl Verb for Command {
         let words = self.words();
         match words.first() {
             None => Err("`argv` is empty: a list of the program and its arguments".to_owned()),
-            Some(program) if program.is_empty() => Err("the program, the first word of `argv`, is empty".to_owned()),
+            Some(program) if program.is_empty() => Err("the program, the first word of `argv`, is \
+                empty".to_owned()),
             Some(program) if words.len() == 1 && program.contains(' ') => {
-                Err(format!("`{program}` would be the name of a program: write a list, [program, argument], or [sh, -c, \"…\"]"))
+                Err(format!("`{program}` would be the name of a program: write a list, [program, \
+                    argument], or [sh, -c, \"…\"]"))
             }
-            Some(_) if words.iter().any(|word| word.contains('\0')) => Err("an argument has a NUL character".to_owned()),
+            Some(_) if words.iter().any(|word| word.contains('\0')) => Err("an argument has a NUL \
+                character".to_owned()),
             Some(_) => Ok(()),
         }
     }
@@ -69,7 +77,8 @@ impl Verb for Command {
     }
 
     fn manual_commands(&self, _: &str) -> Vec<String> {
-        let env = self.env.iter().map(|(name, value)| format!("{name}={} ", super::shell_word(&value.to_string())));
+        let env = self.env.iter().map(|(name, value)| format!("{name}={} ",
+            super::shell_word(&value.to_string())));
         vec![format!("{}{}", env.collect::<String>(), kubectl_line::line(self.words()))]
     }
 
@@ -79,31 +88,39 @@ impl Verb for Command {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let words = self.words();
-        let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
+        let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is \
+            empty"))?;
         let mut process = Process::new(program);
         process.args(arguments).env_clear().envs(context.environment.iter());
-        process.envs(self.env.iter().map(|(name, value)| (name, value.to_string()))).process_group(0);
+        process.envs(self.env.iter().map(|(name, value)| (name,
+            value.to_string()))).process_group(0);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = process.spawn().map_err(|error| Failure { not_executed: true, ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
+        let child = process.spawn().map_err(|error| Failure { not_executed: true,
+            ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
         let leader = child.id().unwrap_or_default();
         let group = Group::watch(leader).await;
         (context.started)(program, leader);
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
-            let text = format!("`{program}` did not end before the step's time was over: it was told to end, and is killed after {GRACE} s");
+            let text = format!("`{program}` did not end before the step's time was over: it was \
+                told to end, and is killed after {GRACE} s");
             return Err(Failure::error(text));
         };
         if let Some(group) = group {
             group.release().await;
         }
-        let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how `{program}` ended is not known: {error}")))?;
+        let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how \
+            `{program}` ended is not known: {error}")))?;
         // ended by a signal: what it has done until then nobody knows
-        let code = status.code().ok_or_else(|| Failure::error(format!("`{program}` did not end by itself: {status}")))?;
+        let code = status.code().ok_or_else(|| Failure::error(format!("`{program}` did not end by \
+            itself: {status}")))?;
         let truncated = stdout.cut || stderr.cut;
-        let (text, errors) = (String::from_utf8_lossy(&stdout.bytes), String::from_utf8_lossy(&stderr.bytes));
+        let (text, errors) = (String::from_utf8_lossy(&stdout.bytes),
+            String::from_utf8_lossy(&stderr.bytes));
         let json = if stdout.cut { serde_json::Value::Null } else { as_json(&text) };
         Ok(Output::new(
-            json!({"exit_code": code, "json": json, "stdout": text, "stderr": errors, "truncated": truncated}),
+            json!({"exit_code": code, "json": json, "stdout": text, "stderr": errors,
+                "truncated": truncated}),
             format!("exit code {code}"),
         ))
     }
@@ -117,18 +134,23 @@ impl Command {
 
 /// Variables that a program gets; those that end in `*` are beginnings.
 const ENVIRONMENT: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "TZ", "LANG", "LC_*", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG", "KUBERNETES_SERVICE_HOST",
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "TZ", "LANG", "LC_*", "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
 ];
 
-/// What programs get of an environment: an allow-list, so that no token of the operator reaches them by accident. `kubeconfig` is the file that
-/// the run uses, if it is another than the environment's.
-pub fn allowed(environment: impl IntoIterator<Item = (String, String)>, kubeconfig: Option<&str>) -> BTreeMap<String, String> {
+/// What programs get of an environment: an allow-list, so that no token of the operator reaches
+/// them by accident. `kubeconfig` is the file that the run uses, if it is another than the
+/// environment's.
+pub fn allowed(environment: impl IntoIterator<Item = (String, String)>,
+    kubeconfig: Option<&str>) -> BTreeMap<String, String> {
     let listed = |name: &str| ENVIRONMENT.iter().any(|known| known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start)));
     // the proxies are written in small letters as often
     let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy") && listed(&name.to_ascii_uppercase());
-    let mut allowed: BTreeMap<_, _> = environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
+    let mut allowed: BTreeMap<_,
+        _> = environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
     allowed.extend(kubeconfig.map(|file| ("KUBECONFIG".to_owned(), file.to_owned())));
     allowed
 }
@@ -162,7 +184,8 @@ async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Said, Said)> {
     Ok((status, out, err))
 }
 
-/// Reads a stream to its end. What is above the cap is read as well, so that the program is not held up, and forgotten.
+/// Reads a stream to its end. What is above the cap is read as well, so that the program is not
+/// held up, and forgotten.
 async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
     let Some(mut stream) = stream else { return };
     let mut buffer = vec![0; 16 * 1024];
@@ -186,11 +209,13 @@ mod tests {
 
     #[test]
     fn faults_and_the_line_by_hand() {
-        for (argv, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false), (json!(["ls", "-l"]), true), (json!(["a\0"]), false)] {
+        for (argv, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false),
+            (json!(["ls", "-l"]), true), (json!(["a\0"]), false)] {
             assert_eq!(command(json!({"argv": argv})).check().is_ok(), good, "{argv}");
         }
         let command = command(json!({"argv": ["helm", "history", "a b", 3], "env": {"X": "1 2"}}));
-        assert_eq!((command.effect(), command.manual_commands("n")), (Effect::Opaque, vec!["X='1 2' helm history 'a b' 3".to_owned()]));
+        assert_eq!((command.effect(), command.manual_commands("n")), (Effect::Opaque,
+            vec!["X='1 2' helm history 'a b' 3".to_owned()]));
     }
 
     #[tokio::test]
@@ -200,12 +225,17 @@ mod tests {
             let context = context.clone();
             async move { command(value).perform(&context).await }
         };
-        let output = run(json!({"argv": ["sh", "-c", "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}})).await.unwrap();
-        assert_eq!(output.value, json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n", "stderr": "no\n", "truncated": false}));
-        let long = run(json!({"argv": ["head", "-c", 3_000_000, "/dev/zero"]})).await.unwrap().value;
-        assert_eq!((long["stdout"].as_str().map(str::len), &long["truncated"]), (Some(STREAM), &json!(true)));
+        let output = run(json!({"argv": ["sh", "-c",
+            "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}})).await.unwrap();
+        assert_eq!(output.value, json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n",
+            "stderr": "no\n", "truncated": false}));
+        let long = run(json!({"argv": ["head", "-c", 3_000_000,
+            "/dev/zero"]})).await.unwrap().value;
+        assert_eq!((long["stdout"].as_str().map(str::len), &long["truncated"]), (Some(STREAM),
+            &json!(true)));
         let missing = run(json!({"argv": ["no-such-program-anywhere"]})).await.unwrap_err();
-        assert!(missing.not_executed && missing.message.contains("could not be started"), "{missing:?}");
+        assert!(missing.not_executed && missing.message.contains("could not be started"),
+            "{missing:?}");
         let killed = run(json!({"argv": ["sh", "-c", "kill -9 $$"]})).await.unwrap_err();
         assert!(!killed.not_executed && killed.message.contains("signal"), "{killed:?}");
         // what it leaves behind holds the streams, and nobody waits for it
@@ -215,10 +245,12 @@ mod tests {
 
     #[test]
     fn the_environment_is_an_allow_list() {
-        let names = ["PATH", "LC_TIME", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "https_proxy", "my_proxy", "KUBECONFIG", "LANGUAGE", "RUNBOOK_PARAM_PIN"];
+        let names = ["PATH", "LC_TIME", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "https_proxy",
+            "my_proxy", "KUBECONFIG", "LANGUAGE", "RUNBOOK_PARAM_PIN"];
         let given = || names.map(|name| (name.to_owned(), "x".to_owned()));
         let kept = allowed(given(), None);
-        assert_eq!(kept.keys().collect::<Vec<_>>(), ["KUBECONFIG", "LC_TIME", "PATH", "https_proxy"]);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["KUBECONFIG", "LC_TIME", "PATH",
+            "https_proxy"]);
         assert_eq!(allowed(given(), Some("/run/k"))["KUBECONFIG"], "/run/k");
     }
 
@@ -238,9 +270,12 @@ mod tests {
         let script = format!("(while :; do echo . >> {0}; sleep 0.1; done) & wait", file.display());
         let group = std::sync::Arc::new(std::sync::Mutex::new(0));
         let told = group.clone();
-        let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> = std::sync::Arc::new(move |_, leader| *told.lock().unwrap() = leader);
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(500), started, ..context(None, "n") };
-        let failure = command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
+        let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> = std::sync::Arc::new(move |_,
+            leader| *told.lock().unwrap() = leader);
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(500),
+            started, ..context(None, "n") };
+        let failure = command(json!({"argv": ["sh", "-c",
+            script]})).perform(&hurried).await.unwrap_err();
         assert!(failure.message.contains("told to end"), "{failure:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(file.exists() && rests(&file).await);
@@ -252,8 +287,10 @@ mod tests {
     async fn a_program_that_does_not_listen_is_killed_after_the_grace() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("beats");
-        let script = format!("trap '' TERM; while :; do echo . >> {0}; sleep 0.1; done", file.display());
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(300), ..context(None, "n") };
+        let script = format!("trap '' TERM; while :; do echo . >> {0}; sleep 0.1; done",
+            file.display());
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(300),
+            ..context(None, "n") };
         command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
         assert!(!rests(&file).await, "it has its grace");
         tokio::time::sleep(Duration::from_secs(u64::from(GRACE) + 2)).await;
@@ -262,8 +299,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200), ..context(None, "n") };
-        let failure = command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
+        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200),
+            ..context(None, "n") };
+        let failure = command(json!({"argv": ["sleep",
+            "30"]})).perform(&hurried).await.unwrap_err();
         assert_eq!((failure.kind, failure.not_executed), (FailureKind::Error, false));
     }
 }

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Resolves a name from inside pods. The output is a list with one item a pod: `{pod, name, result, addresses, reason}`, `result` being `resolved`,
-/// `not_found`, `timeout` or `server_failure`: the name server answers, but cannot say. getent, python3, nslookup and dig are tried until one gives an answer;
-/// where none is in the image or none gives one, that is an error of the item.
+/// Resolves a name from inside pods. The output is a list with one item a pod: `{pod, name, result,
+/// addresses, reason}`, `result` being `resolved`, `not_found`, `timeout` or `server_failure`: the
+/// name server answers, but cannot say. getent, python3, nslookup and dig are tried until one gives
+/// an answer; where none is in the image or none gives one, that is an error of the item.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
@@ -25,7 +26,8 @@ pub struct Dns {
 
 impl Verb for Dns {
     fn check(&self) -> Result<(), String> {
-        if self.name.is_empty() || self.name.starts_with('-') { Err(format!("`{}` is not a host name", self.name)) } else { Ok(()) }
+        if self.name.is_empty() || self.name.starts_with('-') { Err(format!("`{}` is not a host \
+            name", self.name)) } else { Ok(()) }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -33,7 +35,8 @@ impl Verb for Dns {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl exec -n {} {} -- getent ahosts {}", quote(self.from.namespace(namespace)), self.from.kubectl(), quote(&self.name))]
+        vec![format!("kubectl exec -n {} {} -- getent ahosts {}",
+            quote(self.from.namespace(namespace)), self.from.kubectl(), quote(&self.name))]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
@@ -59,11 +62,13 @@ impl Verb for Dns {
                 (_, words) if words.is_empty() => format!("getent finds no {}", self.name).into(),
                 (_, words) => words.into(),
             };
-            Ok(item([("name", self.name.as_str().into()), ("result", result.as_str().into()), ("addresses", addresses.into_iter().collect()), ("reason", reason)]))
+            Ok(item([("name", self.name.as_str().into()), ("result", result.as_str().into()),
+                ("addresses", addresses.into_iter().collect()), ("reason", reason)]))
         })
         .await?;
         output.summary = match output.value.as_array() {
-            Some(items) => format!("{} of {}", items.iter().filter(|item| item["result"] == "resolved").count(), items.len()),
+            Some(items) => format!("{} of {}",
+                items.iter().filter(|item| item["result"] == "resolved").count(), items.len()),
             None => output.value["result"].as_str().unwrap_or_default().to_owned(),
         };
         Ok(output)
@@ -75,5 +80,6 @@ const PYTHON: &str = "import socket,sys
 try: print('\\n'.join(sorted({a[4][0] for a in socket.getaddrinfo(sys.argv[1],None)})))
 except socket.gaierror as e:
  if e.errno==socket.EAI_AGAIN: print('again',e)
- elif e.errno in (socket.EAI_NONAME,getattr(socket,'EAI_NODATA',socket.EAI_NONAME)): print('not_found',e)
+ elif e.errno in (socket.EAI_NONAME,getattr(socket,'EAI_NODATA',socket.EAI_NONAME)): \
+ print('not_found',e)
  else: raise";

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 /// The most bytes of each stream in the output.
 const STREAM: usize = 1024 * 1024;
 
-/// Runs a command in containers. The output is a list with one item a pod: `{pod, container, exit_code, stdout, stderr, json, truncated}`, or that
-/// item alone with `pods: one`. `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each; `truncated` says so. A stream cut
-/// without a status is an error, never a success.
+/// Runs a command in containers. The output is a list with one item a pod: `{pod, container,
+/// exit_code, stdout, stderr, json, truncated}`, or that item alone with `pods: one`. `json` is
+/// stdout as JSON, or null. stdout and stderr are cut after 1 MiB each; `truncated` says so. A
+/// stream cut without a status is an error, never a success.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
@@ -62,10 +63,13 @@ impl Verb for Exec {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         match self.command.first() {
-            None => Err("the `command` is empty: a list of the program and its arguments".to_owned()),
-            Some(program) if program.is_empty() => Err("the program, the first word of `command`, is empty".to_owned()),
+            None => Err("the `command` is empty: a list of the program and its \
+                arguments".to_owned()),
+            Some(program) if program.is_empty() => Err("the program, the first word of `command`, \
+                is empty".to_owned()),
             Some(program) if self.command.len() == 1 && program.contains(' ') => {
-                Err(format!("`{program}` would be the name of a program: write a list, [program, argument], or [sh, -c, \"…\"]"))
+                Err(format!("`{program}` would be the name of a program: write a list, [program, \
+                    argument], or [sh, -c, \"…\"]"))
             }
             Some(_) => Ok(()),
         }
@@ -78,8 +82,10 @@ impl Verb for Exec {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let namespace = self.target.namespace(namespace);
         let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
-        let container = self.container.as_deref().map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
-        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace), kubectl_line::line(&self.command)));
+        let container = self.container.as_deref().map(|name| format!(" -c {}",
+            quote(name))).unwrap_or_default();
+        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace),
+            kubectl_line::line(&self.command)));
         lines
     }
 
@@ -91,13 +97,15 @@ impl Verb for Exec {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
         let program = self.command.first().map(String::as_str).unwrap_or_default();
-        (context.progress)(&format!("{program} in {} of {}", kubectl_line::counted(pods.len()), self.target));
+        (context.progress)(&format!("{program} in {} of {}", kubectl_line::counted(pods.len()),
+        self.target));
         let cluster = context.cluster()?;
         let one = self.target.is_one_pod() || self.pods == Pods::One;
         let output = each_pod(&pods, one, |name, pod| async move {
             // named, so that the API server need not be asked for it
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
-            let done = cluster.exec(namespace, &name, container.as_deref(), &self.command, None, context.remaining(), STREAM).await?;
+            let done = cluster.exec(namespace, &name, container.as_deref(), &self.command, None,
+                context.remaining(), STREAM).await?;
             judge(program, &name, container.as_deref(), &done)
         })
         .await?;
@@ -120,9 +128,14 @@ fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> 
                 ("truncated", json!(done.truncated)),
             ]));
         }
-        Exit::NotStarted(why) => (FailureKind::Error, format!("`{program}` could not be started in pod {pod}: {}", cause(why))),
-        Exit::Unknown(why) => (FailureKind::Error, format!("how `{program}` ended in pod {pod} is not known, and it may still run: {why}")),
-        Exit::TimedOut => (FailureKind::Error, format!("`{program}` in pod {pod} did not end before the step's time was over; it may still run there")),
+        Exit::NotStarted(why) => (FailureKind::Error,
+            format!("`{program}` could not be started in pod {pod}: {}", cause(why))),
+        Exit::Unknown(why) => (FailureKind::Error,
+            format!("how `{program}` ended in pod {pod} is not known, and it may still run: \
+                {why}")),
+        Exit::TimedOut => (FailureKind::Error,
+            format!("`{program}` in pod {pod} did not end before the step's time was over; it may \
+                still run there")),
     };
     Err(Failure::new(kind, message))
 }
@@ -152,41 +165,54 @@ mod tests {
 
     #[test]
     fn ends() {
-        let done = |exit| Executed { stdout: b"{\"a\": 1}".to_vec(), stderr: b"\xff".to_vec(), truncated: false, exit };
+        let done = |exit| Executed { stdout: b"{\"a\": 1}".to_vec(), stderr: b"\xff".to_vec(),
+            truncated: false, exit };
         let fields = judge("p", "a", Some("c"), &done(Exit::Code(3))).unwrap();
         assert_eq!(
             Value::Object(fields),
-            json!({"container": "c", "exit_code": 3, "json": {"a": 1}, "stdout": "{\"a\": 1}", "stderr": "\u{fffd}", "truncated": false})
+            json!({"container": "c", "exit_code": 3, "json": {"a": 1}, "stdout": "{\"a\": 1}",
+                "stderr": "\u{fffd}", "truncated": false})
         );
         let cases = [
             (
-                Exit::NotStarted("OCI runtime exec failed: unable to start container process: exec: \"p\": executable file not found".into()),
+                Exit::NotStarted("OCI runtime exec failed: unable to start container process: \
+                    exec: \"p\": executable file not found".into()),
                 FailureKind::Error,
                 "`p` could not be started in pod a: exec: \"p\": executable file not found",
             ),
-            (Exit::Unknown("cut".into()), FailureKind::Error, "how `p` ended in pod a is not known, and it may still run: cut"),
-            (Exit::TimedOut, FailureKind::Error, "`p` in pod a did not end before the step's time was over; it may still run there"),
+            (Exit::Unknown("cut".into()), FailureKind::Error,
+            "how `p` ended in pod a is not known, and it may still run: cut"),
+            (Exit::TimedOut, FailureKind::Error,
+            "`p` in pod a did not end before the step's time was over; it may still run there"),
         ];
         for (exit, kind, message) in cases {
-            assert_eq!(judge("p", "a", None, &done(exit)).unwrap_err(), Failure::new(kind, message));
+            assert_eq!(judge("p", "a", None, &done(exit)).unwrap_err(), Failure::new(kind,
+                message));
         }
     }
 
     #[test]
     fn faults_and_lines_by_hand() {
-        for (command, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false), (json!(["ls", "-l"]), true)] {
-            assert_eq!(exec(json!({"target": "pod/a", "command": command})).check().is_ok(), good, "{command}");
+        for (command, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false),
+            (json!(["ls", "-l"]), true)] {
+            assert_eq!(exec(json!({"target": "pod/a", "command": command})).check().is_ok(), good,
+                "{command}");
         }
         let cases = [
-            (json!({"target": "pod/a", "command": ["sh", "-c", "a b"]}), vec!["kubectl exec -n n pod/a -- sh -c 'a b'"]),
-            (json!({"target": "deployment/d", "command": ["ls"], "pods": "one", "container": "c"}), vec!["kubectl exec -n n deployment/d -c c -- ls"]),
+            (json!({"target": "pod/a", "command": ["sh", "-c", "a b"]}),
+            vec!["kubectl exec -n n pod/a -- sh -c 'a b'"]),
+            (json!({"target": "deployment/d", "command": ["ls"], "pods": "one", "container": "c"}),
+            vec!["kubectl exec -n n deployment/d -c c -- ls"]),
             (
                 json!({"target": "deployment/d", "command": ["ls"]}),
-                vec!["kubectl get pods -n n # NAME: each of deployment/d", "kubectl exec -n n pod/NAME -- ls"],
+                vec!["kubectl get pods -n n # NAME: each of deployment/d",
+                    "kubectl exec -n n pod/NAME -- ls"],
             ),
             (
-                json!({"target": {"kind": "Pod", "selector": "a=b"}, "command": ["ls"], "pods": "one"}),
-                vec!["kubectl get pods -n n -l a=b # NAME: each of them", "kubectl exec -n n pod/NAME -- ls"],
+                json!({"target": {"kind": "Pod", "selector": "a=b"}, "command": ["ls"],
+                    "pods": "one"}),
+                vec!["kubectl get pods -n n -l a=b # NAME: each of them",
+                    "kubectl exec -n n pod/NAME -- ls"],
             ),
         ];
         for (value, wanted) in cases {

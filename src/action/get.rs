@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items: [...]}`.
+/// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items:
+/// [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -27,16 +28,19 @@ pub struct Get {
     /// Look in every namespace.
     #[serde(default)]
     pub all_namespaces: bool,
-    /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave them out.
+    /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave
+    /// them out.
     #[serde(default)]
     pub live: bool,
-    /// The object may be absent: the output is then null, and not an error. With a selector: there may be no object; otherwise a step of
-    /// which no expectation looks at `.items` fails on an empty list.
+    /// The object may be absent: the output is then null, and not an error. With a selector: there
+    /// may be no object; otherwise a step of which no expectation looks at `.items` fails on an
+    /// empty list.
     #[serde(default)]
     pub optional: bool,
 }
 
-/// The most text, in bytes, of a list that is held as a value: one that takes ten times of it does not matter.
+/// The most text, in bytes, of a list that is held as a value: one that takes ten times of it does
+/// not matter.
 const SMALL: usize = 256 * 1024;
 
 /// The objects of a list as text, each with its namespace and name.
@@ -74,9 +78,11 @@ impl Verb for Get {
             return Err("`live` is for lists of pods".to_owned());
         }
         match (&self.name, &self.selector, &self.fields) {
-            (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one namespace, not in all".to_owned()),
+            (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one \
+                namespace, not in all".to_owned()),
             (Some(_), None, None) => Ok(()),
-            (Some(_), _, _) => Err("either one object by `name` or several by `selector` and `fields`".to_owned()),
+            (Some(_), _, _) => Err("either one object by `name` or several by `selector` and \
+                `fields`".to_owned()),
             (None, _, _) => Ok(()),
         }
     }
@@ -91,16 +97,19 @@ impl Verb for Get {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let mut words = vec!["kubectl get".to_owned(), self.kind.to_ascii_lowercase()];
         words.extend(self.name.as_deref().map(quote));
-        words.push(if self.all_namespaces { "-A".to_owned() } else { format!("-n {}", quote(self.namespace.as_deref().unwrap_or(namespace))) });
+        words.push(if self.all_namespaces { "-A".to_owned() } else { format!("-n {}",
+            quote(self.namespace.as_deref().unwrap_or(namespace))) });
         words.extend(self.selector.as_deref().map(|selector| format!("-l {}", quote(selector))));
-        words.extend(self.fields.as_deref().map(|fields| format!("--field-selector {}", quote(fields))));
+        words.extend(self.fields.as_deref().map(|fields| format!("--field-selector {}",
+            quote(fields))));
         vec![words.join(" ")]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
         let selector = self.selector.as_ref().or(self.fields.as_ref()).filter(|_| !self.optional)?;
         let nothing = output["items"].as_array().is_some_and(Vec::is_empty);
-        nothing.then(|| Wrong { fields: &["items"], reason: format!("no {} matches {selector}", self.kind.to_ascii_lowercase()) })
+        nothing.then(|| Wrong { fields: &["items"], reason: format!("no {} matches {selector}",
+            self.kind.to_ascii_lowercase()) })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -120,12 +129,15 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = Items { masker: &context.masker, resource: &resource, live: self.live, found: Vec::new() };
-        cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection, &mut items).await?;
+        let mut items = Items { masker: &context.masker, resource: &resource, live: self.live,
+            found: Vec::new() };
+        cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection,
+            &mut items).await?;
         let mut found = items.found;
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         let summary = format!("{} found", found.len());
         let items = Data::object([("items", Data::list(found.into_iter().map(|(_, item)| item)))]);
-        Ok(if items.size() > SMALL { Output::large(items, summary) } else { Output::new(items.to_value(), summary) })
+        Ok(if items.size() > SMALL { Output::large(items,
+            summary) } else { Output::new(items.to_value(), summary) })
     }
 }

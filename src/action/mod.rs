@@ -1,14 +1,17 @@
 //! The verbs of a step: one file each.
 //!
-//! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it can do, the permissions it
-//! needs, the kubectl line a person would type, and how it is performed. To add a verb: a file here and a line in `verbs!`.
+//! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it
+//! can do, the permissions it needs, the kubectl line a person would type, and how it is performed.
+//! To add a verb: a file here and a line in `verbs!`.
 
 pub mod support;
 
 pub use command::allowed as environment_of_programs;
 pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
 pub use support::change::{Change, Guard, Intent};
-pub use support::context::{Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun};
+pub use support::context::{
+    Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun,
+};
 pub use support::fan_out::quote as shell_word;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::process_group::group_is_alive;
@@ -41,7 +44,8 @@ pub trait Verb {
         Ok(())
     }
 
-    /// The objects that it changes, as far as its arguments say: `namespace/kind/name`. Runs that change the same wait for each other.
+    /// The objects that it changes, as far as its arguments say: `namespace/kind/name`. Runs that
+    /// change the same wait for each other.
     fn targets(&self, _namespace: &str) -> Vec<String> {
         Vec::new()
     }
@@ -51,21 +55,27 @@ pub trait Verb {
         None
     }
 
-    /// What it would change, from what is there now; nothing is sent. None for a verb that changes nothing that can be previewed.
+    /// What it would change, from what is there now; nothing is sent. None for a verb that changes
+    /// nothing that can be previewed.
     ///
     /// # Errors
     /// When it cannot be worked out: nothing may be changed then.
-    fn intend(&self, _context: &Context) -> impl Future<Output = Result<Option<Intent>, Failure>> + Send {
+    fn intend(
+        &self,
+        _context: &Context,
+    ) -> impl Future<Output = Result<Option<Intent>, Failure>> + Send {
         async { Ok(None) }
     }
 
-    /// What its output says is wrong by itself: a command that ended with another exit code than 0, a request that was refused. It makes a
-    /// step fail of which no expectation looks at the field that says so.
+    /// What its output says is wrong by itself: a command that ended with another exit code than 0,
+    /// a request that was refused. It makes a step fail of which no expectation looks at the field
+    /// that says so.
     fn wrong(&self, _output: &serde_json::Value) -> Option<Wrong> {
         None
     }
 
-    /// Does it. For a verb with an [`Intent`]: what is left to do after its changes were made, such as waiting for their end.
+    /// Does it. For a verb with an [`Intent`]: what is left to do after its changes were made, such
+    /// as waiting for their end.
     ///
     /// # Errors
     /// When there is no output to judge.
@@ -154,7 +164,8 @@ macro_rules! verbs {
         impl<'de> DeserializeSeed<'de> for VerbName<'_> {
             type Value = Action;
 
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Action, D::Error> {
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Action,
+                D::Error> {
                 match self.0 {
                     $($name => $module::$type::deserialize(deserializer).map(|action| Action::$type(Box::new(action))),)*
                     other => Err(serde::de::Error::custom(format!("unknown verb `{other}`"))),
@@ -163,7 +174,8 @@ macro_rules! verbs {
         }
 
         /// The JSON schema of each verb's arguments, by name.
-        pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+        pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str,
+            schemars::Schema)> {
             vec![$(($name, generator.subschema_for::<$module::$type>())),*]
         }
     };

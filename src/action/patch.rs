@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Patches an object of any kind. The patch is sent for just this object: if another one has taken its name meanwhile, nothing is changed. With
-/// `type: json` it is sent for what the operations found: if someone else has changed that since, nothing is changed.
+/// Patches an object of any kind. The patch is sent for just this object: if another one has taken
+/// its name meanwhile, nothing is changed. With `type: json` it is sent for what the operations
+/// found: if someone else has changed that since, nothing is changed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -47,15 +48,20 @@ impl Verb for Patch {
         match (self.kind, &self.patch) {
             (PatchType::Json, Value::Array(operations)) if !operations.is_empty() => {
                 if let Some(wrong) = operations.iter().find(|operation| !operation["op"].is_string() || !operation["path"].is_string()) {
-                    return Err(format!("{wrong} is no operation of a JSON patch: {{op, path, value}}"));
+                    return Err(format!("{wrong} is no operation of a JSON patch: {{op, path, \
+                        value}}"));
                 }
             }
-            (PatchType::Json, _) => return Err("with `type: json` the patch is a list of operations".to_owned()),
-            (PatchType::Merge | PatchType::Strategic, Value::Object(fields)) if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) => {
+            (PatchType::Json, _) => return Err("with `type: json` the patch is a list of \
+                operations".to_owned()),
+            (PatchType::Merge | PatchType::Strategic,
+            Value::Object(fields)) if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) => {
                 return Err("`metadata` of the patch is an object".to_owned());
             }
-            (PatchType::Merge | PatchType::Strategic, Value::Object(fields)) if !fields.is_empty() => {}
-            (PatchType::Merge | PatchType::Strategic, _) => return Err("the patch is an object with the fields that change".to_owned()),
+            (PatchType::Merge | PatchType::Strategic,
+            Value::Object(fields)) if !fields.is_empty() => {}
+            (PatchType::Merge | PatchType::Strategic,
+            _) => return Err("the patch is an object with the fields that change".to_owned()),
         }
         workload::check_target("patch", &self.target, &[])
     }
@@ -63,7 +69,8 @@ impl Verb for Patch {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = workload::patching(&self.target, namespace);
         if self.replicas().is_some() {
-            all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list", self.target.namespace(namespace), "")));
+            all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list",
+                self.target.namespace(namespace), "")));
         }
         all
     }
@@ -75,7 +82,8 @@ impl Verb for Patch {
             PatchType::Json => "json",
         };
         let place = quote(self.target.namespace(namespace));
-        vec![format!("kubectl patch {} -n {place} --type={kind} -p {}", self.target.kubectl(), quote(&self.patch.to_string()))]
+        vec![format!("kubectl patch {} -n {place} --type={kind} -p {}", self.target.kubectl(),
+            quote(&self.patch.to_string()))]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -95,7 +103,8 @@ impl Verb for Patch {
         };
         let text = |key: &str| found.object["metadata"][key].as_str().unwrap_or_default();
         let body = of_one(&self.patch, &found.object);
-        let change = Change::written(method, &found.resource, (text("namespace"), text("name")), body, Some(found.object.clone()), "patched");
+        let change = Change::written(method, &found.resource, (text("namespace"), text("name")),
+            body, Some(found.object.clone()), "patched");
         Ok(Some(Intent::of(Some(change), guards)))
     }
 }
@@ -110,7 +119,8 @@ impl Patch {
     }
 }
 
-/// The patch for just this object. Operations on places are for what is there now: the same patch is never done twice.
+/// The patch for just this object. Operations on places are for what is there now: the same patch
+/// is never done twice.
 fn of_one(patch: &Value, object: &Value) -> Value {
     let uid = &object["metadata"]["uid"];
     let mut patch = patch.clone();
@@ -151,21 +161,28 @@ mod tests {
         let object = json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "l": [1]}});
         for (before, wanted) in [
             (json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}, "metadata": {"uid": "u"}})),
-            (json!({"metadata": {"labels": {"a": null}}}), json!({"metadata": {"labels": {"a": null}, "uid": "u"}})),
+            (json!({"metadata": {"labels": {"a": null}}}),
+            json!({"metadata": {"labels": {"a": null}, "uid": "u"}})),
             (
                 json!([{"op": "remove", "path": "/spec/a"}]),
-                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/a", "value": 1}, {"op": "remove", "path": "/spec/a"}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test",
+                    "path": "/spec/a", "value": 1}, {"op": "remove", "path": "/spec/a"}]),
             ),
             // what is added to a list is not added twice
             (
-                json!([{"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add", "path": "/spec/l/-", "value": 3}]),
-                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/l", "value": [1]},
-                    {"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add", "path": "/spec/l/-", "value": 3}]),
+                json!([{"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add",
+                    "path": "/spec/l/-", "value": 3}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test",
+                    "path": "/spec/l", "value": [1]},
+                    {"op": "add", "path": "/spec/l/-", "value": 2}, {"op": "add",
+                    "path": "/spec/l/-", "value": 3}]),
             ),
             (
                 json!([{"op": "move", "from": "/spec/a", "path": "/spec/b"}]),
-                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test", "path": "/spec/b", "value": null},
-                    {"op": "test", "path": "/spec/a", "value": 1}, {"op": "move", "from": "/spec/a", "path": "/spec/b"}]),
+                json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test",
+                    "path": "/spec/b", "value": null},
+                    {"op": "test", "path": "/spec/a", "value": 1}, {"op": "move", "from": "/spec/a",
+                    "path": "/spec/b"}]),
             ),
         ] {
             assert_eq!(of_one(&before, &object), wanted);
@@ -183,10 +200,12 @@ mod tests {
             ("json", json!([{"op": "remove"}]), false),
             ("json", json!([{"op": "remove", "path": "/a"}]), true),
         ] {
-            assert_eq!(patch(json!({"target": "pod/p", "type": kind, "patch": body})).check().is_ok(), good, "{kind} {body}");
+            assert_eq!(patch(json!({"target": "pod/p", "type": kind,
+                "patch": body})).check().is_ok(), good, "{kind} {body}");
         }
         let scaled = patch(json!({"target": "deployment/d", "patch": {"spec": {"replicas": 2}}}));
         assert_eq!(scaled.replicas(), Some(2));
-        assert_eq!(scaled.manual_commands("n"), [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
+        assert_eq!(scaled.manual_commands("n"),
+            [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
     }
 }

@@ -21,8 +21,10 @@ impl Verb for Pause {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         (context.progress)(&format!("{} to wait", self.0));
         tokio::select! {
-            () = tokio::time::sleep(self.0.0) => Ok(Output::new(serde_json::Value::Null, self.0.to_string())),
-            () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped while waiting")),
+            () = tokio::time::sleep(self.0.0) => Ok(Output::new(serde_json::Value::Null,
+            self.0.to_string())),
+            () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
+            "stopped while waiting")),
         }
     }
 }

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Looks up an earlier run of this machine: by id, or the newest one of a runbook that changed something on this cluster and in this
-/// namespace. The output is `{run, runbook, started, verdict, params, changes: [{step, object, verb, summary, before, after}]}`, or null
-/// if there is none.
+/// Looks up an earlier run of this machine: by id, or the newest one of a runbook that changed
+/// something on this cluster and in this namespace. The output is `{run, runbook, started, verdict,
+/// params, changes: [{step, object, verb, summary, before, after}]}`, or null if there is none.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -41,11 +41,14 @@ impl Verb for Record {
             (Some(run), _) if !run.is_empty() => WhichRun::Run(run.clone()),
             (_, runbook) => {
                 let cluster = context.cluster()?.identify().await?.cluster_uid;
-                WhichRun::Newest { runbook: runbook.clone().unwrap_or_default(), cluster, namespace: context.namespace.clone() }
+                WhichRun::Newest { runbook: runbook.clone().unwrap_or_default(), cluster,
+                    namespace: context.namespace.clone() }
             }
         };
-        let found = context.records.find(&which).map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
-        let summary = found.as_ref().map_or("none", |found| found["run"].as_str().unwrap_or_default()).to_owned();
+        let found = context.records.find(&which).map_err(|reason| Failure::new(FailureKind::Failed,
+            reason))?;
+        let summary = found.as_ref().map_or("none",
+            |found| found["run"].as_str().unwrap_or_default()).to_owned();
         Ok(Output::new(found.unwrap_or(Value::Null), summary))
     }
 }

@@ -12,8 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Gives a Deployment, StatefulSet or DaemonSet the pod template of an earlier revision. Only the template and the change-cause are
-/// written. The output has `from` and `to`, each with `revision`, `image` and `change_cause`.
+/// Gives a Deployment, StatefulSet or DaemonSet the pod template of an earlier revision. Only the
+/// template and the change-cause are written. The output has `from` and `to`, each with `revision`,
+/// `image` and `change_cause`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
@@ -21,7 +22,8 @@ pub struct Rollback {
     pub target: Target,
     /// The revision to go back to; the one before the present template if absent.
     pub to_revision: Option<u64>,
-    /// The lowest version that may run, compared with the tag of the first image: a rollback below it is stopped.
+    /// The lowest version that may run, compared with the tag of the first image: a rollback below
+    /// it is stopped.
     pub min_version: Option<String>,
     /// Why, for the history (`kubernetes.io/change-cause`).
     pub reason: Option<String>,
@@ -38,13 +40,16 @@ impl Verb for Rollback {
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = history_permissions(&self.target, namespace);
-        all.extend(workload::patching(&self.target, namespace).into_iter().filter(|access| access.verb == "patch"));
+        all.extend(workload::patching(&self.target,
+            namespace).into_iter().filter(|access| access.verb == "patch"));
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let revision = self.to_revision.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
-        vec![format!("kubectl rollout undo {} -n {}{revision}", self.target.kubectl(), quote(self.target.namespace(namespace)))]
+        let revision = self.to_revision.map(|revision| format!(" \
+            --to-revision={revision}")).unwrap_or_default();
+        vec![format!("kubectl rollout undo {} -n {}{revision}", self.target.kubectl(),
+            quote(self.target.namespace(namespace)))]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -54,29 +59,37 @@ impl Verb for Rollback {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let all = history(context.cluster()?, &found.resource, &found.object).await?;
-        let target = target_of(&all, self.to_revision).map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target)))?;
+        let target = target_of(&all,
+            self.to_revision).map_err(|reason| Failure::new(FailureKind::Failed,
+                format!("{}: {reason}", self.target)))?;
         let current = all.iter().find(|revision| revision.current);
         let mut output = serde_json::Map::new();
         output.insert("from".to_owned(), current.map(revision_json).unwrap_or_default());
         output.insert("to".to_owned(), revision_json(target));
-        output.insert("history".to_owned(), all.iter().map(|revision| Value::from(line(revision, Some(target.number)))).collect());
+        output.insert("history".to_owned(),
+            all.iter().map(|revision| Value::from(line(revision, Some(target.number)))).collect());
         if target.current {
             let guard = Guard {
                 id: "same-revision",
-                reason: format!("{} has the template of revision {} already", self.target, target.number),
+                reason: format!("{} has the template of revision {} already", self.target,
+                    target.number),
                 way: "choose another revision with to_revision".to_owned(),
             };
             return Ok(Some(Intent { changes: Vec::new(), guards: vec![guard], output }));
         }
         let mut wanted = found.object.clone();
-        *place(&mut wanted, &["spec", "template"]).map_err(Failure::error)? = target.template.clone();
-        let cause = self.reason.as_ref().map(|reason| format!("rollback to revision {}: {reason}", target.number)).or_else(|| target.change_cause.clone());
+        *place(&mut wanted, &["spec",
+            "template"]).map_err(Failure::error)? = target.template.clone();
+        let cause = self.reason.as_ref().map(|reason| format!("rollback to revision {}: {reason}",
+            target.number)).or_else(|| target.change_cause.clone());
         if let Some(cause) = cause {
-            *place(&mut wanted, &["metadata", "annotations", "kubernetes.io/change-cause"]).map_err(Failure::error)? = json!(cause);
+            *place(&mut wanted, &["metadata", "annotations",
+                "kubernetes.io/change-cause"]).map_err(Failure::error)? = json!(cause);
         }
         let mut guards = workload::template_guards(&found.object);
         guards.extend(self.below(target));
-        let summary = format!("revision {} → {} ({})", current.map_or_else(|| "?".to_owned(), |current| current.number.to_string()), target.number, shown(target));
+        let summary = format!("revision {} → {} ({})", current.map_or_else(|| "?".to_owned(),
+            |current| current.number.to_string()), target.number, shown(target));
         let change = Change::between(&found.resource, &found.object, &wanted, summary);
         let mut intent = Intent::of(change, guards);
         intent.output = output;
@@ -95,14 +108,16 @@ impl Rollback {
         };
         older.then(|| Guard {
             id: "below-minimum-version",
-            reason: format!("revision {} runs {}, and at least {least} is needed", target.number, if tag.is_empty() { "an image without a version" } else { tag }),
+            reason: format!("revision {} runs {}, and at least {least} is needed", target.number,
+                if tag.is_empty() { "an image without a version" } else { tag }),
             way: "choose a newer revision with to_revision, or lower min_version".to_owned(),
         })
     }
 }
 
 fn shown(revision: &Revision) -> String {
-    revision.images.iter().map(|(_, image)| tag(image).unwrap_or(image)).collect::<Vec<_>>().join(", ")
+    revision.images.iter().map(|(_,
+        image)| tag(image).unwrap_or(image)).collect::<Vec<_>>().join(", ")
 }
 
 /// The tag of an image; a digest is none.
@@ -124,7 +139,8 @@ mod tests {
 
     #[test]
     fn versions_below_the_minimum_are_stopped() {
-        let rollback = Rollback { target: serde_json::from_value(json!("deployment/d")).unwrap(), to_revision: None, min_version: Some("1.0.68".to_owned()), reason: None };
+        let rollback = Rollback { target: serde_json::from_value(json!("deployment/d")).unwrap(),
+            to_revision: None, min_version: Some("1.0.68".to_owned()), reason: None };
         let revision = |image: &str| Revision {
             number: 3,
             images: vec![("c".to_owned(), image.to_owned())],

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Runs another runbook of the catalogue with parameters and takes its verdict. The output is `{verdict, findings: [id], steps: {ID: outcome}}`.
+/// Runs another runbook of the catalogue with parameters and takes its verdict. The output is
+/// `{verdict, findings: [id], steps: {ID: outcome}}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {

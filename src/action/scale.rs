@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Sets the replicas of a Deployment, StatefulSet or ReplicaSet. Stops where an autoscaler owns the number. The output has
-/// `replicas: {before, after}`; wait for the pods with `then: {rollout: …}`.
+/// Sets the replicas of a Deployment, StatefulSet or ReplicaSet. Stops where an autoscaler owns the
+/// number. The output has `replicas: {before, after}`; wait for the pods with `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
@@ -35,12 +35,14 @@ impl Verb for Scale {
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = workload::patching(&self.target, namespace);
-        all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list", self.target.namespace(namespace), "")));
+        all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list",
+            self.target.namespace(namespace), "")));
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl scale {} -n {} --replicas={}", self.target.kubectl(), quote(self.target.namespace(namespace)), self.replicas)]
+        vec![format!("kubectl scale {} -n {} --replicas={}", self.target.kubectl(),
+            quote(self.target.namespace(namespace)), self.replicas)]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -52,13 +54,15 @@ impl Verb for Scale {
         let before = found.object["spec"]["replicas"].as_u64().unwrap_or(1);
         let mut wanted = found.object.clone();
         *place(&mut wanted, &["spec", "replicas"]).map_err(Failure::error)? = json!(self.replicas);
-        let change = Change::between(&found.resource, &found.object, &wanted, format!("{before} → {} replicas", self.replicas));
+        let change = Change::between(&found.resource, &found.object, &wanted,
+            format!("{before} → {} replicas", self.replicas));
         let mut guards = workload::guards(&found.object);
         if change.is_some() {
             guards.extend(workload::autoscaled(context, &found.object, self.replicas).await?);
         }
         let mut intent = Intent::of(change, guards);
-        intent.output.insert("replicas".to_owned(), json!({"before": before, "after": self.replicas}));
+        intent.output.insert("replicas".to_owned(),
+            json!({"before": before, "after": self.replicas}));
         Ok(Some(intent))
     }
 }

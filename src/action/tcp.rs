@@ -10,10 +10,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Connects to a port from inside pods. The output is a list with one item a pod: `{pod, host, port, result, elapsed_ms, reason}`, `result` being `connected`,
-/// `refused`, `timeout`, `no_route` or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint, with `endpoint`, the name of the pod
-/// that should answer. nc, python3, curl, bash and wget are tried until one gives an answer; where none is in the image or none gives one, that is an error of
-/// the item.
+/// Connects to a port from inside pods. The output is a list with one item a pod: `{pod, host,
+/// port, result, elapsed_ms, reason}`, `result` being `connected`, `refused`, `timeout`, `no_route`
+/// or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint, with
+/// `endpoint`, the name of the pod that should answer. nc, python3, curl, bash and wget are tried
+/// until one gives an answer; where none is in the image or none gives one, that is an error of the
+/// item.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tcp {
@@ -29,8 +31,8 @@ pub struct Tcp {
     /// All pods or one.
     #[serde(default)]
     pub pods: Pods,
-    /// Connect to every ready endpoint of the Service that `host` names, one by one, and not to the one that the Service happens to choose. A host
-    /// that is no Service is its only endpoint.
+    /// Connect to every ready endpoint of the Service that `host` names, one by one, and not to the
+    /// one that the Service happens to choose. A host that is no Service is its only endpoint.
     #[serde(default)]
     pub endpoints: bool,
 }
@@ -50,7 +52,8 @@ fn three_seconds() -> Duration {
 
 impl Verb for Tcp {
     fn check(&self) -> Result<(), String> {
-        if self.host.is_empty() || self.host.starts_with('-') { Err(format!("`{}` is not a host", self.host)) } else { Ok(()) }
+        if self.host.is_empty() || self.host.starts_with('-') { Err(format!("`{}` is not a host",
+            self.host)) } else { Ok(()) }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -58,7 +61,8 @@ impl Verb for Tcp {
         if self.endpoints {
             let (name, place) = self.service(namespace);
             all.extend(builtin("Service").map(|resource| reading(&resource, "get", place, name)));
-            all.extend(builtin("EndpointSlice").map(|resource| reading(&resource, "list", place, "")));
+            all.extend(builtin("EndpointSlice").map(|resource| reading(&resource, "list", place,
+                "")));
         }
         all
     }
@@ -84,10 +88,12 @@ impl Verb for Tcp {
         let one = !self.endpoints && (self.pods == Pods::One || self.from.is_one_pod());
         let ends = if self.endpoints { self.ends(context).await? } else { vec![End { host: self.host.clone(), port: self.port, endpoint: None }] };
         let mut output = match &ends[..] {
-            [end] => each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod, end)).await?,
+            [end] => each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod,
+            end)).await?,
             ends => {
                 let pods = &pods;
-                let each = ends.iter().map(|end| each_pod(pods, false, move |_, pod| self.connect(context, namespace, pod, end)));
+                let each = ends.iter().map(|end| each_pod(pods, false, move |_,
+                    pod| self.connect(context, namespace, pod, end)));
                 let each = futures::future::try_join_all(each).await?;
                 Output::new(each.iter().flat_map(|output| output.value.as_array().into_iter().flatten()).cloned().collect(), "")
             }
@@ -107,7 +113,8 @@ impl Tcp {
         let limit = std::time::Duration::from_secs(self.seconds());
         let purpose = format!("connect to {}:{}", end.host, end.port);
         let commands = self.commands(&end.host, end.port);
-        let said = ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed, _| connection(tool, done, elapsed, limit)).await?;
+        let said = ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed,
+            _| connection(tool, done, elapsed, limit)).await?;
         let elapsed = u64::try_from(said.elapsed.as_millis()).unwrap_or(u64::MAX);
         let mut fields = item([
             ("host", end.host.as_str().into()),
@@ -122,7 +129,8 @@ impl Tcp {
         Ok(fields)
     }
 
-    /// The Service that the host may name, and its namespace: `mysql`, `mysql.apps`, `mysql.apps.svc.cluster.local`.
+    /// The Service that the host may name, and its namespace: `mysql`, `mysql.apps`,
+    /// `mysql.apps.svc.cluster.local`.
     fn service<'a>(&'a self, step: &'a str) -> (&'a str, &'a str) {
         let mut parts = self.host.trim_end_matches('.').split('.');
         let name = parts.next().unwrap_or_default();
@@ -136,14 +144,16 @@ impl Tcp {
     async fn ends(&self, context: &Context) -> Result<Vec<End>, Failure> {
         let itself = || vec![End { host: self.host.clone(), port: self.port, endpoint: None }];
         let (name, place) = self.service(&context.namespace);
-        let (Some(services), Some(slices)) = (builtin("Service"), builtin("EndpointSlice")) else { return Ok(itself()) };
+        let (Some(services), Some(slices)) = (builtin("Service"),
+            builtin("EndpointSlice")) else { return Ok(itself()) };
         let cluster = context.cluster()?;
         let service = match cluster.get(&services, Some(place), name).await {
             Ok(service) => service,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(itself()),
             Err(error) => return Err(error.into()),
         };
-        let slices = cluster.list(&slices, Some(place), &Selection::labels(format!("kubernetes.io/service-name={name}"))).await?;
+        let slices = cluster.list(&slices, Some(place),
+            &Selection::labels(format!("kubernetes.io/service-name={name}"))).await?;
         match behind(&service, &slices, self.port) {
             // without such a port or endpoint the Service itself gives the answer: it refuses
             ends if ends.is_empty() => Ok(itself()),
@@ -166,29 +176,37 @@ impl Tcp {
             (Tool::Nc, words(&["nc", "-z", "-v", "-w", &seconds, host, &port])),
             (Tool::Python, words(&["python3", "-c", PYTHON, host, &port, &seconds])),
             // the proxy of the environment would be asked instead
-            (Tool::Curl, words(&["curl", "-sv", "--noproxy", "*", "--connect-timeout", &seconds, "-m", &seconds, &url("telnet")])),
+            (Tool::Curl, words(&["curl", "-sv", "--noproxy", "*", "--connect-timeout", &seconds,
+            "-m", &seconds, &url("telnet")])),
             (Tool::PlainNc, words(&["timeout", &longer, "nc", "-w", &seconds, host, &port])),
-            (Tool::Bash, words(&["timeout", &seconds, "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#, host, &port])),
-            (Tool::Wget, words(&["wget", "-T", &seconds, "-t", "1", "-O", "/dev/null", &url("http")])),
+            (Tool::Bash, words(&["timeout", &seconds, "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#,
+            host, &port])),
+            (Tool::Wget, words(&["wget", "-T", &seconds, "-t", "1", "-O", "/dev/null",
+            &url("http")])),
         ]
     }
 }
 
 /// The ready endpoints behind a port of a Service, each once and in order.
 fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
-    let (Some(service), slices) = (Service::from_object(service), slices.iter().filter_map(EndpointSlice::from_object)) else { return Vec::new() };
+    let (Some(service), slices) = (Service::from_object(service),
+        slices.iter().filter_map(EndpointSlice::from_object)) else { return Vec::new() };
     let Some(entry) = service.ports.iter().find(|entry| entry.port == port && entry.protocol == Protocol::Tcp) else { return Vec::new() };
     let mut found = Vec::new();
     for slice in slices {
-        let number = slice.ports.iter().find(|(name, _, protocol)| *name == entry.name && *protocol == entry.protocol).map(|(_, number, _)| *number);
+        let number = slice.ports.iter().find(|(name, _,
+            protocol)| *name == entry.name && *protocol == entry.protocol).map(|(_, number,
+                _)| *number);
         let Some(number) = number else { continue };
         for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready) {
             // the addresses of one endpoint are alternatives
-            let address = endpoint.addresses.first().map(|address| End { host: address.to_string(), port: number, endpoint: endpoint.pod.clone() });
+            let address = endpoint.addresses.first().map(|address| End { host: address.to_string(),
+                port: number, endpoint: endpoint.pod.clone() });
             found.extend(address.filter(|end| !found.contains(end)));
         }
     }
-    found.sort_by(|one: &End, other| (&one.endpoint, &one.host).cmp(&(&other.endpoint, &other.host)));
+    found.sort_by(|one: &End, other| (&one.endpoint,
+        &one.host).cmp(&(&other.endpoint, &other.host)));
     found
 }
 
@@ -211,13 +229,23 @@ mod tests {
 
     #[test]
     fn every_ready_endpoint_behind_a_port() {
-        let service = json!({"metadata": {"name": "api", "namespace": "a"}, "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80, "targetPort": "web"}, {"name": "m", "port": 90}]}});
+        let service = json!({"metadata": {"name": "api", "namespace": "a"},
+            "spec": {"clusterIP": "10.96.0.1",
+            "ports": [{"name": "http", "port": 80, "targetPort": "web"}, {"name": "m",
+            "port": 90}]}});
         let slice = |endpoints: Value, port: u16| {
-            json!({"metadata": {"name": "s", "namespace": "a", "labels": {"kubernetes.io/service-name": "api"}}, "ports": [{"name": "http", "port": port}], "endpoints": endpoints})
+            json!({"metadata": {"name": "s", "namespace": "a",
+                "labels": {"kubernetes.io/service-name": "api"}},
+                "ports": [{"name": "http", "port": port}], "endpoints": endpoints})
         };
-        let at = |address: &str, ready: bool, pod: &str| json!({"addresses": [address], "conditions": {"ready": ready}, "targetRef": {"kind": "Pod", "name": pod}});
-        let slices = [slice(json!([at("10.0.0.2", true, "b"), at("10.0.0.3", false, "c")]), 8080), slice(json!([at("10.0.0.1", true, "a"), at("10.0.0.2", true, "b")]), 9000), slice(Value::Null, 1)];
-        let told: Vec<String> = behind(&service, &slices, 80).iter().map(|end| format!("{} {}:{}", end.endpoint.clone().unwrap_or_default(), end.host, end.port)).collect();
+        let at = |address: &str, ready: bool,
+            pod: &str| json!({"addresses": [address], "conditions": {"ready": ready},
+                "targetRef": {"kind": "Pod", "name": pod}});
+        let slices = [slice(json!([at("10.0.0.2", true, "b"), at("10.0.0.3", false, "c")]), 8080),
+            slice(json!([at("10.0.0.1", true, "a"), at("10.0.0.2", true, "b")]), 9000),
+                slice(Value::Null, 1)];
+        let told: Vec<String> = behind(&service, &slices, 80).iter().map(|end| format!("{} {}:{}",
+            end.endpoint.clone().unwrap_or_default(), end.host, end.port)).collect();
         assert_eq!(told, ["a 10.0.0.1:9000", "b 10.0.0.2:8080", "b 10.0.0.2:9000"]);
         assert_eq!(behind(&service, &slices, 90), []);
         assert_eq!(behind(&service, &slices, 81), []);

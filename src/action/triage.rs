@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Explains pods, from what they say and from their events. The output is a list with one item a pod: `{pod, status, ready, live, restarts, node, age_s,
-/// symptoms: [{id, container, reason, message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that works, has
-/// completed, or is being deleted in time has none. `id` names the cause in a word that does not change: `oom-killed`, `app-exit`,
-/// `liveness-probe-kills`, `volume-mount-failed`, `insufficient-resources`, ….
+/// Explains pods, from what they say and from their events. The output is a list with one item a
+/// pod: `{pod, status, ready, live, restarts, node, age_s, symptoms: [{id, container, reason,
+/// message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that
+/// works, has completed, or is being deleted in time has none. `id` names the cause in a word that
+/// does not change: `oom-killed`, `app-exit`, `liveness-probe-kills`, `volume-mount-failed`,
+/// `insufficient-resources`, ….
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
@@ -23,12 +25,14 @@ pub struct Triage {
 impl Verb for Triage {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = self.target.pod_permissions(namespace);
-        all.extend(builtin("Event").map(|kind| reading(&kind, "list", self.target.namespace(namespace), "")));
+        all.extend(builtin("Event").map(|kind| reading(&kind, "list",
+            self.target.namespace(namespace), "")));
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl describe -n {} {}", quote(self.target.namespace(namespace)), self.target.kubectl())]
+        vec![format!("kubectl describe -n {} {}", quote(self.target.namespace(namespace)),
+            self.target.kubectl())]
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -39,10 +43,12 @@ impl Verb for Triage {
             PodsOf::Pod(name) => Some(("Pod", name.as_str())),
             _ => None,
         };
-        let (pods, events) = futures::try_join!(cluster.pods_with_finished(&of, namespace), cluster.events(namespace, one))?;
+        let (pods, events) = futures::try_join!(cluster.pods_with_finished(&of, namespace),
+            cluster.events(namespace, one))?;
         let items: Vec<Value> = pods.iter().map(|one| explain(one, &events, context.now)).collect();
         let ready = items.iter().filter(|item| item["ready"] == true).count();
-        let summary = if items.is_empty() { "no pods".to_owned() } else { format!("{ready} of {}", items.len()) };
+        let summary = if items.is_empty() { "no pods".to_owned() } else { format!("{ready} of {}",
+            items.len()) };
         Ok(Output::new(Value::Array(items), summary))
     }
 }
@@ -51,7 +57,9 @@ fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
     let created = pod::timestamp(&one["metadata"]["creationTimestamp"]);
     let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
-        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one), "live": pod::is_live(one), "restarts": pod::restarts(one),
-        "node": one["spec"]["nodeName"], "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
+        "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one),
+        "live": pod::is_live(one), "restarts": pod::restarts(one),
+        "node": one["spec"]["nodeName"],
+        "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
     })
 }

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use tokio::time::Instant;
 
-/// Watches objects until a condition holds or the step's `timeout` ends, and then names what is wrong with the pods. Ends early only where a
-/// condition on the `status` of one named object can no longer become true: a Job that is over, a pod without a controller that has ended.
-/// With `name` the condition's `.` and the output is the object (null while it does not exist); otherwise `{items: [...]}`.
+/// Watches objects until a condition holds or the step's `timeout` ends, and then names what is
+/// wrong with the pods. Ends early only where a condition on the `status` of one named object can
+/// no longer become true: a Job that is over, a pod without a controller that has ended. With
+/// `name` the condition's `.` and the output is the object (null while it does not exist);
+/// otherwise `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
@@ -37,9 +39,11 @@ pub struct Wait {
 impl Verb for Wait {
     fn check(&self) -> Result<(), String> {
         match (&self.until, self.absent) {
-            (Some(_), true) => Err("either `until` a condition holds, or until `absent`".to_owned()),
+            (Some(_), true) => Err("either `until` a condition holds, or until \
+                `absent`".to_owned()),
             (None, false) => Err("needs a condition in `until`, or `absent: true`".to_owned()),
-            _ if self.name.is_some() && self.selector.is_some() => Err("either one object by `name` or several by `selector`".to_owned()),
+            _ if self.name.is_some() && self.selector.is_some() => Err("either one object by \
+                `name` or several by `selector`".to_owned()),
             _ => Ok(()),
         }
     }
@@ -53,13 +57,15 @@ impl Verb for Wait {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let what = match (&self.name, &self.selector) {
             (Some(name), _) => format!("{}/{}", self.kind.to_ascii_lowercase(), quote(name)),
-            (None, Some(selector)) => format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector)),
+            (None, Some(selector)) => format!("{} -l {}", self.kind.to_ascii_lowercase(),
+            quote(selector)),
             (None, None) => self.kind.to_ascii_lowercase(),
         };
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         match &self.until {
             None => vec![format!("kubectl wait -n {place} {what} --for=delete")],
-            Some(until) => vec![format!("kubectl get -n {place} {what} -o json --watch   # until {}", until.0)],
+            Some(until) => vec![format!("kubectl get -n {place} {what} -o json --watch   # until \
+                {}", until.0)],
         }
     }
 
@@ -71,7 +77,8 @@ impl Verb for Wait {
             Some(name) => Selection::name(name),
             None => Selection { labels: self.selector.clone(), fields: None },
         };
-        let until = self.until.as_ref().map(|until| expression::compile(&until.0, VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
+        let until = self.until.as_ref().map(|until| expression::compile(&until.0,
+            VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
         let begun = Instant::now();
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
@@ -80,18 +87,22 @@ impl Verb for Wait {
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
                     None => {}
-                    Some(until) => match until.condition(&view, &Bindings::new(), Budget::default()) {
+                    Some(until) => match until.condition(&view, &Bindings::new(),
+                        Budget::default()) {
                         Ok(true) => return ControlFlow::Break(Ok(view)),
                         Ok(false) => {}
                         // an object that is still being made lacks fields
-                        Err(error) if matches!(error.kind, EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne) => {}
+                        Err(error) if matches!(error.kind,
+                            EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne) => {}
                         Err(error) => return ControlFlow::Break(Err((Failure::error(format!("`until` cannot be judged: {error}")), Value::Null))),
                     },
                 }
                 if let Some(reason) = until.as_ref().filter(|_| self.name.is_some()).and_then(|until| hopeless(&view, until)) {
-                    return ControlFlow::Break(Err((Failure::new(FailureKind::Failed, format!("waiting makes no sense: {reason}")), view)));
+                    return ControlFlow::Break(Err((Failure::new(FailureKind::Failed,
+                        format!("waiting makes no sense: {reason}")), view)));
                 }
-                (context.progress)(&format!("waiting for {}: {}", self.what(), last_seen(objects.values())));
+                (context.progress)(&format!("waiting for {}: {}", self.what(),
+                last_seen(objects.values())));
                 ControlFlow::Continue(())
             })
             .await;
@@ -99,36 +110,41 @@ impl Verb for Wait {
             Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
             Ok(Err((failure, Value::Null))) => Err(failure),
             Ok(Err((failure, object))) => {
-                let ill = behind::words(context, &resource, namespace, &[&object], begun, &failure.message).await;
+                let ill = behind::words(context, &resource, namespace, &[&object], begun,
+                    &failure.message).await;
                 Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let objects: Vec<&Value> = last.values().collect();
                 let found = behind::found(context, &resource, namespace, &objects, begun).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
-                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()), last_error.as_deref()))
+                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}",
+                    waited.as_secs_f64()), last_error.as_deref()))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
 }
 
-/// Why a condition that does not hold for this object will never hold: its status is the last that it will have, and nothing else is asked
-/// for. An object that goes is seen as null, which may be what is waited for.
+/// Why a condition that does not hold for this object will never hold: its status is the last that
+/// it will have, and nothing else is asked for. An object that goes is seen as null, which may be
+/// what is waited for.
 fn hopeless(object: &Value, until: &Jq) -> Option<String> {
     let reason = pod::final_state(object)?;
     let when_gone = until.condition(&Value::Null, &Bindings::new(), Budget::default());
     (is_about_status(until.source()) && when_gone != Ok(true)).then_some(reason)
 }
 
-/// The words of a condition that looks at fields and values and nowhere else: not at the time, not at all fields of an object.
+/// The words of a condition that looks at fields and values and nowhere else: not at the time, not
+/// at all fields of an object.
 const PLAIN: &[&str] = &[
-    "and", "or", "not", "if", "then", "elif", "else", "end", "true", "false", "null", "any", "all", "select", "length", "test", "startswith", "endswith",
+    "and", "or", "not", "if", "then", "elif", "else", "end", "true", "false", "null", "any", "all",
+    "select", "length", "test", "startswith", "endswith",
     "contains", "empty", "isempty", "first", "last",
 ];
 
-/// Whether a condition on an object reads its status alone. In doubt it does not: whoever waits may be waiting for a label, for a change of the
-/// spec, or for time to pass.
+/// Whether a condition on an object reads its status alone. In doubt it does not: whoever waits may
+/// be waiting for a label, for a change of the spec, or for time to pass.
 fn is_about_status(source: &str) -> bool {
     let mut rest = source;
     let mut before = ' ';
@@ -141,7 +157,8 @@ fn is_about_status(source: &str) -> bool {
             _ if next.is_ascii_alphabetic() || next == '_' => {
                 let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
                 let word = &rest[..length];
-                let allowed = if before == '.' { !matches!(word, "metadata" | "spec") } else { PLAIN.contains(&word) };
+                let allowed = if before == '.' { !matches!(word,
+                    "metadata" | "spec") } else { PLAIN.contains(&word) };
                 if !allowed {
                     return false;
                 }
@@ -186,7 +203,8 @@ impl Wait {
     }
 }
 
-/// Objects in a few words, and what is wrong with their pods. A pod with which something is wrong is named by that alone, and first.
+/// Objects in a few words, and what is wrong with their pods. A pod with which something is wrong
+/// is named by that alone, and first.
 fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
     let named = |object: &&&Value| {
         let start = format!("{}: ", object["metadata"]["name"].as_str().unwrap_or_default());
@@ -207,7 +225,8 @@ fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
     if all.is_empty() { "nothing there".to_owned() } else { few(&all) }
 }
 
-/// An object in a few words: a pod by its status, a workload by its rollout, others by their conditions.
+/// An object in a few words: a pod by its status, a workload by its rollout, others by their
+/// conditions.
 fn seen(object: &Value) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let state = match object["kind"].as_str() {
@@ -218,7 +237,8 @@ fn seen(object: &Value) -> String {
         },
         _ => {
             let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}", condition["type"].as_str()?, condition["status"].as_str()?))).collect();
+            let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}",
+                condition["type"].as_str()?, condition["status"].as_str()?))).collect();
             if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
         }
     };
@@ -260,8 +280,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_once() {
-        let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name}, "status": {"phase": "Running"}});
-        let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2}, "status": {}});
+        let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name},
+            "status": {"phase": "Running"}});
+        let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"replicas": 2}, "status": {}});
         let (a, b) = (pod("a"), pod("b"));
         let ill = || vec!["b: main: OOMKilled".to_owned()];
         for (objects, ill, expected) in [
@@ -277,11 +299,16 @@ mod tests {
 
     #[test]
     fn a_wait_ends_early_only_where_nothing_can_come() {
-        let job = |kind: &str| json!({"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}});
+        let job = |kind: &str| json!({"kind": "Job", "metadata": {"name": "j"},
+            "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}});
         let complete = "any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")";
-        let owned = json!({"kind": "Pod", "metadata": {"name": "ring-1", "ownerReferences": [{"controller": true}]}, "status": {"phase": "Failed"}});
-        let bare = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted"}});
-        let pulling = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
+        let owned = json!({"kind": "Pod", "metadata": {"name": "ring-1",
+            "ownerReferences": [{"controller": true}]}, "status": {"phase": "Failed"}});
+        let bare = json!({"kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Failed",
+            "reason": "Evicted"}});
+        let pulling = json!({"kind": "Pod", "metadata": {"name": "p"},
+            "status": {"phase": "Pending",
+            "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
         let ready = "any(.status.conditions[]?; .type == \"Ready\" and .status == \"True\")";
         for (object, until, expected) in [
             (job("Failed"), complete, Some("job j has failed: R")),
@@ -292,11 +319,13 @@ mod tests {
             (bare, ready, Some("pod p has failed: Evicted")),
             (owned, ready, None),
             (pulling, ready, None),
-            (json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}), ".status.readyReplicas == 1", None),
+            (json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}),
+            ".status.readyReplicas == 1", None),
             (Value::Null, ready, None),
         ] {
             let until = expression::compile(until, VARIABLES).unwrap();
-            assert_eq!(hopeless(&object, &until).as_deref(), expected, "{object} {}", until.source());
+            assert_eq!(hopeless(&object, &until).as_deref(), expected, "{object} {}",
+                until.source());
         }
     }
 }

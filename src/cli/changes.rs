@@ -34,7 +34,8 @@ impl ChangeArguments {
     }
 }
 
-/// The user of this system, for where no cluster says who it is: `user@host`. It is the system that says so, not the environment.
+/// The user of this system, for where no cluster says who it is: `user@host`. It is the system that
+/// says so, not the environment.
 pub(super) fn local_user() -> String {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -42,7 +42,9 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
                 return Err(error.into());
             }
             wrong += 1;
-            all.extend(found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned());
+            all.extend(
+                found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned(),
+            );
         }
     }
     match arguments.output {
@@ -51,12 +53,17 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
             if all.is_empty() {
                 output::write(&format!("{} checked, no errors\n", plural(names.len(), "runbook")))?;
             } else {
-                output::error(&format!("{} in {wrong} of {}", plural(all.len(), "error"), plural(names.len(), "runbook")));
+                output::error(&format!(
+                    "{} in {wrong} of {}",
+                    plural(all.len(), "error"),
+                    plural(names.len(), "runbook")
+                ));
             }
         }
         Format::Json | Format::Jsonl => {
             let errors: Vec<_> = all.iter().take(MOST_SHOWN).map(to_json).collect();
-            let mut document = json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": errors});
+            let mut document =
+                json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": errors});
             if all.len() > MOST_SHOWN {
                 document["more"] = json!(all.len() - MOST_SHOWN);
             }
@@ -68,7 +75,12 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
 
 /// What makes two errors the same one.
 fn identity(diagnostic: &Diagnostic) -> (Option<PathBuf>, &'static str, usize, String) {
-    (diagnostic.file.clone(), diagnostic.code, diagnostic.labels.first().map_or(0, |label| label.range.start), diagnostic.message.clone())
+    (
+        diagnostic.file.clone(),
+        diagnostic.code,
+        diagnostic.labels.first().map_or(0, |label| label.range.start),
+        diagnostic.message.clone(),
+    )
 }
 
 /// The files under a path. What is neither a file nor a folder is taken for a name.
@@ -77,7 +89,8 @@ fn collect(path: &Path, names: &mut Vec<String>) -> Result<(), CommandError> {
         names.push(path.display().to_string());
         return Ok(());
     }
-    std::fs::read_dir(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
+    std::fs::read_dir(path)
+        .map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
     names.extend(document::collect(path).iter().map(|file| file.display().to_string()));
     Ok(())
 }

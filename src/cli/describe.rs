@@ -16,14 +16,24 @@ pub(super) struct DescribeArguments {
     output: Format,
 }
 
-pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result<Exit, CommandError> {
+pub(super) fn describe(
+    global: &Global,
+    arguments: &DescribeArguments,
+) -> Result<Exit, CommandError> {
     let runbook = catalogue(global).load_alone(&arguments.name)?;
     if arguments.output != Format::Text {
-        let steps: Vec<_> = runbook.all_steps().iter().map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()})).collect();
+        let steps: Vec<_> = runbook
+            .all_steps()
+            .iter()
+            .map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()}))
+            .collect();
         let document = json!({
-            "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title, "description": runbook.description, "alerts": runbook.alerts,
-            "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(), "steps": steps,
-            "findings": runbook.findings.iter().map(|finding| json!({"id": finding.id, "severity": finding.severity})).collect::<Vec<_>>(),
+            "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title,
+            "description": runbook.description, "alerts": runbook.alerts,
+            "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(),
+            "steps": steps,
+            "findings": runbook.findings.iter().map(|finding| json!({"id": finding.id,
+            "severity": finding.severity})).collect::<Vec<_>>(),
         });
         output::write(&format!("{document:#}\n"))?;
         return Ok(Exit::Passed);
@@ -48,7 +58,11 @@ pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result
             line(format!(
                 "  {name:<18} {:<9} {default}{}",
                 param.kind.as_str(),
-                if param.description.is_empty() { String::new() } else { format!("\n  {:<18} {}", "", param.description) }
+                if param.description.is_empty() {
+                    String::new()
+                } else {
+                    format!("\n  {:<18} {}", "", param.description)
+                }
             ));
         }
     }
@@ -60,7 +74,11 @@ pub(super) fn describe(global: &Global, arguments: &DescribeArguments) -> Result
     if !runbook.findings.is_empty() {
         line("\nCauses that it can find".to_owned());
         for finding in &runbook.findings {
-            line(format!("  {:<22} {}", finding.id, finding.cause.render_text(&Value::Null).unwrap_or_default()));
+            line(format!(
+                "  {:<22} {}",
+                finding.id,
+                finding.cause.render_text(&Value::Null).unwrap_or_default()
+            ));
         }
     }
     if !runbook.covers.is_empty() {

@@ -80,13 +80,21 @@ impl CommandError {
             }
             Self::Cluster(error) => {
                 if error.kind == cluster::ErrorKind::NoKubeconfig {
-                    hints.push("Name one with --kubeconfig or --context, or try it without a cluster: --sandbox".to_owned());
+                    hints.push(
+                        "Name one with --kubeconfig or --context, or try it without a \
+                        cluster: --sandbox"
+                            .to_owned(),
+                    );
                 }
                 Exit::NotJudged
             }
             Self::Params(_) | Self::Usage(_) => Exit::Usage,
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Passed,
-            Self::Journal(_) | Self::Engine(_) | Self::NotJudged(_) | Self::Output(_) => Exit::NotJudged,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Exit::Passed;
+            }
+            Self::Journal(_) | Self::Engine(_) | Self::NotJudged(_) | Self::Output(_) => {
+                Exit::NotJudged
+            }
         };
         let lines: Vec<String> = match self {
             Self::Params(errors) => errors.iter().map(ToString::to_string).collect(),

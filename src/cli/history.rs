@@ -30,24 +30,42 @@ pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<E
     let (mut text, mut documents) = (String::new(), Vec::new());
     for run in wanted.take(arguments.limit) {
         let verdict = match &run.finished {
-            Some(finished) => serde_json::to_value(finished.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
+            Some(finished) => serde_json::to_value(finished.verdict)
+                .ok()
+                .and_then(|value| value.as_str().map(str::to_owned))
+                .unwrap_or_default(),
             None => "not ended".to_owned(),
         };
         let (started, runbook, place) = match &run.header {
             Some(header) => (
                 header.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
                 header.runbook.as_str(),
-                [header.context.as_deref(), header.namespace.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" "),
+                [header.context.as_deref(), header.namespace.as_deref()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" "),
             ),
             None => ("unreadable".to_owned(), "", String::new()),
         };
-        let _ = writeln!(text, "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}", journal::short_id(&run.run));
-        documents.push(json!({"run": run.run, "runbook": run.header.as_ref().map(|header| &header.runbook), "started": run.header.as_ref().map(|header| header.started), "verdict": run.finished.as_ref().map(|end| end.verdict), "exit_code": run.finished.as_ref().map(|end| end.exit_code)}));
+        let _ = writeln!(
+            text,
+            "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}",
+            journal::short_id(&run.run)
+        );
+        documents.push(json!({"run": run.run,
+            "runbook": run.header.as_ref().map(|header| &header.runbook),
+            "started": run.header.as_ref().map(|header| header.started),
+            "verdict": run.finished.as_ref().map(|end| end.verdict),
+            "exit_code": run.finished.as_ref().map(|end| end.exit_code)}));
     }
     match arguments.output {
         Format::Text if text.is_empty() => output::write("no runs yet\n")?,
         Format::Text => output::write(&text)?,
-        Format::Json | Format::Jsonl => output::write(&format!("{:#}\n", json!({"schema": "runbook.history/v1", "runs": documents})))?,
+        Format::Json | Format::Jsonl => output::write(&format!(
+            "{:#}\n",
+            json!({"schema": "runbook.history/v1", "runs": documents})
+        ))?,
     }
     Ok(Exit::Passed)
 }

@@ -33,7 +33,10 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         };
         let wanted = arguments.filter.as_ref().is_none_or(|filter| {
             let filter = filter.to_lowercase();
-            [&listed.name, &head.title].into_iter().chain(&head.alerts).any(|text| text.to_lowercase().contains(&filter))
+            [&listed.name, &head.title]
+                .into_iter()
+                .chain(&head.alerts)
+                .any(|text| text.to_lowercase().contains(&filter))
         });
         if !wanted {
             continue;
@@ -48,12 +51,17 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         if !head.params.is_empty() && global.verbose > 0 {
             let _ = writeln!(text, "{:<34} parameters: {}", "", head.params.join(", "));
         }
-        documents.push(json!({"name": listed.name, "file": listed.file, "origin": head.origin, "valid": true, "title": head.title, "params": head.params, "alerts": head.alerts, "effect": head.effect}));
+        documents.push(json!({"name": listed.name, "file": listed.file, "origin": head.origin,
+            "valid": true, "title": head.title, "params": head.params, "alerts": head.alerts,
+            "effect": head.effect}));
     }
     match arguments.output {
         Format::Text if text.is_empty() => output::write("no runbook found\n")?,
         Format::Text => output::write(&text)?,
-        Format::Json | Format::Jsonl => output::write(&format!("{:#}\n", json!({"schema": "runbook.list/v1", "runbooks": documents})))?,
+        Format::Json | Format::Jsonl => output::write(&format!(
+            "{:#}\n",
+            json!({"schema": "runbook.list/v1", "runbooks": documents})
+        ))?,
     }
     Ok(if invalid == 0 { Exit::Passed } else { Exit::Usage })
 }
@@ -61,12 +69,22 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
 /// The heads of all runbooks in order, read by as many threads as there are processors.
 fn heads(catalogue: &Catalogue) -> Vec<(&Listed, Result<Head, CatalogueError>)> {
     let all: Vec<&Listed> = catalogue.list().collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(FEW)).max(1);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(all.len().div_ceil(FEW))
+        .max(1);
     let part = all.len().div_ceil(threads).max(1);
-    let read = |listed: &[&'_ Listed]| listed.iter().map(|listed| listed.head()).collect::<Vec<_>>();
+    let read =
+        |listed: &[&'_ Listed]| listed.iter().map(|listed| listed.head()).collect::<Vec<_>>();
     let heads: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let workers: Vec<_> =
+            all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
     });
     all.into_iter().zip(heads).collect()
 }

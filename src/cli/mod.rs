@@ -42,7 +42,8 @@ struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// Folder with runbooks, before ./runbooks and the embedded catalogue; may be given several times
+    /// Folder with runbooks, before ./runbooks and the embedded catalogue; may be given several
+    /// times
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) catalogue: Vec<PathBuf>,
     /// When to use colour

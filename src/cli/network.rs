@@ -7,7 +7,9 @@ use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
 use crate::action::survey;
 use crate::engine::Clock;
-use crate::network::{Decision, Graph, Protocol, all_pairs, declared, edges_of, intended, mermaid, page, picture, svg};
+use crate::network::{
+    Decision, Graph, Protocol, all_pairs, declared, edges_of, intended, mermaid, page, picture, svg,
+};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -19,7 +21,8 @@ pub(super) struct NetworkArguments {
 
 #[derive(Debug, Subcommand)]
 enum NetworkCommand {
-    /// Draw the workloads of a namespace and the edges that their environment or a policy declares: green if open, red with the reason, grey if unknown
+    /// Draw the workloads of a namespace and the edges that their environment or a policy declares:
+    /// green if open, red with the reason, grey if unknown
     Graph(GraphArguments),
 }
 
@@ -60,7 +63,11 @@ enum Drawing {
 
 pub(super) fn network(_: &Global, arguments: &NetworkArguments) -> Result<Exit, CommandError> {
     let NetworkCommand::Graph(arguments) = &arguments.command;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Output)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Output)?;
     let result = runtime.block_on(graph(arguments));
     runtime.shutdown_background();
     result
@@ -74,9 +81,15 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
     let connected = arguments.cluster.connect(now).await?;
     let cluster = connected.cluster?;
     let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
-    let survey = survey(&cluster).await.map_err(|failure| CommandError::NotJudged(failure.message))?;
-    if !survey.objects.iter().any(|object| object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()) {
-        return Err(CommandError::Usage(format!("there is no namespace {namespace} on {}", cluster.target().server)));
+    let survey =
+        survey(&cluster).await.map_err(|failure| CommandError::NotJudged(failure.message))?;
+    if !survey.objects.iter().any(|object| {
+        object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()
+    }) {
+        return Err(CommandError::Usage(format!(
+            "there is no namespace {namespace} on {}",
+            cluster.target().server
+        )));
     }
     let mut edges = if arguments.all {
         all_pairs(&survey.inventory, &namespace)
@@ -95,11 +108,17 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
         Drawing::Mermaid => mermaid(&graph),
         Drawing::Svg => svg(&graph),
         Drawing::Html => page(&format!("Network paths of {namespace}"), &graph),
-        Drawing::Json => format!("{:#}\n", serde_json::json!({"schema": "runbook.network_graph/v1", "namespace": namespace, "graph": graph})),
+        Drawing::Json => format!(
+            "{:#}\n",
+            serde_json::json!({"schema": "runbook.network_graph/v1", "namespace": namespace,
+                "graph": graph})
+        ),
     };
     match &arguments.file {
         Some(file) => {
-            std::fs::write(file, text).map_err(|error| CommandError::Usage(format!("cannot write {}: {error}", file.display())))?;
+            std::fs::write(file, text).map_err(|error| {
+                CommandError::Usage(format!("cannot write {}: {error}", file.display()))
+            })?;
             output::write(&format!("{}: {}\n", file.display(), told(&graph)))?;
         }
         None => output::write(&text)?,
@@ -108,7 +127,9 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
 }
 
 fn needed(text: &str) -> Result<Needed, CommandError> {
-    let (from, to) = text.split_once('=').ok_or_else(|| CommandError::Usage(format!("`{text}` is no edge: write deployment/NAME=HOST:PORT")))?;
+    let (from, to) = text.split_once('=').ok_or_else(|| {
+        CommandError::Usage(format!("`{text}` is no edge: write deployment/NAME=HOST:PORT"))
+    })?;
     Ok(Needed { from: from.to_owned(), to: to.to_owned(), port: None, protocol: Protocol::Tcp })
 }
 

@@ -31,7 +31,9 @@ fn colored(global: &Global, stream: &dyn IsTerminalStream) -> bool {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            stream.is_tty() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            stream.is_tty()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     }
 }
@@ -60,10 +62,18 @@ pub(crate) fn look(global: &Global) -> Look {
 fn look_on(global: &Global, stream: &dyn IsTerminalStream, term: &Term) -> Look {
     let variable = |name: &str| std::env::var(name).ok();
     let columns = variable("COLUMNS").and_then(|columns| columns.parse::<usize>().ok());
-    let width = if stream.is_tty() { term.size_checked().map(|(_, columns)| usize::from(columns)) } else { columns };
+    let width = if stream.is_tty() {
+        term.size_checked().map(|(_, columns)| usize::from(columns))
+    } else {
+        columns
+    };
     Look {
         width: width.unwrap_or(80).clamp(40, 160),
-        charset: Charset::from_locale(variable("LC_ALL").as_deref(), variable("LC_CTYPE").as_deref(), variable("LANG").as_deref()),
+        charset: Charset::from_locale(
+            variable("LC_ALL").as_deref(),
+            variable("LC_CTYPE").as_deref(),
+            variable("LANG").as_deref(),
+        ),
         color: colored(global, stream),
         detail: match (global.quiet, global.verbose) {
             (true, _) => Detail::Quiet,
@@ -77,13 +87,22 @@ fn look_on(global: &Global, stream: &dyn IsTerminalStream, term: &Term) -> Look 
 pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -> Box<dyn Sink> {
     let mut all = FanOut::new();
     match format {
-        Format::Text if io::stdout().is_terminal() => all.add("stdout", Terminal::new(io::stdout(), bars.clone(), look(global))),
+        Format::Text if io::stdout().is_terminal() => {
+            all.add("stdout", Terminal::new(io::stdout(), bars.clone(), look(global)));
+        }
         Format::Text => all.add("stdout", Plain::new(io::stdout(), look(global))),
         Format::Json => all.add("stdout", Json::new(io::stdout())),
         Format::Jsonl => all.add("stdout", JsonLines::new(io::stdout())),
     }
     if format != Format::Text && io::stderr().is_terminal() && !global.quiet {
-        all.add("stderr", Terminal::new(io::stderr(), bars.clone(), look_on(global, &io::stderr(), &Term::stderr())));
+        all.add(
+            "stderr",
+            Terminal::new(
+                io::stderr(),
+                bars.clone(),
+                look_on(global, &io::stderr(), &Term::stderr()),
+            ),
+        );
     }
     Box::new(Reporters(all))
 }
@@ -125,7 +144,11 @@ pub(crate) fn write(text: &str) -> io::Result<()> {
 /// Says an error on stderr. A closed stderr is no reason to fail.
 pub(crate) fn error(message: &str) {
     let style = anstyle::AnsiColor::Red.on_default().effects(anstyle::Effects::BOLD);
-    drop(writeln!(anstream::stderr(), "{style}error{style:#}: {}", crate::secret::sanitize(message)));
+    drop(writeln!(
+        anstream::stderr(),
+        "{style}error{style:#}: {}",
+        crate::secret::sanitize(message)
+    ));
 }
 
 /// Says on stderr what to do next.
@@ -136,12 +159,22 @@ pub(crate) fn hint(message: &str) {
 /// Says on stderr what is to be known of a journal before one relies on it.
 pub(crate) fn of_journal(reading: &Reading) {
     if reading.torn_bytes > 0 {
-        hint(&format!("The last record was not written to its end ({} bytes): it is left out.", reading.torn_bytes));
+        hint(&format!(
+            "The last record was not written to its end ({} bytes): it is left out.",
+            reading.torn_bytes
+        ));
     }
     if reading.unchained > 0 {
         let (count, all) = (reading.unchained, reading.unchained == reading.records.len());
-        let which = if all { "Its records are".to_owned() } else { format!("Its first {count} records are") };
-        hint(&format!("{which} not chained: an earlier version wrote them, and it cannot be told whether one was changed, removed or added since."));
+        let which = if all {
+            "Its records are".to_owned()
+        } else {
+            format!("Its first {count} records are")
+        };
+        hint(&format!(
+            "{which} not chained: an earlier version wrote them, and it cannot be told whether one \
+                was changed, removed or added since."
+        ));
     }
 }
 
@@ -168,7 +201,13 @@ pub(crate) fn trace(global: &Global, masker: &Masker, bars: &MultiProgress) {
     let filter = EnvFilter::try_from_env("RUNBOOK_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
     let (masker, bars) = (masker.clone(), bars.clone());
     let writer = move || Masked { masker: masker.clone(), bars: bars.clone() };
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(writer).try_init());
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(writer)
+            .try_init(),
+    );
 }
 
 struct Masked {

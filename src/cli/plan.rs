@@ -35,11 +35,17 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let masker = Masker::new();
     plan.runbook.learn_secrets(&plan.params, &masker);
     let namespace = plan.namespace.as_deref().unwrap_or("default");
-    let mut permissions: BTreeSet<Access> = steps.iter().flat_map(|step| step.needs.permissions.iter().chain(&step.needs.computed).cloned()).collect();
+    let mut permissions: BTreeSet<Access> = steps
+        .iter()
+        .flat_map(|step| step.needs.permissions.iter().chain(&step.needs.computed).cloned())
+        .collect();
     if steps.iter().any(|step| matches!(step.effect, Effect::Write | Effect::Opaque)) {
         permissions.extend(leases(&steps, namespace, &plan.runbook.name).permissions());
     }
-    let open: BTreeSet<(String, Open)> = steps.iter().flat_map(|step| step.needs.open.iter().map(|open| (step.path.clone(), open.clone()))).collect();
+    let open: BTreeSet<(String, Open)> = steps
+        .iter()
+        .flat_map(|step| step.needs.open.iter().map(|open| (step.path.clone(), open.clone())))
+        .collect();
     if arguments.rbac {
         let permissions: Vec<Access> = permissions.into_iter().collect();
         output::write(&role(&plan.runbook.name, &permissions, &open, None))?;
@@ -47,13 +53,17 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     }
     if arguments.output != Format::Text {
         let mut document = json!({
-            "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title, "digest": plan.digest,
-            "namespace": plan.namespace, "also_changes": also_changes(&steps, namespace), "params": plan.shown_params(),
+            "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title,
+            "digest": plan.digest,
+            "namespace": plan.namespace, "also_changes": also_changes(&steps, namespace),
+            "params": plan.shown_params(),
             "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
             "permissions": permissions.iter().map(|access| json!({
-                "verb": access.verb, "group": access.group, "resource": access.resource, "subresource": access.subresource,
+                "verb": access.verb, "group": access.group, "resource": access.resource,
+                "subresource": access.subresource,
                 "namespace": access.namespace, "name": access.name})).collect::<Vec<_>>(),
-            "not_known_before_the_run": open.iter().map(|(step, open)| json!({"step": step, "what": open.to_string()})).collect::<Vec<_>>(),
+            "not_known_before_the_run": open.iter().map(|(step, open)| json!({"step": step,
+            "what": open.to_string()})).collect::<Vec<_>>(),
         });
         masker.mask_value(&mut document);
         output::write(&format!("{document:#}\n"))?;
@@ -64,8 +74,17 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let written = (|| -> std::fmt::Result {
         writeln!(w, "{}  {}", plan.runbook.name, plan.runbook.title)?;
         let also = also_changes(&steps, namespace);
-        let also = if also.is_empty() { String::new() } else { format!("changes {}, too · ", also.join(", ")) };
-        writeln!(w, "namespace {} · {also}{}", plan.namespace.as_deref().unwrap_or("of the context"), plan.digest.get(..19).unwrap_or(&plan.digest))?;
+        let also = if also.is_empty() {
+            String::new()
+        } else {
+            format!("changes {}, too · ", also.join(", "))
+        };
+        writeln!(
+            w,
+            "namespace {} · {also}{}",
+            plan.namespace.as_deref().unwrap_or("of the context"),
+            plan.digest.get(..19).unwrap_or(&plan.digest)
+        )?;
         if !plan.params.is_empty() {
             writeln!(w, "\nParameters")?;
             for (name, value) in plan.shown_params() {
@@ -74,9 +93,20 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         }
         writeln!(w, "\nSteps")?;
         for step in &steps {
-            writeln!(w, "  {:<24} {:<8} {:<8} {}", step.path, step.action, effect(step.effect), step.title)?;
+            writeln!(
+                w,
+                "  {:<24} {:<8} {:<8} {}",
+                step.path,
+                step.action,
+                effect(step.effect),
+                step.title
+            )?;
             if let Some(when) = &step.when {
-                writeln!(w, "      only when {}", when.split_whitespace().collect::<Vec<_>>().join(" "))?;
+                writeln!(
+                    w,
+                    "      only when {}",
+                    when.split_whitespace().collect::<Vec<_>>().join(" ")
+                )?;
             }
             for line in &step.manual_commands {
                 writeln!(w, "      {}{line}", if step.depends { "# for example: " } else { "" })?;
@@ -97,7 +127,8 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
 }
 
 fn step_json(step: &PlannedAction) -> Value {
-    json!({"path": step.path, "title": step.title, "action": step.action, "effect": step.effect, "when": step.when, "by_hand": step.manual_commands, "depends_on_run": step.depends})
+    json!({"path": step.path, "title": step.title, "action": step.action, "effect": step.effect,
+        "when": step.when, "by_hand": step.manual_commands, "depends_on_run": step.depends})
 }
 
 /// A value as a person writes it.
@@ -131,5 +162,9 @@ fn permission(access: &Access) -> String {
     if !access.name.is_empty() {
         text = format!("{text} {}", access.name);
     }
-    if access.namespace.is_empty() { format!("{text} (cluster-wide)") } else { format!("{text} in {}", access.namespace) }
+    if access.namespace.is_empty() {
+        format!("{text} (cluster-wide)")
+    } else {
+        format!("{text} in {}", access.namespace)
+    }
 }

@@ -29,7 +29,11 @@ impl Prompt for TerminalPrompt {
     }
 
     fn approve(&self, approval: &Approval) -> Option<bool> {
-        let mut text = format!("\n  ! {}\n    {}\n", crate::secret::sanitize(&approval.title), crate::secret::sanitize(&approval.reach));
+        let mut text = format!(
+            "\n  ! {}\n    {}\n",
+            crate::secret::sanitize(&approval.title),
+            crate::secret::sanitize(&approval.reach)
+        );
         for line in &approval.diff {
             text.push_str("      ");
             text.push_str(&coloured(line));
@@ -52,7 +56,8 @@ impl TerminalPrompt {
                 // a terminal that takes no text takes no answer either
                 stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok()
             };
-            let answer = converse(&mut say, &mut forget, &mut || self.line(), question, indent, typed);
+            let answer =
+                converse(&mut say, &mut forget, &mut || self.line(), question, indent, typed);
             if answer.is_none() {
                 say("\n");
             }
@@ -63,7 +68,8 @@ impl TerminalPrompt {
     /// One whole line. None: the end, or the run is to stop.
     fn line(&self) -> Option<String> {
         let stdin = rustix::stdio::stdin();
-        // a run that was stopped already asks once more in what must always be done: the next signal ends that, too
+        // a run that was stopped already asks once more in what must always be done: the next
+        // signal ends that, too
         let stop = self.stop.token(self.stop.token(false).is_cancelled()).clone();
         let mut line: Vec<u8> = Vec::new();
         while line.last() != Some(&b'\n') {
@@ -111,7 +117,10 @@ fn converse(
         None => (" [y/n] ".to_owned(), "Type y or n.".to_owned()),
         Some(word) => {
             let word = crate::secret::sanitize(word);
-            (format!("\n{indent}Type {word} to go on, or press Enter to stop here: "), format!("That is not {word}."))
+            (
+                format!("\n{indent}Type {word} to go on, or press Enter to stop here: "),
+                format!("That is not {word}."),
+            )
         }
     };
     say(question)?;
@@ -166,7 +175,10 @@ mod tests {
             },
             &mut || {
                 asked += 1;
-                assert!(!said.borrow().ends_with("] "), "what was typed is forgotten before the place to type is shown");
+                assert!(
+                    !said.borrow().ends_with("] "),
+                    "what was typed is forgotten before the place to type is shown"
+                );
                 Some(())
             },
             &mut || lines.next(),
@@ -187,7 +199,11 @@ mod tests {
         }
         for none in ["maybe", "", "yy", "yes please", "ja", "true", "1"] {
             assert_eq!(conversation(None, &[none, "y"]), (Some(true), 2), "{none}");
-            assert_eq!(conversation(None, &[none, none, none, "y"]), (None, 3), "three times is enough: {none}");
+            assert_eq!(
+                conversation(None, &[none, none, none, "y"]),
+                (None, 3),
+                "three times is enough: {none}"
+            );
             assert_eq!(conversation(None, &[none]), (None, 2), "and then nothing more: {none}");
         }
     }

@@ -1,4 +1,5 @@
-//! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the journal says.
+//! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the
+//! journal says.
 
 use super::exit::{CommandError, Exit};
 use super::session::state_dir;
@@ -39,12 +40,19 @@ impl std::str::FromStr for ReportFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let kinds = || ReportFormat::value_variants().iter().filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned())).collect::<Vec<_>>();
+        let kinds = || {
+            ReportFormat::value_variants()
+                .iter()
+                .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+                .collect::<Vec<_>>()
+        };
         match text.split_once('=') {
             None | Some((_, "")) => Err("write KIND=FILE, such as junit=smoke.xml".to_owned()),
             Some((_, "-")) => Err("a report goes to a file; stdout is for --output".to_owned()),
             Some((kind, path)) => {
-                let format = ReportFormat::from_str(kind, false).map_err(|_| format!("`{kind}` is no kind of report; there are {}", kinds().join(", ")))?;
+                let format = ReportFormat::from_str(kind, false).map_err(|_| {
+                    format!("`{kind}` is no kind of report; there are {}", kinds().join(", "))
+                })?;
                 Ok(Self { format, path: PathBuf::from(path) })
             }
         }
@@ -64,8 +72,16 @@ pub(super) struct ReportArguments {
 }
 
 pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exit, CommandError> {
-    if let Some(word) = arguments.output.as_ref().and_then(|path| path.to_str()).filter(|word| ReportFormat::from_str(word, false).is_ok()) {
-        return Err(CommandError::Usage(format!("--output {word} would be a file of this name here; write --format {word}, or --output ./{word}")));
+    if let Some(word) = arguments
+        .output
+        .as_ref()
+        .and_then(|path| path.to_str())
+        .filter(|word| ReportFormat::from_str(word, false).is_ok())
+    {
+        return Err(CommandError::Usage(format!(
+            "--output {word} would be a file of this name here; write --format {word}, or --output \
+                ./{word}"
+        )));
     }
     let folder = state_dir(global)?;
     let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
@@ -78,19 +94,24 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
     Ok(Exit::Passed)
 }
 
-/// Writes the reports of a run that this process has ended, each whatever becomes of the others. Whether all could be written;
-/// what could not is said on stderr.
+/// Writes the reports of a run that this process has ended, each whatever becomes of the others.
+/// Whether all could be written; what could not is said on stderr.
 pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> bool {
     if files.is_empty() {
         return true;
     }
     let look = Look { color: false, ..output::look(global) };
-    let reading = state_dir(global).and_then(|folder| journal::read(&folder, run)).map_err(CommandError::from);
+    let reading = state_dir(global)
+        .and_then(|folder| journal::read(&folder, run))
+        .map_err(CommandError::from);
     let mut good = true;
     for file in files {
         let written = match &reading {
             Ok(reading) => write(&file.path, file.format, reading, look),
-            Err(error) => Err(CommandError::NotJudged(format!("cannot write {}: {error}", file.path.display()))),
+            Err(error) => Err(CommandError::NotJudged(format!(
+                "cannot write {}: {error}",
+                file.path.display()
+            ))),
         };
         if let Err(error) = written {
             output::error(&error.to_string());
@@ -100,7 +121,12 @@ pub(super) fn write_all(global: &Global, run: &str, files: &[ReportFile]) -> boo
     good
 }
 
-fn render(format: ReportFormat, reading: &Reading, look: Look, mut out: impl Write + Send) -> io::Result<()> {
+fn render(
+    format: ReportFormat,
+    reading: &Reading,
+    look: Look,
+    mut out: impl Write + Send,
+) -> io::Result<()> {
     match format {
         ReportFormat::Text => drop(replay(reading, &mut Plain::new(&mut out, look))?),
         ReportFormat::Json => drop(replay(reading, &mut Json::new(&mut out))?),
@@ -130,9 +156,16 @@ fn replay(reading: &Reading, reporter: &mut impl Reporter) -> io::Result<RunStat
     Ok(state)
 }
 
-fn write(path: &Path, format: ReportFormat, reading: &Reading, look: Look) -> Result<(), CommandError> {
+fn write(
+    path: &Path,
+    format: ReportFormat,
+    reading: &Reading,
+    look: Look,
+) -> Result<(), CommandError> {
     let written = replace(path, |file| render(format, reading, look, BufWriter::new(file)));
-    written.map_err(|error| CommandError::NotJudged(format!("cannot write {}: {error}", path.display())))
+    written.map_err(|error| {
+        CommandError::NotJudged(format!("cannot write {}: {error}", path.display()))
+    })
 }
 
 /// Writes a file so that a reader sees the old one or the new one whole, never a part.
@@ -142,10 +175,14 @@ fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return fill(&mut OpenOptions::new().write(true).open(&path)?);
     }
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let temporary =
+        path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    let written = fill(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, &path));
+    let written =
+        fill(&mut file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
         // what is wrong is said already
         fs::remove_file(&temporary).ok();
@@ -166,17 +203,25 @@ mod tests {
             ("junit", Err("write KIND=FILE, such as junit=smoke.xml")),
             ("junit=", Err("write KIND=FILE, such as junit=smoke.xml")),
             ("junit=-", Err("a report goes to a file; stdout is for --output")),
-            ("pdf=x", Err("`pdf` is no kind of report; there are text, markdown, junit, json, jsonl")),
+            (
+                "pdf=x",
+                Err("`pdf` is no kind of report; there are text, markdown, junit, json, jsonl"),
+            ),
         ];
         for (text, wanted) in table {
             let found = text.parse::<ReportFile>().map(|file| (file.format, file.path));
-            assert_eq!(found, wanted.map(|(format, path)| (format, PathBuf::from(path))).map_err(str::to_owned), "{text}");
+            assert_eq!(
+                found,
+                wanted.map(|(format, path)| (format, PathBuf::from(path))).map_err(str::to_owned),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
-        let replace = |path: &Path, text: &str| replace(path, |file| file.write_all(text.as_bytes()));
+        let replace =
+            |path: &Path, text: &str| replace(path, |file| file.write_all(text.as_bytes()));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.xml");
         replace(&path, "one").unwrap();
@@ -190,7 +235,8 @@ mod tests {
         assert!(replace(folder.path(), "x").is_err());
         assert!(replace(&folder.path().join("missing/x.xml"), "x").is_err());
         replace(Path::new("/dev/null"), "x").unwrap();
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["link.xml", "x.xml"]);
     }

@@ -61,7 +61,10 @@ enum Despite {
     User,
 }
 
-pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<Exit, CommandError> {
+pub(super) fn resume(
+    global: &Global,
+    mut arguments: ResumeArguments,
+) -> Result<Exit, CommandError> {
     let folder = state_dir(global)?;
     let run = journal::find(&folder, &arguments.run)?;
     let (reading, journal) = Journal::reopen(&folder, &run)?;
@@ -95,22 +98,36 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
             arguments.params.agree(namespace, runbook)?;
         }
     }
-    same_namespace(&run, arguments.cluster.namespace.as_deref(), header.target.namespace.as_deref(), "goes on there")?;
-    let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref()).map_err(CommandError::Params)?;
-    // whether -n was typed then is not known and makes no difference: a plan that it did not reach was refused
+    same_namespace(
+        &run,
+        arguments.cluster.namespace.as_deref(),
+        header.target.namespace.as_deref(),
+        "goes on there",
+    )?;
+    let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref())
+        .map_err(CommandError::Params)?;
+    // whether -n was typed then is not known and makes no difference: a plan that it did not reach
+    // was refused
     plan.moved = plan.moved.filter(|moved| moved.from.is_some());
     let plan = with_neighbours(plan, &catalogue)?;
     trust::before(global, &plan, &arguments.trust)?;
     let kept = kept(&state, &plan.steps(), reading.records);
     let insists = |what: Despite| arguments.despite.contains(&what);
     if plan.digest != header.digest {
-        let changed = kept.changed.iter().find(|path| state.changes_of(path).iter().any(ChangeState::is_made));
+        let changed = kept
+            .changed
+            .iter()
+            .find(|path| state.changes_of(path).iter().any(ChangeState::is_made));
         if let Some(path) = changed.filter(|_| !insists(Despite::Runbook)) {
             return Err(CommandError::Usage(format!(
-                "step {path} of {name} has changed since, and it has already changed the cluster: take the former text back, or insist with --despite runbook (the change is not made again)"
+                "step {path} of {name} has changed since, and it has already changed the cluster: \
+                    take the former text back, or insist with --despite runbook (the change is not \
+                    made again)"
             )));
         }
-        output::hint(&format!("The runbook {name} has changed since the run began: changed steps are done again."));
+        output::hint(&format!(
+            "The runbook {name} has changed since the run began: changed steps are done again."
+        ));
     }
     // a run that began in the sandbox goes on there
     if arguments.cluster.sandbox.is_none() && !arguments.cluster.is_named() {
@@ -121,16 +138,24 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
         user: header.target.user.clone().filter(|_| !insists(Despite::User)),
     };
     let mut marked = Vec::new();
-    let marks = [(StepMark::Done, &arguments.mark_done), (StepMark::NotDone, &arguments.mark_not_done), (StepMark::Skip, &arguments.skip)];
-    for (mark, path) in marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path))) {
+    let marks = [
+        (StepMark::Done, &arguments.mark_done),
+        (StepMark::NotDone, &arguments.mark_not_done),
+        (StepMark::Skip, &arguments.skip),
+    ];
+    for (mark, path) in
+        marks.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| (*mark, path)))
+    {
         if !plan.steps().iter().any(|step| step.path == *path) && state.step(path).is_none() {
             return Err(CommandError::Usage(format!("{name} has no step {path}")));
         }
-        let planned = plan.steps().into_iter().find(|step| step.path == *path).map(|step| step.effect);
+        let planned =
+            plan.steps().into_iter().find(|step| step.path == *path).map(|step| step.effect);
         let effect = planned.or_else(|| state.step(path).map(StepState::effect));
         if mark != StepMark::Skip && !matches!(effect, Some(Effect::Write | Effect::Opaque)) {
             return Err(CommandError::Usage(format!(
-                "step {path} changes nothing that could be done by hand: it is looked at or asked again; leave it out with --skip {path}"
+                "step {path} changes nothing that could be done by hand: it is looked at or asked \
+                    again; leave it out with --skip {path}"
             )));
         }
         let reason = arguments.reason.clone().unwrap_or_default();
@@ -154,11 +179,19 @@ pub(super) fn resume(global: &Global, mut arguments: ResumeArguments) -> Result<
 }
 
 /// Refuses another namespace than that of the run.
-pub(super) fn same_namespace(run: &str, typed: Option<&str>, of_run: Option<&str>, does: &str) -> Result<(), CommandError> {
+pub(super) fn same_namespace(
+    run: &str,
+    typed: Option<&str>,
+    of_run: Option<&str>,
+    does: &str,
+) -> Result<(), CommandError> {
     match (typed, of_run) {
         (Some(typed), Some(of_run)) if typed != of_run => {
             let run = journal::short_id(run);
-            Err(CommandError::Usage(format!("run {run} is in the namespace {of_run} and {does}: leave -n {typed} out, or begin another run")))
+            Err(CommandError::Usage(format!(
+                "run {run} is in the namespace {of_run} and {does}: leave -n {typed} out, or begin \
+                    another run"
+            )))
         }
         _ => Ok(()),
     }
@@ -166,13 +199,29 @@ pub(super) fn same_namespace(run: &str, typed: Option<&str>, of_run: Option<&str
 
 /// Refuses a run that has ended and has nothing to go on with.
 pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), CommandError> {
-    let over = |verdict| !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt) && !state.kept_from_its_first_step();
+    let over = |verdict| {
+        !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)
+            && !state.kept_from_its_first_step()
+    };
     let Some(end) = state.end_of_run().filter(|end| over(end.verdict)) else { return Ok(()) };
-    let verdict = serde_json::to_value(end.verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let verdict = serde_json::to_value(end.verdict)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default();
     let short = journal::short_id(run);
-    Err(CommandError::Usage(format!("run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show {short}")))
+    Err(CommandError::Usage(format!(
+        "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show \
+            {short}"
+    )))
 }
 
-fn is_secret(loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>, runbook: &str, name: &str) -> bool {
-    loaded.get(runbook).and_then(|runbook| runbook.params.get(name)).is_some_and(|param| param.secret)
+fn is_secret(
+    loaded: &std::collections::BTreeMap<String, std::sync::Arc<crate::document::Runbook>>,
+    runbook: &str,
+    name: &str,
+) -> bool {
+    loaded
+        .get(runbook)
+        .and_then(|runbook| runbook.params.get(name))
+        .is_some_and(|param| param.secret)
 }

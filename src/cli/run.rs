@@ -34,9 +34,11 @@ pub(super) struct RunArguments {
 }
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
-    let plan = plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
+    let plan =
+        plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
     trust::before(global, &plan, &arguments.trust)?;
-    let run = std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
+    let run =
+        std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Run };
     Session {
         global,

@@ -40,7 +40,9 @@ enum SandboxCommand {
 pub(super) fn sandbox(global: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
     match &arguments.command {
         SandboxCommand::List { output } => list(*output),
-        SandboxCommand::Serve { scenario, port, kubeconfig } => serve(scenario, *port, &kubeconfig_path(global, kubeconfig.as_deref())?),
+        SandboxCommand::Serve { scenario, port, kubeconfig } => {
+            serve(scenario, *port, &kubeconfig_path(global, kubeconfig.as_deref())?)
+        }
     }
 }
 
@@ -48,13 +50,19 @@ fn list(format: Format) -> Result<Exit, CommandError> {
     let scenarios = sandbox::scenarios();
     let text = match format {
         Format::Text => scenarios.iter().fold(String::new(), |mut text, scenario| {
-            let default = if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
+            let default =
+                if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
             let _ = writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title);
             text
         }),
         Format::Json | Format::Jsonl => {
-            let all: Vec<_> =
-                scenarios.iter().map(|scenario| json!({"name": scenario.name, "title": scenario.title, "description": scenario.description})).collect();
+            let all: Vec<_> = scenarios
+                .iter()
+                .map(|scenario| {
+                    json!({"name": scenario.name,
+                    "title": scenario.title, "description": scenario.description})
+                })
+                .collect();
             format!("{:#}\n", json!({"schema": "runbook.scenarios/v1", "scenarios": all}))
         }
     };
@@ -72,12 +80,20 @@ fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, Com
 }
 
 fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let options = sandbox::Options { scenario: scenario.to_owned(), port, ..sandbox::Options::default() };
-        let running = sandbox::start(options).await.map_err(|error| CommandError::Usage(error.to_string()))?;
+        let options =
+            sandbox::Options { scenario: scenario.to_owned(), port, ..sandbox::Options::default() };
+        let running = sandbox::start(options)
+            .await
+            .map_err(|error| CommandError::Usage(error.to_string()))?;
         std::fs::write(kubeconfig, running.kubeconfig())?;
-        output::write(&format!("{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n", running.address(), kubeconfig.display()))?;
+        output::write(&format!(
+            "{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n",
+            running.address(),
+            kubeconfig.display()
+        ))?;
         tokio::signal::ctrl_c().await?;
         Ok(Exit::Passed)
     })

@@ -59,23 +59,37 @@ impl Expected {
         if self.cluster_uid.is_none() && self.user.is_none() {
             return Ok(());
         }
-        // a run that goes on blindly would end here for good; this way it can be gone on with when the cluster answers again
+        // a run that goes on blindly would end here for good; this way it can be gone on with when
+        // the cluster answers again
         let identity = cluster.identify().await?;
         if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
             return Err(CommandError::Usage(format!(
-                "it cannot be told whether this is the cluster that the run began on, the one with kube-system {before}: the namespace kube-system cannot be read; have it allowed, or insist with --despite cluster"
+                "it cannot be told whether this is the cluster that the run began on, the one with \
+                    kube-system {before}: the namespace kube-system cannot be read; have it \
+                    allowed, or insist with --despite cluster"
             )));
         }
-        let differs = |before: &Option<String>, now: &Option<String>| matches!((before, now), (Some(before), Some(now)) if before != now);
+        let differs = |before: &Option<String>, now: &Option<String>| {
+            matches!((before, now),
+            (Some(before), Some(now)) if before != now)
+        };
         if differs(&self.cluster_uid, &identity.cluster_uid) {
-            let (before, now) = (self.cluster_uid.clone().unwrap_or_default(), identity.cluster_uid.unwrap_or_default());
+            let (before, now) = (
+                self.cluster_uid.clone().unwrap_or_default(),
+                identity.cluster_uid.unwrap_or_default(),
+            );
             return Err(CommandError::Usage(format!(
-                "this is another cluster: the run began on the one with kube-system {before}, and this one has {now}; name the right one with --context, or insist with --despite cluster"
+                "this is another cluster: the run began on the one with kube-system {before}, and \
+                    this one has {now}; name the right one with --context, or insist with \
+                    --despite cluster"
             )));
         }
         if differs(&self.user, &identity.user) {
-            let (before, now) = (self.user.clone().unwrap_or_default(), identity.user.unwrap_or_default());
-            return Err(CommandError::Usage(format!("the run began as {before}, and this is {now}; insist with --despite user")));
+            let (before, now) =
+                (self.user.clone().unwrap_or_default(), identity.user.unwrap_or_default());
+            return Err(CommandError::Usage(format!(
+                "the run began as {before}, and this is {now}; insist with --despite user"
+            )));
         }
         Ok(())
     }
@@ -86,18 +100,27 @@ pub(super) fn state_dir(global: &Global) -> Result<PathBuf, journal::Error> {
     global.state_dir.clone().map_or_else(journal::default_state_dir, Ok)
 }
 
-/// The clock: that of the machine, or a fixed one from `RUNBOOK_NOW`, for output that is the same twice.
+/// The clock: that of the machine, or a fixed one from `RUNBOOK_NOW`, for output that is the same
+/// twice.
 pub(super) fn clock() -> Result<Clock, CommandError> {
     match std::env::var("RUNBOOK_NOW") {
         Err(_) => Ok(Clock::System),
-        Ok(text) => text.parse().map(Clock::Fixed).map_err(|_| CommandError::Usage(format!("RUNBOOK_NOW={text} is not a time such as 2026-11-20T03:12:07Z"))),
+        Ok(text) => text.parse().map(Clock::Fixed).map_err(|_| {
+            CommandError::Usage(format!(
+                "RUNBOOK_NOW={text} is not a time such as 2026-11-20T03:12:07Z"
+            ))
+        }),
     }
 }
 
 impl Session<'_> {
     /// Runs to the end.
     pub(super) fn run(self) -> Result<Exit, CommandError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Output)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(CommandError::Output)?;
         let result = runtime.block_on(self.drive());
         // what still waits for a cluster that does not answer must not keep the process
         runtime.shutdown_background();
@@ -110,7 +133,11 @@ impl Session<'_> {
             Clock::System => None,
             Clock::Fixed(now) => Some(now),
         };
-        let connected = if needs_cluster(&self.plan) || self.cluster.sandbox.is_some() { Some(self.cluster.connect(now).await?) } else { None };
+        let connected = if needs_cluster(&self.plan) || self.cluster.sandbox.is_some() {
+            Some(self.cluster.connect(now).await?)
+        } else {
+            None
+        };
         let (cluster, sandbox) = match connected {
             Some(connected) => (Some(connected.cluster), connected.sandbox),
             None => (None, None),
@@ -131,28 +158,42 @@ impl Session<'_> {
         let (journal, state, kept) = match self.earlier {
             Some((journal, state, kept)) => {
                 let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
-                let by = if self.marks.is_empty() { String::new() } else { who(cluster.as_ref()).await };
+                let by =
+                    if self.marks.is_empty() { String::new() } else { who(cluster.as_ref()).await };
                 for mark in self.marks {
                     recorder.record(Event::StepMarked(StepMarked { by: by.clone(), ..mark }))?;
                 }
                 let (journal, state) = recorder.into_parts();
                 (journal, state, kept)
             }
-            None => (Some(Journal::create(&state_dir(self.global)?, &self.run)?), RunState::new(), Kept::default()),
+            None => (
+                Some(Journal::create(&state_dir(self.global)?, &self.run)?),
+                RunState::new(),
+                Kept::default(),
+            ),
         };
         let kubeconfig = match (&sandbox, &journal) {
             // programs of this machine must not reach the real cluster from a simulated run
-            (Some(sandbox), Some(journal)) if has_programs(&self.plan) => Some(KubeconfigFile::write(journal.directory(), &sandbox.kubeconfig())?),
+            (Some(sandbox), Some(journal)) if has_programs(&self.plan) => {
+                Some(KubeconfigFile::write(journal.directory(), &sandbox.kubeconfig())?)
+            }
             _ => None,
         };
         let environment = environment_of_programs(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-            kubeconfig.as_ref().map(|file| file.0.display().to_string()).or_else(|| self.cluster.kubeconfig_file()).as_deref(),
+            std::env::vars_os().filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            }),
+            kubeconfig
+                .as_ref()
+                .map(|file| file.0.display().to_string())
+                .or_else(|| self.cluster.kubeconfig_file())
+                .as_deref(),
         );
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
         let typed = std::iter::once("runbook".to_owned()).chain(std::env::args().skip(1));
-        let arguments: Vec<String> = typed.map(|argument| masker.mask(&argument).into_owned()).collect();
+        let arguments: Vec<String> =
+            typed.map(|argument| masker.mask(&argument).into_owned()).collect();
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
@@ -178,7 +219,8 @@ impl Session<'_> {
         drop((sandbox, kubeconfig));
         let written = write_all(self.global, &self.run, self.reports);
         let code = result?.end_of_run().map_or(3, |end| end.exit_code);
-        // a report that is missing must not look like a run that is well, and must not hide what the run says
+        // a report that is missing must not look like a run that is well, and must not hide what
+        // the run says
         Ok(if code == 0 && !written { Exit::NotJudged } else { Exit::Run(code) })
     }
 }
@@ -215,31 +257,45 @@ async fn who(cluster: Option<&Result<Cluster, crate::cluster::Error>>) -> String
 /// Waits for signals and passes them on; the third ends the process.
 async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     // under nohup it stays ignored
     let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
     loop {
         let signal = tokio::select! {
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
-            _ = async { match &mut hangup { Some(hangup) => hangup.recv().await, None => std::future::pending().await } } => Signal::Hangup,
+            _ = async { match &mut hangup { Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await } } => Signal::Hangup,
         };
         match stop.take(signal) {
-            1 => bars.suspend(|| output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.")),
+            1 => bars.suspend(|| {
+                output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.");
+            }),
             2 => bars.suspend(|| output::hint("Stopping now.")),
             _ => std::process::exit(i32::from(signal.exit_code())),
         }
     }
 }
 
-/// Whether this process was started with SIGHUP ignored, as nohup does. Where that cannot be told, it is not.
+/// Whether this process was started with SIGHUP ignored, as nohup does. Where that cannot be told,
+/// it is not.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 pub(super) fn host() -> String {
     let file = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned());
-    std::env::var("RUNBOOK_HOST").ok().or_else(|| file.ok().filter(|name| !name.is_empty())).unwrap_or_else(|| "unknown".to_owned())
+    std::env::var("RUNBOOK_HOST")
+        .ok()
+        .or_else(|| file.ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| "unknown".to_owned())
 }

@@ -30,11 +30,20 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
         Format::Text => {
             Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
             if global.verbose > 0 {
-                write!(out, "\nChain\n  {} records come to sha256:{}\n", reading.records.len(), reading.chain)?;
+                write!(
+                    out,
+                    "\nChain\n  {} records come to sha256:{}\n",
+                    reading.records.len(),
+                    reading.chain
+                )?;
             }
         }
-        Format::Json => writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?,
-        Format::Jsonl => reading.records.iter().try_for_each(|record| write_line(record, &mut out))?,
+        Format::Json => {
+            writeln!(out, "{:#}", serde_json::to_value(state.summary()).unwrap_or_default())?;
+        }
+        Format::Jsonl => {
+            reading.records.iter().try_for_each(|record| write_line(record, &mut out))?;
+        }
     }
     out.flush()?;
     Ok(Exit::Passed)

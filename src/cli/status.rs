@@ -28,21 +28,33 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
     let doubt: Vec<&str> = state.in_doubt();
     let paths = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<&str> {
-        state.steps().filter(|(path, step)| !doubt.contains(path) && step.action() != "group" && wanted(step)).map(|(path, _)| path).collect()
+        state
+            .steps()
+            .filter(|(path, step)| {
+                !doubt.contains(path) && step.action() != "group" && wanted(step)
+            })
+            .map(|(path, _)| path)
+            .collect()
     };
     let done = paths(&|step| step.outcome().is_some_and(Outcome::is_good));
-    let not_passed = paths(&|step| step.outcome().is_some_and(|outcome| !outcome.is_good() && outcome != Outcome::Skipped));
+    let not_passed = paths(&|step| {
+        step.outcome().is_some_and(|outcome| !outcome.is_good() && outcome != Outcome::Skipped)
+    });
     let open = paths(&|step| step.outcome().is_none());
     let left = state.not_begun();
     let changes: Vec<_> = state.changes();
     let verdict = state.end_of_run().map(|end| end.verdict);
     let resumable = state.kept_from_its_first_step()
-        || !verdict.is_some_and(|verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown));
+        || !verdict.is_some_and(|verdict| {
+            matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown)
+        });
     let mut next = Vec::new();
     let id = journal::short_id(&run);
     if resumable {
         // what a person says before it can go on
-        next.extend(state.end_of_run().into_iter().flat_map(|end| end.next.iter().filter(|command| command.starts_with("runbook approve ")).cloned()));
+        next.extend(state.end_of_run().into_iter().flat_map(|end| {
+            end.next.iter().filter(|command| command.starts_with("runbook approve ")).cloned()
+        }));
         next.push(format!("runbook resume {id}"));
     }
     if !changes.is_empty() && doubt.is_empty() {
@@ -50,11 +62,16 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     }
     let here = super::session::host();
     // of another machine nobody here knows
-    let programs: Vec<_> = state.programs_without_end().filter(|program| program.host != here || group_is_alive(program.group)).collect();
+    let programs: Vec<_> = state
+        .programs_without_end()
+        .filter(|program| program.host != here || group_is_alive(program.group))
+        .collect();
     if arguments.output != Format::Text {
         let document = json!({
-            "schema": "runbook.status/v1", "run": run, "runbook": state.header().map(|header| &header.runbook), "verdict": verdict,
-            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open, "left": left, "changes": changes,
+            "schema": "runbook.status/v1", "run": run,
+            "runbook": state.header().map(|header| &header.runbook), "verdict": verdict,
+            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open,
+            "left": left, "changes": changes,
             "programs": programs, "next": next,
         });
         output::write(&format!("{document:#}\n"))?;
@@ -63,12 +80,21 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let mut text = String::new();
     let name = state.header().map(|header| header.runbook.clone()).unwrap_or_default();
     let how = match verdict {
-        Some(verdict) => serde_json::to_value(verdict).ok().and_then(|value| value.as_str().map(|word| word.replace('_', " "))).unwrap_or_default(),
+        Some(verdict) => serde_json::to_value(verdict)
+            .ok()
+            .and_then(|value| value.as_str().map(|word| word.replace('_', " ")))
+            .unwrap_or_default(),
         None => "not ended: it runs, or its process died".to_owned(),
     };
     // writing to a String cannot fail
     let _ = writeln!(text, "{name}  run {id}  {how}");
-    for (label, paths) in [("Done", &done), ("Did not pass", &not_passed), ("In doubt", &doubt), ("Waits", &open), ("Left", &left)] {
+    for (label, paths) in [
+        ("Done", &done),
+        ("Did not pass", &not_passed),
+        ("In doubt", &doubt),
+        ("Waits", &open),
+        ("Left", &left),
+    ] {
         if !paths.is_empty() {
             let _ = writeln!(text, "  {label:<13} {}", paths.join(", "));
         }
@@ -76,15 +102,29 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     for path in &doubt {
         for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
             let why = change.doubt.as_deref().unwrap_or("no answer was recorded");
-            let _ = writeln!(text, "\n  {path}: {} of {} was sent: {why}", change.planned.summary, change.planned.object);
+            let _ = writeln!(
+                text,
+                "\n  {path}: {} of {} was sent: {why}",
+                change.planned.summary, change.planned.object
+            );
         }
         let _ = writeln!(text, "    looks for itself:  runbook resume {id}");
-        let _ = writeln!(text, "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\"");
-        let _ = writeln!(text, "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\"");
+        let _ = writeln!(
+            text,
+            "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\""
+        );
+        let _ = writeln!(
+            text,
+            "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\""
+        );
     }
     for program in &programs {
         let (name, group, host) = (&program.program, program.group, &program.host);
-        let _ = writeln!(text, "\n  {}: command {name} (process group {group}) may still be running on host {host}", program.path);
+        let _ = writeln!(
+            text,
+            "\n  {}: command {name} (process group {group}) may still be running on host {host}",
+            program.path
+        );
         let _ = writeln!(text, "    look at it:  pgrep -l -g {group}");
         let _ = writeln!(text, "    end it:      kill -TERM -- -{group}");
     }
@@ -92,7 +132,8 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
         text.push_str("\nChanges\n");
         for change in &changes {
             let field = |key: &str| change[key].as_str().unwrap_or_default();
-            let _ = writeln!(text, "  {}  {}: {}", field("step"), field("object"), field("summary"));
+            let _ =
+                writeln!(text, "  {}  {}: {}", field("step"), field("object"), field("summary"));
         }
     }
     if !next.is_empty() {

@@ -1,4 +1,5 @@
-//! Which runbook, with which parameters, on which cluster: the options that `run`, `plan` and `resume` share.
+//! Which runbook, with which parameters, on which cluster: the options that `run`, `plan` and
+//! `resume` share.
 
 use super::Global;
 use super::exit::CommandError;
@@ -29,7 +30,9 @@ pub(super) struct ParamArguments {
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClusterArguments {
     /// Run on a simulated cluster, in this scenario (see `runbook sandbox list`)
-    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true, default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig", "context"])]
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
+        default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
+            "context"])]
     pub(super) sandbox: Option<String>,
     /// Context of the kubeconfig
     #[arg(long)]
@@ -59,13 +62,26 @@ impl ParamArguments {
             }
         }
         if let Some(path) = &self.params {
-            let text = document::read(path, Reading::PARAMS).map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
-            let values: BTreeMap<String, Value> = serde_saphyr::from_str(&text)
-                .map_err(|error| CommandError::Usage(format!("{}: not a YAML mapping of parameters: {}", path.display(), first_line(&error.to_string()))))?;
-            given.extend(values.into_iter().map(|(name, value)| Given { name, value, is_text: false }));
+            let text = document::read(path, Reading::PARAMS)
+                .map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
+            let values: BTreeMap<String, Value> =
+                serde_saphyr::from_str(&text).map_err(|error| {
+                    CommandError::Usage(format!(
+                        "{}: not a YAML mapping of parameters: {}",
+                        path.display(),
+                        first_line(&error.to_string())
+                    ))
+                })?;
+            given.extend(values.into_iter().map(|(name, value)| Given {
+                name,
+                value,
+                is_text: false,
+            }));
         }
         for pair in &self.set {
-            let (name, value) = pair.split_once('=').ok_or_else(|| CommandError::Usage(format!("--set {pair}: write NAME=VALUE")))?;
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: write NAME=VALUE")))?;
             given.push(Given { name: name.to_owned(), value: Value::from(value), is_text: true });
         }
         Ok(given)
@@ -77,11 +93,16 @@ impl ParamArguments {
     pub(super) fn agree(&self, namespace: &str, runbook: &Runbook) -> Result<(), CommandError> {
         let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
         let set = says.set_by(namespace);
-        let other = self.set.iter().filter_map(|pair| pair.split_once('=')).find(|(name, value)| set.iter().any(|own| own == name) && *value != namespace);
+        let other = self
+            .set
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(name, value)| set.iter().any(|own| own == name) && *value != namespace);
         match other {
             None => Ok(()),
             Some((name, value)) => Err(CommandError::Usage(format!(
-                "-n {namespace} and --set {name}={value} contradict each other: -n sets the parameter `{name}`; leave one of them out"
+                "-n {namespace} and --set {name}={value} contradict each other: -n sets the \
+                    parameter `{name}`; leave one of them out"
             ))),
         }
     }
@@ -112,19 +133,31 @@ pub(super) fn folders(global: &Global) -> Vec<Root> {
 }
 
 /// Loads a runbook by name, or by the path of its file.
-pub(super) fn load(catalogue: &Catalogue, name: &str) -> Result<(String, BTreeMap<String, Arc<Runbook>>), CatalogueError> {
+pub(super) fn load(
+    catalogue: &Catalogue,
+    name: &str,
+) -> Result<(String, BTreeMap<String, Arc<Runbook>>), CatalogueError> {
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
         let loaded = catalogue.load_file(path)?;
         let file = path.display().to_string();
-        let own = loaded.values().find(|runbook| runbook.file == file).map(|runbook| runbook.name.clone()).unwrap_or_default();
+        let own = loaded
+            .values()
+            .find(|runbook| runbook.file == file)
+            .map(|runbook| runbook.name.clone())
+            .unwrap_or_default();
         return Ok((own, loaded));
     }
     Ok((name.to_owned(), catalogue.load_with_called(name)?))
 }
 
 /// Plans a run from the command line.
-pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespace: Option<&str>) -> Result<Plan, CommandError> {
+pub(super) fn plan(
+    global: &Global,
+    name: &str,
+    params: &ParamArguments,
+    namespace: Option<&str>,
+) -> Result<Plan, CommandError> {
     let catalogue = catalogue(global);
     let (name, loaded) = load(&catalogue, name)?;
     let given = match loaded.get(&name) {
@@ -146,7 +179,9 @@ pub(super) fn plan(global: &Global, name: &str, params: &ParamArguments, namespa
 pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<Plan, CommandError> {
     for finding in &plan.runbook.findings {
         let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
-        if let Some((name, interface)) = name.and_then(|name| Some((name.clone(), catalogue.interface(&name)?))) {
+        if let Some((name, interface)) =
+            name.and_then(|name| Some((name.clone(), catalogue.interface(&name)?)))
+        {
             plan.neighbours.insert(name, interface);
         }
     }
@@ -159,7 +194,11 @@ pub(super) fn needs_cluster(plan: &Plan) -> bool {
         Body::Group(_) => false,
         Body::Action { sketch, .. } => match sketch.as_ref() {
             Action::Http(http) => http.via != Via::Direct,
-            Action::Value(_) | Action::Confirm(_) | Action::Command(_) | Action::Pause(_) | Action::Run(_) => false,
+            Action::Value(_)
+            | Action::Confirm(_)
+            | Action::Command(_)
+            | Action::Pause(_)
+            | Action::Run(_) => false,
             _ => true,
         },
     };
@@ -168,7 +207,10 @@ pub(super) fn needs_cluster(plan: &Plan) -> bool {
 
 /// Whether any step of the plan starts a program of this machine.
 pub(super) fn has_programs(plan: &Plan) -> bool {
-    let starts = |body: &Body| matches!(body, Body::Action { sketch, .. } if matches!(sketch.as_ref(), Action::Command(_)));
+    let starts = |body: &Body| {
+        matches!(body, Body::Action { sketch,
+        .. } if matches!(sketch.as_ref(), Action::Command(_)))
+    };
     plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| starts(&step.body)))
 }
 
@@ -180,7 +222,12 @@ pub(super) struct Connected {
 
 impl ClusterArguments {
     /// A cluster and a user, for a command that is no run.
-    pub(super) fn of(sandbox: Option<String>, context: Option<String>, kubeconfig: Option<PathBuf>, impersonate: Option<String>) -> Self {
+    pub(super) fn of(
+        sandbox: Option<String>,
+        context: Option<String>,
+        kubeconfig: Option<PathBuf>,
+        impersonate: Option<String>,
+    ) -> Self {
         Self { sandbox, context, kubeconfig, impersonate, namespace: None, timeout: None }
     }
 
@@ -196,7 +243,10 @@ impl ClusterArguments {
     }
 
     /// Connects; nothing is asked yet.
-    pub(super) async fn connect(&self, now: Option<jiff::Timestamp>) -> Result<Connected, CommandError> {
+    pub(super) async fn connect(
+        &self,
+        now: Option<jiff::Timestamp>,
+    ) -> Result<Connected, CommandError> {
         let mut options = cluster::Options {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
@@ -206,7 +256,12 @@ impl ClusterArguments {
         };
         let mut running = None;
         if let Some(scenario) = &self.sandbox {
-            let sandbox = sandbox::start(sandbox::Options { scenario: scenario.clone(), now, ..sandbox::Options::default() }).await;
+            let sandbox = sandbox::start(sandbox::Options {
+                scenario: scenario.clone(),
+                now,
+                ..sandbox::Options::default()
+            })
+            .await;
             let sandbox = sandbox.map_err(|error| CommandError::Usage(error.to_string()))?;
             options.kubeconfig_text = Some(sandbox.kubeconfig());
             running = Some(sandbox);
@@ -214,7 +269,14 @@ impl ClusterArguments {
         let cluster = Cluster::connect(&options).await;
         match cluster {
             // where nobody can be asked at all there is nothing to record
-            Err(error) if matches!(error.kind, cluster::ErrorKind::NoKubeconfig | cluster::ErrorKind::Kubeconfig) => Err(error.into()),
+            Err(error)
+                if matches!(
+                    error.kind,
+                    cluster::ErrorKind::NoKubeconfig | cluster::ErrorKind::Kubeconfig
+                ) =>
+            {
+                Err(error.into())
+            }
             cluster => Ok(Connected { cluster, sandbox: running }),
         }
     }
@@ -223,11 +285,18 @@ impl ClusterArguments {
     pub(super) fn invocation(&self) -> Invocation {
         let mut options = Vec::new();
         if let Some(scenario) = &self.sandbox {
-            options.push(if scenario == sandbox::DEFAULT_SCENARIO { "--sandbox".to_owned() } else { format!("--sandbox={scenario}") });
+            options.push(if scenario == sandbox::DEFAULT_SCENARIO {
+                "--sandbox".to_owned()
+            } else {
+                format!("--sandbox={scenario}")
+            });
         }
         let mut cluster = Vec::new();
         if let Some(kubeconfig) = &self.kubeconfig {
-            cluster.push(format!("--kubeconfig {}", crate::action::shell_word(&kubeconfig.display().to_string())));
+            cluster.push(format!(
+                "--kubeconfig {}",
+                crate::action::shell_word(&kubeconfig.display().to_string())
+            ));
         }
         if let Some(context) = &self.context {
             cluster.push(format!("--context {}", crate::action::shell_word(context)));
@@ -247,5 +316,9 @@ pub(super) fn guard(plan: &Plan, cluster: &Cluster) -> Result<(), CommandError> 
     if allowed.is_empty() || allowed.contains(&context) {
         return Ok(());
     }
-    Err(CommandError::Usage(format!("{} runs only in the contexts {}, and this is {context}", plan.runbook.name, allowed.join(", "))))
+    Err(CommandError::Usage(format!(
+        "{} runs only in the contexts {}, and this is {context}",
+        plan.runbook.name,
+        allowed.join(", ")
+    )))
 }

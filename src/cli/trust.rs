@@ -1,4 +1,5 @@
-//! What a runbook that nobody named may do on this machine: nothing, before a person has looked at it once.
+//! What a runbook that nobody named may do on this machine: nothing, before a person has looked at
+//! it once.
 
 use super::exit::CommandError;
 use super::prompt::TerminalPrompt;
@@ -22,7 +23,8 @@ const ENOUGH: usize = 12;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrustArguments {
-    /// Trust the runbook of this digest, which hides one of the program, to run what it runs on this machine
+    /// Trust the runbook of this digest, which hides one of the program, to run what it runs on
+    /// this machine
     #[arg(long, value_name = "DIGEST")]
     trust: Vec<String>,
     /// In a dry run, believe the runbook where it says that a command, an exec or a POST only reads
@@ -30,8 +32,13 @@ pub(super) struct TrustArguments {
     pub(super) trust_reads: bool,
 }
 
-/// Lets the plan go on, if all of it that is hidden behind a known name and runs something here is trusted; asks once for each text.
-pub(super) fn before(global: &Global, plan: &Plan, arguments: &TrustArguments) -> Result<(), CommandError> {
+/// Lets the plan go on, if all of it that is hidden behind a known name and runs something here is
+/// trusted; asks once for each text.
+pub(super) fn before(
+    global: &Global,
+    plan: &Plan,
+    arguments: &TrustArguments,
+) -> Result<(), CommandError> {
     for runbook in plan.loaded.values().filter(|runbook| runbook.origin == Origin::Hiding) {
         let local = local(runbook);
         let Some(first) = local.first() else { continue };
@@ -40,8 +47,11 @@ pub(super) fn before(global: &Global, plan: &Plan, arguments: &TrustArguments) -
         if store.has(&digest) {
             continue;
         }
-        let given = arguments.trust.iter().map(|given| given.strip_prefix("sha256:").unwrap_or(given));
-        if given.clone().any(|given| given.len() >= ENOUGH && digest.starts_with(given)) || asked(runbook, first, local.len(), &digest)? {
+        let given =
+            arguments.trust.iter().map(|given| given.strip_prefix("sha256:").unwrap_or(given));
+        if given.clone().any(|given| given.len() >= ENOUGH && digest.starts_with(given))
+            || asked(runbook, first, local.len(), &digest)?
+        {
             store.add(&digest, runbook)?;
         }
     }
@@ -52,15 +62,19 @@ pub(super) fn before(global: &Global, plan: &Plan, arguments: &TrustArguments) -
 fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<bool, CommandError> {
     let (short, file) = (&digest[..ENOUGH], &runbook.file);
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let what = format!("{file} hides the runbook {} of this program, and runs on this machine: {first}{more}", runbook.name);
+    let what = format!(
+        "{file} hides the runbook {} of this program, and runs on this machine: {first}{more}",
+        runbook.name
+    );
     output::hint(&crate::secret::sanitize(&what));
     let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
     match prompt.ask(&format!("Trust {file} as it is now (sha256:{short})?"), None) {
         Some(true) => Ok(true),
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
-        None => {
-            Err(CommandError::Usage(format!("{file} is not trusted; look at it, then run again with --trust {short}, or name its folder with --catalogue")))
-        }
+        None => Err(CommandError::Usage(format!(
+            "{file} is not trusted; look at it, then run again with --trust {short}, or name its \
+                folder with --catalogue"
+        ))),
     }
 }
 
@@ -69,12 +83,18 @@ fn local(runbook: &Runbook) -> Vec<String> {
     let of = |body: &Body| match body {
         Body::Action { sketch, .. } => match sketch.as_ref() {
             action @ Action::Command(_) => Some(action.manual_commands("").join("; ")),
-            Action::Http(http) if http.via == Via::Direct => Some(format!("a request to {}", http.url.as_deref().unwrap_or_default())),
+            Action::Http(http) if http.via == Via::Direct => {
+                Some(format!("a request to {}", http.url.as_deref().unwrap_or_default()))
+            }
             _ => None,
         },
         Body::Group(_) => None,
     };
-    runbook.all_steps().into_iter().filter_map(|step| Some(format!("{} ({})", of(&step.body)?, step.id))).collect()
+    runbook
+        .all_steps()
+        .into_iter()
+        .filter_map(|step| Some(format!("{} ({})", of(&step.body)?, step.id)))
+        .collect()
 }
 
 fn digest(runbook: &Runbook) -> String {
@@ -88,7 +108,9 @@ struct Store {
 
 impl Store {
     fn has(&self, digest: &str) -> bool {
-        fs::read_to_string(&self.file).is_ok_and(|text| text.lines().any(|line| line.split_whitespace().next() == Some(digest)))
+        fs::read_to_string(&self.file).is_ok_and(|text| {
+            text.lines().any(|line| line.split_whitespace().next() == Some(digest))
+        })
     }
 
     fn add(&self, digest: &str, runbook: &Runbook) -> Result<(), CommandError> {

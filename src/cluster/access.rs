@@ -5,8 +5,8 @@ use serde_json::json;
 use super::client::Cluster;
 use super::error::Error;
 
-/// One action to ask permission for; empty text means what it means in RBAC: the core group, no subresource, all
-/// namespaces, any name.
+/// One action to ask permission for; empty text means what it means in RBAC: the core group, no
+/// subresource, all namespaces, any name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
     /// `get`, `list`, `patch`, …
@@ -36,7 +36,11 @@ impl std::fmt::Display for Access {
         if !self.name.is_empty() {
             write!(f, " {}", self.name)?;
         }
-        if self.namespace.is_empty() { f.write_str(" (cluster-wide)") } else { write!(f, " in {}", self.namespace) }
+        if self.namespace.is_empty() {
+            f.write_str(" (cluster-wide)")
+        } else {
+            write!(f, " in {}", self.namespace)
+        }
     }
 }
 
@@ -50,7 +54,8 @@ pub struct AccessAnswer {
 }
 
 impl Cluster {
-    /// Asks whether the current user may do this (a SelfSubjectAccessReview, which changes nothing).
+    /// Asks whether the current user may do this (a SelfSubjectAccessReview, which changes
+    /// nothing).
     ///
     /// # Errors
     /// When the server cannot be asked; a refusal is an answer, not an error.
@@ -67,13 +72,20 @@ impl Cluster {
                 "name": access.name,
             }},
         });
-        let doing = self.doing("review", format!("the permission to {} {}", access.verb, access.resource));
-        let review = self.post_json(&doing, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body).await?;
+        let doing =
+            self.doing("review", format!("the permission to {} {}", access.verb, access.resource));
+        let review = self
+            .post_json(&doing, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body)
+            .await?;
         let status = &review["status"];
         let Some(allowed) = status["allowed"].as_bool() else {
             return Err(doing.not_understood("the review has no status.allowed"));
         };
-        let reason = status["reason"].as_str().or(status["evaluationError"].as_str()).unwrap_or_default().to_owned();
+        let reason = status["reason"]
+            .as_str()
+            .or(status["evaluationError"].as_str())
+            .unwrap_or_default()
+            .to_owned();
         Ok(AccessAnswer { allowed, reason })
     }
 }

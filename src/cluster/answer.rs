@@ -1,7 +1,9 @@
-//! What an API server may answer: every list, object, event and confirmation passes here before anything is concluded from it.
+//! What an API server may answer: every list, object, event and confirmation passes here before
+//! anything is concluded from it.
 //!
-//! A wrong shape is an error of its own class (`ErrorKind::Malformed`), never an empty list, and never an object that lacks
-//! what everybody takes for granted. Answers have a budget of memory, so that no server can fill that of this process.
+//! A wrong shape is an error of its own class (`ErrorKind::Malformed`), never an empty list, and
+//! never an object that lacks what everybody takes for granted. Answers have a budget of memory, so
+//! that no server can fill that of this process.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -13,7 +15,8 @@ use super::resource::{Resource, builtin};
 pub(super) const MEMORY: usize = 512 * 1024 * 1024;
 /// What a value takes besides its text.
 const VALUE: usize = size_of::<Value>();
-/// What an entry of an object takes besides its key and value: the key's header, its hash, and its place in the index.
+/// What an entry of an object takes besides its key and value: the key's header, its hash, and its
+/// place in the index.
 const ENTRY: usize = 48;
 
 /// Reads JSON within a budget of memory, which is reduced by what was read.
@@ -22,10 +25,14 @@ const ENTRY: usize = 48;
 /// Why it cannot be used, for the end of a sentence.
 pub(super) fn parse(bytes: &[u8], budget: &mut usize) -> Result<Value, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Weighed(budget).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let value = Weighed(budget)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     match value {
         Ok(value) => Ok(value),
-        Err(_) if *budget == 0 => Err(format!("it is larger than {} MiB in memory", MEMORY / 1024 / 1024)),
+        Err(_) if *budget == 0 => {
+            Err(format!("it is larger than {} MiB in memory", MEMORY / 1024 / 1024))
+        }
         Err(error) => Err(format!("it is no JSON ({error})")),
     }
 }
@@ -105,13 +112,25 @@ impl<'de> Visitor<'de> for Weighed<'_> {
 ///
 /// # Errors
 /// `ErrorKind::Malformed` when it is another one, or none at all.
-pub(super) fn object(doing: &Doing, resource: &Resource, namespace: &str, name: &str, object: Value) -> Result<Value, Error> {
+pub(super) fn object(
+    doing: &Doing,
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+    object: Value,
+) -> Result<Value, Error> {
     let wrong = named(resource, namespace, name, None, &object);
     wrong.map_or(Ok(object), |why| Err(doing.not_understood(&why)))
 }
 
 /// What is wrong with an object that is to be of this kind, place and, where it is known, uid.
-pub(super) fn named(resource: &Resource, namespace: &str, name: &str, uid: Option<&str>, object: &Value) -> Option<String> {
+pub(super) fn named(
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+    uid: Option<&str>,
+    object: &Value,
+) -> Option<String> {
     if let Some(wrong) = misshapen(resource, is_builtin(resource), object) {
         return Some(wrong);
     }
@@ -122,8 +141,15 @@ pub(super) fn named(resource: &Resource, namespace: &str, name: &str, uid: Optio
     let place = if resource.namespaced { namespace } else { "" };
     let is = |key: &str, wanted: &str| metadata[key].as_str().unwrap_or_default() == wanted;
     if !is("name", name) || !is("namespace", place) {
-        let found = format!("{}/{}", metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
-        return Some(format!("the object is {}, and not the one that was asked for", found.trim_start_matches('/')));
+        let found = format!(
+            "{}/{}",
+            metadata["namespace"].as_str().unwrap_or_default(),
+            metadata["name"].as_str().unwrap_or_default()
+        );
+        return Some(format!(
+            "the object is {}, and not the one that was asked for",
+            found.trim_start_matches('/')
+        ));
     }
     let other = uid.filter(|uid| metadata["uid"] != **uid);
     other.map(|_| "the object has another uid: it is not the one that was asked for".to_owned())
@@ -138,7 +164,8 @@ pub(super) struct Page {
 pub(super) struct Envelope {
     /// Where the next page begins; empty behind the last one.
     pub(super) next: String,
-    /// The place in history; empty where a kind has none, which only served kinds that are not built in may.
+    /// The place in history; empty where a kind has none, which only served kinds that are not
+    /// built in may.
     pub(super) resource_version: String,
 }
 
@@ -146,7 +173,12 @@ pub(super) struct Envelope {
 ///
 /// # Errors
 /// `ErrorKind::Malformed` when it is no such list, or one of its items is no such object.
-pub(super) fn page(doing: &Doing, resource: &Resource, namespace: Option<&str>, list: Value) -> Result<Page, Error> {
+pub(super) fn page(
+    doing: &Doing,
+    resource: &Resource,
+    namespace: Option<&str>,
+    list: Value,
+) -> Result<Page, Error> {
     let (_, items) = envelope(doing, resource, list)?;
     let known = is_builtin(resource);
     match items.iter().find_map(|item| misplaced(resource, known, namespace, item)) {
@@ -159,14 +191,20 @@ pub(super) fn page(doing: &Doing, resource: &Resource, namespace: Option<&str>, 
 ///
 /// # Errors
 /// `ErrorKind::Malformed` when it is no list of this kind.
-pub(super) fn envelope(doing: &Doing, resource: &Resource, mut list: Value) -> Result<(Envelope, Vec<Value>), Error> {
+pub(super) fn envelope(
+    doing: &Doing,
+    resource: &Resource,
+    mut list: Value,
+) -> Result<(Envelope, Vec<Value>), Error> {
     let wrong = |why: String| Err(doing.not_understood(&why));
     if !list.is_object() {
         return wrong(format!("the list is {}", shape(&list)));
     }
     let known = is_builtin(resource);
     match list["kind"].as_str() {
-        Some(kind) if known && kind != format!("{}List", resource.kind) => return wrong(format!("it sent a {kind} instead of a {}List", resource.kind)),
+        Some(kind) if known && kind != format!("{}List", resource.kind) => {
+            return wrong(format!("it sent a {kind} instead of a {}List", resource.kind));
+        }
         // the name of the list of a custom kind is anybody's choice
         Some(kind @ ("Status" | "Table" | "List")) if kind != resource.kind => {
             return wrong(format!("it sent a {kind} instead of a list of {}", resource.kind));
@@ -191,17 +229,27 @@ pub(super) fn envelope(doing: &Doing, resource: &Resource, mut list: Value) -> R
 }
 
 /// What is wrong with an object that is to be of this kind and, if one was asked for, namespace.
-fn misplaced(resource: &Resource, known: bool, namespace: Option<&str>, object: &Value) -> Option<String> {
+fn misplaced(
+    resource: &Resource,
+    known: bool,
+    namespace: Option<&str>,
+    object: &Value,
+) -> Option<String> {
     if let Some(wrong) = misshapen(resource, known, object) {
         return Some(wrong);
     }
     let found = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let asked = namespace.filter(|_| resource.namespaced)?;
-    (!found.is_empty() && found != asked).then(|| format!("it is in namespace {found} and not in {asked}"))
+    (!found.is_empty() && found != asked)
+        .then(|| format!("it is in namespace {found} and not in {asked}"))
 }
 
 /// What is wrong with an object of which a watch tells.
-pub(super) fn watched(resource: &Resource, namespace: Option<&str>, object: &Value) -> Option<String> {
+pub(super) fn watched(
+    resource: &Resource,
+    namespace: Option<&str>,
+    object: &Value,
+) -> Option<String> {
     misplaced(resource, is_builtin(resource), namespace, object)
 }
 
@@ -213,7 +261,13 @@ fn misshapen(resource: &Resource, known: bool, object: &Value) -> Option<String>
     match &object["kind"] {
         Value::Null => {}
         Value::String(kind) if *kind == resource.kind => {}
-        other => return Some(format!("the object is a {} and no {}", other.as_str().unwrap_or("thing without a name"), resource.kind)),
+        other => {
+            return Some(format!(
+                "the object is a {} and no {}",
+                other.as_str().unwrap_or("thing without a name"),
+                resource.kind
+            ));
+        }
     }
     let metadata = &object["metadata"];
     if !metadata.is_object() {
@@ -222,7 +276,9 @@ fn misshapen(resource: &Resource, known: bool, object: &Value) -> Option<String>
     if metadata["name"].as_str().is_none_or(str::is_empty) {
         return Some("the object has no name".to_owned());
     }
-    let maps = ["labels", "annotations"].into_iter().find(|key| !metadata[key].is_null() && !metadata[key].is_object());
+    let maps = ["labels", "annotations"]
+        .into_iter()
+        .find(|key| !metadata[key].is_null() && !metadata[key].is_object());
     if let Some(key) = maps {
         return Some(format!("metadata.{key} is {}", shape(&metadata[key])));
     }
@@ -233,9 +289,12 @@ fn misshapen(resource: &Resource, known: bool, object: &Value) -> Option<String>
     (!spec.is_null() && !spec.is_object()).then(|| format!("spec is {}", shape(spec)))
 }
 
-/// What is wrong inside an object of a built-in kind: the places that are read and written everywhere.
+/// What is wrong inside an object of a built-in kind: the places that are read and written
+/// everywhere.
 fn inside(object: &Value) -> Option<String> {
-    let part = |place: &str, value: &Value, fits: fn(&Value) -> bool| (!value.is_null() && !fits(value)).then(|| format!("{place} is {}", shape(value)));
+    let part = |place: &str, value: &Value, fits: fn(&Value) -> bool| {
+        (!value.is_null() && !fits(value)).then(|| format!("{place} is {}", shape(value)))
+    };
     let (spec, status) = (&object["spec"], &object["status"]);
     let metadata = &object["metadata"];
     part("spec", spec, Value::is_object)
@@ -247,7 +306,9 @@ fn inside(object: &Value) -> Option<String> {
         .or_else(|| part("spec.jobTemplate.spec", &spec["jobTemplate"]["spec"], Value::is_object))
         .or_else(|| pods("spec", spec))
         .or_else(|| template("spec.template", &spec["template"]))
-        .or_else(|| template("spec.jobTemplate.spec.template", &spec["jobTemplate"]["spec"]["template"]))
+        .or_else(|| {
+            template("spec.jobTemplate.spec.template", &spec["jobTemplate"]["spec"]["template"])
+        })
 }
 
 fn template(place: &str, template: &Value) -> Option<String> {

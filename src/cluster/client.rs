@@ -53,8 +53,8 @@ const BODY_LIMIT: usize = 256 * 1024 * 1024;
 const ERROR_BODY_LIMIT: usize = 256 * 1024;
 
 impl Cluster {
-    /// Reads the kubeconfig (`KUBECONFIG`, `~/.kube/config`, or the service account of this pod) and builds the
-    /// client. No request is made, but a credential plugin is run.
+    /// Reads the kubeconfig (`KUBECONFIG`, `~/.kube/config`, or the service account of this pod)
+    /// and builds the client. No request is made, but a credential plugin is run.
     ///
     /// # Errors
     /// [`ErrorKind::NoKubeconfig`] and [`ErrorKind::Kubeconfig`].
@@ -76,19 +76,45 @@ impl Cluster {
                 build(&config)
             })
         };
-        let built = match tokio::time::timeout(options.request_timeout.max(CONNECT_TIMEOUT), building).await {
+        let built = match tokio::time::timeout(
+            options.request_timeout.max(CONNECT_TIMEOUT),
+            building,
+        )
+        .await
+        {
             Ok(Ok(built)) => built,
             Ok(Err(error)) => {
-                return Err(Error::new(ErrorKind::Kubeconfig, format!("{named} cannot be used: {error}")));
+                return Err(Error::new(
+                    ErrorKind::Kubeconfig,
+                    format!("{named} cannot be used: {error}"),
+                ));
             }
             Err(_) => {
-                let plugin = way.plugin.as_ref().map(|plugin| format!(" {}", plugin.name)).unwrap_or_default();
-                return Err(Error::new(ErrorKind::Kubeconfig, format!("the credential plugin{plugin} of {named} does not end: run it by hand and log in")));
+                let plugin = way
+                    .plugin
+                    .as_ref()
+                    .map(|plugin| format!(" {}", plugin.name))
+                    .unwrap_or_default();
+                return Err(Error::new(
+                    ErrorKind::Kubeconfig,
+                    format!(
+                        "the credential plugin{plugin} of {named} does not end: run it by hand and \
+                            log in"
+                    ),
+                ));
             }
         };
         let client = built.map_err(|error| unusable_config(&error, &named, &way))?;
         let way = Arc::new(way);
-        Ok(Cluster { inner: Arc::new(Inner { client, target, way, request_timeout: options.request_timeout, discovery: Discovery::default() }) })
+        Ok(Cluster {
+            inner: Arc::new(Inner {
+                client,
+                target,
+                way,
+                request_timeout: options.request_timeout,
+                discovery: Discovery::default(),
+            }),
+        })
     }
 
     /// Which cluster and namespace this is.
@@ -114,7 +140,13 @@ impl Cluster {
 
     pub(super) fn doing(&self, verb: &'static str, what: impl Into<String>) -> Doing {
         let Inner { target, way, .. } = &*self.inner;
-        Doing { verb, what: what.into(), server: target.server.clone(), context: target.context.clone(), way: Arc::clone(way) }
+        Doing {
+            verb,
+            what: what.into(),
+            server: target.server.clone(),
+            context: target.context.clone(),
+            way: Arc::clone(way),
+        }
     }
 
     /// GETs a JSON document within the request timeout.
@@ -123,7 +155,12 @@ impl Cluster {
     }
 
     /// POSTs a JSON document that changes nothing (a review) within the request timeout.
-    pub(super) async fn post_json(&self, doing: &Doing, path: &str, body: &Value) -> Result<Value, Error> {
+    pub(super) async fn post_json(
+        &self,
+        doing: &Doing,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
         let request = Request::post(path)
             .header(http::header::ACCEPT, "application/json")
             .header(http::header::CONTENT_TYPE, "application/json")
@@ -132,28 +169,47 @@ impl Cluster {
     }
 
     /// Sends a request and reads its JSON answer within the request timeout.
-    pub(super) async fn json(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Value, Error> {
+    pub(super) async fn json(
+        &self,
+        doing: &Doing,
+        request: http::Result<Request<Body>>,
+    ) -> Result<Value, Error> {
         self.json_within(doing, request, self.inner.request_timeout, &mut { answer::MEMORY }).await
     }
 
     /// The same within this time and this budget of memory.
-    pub(super) async fn json_within(&self, doing: &Doing, request: http::Result<Request<Body>>, limit: Duration, budget: &mut usize) -> Result<Value, Error> {
+    pub(super) async fn json_within(
+        &self,
+        doing: &Doing,
+        request: http::Result<Request<Body>>,
+        limit: Duration,
+        budget: &mut usize,
+    ) -> Result<Value, Error> {
         let exchange = async {
             let response = self.send(doing, request).await?;
             whole(doing, response.into_body(), BODY_LIMIT).await
         };
         match tokio::time::timeout(limit, exchange).await {
-            Ok(bytes) => answer::parse(&bytes?, budget).map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}"))),
+            Ok(bytes) => answer::parse(&bytes?, budget)
+                .map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}"))),
             Err(_) => Err(doing.timed_out(limit)),
         }
     }
 
     /// Sends a request; an error status becomes an [`Error`]. Without a time limit of its own.
-    pub(super) async fn send(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Response<Body>, Error> {
+    pub(super) async fn send(
+        &self,
+        doing: &Doing,
+        request: http::Result<Request<Body>>,
+    ) -> Result<Response<Body>, Error> {
         let response = self.send_raw(doing, request).await?;
         let status = response.status();
         if !(status.is_client_error() || status.is_server_error()) {
-            return if status.is_redirection() { Err(doing.not_understood(&format!("it redirects (HTTP {})", status.as_u16()))) } else { Ok(response) };
+            return if status.is_redirection() {
+                Err(doing.not_understood(&format!("it redirects (HTTP {})", status.as_u16())))
+            } else {
+                Ok(response)
+            };
         }
         let retry_after = retry_after(response.headers());
         let body = match collect(doing, response.into_body(), ERROR_BODY_LIMIT).await {
@@ -165,26 +221,45 @@ impl Cluster {
     }
 
     /// Sends a request and returns whatever answer there is.
-    pub(super) async fn send_raw(&self, doing: &Doing, request: http::Result<Request<Body>>) -> Result<Response<Body>, Error> {
-        let request =
-            request.map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what)))?;
+    pub(super) async fn send_raw(
+        &self,
+        doing: &Doing,
+        request: http::Result<Request<Body>>,
+    ) -> Result<Response<Body>, Error> {
+        let request = request.map_err(|error| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what),
+            )
+        })?;
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let begun = std::time::Instant::now();
         let answer = self.inner.client.send(request).await.map_err(|error| doing.not_sent(error));
         let ms = begun.elapsed().as_millis();
         match &answer {
-            Ok(response) => tracing::debug!(%method, path, status = response.status().as_u16(), ms, "request"),
+            Ok(response) => {
+                tracing::debug!(%method, path, status = response.status().as_u16(), ms, "request");
+            }
             Err(error) => tracing::debug!(%method, path, %error, ms, "request"),
         }
         answer
     }
 
     /// Opens a WebSocket within the request timeout.
-    pub(super) async fn websocket(&self, doing: &Doing, path: &str) -> Result<kube::client::Connection, Error> {
-        let request = Request::get(path)
-            .body(Vec::new())
-            .map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what)))?;
-        match tokio::time::timeout(self.inner.request_timeout, self.inner.client.connect(request)).await {
+    pub(super) async fn websocket(
+        &self,
+        doing: &Doing,
+        path: &str,
+    ) -> Result<kube::client::Connection, Error> {
+        let request = Request::get(path).body(Vec::new()).map_err(|error| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("cannot {} {}: the request is malformed: {error}", doing.verb, doing.what),
+            )
+        })?;
+        match tokio::time::timeout(self.inner.request_timeout, self.inner.client.connect(request))
+            .await
+        {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(upgrade_error(doing, error)),
             Err(_) => Err(doing.timed_out(self.inner.request_timeout)),
@@ -207,7 +282,8 @@ pub(super) fn upgrade_error(doing: &Doing, error: kube::Error) -> Error {
         kube::Error::UpgradeConnection(error) => Error::new(
             ErrorKind::Unsupported,
             format!(
-                "{} did not open a WebSocket to {} {}: {error}; a proxy or load balancer in between may not let WebSockets through",
+                "{} did not open a WebSocket to {} {}: {error}; a proxy or load balancer in \
+                    between may not let WebSockets through",
                 doing.server, doing.verb, doing.what
             ),
         ),
@@ -215,8 +291,9 @@ pub(super) fn upgrade_error(doing: &Doing, error: kube::Error) -> Error {
     }
 }
 
-/// Builds the client without kube's own retry layer, which would send changes again unseen, and without Nagle's
-/// algorithm, which makes each request on a reused connection wait 40 ms for a delayed acknowledgement.
+/// Builds the client without kube's own retry layer, which would send changes again unseen, and
+/// without Nagle's algorithm, which makes each request on a reused connection wait 40 ms for a
+/// delayed acknowledgement.
 fn build(config: &kube::Config) -> Result<kube::Client, kube::Error> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -242,7 +319,8 @@ fn build(config: &kube::Config) -> Result<kube::Client, kube::Error> {
 fn proxy_credentials(proxy: &http::Uri) -> Option<http::HeaderValue> {
     use base64::Engine;
     let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(super::http::percent_decode(user));
+    let encoded =
+        base64::engine::general_purpose::STANDARD.encode(super::http::percent_decode(user));
     let mut value = http::HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -251,14 +329,20 @@ fn proxy_credentials(proxy: &http::Uri) -> Option<http::HeaderValue> {
 fn stack<C>(config: &kube::Config, connector: C) -> Result<kube::Client, kube::Error>
 where
     C: tower::Service<http::Uri> + Clone + Send + Sync + 'static,
-    C::Response: hyper::rt::Read + hyper::rt::Write + hyper_util::client::legacy::connect::Connection + Send + Unpin + 'static,
+    C::Response: hyper::rt::Read
+        + hyper::rt::Write
+        + hyper_util::client::legacy::connect::Connection
+        + Send
+        + Unpin
+        + 'static,
     C::Future: Send + 'static,
     C::Error: Into<BoxError>,
 {
     let auth = config.auth_layer()?;
     let mut tls = config.clone();
     if auth.is_some() {
-        // A plugin that gave a token gives no certificate: asking it for one would run it a second time.
+        // A plugin that gave a token gives no certificate: asking it for one would run it a second
+        // time.
         tls.auth_info.exec = None;
     }
     let connector = tls.rustls_https_connector_with_connector(connector)?;
@@ -266,20 +350,33 @@ where
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(80))
         .build::<_, Body>(connector);
-    let service =
-        ServiceBuilder::new().layer(config.base_uri_layer()).option_layer(auth).layer(config.extra_headers_layer()?).map_err(BoxError::from).service(hyper);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(auth)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(hyper);
     Ok(kube::Client::new(service, config.default_namespace.clone()))
 }
 
 /// Reads a whole body, which must not be larger than the limit.
 async fn whole(doing: &Doing, body: Body, limit: usize) -> Result<Bytes, Error> {
     let (bytes, whole) = collect(doing, body, limit).await?;
-    if whole { Ok(bytes) } else { Err(doing.not_understood(&format!("its answer is larger than {} MiB", limit / 1024 / 1024))) }
+    if whole {
+        Ok(bytes)
+    } else {
+        Err(doing.not_understood(&format!("its answer is larger than {} MiB", limit / 1024 / 1024)))
+    }
 }
 
 /// Reads a body up to a limit; says whether it was read to its end.
-pub(super) async fn collect(doing: &Doing, mut body: Body, limit: usize) -> Result<(Bytes, bool), Error> {
-    // one buffer: to keep the parts would let a server of tiny ones fill the memory with what is around them
+pub(super) async fn collect(
+    doing: &Doing,
+    mut body: Body,
+    limit: usize,
+) -> Result<(Bytes, bool), Error> {
+    // one buffer: to keep the parts would let a server of tiny ones fill the memory with what is
+    // around them
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| doing.broken(&error))?;
@@ -295,7 +392,8 @@ pub(super) async fn collect(doing: &Doing, mut body: Body, limit: usize) -> Resu
 
 /// `Retry-After` in seconds; the HTTP date form is not used by API servers.
 fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
+    let seconds =
+        headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
     Some(Duration::from_secs(seconds.into()))
 }
 

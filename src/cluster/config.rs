@@ -20,7 +20,8 @@ pub struct Options {
     pub context: Option<String>,
     /// The namespace of everything that names none; the context's own by default.
     pub namespace: Option<String>,
-    /// Ask as this user, as `kubectl --as` does, if the cluster lets the user of the kubeconfig do so.
+    /// Ask as this user, as `kubectl --as` does, if the cluster lets the user of the kubeconfig do
+    /// so.
     pub impersonate: Option<String>,
     /// The longest time one ordinary request may take, from connecting to the last byte.
     pub request_timeout: Duration,
@@ -28,7 +29,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { kubeconfig: None, kubeconfig_text: None, context: None, namespace: None, impersonate: None, request_timeout: Duration::from_secs(30) }
+        Options {
+            kubeconfig: None,
+            kubeconfig_text: None,
+            context: None,
+            namespace: None,
+            impersonate: None,
+            request_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -66,14 +74,19 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
         in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
     };
     if let Some(text) = &options.kubeconfig_text {
-        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| unreadable(Path::new("kubeconfig"), &error))?;
+        let kubeconfig = Kubeconfig::from_yaml(text)
+            .map_err(|error| unreadable(Path::new("kubeconfig"), &error))?;
         return choose(kubeconfig, &[], options).await;
     }
     let files = match sources.files()? {
         Some(files) => files,
         None => {
-            let mut config = kube::Config::incluster()
-                .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("the service account of this pod cannot be used: {}", deepest(&error))))?;
+            let mut config = kube::Config::incluster().map_err(|error| {
+                Error::new(
+                    ErrorKind::Kubeconfig,
+                    format!("the service account of this pod cannot be used: {}", deepest(&error)),
+                )
+            })?;
             let way = adjust(&mut config, options, None);
             return Ok(Loaded { config, context: None, way });
         }
@@ -87,7 +100,11 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
 }
 
 /// The context asked for, or the current one, of a kubeconfig that was read from these files.
-async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options) -> Result<Loaded, Error> {
+async fn choose(
+    mut kubeconfig: Kubeconfig,
+    files: &[PathBuf],
+    options: &Options,
+) -> Result<Loaded, Error> {
     // A plugin that asks for a password would wait for a person who does not look.
     for user in &mut kubeconfig.auth_infos {
         if let Some(exec) = user.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
@@ -102,7 +119,11 @@ async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options
     let Some(found) = kubeconfig.contexts.iter().find(|named| named.name == context) else {
         return Err(unknown_context(&context, files, &kubeconfig));
     };
-    let (cluster, user) = found.context.as_ref().map(|context| (context.cluster.as_str(), context.user.as_deref().unwrap_or_default())).unwrap_or_default();
+    let (cluster, user) = found
+        .context
+        .as_ref()
+        .map(|context| (context.cluster.as_str(), context.user.as_deref().unwrap_or_default()))
+        .unwrap_or_default();
     let Some(named) = kubeconfig.clusters.iter().find(|named| named.name == cluster) else {
         let there = listed(kubeconfig.clusters.iter().map(|named| named.name.as_str()));
         return Err(dangling(files, &context, "cluster", cluster, &there));
@@ -112,11 +133,24 @@ async fn choose(mut kubeconfig: Kubeconfig, files: &[PathBuf], options: &Options
         let there = listed(kubeconfig.auth_infos.iter().map(|named| named.name.as_str()));
         return Err(dangling(files, &context, "user", user, &there));
     }
-    let proxy = named.cluster.as_ref().and_then(|cluster| cluster.proxy_url.clone()).filter(|url| !url.is_empty());
-    let choice = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &choice)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Kubeconfig, format!("context {context:?} of {} cannot be used: {}", names(files), deepest(&error))))?;
+    let proxy = named
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.proxy_url.clone())
+        .filter(|url| !url.is_empty());
+    let choice =
+        KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| {
+            Error::new(
+                ErrorKind::Kubeconfig,
+                format!(
+                    "context {context:?} of {} cannot be used: {}",
+                    names(files),
+                    deepest(&error)
+                ),
+            )
+        })?;
     let way = adjust(&mut config, options, proxy);
     Ok(Loaded { config, context: Some(context), way })
 }
@@ -128,8 +162,12 @@ fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String
     if let Some(user) = &options.impersonate {
         config.auth_info.impersonate = Some(user.clone());
     }
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION")))));
-    // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged here.
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(concat!("runbook/", env!("CARGO_PKG_VERSION"))),
+    ));
+    // kube compares NO_PROXY with the proxy instead of the server, so the environment is judged
+    // here.
     let origin = if own_proxy.is_none() {
         config.proxy_url = env_proxy(&config.cluster_url, |name| std::env::var(name).ok());
         if config.cluster_url.scheme_str() == Some("http") { "HTTP_PROXY" } else { "HTTPS_PROXY" }
@@ -138,10 +176,18 @@ fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String
     };
     let plugin = config.auth_info.exec.as_ref().map(|exec| {
         let command = exec.command.as_deref().unwrap_or_default();
-        let name = Path::new(command).file_name().map_or_else(|| command.to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = Path::new(command)
+            .file_name()
+            .map_or_else(|| command.to_owned(), |name| name.to_string_lossy().into_owned());
         Plugin { name, hint: exec.install_hint.clone().filter(|hint| !hint.trim().is_empty()) }
     });
-    Way { proxy: config.proxy_url.as_ref().map(|proxy| format!("{} ({origin})", without_credentials(proxy))), plugin }
+    Way {
+        proxy: config
+            .proxy_url
+            .as_ref()
+            .map(|proxy| format!("{} ({origin})", without_credentials(proxy))),
+        plugin,
+    }
 }
 
 /// A URL as it may be shown: without user and password.
@@ -151,16 +197,23 @@ pub(super) fn without_credentials(url: &http::Uri) -> String {
     format!("{}://{place}", url.scheme_str().unwrap_or("http"))
 }
 
-/// The proxy that the environment asks for, by the rules of Go's `ProxyFromEnvironment`, which kubectl follows:
-/// never for this machine itself, `HTTPS_PROXY` for https and `HTTP_PROXY` for http, unless `NO_PROXY` names the host.
+/// The proxy that the environment asks for, by the rules of Go's `ProxyFromEnvironment`, which
+/// kubectl follows: never for this machine itself, `HTTPS_PROXY` for https and `HTTP_PROXY` for
+/// http, unless `NO_PROXY` names the host.
 fn env_proxy(server: &http::Uri, env: impl Fn(&str) -> Option<String>) -> Option<http::Uri> {
-    let get = |upper: &str, lower: &str| env(upper).or_else(|| env(lower)).filter(|value| !value.is_empty());
+    let get = |upper: &str, lower: &str| {
+        env(upper).or_else(|| env(lower)).filter(|value| !value.is_empty())
+    };
     let host = server.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
     let address = host.parse::<IpAddr>().ok();
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return None;
     }
-    let proxy = if server.scheme_str() == Some("http") { get("HTTP_PROXY", "http_proxy") } else { get("HTTPS_PROXY", "https_proxy") }?;
+    let proxy = if server.scheme_str() == Some("http") {
+        get("HTTP_PROXY", "http_proxy")
+    } else {
+        get("HTTPS_PROXY", "https_proxy")
+    }?;
     let excluded = get("NO_PROXY", "no_proxy").unwrap_or_default();
     if excluded.split(',').any(|entry| excludes(entry.trim(), &host, address, server.port_u16())) {
         return None;
@@ -180,14 +233,17 @@ fn excludes(entry: &str, host: &str, address: Option<IpAddr>, port: Option<u16>)
         };
     }
     let (entry, wanted) = match entry.rsplit_once(':') {
-        Some((name, digits)) if !name.contains(':') && digits.parse::<u16>().is_ok() => (name, digits.parse::<u16>().ok()),
+        Some((name, digits)) if !name.contains(':') && digits.parse::<u16>().is_ok() => {
+            (name, digits.parse::<u16>().ok())
+        }
         _ => (entry, None),
     };
     if wanted.is_some() && wanted != port {
         return false;
     }
     let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-    !entry.is_empty() && (host == entry || (address.is_none() && host.ends_with(&format!(".{entry}"))))
+    !entry.is_empty()
+        && (host == entry || (address.is_none() && host.ends_with(&format!(".{entry}"))))
 }
 
 fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
@@ -196,7 +252,9 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
             let shift = 32 - bits;
             u64::from(address.to_bits()) >> shift == u64::from(network.to_bits()) >> shift
         }
-        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits),
+        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
+            bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits)
+        }
         _ => false,
     }
 }
@@ -212,44 +270,74 @@ struct Sources {
 impl Sources {
     /// The files to read in order, or none for the service account of this pod.
     fn files(&self) -> Result<Option<Vec<PathBuf>>, Error> {
-        let missing = |why: String| Error::new(ErrorKind::NoKubeconfig, format!("no cluster to run against: {why}"));
+        let missing = |why: String| {
+            Error::new(ErrorKind::NoKubeconfig, format!("no cluster to run against: {why}"))
+        };
         if let Some(file) = &self.explicit {
-            return if file.is_file() { Ok(Some(vec![file.clone()])) } else { Err(missing(format!("the kubeconfig {} does not exist", file.display()))) };
+            return if file.is_file() {
+                Ok(Some(vec![file.clone()]))
+            } else {
+                Err(missing(format!("the kubeconfig {} does not exist", file.display())))
+            };
         }
         if let Some(variable) = &self.variable {
-            let listed: Vec<PathBuf> = std::env::split_paths(variable).filter(|path| !path.as_os_str().is_empty()).collect();
+            let listed: Vec<PathBuf> = std::env::split_paths(variable)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect();
             // kubectl skips missing files of the list as well.
-            let present: Vec<PathBuf> = listed.iter().filter(|path| path.is_file()).cloned().collect();
+            let present: Vec<PathBuf> =
+                listed.iter().filter(|path| path.is_file()).cloned().collect();
             return match (present.is_empty(), self.in_cluster) {
                 (false, _) => Ok(Some(present)),
                 (true, true) => Ok(None),
-                (true, false) => Err(missing(format!("KUBECONFIG names {}, which does not exist", names(&listed)))),
+                (true, false) => Err(missing(format!(
+                    "KUBECONFIG names {}, which does not exist",
+                    names(&listed)
+                ))),
             };
         }
         let default = self.home.as_ref().map(|home| home.join(".kube/config"));
         match default.filter(|path| path.is_file()) {
             Some(file) => Ok(Some(vec![file])),
             None if self.in_cluster => Ok(None),
-            None => Err(missing("no kubeconfig at ~/.kube/config, and KUBECONFIG is not set".to_owned())),
+            None => Err(missing(
+                "no kubeconfig at ~/.kube/config, and KUBECONFIG is not set".to_owned(),
+            )),
         }
     }
 }
 
 fn unreadable(file: &Path, error: &kube::config::KubeconfigError) -> Error {
-    Error::new(ErrorKind::Kubeconfig, format!("the kubeconfig {} cannot be read: {}", file.display(), deepest(error)))
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("the kubeconfig {} cannot be read: {}", file.display(), deepest(error)),
+    )
 }
 
 fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
-    Error::new(ErrorKind::Kubeconfig, format!("{} names no current context; choose one with --context: {}", names(files), contexts(kubeconfig)))
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!(
+            "{} names no current context; choose one with --context: {}",
+            names(files),
+            contexts(kubeconfig)
+        ),
+    )
 }
 
 fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
-    Error::new(ErrorKind::Kubeconfig, format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)))
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)),
+    )
 }
 
 fn dangling(files: &[PathBuf], context: &str, what: &str, name: &str, there: &str) -> Error {
     let place = if files.is_empty() { "the kubeconfig".to_owned() } else { names(files) };
-    let text = format!("context {context:?} names the {what} {name:?}, which {place} does not have; its {what}s: {there}; correct the context or log in again");
+    let text = format!(
+        "context {context:?} names the {what} {name:?}, which {place} does not have; its {what}s: \
+            {there}; correct the context or log in again"
+    );
     Error::new(ErrorKind::Kubeconfig, text)
 }
 
@@ -271,7 +359,12 @@ fn names(files: &[PathBuf]) -> String {
 mod tests {
     use super::*;
 
-    fn sources(explicit: Option<PathBuf>, variable: Option<OsString>, home: Option<PathBuf>, in_cluster: bool) -> Sources {
+    fn sources(
+        explicit: Option<PathBuf>,
+        variable: Option<OsString>,
+        home: Option<PathBuf>,
+        in_cluster: bool,
+    ) -> Sources {
         Sources { explicit, variable, home, in_cluster }
     }
 
@@ -282,9 +375,19 @@ mod tests {
         let home = Some(empty.path().to_path_buf());
         let error = sources(None, None, home.clone(), false).files().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoKubeconfig);
-        assert_eq!(error.message, "no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set");
-        let error = sources(None, Some(absent.clone().into()), home.clone(), false).files().unwrap_err();
-        assert_eq!(error.message, format!("no cluster to run against: KUBECONFIG names {}, which does not exist", absent.display()));
+        assert_eq!(
+            error.message,
+            "no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set"
+        );
+        let error =
+            sources(None, Some(absent.clone().into()), home.clone(), false).files().unwrap_err();
+        assert_eq!(
+            error.message,
+            format!(
+                "no cluster to run against: KUBECONFIG names {}, which does not exist",
+                absent.display()
+            )
+        );
         let error = sources(Some(absent), None, home.clone(), true).files().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoKubeconfig);
         assert_eq!(sources(None, None, home, true).files().unwrap(), None);
@@ -305,12 +408,17 @@ mod tests {
         let file = dir.path().join("config");
         std::fs::write(
             &file,
-            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {token: t}}]}",
+            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: \
+                {cluster: c, user: u, namespace: shop}}], clusters: [{name: c, cluster: {server: \
+                'http://127.0.0.1:1'}}], users: [{name: u, user: {token: t}}]}",
         )
         .unwrap();
         let options = Options { kubeconfig: Some(file), ..Options::default() };
         let loaded = load(&options).await.unwrap();
-        assert_eq!((loaded.context.as_deref(), loaded.config.default_namespace.as_str()), (Some("a"), "shop"));
+        assert_eq!(
+            (loaded.context.as_deref(), loaded.config.default_namespace.as_str()),
+            (Some("a"), "shop")
+        );
         let error = load(&Options { context: Some("b".into()), ..options }).await.err().unwrap();
         assert_eq!(error.kind, ErrorKind::Kubeconfig);
         assert!(error.message.ends_with("has no context \"b\"; it has a"), "{}", error.message);
@@ -324,7 +432,10 @@ mod tests {
     async fn a_user_or_cluster_that_is_not_there_is_an_error_of_the_kubeconfig() {
         let text = |cluster: &str, user: &str| {
             format!(
-                "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, context: {{cluster: {cluster}, user: {user}}}}}], clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:1'}}}}], users: [{{name: u, user: {{token: t}}}}]}}"
+                "{{apiVersion: v1, kind: Config, current-context: x, contexts: [{{name: x, \
+                    context: {{cluster: {cluster}, user: {user}}}}}], clusters: [{{name: c, \
+                    cluster: {{server: 'http://127.0.0.1:1'}}}}], users: [{{name: u, user: \
+                    {{token: t}}}}]}}"
             )
         };
         let said = |error: Error| (error.kind, error.message);
@@ -332,10 +443,16 @@ mod tests {
             said(load_text(&text("c", "nobody")).await.err().unwrap()),
             (
                 ErrorKind::Kubeconfig,
-                "context \"x\" names the user \"nobody\", which the kubeconfig does not have; its users: u; correct the context or log in again".to_owned()
+                "context \"x\" names the user \"nobody\", which the kubeconfig does not have; its \
+                    users: u; correct the context or log in again"
+                    .to_owned()
             )
         );
-        assert!(said(load_text(&text("d", "u")).await.err().unwrap()).1.starts_with("context \"x\" names the cluster \"d\", which"));
+        assert!(
+            said(load_text(&text("d", "u")).await.err().unwrap())
+                .1
+                .starts_with("context \"x\" names the cluster \"d\", which")
+        );
         // no user at all: a server that asks nobody who he is
         assert!(load_text(&text("c", "''")).await.is_ok());
         assert!(load_text(&text("c", "u")).await.is_ok());
@@ -343,10 +460,20 @@ mod tests {
 
     #[tokio::test]
     async fn the_way_names_the_proxy_and_the_plugin() {
-        let text = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1', proxy-url: 'http://me:hunter2@proxy.example:3128'}}], users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: /opt/bin/kubelogin, installHint: Install it}}}]}";
+        let text = "{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, \
+            context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: \
+            'http://127.0.0.1:1', proxy-url: 'http://me:hunter2@proxy.example:3128'}}], users: \
+            [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: \
+            /opt/bin/kubelogin, installHint: Install it}}}]}";
         let way = load_text(text).await.unwrap().way;
-        assert_eq!(way.proxy.as_deref(), Some("http://proxy.example:3128 (proxy-url of the kubeconfig)"));
-        assert_eq!(way.plugin, Some(Plugin { name: "kubelogin".to_owned(), hint: Some("Install it".to_owned()) }));
+        assert_eq!(
+            way.proxy.as_deref(),
+            Some("http://proxy.example:3128 (proxy-url of the kubeconfig)")
+        );
+        assert_eq!(
+            way.plugin,
+            Some(Plugin { name: "kubelogin".to_owned(), hint: Some("Install it".to_owned()) })
+        );
     }
 
     #[test]
@@ -374,7 +501,11 @@ mod tests {
         ];
         for (server, no_proxy, expected) in cases {
             let server: http::Uri = server.parse().unwrap();
-            assert_eq!(env_proxy(&server, env(no_proxy)).is_some(), expected, "{server} {no_proxy}");
+            assert_eq!(
+                env_proxy(&server, env(no_proxy)).is_some(),
+                expected,
+                "{server} {no_proxy}"
+            );
         }
     }
 }

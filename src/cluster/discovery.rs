@@ -46,7 +46,8 @@ impl Discovery {
     }
 }
 
-/// Two requests on servers with aggregated discovery (1.26 and later), one more per group on others.
+/// Two requests on servers with aggregated discovery (1.26 and later), one more per group on
+/// others.
 async fn discover(cluster: &Cluster) -> Result<Served, Error> {
     let (core, groups) = tokio::join!(document(cluster, "/api"), document(cluster, "/apis"));
     let (core, groups) = (core?, groups?);
@@ -58,9 +59,15 @@ async fn discover(cluster: &Cluster) -> Result<Served, Error> {
         }
         let places = if root == "/api" { versions(document) } else { preferred(document) };
         if places.len() > GROUPS {
-            return Err(cluster.doing("discover", format!("the kinds under {root}")).not_understood(&format!("it names {} API groups", places.len())));
+            return Err(cluster
+                .doing("discover", format!("the kinds under {root}"))
+                .not_understood(&format!("it names {} API groups", places.len())));
         }
-        let lists = join_all(places.iter().map(|place| async move { document_at(cluster, &format!("{root}/{place}")).await })).await;
+        let lists =
+            join_all(places.iter().map(|place| async move {
+                document_at(cluster, &format!("{root}/{place}")).await
+            }))
+            .await;
         for (place, list) in places.iter().zip(lists) {
             match list {
                 Ok(list) => resources(&list, place, &mut served),
@@ -75,11 +82,17 @@ async fn discover(cluster: &Cluster) -> Result<Served, Error> {
 async fn document(cluster: &Cluster, path: &str) -> Result<Value, Error> {
     let request = Request::get(path).header(http::header::ACCEPT, AGGREGATED).body(Body::empty());
     let doing = cluster.doing("discover", format!("the kinds under {path}"));
-    let (kind, list) = if path == "/api" { ("APIVersions", "versions") } else { ("APIGroupList", "groups") };
+    let (kind, list) =
+        if path == "/api" { ("APIVersions", "versions") } else { ("APIGroupList", "groups") };
     match cluster.json(&doing, request).await? {
-        document if document["kind"] == "APIGroupDiscoveryList" => listing(&doing, "items", document),
+        document if document["kind"] == "APIGroupDiscoveryList" => {
+            listing(&doing, "items", document)
+        }
         document if document["kind"] == kind => listing(&doing, list, document),
-        _ => Err(doing.not_understood(&format!("it is neither a {kind} nor an APIGroupDiscoveryList"))),
+        _ => {
+            Err(doing
+                .not_understood(&format!("it is neither a {kind} nor an APIGroupDiscoveryList")))
+        }
     }
 }
 
@@ -145,7 +158,10 @@ fn versions(core: &Value) -> Vec<String> {
 }
 
 fn preferred(groups: &Value) -> Vec<String> {
-    array(&groups["groups"]).map(|group| text(&group["preferredVersion"]["groupVersion"])).filter(|place| !place.is_empty()).collect()
+    array(&groups["groups"])
+        .map(|group| text(&group["preferredVersion"]["groupVersion"]))
+        .filter(|place| !place.is_empty())
+        .collect()
 }
 
 fn resources(list: &Value, place: &str, served: &mut Served) {

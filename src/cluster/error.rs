@@ -22,7 +22,8 @@ pub enum ErrorKind {
     Tls,
     /// 401: missing or expired credentials.
     Unauthorized,
-    /// 403: RBAC, or admission, quota, PodSecurity, a namespace that is being deleted; the message says which.
+    /// 403: RBAC, or admission, quota, PodSecurity, a namespace that is being deleted; the message
+    /// says which.
     Forbidden,
     /// 404 for an object.
     NotFound,
@@ -42,7 +43,8 @@ pub enum ErrorKind {
     Server,
     /// The connection broke after the request was sent.
     Protocol,
-    /// There was an answer, and not one that a Kubernetes API server gives to this request: whether a change happened is not known.
+    /// There was an answer, and not one that a Kubernetes API server gives to this request: whether
+    /// a change happened is not known.
     Malformed,
     /// The server does not have this: an unknown kind, verb, or content type.
     Unsupported,
@@ -68,10 +70,16 @@ impl Error {
         Error { kind, message: message.into(), status: None, retry_after: None }
     }
 
-    /// Whether the same read may succeed when sent again. Says nothing about changes: see [`Error::not_executed`].
+    /// Whether the same read may succeed when sent again. Says nothing about changes: see
+    /// [`Error::not_executed`].
     pub fn retryable(&self) -> bool {
         match self.kind {
-            ErrorKind::Unreachable | ErrorKind::Throttled | ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Gone => true,
+            ErrorKind::Unreachable
+            | ErrorKind::Throttled
+            | ErrorKind::Timeout
+            | ErrorKind::Server
+            | ErrorKind::Protocol
+            | ErrorKind::Gone => true,
             ErrorKind::NoKubeconfig
             | ErrorKind::Kubeconfig
             | ErrorKind::Tls
@@ -86,11 +94,13 @@ impl Error {
         }
     }
 
-    /// Whether it is certain that the request had no effect. When it is not, a change is in doubt and the object
-    /// has to be read before anything is decided.
+    /// Whether it is certain that the request had no effect. When it is not, a change is in doubt
+    /// and the object has to be read before anything is decided.
     pub fn not_executed(&self) -> bool {
         match self.kind {
-            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Malformed => false,
+            ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Malformed => {
+                false
+            }
             ErrorKind::NoKubeconfig
             | ErrorKind::Kubeconfig
             | ErrorKind::Unreachable
@@ -107,9 +117,17 @@ impl Error {
         }
     }
 
-    /// Whether every other request would fail the same way: the cluster was not reached or does not know us.
+    /// Whether every other request would fail the same way: the cluster was not reached or does not
+    /// know us.
     pub fn is_cluster_down(&self) -> bool {
-        matches!(self.kind, ErrorKind::NoKubeconfig | ErrorKind::Kubeconfig | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Unauthorized)
+        matches!(
+            self.kind,
+            ErrorKind::NoKubeconfig
+                | ErrorKind::Kubeconfig
+                | ErrorKind::Unreachable
+                | ErrorKind::Tls
+                | ErrorKind::Unauthorized
+        )
     }
 }
 
@@ -140,7 +158,8 @@ impl Doing {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "{} did not answer within {} s when asked to {}; check the VPN and the load of the API server",
+                "{} did not answer within {} s when asked to {}; check the VPN and the load of the \
+                    API server",
                 self.server,
                 (after.as_secs_f64() * 10.0).round() / 10.0,
                 self.deed()
@@ -150,7 +169,15 @@ impl Doing {
 
     /// The connection broke while the answer was read.
     pub(super) fn broken(&self, cause: &(dyn StdError + 'static)) -> Error {
-        Error::new(ErrorKind::Protocol, format!("the connection to {} broke while it was asked to {}: {}", self.server, self.deed(), deepest(cause)))
+        Error::new(
+            ErrorKind::Protocol,
+            format!(
+                "the connection to {} broke while it was asked to {}: {}",
+                self.server,
+                self.deed(),
+                deepest(cause)
+            ),
+        )
     }
 
     /// The answer is not what a Kubernetes API server sends.
@@ -158,7 +185,8 @@ impl Doing {
         Error::new(
             ErrorKind::Malformed,
             format!(
-                "{} did not answer like a Kubernetes API server when asked to {}: {why}; check the server address of {}",
+                "{} did not answer like a Kubernetes API server when asked to {}: {why}; check the \
+                    server address of {}",
                 self.server,
                 self.deed(),
                 self.context_hint()
@@ -176,19 +204,29 @@ impl Doing {
             return credentials(auth, &self.context_hint(), &self.way);
         }
         let cause = deepest(&error);
-        let connect = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
-        // TLS can also break later, when the request is with the server; but an alert is its refusal of us, which in TLS 1.3 comes after the handshake
-        let refused = |tls: &&rustls::Error| connect || matches!(tls, rustls::Error::AlertReceived(_));
+        let connect = find::<hyper_util::client::legacy::Error>(&error)
+            .is_some_and(|error| error.is_connect());
+        // TLS can also break later, when the request is with the server; but an alert is its
+        // refusal of us, which in TLS 1.3 comes after the handshake
+        let refused =
+            |tls: &&rustls::Error| connect || matches!(tls, rustls::Error::AlertReceived(_));
         if let Some(tls) = find::<rustls::Error>(&error).filter(refused) {
             // rustls adds both times in seconds since 1970, which tells nobody anything
             let cause = cause.split(": verification time").next().unwrap_or_default();
-            return Error::new(ErrorKind::Tls, format!("no trusted connection to {server} to {deed}: {cause}; {}", tls_hint(tls, &self.context_hint())));
+            return Error::new(
+                ErrorKind::Tls,
+                format!(
+                    "no trusted connection to {server} to {deed}: {cause}; {}",
+                    tls_hint(tls, &self.context_hint())
+                ),
+            );
         }
         if let (true, Some(proxy)) = (connect, &self.way.proxy) {
             return Error::new(
                 ErrorKind::Unreachable,
                 format!(
-                    "could not reach {server} through the proxy {proxy} to {deed}: {cause}; check that the proxy runs, lets this through, and is the right one"
+                    "could not reach {server} through the proxy {proxy} to {deed}: {cause}; check \
+                        that the proxy runs, lets this through, and is the right one"
                 ),
             );
         }
@@ -196,7 +234,8 @@ impl Doing {
             return Error::new(
                 ErrorKind::Unreachable,
                 format!(
-                    "could not reach {server} to {deed}: {cause}; check that {} is the right one, that the VPN is up and that the API server runs",
+                    "could not reach {server} to {deed}: {cause}; check that {} is the right one, \
+                        that the VPN is up and that the API server runs",
                     self.context_hint()
                 ),
             );
@@ -206,18 +245,21 @@ impl Doing {
 
     /// The API server answered with an error status; `body` is the start of what it said.
     pub(super) fn refused(&self, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
-        let status = serde_json::from_slice::<Value>(body).ok().filter(|value| value["kind"] == "Status");
+        let status =
+            serde_json::from_slice::<Value>(body).ok().filter(|value| value["kind"] == "Status");
         let text = match &status {
             Some(status) => status["message"].as_str().unwrap_or_default().to_owned(),
             None => one_line(&String::from_utf8_lossy(body), 300),
         };
         let text = if text.is_empty() { format!("HTTP {code} without a reason") } else { text };
-        let reason = status.as_ref().and_then(|status| status["reason"].as_str()).unwrap_or_default();
+        let reason =
+            status.as_ref().and_then(|status| status["reason"].as_str()).unwrap_or_default();
         let kind = classify(code, reason, status.as_ref());
         let (server, deed) = (&self.server, self.deed());
         let message = match kind {
             ErrorKind::Unauthorized => format!(
-                "{server} does not accept the credentials of {} to {deed}: {text}; log in again, the token or certificate may have expired",
+                "{server} does not accept the credentials of {} to {deed}: {text}; log in again, \
+                    the token or certificate may have expired",
                 self.context_hint()
             ),
             ErrorKind::Forbidden => match missing_permission(&text) {
@@ -242,7 +284,9 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
         ("Forbidden", _) | (_, 403) => ErrorKind::Forbidden,
         ("NotFound", _) | (_, 404) => {
             // A missing API also answers 404, but names no object.
-            let named = status.is_some_and(|status| status["details"]["name"].as_str().is_some_and(|name| !name.is_empty()));
+            let named = status.is_some_and(|status| {
+                status["details"]["name"].as_str().is_some_and(|name| !name.is_empty())
+            });
             if named { ErrorKind::NotFound } else { ErrorKind::Unsupported }
         }
         ("Conflict" | "AlreadyExists", _) | (_, 409) => ErrorKind::Conflict,
@@ -257,7 +301,10 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
 }
 
 fn credentials(error: &kube::client::AuthError, context: &str, way: &Way) -> Error {
-    Error::new(ErrorKind::Kubeconfig, format!("no credentials for {context}: {}", plugin::why(error, way.plugin.as_ref())))
+    Error::new(
+        ErrorKind::Kubeconfig,
+        format!("no credentials for {context}: {}", plugin::why(error, way.plugin.as_ref())),
+    )
 }
 
 /// The same for errors while the client is built.
@@ -280,26 +327,44 @@ fn tls_hint(error: &rustls::Error, context: &str) -> String {
     let certificate = match error {
         Tls::InvalidCertificate(certificate) => certificate,
         Tls::AlertReceived(_) => {
-            return format!("the server does not accept the client certificate of {context}: it may have expired");
+            return format!(
+                "the server does not accept the client certificate of {context}: it may have \
+                    expired"
+            );
         }
-        _ => return format!("check that {context} names a TLS port and that no proxy stands in between"),
+        _ => {
+            return format!(
+                "check that {context} names a TLS port and that no proxy stands in between"
+            );
+        }
     };
     match certificate {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate of the server has expired: have it renewed, or correct the clock of this machine".to_owned()
+            "the certificate of the server has expired: have it renewed, or correct the clock of \
+                this machine"
+                .to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet: correct the clock of this machine".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("the certificate is for another name: check the server address and tls-server-name of {context}")
+            format!(
+                "the certificate is for another name: check the server address and \
+                tls-server-name of {context}"
+            )
         }
-        _ => format!("the certificate is not signed by the certificate authority of {context}: it may be another cluster, or a proxy in between"),
+        _ => format!(
+            "the certificate is not signed by the certificate authority of {context}: it \
+            may be another cluster, or a proxy in between"
+        ),
     }
 }
 
-/// The first error of this type in the chain of causes, through the wrappings of `io::Error`, which hide it.
-pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+/// The first error of this type in the chain of causes, through the wrappings of `io::Error`, which
+/// hide it.
+pub(super) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     let mut current = Some(error);
     while let Some(error) = current {
         if let Some(found) = error.downcast_ref::<T>() {
@@ -346,8 +411,9 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
         None => joined,
     }
 }
-/// What RBAC says in its own long sentence (`… User "a" cannot get resource "b" in API group "" in the namespace "c"`), in few
-/// words. None for any other refusal: admission, quota, a namespace that is going away.
+/// What RBAC says in its own long sentence (`… User "a" cannot get resource "b" in API group "" in
+/// the namespace "c"`), in few words. None for any other refusal: admission, quota, a namespace
+/// that is going away.
 fn missing_permission(text: &str) -> Option<String> {
     let quoted = |after: &str| text.split_once(after).and_then(|(_, rest)| rest.split('"').next());
     let user = quoted("User \"")?;

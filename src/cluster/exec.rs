@@ -1,7 +1,8 @@
 //! Running a command in a container, over the WebSocket channel protocol.
 //!
-//! Spoken here and not through kube's `AttachedProcess`: a stream that ends without a status, normally or by a
-//! broken connection, must be told from a success, and output goes to its sink without pipes in between.
+//! Spoken here and not through kube's `AttachedProcess`: a stream that ends without a status,
+//! normally or by a broken connection, must be told from a success, and output goes to its sink
+//! without pipes in between.
 
 use std::io;
 use std::pin::Pin;
@@ -24,7 +25,8 @@ use super::logs::{needs_container, pod_path};
 pub enum Exit {
     /// It ran and ended with this code.
     Code(i32),
-    /// The runtime could not start it: the text says why (the executable is not there, not permitted).
+    /// The runtime could not start it: the text says why (the executable is not there, not
+    /// permitted).
     NotStarted(String),
     /// The stream ended without a status: the command may have ended in any way, or still run.
     Unknown(String),
@@ -63,20 +65,21 @@ const STATUS: u8 = 3;
 const CLOSE: u8 = 255;
 const STDIN_CHUNK: usize = 32 * 1024;
 const STDERR_LIMIT: usize = 64 * 1024;
-/// How many pings and empty frames a stream may have without being suspected, and how many more with each second: API servers send one in
-/// some seconds.
+/// How many pings and empty frames a stream may have without being suspected, and how many more
+/// with each second: API servers send one in some seconds.
 const FREE_PINGS: u64 = 1000;
 const PINGS_PER_SECOND: u64 = 10;
 /// Keeps address translators from forgetting a silent connection.
 const PING: Duration = Duration::from_secs(20);
 
 impl Cluster {
-    /// Runs a command (no shell in between) in the named container, or in the pod's default one. Output over
-    /// `limit_bytes` per stream is dropped while the command goes on, so that its code is still known.
+    /// Runs a command (no shell in between) in the named container, or in the pod's default one.
+    /// Output over `limit_bytes` per stream is dropped while the command goes on, so that its code
+    /// is still known.
     ///
     /// # Errors
-    /// When the command was not sent: the pod is not there, `pods/exec` is forbidden, the API server cannot be
-    /// reached. Once the stream is open everything is an [`Exit`].
+    /// When the command was not sent: the pod is not there, `pods/exec` is forbidden, the API
+    /// server cannot be reached. Once the stream is open everything is an [`Exit`].
     ///
     /// # Cancellation
     /// Dropping the future closes the stream; the command may go on running.
@@ -94,15 +97,24 @@ impl Cluster {
         let mut stdout = Capped::new(limit_bytes);
         let mut stderr = Capped::new(limit_bytes);
         let input = stdin.map(io::Cursor::new);
-        let exit = self.run(namespace, pod, container, argv, input, &mut stdout, &mut stderr, timeout).await?;
+        let exit = self
+            .run(namespace, pod, container, argv, input, &mut stdout, &mut stderr, timeout)
+            .await?;
         let exit = match exit {
-            Exit::Code(code) => not_started(code, &stdout.kept, &stderr.kept).map_or(Exit::Code(code), Exit::NotStarted),
+            Exit::Code(code) => not_started(code, &stdout.kept, &stderr.kept)
+                .map_or(Exit::Code(code), Exit::NotStarted),
             other => other,
         };
-        Ok(Executed { truncated: stdout.cut || stderr.cut, stdout: stdout.kept, stderr: stderr.kept, exit })
+        Ok(Executed {
+            truncated: stdout.cut || stderr.cut,
+            stdout: stdout.kept,
+            stderr: stderr.kept,
+            exit,
+        })
     }
 
-    /// Runs a command and streams its standard input and output, in constant memory: for backups and restores.
+    /// Runs a command and streams its standard input and output, in constant memory: for backups
+    /// and restores.
     ///
     /// # Errors
     /// As [`Cluster::exec`]; a sink or source that fails is [`Exit::Unknown`] with its reason.
@@ -123,7 +135,9 @@ impl Cluster {
     {
         let mut counted = Counted { sink: stdout, bytes: 0 };
         let mut stderr = Capped::new(STDERR_LIMIT);
-        let exit = self.run(namespace, pod, container, argv, stdin, &mut counted, &mut stderr, timeout).await?;
+        let exit = self
+            .run(namespace, pod, container, argv, stdin, &mut counted, &mut stderr, timeout)
+            .await?;
         let exit = match counted.sink.flush().await {
             Ok(()) => exit,
             Err(error) => Exit::Unknown(format!("its output could not be stored: {error}")),
@@ -150,18 +164,27 @@ impl Cluster {
         let deadline = tokio::time::Instant::now() + timeout;
         let program = argv.first().map(String::as_str).unwrap_or_default();
         let doing = self.doing("run", format!("{program:?} in pod {pod} in namespace {namespace}"));
-        let opened = match self.websocket(&doing, &exec_path(namespace, pod, container, argv, stdin.is_some())?).await {
+        let opened = match self
+            .websocket(&doing, &exec_path(namespace, pod, container, argv, stdin.is_some())?)
+            .await
+        {
             // Refused before anything ran: choose as kubectl does.
             Err(error) if container.is_none() && needs_container(&error) => {
                 let container = self.choose_container(namespace, pod).await?;
-                self.websocket(&doing, &exec_path(namespace, pod, Some(&container), argv, stdin.is_some())?).await?
+                self.websocket(
+                    &doing,
+                    &exec_path(namespace, pod, Some(&container), argv, stdin.is_some())?,
+                )
+                .await?
             }
             other => other?,
         };
         let ends_stdin = opened.supports_stream_close();
         if stdin.is_some() && !ends_stdin {
             return Ok(Exit::Unknown(
-                "the API server speaks only v4.channel.k8s.io, in which the end of standard input cannot be told; the command was started and left".to_owned(),
+                "the API server speaks only v4.channel.k8s.io, in which the end of standard input \
+                    cannot be told; the command was started and left"
+                    .to_owned(),
             ));
         }
         let (send, receive) = opened.into_stream().split();
@@ -175,8 +198,15 @@ impl Cluster {
     }
 }
 
-fn exec_path(namespace: &str, pod: &str, container: Option<&str>, argv: &[String], stdin: bool) -> Result<String, Error> {
-    let mut parameters: Vec<(&str, String)> = argv.iter().map(|argument| ("command", argument.clone())).collect();
+fn exec_path(
+    namespace: &str,
+    pod: &str,
+    container: Option<&str>,
+    argv: &[String],
+    stdin: bool,
+) -> Result<String, Error> {
+    let mut parameters: Vec<(&str, String)> =
+        argv.iter().map(|argument| ("command", argument.clone())).collect();
     if let Some(container) = container {
         parameters.push(("container", container.to_owned()));
     }
@@ -198,7 +228,10 @@ where
     loop {
         // an answer to each ping is kept until the server takes it
         if empty > FREE_PINGS + begun.elapsed().as_secs() * PINGS_PER_SECOND {
-            return Exit::Unknown(format!("the server sent {empty} pings and empty frames in {} s: the stream was given up", begun.elapsed().as_secs()));
+            return Exit::Unknown(format!(
+                "the server sent {empty} pings and empty frames in {} s: the stream was given up",
+                begun.elapsed().as_secs()
+            ));
         }
         let frame = match receive.next().await {
             Some(Ok(Message::Binary(frame))) => frame,
@@ -211,10 +244,14 @@ where
                 continue;
             }
             Some(Err(error)) => {
-                return Exit::Unknown(format!("the stream broke without a status: {}", deepest(&error)));
+                return Exit::Unknown(format!(
+                    "the stream broke without a status: {}",
+                    deepest(&error)
+                ));
             }
         };
-        let Some((&channel, data)) = frame.split_first().filter(|(_, data)| !data.is_empty()) else {
+        let Some((&channel, data)) = frame.split_first().filter(|(_, data)| !data.is_empty())
+        else {
             // API servers open each channel with an empty frame
             empty += 1;
             continue;
@@ -232,7 +269,8 @@ where
     }
 }
 
-/// Sends standard input, then keeps the connection alive; ends only when the input itself cannot be read.
+/// Sends standard input, then keeps the connection alive; ends only when the input itself cannot be
+/// read.
 async fn speak<S, R>(mut send: S, stdin: Option<R>) -> String
 where
     S: Sink<Message, Error = SocketError> + Unpin,
@@ -269,7 +307,10 @@ where
 /// The `Status` object that ends an exec.
 fn read_status(data: &[u8]) -> Exit {
     let Ok(status) = serde_json::from_slice::<Value>(data) else {
-        return Exit::Unknown(format!("the status is no JSON: {}", one_line(&String::from_utf8_lossy(data), 200)));
+        return Exit::Unknown(format!(
+            "the status is no JSON: {}",
+            one_line(&String::from_utf8_lossy(data), 200)
+        ));
     };
     if status["status"] == "Success" {
         return Exit::Code(0);
@@ -284,7 +325,11 @@ fn read_status(data: &[u8]) -> Exit {
             Err(_) => Exit::Unknown(format!("the server reports the exit code {digits:?}: {text}")),
         };
     }
-    if is_start_failure(text) { Exit::NotStarted(start_reason(text).to_owned()) } else { Exit::Unknown(text.to_owned()) }
+    if is_start_failure(text) {
+        Exit::NotStarted(start_reason(text).to_owned())
+    } else {
+        Exit::Unknown(text.to_owned())
+    }
 }
 
 /// Runtimes wrap the reason in layers that say only that it failed.
@@ -315,7 +360,8 @@ fn not_started(code: i32, stdout: &[u8], stderr: &[u8]) -> Option<String> {
         return None;
     }
     let texts = [stderr, stdout].map(String::from_utf8_lossy);
-    let text = texts.iter().find(|text| text.trim_start().starts_with("OCI runtime exec failed"))?;
+    let text =
+        texts.iter().find(|text| text.trim_start().starts_with("OCI runtime exec failed"))?;
     Some(one_line(start_reason(text.trim()), 500))
 }
 
@@ -339,7 +385,11 @@ impl Capped {
 }
 
 impl AsyncWrite for Capped {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.push(data);
         Poll::Ready(Ok(data.len()))
     }
@@ -360,7 +410,11 @@ struct Counted<'a, W> {
 }
 
 impl<W: AsyncWrite + Unpin> AsyncWrite for Counted<'_, W> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut *self.sink).poll_write(context, data);
         if let Poll::Ready(Ok(count)) = &written {
             self.bytes += *count as u64;
@@ -393,7 +447,10 @@ mod tests {
                 r#"{"status":"Failure","reason":"InternalError","message":"OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown"}"#,
                 Exit::NotStarted(r#"exec: "nope": executable file not found in $PATH"#.into()),
             ),
-            (r#"{"status":"Failure","message":"error dialing backend"}"#, Exit::Unknown("error dialing backend".into())),
+            (
+                r#"{"status":"Failure","message":"error dialing backend"}"#,
+                Exit::Unknown("error dialing backend".into()),
+            ),
             (
                 r#"{"status":"Failure","message":"m","details":{"causes":[{"reason":"ExitCode","message":"x"}]}}"#,
                 Exit::Unknown(r#"the server reports the exit code "x": m"#.into()),
@@ -403,7 +460,10 @@ mod tests {
         for (status, exit) in cases {
             assert_eq!(read_status(status.as_bytes()), exit, "{status}");
         }
-        assert_eq!(not_started(126, b"", b"OCI runtime exec failed: x\n"), Some("OCI runtime exec failed: x".into()));
+        assert_eq!(
+            not_started(126, b"", b"OCI runtime exec failed: x\n"),
+            Some("OCI runtime exec failed: x".into())
+        );
         assert_eq!(not_started(1, b"", b"OCI runtime exec failed: x\n"), None);
     }
 

@@ -1,6 +1,7 @@
 //! The Prometheus text exposition format. Pure.
 //!
-//! A line that cannot be read is reported: a metric that silently disappears looks like one that was never there.
+//! A line that cannot be read is reported: a metric that silently disappears looks like one that
+//! was never there.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +63,11 @@ pub fn parse(text: &str) -> Exposition {
         }
         match sample(line) {
             Ok(sample) => exposition.samples.push(sample),
-            Err(reason) => exposition.bad.push(BadLine { line: index + 1, text: line.chars().take(200).collect(), reason: reason.to_owned() }),
+            Err(reason) => exposition.bad.push(BadLine {
+                line: index + 1,
+                text: line.chars().take(200).collect(),
+                reason: reason.to_owned(),
+            }),
         }
     }
     exposition
@@ -106,7 +111,10 @@ fn sample(line: &str) -> Result<Sample, &'static str> {
 }
 
 /// Reads `a="b",c="d"}` and returns what follows.
-fn read_labels<'a>(text: &'a str, labels: &mut BTreeMap<String, String>) -> Result<&'a str, &'static str> {
+fn read_labels<'a>(
+    text: &'a str,
+    labels: &mut BTreeMap<String, String>,
+) -> Result<&'a str, &'static str> {
     let mut rest = text.trim_start();
     loop {
         if let Some(after) = rest.strip_prefix('}') {
@@ -200,16 +208,35 @@ mod tests {
             ("up 1", "up", &[], 1.0, None),
             ("up{} 1 1700000000000", "up", &[], 1.0, Some(1_700_000_000_000)),
             ("up 1 1700000000.5", "up", &[], 1.0, Some(1_700_000_000_500)),
-            ("a:b_total{x=\"1\",y=\"2\",} 1.5e3", "a:b_total", &[("x", "1"), ("y", "2")], 1500.0, None),
+            (
+                "a:b_total{x=\"1\",y=\"2\",} 1.5e3",
+                "a:b_total",
+                &[("x", "1"), ("y", "2")],
+                1500.0,
+                None,
+            ),
             (r#"m { p = "a,b}=\"q\"\\\n" } -2"#, "m", &[("p", "a,b}=\"q\"\\\n")], -2.0, None),
-            ("h_bucket{le=\"+Inf\"} 3 # {trace_id=\"x\"} 0.5", "h_bucket", &[("le", "+Inf")], 3.0, None),
+            (
+                "h_bucket{le=\"+Inf\"} 3 # {trace_id=\"x\"} 0.5",
+                "h_bucket",
+                &[("le", "+Inf")],
+                3.0,
+                None,
+            ),
             ("m{x=\"a # b\"} 3", "m", &[("x", "a # b")], 3.0, None),
             ("m +Inf", "m", &[], f64::INFINITY, None),
             ("m -Inf", "m", &[], f64::NEG_INFINITY, None),
         ];
         for (line, name, labels, value, timestamp) in cases {
-            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            assert_eq!(one(line), Sample { name: name.to_owned(), labels, value, timestamp }, "{line}");
+            let labels = labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            assert_eq!(
+                one(line),
+                Sample { name: name.to_owned(), labels, value, timestamp },
+                "{line}"
+            );
         }
         assert!(one("m NaN").value.is_nan());
     }
@@ -217,11 +244,15 @@ mod tests {
     #[test]
     fn reports_bad_lines_and_goes_on() {
         let exposition = parse(
-            "# HELP up Is it\\nup?\n# TYPE up gauge\n# EOF\n{x=\"1\"} 2\nup\nup x\nup{a=\"b} 1\nup{a=b} 1\nup{a=\"1\",a=\"2\"} 1\nup 1 2 3\n9up 1\nup 7\n",
+            "# HELP up Is it\\nup?\n# TYPE up gauge\n# EOF\n{x=\"1\"} 2\nup\nup x\nup{a=\"b} \
+                1\nup{a=b} 1\nup{a=\"1\",a=\"2\"} 1\nup 1 2 3\n9up 1\nup 7\n",
         );
         let lines: Vec<usize> = exposition.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(exposition.samples.len(), 1);
-        assert_eq!(exposition.families["up"], Family { kind: "gauge".into(), help: "Is it\nup?".into() });
+        assert_eq!(
+            exposition.families["up"],
+            Family { kind: "gauge".into(), help: "Is it\nup?".into() }
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! HTTP to a port of a pod over a port-forward inside this process: no local port, no identity of a pod.
+//! HTTP to a port of a pod over a port-forward inside this process: no local port, no identity of a
+//! pod.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,12 @@ use super::error::{Error, ErrorKind, one_line};
 use super::http::{HttpAnswer, broken, no_answer, read_answer};
 use super::resource::check_name;
 
-/// How long the reason of a broken forward is waited for: it comes on its own channel, a moment before or after.
+/// How long the reason of a broken forward is waited for: it comes on its own channel, a moment
+/// before or after.
 const REASON: Duration = Duration::from_millis(500);
 
-/// A forward says when a connection fails but not when it is made. Kubelets report a refused connection within a
-/// few milliseconds, so a port that stays silent this long has accepted.
+/// A forward says when a connection fails but not when it is made. Kubelets report a refused
+/// connection within a few milliseconds, so a port that stays silent this long has accepted.
 const ACCEPTED: Duration = Duration::from_millis(400);
 
 /// An open forward; ends when dropped.
@@ -39,12 +41,13 @@ impl Drop for Forward {
 }
 
 impl Cluster {
-    /// Sends a request to a port of a pod. The path and query of its URI count, its host does not; without a `Host`
-    /// header it is `localhost:PORT`. A GET or HEAD is sent once more if the stream breaks before its answer.
+    /// Sends a request to a port of a pod. The path and query of its URI count, its host does not;
+    /// without a `Host` header it is `localhost:PORT`. A GET or HEAD is sent once more if the
+    /// stream breaks before its answer.
     ///
     /// # Errors
-    /// [`ErrorKind::ConnectionRefused`] when nothing listens on the port in the pod; otherwise what keeps the
-    /// forward from being opened. An HTTP status is an answer, not an error.
+    /// [`ErrorKind::ConnectionRefused`] when nothing listens on the port in the pod; otherwise what
+    /// keeps the forward from being opened. An HTTP status is an answer, not an error.
     pub async fn forward_http(
         &self,
         namespace: &str,
@@ -59,7 +62,9 @@ impl Cluster {
         let shown = shown(namespace, pod, port);
         let exchange = async {
             match self.forward_once(namespace, pod, port, request.clone(), limit).await {
-                Err(error) if again && error.kind == ErrorKind::Protocol => self.forward_once(namespace, pod, port, request, limit).await,
+                Err(error) if again && error.kind == ErrorKind::Protocol => {
+                    self.forward_once(namespace, pod, port, request, limit).await
+                }
                 other => other,
             }
         };
@@ -72,8 +77,14 @@ impl Cluster {
     /// Whether a port of a pod accepts connections: fine when it does.
     ///
     /// # Errors
-    /// [`ErrorKind::ConnectionRefused`] when nothing listens; otherwise what keeps the forward from being opened.
-    pub async fn forward_connect(&self, namespace: &str, pod: &str, port: u16) -> Result<(), Error> {
+    /// [`ErrorKind::ConnectionRefused`] when nothing listens; otherwise what keeps the forward from
+    /// being opened.
+    pub async fn forward_connect(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<(), Error> {
         let mut forward = self.open_forward(namespace, pod, port).await?;
         let Some(mut stream) = forward.stream.take() else { return Ok(()) };
         let mut byte = [0];
@@ -92,16 +103,30 @@ impl Cluster {
         }
     }
 
-    async fn forward_once(&self, namespace: &str, pod: &str, port: u16, request: Request<Bytes>, limit: usize) -> Result<HttpAnswer, Error> {
+    async fn forward_once(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        request: Request<Bytes>,
+        limit: usize,
+    ) -> Result<HttpAnswer, Error> {
         let mut forward = self.open_forward(namespace, pod, port).await?;
         let Some(stream) = forward.stream.take() else {
-            return Err(Error::new(ErrorKind::Protocol, format!("the forward to {} has no stream", forward.shown)));
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("the forward to {} has no stream", forward.shown),
+            ));
         };
         let exchange = async {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
             let driven = tokio::spawn(connection);
             let started = Instant::now();
-            let answer = async { read_answer(sender.send_request(request.map(Full::new)).await?, limit, started).await };
+            let answer = async {
+                read_answer(sender.send_request(request.map(Full::new)).await?, limit, started)
+                    .await
+            };
             let answer = answer.await;
             driven.abort();
             answer
@@ -118,14 +143,18 @@ impl Cluster {
     async fn open_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, Error> {
         check_name("name", pod)?;
         check_name("namespace", namespace)?;
-        let doing = self.doing("forward", format!("port {port} of pod {pod} in namespace {namespace}"));
-        let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client().clone(), namespace);
+        let doing =
+            self.doing("forward", format!("port {port} of pod {pod} in namespace {namespace}"));
+        let pods: Api<k8s_openapi::api::core::v1::Pod> =
+            Api::namespaced(self.client().clone(), namespace);
         let ports = [port];
-        let mut forwarder = match tokio::time::timeout(self.request_timeout(), pods.portforward(pod, &ports)).await {
-            Ok(Ok(forwarder)) => forwarder,
-            Ok(Err(error)) => return Err(upgrade_error(&doing, error)),
-            Err(_) => return Err(doing.timed_out(self.request_timeout())),
-        };
+        let mut forwarder =
+            match tokio::time::timeout(self.request_timeout(), pods.portforward(pod, &ports)).await
+            {
+                Ok(Ok(forwarder)) => forwarder,
+                Ok(Err(error)) => return Err(upgrade_error(&doing, error)),
+                Err(_) => return Err(doing.timed_out(self.request_timeout())),
+            };
         let stream = forwarder.take_stream(port);
         let error = match forwarder.take_error(port) {
             Some(error) => error.boxed(),
@@ -140,7 +169,10 @@ impl Forward {
     async fn reason(&self) -> Option<Error> {
         let text = one_line(&self.error.clone().await?, 500);
         Some(if text.contains("refused") {
-            Error::new(ErrorKind::ConnectionRefused, format!("nothing listens at {}: {}", self.shown, last_cause(&text)))
+            Error::new(
+                ErrorKind::ConnectionRefused,
+                format!("nothing listens at {}: {}", self.shown, last_cause(&text)),
+            )
         } else {
             Error::new(ErrorKind::Server, format!("the forward to {} failed: {text}", self.shown))
         })
@@ -151,7 +183,8 @@ impl Forward {
     }
 }
 
-/// Kubelets wrap the reason in several layers that repeat pod and port, and add that IPv6 failed as well.
+/// Kubelets wrap the reason in several layers that repeat pod and port, and add that IPv6 failed as
+/// well.
 fn last_cause(text: &str) -> &str {
     let text = text.find("dial tcp").map_or(text, |start| &text[start..]);
     text.split(" IPv6 ").next().unwrap_or(text)
@@ -166,14 +199,18 @@ fn localised(mut request: Request<Bytes>, port: u16) -> Result<Request<Bytes>, E
     if request.uri().scheme_str() == Some("https") {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "https over a port-forward is not supported; ask from inside a pod (via: pod) or over the API server (via: proxy)",
+            "https over a port-forward is not supported; ask from inside a pod (via: pod) or over \
+                the API server (via: proxy)",
         ));
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    *request.uri_mut() = path.parse::<Uri>().map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
+    *request.uri_mut() = path.parse::<Uri>().map_err(|error| {
+        Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}"))
+    })?;
     if !request.headers().contains_key(http::header::HOST) {
-        let host = HeaderValue::from_str(&format!("localhost:{port}")).map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
+        let host = HeaderValue::from_str(&format!("localhost:{port}"))
+            .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
         request.headers_mut().insert(http::header::HOST, host);
     }
     Ok(request)

@@ -22,18 +22,24 @@ pub struct Revision {
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
-/// The revisions of a workload, newest first, from the objects that keep them: ReplicaSets of a Deployment, ControllerRevisions of a
-/// StatefulSet or DaemonSet. Only those that the workload owns count.
+/// The revisions of a workload, newest first, from the objects that keep them: ReplicaSets of a
+/// Deployment, ControllerRevisions of a StatefulSet or DaemonSet. Only those that the workload owns
+/// count.
 ///
-/// The rules are those of kubectl's `polymorphichelpers/history.go` and `rollback.go`; the current one is found by its template, so
-/// that it is right also while the controller lags behind.
+/// The rules are those of kubectl's `polymorphichelpers/history.go` and `rollback.go`; the current
+/// one is found by its template, so that it is right also while the controller lags behind.
 pub fn revisions(workload: &Value, keepers: &[Value]) -> Vec<Revision> {
     let uid = &workload["metadata"]["uid"];
     let owned = |keeper: &&Value| {
-        keeper["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["controller"] == true && owner["uid"] == *uid)
+        keeper["metadata"]["ownerReferences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["controller"] == true && owner["uid"] == *uid)
     };
     let present = bare(&workload["spec"]["template"]);
-    let mut all: Vec<Revision> = keepers.iter().filter(owned).filter_map(|keeper| revision(keeper, &present)).collect();
+    let mut all: Vec<Revision> =
+        keepers.iter().filter(owned).filter_map(|keeper| revision(keeper, &present)).collect();
     all.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     // two keepers of one template: only the newest is current
     let mut seen = false;
@@ -53,15 +59,22 @@ fn revision(keeper: &Value, present: &Value) -> Option<Revision> {
         }
         (keeper["revision"].as_u64()?, template)
     } else {
-        (metadata["annotations"][REVISION].as_str()?.parse().ok()?, keeper["spec"]["template"].clone())
+        (
+            metadata["annotations"][REVISION].as_str()?.parse().ok()?,
+            keeper["spec"]["template"].clone(),
+        )
     };
     let template = bare(&template);
-    let cause = metadata["annotations"][CHANGE_CAUSE].as_str().or(template["metadata"]["annotations"][CHANGE_CAUSE].as_str());
+    let cause = metadata["annotations"][CHANGE_CAUSE]
+        .as_str()
+        .or(template["metadata"]["annotations"][CHANGE_CAUSE].as_str());
     let containers = template["spec"]["containers"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Some(Revision {
         number,
-        images: containers.map(|container| (text(&container["name"]), text(&container["image"]))).collect(),
+        images: containers
+            .map(|container| (text(&container["name"]), text(&container["image"])))
+            .collect(),
         change_cause: cause.map(str::to_owned),
         created: metadata["creationTimestamp"].as_str().map(str::to_owned),
         current: same(&template, present),
@@ -84,7 +97,12 @@ fn same(one: &Value, other: &Value) -> bool {
         match value {
             Value::Object(fields) => {
                 let kept = fields.iter().map(|(key, value)| (key.clone(), clean(value)));
-                Value::Object(kept.filter(|(_, value)| !value.is_null() && *value != json!({}) && *value != json!([])).collect())
+                Value::Object(
+                    kept.filter(|(_, value)| {
+                        !value.is_null() && *value != json!({}) && *value != json!([])
+                    })
+                    .collect(),
+                )
             }
             Value::Array(items) => Value::Array(items.iter().map(clean).collect()),
             other => other.clone(),
@@ -98,16 +116,25 @@ fn same(one: &Value, other: &Value) -> bool {
 /// # Errors
 /// Why there is none, with those that exist.
 pub fn target_of(revisions: &[Revision], wanted: Option<u64>) -> Result<&Revision, String> {
-    let numbers = || revisions.iter().map(|revision| revision.number.to_string()).collect::<Vec<_>>().join(", ");
+    let numbers = || {
+        revisions.iter().map(|revision| revision.number.to_string()).collect::<Vec<_>>().join(", ")
+    };
     match wanted {
-        Some(number) => revisions
-            .iter()
-            .find(|revision| revision.number == number)
-            .ok_or_else(|| format!("there is no revision {number}; the history has {}", if revisions.is_empty() { "none".to_owned() } else { numbers() })),
+        Some(number) => {
+            revisions.iter().find(|revision| revision.number == number).ok_or_else(|| {
+                format!(
+                    "there is no revision {number}; the history has {}",
+                    if revisions.is_empty() { "none".to_owned() } else { numbers() }
+                )
+            })
+        }
         None => match revisions.iter().position(|revision| revision.current) {
             // what comes next in age; two revisions are never of one template
-            Some(place) => revisions.get(place + 1).ok_or_else(|| "there is no earlier revision to go back to".to_owned()),
-            // the controller has not seen the present template yet: the newest that it knows is the one before
+            Some(place) => revisions
+                .get(place + 1)
+                .ok_or_else(|| "there is no earlier revision to go back to".to_owned()),
+            // the controller has not seen the present template yet: the newest that it knows is the
+            // one before
             None => revisions.first().ok_or_else(|| "there is no rollout history".to_owned()),
         },
     }
@@ -118,24 +145,39 @@ mod tests {
     use super::*;
 
     fn template(image: &str) -> Value {
-        json!({"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": image}]}})
+        json!({"metadata": {"labels": {"app": "x"}},
+            "spec": {"containers": [{"name": "c", "image": image}]}})
     }
 
     fn set(number: &str, image: &str, owner: &str) -> Value {
         let mut template = template(image);
         template["metadata"]["labels"]["pod-template-hash"] = json!("abc");
-        json!({"kind": "ReplicaSet", "metadata": {"annotations": {REVISION: number, CHANGE_CAUSE: format!("to {image}")},
-            "ownerReferences": [{"controller": true, "uid": owner}]}, "spec": {"template": template}})
+        json!({"kind": "ReplicaSet",
+            "metadata": {"annotations": {REVISION: number, CHANGE_CAUSE: format!("to {image}")},
+            "ownerReferences": [{"controller": true, "uid": owner}]},
+            "spec": {"template": template}})
     }
 
     fn deployment(image: &str) -> Value {
-        json!({"kind": "Deployment", "metadata": {"uid": "u"}, "spec": {"template": template(image)}})
+        json!({"kind": "Deployment", "metadata": {"uid": "u"},
+            "spec": {"template": template(image)}})
     }
 
     #[test]
     fn newest_first_and_only_those_that_are_owned() {
-        let all = revisions(&deployment("c:2"), &[set("1", "c:1", "u"), set("10", "c:2", "u"), set("9", "c:0", "u"), set("11", "x", "other")]);
-        assert_eq!(all.iter().map(|revision| (revision.number, revision.current)).collect::<Vec<_>>(), [(10, true), (9, false), (1, false)]);
+        let all = revisions(
+            &deployment("c:2"),
+            &[
+                set("1", "c:1", "u"),
+                set("10", "c:2", "u"),
+                set("9", "c:0", "u"),
+                set("11", "x", "other"),
+            ],
+        );
+        assert_eq!(
+            all.iter().map(|revision| (revision.number, revision.current)).collect::<Vec<_>>(),
+            [(10, true), (9, false), (1, false)]
+        );
         assert_eq!(all[0].images, [("c".to_owned(), "c:2".to_owned())]);
         assert_eq!(all[0].change_cause.as_deref(), Some("to c:2"));
     }
@@ -143,10 +185,19 @@ mod tests {
     #[test]
     fn the_previous_one_is_the_one_before_the_present_template() {
         let sets = [set("1", "c:1", "u"), set("2", "c:2", "u"), set("3", "c:3", "u")];
-        for (present, wanted, found) in [("c:3", None, Ok(2)), ("c:3", Some(1), Ok(1)), ("c:4", None, Ok(3)), ("c:1", None, Err(())), ("c:3", Some(7), Err(()))]
-        {
+        for (present, wanted, found) in [
+            ("c:3", None, Ok(2)),
+            ("c:3", Some(1), Ok(1)),
+            ("c:4", None, Ok(3)),
+            ("c:1", None, Err(())),
+            ("c:3", Some(7), Err(())),
+        ] {
             let all = revisions(&deployment(present), &sets);
-            assert_eq!(target_of(&all, wanted).map(|revision| revision.number).map_err(|_| ()), found, "{present} {wanted:?}");
+            assert_eq!(
+                target_of(&all, wanted).map(|revision| revision.number).map_err(|_| ()),
+                found,
+                "{present} {wanted:?}"
+            );
         }
         assert!(target_of(&[], None).is_err());
     }
@@ -155,8 +206,13 @@ mod tests {
     fn controller_revisions_hold_a_patch() {
         let mut data = template("c:1");
         data["$patch"] = json!("replace");
-        let keeper = json!({"kind": "ControllerRevision", "revision": 4, "metadata": {"ownerReferences": [{"controller": true, "uid": "u"}]}, "data": {"spec": {"template": data}}});
+        let keeper = json!({"kind": "ControllerRevision", "revision": 4,
+            "metadata": {"ownerReferences": [{"controller": true, "uid": "u"}]},
+            "data": {"spec": {"template": data}}});
         let all = revisions(&deployment("c:1"), &[keeper]);
-        assert_eq!((all[0].number, all[0].current, all[0].template["$patch"].is_null()), (4, true, true));
+        assert_eq!(
+            (all[0].number, all[0].current, all[0].template["$patch"].is_null()),
+            (4, true, true)
+        );
     }
 }

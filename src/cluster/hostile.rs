@@ -1,5 +1,5 @@
-//! The client against servers that answer with what no API server answers, or without an end. Nothing of it panics, passes for an
-//! empty list, or fills the memory.
+//! The client against servers that answer with what no API server answers, or without an end.
+//! Nothing of it panics, passes for an empty list, or fills the memory.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,11 +25,13 @@ fn pods() -> Resource {
 }
 
 fn pod(name: &str) -> Value {
-    json!({"kind": "Pod", "metadata": {"name": name, "namespace": "shop", "uid": "u", "resourceVersion": "1"}})
+    json!({"kind": "Pod", "metadata": {"name": name, "namespace": "shop", "uid": "u",
+        "resourceVersion": "1"}})
 }
 
 fn list(items: Value) -> Value {
-    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items})
+    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
+        "items": items})
 }
 
 /// Shapes that are no object that was asked for.
@@ -50,17 +52,26 @@ fn wrong_objects() -> Vec<Value> {
         json!({"kind": 5, "metadata": {"name": "a", "namespace": "shop"}}),
         json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "labels": "x"}}),
         json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": "x"}),
-        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"containers": {}}}),
-        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"containers": [null]}}),
-        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"template": {"metadata": {"annotations": []}}}}),
-        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "status": {"conditions": "x"}}),
+        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {"containers": {}}}),
+        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {"containers": [null]}}),
+        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {"template": {"metadata": {"annotations": []}}}}),
+        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"},
+            "status": {"conditions": "x"}}),
         json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "other"}}),
     ]
 }
 
 #[tokio::test]
 async fn an_object_of_the_wrong_shape_is_an_error() {
-    let more = [pod("b"), json!({"metadata": {"name": "a", "namespace": "shop"}}), list(json!([])), json!({"kind": "Pod", "metadata": {"name": "a"}})];
+    let more = [
+        pod("b"),
+        json!({"metadata": {"name": "a", "namespace": "shop"}}),
+        list(json!([])),
+        json!({"kind": "Pod", "metadata": {"name": "a"}}),
+    ];
     for answer in wrong_objects().into_iter().chain(more) {
         let sent = answer.clone();
         let (cluster, _) = serve(move |_, _| reply(sent.clone())).await;
@@ -96,33 +107,67 @@ async fn a_list_of_the_wrong_shape_is_an_error_and_never_empty() {
         let error = cluster.list(&pods(), Some("shop"), &Selection::all()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed, "{answer}: {error}");
         let deadline = Instant::now() + SOON;
-        let waited = cluster.watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
-        assert!(matches!(waited, Err(WaitError::Failed(_))) && Instant::now() < deadline, "{answer}: {waited:?}");
+        let waited = cluster
+            .watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
+        assert!(
+            matches!(waited, Err(WaitError::Failed(_))) && Instant::now() < deadline,
+            "{answer}: {waited:?}"
+        );
         assert!(cluster.changed_by("runbook", &pods(), "shop", "a").await.is_err(), "{answer}");
     }
 }
 
 #[tokio::test]
 async fn a_list_of_a_kind_that_is_not_built_in_may_have_any_name_and_no_place_in_history() {
-    let widgets = Resource { group: "a.io".into(), version: "v1".into(), kind: "Widget".into(), plural: "widgets".into(), namespaced: true, short: Vec::new() };
+    let widgets = Resource {
+        group: "a.io".into(),
+        version: "v1".into(),
+        kind: "Widget".into(),
+        plural: "widgets".into(),
+        namespaced: true,
+        short: Vec::new(),
+    };
     for (answer, good) in [
-        (json!({"kind": "WidgetCollection", "metadata": {}, "items": [{"metadata": {"name": "a"}}]}), true),
+        (
+            json!({"kind": "WidgetCollection", "metadata": {},
+                "items": [{"metadata": {"name": "a"}}]}),
+            true,
+        ),
         (json!({"kind": "Status", "metadata": {}, "items": []}), false),
         (json!({"metadata": {}, "items": []}), false),
-        (json!({"kind": "WidgetList", "metadata": {}, "items": [{"kind": "Gadget", "metadata": {"name": "a"}}]}), false),
+        (
+            json!({"kind": "WidgetList", "metadata": {},
+                "items": [{"kind": "Gadget", "metadata": {"name": "a"}}]}),
+            false,
+        ),
     ] {
         let sent = answer.clone();
         let (cluster, _) = serve(move |_, _| reply(sent.clone())).await;
-        assert_eq!(cluster.list(&widgets, Some("shop"), &Selection::all()).await.is_ok(), good, "{answer}");
+        assert_eq!(
+            cluster.list(&widgets, Some("shop"), &Selection::all()).await.is_ok(),
+            good,
+            "{answer}"
+        );
         let deadline = Instant::now() + SOON;
-        let waited = cluster.watch_until(&widgets, Some("shop"), &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
-        assert!(matches!(waited, Err(WaitError::Failed(_))), "a watch needs a place to begin at: {answer}");
+        let waited = cluster
+            .watch_until(&widgets, Some("shop"), &Selection::all(), deadline, |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
+        assert!(
+            matches!(waited, Err(WaitError::Failed(_))),
+            "a watch needs a place to begin at: {answer}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_watch_event_of_the_wrong_shape_ends_the_wait_with_an_error() {
-    let objects = wrong_objects().into_iter().map(|object| json!({"type": "MODIFIED", "object": object}));
+    let objects =
+        wrong_objects().into_iter().map(|object| json!({"type": "MODIFIED", "object": object}));
     let more = [
         json!([]),
         json!(null),
@@ -135,28 +180,57 @@ async fn a_watch_event_of_the_wrong_shape_ends_the_wait_with_an_error() {
     for event in objects.chain(more) {
         // the same kind alone, without more, is left out in a watch as in a list
         let sent = event.clone();
-        let (cluster, _) = serve(move |number, _| if number == 0 { reply(list(json!([pod("a")]))) } else { watch(std::slice::from_ref(&sent)) }).await;
+        let (cluster, _) = serve(move |number, _| {
+            if number == 0 {
+                reply(list(json!([pod("a")])))
+            } else {
+                watch(std::slice::from_ref(&sent))
+            }
+        })
+        .await;
         let deadline = Instant::now() + SOON;
-        let waited = cluster.watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
-        assert!(matches!(&waited, Err(WaitError::Failed(error)) if error.kind == ErrorKind::Malformed), "{event}: {waited:?}");
+        let waited = cluster
+            .watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
+        assert!(
+            matches!(&waited, Err(WaitError::Failed(error)) if error.kind == ErrorKind::Malformed),
+            "{event}: {waited:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_discovery_or_identity_of_the_wrong_shape_is_an_error() {
-    for answer in
-        [json!([]), json!(null), json!({}), json!({"kind": "APIGroupDiscoveryList"}), json!({"kind": "APIGroupDiscoveryList", "items": {}}), list(json!([]))]
-    {
+    for answer in [
+        json!([]),
+        json!(null),
+        json!({}),
+        json!({"kind": "APIGroupDiscoveryList"}),
+        json!({"kind": "APIGroupDiscoveryList", "items": {}}),
+        list(json!([])),
+    ] {
         let sent = answer.clone();
         let (cluster, _) = serve(move |_, _| reply(sent.clone())).await;
-        assert_eq!(cluster.resolve("Widget").await.unwrap_err().kind, ErrorKind::Malformed, "{answer}");
+        assert_eq!(
+            cluster.resolve("Widget").await.unwrap_err().kind,
+            ErrorKind::Malformed,
+            "{answer}"
+        );
         assert_eq!(cluster.identify().await.unwrap_err().kind, ErrorKind::Malformed, "{answer}");
     }
     // as many groups as it likes, each of which would be asked for
-    let groups: Vec<Value> = (0..5000).map(|number| json!({"preferredVersion": {"groupVersion": format!("g{number}/v1")}})).collect();
+    let groups: Vec<Value> = (0..5000)
+        .map(|number| json!({"preferredVersion": {"groupVersion": format!("g{number}/v1")}}))
+        .collect();
     let (cluster, requests) = serve(move |_, request| {
         let core = request.uri().path() == "/api";
-        reply(if core { json!({"kind": "APIVersions", "versions": []}) } else { json!({"kind": "APIGroupList", "groups": groups}) })
+        reply(if core {
+            json!({"kind": "APIVersions", "versions": []})
+        } else {
+            json!({"kind": "APIGroupList", "groups": groups})
+        })
     })
     .await;
     assert_eq!(cluster.resolve("Widget").await.unwrap_err().kind, ErrorKind::Malformed);
@@ -165,29 +239,55 @@ async fn a_discovery_or_identity_of_the_wrong_shape_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_to_a_change_that_is_not_the_object_leaves_it_in_doubt() {
-    let write = |method| Write { method, resource: pods(), namespace: "shop".into(), name: "a".into(), body: json!({}) };
+    let write = |method| Write {
+        method,
+        resource: pods(),
+        namespace: "shop".into(),
+        name: "a".into(),
+        body: json!({}),
+    };
     let good = pod("a");
-    let other = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "uid": "another"}});
-    let success = json!({"kind": "Status", "status": "Success", "details": {"name": "a", "uid": "u"}});
+    let other =
+        json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "uid": "another"}});
+    let success =
+        json!({"kind": "Status", "status": "Success", "details": {"name": "a", "uid": "u"}});
     let failure = json!({"kind": "Status", "status": "Failure"});
     let elsewhere = json!({"kind": "Status", "status": "Success", "details": {"name": "b"}});
     let ends = [Method::Delete, Method::Evict];
-    let all = [Method::Create, Method::MergePatch, Method::StrategicPatch, Method::JsonPatch, Method::Apply, Method::ForceApply, Method::Delete, Method::Evict];
+    let all = [
+        Method::Create,
+        Method::MergePatch,
+        Method::StrategicPatch,
+        Method::JsonPatch,
+        Method::Apply,
+        Method::ForceApply,
+        Method::Delete,
+        Method::Evict,
+    ];
     for method in all {
-        let wrong = wrong_objects().into_iter().chain([pod("b"), other.clone(), failure.clone(), elsewhere.clone()]).map(|answer| (answer, false));
-        for (answer, fits) in wrong.chain([(good.clone(), true), (success.clone(), ends.contains(&method))]) {
+        let wrong = wrong_objects()
+            .into_iter()
+            .chain([pod("b"), other.clone(), failure.clone(), elsewhere.clone()])
+            .map(|answer| (answer, false));
+        for (answer, fits) in
+            wrong.chain([(good.clone(), true), (success.clone(), ends.contains(&method))])
+        {
             let sent = answer.clone();
             let (cluster, requests) = serve(move |_, _| reply(sent.clone())).await;
             let sent = Writer::new(cluster).send_within(&write(method), Some("u"), SOON).await;
             match sent {
                 Ok(_) => assert!(fits, "{method:?} {answer}"),
-                Err(error) => assert!(!fits && !error.not_executed() && error.kind == ErrorKind::Malformed, "{method:?} {answer}: {error}"),
+                Err(error) => assert!(
+                    !fits && !error.not_executed() && error.kind == ErrorKind::Malformed,
+                    "{method:?} {answer}: {error}"
+                ),
             }
             assert_eq!(requests.all().len(), 1, "nothing is repeated");
         }
         for body in ["", "<html>", "{", "[1"] {
             let (cluster, _) = serve(move |_, _| Response::new(Body::from(body))).await;
-            let error = Writer::new(cluster).send_within(&write(method), None, SOON).await.unwrap_err();
+            let error =
+                Writer::new(cluster).send_within(&write(method), None, SOON).await.unwrap_err();
             assert!(!error.not_executed(), "{method:?} {body}: {error}");
         }
     }
@@ -206,9 +306,18 @@ async fn a_change_is_bounded_by_the_time_that_it_is_given_and_the_server_is_told
         *heard.lock().unwrap() = String::from_utf8_lossy(&buffer[..read]).into_owned();
         tokio::time::sleep(SOON).await;
     });
-    let write = Write { method: Method::MergePatch, resource: pods(), namespace: "shop".into(), name: "a".into(), body: json!({}) };
+    let write = Write {
+        method: Method::MergePatch,
+        resource: pods(),
+        namespace: "shop".into(),
+        name: "a".into(),
+        body: json!({}),
+    };
     let begun = Instant::now();
-    let error = Writer::new(client(&server, json!({})).await.unwrap()).send_within(&write, None, Duration::from_millis(300)).await.unwrap_err();
+    let error = Writer::new(client(&server, json!({})).await.unwrap())
+        .send_within(&write, None, Duration::from_millis(300))
+        .await
+        .unwrap_err();
     assert_eq!((error.kind, error.not_executed()), (ErrorKind::Timeout, false), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert!(seen.lock().unwrap().contains("&timeout=1s"), "{}", seen.lock().unwrap());
@@ -223,18 +332,29 @@ fn peak() -> u64 {
 }
 
 fn endless(part: &'static str) -> Response {
-    Response::new(Body::from_stream(stream::repeat_with(move || Ok::<_, std::io::Error>(Bytes::from_static(part.as_bytes())))))
+    Response::new(Body::from_stream(stream::repeat_with(move || {
+        Ok::<_, std::io::Error>(Bytes::from_static(part.as_bytes()))
+    })))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_without_an_end_is_an_error() {
-    // the same page again, a page of nothing that goes on, and pages that bring something, each with another token
-    let page = |items: Value, token: &str| json!({"kind": "PodList", "metadata": {"resourceVersion": "1", "continue": token}, "items": items});
+    // the same page again, a page of nothing that goes on, and pages that bring something, each
+    // with another token
+    let page = |items: Value, token: &str| {
+        json!({"kind": "PodList", "metadata": {"resourceVersion": "1",
+            "continue": token}, "items": items})
+    };
     let (same, _) = serve(move |_, _| reply(page(json!([pod("a")]), "t"))).await;
     let (nothing, _) = serve(move |number, _| reply(page(json!([]), &number.to_string()))).await;
-    let (more, requests) = serve(move |number, _| reply(page(json!([pod("a")]), &number.to_string()))).await;
+    let (more, requests) =
+        serve(move |number, _| reply(page(json!([pod("a")]), &number.to_string()))).await;
     for cluster in [same, nothing, more] {
-        let error = tokio::time::timeout(SOON * 3, cluster.list(&pods(), Some("shop"), &Selection::all())).await.unwrap().unwrap_err();
+        let error =
+            tokio::time::timeout(SOON * 3, cluster.list(&pods(), Some("shop"), &Selection::all()))
+                .await
+                .unwrap()
+                .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed, "{error}");
     }
     assert_eq!(requests.all().len(), 2000);
@@ -243,20 +363,32 @@ async fn a_list_without_an_end_is_an_error() {
 #[tokio::test]
 async fn an_answer_larger_than_the_memory_that_it_may_take_is_an_error() {
     let mut small = 1000;
-    assert!(answer::parse(br#"{"a": [1, 2, "text", null, {"b": true}]}"#, &mut small).is_ok() && small < 1000);
-    let value = answer::parse(br#"{"b": [1, -2, 1.5, "x\n", null, {"c": true}], "a": {}}"#, &mut 10_000).unwrap();
+    assert!(
+        answer::parse(br#"{"a": [1, 2, "text", null, {"b": true}]}"#, &mut small).is_ok()
+            && small < 1000
+    );
+    let value =
+        answer::parse(br#"{"b": [1, -2, 1.5, "x\n", null, {"c": true}], "a": {}}"#, &mut 10_000)
+            .unwrap();
     assert_eq!(value, json!({"b": [1, -2, 1.5, "x\n", null, {"c": true}], "a": {}}));
     let brackets = format!("[{}]", vec!["[]"; 1000].join(","));
     assert!(answer::parse(brackets.as_bytes(), &mut 1000).unwrap_err().contains("in memory"));
-    assert!(answer::parse("[".repeat(10_000).as_bytes(), &mut 1_000_000).unwrap_err().contains("recursion"));
-    assert!(answer::parse(b"{} {}", &mut 1000).is_err() && answer::parse(b"\xff", &mut 1000).is_err());
+    assert!(
+        answer::parse("[".repeat(10_000).as_bytes(), &mut 1_000_000)
+            .unwrap_err()
+            .contains("recursion")
+    );
+    assert!(
+        answer::parse(b"{} {}", &mut 1000).is_err() && answer::parse(b"\xff", &mut 1000).is_err()
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_end_with_an_error_in_bounded_memory() {
     let before = peak();
-    // a body without an end: text in JSON, a list of little things, tiny chunks; logs; a watch in one line, and of new objects
+    // a body without an end: text in JSON, a list of little things, tiny chunks; logs; a watch in
+    // one line, and of new objects
     let bodies = ["xxxxxxxxxxxxxxxx", "[],[],[],[],[],[],[],[],", "{\"a\":[[],[],[],[],[]]},"];
     for part in bodies {
         let (cluster, _) = serve(move |_, _| endless(part)).await;
@@ -265,12 +397,34 @@ async fn floods_end_with_an_error_in_bounded_memory() {
     }
     let lines: &'static str = "a line\n".repeat(1000).leak();
     let (cluster, _) = serve(move |_, _| endless(lines)).await;
-    let log = cluster.logs("shop", "a", &LogOptions { container: Some("c".into()), limit_bytes: 1_000_000, ..LogOptions::default() }).await.unwrap();
+    let log = cluster
+        .logs(
+            "shop",
+            "a",
+            &LogOptions {
+                container: Some("c".into()),
+                limit_bytes: 1_000_000,
+                ..LogOptions::default()
+            },
+        )
+        .await
+        .unwrap();
     assert!(log.truncated && log.text.len() <= 1_000_000);
-    for part in ["x", " \n", "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}\n"] {
-        let (cluster, _) = serve(move |number, _| if number == 0 { reply(list(json!([]))) } else { endless(part) }).await;
+    for part in [
+        "x",
+        " \n",
+        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}\n",
+    ] {
+        let (cluster, _) = serve(
+            move |number, _| if number == 0 { reply(list(json!([]))) } else { endless(part) },
+        )
+        .await;
         let deadline = Instant::now() + Duration::from_secs(1);
-        let waited = cluster.watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
+        let waited = cluster
+            .watch_until(&pods(), Some("shop"), &Selection::all(), deadline, |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
         assert!(waited.is_err() && deadline.elapsed() < SOON, "{waited:?}");
     }
     assert!(peak() - before < 1500, "{} MiB", peak() - before);
@@ -299,9 +453,21 @@ async fn a_server_that_answers_drop_by_drop_or_with_huge_headers_is_not_waited_f
             }
         });
         let begun = Instant::now();
-        let error = client(&server, json!({})).await.unwrap().list(&pods(), Some("shop"), &Selection::all()).await.unwrap_err();
-        let kinds = if huge { [ErrorKind::Protocol, ErrorKind::Protocol] } else { [ErrorKind::Timeout, ErrorKind::Timeout] };
-        assert!(kinds.contains(&error.kind) && begun.elapsed() < Duration::from_secs(5), "{huge}: {error}");
+        let error = client(&server, json!({}))
+            .await
+            .unwrap()
+            .list(&pods(), Some("shop"), &Selection::all())
+            .await
+            .unwrap_err();
+        let kinds = if huge {
+            [ErrorKind::Protocol, ErrorKind::Protocol]
+        } else {
+            [ErrorKind::Timeout, ErrorKind::Timeout]
+        };
+        assert!(
+            kinds.contains(&error.kind) && begun.elapsed() < Duration::from_secs(5),
+            "{huge}: {error}"
+        );
     }
 }
 
@@ -324,11 +490,17 @@ async fn pings_without_an_end_end_a_stream() {
     let (cluster, _) = serve(move |_, request| flood(request)).await;
     let before = peak();
     let begun = Instant::now();
-    let done = cluster.exec("shop", "p", None, &["ls".to_owned()], None, Duration::from_secs(10), 1000).await.unwrap();
+    let done = cluster
+        .exec("shop", "p", None, &["ls".to_owned()], None, Duration::from_secs(10), 1000)
+        .await
+        .unwrap();
     assert!(matches!(&done.exit, Exit::Unknown(why) if why.contains("ping")), "{done:?}");
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     let request = ::http::Request::get("http://ignored/").body(Bytes::new()).unwrap();
-    let error = cluster.forward_http("shop", "p", 8080, request, Duration::from_secs(3), 1000).await.unwrap_err();
+    let error = cluster
+        .forward_http("shop", "p", 8080, request, Duration::from_secs(3), 1000)
+        .await
+        .unwrap_err();
     STOP.store(true, Ordering::SeqCst);
     assert!(begun.elapsed() < SOON, "{error}");
     assert!(peak() - before < 300, "{} MiB: {error}", peak() - before);

@@ -28,14 +28,20 @@ pub struct HttpAnswer {
     pub elapsed: Duration,
 }
 
-/// Sends a request straight to its host, from this machine. Redirects are not followed, and no proxy is used.
+/// Sends a request straight to its host, from this machine. Redirects are not followed, and no
+/// proxy is used.
 ///
 /// # Errors
-/// [`ErrorKind::ConnectionRefused`], [`ErrorKind::Unreachable`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`],
-/// [`ErrorKind::Protocol`]. An HTTP status is an answer, not an error.
-pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usize) -> Result<HttpAnswer, Error> {
+/// [`ErrorKind::ConnectionRefused`], [`ErrorKind::Unreachable`], [`ErrorKind::Tls`],
+/// [`ErrorKind::Timeout`], [`ErrorKind::Protocol`]. An HTTP status is an answer, not an error.
+pub async fn direct_http(
+    request: Request<Bytes>,
+    timeout: Duration,
+    limit: usize,
+) -> Result<HttpAnswer, Error> {
     let place = request.uri().clone();
-    let shown = format!("{}://{}", place.scheme_str().unwrap_or("http"), place.host().unwrap_or_default());
+    let shown =
+        format!("{}://{}", place.scheme_str().unwrap_or("http"), place.host().unwrap_or_default());
     let shown = match place.port_u16() {
         Some(port) => format!("{shown}:{port}"),
         None => shown,
@@ -43,7 +49,9 @@ pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usiz
     if place.host().is_none() {
         return Err(Error::new(ErrorKind::Invalid, format!("{place} is no absolute URL")));
     }
-    if let Some(address) = literal(place.host().unwrap_or_default()).filter(|address| is_link_local(*address)) {
+    if let Some(address) =
+        literal(place.host().unwrap_or_default()).filter(|address| is_link_local(*address))
+    {
         return Err(link_local(&shown, address));
     }
     let mut connector = HttpConnector::new_with_resolver(tower::service_fn(resolve));
@@ -52,14 +60,23 @@ pub async fn direct_http(request: Request<Bytes>, timeout: Duration, limit: usiz
     connector.set_connect_timeout(Some(timeout));
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_provider_and_platform_verifier(rustls::crypto::ring::default_provider())
-        .map_err(|error| Error::new(ErrorKind::Tls, format!("the certificates of this machine cannot be used: {}", deepest(&error))))?
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::Tls,
+                format!("the certificates of this machine cannot be used: {}", deepest(&error)),
+            )
+        })?
         .https_or_http()
         .enable_http1()
         .wrap_connector(connector);
-    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(https);
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .build::<_, Full<Bytes>>(https);
     let started = Instant::now();
     let exchange = async {
-        let response = client.request(request.map(Full::new)).await.map_err(|error| direct_error(&shown, &error))?;
+        let response = client
+            .request(request.map(Full::new))
+            .await
+            .map_err(|error| direct_error(&shown, &error))?;
         read_answer(response, limit, started).await.map_err(|error| broken(&shown, &error))
     };
     match tokio::time::timeout(timeout, exchange).await {
@@ -86,14 +103,19 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 fn link_local(shown: &str, address: IpAddr) -> Error {
-    Error::new(ErrorKind::Invalid, format!("{shown} is not asked: {address} is a link-local address"))
+    Error::new(
+        ErrorKind::Invalid,
+        format!("{shown} is not asked: {address} is a link-local address"),
+    )
 }
 
 /// The addresses of a name; an error if one of them is of the link.
 async fn resolve(name: Name) -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
     match addresses.iter().find(|address| is_link_local(address.ip())) {
-        Some(address) => Err(std::io::Error::other(format!("{name} is the link-local address {}", address.ip()))),
+        Some(address) => {
+            Err(std::io::Error::other(format!("{name} is the link-local address {}", address.ip())))
+        }
         None => Ok(addresses.into_iter()),
     }
 }
@@ -115,15 +137,28 @@ fn direct_error(shown: &str, error: &hyper_util::client::legacy::Error) -> Error
 }
 
 pub(super) fn broken(shown: &str, error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::new(ErrorKind::Protocol, format!("the connection to {shown} broke before its answer was complete: {}", deepest(error)))
+    Error::new(
+        ErrorKind::Protocol,
+        format!(
+            "the connection to {shown} broke before its answer was complete: {}",
+            deepest(error)
+        ),
+    )
 }
 
 pub(super) fn no_answer(shown: &str, timeout: Duration) -> Error {
-    Error::new(ErrorKind::Timeout, format!("{shown} did not answer within {} s", timeout.as_secs_f32()))
+    Error::new(
+        ErrorKind::Timeout,
+        format!("{shown} did not answer within {} s", timeout.as_secs_f32()),
+    )
 }
 
 /// Reads an answer up to the limit.
-pub(super) async fn read_answer<B>(response: Response<B>, limit: usize, started: Instant) -> Result<HttpAnswer, B::Error>
+pub(super) async fn read_answer<B>(
+    response: Response<B>,
+    limit: usize,
+    started: Instant,
+) -> Result<HttpAnswer, B::Error>
 where
     B: hyper::body::Body<Data = Bytes> + Unpin,
 {
@@ -139,7 +174,13 @@ where
             break;
         }
     }
-    Ok(HttpAnswer { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read.freeze(), truncated, elapsed: started.elapsed() })
+    Ok(HttpAnswer {
+        status: parts.status.as_u16(),
+        headers: headers(&parts.headers),
+        body: read.freeze(),
+        truncated,
+        elapsed: started.elapsed(),
+    })
 }
 
 fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {
@@ -159,12 +200,15 @@ fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {
 
 /// Asks for a JSON document.
 pub(super) fn get(path: &str) -> http::Result<Request<kube::client::Body>> {
-    Request::get(path).header(http::header::ACCEPT, "application/json").body(kube::client::Body::empty())
+    Request::get(path)
+        .header(http::header::ACCEPT, "application/json")
+        .body(kube::client::Body::empty())
 }
 
 /// `?a=b&c=d`, percent-encoded; empty without parameters.
 pub(super) fn query(parameters: &[(&str, String)]) -> String {
-    let pairs: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+    let pairs: Vec<String> =
+        parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
@@ -217,7 +261,10 @@ mod tests {
     #[test]
     fn escapes_what_would_change_a_request() {
         assert_eq!(query(&[]), "");
-        assert_eq!(query(&[("a", "x=y,z in (1)".to_owned()), ("b", "ä&".to_owned())]), "?a=x%3Dy%2Cz%20in%20%281%29&b=%C3%A4%26");
+        assert_eq!(
+            query(&[("a", "x=y,z in (1)".to_owned()), ("b", "ä&".to_owned())]),
+            "?a=x%3Dy%2Cz%20in%20%281%29&b=%C3%A4%26"
+        );
         assert_eq!(percent_decode("us%65r:p%40ss%+A%"), b"user:p@ss%+A%");
     }
 
@@ -252,8 +299,14 @@ mod tests {
         let request = Request::get(format!("http://{address}/health")).body(Bytes::new()).unwrap();
         let error = direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::ConnectionRefused);
-        assert_eq!(error.message, format!("nothing listens at http://{address}: connection refused"));
+        assert_eq!(
+            error.message,
+            format!("nothing listens at http://{address}: connection refused")
+        );
         let request = Request::get("/health").body(Bytes::new()).unwrap();
-        assert_eq!(direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(
+            direct_http(request, Duration::from_secs(5), 1000).await.unwrap_err().kind,
+            ErrorKind::Invalid
+        );
     }
 }

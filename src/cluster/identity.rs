@@ -12,7 +12,8 @@ use super::resource::builtin;
 pub struct Identity {
     /// The version of the API server: `v1.33.1`.
     pub server_version: String,
-    /// The uid of the namespace `kube-system`, which lives as long as the cluster; none when it may not be read.
+    /// The uid of the namespace `kube-system`, which lives as long as the cluster; none when it may
+    /// not be read.
     pub cluster_uid: Option<String>,
     /// The user name the server sees; none when the server does not review subjects (before 1.28).
     pub user: Option<String>,
@@ -26,31 +27,52 @@ impl Cluster {
     /// # Errors
     /// When the cluster cannot be asked at all. What the user may not read is none in the answer.
     pub async fn identify(&self) -> Result<Identity, Error> {
-        let version = async { self.get_json(&self.doing("read", "the server version"), "/version").await };
+        let version =
+            async { self.get_json(&self.doing("read", "the server version"), "/version").await };
         let namespace = async {
             let Some(kind) = builtin("Namespace") else { return Ok(Value::Null) };
-            let (path, doing) = (kind.object("", "kube-system")?, self.doing("get", "namespace kube-system"));
-            permitted(self.get_json(&doing, &path).await.and_then(|object| answer::object(&doing, &kind, "", "kube-system", object)))
+            let (path, doing) =
+                (kind.object("", "kube-system")?, self.doing("get", "namespace kube-system"));
+            permitted(
+                self.get_json(&doing, &path)
+                    .await
+                    .and_then(|object| answer::object(&doing, &kind, "", "kube-system", object)),
+            )
         };
         let review = async {
-            let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+            let body =
+                json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
             let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
             let doing = self.doing("review", "the own user");
             let answered = self.post_json(&doing, path, &body).await;
-            permitted(answered.and_then(|review| if review["kind"] == "SelfSubjectReview" { Ok(review) } else { Err(doing.not_understood("it is no review")) }))
+            permitted(answered.and_then(|review| {
+                if review["kind"] == "SelfSubjectReview" {
+                    Ok(review)
+                } else {
+                    Err(doing.not_understood("it is no review"))
+                }
+            }))
         };
         // all are awaited, so that the same failure is always told by the same one
         let (version, namespace, review) = tokio::join!(version, namespace, review);
         let (version, namespace, review) = (version?, namespace?, review?);
         let Some(server_version) = version["gitVersion"].as_str() else {
-            return Err(self.doing("read", "the server version").not_understood("it has no gitVersion"));
+            return Err(self
+                .doing("read", "the server version")
+                .not_understood("it has no gitVersion"));
         };
         let user = &review["status"]["userInfo"];
         Ok(Identity {
             server_version: server_version.to_owned(),
             cluster_uid: namespace["metadata"]["uid"].as_str().map(str::to_owned),
             user: user["username"].as_str().map(str::to_owned),
-            groups: user["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+            groups: user["groups"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
         })
     }
 }

@@ -31,7 +31,14 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> LogOptions {
-        LogOptions { container: None, previous: false, since: None, tail: None, limit_bytes: 16 * 1024 * 1024, timestamps: false }
+        LogOptions {
+            container: None,
+            previous: false,
+            since: None,
+            tail: None,
+            limit_bytes: 16 * 1024 * 1024,
+            timestamps: false,
+        }
     }
 }
 
@@ -48,9 +55,14 @@ impl Cluster {
     /// Reads a log.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] with the server's text when there is no log to read: the container waits to start, or
-    /// there is no previous one.
-    pub async fn logs(&self, namespace: &str, pod: &str, options: &LogOptions) -> Result<LogText, Error> {
+    /// [`ErrorKind::Invalid`] with the server's text when there is no log to read: the container
+    /// waits to start, or there is no previous one.
+    pub async fn logs(
+        &self,
+        namespace: &str,
+        pod: &str,
+        options: &LogOptions,
+    ) -> Result<LogText, Error> {
         match self.read_log(namespace, pod, options.container.as_deref(), options).await {
             Err(error) if needs_container(&error) && options.container.is_none() => {
                 let container = self.choose_container(namespace, pod).await?;
@@ -60,7 +72,13 @@ impl Cluster {
         }
     }
 
-    async fn read_log(&self, namespace: &str, pod: &str, container: Option<&str>, options: &LogOptions) -> Result<LogText, Error> {
+    async fn read_log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: Option<&str>,
+        options: &LogOptions,
+    ) -> Result<LogText, Error> {
         let doing = self.doing("read", format!("the logs of pod {pod} in namespace {namespace}"));
         let mut parameters = Vec::new();
         if let Some(container) = container {
@@ -95,14 +113,19 @@ impl Cluster {
             &bytes[..]
         } else {
             // Half a line could be taken for a whole one.
-            let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+            let end =
+                bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
             &bytes[..end]
         };
         Ok(LogText { text: String::from_utf8_lossy(kept).into_owned(), truncated: !whole })
     }
 
     /// The container that kubectl would take for this pod.
-    pub(super) async fn choose_container(&self, namespace: &str, pod: &str) -> Result<String, Error> {
+    pub(super) async fn choose_container(
+        &self,
+        namespace: &str,
+        pod: &str,
+    ) -> Result<String, Error> {
         let path = pod_path(namespace, pod)?;
         let doing = self.doing("get", format!("pod {pod} in namespace {namespace}"));
         let object = self.get_json(&doing, &path).await?;
@@ -110,7 +133,12 @@ impl Cluster {
             Some(pods) => answer::object(&doing, &pods, namespace, pod, object)?,
             None => object,
         };
-        default_container(&object).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("pod {pod:?} in namespace {namespace:?} has no containers")))
+        default_container(&object).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("pod {pod:?} in namespace {namespace:?} has no containers"),
+            )
+        })
     }
 }
 

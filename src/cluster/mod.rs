@@ -1,7 +1,7 @@
 //! The only room that knows kube: client, error classes, exec, port-forward, pod choice.
 //!
-//! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`, `rollout` and
-//! `exposition` hold decisions on values and never talk to a cluster.
+//! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
+//! `rollout` and `exposition` hold decisions on values and never talk to a cluster.
 
 mod access;
 mod answer;

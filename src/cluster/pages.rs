@@ -24,7 +24,8 @@ pub trait Gather: Send {
     /// Takes the next object. It has its `apiVersion` and `kind` and no `metadata.managedFields`.
     fn take(&mut self, object: Value);
 
-    /// The estimated memory of all objects together, as values, that are taken. Whoever holds less of them than that may take more.
+    /// The estimated memory of all objects together, as values, that are taken. Whoever holds less
+    /// of them than that may take more.
     fn budget(&self) -> usize {
         answer::MEMORY
     }
@@ -53,13 +54,21 @@ impl From<TooLarge> for Fault {
 type Take<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + Send + 'a;
 
 impl Cluster {
-    /// Reads the objects of a kind in one namespace, or in all of them, in the order of the server, and gives the place in history at
-    /// which the list was true. No more than one object is held here: pages of 500 are asked for, and each is cut up while it arrives.
+    /// Reads the objects of a kind in one namespace, or in all of them, in the order of the server,
+    /// and gives the place in history at which the list was true. No more than one object is held
+    /// here: pages of 500 are asked for, and each is cut up while it arrives.
     ///
     /// # Errors
     /// Any failure; what was gathered until then is no answer.
-    pub async fn list_into(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection, gather: &mut dyn Gather) -> Result<String, Error> {
-        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
+    pub async fn list_into(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+        gather: &mut dyn Gather,
+    ) -> Result<String, Error> {
+        let doing =
+            self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
         match self.pages(&doing, resource, namespace, selection, Some(PAGE), gather).await {
             // The continue token outlived the history of the server: take it all at once.
             Err(error) if error.kind == ErrorKind::Gone => {
@@ -94,7 +103,8 @@ impl Cluster {
             }
             let path = format!("{collection}{}", query(&parameters));
             let mut take = |text: &[u8]| {
-                let mut object = answer::parse(text, &mut budget).map_err(|why| Fault(format!("its answer cannot be used: {why}")))?;
+                let mut object = answer::parse(text, &mut budget)
+                    .map_err(|why| Fault(format!("its answer cannot be used: {why}")))?;
                 if let Some(why) = answer::watched(resource, namespace, &object) {
                     return Err(Fault(format!("an item of the list is wrong: {why}")));
                 }
@@ -112,7 +122,10 @@ impl Cluster {
                 return Ok(page.resource_version);
             }
             if page.next == token || count == 0 {
-                return Err(doing.not_understood("the list goes on without an end: a page brings nothing new and names another one"));
+                return Err(doing.not_understood(
+                    "the list goes on without an end: a page brings \
+                    nothing new and names another one",
+                ));
             }
             token = page.next;
         }
@@ -120,22 +133,37 @@ impl Cluster {
     }
 
     /// Reads a page. How many objects it had, and what stood around them.
-    async fn page(&self, doing: &Doing, resource: &Resource, path: &str, take: &mut Take<'_>) -> Result<(usize, Envelope), Error> {
+    async fn page(
+        &self,
+        doing: &Doing,
+        resource: &Resource,
+        path: &str,
+        take: &mut Take<'_>,
+    ) -> Result<(usize, Envelope), Error> {
         let mut body = self.send(doing, get(path)).await?.into_body();
         let mut splitter = Splitter::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| doing.broken(&error))?;
             let Ok(data) = frame.into_data() else { continue };
-            splitter.feed(&data, &mut *take).map_err(|fault: Fault| doing.not_understood(&fault.0))?;
+            splitter
+                .feed(&data, &mut *take)
+                .map_err(|fault: Fault| doing.not_understood(&fault.0))?;
         }
         let (text, count) = splitter.finish();
-        let list = answer::parse(&text, &mut { answer::MEMORY }).map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}")))?;
+        let list = answer::parse(&text, &mut { answer::MEMORY })
+            .map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}")))?;
         let (envelope, items) = answer::envelope(doing, resource, list)?;
         // a placeholder for each object, and nothing else
-        let other = items.iter().find(|item| **item != 0).cloned().or_else(|| (items.len() != count).then(|| json!(0)));
+        let other = items
+            .iter()
+            .find(|item| **item != 0)
+            .cloned()
+            .or_else(|| (items.len() != count).then(|| json!(0)));
         match other.and_then(|item| answer::watched(resource, None, &item)) {
             Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
-            None if items.len() != count => Err(doing.not_understood("the list has its items twice")),
+            None if items.len() != count => {
+                Err(doing.not_understood("the list has its items twice"))
+            }
             None => Ok((count, envelope)),
         }
     }

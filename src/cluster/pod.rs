@@ -20,7 +20,9 @@ pub fn is_ready(pod: &Value) -> bool {
 
 /// The names of the pod's containers, without init and ephemeral ones.
 pub fn containers(pod: &Value) -> Vec<String> {
-    array(&pod["spec"]["containers"]).filter_map(|container| Some(container["name"].as_str()?.to_owned())).collect()
+    array(&pod["spec"]["containers"])
+        .filter_map(|container| Some(container["name"].as_str()?.to_owned()))
+        .collect()
 }
 
 /// The container that is meant when none is named: the annotated one if it exists, else the first.
@@ -28,13 +30,16 @@ pub fn default_container(pod: &Value) -> Option<String> {
     annotated_container(pod).or_else(|| containers(pod).into_iter().next())
 }
 
-/// The container that the annotation `kubectl.kubernetes.io/default-container` names, if there is one of that name.
+/// The container that the annotation `kubectl.kubernetes.io/default-container` names, if there is
+/// one of that name.
 pub fn annotated_container(pod: &Value) -> Option<String> {
-    let annotated = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str()?;
+    let annotated =
+        pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str()?;
     containers(pod).into_iter().find(|container| container == annotated)
 }
 
-/// The containers from which the pod's network can be seen, which they share: the one that is meant first, then the others.
+/// The containers from which the pod's network can be seen, which they share: the one that is meant
+/// first, then the others.
 pub fn network_containers(pod: &Value) -> Vec<String> {
     let meant = default_container(pod);
     let others = containers(pod).into_iter().filter(|name| Some(name) != meant.as_ref());
@@ -57,11 +62,14 @@ pub fn pod_status(pod: &Value) -> String {
     let status = &pod["status"];
     let phase = status["phase"].as_str().unwrap_or("Unknown");
     let mut reason = filled(&status["reason"]).unwrap_or(phase).to_owned();
-    if condition(pod, "PodScheduled").is_some_and(|scheduled| scheduled["reason"] == "SchedulingGated") {
+    if condition(pod, "PodScheduled")
+        .is_some_and(|scheduled| scheduled["reason"] == "SchedulingGated")
+    {
         "SchedulingGated".clone_into(&mut reason);
     }
     let initializing = init_status(pod);
-    let initialized = condition(pod, "Initialized").is_some_and(|condition| condition["status"] == "True");
+    let initialized =
+        condition(pod, "Initialized").is_some_and(|condition| condition["status"] == "True");
     if initializing.is_none() || initialized {
         let mut running = false;
         for container in array(&status["containerStatuses"]).rev() {
@@ -96,11 +104,16 @@ fn init_status(pod: &Value) -> Option<String> {
     let specs: Vec<&Value> = array(&pod["spec"]["initContainers"]).collect();
     for (index, container) in array(&pod["status"]["initContainerStatuses"]).enumerate() {
         let terminated = &container["state"]["terminated"];
-        let sidecar = specs.iter().any(|spec| spec["name"] == container["name"] && spec["restartPolicy"] == "Always");
-        if terminated.is_object() && terminated["exitCode"] == 0 || sidecar && container["started"] == true {
+        let sidecar = specs
+            .iter()
+            .any(|spec| spec["name"] == container["name"] && spec["restartPolicy"] == "Always");
+        if terminated.is_object() && terminated["exitCode"] == 0
+            || sidecar && container["started"] == true
+        {
             continue;
         }
-        let waiting = filled(&container["state"]["waiting"]["reason"]).filter(|reason| *reason != "PodInitializing");
+        let waiting = filled(&container["state"]["waiting"]["reason"])
+            .filter(|reason| *reason != "PodInitializing");
         return Some(match (terminated.is_object(), waiting) {
             (true, _) => format!("Init:{}", end_text(terminated)),
             (false, Some(reason)) => format!("Init:{reason}"),
@@ -111,18 +124,23 @@ fn init_status(pod: &Value) -> Option<String> {
 }
 
 pub(crate) fn end_text(terminated: &Value) -> String {
-    match (filled(&terminated["reason"]), terminated["signal"].as_i64().filter(|signal| *signal != 0)) {
+    match (
+        filled(&terminated["reason"]),
+        terminated["signal"].as_i64().filter(|signal| *signal != 0),
+    ) {
         (Some(reason), _) => reason.to_owned(),
         (None, Some(signal)) => format!("Signal:{signal}"),
         (None, None) => format!("ExitCode:{}", terminated["exitCode"].as_i64().unwrap_or_default()),
     }
 }
 
-/// From this many restarts on a crash loop does not heal by waiting: about two and a half minutes of tries.
+/// From this many restarts on a crash loop does not heal by waiting: about two and a half minutes
+/// of tries.
 const CRASHES: u64 = 5;
 
-/// Why waiting for this pod to run makes no sense, if so: an image that cannot be pulled, a failed pod. States that often pass (unschedulable, a
-/// first failed pull, the first crashes) are not terminal.
+/// Why waiting for this pod to run makes no sense, if so: an image that cannot be pulled, a failed
+/// pod. States that often pass (unschedulable, a first failed pull, the first crashes) are not
+/// terminal.
 pub fn terminal(pod: &Value) -> Option<String> {
     if pod["status"]["phase"] == "Failed" {
         let reason = filled(&pod["status"]["reason"]);
@@ -133,7 +151,10 @@ pub fn terminal(pod: &Value) -> Option<String> {
         let waiting = &container["state"]["waiting"];
         let Some(reason) = filled(&waiting["reason"]) else { continue };
         let hopeless = match reason {
-            "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "CreateContainerConfigError" => true,
+            "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "CreateContainerConfigError" => true,
             "CrashLoopBackOff" => container["restartCount"].as_u64().unwrap_or_default() >= CRASHES,
             _ => false,
         };
@@ -145,8 +166,9 @@ pub fn terminal(pod: &Value) -> Option<String> {
     None
 }
 
-/// How an object has ended whose status does not change any more, and which nobody replaces by another of its name: a Job that is over, a pod
-/// without a controller whose containers have all ended. What is being deleted says nothing: its end is that of the deletion.
+/// How an object has ended whose status does not change any more, and which nobody replaces by
+/// another of its name: a Job that is over, a pod without a controller whose containers have all
+/// ended. What is being deleted says nothing: its end is that of the deletion.
 pub fn final_state(object: &Value) -> Option<String> {
     if is_deleting(object) {
         return None;
@@ -154,13 +176,22 @@ pub fn final_state(object: &Value) -> Option<String> {
     let name = text(&object["metadata"]["name"]);
     match object["kind"].as_str()? {
         "Pod" => {
-            let controlled = array(&object["metadata"]["ownerReferences"]).any(|owner| owner["controller"] == true);
-            let over = array(&object["status"]["containerStatuses"]).all(|container| container["state"]["terminated"].is_object());
+            let controlled = array(&object["metadata"]["ownerReferences"])
+                .any(|owner| owner["controller"] == true);
+            let over = array(&object["status"]["containerStatuses"])
+                .all(|container| container["state"]["terminated"].is_object());
             if controlled || !over || !is_finished(object) {
                 return None;
             }
-            let what = format!("pod {name} has {}", if object["status"]["phase"] == "Failed" { "failed" } else { "succeeded" });
-            Some(with_message(&what, filled(&object["status"]["reason"]), text(&object["status"]["message"])))
+            let what = format!(
+                "pod {name} has {}",
+                if object["status"]["phase"] == "Failed" { "failed" } else { "succeeded" }
+            );
+            Some(with_message(
+                &what,
+                filled(&object["status"]["reason"]),
+                text(&object["status"]["message"]),
+            ))
         }
         "Job" => match job_end(object)? {
             JobEnd::Complete => Some(format!("job {name} is complete")),
@@ -179,8 +210,8 @@ pub enum JobEnd {
     Failed(String),
 }
 
-/// How a Job has ended, if it has. Only `Complete` and `Failed` are an end: `SuccessCriteriaMet` and `FailureTarget` come before, while its
-/// counters are not final and pods of it may still run.
+/// How a Job has ended, if it has. Only `Complete` and `Failed` are an end: `SuccessCriteriaMet`
+/// and `FailureTarget` come before, while its counters are not final and pods of it may still run.
 pub fn job_end(job: &Value) -> Option<JobEnd> {
     let is = |kind: &str| condition(job, kind).filter(|condition| condition["status"] == "True");
     if let Some(failed) = is("Failed") {
@@ -229,28 +260,37 @@ mod tests {
     use super::*;
 
     fn pod(status: Value) -> Value {
-        json!({"kind": "Pod", "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
-               "spec": {"containers": [{"name": "c"}, {"name": "d"}], "initContainers": [{"name": "i"}, {"name": "j"}]},
+        json!({"kind": "Pod", "metadata": {"name": "p",
+            "creationTimestamp": "2026-01-01T00:00:00Z"},
+               "spec": {"containers": [{"name": "c"}, {"name": "d"}],
+               "initContainers": [{"name": "i"}, {"name": "j"}]},
                "status": status})
     }
 
     fn waiting(reason: &str) -> Value {
-        json!({"name": "c", "ready": false, "restartCount": 7, "state": {"waiting": {"reason": reason, "message": "text"}}})
+        json!({"name": "c", "ready": false, "restartCount": 7,
+            "state": {"waiting": {"reason": reason, "message": "text"}}})
     }
 
     #[test]
     fn shows_the_status_that_kubectl_shows() {
         let running = json!({"name": "c", "ready": true, "state": {"running": {}}});
-        let completed = json!({"name": "c", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
+        let completed =
+            json!({"name": "c", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
         let killed = json!({"name": "d", "state": {"terminated": {"exitCode": 137, "signal": 9}}});
         let failed = json!({"name": "d", "state": {"terminated": {"exitCode": 2}}});
-        let through = json!({"name": "i", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
+        let through =
+            json!({"name": "i", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
         let cases = [
             (json!({}), "Unknown"),
             (json!({"phase": "Pending"}), "Pending"),
             (json!({"phase": "Failed", "reason": "Evicted"}), "Evicted"),
             (json!({"phase": "Running", "containerStatuses": [running]}), "Running"),
-            (json!({"phase": "Running", "containerStatuses": [waiting("CrashLoopBackOff"), running]}), "CrashLoopBackOff"),
+            (
+                json!({"phase": "Running", "containerStatuses": [waiting("CrashLoopBackOff"),
+                    running]}),
+                "CrashLoopBackOff",
+            ),
             (json!({"phase": "Running", "containerStatuses": [completed, running]}), "NotReady"),
             (
                 json!({"phase": "Running", "containerStatuses": [completed, running],
@@ -260,14 +300,28 @@ mod tests {
             (json!({"phase": "Succeeded", "containerStatuses": [completed]}), "Completed"),
             (json!({"phase": "Failed", "containerStatuses": [killed]}), "Signal:9"),
             (json!({"phase": "Failed", "containerStatuses": [failed]}), "ExitCode:2"),
-            (json!({"phase": "Pending", "initContainerStatuses": [through, {"name": "j", "state": {"running": {}}}]}), "Init:1/2"),
+            (
+                json!({"phase": "Pending", "initContainerStatuses": [through,
+                    {"name": "j", "state": {"running": {}}}]}),
+                "Init:1/2",
+            ),
             (
                 json!({"phase": "Pending", "initContainerStatuses": [
                     {"name": "i", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}),
                 "Init:ImagePullBackOff",
             ),
-            (json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1}}}]}), "Init:ExitCode:1"),
-            (json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]}), "SchedulingGated"),
+            (
+                json!({"phase": "Pending",
+                    "initContainerStatuses": [{"name": "i",
+                    "state": {"terminated": {"exitCode": 1}}}]}),
+                "Init:ExitCode:1",
+            ),
+            (
+                json!({"phase": "Pending",
+                    "conditions": [{"type": "PodScheduled", "status": "False",
+                    "reason": "SchedulingGated"}]}),
+                "SchedulingGated",
+            ),
         ];
         for (status, expected) in cases {
             assert_eq!(pod_status(&pod(status.clone())), expected, "{status}");
@@ -281,10 +335,17 @@ mod tests {
 
     #[test]
     fn knows_when_a_pod_will_not_run() {
-        let few = json!({"name": "c", "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
+        let few = json!({"name": "c", "restartCount": 1,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
         for (status, expected) in [
-            (json!({"containerStatuses": [waiting("ImagePullBackOff")]}), Some("container c: ImagePullBackOff: text")),
-            (json!({"containerStatuses": [waiting("CrashLoopBackOff")]}), Some("container c: CrashLoopBackOff: text")),
+            (
+                json!({"containerStatuses": [waiting("ImagePullBackOff")]}),
+                Some("container c: ImagePullBackOff: text"),
+            ),
+            (
+                json!({"containerStatuses": [waiting("CrashLoopBackOff")]}),
+                Some("container c: CrashLoopBackOff: text"),
+            ),
             (json!({"containerStatuses": [waiting("ErrImagePull")]}), None),
             (json!({"containerStatuses": [few]}), None),
             (json!({"phase": "Failed", "reason": "Evicted"}), Some("the pod has failed: Evicted")),
@@ -296,8 +357,13 @@ mod tests {
 
     #[test]
     fn what_ends_for_good_is_neither_replaced_nor_deleted() {
-        let job = |kind: &str, status: &str, reason: &str, message: &str| json!({"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": [{"type": kind, "status": status, "reason": reason, "message": message}]}});
-        let failed = pod(json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 1}}}]}));
+        let job = |kind: &str, status: &str, reason: &str, message: &str| {
+            json!({"kind": "Job", "metadata": {"name": "j"},
+                "status": {"conditions": [{"type": kind, "status": status, "reason": reason,
+                "message": message}]}})
+        };
+        let failed = pod(json!({"phase": "Failed",
+                "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 1}}}]}));
         let changed = |base: &Value, pointer: &str, value: Value| {
             let mut object = base.clone();
             object["metadata"][pointer] = value;
@@ -306,21 +372,45 @@ mod tests {
         for (object, expected) in [
             (failed.clone(), Some("pod p has failed")),
             (pod(json!({"phase": "Succeeded"})), Some("pod p has succeeded")),
-            (pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})), Some("pod p has failed: Evicted: low on memory")),
+            (
+                pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})),
+                Some("pod p has failed: Evicted: low on memory"),
+            ),
             // its containers are still being ended
-            (pod(json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": {"running": {}}}]})), None),
+            (
+                pod(json!({"phase": "Failed",
+                        "containerStatuses": [{"name": "c", "state": {"running": {}}}]})),
+                None,
+            ),
             (pod(json!({"phase": "Running"})), None),
             (pod(json!({"containerStatuses": [waiting("ImagePullBackOff")]})), None),
             (changed(&failed, "deletionTimestamp", json!("2026-01-01T00:00:00Z")), None),
-            (changed(&failed, "ownerReferences", json!([{"kind": "StatefulSet", "controller": true}])), None),
-            (changed(&failed, "ownerReferences", json!([{"kind": "ConfigMap"}])), Some("pod p has failed")),
-            (job("Failed", "True", "BackoffLimitExceeded", "too often"), Some("job j has failed: BackoffLimitExceeded: too often")),
+            (
+                changed(
+                    &failed,
+                    "ownerReferences",
+                    json!([{"kind": "StatefulSet", "controller": true}]),
+                ),
+                None,
+            ),
+            (
+                changed(&failed, "ownerReferences", json!([{"kind": "ConfigMap"}])),
+                Some("pod p has failed"),
+            ),
+            (
+                job("Failed", "True", "BackoffLimitExceeded", "too often"),
+                Some("job j has failed: BackoffLimitExceeded: too often"),
+            ),
             (job("Failed", "True", "", ""), Some("job j has failed: no reason given")),
             (job("Complete", "True", "", ""), Some("job j is complete")),
             (job("Complete", "False", "", ""), None),
             (job("SuccessCriteriaMet", "True", "", ""), None),
             (job("FailureTarget", "True", "", ""), None),
-            (json!({"kind": "Deployment", "spec": {"replicas": 1, "paused": true}, "status": {}}), None),
+            (
+                json!({"kind": "Deployment", "spec": {"replicas": 1, "paused": true},
+                    "status": {}}),
+                None,
+            ),
             (json!({"kind": "ConfigMap"}), None),
         ] {
             assert_eq!(final_state(&object).as_deref(), expected, "{object}");

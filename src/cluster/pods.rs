@@ -27,11 +27,11 @@ pub enum PodsOf {
 }
 
 impl Cluster {
-    /// The pods of a target, sorted by name. Pods that have finished or are being deleted are left out, except
-    /// when a pod is asked for by its name.
+    /// The pods of a target, sorted by name. Pods that have finished or are being deleted are left
+    /// out, except when a pod is asked for by its name.
     ///
-    /// A workload's pods are found by controller reference, not by its labels alone: overlapping labels would pick
-    /// foreign pods.
+    /// A workload's pods are found by controller reference, not by its labels alone: overlapping
+    /// labels would pick foreign pods.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when the target does not exist; no pods at all is an empty list.
@@ -47,18 +47,27 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::pods`].
-    pub async fn pods_with_finished(&self, target: &PodsOf, namespace: &str) -> Result<Vec<Value>, Error> {
+    pub async fn pods_with_finished(
+        &self,
+        target: &PodsOf,
+        namespace: &str,
+    ) -> Result<Vec<Value>, Error> {
         let pods = known("Pod")?;
         match target {
             PodsOf::Pod(name) => Ok(vec![self.get(&pods, Some(namespace), name).await?]),
-            PodsOf::Selector(selector) => self.list(&pods, Some(namespace), &Selection::labels(selector)).await,
+            PodsOf::Selector(selector) => {
+                self.list(&pods, Some(namespace), &Selection::labels(selector)).await
+            }
             PodsOf::Service(name) => {
                 let service = self.get(&known("Service")?, Some(namespace), name).await?;
                 let selector = equalities(&service["spec"]["selector"]);
                 if selector.is_empty() {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
-                        format!("service {name:?} in namespace {namespace:?} has no selector, so its pods are not known"),
+                        format!(
+                            "service {name:?} in namespace {namespace:?} has no selector, so its \
+                                pods are not known"
+                        ),
                     ));
                 }
                 self.list(&pods, Some(namespace), &Selection::labels(selector)).await
@@ -67,7 +76,12 @@ impl Cluster {
         }
     }
 
-    async fn controlled_pods(&self, kind: &str, name: &str, namespace: &str) -> Result<Vec<Value>, Error> {
+    async fn controlled_pods(
+        &self,
+        kind: &str,
+        name: &str,
+        namespace: &str,
+    ) -> Result<Vec<Value>, Error> {
         let resource = self.resolve(kind).await?;
         let between = match resource.kind.as_str() {
             "Deployment" => Some(known("ReplicaSet")?),
@@ -77,7 +91,10 @@ impl Cluster {
             other => {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
-                    format!("{other} {name:?} is not a workload: pods are known of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob"),
+                    format!(
+                        "{other} {name:?} is not a workload: pods are known of Deployment, \
+                            StatefulSet, DaemonSet, ReplicaSet, Job and CronJob"
+                    ),
                 ));
             }
         };
@@ -93,18 +110,32 @@ impl Cluster {
         let (owners, mut found) = match between {
             None => (vec![owner], self.list(&pods, Some(namespace), &selection).await?),
             Some(between) => {
-                let middle = if resource.kind == "CronJob" { Selection::all() } else { selection.clone() };
-                let (middle, found) = tokio::try_join!(self.list(&between, Some(namespace), &middle), self.list(&pods, Some(namespace), &selection))?;
-                (middle.iter().filter(|object| controller(object) == Some(owner.as_str())).map(uid).collect(), found)
+                let middle =
+                    if resource.kind == "CronJob" { Selection::all() } else { selection.clone() };
+                let (middle, found) = tokio::try_join!(
+                    self.list(&between, Some(namespace), &middle),
+                    self.list(&pods, Some(namespace), &selection)
+                )?;
+                (
+                    middle
+                        .iter()
+                        .filter(|object| controller(object) == Some(owner.as_str()))
+                        .map(uid)
+                        .collect(),
+                    found,
+                )
             }
         };
-        found.retain(|pod| controller(pod).is_some_and(|uid| owners.iter().any(|owner| owner == uid)));
+        found.retain(|pod| {
+            controller(pod).is_some_and(|uid| owners.iter().any(|owner| owner == uid))
+        });
         Ok(found)
     }
 }
 
 fn known(kind: &str) -> Result<Resource, Error> {
-    builtin(kind).ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("no built-in kind {kind:?}")))
+    builtin(kind)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("no built-in kind {kind:?}")))
 }
 
 fn uid(object: &Value) -> String {
@@ -120,7 +151,10 @@ fn controller(object: &Value) -> Option<&str> {
 /// `a=b,c=d` of a map of labels.
 fn equalities(labels: &Value) -> String {
     let labels = labels.as_object().into_iter().flatten();
-    labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect::<Vec<_>>().join(",")
+    labels
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// A LabelSelector object (`matchLabels`, `matchExpressions`) as the text that list requests take.
@@ -132,7 +166,12 @@ pub fn label_selector(selector: &Value) -> String {
     }
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = expression["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let values = values.join(",");
         parts.push(match expression["operator"].as_str().unwrap_or_default() {
             "In" => format!("{key} in ({values})"),
@@ -154,7 +193,10 @@ mod tests {
     fn writes_label_selectors() {
         let cases = [
             (json!({"matchLabels": {"a": "b", "c": "d"}}), "a=b,c=d"),
-            (json!({"matchExpressions": [{"key": "t", "operator": "In", "values": ["x", "y"]}]}), "t in (x,y)"),
+            (
+                json!({"matchExpressions": [{"key": "t", "operator": "In", "values": ["x", "y"]}]}),
+                "t in (x,y)",
+            ),
             (
                 json!({"matchLabels": {"a": "b"}, "matchExpressions": [
                     {"key": "t", "operator": "NotIn", "values": ["x"]},

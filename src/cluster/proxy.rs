@@ -33,18 +33,26 @@ pub enum ProxyTo {
 
 impl Cluster {
     /// Sends a request through the proxy of the API server; it needs the permission `pods/proxy` or
-    /// `services/proxy`. The path and query of the URI count, and its scheme (https makes the API server speak TLS to
-    /// the application).
+    /// `services/proxy`. The path and query of the URI count, and its scheme (https makes the API
+    /// server speak TLS to the application).
     ///
     /// # Errors
-    /// What the API server itself says (a `Status`): [`ErrorKind::Forbidden`], [`ErrorKind::NotFound`],
-    /// [`ErrorKind::ConnectionRefused`]. An application that answers with a `Status` object of its own and the same
-    /// code cannot be told from it.
-    pub async fn proxy_http(&self, namespace: &str, target: &ProxyTo, request: Request<Bytes>, timeout: Duration, limit: usize) -> Result<HttpAnswer, Error> {
+    /// What the API server itself says (a `Status`): [`ErrorKind::Forbidden`],
+    /// [`ErrorKind::NotFound`], [`ErrorKind::ConnectionRefused`]. An application that answers with
+    /// a `Status` object of its own and the same code cannot be told from it.
+    pub async fn proxy_http(
+        &self,
+        namespace: &str,
+        target: &ProxyTo,
+        request: Request<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<HttpAnswer, Error> {
         if request.headers().contains_key(http::header::AUTHORIZATION) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "the API server's proxy keeps the Authorization header for itself; use a port-forward (via: forward)",
+                "the API server's proxy keeps the Authorization header for itself; use a \
+                    port-forward (via: forward)",
             ));
         }
         let (plural, name, port) = match target {
@@ -55,22 +63,32 @@ impl Cluster {
         check_name("namespace", namespace)?;
         let scheme = if request.uri().scheme_str() == Some("https") { "https:" } else { "" };
         let rest = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let path = format!("/api/v1/namespaces/{}/{plural}/{scheme}{}:{}/proxy{rest}", encode(namespace), encode(name), encode(&port));
+        let path = format!(
+            "/api/v1/namespaces/{}/{plural}/{scheme}{}:{}/proxy{rest}",
+            encode(namespace),
+            encode(name),
+            encode(&port)
+        );
         let shown = format!("{plural}/{name}:{port} in namespace {namespace}");
         let doing = self.doing("proxy", format!("{} to {shown}", request.method()));
         let (mut parts, body) = request.into_parts();
-        parts.uri = path.parse().map_err(|error| Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}")))?;
+        parts.uri = path.parse().map_err(|error| {
+            Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}"))
+        })?;
         parts.headers.remove(http::header::HOST);
         let request = Request::from_parts(parts, Body::from(body));
         let exchange = async {
             let started = Instant::now();
             let response = self.send_raw(&doing, Ok(request)).await?;
-            let answer = read_answer(response, limit, started).await.map_err(|error| broken(&shown, &error))?;
+            let answer = read_answer(response, limit, started)
+                .await
+                .map_err(|error| broken(&shown, &error))?;
             match own_error(&answer) {
                 None => Ok(answer),
-                Some(text) if text.contains("connection refused") => {
-                    Err(Error::new(ErrorKind::ConnectionRefused, format!("nothing listens at {shown}: {text}")))
-                }
+                Some(text) if text.contains("connection refused") => Err(Error::new(
+                    ErrorKind::ConnectionRefused,
+                    format!("nothing listens at {shown}: {text}"),
+                )),
                 Some(_) => Err(doing.refused(answer.status, None, &answer.body)),
             }
         };
@@ -81,13 +99,16 @@ impl Cluster {
     }
 }
 
-/// The text of an error of the API server itself, as far as it can be told from the application's answer.
+/// The text of an error of the API server itself, as far as it can be told from the application's
+/// answer.
 fn own_error(answer: &HttpAnswer) -> Option<String> {
     if answer.status < 400 || answer.truncated {
         return None;
     }
     if let Ok(status) = serde_json::from_slice::<Value>(&answer.body) {
-        let own = status["kind"] == "Status" && status["apiVersion"] == "v1" && status["code"] == answer.status;
+        let own = status["kind"] == "Status"
+            && status["apiVersion"] == "v1"
+            && status["code"] == answer.status;
         return own.then(|| status["message"].as_str().unwrap_or_default().to_owned());
     }
     let text = String::from_utf8_lossy(&answer.body);
@@ -103,20 +124,34 @@ mod tests {
 
     #[test]
     fn tells_the_api_server_from_the_application() {
-        let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","code":403}"#;
+        let status =
+            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","code":403}"#;
         let cases = [
             (403, status, Some("no")),
             (500, status, None),
             (200, status, None),
             (503, r#"{"status":"down"}"#, None),
-            (503, "error trying to reach service: dial tcp 10.0.0.1:80: connect: connection refused", Some("error trying")),
+            (
+                503,
+                "error trying to reach service: dial tcp 10.0.0.1:80: connect: connection refused",
+                Some("error trying"),
+            ),
             (503, "<html>", None),
         ];
         for (status, body, expected) in cases {
-            let answer = HttpAnswer { status, headers: BTreeMap::new(), body: Bytes::from(body), truncated: false, elapsed: Duration::ZERO };
+            let answer = HttpAnswer {
+                status,
+                headers: BTreeMap::new(),
+                body: Bytes::from(body),
+                truncated: false,
+                elapsed: Duration::ZERO,
+            };
             let found = own_error(&answer);
             assert_eq!(found.is_some(), expected.is_some(), "{status} {body}");
-            assert!(found.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{status} {body}");
+            assert!(
+                found.unwrap_or_default().starts_with(expected.unwrap_or_default()),
+                "{status} {body}"
+            );
         }
     }
 }

@@ -56,8 +56,14 @@ impl Cluster {
     /// The object of this name, without `metadata.managedFields`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; when the namespace itself is missing the message says that, as kubectl does.
-    pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
+    /// [`ErrorKind::NotFound`]; when the namespace itself is missing the message says that, as
+    /// kubectl does.
+    pub async fn get(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Value, Error> {
         let mut object = self.get_whole(resource, namespace, name).await?;
         strip(&mut object);
         Ok(object)
@@ -67,26 +73,46 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::get`].
-    pub async fn get_whole(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
+    pub async fn get_whole(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Value, Error> {
         let namespace = self.namespace(namespace);
-        let doing = self.doing("get", format!("{} {}", resource.qualified(), place(resource, Some(namespace), name)));
+        let doing = self.doing(
+            "get",
+            format!("{} {}", resource.qualified(), place(resource, Some(namespace), name)),
+        );
         let path = resource.object(namespace, name)?;
         match self.get_json(&doing, &path).await {
             Ok(object) => answer::object(&doing, resource, namespace, name, object),
-            Err(error) if error.kind == ErrorKind::NotFound => Err(self.not_found(resource, namespace, name, error).await),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                Err(self.not_found(resource, namespace, name, error).await)
+            }
             Err(error) => Err(error),
         }
     }
 
-    async fn not_found(&self, resource: &Resource, namespace: &str, name: &str, error: Error) -> Error {
+    async fn not_found(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        error: Error,
+    ) -> Error {
         if resource.namespaced
             && namespace != "default"
             && let Some(kind) = builtin("Namespace")
             && let Ok(path) = kind.object("", namespace)
-            && let Err(missing) = self.get_json(&self.doing("get", format!("namespace {namespace}")), &path).await
+            && let Err(missing) =
+                self.get_json(&self.doing("get", format!("namespace {namespace}")), &path).await
             && missing.kind == ErrorKind::NotFound
         {
-            let message = format!("namespace {namespace:?} not found, so it has no {} {name:?}", resource.qualified());
+            let message = format!(
+                "namespace {namespace:?} not found, so it has no {} {name:?}",
+                resource.qualified()
+            );
             return Error { message, ..missing };
         }
         let message = if resource.namespaced {
@@ -97,43 +123,79 @@ impl Cluster {
         Error { message, ..error }
     }
 
-    /// The objects of a kind in one namespace, or in all of them, sorted by namespace and name. Each has its
-    /// `apiVersion` and `kind` and no `metadata.managedFields`.
+    /// The objects of a kind in one namespace, or in all of them, sorted by namespace and name.
+    /// Each has its `apiVersion` and `kind` and no `metadata.managedFields`.
     ///
     /// # Errors
     /// Any failure; an empty list always means that there are no such objects.
-    pub async fn list(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection) -> Result<Vec<Value>, Error> {
+    pub async fn list(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+    ) -> Result<Vec<Value>, Error> {
         let mut items = self.list_all(resource, namespace, selection).await?.items;
         items.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
         Ok(items)
     }
 
-    pub(super) async fn list_all(&self, resource: &Resource, namespace: Option<&str>, selection: &Selection) -> Result<Listed, Error> {
+    pub(super) async fn list_all(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selection: &Selection,
+    ) -> Result<Listed, Error> {
         let mut items: Vec<Value> = Vec::new();
         let resource_version = self.list_into(resource, namespace, selection, &mut items).await?;
         Ok(Listed { items, resource_version })
     }
 
-    /// When this field manager last changed the object, by the clock of the cluster; none if it never did, or if there is no such object.
+    /// When this field manager last changed the object, by the clock of the cluster; none if it
+    /// never did, or if there is no such object.
     ///
     /// # Errors
     /// Any failure of the list: one object is listed, as a watch of it is.
-    pub async fn changed_by(&self, manager: &str, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Timestamp>, Error> {
-        let doing = self.doing("list", format!("{}{}", resource.qualified(), where_(resource, Some(namespace))));
-        let path = format!("{}{}", resource.collection(Some(namespace)), query(&Selection::name(name).parameters()));
-        let Page { items, .. } = answer::page(&doing, resource, Some(namespace), self.get_json(&doing, &path).await?)?;
-        let entries = items.iter().flat_map(|object| object["metadata"]["managedFields"].as_array().into_iter().flatten());
-        Ok(entries.filter(|entry| entry["manager"] == manager).filter_map(|entry| entry["time"].as_str()?.parse().ok()).max())
+    pub async fn changed_by(
+        &self,
+        manager: &str,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Timestamp>, Error> {
+        let doing = self.doing(
+            "list",
+            format!("{}{}", resource.qualified(), where_(resource, Some(namespace))),
+        );
+        let path = format!(
+            "{}{}",
+            resource.collection(Some(namespace)),
+            query(&Selection::name(name).parameters())
+        );
+        let Page { items, .. } =
+            answer::page(&doing, resource, Some(namespace), self.get_json(&doing, &path).await?)?;
+        let entries = items.iter().flat_map(|object| {
+            object["metadata"]["managedFields"].as_array().into_iter().flatten()
+        });
+        Ok(entries
+            .filter(|entry| entry["manager"] == manager)
+            .filter_map(|entry| entry["time"].as_str()?.parse().ok())
+            .max())
     }
 
     /// The events of a namespace, or of one object in it (kind and name), oldest first.
     ///
     /// # Errors
     /// Any failure of the list.
-    pub async fn events(&self, namespace: &str, involved: Option<(&str, &str)>) -> Result<Vec<Value>, Error> {
+    pub async fn events(
+        &self,
+        namespace: &str,
+        involved: Option<(&str, &str)>,
+    ) -> Result<Vec<Value>, Error> {
         let Some(kind) = builtin("Event") else { return Ok(Vec::new()) };
-        let fields = involved.map(|(kind, name)| format!("involvedObject.kind={kind},involvedObject.name={name}"));
-        let mut events = self.list(&kind, Some(namespace), &Selection { labels: None, fields }).await?;
+        let fields = involved
+            .map(|(kind, name)| format!("involvedObject.kind={kind},involvedObject.name={name}"));
+        let mut events =
+            self.list(&kind, Some(namespace), &Selection { labels: None, fields }).await?;
         sort_events(&mut events);
         Ok(events)
     }
@@ -175,7 +237,10 @@ pub(super) fn add_kind(object: &mut Value, api_version: &str, kind: &str) {
 
 pub(super) fn sort_key(object: &Value) -> (&str, &str) {
     let metadata = &object["metadata"];
-    (metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default())
+    (
+        metadata["namespace"].as_str().unwrap_or_default(),
+        metadata["name"].as_str().unwrap_or_default(),
+    )
 }
 
 fn place(resource: &Resource, namespace: Option<&str>, name: &str) -> String {

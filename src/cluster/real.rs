@@ -1,5 +1,5 @@
-//! Checks against a real cluster, read only: the deployment `petrosa-ta-bot` in `petrosa-apps`, whose pods have curl
-//! and answer on port 8080.
+//! Checks against a real cluster, read only: the deployment `petrosa-ta-bot` in `petrosa-apps`,
+//! whose pods have curl and answer on port 8080.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -55,7 +55,10 @@ async fn reads_a_real_cluster() {
     println!("first list: {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
 
     let identity = timed("identify", || cluster.identify()).await.unwrap();
-    assert!(identity.server_version.starts_with('v') && identity.cluster_uid.is_some(), "{identity:?}");
+    assert!(
+        identity.server_version.starts_with('v') && identity.cluster_uid.is_some(),
+        "{identity:?}"
+    );
     println!("{identity:?} {:?}", cluster.target());
     let every = Selection::all();
     let all = timed("list pods", || cluster.list(&pod, Some(NAMESPACE), &every)).await.unwrap();
@@ -71,7 +74,11 @@ async fn reads_a_real_cluster() {
     let logs = timed("3 logs", || {
         join_all(names.iter().map(|name| {
             let cluster = cluster.clone();
-            async move { cluster.logs(NAMESPACE, name, &LogOptions { tail: Some(100), ..LogOptions::default() }).await }
+            async move {
+                cluster
+                    .logs(NAMESPACE, name, &LogOptions { tail: Some(100), ..LogOptions::default() })
+                    .await
+            }
         }))
     })
     .await;
@@ -81,20 +88,44 @@ async fn reads_a_real_cluster() {
     assert!(cut.truncated && cut.text.len() <= 300 && cut.text.ends_with('\n'), "{cut:?}");
 
     let curl = argv(&["curl", "-s", "http://localhost:8080/health"]);
-    let executed = timed("3 exec curl", || join_all(names.iter().map(|name| cluster.exec(NAMESPACE, name, None, &curl, None, TIMEOUT, 1 << 20)))).await;
-    assert!(executed.iter().all(|done| done.as_ref().is_ok_and(|done| done.exit == Exit::Code(0) && !done.stdout.is_empty())));
+    let executed = timed("3 exec curl", || {
+        join_all(
+            names
+                .iter()
+                .map(|name| cluster.exec(NAMESPACE, name, None, &curl, None, TIMEOUT, 1 << 20)),
+        )
+    })
+    .await;
+    assert!(executed.iter().all(|done| {
+        done.as_ref().is_ok_and(|done| done.exit == Exit::Code(0) && !done.stdout.is_empty())
+    }));
 
-    let answers =
-        timed("3 forward GET", || join_all(names.iter().map(|name| cluster.forward_http(NAMESPACE, name, 8080, get("/health"), TIMEOUT, 1 << 20)))).await;
-    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)), "{answers:?}");
-    let answers = timed("3 proxy GET", || {
+    let answers = timed("3 forward GET", || {
         join_all(names.iter().map(|name| {
-            let (cluster, to) = (cluster.clone(), ProxyTo::Pod { name: name.clone(), port: 8080 });
-            async move { cluster.proxy_http(NAMESPACE, &to, get("/health"), TIMEOUT, 1 << 20).await }
+            cluster.forward_http(NAMESPACE, name, 8080, get("/health"), TIMEOUT, 1 << 20)
         }))
     })
     .await;
-    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)),
+        "{answers:?}"
+    );
+    let answers = timed("3 proxy GET", || {
+        join_all(
+                names.iter().map(|name| {
+                    let (cluster, to) =
+                        (cluster.clone(), ProxyTo::Pod { name: name.clone(), port: 8080 });
+                    async move {
+                        cluster.proxy_http(NAMESPACE, &to, get("/health"), TIMEOUT, 1 << 20).await
+                    }
+                }),
+            )
+    })
+    .await;
+    assert!(
+        answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)),
+        "{answers:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +135,8 @@ async fn reports_the_failures_of_a_real_cluster() {
     let target = PodsOf::Workload { kind: "deployment".into(), name: "petrosa-ta-bot".into() };
     let pod = name(&cluster.pods(&target, NAMESPACE).await.unwrap()[0]);
     let run = |words: &[&str], stdin: Option<&[u8]>| {
-        let (cluster, pod, argv, stdin) = (cluster.clone(), pod.clone(), argv(words), stdin.map(<[u8]>::to_vec));
+        let (cluster, pod, argv, stdin) =
+            (cluster.clone(), pod.clone(), argv(words), stdin.map(<[u8]>::to_vec));
         async move { cluster.exec(NAMESPACE, &pod, None, &argv, stdin, TIMEOUT, 1000).await.unwrap() }
     };
     assert_eq!(run(&["sh", "-c", "exit 3"], None).await.exit, Exit::Code(3));
@@ -114,13 +146,20 @@ async fn reports_the_failures_of_a_real_cluster() {
     let echoed = run(&["cat"], Some(b"hello")).await;
     assert_eq!((echoed.stdout.as_slice(), echoed.exit), (&b"hello"[..], Exit::Code(0)));
     let long = run(&["sh", "-c", "head -c 3000000 /dev/zero; echo done >&2; exit 4"], None).await;
-    assert_eq!((long.stdout.len(), long.truncated, &long.stderr[..], long.exit), (1000, true, &b"done\n"[..], Exit::Code(4)));
+    assert_eq!(
+        (long.stdout.len(), long.truncated, &long.stderr[..], long.exit),
+        (1000, true, &b"done\n"[..], Exit::Code(4))
+    );
     let slow = argv(&["sleep", "3"]);
-    let slow = cluster.exec(NAMESPACE, &pod, None, &slow, None, Duration::from_millis(300), 10).await.unwrap();
+    let slow = cluster
+        .exec(NAMESPACE, &pod, None, &slow, None, Duration::from_millis(300), 10)
+        .await
+        .unwrap();
     assert_eq!(slow.exit, Exit::TimedOut);
 
     let started = Instant::now();
-    let refused = cluster.forward_http(NAMESPACE, &pod, 9, get("/"), TIMEOUT, 100).await.unwrap_err();
+    let refused =
+        cluster.forward_http(NAMESPACE, &pod, 9, get("/"), TIMEOUT, 100).await.unwrap_err();
     println!("forward refused after {:.1} ms: {refused}", started.elapsed().as_secs_f64() * 1000.0);
     assert_eq!(refused.kind, ErrorKind::ConnectionRefused);
     let started = Instant::now();
@@ -133,7 +172,8 @@ async fn reports_the_failures_of_a_real_cluster() {
     println!("{refused}");
     assert_eq!(refused.kind, ErrorKind::ConnectionRefused);
     let to = ProxyTo::Pod { name: pod.clone(), port: 8080 };
-    let answer = cluster.proxy_http(NAMESPACE, &to, get("/no-such-path"), TIMEOUT, 100_000).await.unwrap();
+    let answer =
+        cluster.proxy_http(NAMESPACE, &to, get("/no-such-path"), TIMEOUT, 100_000).await.unwrap();
     assert_eq!(answer.status, 404);
 
     for result in [
@@ -158,7 +198,12 @@ async fn reports_the_failures_of_a_real_cluster() {
     let flow = cluster.resolve("flowschemas").await.unwrap();
     assert!(!cluster.list(&flow, None, &Selection::all()).await.unwrap().is_empty());
     cluster.events(NAMESPACE, Some(("Pod", &pod))).await.unwrap();
-    let access = Access { verb: "get".into(), resource: "pods".into(), namespace: NAMESPACE.into(), ..Access::default() };
+    let access = Access {
+        verb: "get".into(),
+        resource: "pods".into(),
+        namespace: NAMESPACE.into(),
+        ..Access::default()
+    };
     assert!(cluster.can_i(&access).await.unwrap().allowed);
 
     let deadline = tokio::time::Instant::now() + Duration::from_millis(400);

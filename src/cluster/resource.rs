@@ -25,17 +25,29 @@ pub struct Resource {
 impl Resource {
     /// `v1` or `apps/v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// `deployments.apps`, as kubectl names it in messages.
     pub fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     /// The path of the collection; of all namespaces when none is given.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
+        let root = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
         match namespace.filter(|_| self.namespaced) {
             Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), self.plural),
             None => format!("{root}/{}", self.plural),
@@ -58,14 +70,19 @@ impl Resource {
     }
 
     fn names(&self) -> impl Iterator<Item = String> {
-        [self.kind.to_ascii_lowercase(), self.plural.clone()].into_iter().chain(self.short.iter().cloned())
+        [self.kind.to_ascii_lowercase(), self.plural.clone()]
+            .into_iter()
+            .chain(self.short.iter().cloned())
     }
 }
 
 /// An empty name would turn a GET of an object into a list, and dots would walk the path.
 pub(super) fn check_name(what: &str, name: &str) -> Result<(), Error> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '%']) {
-        return Err(Error::new(ErrorKind::Invalid, format!("{name:?} is not a valid {what} of a Kubernetes object")));
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("{name:?} is not a valid {what} of a Kubernetes object"),
+        ));
     }
     Ok(())
 }
@@ -77,7 +94,8 @@ struct Asked {
     version: Option<String>,
 }
 
-/// `Deployment`, `deploy`, `deployments.apps`, `deployments.v1.apps`, `apps/v1/Deployment`, `v1/Pod`.
+/// `Deployment`, `deploy`, `deployments.apps`, `deployments.v1.apps`, `apps/v1/Deployment`,
+/// `v1/Pod`.
 fn parse(text: &str) -> Asked {
     let text = text.trim();
     if let Some((place, name)) = text.rsplit_once(['/', ' ']) {
@@ -85,7 +103,11 @@ fn parse(text: &str) -> Asked {
             Some((group, version)) => (group, version),
             None => ("", place),
         };
-        return Asked { name: name.to_ascii_lowercase(), group: Some(group.to_ascii_lowercase()), version: Some(version.to_ascii_lowercase()) };
+        return Asked {
+            name: name.to_ascii_lowercase(),
+            group: Some(group.to_ascii_lowercase()),
+            version: Some(version.to_ascii_lowercase()),
+        };
     }
     let Some((name, rest)) = text.split_once('.') else {
         return Asked { name: text.to_ascii_lowercase(), group: None, version: None };
@@ -100,7 +122,8 @@ fn parse(text: &str) -> Asked {
 }
 
 fn is_version(text: &str) -> bool {
-    text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    text.strip_prefix('v')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The kinds that every cluster has: group, version, kind, plural, namespaced, other names.
@@ -141,10 +164,31 @@ const BUILTIN: &[(&str, &str, &str, &str, bool, &str)] = &[
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, "sc"),
     ("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", false, ""),
     ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, "pc"),
-    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false, "crd crds"),
+    (
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        false,
+        "crd crds",
+    ),
     ("apiregistration.k8s.io", "v1", "APIService", "apiservices", false, ""),
-    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false, ""),
-    ("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", false, ""),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+        "",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        false,
+        "",
+    ),
 ];
 
 /// A built-in kind by any of its names, without asking a cluster.
@@ -167,13 +211,17 @@ fn builtins() -> impl Iterator<Item = Resource> {
 /// The served kind that was asked for, or the nearest names.
 fn choose(kind: &str, served: &[Resource]) -> Result<Resource, Vec<String>> {
     let asked = parse(kind);
-    // Discovery comes in the server's order of groups and preferred versions: the first one is kubectl's choice.
+    // Discovery comes in the server's order of groups and preferred versions: the first one is
+    // kubectl's choice.
     if let Some(found) = served.iter().find(|resource| resource.answers_to(&asked)) {
         return Ok(found.clone());
     }
     let mut near: Vec<(f64, String)> = Vec::new();
     for resource in builtins().chain(served.iter().cloned()) {
-        let best = resource.names().map(|name| strsim::jaro_winkler(&name, &asked.name)).fold(0.0, f64::max);
+        let best = resource
+            .names()
+            .map(|name| strsim::jaro_winkler(&name, &asked.name))
+            .fold(0.0, f64::max);
         if best > 0.8 && !near.iter().any(|(_, name)| *name == resource.kind) {
             near.push((best, resource.kind));
         }
@@ -183,9 +231,9 @@ fn choose(kind: &str, served: &[Resource]) -> Result<Resource, Vec<String>> {
 }
 
 impl Cluster {
-    /// Finds a kind by kind, plural or short name, with an optional group and version: `deploy`, `Lease`,
-    /// `certificates.cert-manager.io`, `apps/v1/Deployment`. Built-in kinds need no request; others need a
-    /// discovery, which is remembered.
+    /// Finds a kind by kind, plural or short name, with an optional group and version: `deploy`,
+    /// `Lease`, `certificates.cert-manager.io`, `apps/v1/Deployment`. Built-in kinds need no
+    /// request; others need a discovery, which is remembered.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] with the nearest names when the cluster has no such kind.
@@ -203,19 +251,40 @@ impl Cluster {
         if let Ok(resource) = choose(kind, &served.resources) {
             return Ok(resource);
         }
-        let near = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) };
-        let broken = if served.broken.is_empty() { String::new() } else { format!(" (these API groups did not answer: {})", served.broken.join(", ")) };
+        let near = if near.is_empty() {
+            String::new()
+        } else {
+            format!("; did you mean {}?", near.join(", "))
+        };
+        let broken = if served.broken.is_empty() {
+            String::new()
+        } else {
+            format!(" (these API groups did not answer: {})", served.broken.join(", "))
+        };
         let server = self.target().server;
-        Err(Error::new(ErrorKind::Unsupported, format!("{server} has no kind {kind:?}{near}{broken}")))
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{server} has no kind {kind:?}{near}{broken}"),
+        ))
     }
 
-    /// Those of these kinds (API group and kind) that the cluster serves, and the API groups that did not answer when it was asked.
+    /// Those of these kinds (API group and kind) that the cluster serves, and the API groups that
+    /// did not answer when it was asked.
     ///
     /// # Errors
     /// When the discovery fails.
-    pub async fn served(&self, kinds: &[(&str, &str)]) -> Result<(Vec<Resource>, Vec<String>), Error> {
+    pub async fn served(
+        &self,
+        kinds: &[(&str, &str)],
+    ) -> Result<(Vec<Resource>, Vec<String>), Error> {
         let served = self.discovery().get(self, false).await?;
-        let first = |(group, kind): &(&str, &str)| served.resources.iter().find(|resource| resource.group == *group && resource.kind == *kind).cloned();
+        let first = |(group, kind): &(&str, &str)| {
+            served
+                .resources
+                .iter()
+                .find(|resource| resource.group == *group && resource.kind == *kind)
+                .cloned()
+        };
         Ok((kinds.iter().filter_map(first).collect(), served.broken.clone()))
     }
 }
@@ -243,7 +312,11 @@ mod tests {
         ];
         for (asked, api_version, plural) in cases {
             let found = builtin(asked).unwrap_or_else(|| panic!("{asked}"));
-            assert_eq!((found.api_version().as_str(), found.plural.as_str()), (api_version, plural), "{asked}");
+            assert_eq!(
+                (found.api_version().as_str(), found.plural.as_str()),
+                (api_version, plural),
+                "{asked}"
+            );
         }
         for asked in ["Pods.apps", "deployments.extensions", "v2/Pod", "Certificate", "", "."] {
             assert_eq!(builtin(asked), None, "{asked}");
@@ -252,7 +325,10 @@ mod tests {
 
     #[test]
     fn suggests_the_nearest_names() {
-        assert_eq!(choose("Deploiment", &[]).unwrap_err().first().map(String::as_str), Some("Deployment"));
+        assert_eq!(
+            choose("Deploiment", &[]).unwrap_err().first().map(String::as_str),
+            Some("Deployment")
+        );
         assert_eq!(choose("xyzzy", &[]).unwrap_err(), Vec::<String>::new());
     }
 
@@ -262,7 +338,10 @@ mod tests {
         assert_eq!(pods.object("a", "b").unwrap(), "/api/v1/namespaces/a/pods/b");
         assert_eq!(pods.collection(None), "/api/v1/pods");
         assert_eq!(builtin("node").unwrap().object("a", "b").unwrap(), "/api/v1/nodes/b");
-        assert_eq!(builtin("clusterrole").unwrap().object("", "system:x").unwrap().rsplit('/').next(), Some("system%3Ax"));
+        assert_eq!(
+            builtin("clusterrole").unwrap().object("", "system:x").unwrap().rsplit('/').next(),
+            Some("system%3Ax")
+        );
         for name in ["", ".", "..", "a/b", "%2e"] {
             assert_eq!(pods.object("a", name).unwrap_err().kind, ErrorKind::Invalid, "{name}");
         }

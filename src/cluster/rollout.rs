@@ -18,25 +18,29 @@ pub enum Rollout {
 
 /// The state of the rollout of a Deployment, StatefulSet or DaemonSet.
 ///
-/// The order of the checks is kubectl's, generation first, with three differences: a Deployment whose replicas are
-/// all new and available is done although an old `ProgressDeadlineExceeded` condition is still there; paused,
-/// `ReplicaFailure` and `OnDelete` rollouts end instead of waiting for ever or claiming success; a StatefulSet's
-/// `minReadySeconds` counts.
+/// The order of the checks is kubectl's, generation first, with three differences: a Deployment
+/// whose replicas are all new and available is done although an old `ProgressDeadlineExceeded`
+/// condition is still there; paused, `ReplicaFailure` and `OnDelete` rollouts end instead of
+/// waiting for ever or claiming success; a StatefulSet's `minReadySeconds` counts.
 pub fn rollout_status(workload: &Value) -> Rollout {
     rollout_status_since(workload, None)
 }
 
-/// The same after a change at this time: a deadline that was exceeded before the change does not count. The time is
-/// compared with the cluster's clock.
+/// The same after a change at this time: a deadline that was exceeded before the change does not
+/// count. The time is compared with the cluster's clock.
 pub fn rollout_status_since(workload: &Value, changed: Option<Timestamp>) -> Rollout {
     let kind = workload["kind"].as_str().unwrap_or_default();
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
-        return Rollout::Failed(format!("{kind:?} has no rollout: only Deployment, StatefulSet and DaemonSet have one"));
+        return Rollout::Failed(format!(
+            "{kind:?} has no rollout: only Deployment, StatefulSet and DaemonSet have one"
+        ));
     }
     let generation = number(&workload["metadata"]["generation"]);
     let observed = number(&workload["status"]["observedGeneration"]);
     if observed < generation || observed == 0 && kind != "Deployment" {
-        return Rollout::Waiting(format!("the controller has not seen generation {generation} yet (it saw {observed})"));
+        return Rollout::Waiting(format!(
+            "the controller has not seen generation {generation} yet (it saw {observed})"
+        ));
     }
     match kind {
         "Deployment" => deployment(workload, changed),
@@ -66,19 +70,30 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
     if spec["paused"] == true {
         return Rollout::Failed(format!("the rollout is paused: {missing}; resume it"));
     }
-    let stalled = condition(workload, "Progressing").filter(|progress| progress["reason"] == "ProgressDeadlineExceeded");
+    let stalled = condition(workload, "Progressing")
+        .filter(|progress| progress["reason"] == "ProgressDeadlineExceeded");
     if let Some(progress) = stalled
         && !before(progress, changed)
     {
-        return Rollout::Failed(with(&format!("the rollout exceeded its progress deadline: {missing}"), progress));
+        return Rollout::Failed(with(
+            &format!("the rollout exceeded its progress deadline: {missing}"),
+            progress,
+        ));
     }
-    if let Some(failure) = condition(workload, "ReplicaFailure").filter(|failure| failure["status"] == "True")
+    if let Some(failure) =
+        condition(workload, "ReplicaFailure").filter(|failure| failure["status"] == "True")
         && !before(failure, changed)
     {
         let said = with(&format!("pods cannot be created: {missing}"), failure);
-        // a quota that is full has room again once the pods before are gone, and those that are ending are not counted here
-        let replaces = all > updated || number_of(&workload["metadata"]["annotations"]["deployment.kubernetes.io/revision"]) > 1;
-        let passes = replaces && failure["message"].as_str().is_some_and(|message| message.contains("exceeded quota"));
+        // a quota that is full has room again once the pods before are gone, and those that are
+        // ending are not counted here
+        let replaces = all > updated
+            || number_of(&workload["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+                > 1;
+        let passes = replaces
+            && failure["message"]
+                .as_str()
+                .is_some_and(|message| message.contains("exceeded quota"));
         return if passes { Rollout::Waiting(said) } else { Rollout::Failed(said) };
     }
     Rollout::Waiting(missing)
@@ -98,7 +113,8 @@ fn stateful_set(workload: &Value) -> Rollout {
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let updated = number(&status["updatedReplicas"]);
     let ready = number(&status["readyReplicas"]);
-    let through = status["currentRevision"] == status["updateRevision"] && status["updateRevision"].is_string();
+    let through = status["currentRevision"] == status["updateRevision"]
+        && status["updateRevision"].is_string();
     if spec["updateStrategy"]["type"] == "OnDelete" {
         return on_delete(if through { wanted } else { updated }, wanted);
     }
@@ -109,7 +125,10 @@ fn stateful_set(workload: &Value) -> Rollout {
     let due = (wanted - partition).max(0);
     // The controller leaves the count out when both revisions are one.
     if updated < due && !through {
-        return Rollout::Waiting(format!("{updated} of {due} pods are updated{}", beyond(partition)));
+        return Rollout::Waiting(format!(
+            "{updated} of {due} pods are updated{}",
+            beyond(partition)
+        ));
     }
     if number(&spec["minReadySeconds"]) > 0
         && let Some(available) = status["availableReplicas"].as_i64()
@@ -144,7 +163,8 @@ fn daemon_set(workload: &Value) -> Rollout {
 fn on_delete(updated: i64, wanted: i64) -> Rollout {
     if updated < wanted {
         return Rollout::Failed(format!(
-            "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of an old revision and have to be deleted",
+            "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of \
+                an old revision and have to be deleted",
             wanted - updated
         ));
     }
@@ -195,17 +215,26 @@ mod tests {
     fn judges_deployments() {
         let deployment = |paused: bool, observed: i64, counts: [i64; 3], conditions: Value| {
             json!({
-                "kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 3, "paused": paused},
-                "status": {"observedGeneration": observed, "updatedReplicas": counts[0], "replicas": counts[1],
+                "kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 3,
+                "paused": paused},
+                "status": {"observedGeneration": observed, "updatedReplicas": counts[0],
+                "replicas": counts[1],
                            "availableReplicas": counts[2], "conditions": conditions}
             })
         };
-        let late = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
-                           "lastUpdateTime": "2026-01-01T00:00:00Z", "message": "has timed out progressing."}]);
-        let quota = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]);
+        let late = json!([{"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded",
+                           "lastUpdateTime": "2026-01-01T00:00:00Z",
+                           "message": "has timed out progressing."}]);
+        let quota = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "exceeded quota"}]);
         check(&deployment(false, 2, [3, 3, 3], json!([])), "done", "");
         check(&deployment(false, 1, [3, 3, 3], late.clone()), "waiting", "generation 2");
-        check(&deployment(false, 2, [1, 4, 3], json!([])), "waiting", "1 of 3 replicas are updated");
+        check(
+            &deployment(false, 2, [1, 4, 3], json!([])),
+            "waiting",
+            "1 of 3 replicas are updated",
+        );
         check(&deployment(false, 2, [3, 4, 3], json!([])), "waiting", "1 old replicas");
         check(&deployment(false, 2, [3, 3, 2], json!([])), "waiting", "2 of 3 updated");
         check(&deployment(false, 2, [3, 3, 3], late.clone()), "done", "");
@@ -218,7 +247,8 @@ mod tests {
         let mut second = deployment(false, 2, [2, 2, 2], quota);
         second["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "2"});
         check(&second, "waiting", "exceeded quota");
-        second["status"]["conditions"][0]["message"] = json!("error looking up service account a/b");
+        second["status"]["conditions"][0]["message"] =
+            json!("error looking up service account a/b");
         check(&second, "failed", "service account");
         check(&json!({"kind": "Pod"}), "failed", "no rollout");
 
@@ -233,14 +263,16 @@ mod tests {
     fn judges_stateful_sets() {
         let set = |strategy: Value, status: Value| {
             json!({"kind": "StatefulSet", "metadata": {"generation": 1},
-                   "spec": {"replicas": 3, "minReadySeconds": 5, "updateStrategy": strategy}, "status": status})
+                   "spec": {"replicas": 3, "minReadySeconds": 5, "updateStrategy": strategy},
+                   "status": status})
         };
         let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
         let partition = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
         let on_delete = json!({"type": "OnDelete"});
         let status = |ready: i64, updated: i64, available: i64, update: &str| {
             json!({"observedGeneration": 1, "readyReplicas": ready, "updatedReplicas": updated,
-                   "availableReplicas": available, "currentRevision": "a", "updateRevision": update})
+                   "availableReplicas": available, "currentRevision": "a",
+                   "updateRevision": update})
         };
         check(&set(rolling.clone(), json!({})), "waiting", "generation");
         check(&set(rolling.clone(), status(2, 3, 2, "b")), "waiting", "2 of 3 pods are ready");
@@ -248,7 +280,11 @@ mod tests {
         check(&set(rolling.clone(), status(3, 3, 2, "b")), "waiting", "available");
         check(&set(rolling.clone(), status(3, 3, 3, "b")), "done", "");
         check(&set(rolling, status(3, 0, 3, "a")), "done", "");
-        check(&set(partition.clone(), status(3, 0, 3, "b")), "waiting", "0 of 1 pods are updated (partition 2)");
+        check(
+            &set(partition.clone(), status(3, 0, 3, "b")),
+            "waiting",
+            "0 of 1 pods are updated (partition 2)",
+        );
         check(&set(partition, status(3, 1, 3, "b")), "done", "");
         check(&set(on_delete.clone(), status(3, 1, 3, "b")), "failed", "2 of 3 pods");
         check(&set(on_delete, status(3, 0, 3, "a")), "done", "");
@@ -257,7 +293,8 @@ mod tests {
     #[test]
     fn judges_daemon_sets() {
         let set = |strategy: &str, desired: i64, updated: i64, available: i64| {
-            json!({"kind": "DaemonSet", "metadata": {"generation": 1}, "spec": {"updateStrategy": {"type": strategy}},
+            json!({"kind": "DaemonSet", "metadata": {"generation": 1},
+                "spec": {"updateStrategy": {"type": strategy}},
                    "status": {"observedGeneration": 1, "desiredNumberScheduled": desired,
                               "updatedNumberScheduled": updated, "numberAvailable": available}})
         };

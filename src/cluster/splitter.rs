@@ -1,9 +1,12 @@
-//! Cuts the text of a list into its objects while it arrives, so that neither the whole text nor all objects are held at once. Pure.
+//! Cuts the text of a list into its objects while it arrives, so that neither the whole text nor
+//! all objects are held at once. Pure.
 //!
-//! Only the ends of objects are looked for here. Whether each of them, and what stands around them, is JSON is for a parser to say:
-//! what is left of the list (its envelope) has a placeholder for each object, so that nothing between them escapes the parser.
+//! Only the ends of objects are looked for here. Whether each of them, and what stands around them,
+//! is JSON is for a parser to say: what is left of the list (its envelope) has a placeholder for
+//! each object, so that nothing between them escapes the parser.
 
-/// What is held at once (one object, and what stands around the objects) may be this large: no object of etcd is nearly so.
+/// What is held at once (one object, and what stands around the objects) may be this large: no
+/// object of etcd is nearly so.
 const LIMIT: usize = 64 << 20;
 /// Stands in the envelope for an object.
 const PLACEHOLDER: u8 = b'0';
@@ -38,7 +41,11 @@ pub(super) struct TooLarge;
 
 impl Splitter {
     /// Takes the next part of the text and gives every object that ends in it.
-    pub(super) fn feed<E: From<TooLarge>>(&mut self, part: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn feed<E: From<TooLarge>>(
+        &mut self,
+        part: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut start = 0;
         for (index, byte) in part.iter().copied().enumerate() {
             if self.inner == 0 {
@@ -147,20 +154,28 @@ mod tests {
         }
         let (envelope, count) = splitter.finish();
         let envelope: Value = serde_json::from_slice(&envelope).map_err(|_| Fault::NotJson)?;
-        assert!(envelope["items"].as_array().is_none_or(|items| items.len() >= count), "{envelope}");
+        assert!(
+            envelope["items"].as_array().is_none_or(|items| items.len() >= count),
+            "{envelope}"
+        );
         Ok((envelope, objects))
     }
 
     #[test]
     fn objects_are_cut_out_wherever_the_text_is_torn() {
-        let object = json!({"metadata": {"name": "a\"]}{[\\", "labels": {"items": "[{"}}, "items": [{"x": [1]}], "n": [[], {}]});
-        let list = json!({"kind": "PodList", "not": {"items": [{"a": 1}]}, "x": "items", "items": [object, {}, {"b": null}], "metadata": {"continue": "]}"}});
+        let object = json!({"metadata": {"name": "a\"]}{[\\", "labels": {"items": "[{"}},
+            "items": [{"x": [1]}], "n": [[], {}]});
+        let list = json!({"kind": "PodList", "not": {"items": [{"a": 1}]}, "x": "items",
+            "items": [object, {}, {"b": null}], "metadata": {"continue": "]}"}});
         let text = serde_json::to_vec_pretty(&list).unwrap();
         for length in 1..text.len() {
             let (envelope, objects) = split(&text, length).unwrap();
             assert_eq!(json!(objects), list["items"], "parts of {length}");
             assert_eq!(envelope["items"], json!([0, 0, 0]));
-            assert_eq!((&envelope["metadata"], &envelope["not"]), (&list["metadata"], &list["not"]));
+            assert_eq!(
+                (&envelope["metadata"], &envelope["not"]),
+                (&list["metadata"], &list["not"])
+            );
         }
     }
 
@@ -177,7 +192,11 @@ mod tests {
             r#"{"a":"items","b":[{}]}"#,
         ] {
             let (envelope, objects) = split(text.as_bytes(), 3).unwrap();
-            assert_eq!((envelope, objects), (serde_json::from_str(text).unwrap(), Vec::new()), "{text}");
+            assert_eq!(
+                (envelope, objects),
+                (serde_json::from_str(text).unwrap(), Vec::new()),
+                "{text}"
+            );
         }
     }
 
@@ -202,7 +221,9 @@ mod tests {
         let mut splitter = Splitter::default();
         splitter.feed::<Fault>(br#"{"items":[{"a":""#, |_| Ok(())).unwrap();
         let part = vec![b'x'; 1 << 20];
-        let fed = (0..100).find_map(|index| splitter.feed::<Fault>(&part, |_| Ok(())).err().map(|fault| (index, fault)));
+        let fed = (0..100).find_map(|index| {
+            splitter.feed::<Fault>(&part, |_| Ok(())).err().map(|fault| (index, fault))
+        });
         assert_eq!(fed, Some((63, Fault::Large)));
     }
 

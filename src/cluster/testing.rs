@@ -30,8 +30,11 @@ impl Requests {
     }
 }
 
-/// Serves on a loopback port for as long as the runtime lives. The closure gets the number of requests before it.
-pub(super) async fn serve(answer: impl Fn(usize, Request) -> Response + Clone + Send + Sync + 'static) -> (Cluster, Requests) {
+/// Serves on a loopback port for as long as the runtime lives. The closure gets the number of
+/// requests before it.
+pub(super) async fn serve(
+    answer: impl Fn(usize, Request) -> Response + Clone + Send + Sync + 'static,
+) -> (Cluster, Requests) {
     let requests = Requests::default();
     let seen = requests.clone();
     let handler = move |request: Request| {
@@ -55,22 +58,31 @@ pub(super) async fn client(server: &str, user: Value) -> Result<Cluster, super::
     let file = dir.path().join("config");
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u", "namespace": "shop"}}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u",
+        "namespace": "shop"}}],
         "clusters": [{"name": "c", "cluster": {"server": server}}],
         "users": [{"name": "u", "user": user}],
     });
     std::fs::write(&file, config.to_string()).unwrap();
-    let options = Options { kubeconfig: Some(file), request_timeout: Duration::from_secs(2), ..Options::default() };
+    let options = Options {
+        kubeconfig: Some(file),
+        request_timeout: Duration::from_secs(2),
+        ..Options::default()
+    };
     Cluster::connect(&options).await
 }
 
 pub(super) fn reply(value: Value) -> Response {
-    Response::builder().header("content-type", "application/json").body(Body::from(value.to_string())).unwrap()
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(Body::from(value.to_string()))
+        .unwrap()
 }
 
 pub(super) fn failure(code: u16, reason: &str, message: &str) -> Response {
     let name = if reason == "NotFound" { "x" } else { "" };
-    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+        "reason": reason,
                         "message": message, "details": {"name": name}});
     let mut response = reply(status);
     *response.status_mut() = http::StatusCode::from_u16(code).unwrap();

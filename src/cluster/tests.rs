@@ -21,11 +21,13 @@ fn pods() -> Resource {
 }
 
 fn pod(name: &str, version: &str) -> Value {
-    json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": version, "managedFields": [1]}})
+    json!({"metadata": {"name": name, "namespace": "shop", "resourceVersion": version,
+        "managedFields": [1]}})
 }
 
 fn list(items: &[Value], version: &str, token: &str) -> Value {
-    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version, "continue": token}, "items": items})
+    json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version,
+        "continue": token}, "items": items})
 }
 
 fn parameter(request: &Request, name: &str) -> Option<String> {
@@ -48,20 +50,28 @@ async fn lists_all_pages_sorted() {
     })
     .await;
     let found = cluster.list(&pods(), Some("shop"), &Selection::labels("app=x")).await.unwrap();
-    let names: Vec<&str> = found.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        found.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["a", "b", "c"]);
-    assert_eq!(found[0].to_string(), r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop","resourceVersion":"1"}}"#);
-    assert_eq!(requests.all()[1], "GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dx&limit=500&continue=t1");
+    assert_eq!(
+        found[0].to_string(),
+        r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop","resourceVersion":"1"}}"#
+    );
+    assert_eq!(
+        requests.all()[1],
+        "GET /api/v1/namespaces/shop/pods?labelSelector=app%3Dx&limit=500&continue=t1"
+    );
 }
 
 #[tokio::test]
 async fn lists_again_when_a_page_is_too_old() {
-    let (cluster, requests) = serve(|_, request| match (parameter(&request, "continue"), parameter(&request, "limit")) {
-        (Some(_), _) => failure(410, "Expired", "too old"),
-        (None, Some(_)) => reply(list(&[pod("a", "1")], "9", "t1")),
-        (None, None) => reply(list(&[pod("a", "1"), pod("b", "1")], "9", "")),
-    })
-    .await;
+    let (cluster, requests) =
+        serve(|_, request| match (parameter(&request, "continue"), parameter(&request, "limit")) {
+            (Some(_), _) => failure(410, "Expired", "too old"),
+            (None, Some(_)) => reply(list(&[pod("a", "1")], "9", "t1")),
+            (None, None) => reply(list(&[pod("a", "1"), pod("b", "1")], "9", "")),
+        })
+        .await;
     assert_eq!(cluster.list(&pods(), None, &Selection::all()).await.unwrap().len(), 2);
     assert_eq!(requests.all()[2], "GET /api/v1/pods");
 }
@@ -70,13 +80,24 @@ async fn lists_again_when_a_page_is_too_old() {
 async fn knows_when_a_manager_last_changed_an_object() {
     let (cluster, requests) = serve(|_, request| {
         let entry = |manager: &str, time: &str| json!({"manager": manager, "time": time});
-        let fields = json!([entry("runbook", "2026-01-01T00:00:00Z"), entry("other", "2026-01-03T00:00:00Z"), entry("runbook", "2026-01-02T00:00:00Z")]);
-        let selected = parameter(&request, "fieldSelector").is_some_and(|selector| selector == "metadata.name%3Da");
-        let items = if selected { vec![json!({"metadata": {"name": "a", "managedFields": fields}})] } else { Vec::new() };
+        let fields = json!([
+            entry("runbook", "2026-01-01T00:00:00Z"),
+            entry("other", "2026-01-03T00:00:00Z"),
+            entry("runbook", "2026-01-02T00:00:00Z")
+        ]);
+        let selected = parameter(&request, "fieldSelector")
+            .is_some_and(|selector| selector == "metadata.name%3Da");
+        let items = if selected {
+            vec![json!({"metadata": {"name": "a", "managedFields": fields}})]
+        } else {
+            Vec::new()
+        };
         reply(list(&items, "9", ""))
     })
     .await;
-    let changed = async |manager: &str, name: &str| cluster.changed_by(manager, &pods(), "shop", name).await.unwrap();
+    let changed = async |manager: &str, name: &str| {
+        cluster.changed_by(manager, &pods(), "shop", name).await.unwrap()
+    };
     assert_eq!(changed("runbook", "a").await, "2026-01-02T00:00:00Z".parse().ok());
     assert_eq!((changed("nobody", "a").await, changed("runbook", "b").await), (None, None));
     assert_eq!(requests.all().len(), 3);
@@ -90,12 +111,24 @@ async fn says_what_was_refused_and_why() {
             ErrorKind::Forbidden,
             &["list pods in namespace shop", "User \"x\" cannot list", "refused to list pods"],
         ),
-        (|| failure(401, "Unauthorized", "Unauthorized"), ErrorKind::Unauthorized, &["context \"test\"", "log in"]),
-        (|| failure(404, "", "the server could not find the requested resource"), ErrorKind::Unsupported, &["HTTP 404"]),
+        (
+            || failure(401, "Unauthorized", "Unauthorized"),
+            ErrorKind::Unauthorized,
+            &["context \"test\"", "log in"],
+        ),
+        (
+            || failure(404, "", "the server could not find the requested resource"),
+            ErrorKind::Unsupported,
+            &["HTTP 404"],
+        ),
         (|| failure(429, "TooManyRequests", "slow down"), ErrorKind::Throttled, &["slow down"]),
         (|| failure(500, "InternalError", "etcd"), ErrorKind::Server, &["etcd", "HTTP 500"]),
         (|| failure(504, "Timeout", "late"), ErrorKind::Timeout, &["late"]),
-        (|| Response::new("<html>welcome</html>".into()), ErrorKind::Malformed, &["like a Kubernetes API server"]),
+        (
+            || Response::new("<html>welcome</html>".into()),
+            ErrorKind::Malformed,
+            &["like a Kubernetes API server"],
+        ),
         (|| reply(json!({})), ErrorKind::Malformed, &["the list has no kind"]),
     ];
     for (answer, kind, parts) in cases {
@@ -122,14 +155,23 @@ async fn an_unreachable_server_is_an_error_of_its_own() {
     assert_eq!(
         error.message,
         format!(
-            "could not reach {server} to list pods in all namespaces: connection refused; check that context \"test\" is the right one, that the VPN is up and that the API server runs"
+            "could not reach {server} to list pods in all namespaces: connection refused; check \
+                that context \"test\" is the right one, that the VPN is up and that the API server \
+                runs"
         )
     );
     assert!(error.retryable() && error.not_executed() && error.is_cluster_down());
     assert_eq!(cluster.identify().await.unwrap_err().kind, ErrorKind::Unreachable);
     let deadline = Instant::now() + Duration::from_millis(300);
-    let waited = cluster.watch_until(&pods(), None, &Selection::all(), deadline, |_| ControlFlow::<()>::Continue(())).await;
-    assert!(matches!(waited, Err(WaitError::Failed(error)) if error.kind == ErrorKind::Unreachable));
+    let waited =
+        cluster
+            .watch_until(&pods(), None, &Selection::all(), deadline, |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
+    assert!(
+        matches!(waited, Err(WaitError::Failed(error)) if error.kind == ErrorKind::Unreachable)
+    );
 }
 
 #[tokio::test]
@@ -142,7 +184,12 @@ async fn plain_http_where_tls_is_expected_is_a_tls_error() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let error = client(&server, json!({})).await.unwrap().list(&pods(), None, &Selection::all()).await.unwrap_err();
+    let error = client(&server, json!({}))
+        .await
+        .unwrap()
+        .list(&pods(), None, &Selection::all())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Tls, "{error}");
     assert!(error.message.contains("names a TLS port"), "{error}");
 }
@@ -160,11 +207,22 @@ async fn a_silent_server_times_out() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_failing_credential_plugin_shows_its_error_but_not_its_output() {
-    let plugin = |script: &str| json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script]}});
-    let error = client("http://127.0.0.1:1", plugin("echo hunter2; echo session expired >&2; exit 1")).await.err().unwrap();
+    let plugin = |script: &str| {
+        json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+        "command": "sh", "args": ["-c", script]}})
+    };
+    let error =
+        client("http://127.0.0.1:1", plugin("echo hunter2; echo session expired >&2; exit 1"))
+            .await
+            .err()
+            .unwrap();
     assert_eq!(error.kind, ErrorKind::Kubeconfig);
-    assert!(error.message.contains("session expired") && !error.message.contains("hunter2"), "{error}");
-    let absent = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}});
+    assert!(
+        error.message.contains("session expired") && !error.message.contains("hunter2"),
+        "{error}"
+    );
+    let absent = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+        "command": "no-such-plugin"}});
     let error = client("http://127.0.0.1:1", absent).await.err().unwrap();
     assert!(error.message.contains(": no-such-plugin was not found: install it"), "{error}");
 }
@@ -173,13 +231,20 @@ async fn a_failing_credential_plugin_shows_its_error_but_not_its_output() {
 async fn a_missing_namespace_is_named() {
     let (cluster, _) = serve(|_, request| {
         let namespace = request.uri().path() == "/api/v1/namespaces/gone";
-        failure(404, "NotFound", if namespace { "namespaces \"gone\" not found" } else { "pods \"a\" not found" })
+        failure(
+            404,
+            "NotFound",
+            if namespace { "namespaces \"gone\" not found" } else { "pods \"a\" not found" },
+        )
     })
     .await;
     let error = cluster.get(&pods(), Some("gone"), "a").await.unwrap_err();
     assert_eq!(error.message, "namespace \"gone\" not found, so it has no pods \"a\"");
     let error = cluster.get(&pods(), Some("default"), "a").await.unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::NotFound, "pods \"a\" not found in namespace \"default\""));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (ErrorKind::NotFound, "pods \"a\" not found in namespace \"default\"")
+    );
     assert_eq!(cluster.get(&pods(), None, "").await.unwrap_err().kind, ErrorKind::Invalid);
 }
 
@@ -196,9 +261,13 @@ async fn a_watch_survives_what_passes() {
         }
         match parameter(&request, "resourceVersion").as_deref() {
             // A bookmark moves the cursor, then the stream ends.
-            Some("1") => watch(&[json!({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "3"}}})]),
+            Some("1") => watch(&[json!({"type": "BOOKMARK",
+                "object": {"metadata": {"resourceVersion": "3"}}})]),
             Some("3") if number == 4 => failure(503, "ServiceUnavailable", "starting"),
-            Some("3") => watch(&[json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "old"}})]),
+            Some("3") => {
+                watch(&[json!({"type": "ERROR", "object": {"kind": "Status", "code": 410,
+                "reason": "Expired", "message": "old"}})])
+            }
             _ => watch(&[
                 json!({"type": "MODIFIED", "object": pod("b", "8")}),
                 json!({"type": "DELETED", "object": pod("a", "9")}),
@@ -212,7 +281,11 @@ async fn a_watch_survives_what_passes() {
         .watch_until(&pods(), Some("shop"), &Selection::all(), soon(), |objects| {
             let names: Vec<&str> = objects.keys().map(|key| key.name.as_str()).collect();
             views.push(names.join(","));
-            if objects.len() == 2 && names.contains(&"c") { ControlFlow::Break(objects.len()) } else { ControlFlow::Continue(()) }
+            if objects.len() == 2 && names.contains(&"c") {
+                ControlFlow::Break(objects.len())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .await;
     assert_eq!(result.unwrap(), 2);
@@ -228,7 +301,11 @@ async fn a_watch_gives_up_at_once_on_what_does_not_pass() {
             _ => failure(code, reason, "no"),
         })
         .await;
-        let waited = cluster.watch_until(&pods(), None, &Selection::all(), soon(), |_| ControlFlow::<()>::Continue(())).await;
+        let waited = cluster
+            .watch_until(&pods(), None, &Selection::all(), soon(), |_| {
+                ControlFlow::<()>::Continue(())
+            })
+            .await;
         assert!(matches!(waited, Err(WaitError::Failed(_))), "{code} {waited:?}");
         assert_eq!(requests.all().len(), 2);
     }
@@ -243,8 +320,14 @@ async fn a_watch_says_at_its_deadline_what_it_last_saw() {
     .await;
     let deadline = Instant::now() + Duration::from_millis(500);
     let selection = Selection::name("a");
-    let waited = cluster.watch_until(&pods(), Some("shop"), &selection, deadline, |_| ControlFlow::<()>::Continue(())).await;
-    let Err(WaitError::Timeout { last, last_error: None, .. }) = waited else { panic!("{waited:?}") };
+    let waited = cluster
+        .watch_until(&pods(), Some("shop"), &selection, deadline, |_| {
+            ControlFlow::<()>::Continue(())
+        })
+        .await;
+    let Err(WaitError::Timeout { last, last_error: None, .. }) = waited else {
+        panic!("{waited:?}")
+    };
     assert_eq!(last.keys().next().unwrap().name, "a");
     // A server that closes every watch at once is not hammered.
     assert!(requests.all().len() < 8, "{:?}", requests.all());
@@ -253,22 +336,28 @@ async fn a_watch_says_at_its_deadline_what_it_last_saw() {
 
 #[tokio::test]
 async fn discovers_kinds_that_are_not_built_in_once() {
-    let aggregated = json!({"kind": "APIGroupDiscoveryList", "items": [{"metadata": {"name": "cert-manager.io"}, "versions": [
-        {"version": "v1", "resources": [{"resource": "certificates", "scope": "Namespaced", "singularResource": "certificate",
+    let aggregated = json!({"kind": "APIGroupDiscoveryList",
+        "items": [{"metadata": {"name": "cert-manager.io"}, "versions": [
+        {"version": "v1", "resources": [{"resource": "certificates", "scope": "Namespaced",
+        "singularResource": "certificate",
          "shortNames": ["cert"], "responseKind": {"kind": "Certificate"}}]}]}]});
     let (cluster, requests) = serve(move |_, request| match request.uri().path() {
         "/apis" => reply(aggregated.clone()),
         _ => reply(json!({"kind": "APIGroupDiscoveryList", "items": []})),
     })
     .await;
-    for name in ["Certificate", "certs.cert-manager.io", "cert", "certificates.v1.cert-manager.io"] {
+    for name in ["Certificate", "certs.cert-manager.io", "cert", "certificates.v1.cert-manager.io"]
+    {
         let found = cluster.resolve(name).await;
         assert_eq!(found.is_ok(), name != "certs.cert-manager.io", "{name} {found:?}");
     }
     // One discovery, and one more for the name that was not known.
     assert_eq!(requests.all().len(), 4);
     let error = cluster.resolve("Certificat").await.unwrap_err();
-    assert!(error.message.ends_with("has no kind \"Certificat\"; did you mean Certificate?"), "{error}");
+    assert!(
+        error.message.ends_with("has no kind \"Certificat\"; did you mean Certificate?"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -286,7 +375,10 @@ async fn discovers_group_by_group_on_old_servers() {
     })
     .await;
     let thing = cluster.resolve("thing").await.unwrap();
-    assert_eq!((thing.api_version().as_str(), thing.plural.as_str(), thing.namespaced), ("a.io/v2", "things", false));
+    assert_eq!(
+        (thing.api_version().as_str(), thing.plural.as_str(), thing.namespaced),
+        ("a.io/v2", "things", false)
+    );
     let error = cluster.resolve("Widget").await.unwrap_err();
     assert!(error.message.contains("did not answer: b.io/v1"), "{error}");
 }
@@ -294,43 +386,60 @@ async fn discovers_group_by_group_on_old_servers() {
 #[tokio::test]
 async fn finds_the_pods_of_a_deployment_by_their_owners() {
     let owned = |name: &str, uid: &str, owner: &str| {
-        json!({"metadata": {"name": name, "uid": uid, "ownerReferences": [{"uid": owner, "controller": true}]},
+        json!({"metadata": {"name": name, "uid": uid,
+            "ownerReferences": [{"uid": owner, "controller": true}]},
                "status": {"phase": if name == "done" { "Succeeded" } else { "Running" }}})
     };
     let (cluster, requests) = serve(move |_, request| match request.uri().path() {
-        "/apis/apps/v1/namespaces/shop/deployments/web" => reply(
-            json!({"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}}),
-        ),
+        "/apis/apps/v1/namespaces/shop/deployments/web" => {
+            reply(json!({"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop",
+                "uid": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}}))
+        }
         "/apis/apps/v1/namespaces/shop/replicasets" => {
-            reply(json!({"kind": "ReplicaSetList", "metadata": {"resourceVersion": "1"}, "items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]}))
+            reply(json!({"kind": "ReplicaSetList", "metadata": {"resourceVersion": "1"},
+                "items": [owned("rs1", "r1", "d"), owned("rs2", "r2", "other")]}))
         }
         _ => reply(json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": [
-            owned("z", "1", "r1"), owned("a", "2", "r1"), owned("foreign", "3", "r2"), owned("done", "4", "r1")]})),
+            owned("z", "1", "r1"), owned("a", "2", "r1"), owned("foreign", "3", "r2"), owned("done",
+                "4", "r1")]})),
     })
     .await;
     let target = PodsOf::Workload { kind: "deploy".into(), name: "web".into() };
-    let names = |pods: Vec<Value>| pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |pods: Vec<Value>| {
+        pods.iter()
+            .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(cluster.pods(&target, "shop").await.unwrap()), ["a", "z"]);
     assert_eq!(requests.all().len(), 3);
     assert_eq!(requests.count("labelSelector=app%3Dweb"), 2);
-    assert_eq!(names(cluster.pods_with_finished(&target, "shop").await.unwrap()), ["a", "done", "z"]);
+    assert_eq!(
+        names(cluster.pods_with_finished(&target, "shop").await.unwrap()),
+        ["a", "done", "z"]
+    );
 }
 
 #[tokio::test]
 async fn logs_are_cut_at_whole_lines_and_find_their_container() {
     let (cluster, _) = serve(|_, request| {
         if !request.uri().path().ends_with("/log") {
-            return reply(json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {"containers": [{"name": "main"}, {"name": "side"}]}}));
+            return reply(json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"},
+                "spec": {"containers": [{"name": "main"}, {"name": "side"}]}}));
         }
         match parameter(&request, "container").as_deref() {
-            None => failure(400, "BadRequest", "a container name must be specified for pod a, choose one of: [main side]"),
+            None => failure(
+                400,
+                "BadRequest",
+                "a container name must be specified for pod a, choose one of: [main side]",
+            ),
             Some(name) => Response::new(format!("{name} 1\n{name} 2\n").into()),
         }
     })
     .await;
     let whole = cluster.logs("shop", "a", &LogOptions::default()).await.unwrap();
     assert_eq!(whole, LogText { text: "main 1\nmain 2\n".into(), truncated: false });
-    let options = LogOptions { container: Some("side".into()), limit_bytes: 10, ..LogOptions::default() };
+    let options =
+        LogOptions { container: Some("side".into()), limit_bytes: 10, ..LogOptions::default() };
     let cut = cluster.logs("shop", "a", &options).await.unwrap();
     assert_eq!(cut, LogText { text: "side 1\n".into(), truncated: true });
 }
@@ -348,8 +457,14 @@ where
 {
     let (cluster, requests) = serve(move |_, request| socket(request, talk.clone())).await;
     let argv = ["echo".to_owned(), "a b".to_owned()];
-    let done = cluster.exec("shop", "p", None, &argv, stdin.map(<[u8]>::to_vec), Duration::from_secs(2), 6).await.unwrap();
-    assert!(requests.all()[0].starts_with("GET /api/v1/namespaces/shop/pods/p/exec?command=echo&command=a%20b"));
+    let done = cluster
+        .exec("shop", "p", None, &argv, stdin.map(<[u8]>::to_vec), Duration::from_secs(2), 6)
+        .await
+        .unwrap();
+    assert!(
+        requests.all()[0]
+            .starts_with("GET /api/v1/namespaces/shop/pods/p/exec?command=echo&command=a%20b")
+    );
     done
 }
 
@@ -366,7 +481,12 @@ async fn exec_reports_output_and_exit_code() {
         None,
     )
     .await;
-    let expected = Executed { stdout: b"output".to_vec(), stderr: b"err".to_vec(), truncated: true, exit: Exit::Code(7) };
+    let expected = Executed {
+        stdout: b"output".to_vec(),
+        stderr: b"err".to_vec(),
+        truncated: true,
+        exit: Exit::Code(7),
+    };
     assert_eq!(done, expected);
 }
 
@@ -417,14 +537,18 @@ async fn exec_without_a_status_is_never_a_success() {
 
 #[tokio::test]
 async fn exec_that_is_refused_is_an_error() {
-    let (cluster, _) = serve(|_, _| failure(403, "Forbidden", "pods \"p\" is forbidden: cannot create pods/exec")).await;
-    let error = cluster.exec("shop", "p", None, &["ls".to_owned()], None, TIMEOUT, 10).await.unwrap_err();
+    let (cluster, _) =
+        serve(|_, _| failure(403, "Forbidden", "pods \"p\" is forbidden: cannot create pods/exec"))
+            .await;
+    let error =
+        cluster.exec("shop", "p", None, &["ls".to_owned()], None, TIMEOUT, 10).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Forbidden);
     assert!(error.message.contains("run \"ls\" in pod p in namespace shop"), "{error}");
     assert!(error.message.contains("cannot create pods/exec"), "{error}");
 }
 
-/// The server half of a port-forward to port 8080 that reads a request and answers with these frames.
+/// The server half of a port-forward to port 8080 that reads a request and answers with these
+/// frames.
 async fn forward(mut socket: Socket, frames: Vec<Message>) {
     let port = 8080_u16.to_le_bytes();
     socket.send(frame(0, &port)).await.unwrap();
@@ -446,7 +570,8 @@ fn get_health() -> ::http::Request<Bytes> {
 async fn forwards_http() {
     let (cluster, requests) = serve(|_, request| {
         socket(request, |socket| {
-            let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\nA: 1\r\na: 2\r\n\r\nhello";
+            let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\nA: 1\r\na: \
+                2\r\n\r\nhello";
             forward(socket, vec![frame(0, &answer[..20]), frame(0, &answer[20..])])
         })
     })
@@ -462,14 +587,19 @@ async fn forwards_http() {
 async fn a_forward_to_a_closed_port_says_so_without_another_try() {
     let (cluster, requests) = serve(|_, request| {
         socket(request, |socket| {
-            let text = b"failed to connect to localhost:8080 inside namespace: dial tcp4 127.0.0.1:8080: connect: connection refused";
+            let text = b"failed to connect to localhost:8080 inside namespace: dial tcp4 \
+                127.0.0.1:8080: connect: connection refused";
             forward(socket, vec![frame(1, text)])
         })
     })
     .await;
-    let error = cluster.forward_http("shop", "p", 8080, get_health(), TIMEOUT, 100).await.unwrap_err();
+    let error =
+        cluster.forward_http("shop", "p", 8080, get_health(), TIMEOUT, 100).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ConnectionRefused, "{error}");
-    assert_eq!(error.message, "nothing listens at pod shop/p:8080: dial tcp4 127.0.0.1:8080: connect: connection refused");
+    assert_eq!(
+        error.message,
+        "nothing listens at pod shop/p:8080: dial tcp4 127.0.0.1:8080: connect: connection refused"
+    );
     assert_eq!(requests.all().len(), 1);
     let error = cluster.forward_connect("shop", "p", 8080).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ConnectionRefused, "{error}");
@@ -480,12 +610,16 @@ async fn a_broken_forward_is_tried_again_for_reads_only() {
     let (cluster, requests) = serve(|number, request| {
         socket(request, move |socket| async move {
             if number == 1 {
-                forward(socket, vec![frame(0, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]).await;
+                forward(socket, vec![frame(0, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")])
+                    .await;
             }
         })
     })
     .await;
-    assert_eq!(cluster.forward_http("shop", "p", 8080, get_health(), TIMEOUT, 100).await.unwrap().status, 200);
+    assert_eq!(
+        cluster.forward_http("shop", "p", 8080, get_health(), TIMEOUT, 100).await.unwrap().status,
+        200
+    );
     let post = ::http::Request::post("/").body(Bytes::new()).unwrap();
     let error = cluster.forward_http("shop", "p", 8080, post, TIMEOUT, 100).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
@@ -497,7 +631,11 @@ async fn proxies_http() {
     let (cluster, requests) = serve(|number, _| match number {
         0 => Response::builder().status(503).body("{\"status\":\"down\"}".into()).unwrap(),
         1 => failure(403, "Forbidden", "cannot get pods/proxy"),
-        _ => failure(503, "ServiceUnavailable", "error trying to reach service: dial tcp 10.0.0.1:80: connect: connection refused"),
+        _ => failure(
+            503,
+            "ServiceUnavailable",
+            "error trying to reach service: dial tcp 10.0.0.1:80: connect: connection refused",
+        ),
     })
     .await;
     let to = ProxyTo::Service { name: "web".into(), port: "http".into() };
@@ -516,15 +654,22 @@ async fn identifies_as_much_as_it_may() {
         _ => failure(404, "", "the server could not find the requested resource"),
     })
     .await;
-    let expected = Identity { server_version: "v1.33.1".into(), cluster_uid: None, user: None, groups: vec![] };
+    let expected = Identity {
+        server_version: "v1.33.1".into(),
+        cluster_uid: None,
+        user: None,
+        groups: vec![],
+    };
     assert_eq!(cluster.identify().await.unwrap(), expected);
 }
 
 #[test]
 fn events_are_sorted_by_when_they_were_last_seen() {
     let mut events = [
-        json!({"n": 4, "series": {"lastObservedTime": "2026-01-01T00:04:00.000000Z"}, "eventTime": "2026-01-01T00:00:00Z"}),
-        json!({"n": 2, "lastTimestamp": "2026-01-01T00:02:00Z", "metadata": {"creationTimestamp": "2026-01-01T00:09:00Z"}}),
+        json!({"n": 4, "series": {"lastObservedTime": "2026-01-01T00:04:00.000000Z"},
+            "eventTime": "2026-01-01T00:00:00Z"}),
+        json!({"n": 2, "lastTimestamp": "2026-01-01T00:02:00Z",
+            "metadata": {"creationTimestamp": "2026-01-01T00:09:00Z"}}),
         json!({"n": 3, "lastTimestamp": null, "eventTime": "2026-01-01T00:03:00.5Z"}),
         json!({"n": 1, "metadata": {"creationTimestamp": "2026-01-01T00:01:00Z"}}),
     ];

@@ -30,7 +30,8 @@ pub struct Key {
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     /// The deadline came.
-    #[error("timed out after {} s; last seen: {} objects{}", waited.as_secs(), last.len(), after(last_error.as_deref()))]
+    #[error("timed out after {} s; last seen: {} objects{}", waited.as_secs(), last.len(),
+        after(last_error.as_deref()))]
     Timeout {
         /// The objects as they were last seen.
         last: BTreeMap<Key, Value>,
@@ -39,7 +40,8 @@ pub enum WaitError {
         /// What kept the view from being fresh at the deadline, if anything did.
         last_error: Option<Box<Error>>,
     },
-    /// The objects cannot be watched (forbidden, unknown kind), or were never seen until the deadline.
+    /// The objects cannot be watched (forbidden, unknown kind), or were never seen until the
+    /// deadline.
     #[error(transparent)]
     Failed(Box<Error>),
 }
@@ -48,7 +50,8 @@ fn after(error: Option<&Error>) -> String {
     error.map(|error| format!(" (not fresh: {error})")).unwrap_or_default()
 }
 
-/// A watch is asked to end after this time and is opened again, so that a dead connection is noticed.
+/// A watch is asked to end after this time and is opened again, so that a dead connection is
+/// noticed.
 const WATCH_SECONDS: u64 = 60;
 /// How much later than asked a watch may end.
 const WATCH_GRACE: Duration = Duration::from_secs(15);
@@ -68,15 +71,16 @@ enum End<T> {
 }
 
 impl Cluster {
-    /// Shows `judge` the selected objects, first as listed and then after every change, until it breaks with a
-    /// result. No object at all is a view like any other: a wait for something that does not exist yet waits.
+    /// Shows `judge` the selected objects, first as listed and then after every change, until it
+    /// breaks with a result. No object at all is a view like any other: a wait for something that
+    /// does not exist yet waits.
     ///
-    /// 429, 500, 502, 503, broken and closed connections and 410 are survived, with growing pauses. Changes may be
-    /// skipped meanwhile, so `judge` has to look at states, not at transitions.
+    /// 429, 500, 502, 503, broken and closed connections and 410 are survived, with growing pauses.
+    /// Changes may be skipped meanwhile, so `judge` has to look at states, not at transitions.
     ///
     /// # Errors
-    /// [`WaitError::Timeout`] with what was last seen; [`WaitError::Failed`] at once for what does not pass (401, 403,
-    /// an unknown kind), and at the deadline when the objects were never seen.
+    /// [`WaitError::Timeout`] with what was last seen; [`WaitError::Failed`] at once for what does
+    /// not pass (401, 403, an unknown kind), and at the deadline when the objects were never seen.
     ///
     /// # Cancellation
     /// Dropping the future ends the watch.
@@ -97,7 +101,8 @@ impl Cluster {
             resource,
             namespace,
             selection,
-            doing: self.doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
+            doing: self
+                .doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
             judge,
             objects: BTreeMap::new(),
             room: Room::default(),
@@ -110,10 +115,15 @@ impl Cluster {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(WaitError::Failed(Box::new(error))),
             Err(_) if !watch.seen => {
-                let error = watch.last_error.unwrap_or_else(|| watch.doing.timed_out(started.elapsed()));
+                let error =
+                    watch.last_error.unwrap_or_else(|| watch.doing.timed_out(started.elapsed()));
                 Err(WaitError::Failed(Box::new(error)))
             }
-            Err(_) => Err(WaitError::Timeout { last: watch.objects, waited: started.elapsed(), last_error: watch.last_error.map(Box::new) }),
+            Err(_) => Err(WaitError::Timeout {
+                last: watch.objects,
+                waited: started.elapsed(),
+                last_error: watch.last_error.map(Box::new),
+            }),
         }
     }
 }
@@ -138,13 +148,14 @@ impl<F> Watch<'_, F> {
         F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
     {
         loop {
-            let listed = match self.cluster.list_all(self.resource, self.namespace, self.selection).await {
-                Ok(listed) => listed,
-                Err(error) => {
-                    self.pause(error).await?;
-                    continue;
-                }
-            };
+            let listed =
+                match self.cluster.list_all(self.resource, self.namespace, self.selection).await {
+                    Ok(listed) => listed,
+                    Err(error) => {
+                        self.pause(error).await?;
+                        continue;
+                    }
+                };
             if listed.resource_version.is_empty() {
                 return Err(self.doing.not_understood("the list has no resourceVersion"));
             }
@@ -191,7 +202,10 @@ impl<F> Watch<'_, F> {
         parameters.push(("timeoutSeconds", seconds.to_string()));
         let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
         // Compressed watches arrive late.
-        let request = Request::get(path).header(http::header::ACCEPT, "application/json").header(http::header::ACCEPT_ENCODING, "identity").body(Body::empty());
+        let request = Request::get(path)
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::ACCEPT_ENCODING, "identity")
+            .body(Body::empty());
         let limit = self.cluster.request_timeout();
         let response = match timeout(limit, self.cluster.send(&self.doing, request)).await {
             Ok(Ok(response)) => response,
@@ -221,7 +235,9 @@ impl<F> Watch<'_, F> {
                 start = search + offset + 1;
                 search = start;
                 let mut left = self.room.left;
-                let event = read_event(line, &mut left, |object| answer::watched(self.resource, self.namespace, object));
+                let event = read_event(line, &mut left, |object| {
+                    answer::watched(self.resource, self.namespace, object)
+                });
                 let size = self.room.left - left;
                 match event {
                     None => {}
@@ -242,11 +258,18 @@ impl<F> Watch<'_, F> {
                     }
                     Some(Event::Error(code, status)) => {
                         let error = self.doing.refused(code, None, &status);
-                        return if error.kind == ErrorKind::Gone { End::Relist } else { End::Failed(error) };
+                        return if error.kind == ErrorKind::Gone {
+                            End::Relist
+                        } else {
+                            End::Failed(error)
+                        };
                     }
-                    Some(Event::Malformed(why)) => return End::Failed(self.doing.not_understood(&why)),
+                    Some(Event::Malformed(why)) => {
+                        return End::Failed(self.doing.not_understood(&why));
+                    }
                 }
-                // Judged after every event, so that no state in between is missed that the server has sent.
+                // Judged after every event, so that no state in between is missed that the server
+                // has sent.
                 if changed {
                     changed = false;
                     self.fresh();
@@ -257,7 +280,10 @@ impl<F> Watch<'_, F> {
             }
             buffer.drain(..start);
             if buffer.len() > LINE_LIMIT {
-                return End::Failed(self.doing.not_understood(&format!("a watch event is larger than {} MiB", LINE_LIMIT / 1024 / 1024)));
+                return End::Failed(self.doing.not_understood(&format!(
+                    "a watch event is larger than {} MiB",
+                    LINE_LIMIT / 1024 / 1024
+                )));
             }
         }
     }
@@ -321,7 +347,11 @@ enum Event {
 }
 
 /// Reads a line within this room of memory. `wrong` says what is wrong with an object.
-fn read_event(line: &[u8], room: &mut usize, wrong: impl Fn(&Value) -> Option<String>) -> Option<Event> {
+fn read_event(
+    line: &[u8],
+    room: &mut usize,
+    wrong: impl Fn(&Value) -> Option<String>,
+) -> Option<Event> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
@@ -342,7 +372,8 @@ fn read_event(line: &[u8], room: &mut usize, wrong: impl Fn(&Value) -> Option<St
             None => Event::Malformed("a bookmark of the watch has no resourceVersion".to_owned()),
         }),
         "ERROR" => {
-            let code = object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+            let code =
+                object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
             Some(Event::Error(code, object.to_string().into_bytes()))
         }
         other => Some(Event::Malformed(format!("a watch event has the type {other:?}"))),

@@ -51,8 +51,22 @@ pub struct Label {
 
 impl Diagnostic {
     /// An error without place, notes and help.
-    pub fn error(code: &'static str, message: impl Into<String>, file: Option<PathBuf>, source: Arc<str>) -> Self {
-        Self { code, severity: DiagnosticSeverity::Error, message: message.into(), file, source, labels: Vec::new(), notes: Vec::new(), help: None }
+    pub fn error(
+        code: &'static str,
+        message: impl Into<String>,
+        file: Option<PathBuf>,
+        source: Arc<str>,
+    ) -> Self {
+        Self {
+            code,
+            severity: DiagnosticSeverity::Error,
+            message: message.into(),
+            file,
+            source,
+            labels: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        }
     }
 
     /// The same, with one more place.

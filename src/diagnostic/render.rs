@@ -4,10 +4,12 @@ use super::{Diagnostic, DiagnosticSeverity, clamp};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::{Value, json};
 
-/// Every diagnostic with its excerpt, in the given order, an empty line between two. `width` is that of the terminal, in columns.
+/// Every diagnostic with its excerpt, in the given order, an empty line between two. `width` is
+/// that of the terminal, in columns.
 pub fn render(diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(width);
-    let texts: Vec<String> = diagnostics.iter().map(|diagnostic| renderer.render(&[group(diagnostic)]) + "\n").collect();
+    let texts: Vec<String> =
+        diagnostics.iter().map(|diagnostic| renderer.render(&[group(diagnostic)]) + "\n").collect();
     texts.join("\n")
 }
 
@@ -17,7 +19,8 @@ fn group(diagnostic: &Diagnostic) -> annotate_snippets::Group<'_> {
         DiagnosticSeverity::Warning => Level::WARNING,
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
-    let file = diagnostic.file.as_ref().map(|file| normalize_untrusted_str(&file.display().to_string()));
+    let file =
+        diagnostic.file.as_ref().map(|file| normalize_untrusted_str(&file.display().to_string()));
     let mut group = if diagnostic.labels.is_empty() {
         title.elements(file.map(annotate_snippets::Origin::path))
     } else {

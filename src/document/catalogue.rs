@@ -61,7 +61,9 @@ impl Listed {
     fn origin(&self, text: &str) -> Origin {
         match &self.path {
             None => Origin::Embedded,
-            Some(_) if !self.named && embedded(&self.name).is_some_and(|own| own != text) => Origin::Hiding,
+            Some(_) if !self.named && embedded(&self.name).is_some_and(|own| own != text) => {
+                Origin::Hiding
+            }
             Some(_) => Origin::File,
         }
     }
@@ -75,20 +77,26 @@ impl Listed {
         let origin = self.origin(&text);
         let source: Arc<str> = text.into();
         let result = parse(&source).and_then(|root| head(&root));
-        result.map(|head| Head { origin, ..head }).map_err(|faults| invalid(&self.file, &source, faults))
+        result
+            .map(|head| Head { origin, ..head })
+            .map_err(|faults| invalid(&self.file, &source, faults))
     }
 }
 
 /// The text of a runbook inside the program.
 fn embedded(name: &str) -> Option<&'static str> {
-    ["yaml", "yml"].iter().find_map(|extension| EMBEDDED.get_file(format!("{name}.{extension}"))).and_then(|file| file.contents_utf8())
+    ["yaml", "yml"]
+        .iter()
+        .find_map(|extension| EMBEDDED.get_file(format!("{name}.{extension}")))
+        .and_then(|file| file.contents_utf8())
 }
 
 /// Why a runbook cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// There is none of this name.
-    #[error("unknown runbook `{name}`{}", near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("unknown runbook `{name}`{}",
+        near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
         /// The name asked for.
         name: String,
@@ -96,7 +104,8 @@ pub enum CatalogueError {
         near: Option<String>,
     },
     /// It has faults.
-    #[error("{} in {}", count(diagnostics.len(), "error"), diagnostics.first().and_then(|d| d.file.as_ref()).map(|file| file.display().to_string()).unwrap_or_default())]
+    #[error("{} in {}", count(diagnostics.len(), "error"),
+        diagnostics.first().and_then(|d| d.file.as_ref()).map(|file| file.display().to_string()).unwrap_or_default())]
     Invalid {
         /// The faults.
         diagnostics: Vec<Diagnostic>,
@@ -109,15 +118,22 @@ fn count(number: usize, noun: &str) -> String {
 }
 
 impl Catalogue {
-    /// The catalogue of these folders, of which the first that has a name wins, with the embedded one last.
-    /// A folder that is not there is passed over.
+    /// The catalogue of these folders, of which the first that has a name wins, with the embedded
+    /// one last. A folder that is not there is passed over.
     pub fn new(roots: &[Root]) -> Self {
         let mut entries = BTreeMap::new();
         for root in roots {
             for path in collect(&root.folder) {
-                let Some(name) = path.strip_prefix(&root.folder).ok().and_then(name_of) else { continue };
+                let Some(name) = path.strip_prefix(&root.folder).ok().and_then(name_of) else {
+                    continue;
+                };
                 let file = path.display().to_string();
-                entries.entry(name.clone()).or_insert(Listed { name, file, path: Some(path), named: root.named });
+                entries.entry(name.clone()).or_insert(Listed {
+                    name,
+                    file,
+                    path: Some(path),
+                    named: root.named,
+                });
             }
         }
         let mut embedded = Vec::new();
@@ -125,7 +141,12 @@ impl Catalogue {
         for path in embedded {
             if let Some(name) = name_of(path) {
                 let file = format!("runbooks/{}", path.display());
-                entries.entry(name.clone()).or_insert(Listed { name, file, path: None, named: true });
+                entries.entry(name.clone()).or_insert(Listed {
+                    name,
+                    file,
+                    path: None,
+                    named: true,
+                });
             }
         }
         Self { entries, ..Self::default() }
@@ -141,16 +162,26 @@ impl Catalogue {
     /// # Errors
     /// When there is none of this name, or it has faults.
     pub fn load(&self, name: &str) -> Result<Arc<Runbook>, CatalogueError> {
-        let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown { name: name.to_owned(), near: self.suggest(name).map(str::to_owned) })?;
+        let listed = self.entries.get(name).ok_or_else(|| CatalogueError::Unknown {
+            name: name.to_owned(),
+            near: self.suggest(name).map(str::to_owned),
+        })?;
         let before = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let result = before.unwrap_or_else(|| {
-            let result = listed.text().and_then(|text| read_runbook(name, &listed.file, listed.origin(&text), text));
+            let result = listed
+                .text()
+                .and_then(|text| read_runbook(name, &listed.file, listed.origin(&text), text));
             let result = match result {
                 Ok(runbook) => Ok(Arc::new(runbook)),
                 Err(CatalogueError::Invalid { diagnostics }) => Err(diagnostics),
-                Err(error @ CatalogueError::Unknown { .. }) => Err(vec![Diagnostic::error("RB0001", error.to_string(), None, "".into())]),
+                Err(error @ CatalogueError::Unknown { .. }) => {
+                    Err(vec![Diagnostic::error("RB0001", error.to_string(), None, "".into())])
+                }
             };
-            self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), result.clone());
+            self.loaded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name.to_owned(), result.clone());
             result
         });
         result.map_err(|diagnostics| CatalogueError::Invalid { diagnostics })
@@ -166,23 +197,37 @@ impl Catalogue {
             return self.load(name);
         }
         let known = self.entries.values().find(|listed| listed.path.as_deref() == Some(path));
-        read_runbook(known.map_or(name, |listed| &listed.name), name, Origin::File, read_file(path)?).map(Arc::new)
+        read_runbook(
+            known.map_or(name, |listed| &listed.name),
+            name,
+            Origin::File,
+            read_file(path)?,
+        )
+        .map(Arc::new)
     }
 
-    /// Parameters and namespace of a runbook, without reading and compiling the rest of it; none if it is not there or has faults.
+    /// Parameters and namespace of a runbook, without reading and compiling the rest of it; none if
+    /// it is not there or has faults.
     pub fn interface(&self, name: &str) -> Option<Interface> {
         let text = self.entries.get(name)?.text().ok()?;
         let root = parse(&text).ok()?;
-        let params = root.get("params").map_or_else(|| Some(IndexMap::new()), |node| from_node(node).0)?;
-        let namespace = root.get("namespace").map(|node| Deferred::compile(node, &text, &BTreeSet::new(), &mut Vec::new(), &mut Vec::new()));
+        let params =
+            root.get("params").map_or_else(|| Some(IndexMap::new()), |node| from_node(node).0)?;
+        let namespace = root.get("namespace").map(|node| {
+            Deferred::compile(node, &text, &BTreeSet::new(), &mut Vec::new(), &mut Vec::new())
+        });
         Some(Interface { params, namespace })
     }
 
     /// Loads a runbook with all that it calls, by name; the runbook itself is among them.
     ///
     /// # Errors
-    /// When one does not exist, has faults, is called with parameters that it does not have, or calls itself.
-    pub fn load_with_called(&self, name: &str) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
+    /// When one does not exist, has faults, is called with parameters that it does not have, or
+    /// calls itself.
+    pub fn load_with_called(
+        &self,
+        name: &str,
+    ) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
         let first = self.load(name)?;
         self.with_called(first)
     }
@@ -192,10 +237,15 @@ impl Catalogue {
     /// # Errors
     /// As [`Self::load_with_called`].
     pub fn load_file(&self, path: &Path) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
-        let known = self.entries.values().find(|listed| listed.path.as_deref() == Some(path)).map(|listed| listed.name.clone());
+        let known = self
+            .entries
+            .values()
+            .find(|listed| listed.path.as_deref() == Some(path))
+            .map(|listed| listed.name.clone());
         // a file outside the catalogue is called as it was typed, so that a resume finds it again
         let name = known.unwrap_or_else(|| path.display().to_string());
-        let runbook = read_runbook(&name, &path.display().to_string(), Origin::File, read_file(path)?)?;
+        let runbook =
+            read_runbook(&name, &path.display().to_string(), Origin::File, read_file(path)?)?;
         self.with_called(Arc::new(runbook))
     }
 
@@ -203,28 +253,58 @@ impl Catalogue {
     ///
     /// # Errors
     /// As [`Self::load_with_called`].
-    pub fn load_text(&self, name: &str, text: String) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
+    pub fn load_text(
+        &self,
+        name: &str,
+        text: String,
+    ) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
         self.with_called(Arc::new(read_runbook(name, name, Origin::File, text)?))
     }
 
-    fn with_called(&self, first: Arc<Runbook>) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
+    fn with_called(
+        &self,
+        first: Arc<Runbook>,
+    ) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
         let name = first.name.clone();
         let mut loaded = BTreeMap::from([(name.clone(), first)]);
         let mut diagnostics = Vec::new();
         self.follow(&name, &mut vec![name.clone()], &mut loaded, &mut diagnostics);
-        if diagnostics.is_empty() { Ok(loaded) } else { Err(CatalogueError::Invalid { diagnostics }) }
+        if diagnostics.is_empty() {
+            Ok(loaded)
+        } else {
+            Err(CatalogueError::Invalid { diagnostics })
+        }
     }
 
-    fn follow(&self, name: &str, chain: &mut Vec<String>, loaded: &mut BTreeMap<String, Arc<Runbook>>, diagnostics: &mut Vec<Diagnostic>) {
+    fn follow(
+        &self,
+        name: &str,
+        chain: &mut Vec<String>,
+        loaded: &mut BTreeMap<String, Arc<Runbook>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let Some(runbook) = loaded.get(name).cloned() else { return };
         let mut fault = |span, message: String, label: String| {
-            diagnostics.push(diagnose(&runbook.file, &runbook.source, Fault::new("RB0401", span, message, label)));
+            diagnostics.push(diagnose(
+                &runbook.file,
+                &runbook.source,
+                Fault::new("RB0401", span, message, label),
+            ));
         };
         for finding in &runbook.findings {
-            let Some(Value::String(called)) = finding.run.as_ref().and_then(known) else { continue };
+            let Some(Value::String(called)) = finding.run.as_ref().and_then(known) else {
+                continue;
+            };
             if !self.entries.contains_key(&called) {
                 let span = runbook.source.find(&called).map_or(0..0, |at| at..at + called.len());
-                fault(span, format!("the remedy of `{}` is a runbook that does not exist: `{called}`", finding.id), self.did_you_mean(&called));
+                fault(
+                    span,
+                    format!(
+                        "the remedy of `{}` is a runbook that does not exist: `{called}`",
+                        finding.id
+                    ),
+                    self.did_you_mean(&called),
+                );
             }
         }
         let mut calls = Vec::new();
@@ -232,32 +312,65 @@ impl Catalogue {
             let Body::Action { sketch, arguments, .. } = &step.body else { continue };
             let Action::Run(run) = sketch.as_ref() else { continue };
             if known(arguments).is_none() && super::deserialize::has_template(&run.runbook) {
-                fault(step.span.start..step.span.start + 1, "the name of a called runbook must be known before the run".to_owned(), "write it out".to_owned());
+                fault(
+                    step.span.start..step.span.start + 1,
+                    "the name of a called runbook must be known before the run".to_owned(),
+                    "write it out".to_owned(),
+                );
                 continue;
             }
-            let within = runbook.source.get(step.span.clone()).and_then(|text| text.find(&run.runbook)).unwrap_or_default();
+            let within = runbook
+                .source
+                .get(step.span.clone())
+                .and_then(|text| text.find(&run.runbook))
+                .unwrap_or_default();
             let span = step.span.start + within..step.span.start + within + run.runbook.len();
             if chain.contains(&run.runbook) {
-                fault(span, format!("a cycle of runbooks: {} -> {}", chain.join(" -> "), run.runbook), "calls itself".to_owned());
+                fault(
+                    span,
+                    format!("a cycle of runbooks: {} -> {}", chain.join(" -> "), run.runbook),
+                    "calls itself".to_owned(),
+                );
                 continue;
             }
             match self.load(&run.runbook) {
                 Err(CatalogueError::Unknown { .. }) => {
-                    fault(span, format!("a runbook that does not exist: `{}`", run.runbook), self.did_you_mean(&run.runbook));
+                    fault(
+                        span,
+                        format!("a runbook that does not exist: `{}`", run.runbook),
+                        self.did_you_mean(&run.runbook),
+                    );
                 }
                 Err(CatalogueError::Invalid { .. }) => {
-                    fault(span, format!("the called runbook `{}` has errors", run.runbook), "see `runbook check`".to_owned());
+                    fault(
+                        span,
+                        format!("the called runbook `{}` has errors", run.runbook),
+                        "see `runbook check`".to_owned(),
+                    );
                 }
                 Ok(called) => {
                     for key in run.with.keys().filter(|key| !called.params.contains_key(*key)) {
                         let label = match nearest(key, called.params.keys().map(String::as_str)) {
                             Some(near) => format!("did you mean `{near}`?"),
-                            None => format!("parameters: {}", called.params.keys().cloned().collect::<Vec<_>>().join(", ")),
+                            None => format!(
+                                "parameters: {}",
+                                called.params.keys().cloned().collect::<Vec<_>>().join(", ")
+                            ),
                         };
-                        fault(span.clone(), format!("`{}` has no parameter `{key}`", run.runbook), label);
+                        fault(
+                            span.clone(),
+                            format!("`{}` has no parameter `{key}`", run.runbook),
+                            label,
+                        );
                     }
-                    for (key, _) in called.params.iter().filter(|(key, param)| param.default.is_none() && !param.optional && !run.with.contains_key(*key)) {
-                        fault(span.clone(), format!("`{}` needs the parameter `{key}`", run.runbook), format!("add `{key}` to `with`"));
+                    for (key, _) in called.params.iter().filter(|(key, param)| {
+                        param.default.is_none() && !param.optional && !run.with.contains_key(*key)
+                    }) {
+                        fault(
+                            span.clone(),
+                            format!("`{}` needs the parameter `{key}`", run.runbook),
+                            format!("add `{key}` to `with`"),
+                        );
                     }
                     calls.push(called);
                 }
@@ -277,15 +390,20 @@ impl Catalogue {
     fn suggest(&self, name: &str) -> Option<&str> {
         let names = || self.entries.keys().map(String::as_str);
         // `no-signals` alone is enough to be understood, and so is a slip of the pen in either half
-        nearest(name, names()).or_else(|| names().find(|full| full.rsplit('/').next() == Some(name))).or_else(|| {
-            let last = name.rsplit('/').next()?;
-            let near = nearest(last, names().filter_map(|full| full.rsplit('/').next()))?;
-            names().find(|full| full.rsplit('/').next() == Some(near))
-        })
+        nearest(name, names())
+            .or_else(|| names().find(|full| full.rsplit('/').next() == Some(name)))
+            .or_else(|| {
+                let last = name.rsplit('/').next()?;
+                let near = nearest(last, names().filter_map(|full| full.rsplit('/').next()))?;
+                names().find(|full| full.rsplit('/').next() == Some(near))
+            })
     }
 
     fn did_you_mean(&self, name: &str) -> String {
-        self.suggest(name).map_or_else(|| "not in the catalogue".to_owned(), |near| format!("did you mean `{near}`?"))
+        self.suggest(name).map_or_else(
+            || "not in the catalogue".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        )
     }
 }
 
@@ -301,27 +419,45 @@ fn embedded_files(folder: &'static Dir<'static>, files: &mut Vec<&'static Path>)
 
 fn name_of(path: &Path) -> Option<String> {
     let parts: BTreeSet<_> = path.components().collect();
-    (!parts.is_empty()).then(|| path.with_extension("").components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+    (!parts.is_empty()).then(|| {
+        path.with_extension("")
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy())
+            .collect::<Vec<_>>()
+            .join("/")
+    })
 }
 
 /// The text of a file that is to be a runbook.
 fn read_file(path: &Path) -> Result<String, CatalogueError> {
-    read(path, Reading::RUNBOOK)
-        .map_err(|message| CatalogueError::Invalid { diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())] })
+    read(path, Reading::RUNBOOK).map_err(|message| CatalogueError::Invalid {
+        diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())],
+    })
 }
 
 /// Reads a runbook from its text.
-fn read_runbook(name: &str, file: &str, origin: Origin, text: String) -> Result<Runbook, CatalogueError> {
+fn read_runbook(
+    name: &str,
+    file: &str,
+    origin: Origin,
+    text: String,
+) -> Result<Runbook, CatalogueError> {
     let source: Arc<str> = text.into();
     let result = parse(&source).and_then(|root| lower(name, file, &source, &root));
-    result.map(|runbook| Runbook { origin, ..runbook }).map_err(|faults| invalid(file, &source, faults))
+    result
+        .map(|runbook| Runbook { origin, ..runbook })
+        .map_err(|faults| invalid(file, &source, faults))
 }
 
 fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> CatalogueError {
-    CatalogueError::Invalid { diagnostics: faults.into_iter().map(|fault| diagnose(file, source, fault)).collect() }
+    CatalogueError::Invalid {
+        diagnostics: faults.into_iter().map(|fault| diagnose(file, source, fault)).collect(),
+    }
 }
 
 fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {
-    let diagnostic = Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone()).with_label(fault.span, fault.label);
+    let diagnostic =
+        Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone())
+            .with_label(fault.span, fault.label);
     fault.notes.into_iter().fold(diagnostic, Diagnostic::with_note)
 }

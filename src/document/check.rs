@@ -1,4 +1,5 @@
-//! What the types cannot say: unique ids, references to what is known by then, parameters that exist.
+//! What the types cannot say: unique ids, references to what is known by then, parameters that
+//! exist.
 
 use super::node::{Fault, Node};
 use super::runbook::{Body, Runbook, Step};
@@ -40,13 +41,15 @@ fn is_about_the_end(rest: &str) -> bool {
     matches!(&field[..end], "failed" | "passed" | "outcome" | "reason")
 }
 
-/// Where a step stands: what has ended before it begins, and in which loops and parallel groups it is.
+/// Where a step stands: what has ended before it begins, and in which loops and parallel groups it
+/// is.
 #[derive(Clone, Debug)]
 struct Place {
     span: Range<usize>,
     begin: usize,
     end: usize,
-    /// (id of the enclosing step, branch in it if it is parallel, whether it is a loop), outermost first.
+    /// (id of the enclosing step, branch in it if it is parallel, whether it is a loop), outermost
+    /// first.
     around: Vec<Around>,
 }
 
@@ -70,30 +73,61 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     for (finding, node) in runbook.findings.iter().zip(items(root.get("findings"))) {
         if !findings.insert(finding.id.as_str()) {
             let at = node.get("id").unwrap_or(node);
-            faults.push(Fault::new("RB0301", at.span.clone(), format!("duplicate finding `{}`", finding.id), "ids are unique within a runbook"));
+            faults.push(Fault::new(
+                "RB0301",
+                at.span.clone(),
+                format!("duplicate finding `{}`", finding.id),
+                "ids are unique within a runbook",
+            ));
         }
         if let Some(step) = finding.fixed_by.as_deref().filter(|step| !places.contains_key(*step)) {
             let at = node.get("fixed_by").unwrap_or(node);
-            faults.push(Fault::new("RB0302", at.span.clone(), format!("undefined step `{step}`"), ids.label(step, "there is no such step")));
+            faults.push(Fault::new(
+                "RB0302",
+                at.span.clone(),
+                format!("undefined step `{step}`"),
+                ids.label(step, "there is no such step"),
+            ));
         }
     }
     let params = Names::new(runbook.params.keys().map(String::as_str));
-    let looped: BTreeSet<&str> = runbook.all_steps().into_iter().filter(|step| step.for_each.is_some()).map(|step| step.id.as_str()).collect();
+    let looped: BTreeSet<&str> = runbook
+        .all_steps()
+        .into_iter()
+        .filter(|step| step.for_each.is_some())
+        .map(|step| step.id.as_str())
+        .collect();
     let owners = Owners::new(&places);
     for reference in uses {
         let owner = owners.of(&reference.span);
         match (reference.root.as_str(), &reference.name) {
             ("params", Some(name)) if !runbook.params.contains_key(name) => {
                 let label = params.label(name, "not declared in `params`");
-                let mut fault = Fault::new("RB0304", reference.span.clone(), format!("undefined parameter `{name}`"), label);
+                let mut fault = Fault::new(
+                    "RB0304",
+                    reference.span.clone(),
+                    format!("undefined parameter `{name}`"),
+                    label,
+                );
                 if !runbook.params.is_empty() {
                     fault.notes.push(format!("parameters: {}", params.some()));
                 }
                 faults.push(fault);
             }
-            ("steps", Some(name)) => faults.extend(step_reference(name, reference, owner, &places, &ids)),
-            ("item", _) if !owner.is_some_and(|(id, place)| looped.contains(id.as_str()) || place.around.iter().any(|around| around.is_loop)) => {
-                faults.push(Fault::new("RB0305", reference.span.clone(), "`item` outside of a `for_each`", "there is no item here"));
+            ("steps", Some(name)) => {
+                faults.extend(step_reference(name, reference, owner, &places, &ids));
+            }
+            ("item", _)
+                if !owner.is_some_and(|(id, place)| {
+                    looped.contains(id.as_str()) || place.around.iter().any(|around| around.is_loop)
+                }) =>
+            {
+                faults.push(Fault::new(
+                    "RB0305",
+                    reference.span.clone(),
+                    "`item` outside of a `for_each`",
+                    "there is no item here",
+                ));
             }
             _ => {}
         }
@@ -102,7 +136,8 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     faults
 }
 
-/// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the first get a suggestion.
+/// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the
+/// first get a suggestion.
 struct Names<'a> {
     all: Vec<&'a str>,
     /// Comparisons that are left.
@@ -137,7 +172,8 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The places in the order of the text, each with the one around it: whose text a reference stands in is found without looking at all.
+/// The places in the order of the text, each with the one around it: whose text a reference stands
+/// in is found without looking at all.
 struct Owners<'a> {
     places: Vec<(&'a String, &'a Place, Option<usize>)>,
 }
@@ -159,7 +195,10 @@ impl<'a> Owners<'a> {
 
     /// The innermost step around a place.
     fn of(&self, span: &Range<usize>) -> Option<(&'a String, &'a Place)> {
-        let mut at = self.places.partition_point(|(_, place, _)| place.span.start <= span.start).checked_sub(1);
+        let mut at = self
+            .places
+            .partition_point(|(_, place, _)| place.span.start <= span.start)
+            .checked_sub(1);
         while let Some((id, place, outer)) = at.map(|at| &self.places[at]) {
             if contains(&place.span, span) {
                 return Some((id, place));
@@ -175,7 +214,10 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
     let mut faults = Vec::new();
     let declared = match &runbook.hosts {
         None => Some(Vec::new()),
-        Some(hosts) => hosts.render(&Value::Null).ok().and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()),
+        Some(hosts) => hosts
+            .render(&Value::Null)
+            .ok()
+            .and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()),
     };
     for step in runbook.all_steps() {
         let Body::Action { sketch, arguments, .. } = &step.body else { continue };
@@ -183,12 +225,25 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
         let at = step.span.start..step.span.start + 1;
         if http.via == Via::Direct && runbook.hosts.is_none() {
             let label = "add `hosts: [HOST]` to the runbook";
-            faults.push(Fault::new("RB0306", at, format!("step `{}` asks a URL from this machine, and the runbook declares no `hosts`", step.id), label));
+            faults.push(Fault::new(
+                "RB0306",
+                at,
+                format!(
+                    "step `{}` asks a URL from this machine, and the runbook declares no `hosts`",
+                    step.id
+                ),
+                label,
+            ));
         } else if http.via == Via::Direct
             && let (Some(declared), true) = (&declared, arguments.references().is_empty())
             && let Err(why) = http.allowed(declared)
         {
-            faults.push(Fault::new("RB0306", at, format!("step `{}`: {why}", step.id), "add it to `hosts`"));
+            faults.push(Fault::new(
+                "RB0306",
+                at,
+                format!("step `{}`: {why}", step.id),
+                "add it to `hosts`",
+            ));
         }
     }
     faults
@@ -205,7 +260,13 @@ fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
-fn place(step: &Step, around: &[Around], clock: &mut usize, places: &mut BTreeMap<String, Place>, faults: &mut Vec<Fault>) {
+fn place(
+    step: &Step,
+    around: &[Around],
+    clock: &mut usize,
+    places: &mut BTreeMap<String, Place>,
+    faults: &mut Vec<Fault>,
+) {
     let begin = *clock;
     *clock += 1;
     if let Body::Group(group) = &step.body {
@@ -225,10 +286,22 @@ fn place(step: &Step, around: &[Around], clock: &mut usize, places: &mut BTreeMa
     }
     if places.contains_key(&step.id) {
         let at = step.span.start..step.span.start + 1;
-        faults.push(Fault::new("RB0301", at, format!("duplicate step id `{}`", step.id), "ids are unique within a runbook"));
-    } else if let Some(wrong) = step.id.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_".contains(*c))) {
+        faults.push(Fault::new(
+            "RB0301",
+            at,
+            format!("duplicate step id `{}`", step.id),
+            "ids are unique within a runbook",
+        ));
+    } else if let Some(wrong) =
+        step.id.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_".contains(*c)))
+    {
         let at = step.span.start..step.span.start + 1;
-        faults.push(Fault::new("RB0301", at, format!("step id `{}` has a `{wrong}` in it", step.id), "letters, digits, `-` and `_`"));
+        faults.push(Fault::new(
+            "RB0301",
+            at,
+            format!("step id `{}` has a `{wrong}` in it", step.id),
+            "letters, digits, `-` and `_`",
+        ));
     } else {
         places.insert(step.id.clone(), here);
     }
@@ -240,30 +313,65 @@ fn within(around: &[Around], step: &Step, branch: Option<usize>) -> Vec<Around> 
     inner
 }
 
-/// What is wrong with a reference to a step from inside the owner (none: from a finding, when all steps have ended).
-fn step_reference(name: &str, reference: &Use, owner: Option<(&String, &Place)>, places: &BTreeMap<String, Place>, ids: &Names<'_>) -> Option<Fault> {
-    let fault = |code, message: String, label: String| Some(Fault::new(code, reference.span.clone(), message, label));
+/// What is wrong with a reference to a step from inside the owner (none: from a finding, when all
+/// steps have ended).
+fn step_reference(
+    name: &str,
+    reference: &Use,
+    owner: Option<(&String, &Place)>,
+    places: &BTreeMap<String, Place>,
+    ids: &Names<'_>,
+) -> Option<Fault> {
+    let fault = |code, message: String, label: String| {
+        Some(Fault::new(code, reference.span.clone(), message, label))
+    };
     let Some(meant) = places.get(name) else {
         let label = ids.label(name, "no step has this id");
-        return fault("RB0302", format!("reference to a step that does not exist: `{name}`"), label);
+        return fault(
+            "RB0302",
+            format!("reference to a step that does not exist: `{name}`"),
+            label,
+        );
     };
     let inside = owner.map(|(_, place)| place.around.as_slice()).unwrap_or_default();
-    if let Some(around) = meant.around.iter().find(|around| around.is_loop && !inside.iter().any(|other| other.id == around.id)) {
-        let message = format!("step `{name}` is inside the loop `{}` and has one result for each item", around.id);
+    if let Some(around) = meant
+        .around
+        .iter()
+        .find(|around| around.is_loop && !inside.iter().any(|other| other.id == around.id))
+    {
+        let message = format!(
+            "step `{name}` is inside the loop `{}` and has one result for each item",
+            around.id
+        );
         return fault("RB0303", message, format!("use `$steps[\"{}\"].output`", around.id));
     }
     let (id, owner) = owner?;
     if id == name {
-        return fault("RB0303", format!("step `{name}` refers to itself"), "its own output is `.`".to_owned());
+        return fault(
+            "RB0303",
+            format!("step `{name}` refers to itself"),
+            "its own output is `.`".to_owned(),
+        );
     }
     let parallel = meant.around.iter().any(|around| {
-        around.branch.is_some() && owner.around.iter().any(|other| other.id == around.id && other.branch.is_some() && other.branch != around.branch)
+        around.branch.is_some()
+            && owner.around.iter().any(|other| {
+                other.id == around.id && other.branch.is_some() && other.branch != around.branch
+            })
     });
     if parallel {
-        return fault("RB0303", format!("step `{name}` runs at the same time as `{id}`"), "put it before the parallel group".to_owned());
+        return fault(
+            "RB0303",
+            format!("step `{name}` runs at the same time as `{id}`"),
+            "put it before the parallel group".to_owned(),
+        );
     }
     if meant.end > owner.begin {
-        return fault("RB0303", format!("step `{name}` comes later than `{id}`"), "not known yet".to_owned());
+        return fault(
+            "RB0303",
+            format!("step `{name}` comes later than `{id}`"),
+            "not known yet".to_owned(),
+        );
     }
     None
 }

@@ -21,13 +21,27 @@ pub enum Deferred {
 }
 
 impl Deferred {
-    /// Compiles the templates of a node; `jq` names the scalars that are programs. Faults and references are added to the lists.
-    pub fn compile(node: &Node, source: &str, jq: &BTreeSet<(usize, usize)>, faults: &mut Vec<Fault>, uses: &mut Vec<Use>) -> Self {
+    /// Compiles the templates of a node; `jq` names the scalars that are programs. Faults and
+    /// references are added to the lists.
+    pub fn compile(
+        node: &Node,
+        source: &str,
+        jq: &BTreeSet<(usize, usize)>,
+        faults: &mut Vec<Fault>,
+        uses: &mut Vec<Use>,
+    ) -> Self {
         match &node.kind {
-            Kind::Scalar { text, value: Value::String(_) } if has_template(text) && !jq.contains(&(node.span.start, node.span.end)) => {
+            Kind::Scalar { text, value: Value::String(_) }
+                if has_template(text) && !jq.contains(&(node.span.start, node.span.end)) =>
+            {
                 match expression::template(text) {
                     Ok(template) => {
-                        uses.extend(template.references().iter().map(|reference| Use::new(reference, node, source)));
+                        uses.extend(
+                            template
+                                .references()
+                                .iter()
+                                .map(|reference| Use::new(reference, node, source)),
+                        );
                         Self::Template(template)
                     }
                     Err(error) => {
@@ -41,10 +55,21 @@ impl Deferred {
                     }
                 }
             }
-            Kind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => Self::Known(Value::String(text.clone())),
+            Kind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => {
+                Self::Known(Value::String(text.clone()))
+            }
             Kind::Scalar { value, .. } => Self::Known(value.clone()),
-            Kind::List(items) => Self::List(items.iter().map(|item| Self::compile(item, source, jq, faults, uses)).collect()),
-            Kind::Map(entries) => Self::Map(entries.iter().map(|entry| (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))).collect()),
+            Kind::List(items) => Self::List(
+                items.iter().map(|item| Self::compile(item, source, jq, faults, uses)).collect(),
+            ),
+            Kind::Map(entries) => Self::Map(
+                entries
+                    .iter()
+                    .map(|entry| {
+                        (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))
+                    })
+                    .collect(),
+            ),
         }
     }
 
@@ -54,7 +79,9 @@ impl Deferred {
             Self::Known(_) => Vec::new(),
             Self::Template(template) => template.references().iter().collect(),
             Self::List(items) => items.iter().flat_map(Self::references).collect(),
-            Self::Map(entries) => entries.iter().flat_map(|(_, value)| value.references()).collect(),
+            Self::Map(entries) => {
+                entries.iter().flat_map(|(_, value)| value.references()).collect()
+            }
         }
     }
 
@@ -63,7 +90,8 @@ impl Deferred {
         Self::Known(Value::String(text.into()))
     }
 
-    /// The value, with every template rendered once. What a template yields is data and is not looked at again.
+    /// The value, with every template rendered once. What a template yields is data and is not
+    /// looked at again.
     ///
     /// # Errors
     /// The first template that cannot be rendered.
@@ -71,10 +99,16 @@ impl Deferred {
         match self {
             Self::Known(value) => Ok(value.clone()),
             Self::Template(template) => template.render(context),
-            Self::List(items) => items.iter().map(|item| item.render(context)).collect::<Result<Vec<_>, _>>().map(Value::Array),
-            Self::Map(entries) => {
-                entries.iter().map(|(key, value)| Ok((key.clone(), value.render(context)?))).collect::<Result<Map<_, _>, _>>().map(Value::Object)
-            }
+            Self::List(items) => items
+                .iter()
+                .map(|item| item.render(context))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::Array),
+            Self::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), value.render(context)?)))
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
         }
     }
 

@@ -1,7 +1,8 @@
 //! From the positioned tree to plain serde structs, with every fault at its place.
 //!
-//! A scalar with a template has no value yet. Where a number, a duration or another typed value is wanted, a stand-in of that
-//! type takes its place, so that everything around it is checked before the run; the real value is checked when it is rendered.
+//! A scalar with a template has no value yet. Where a number, a duration or another typed value is
+//! wanted, a stand-in of that type takes its place, so that everything around it is checked before
+//! the run; the real value is checked when it is rendered.
 
 use super::node::{Entry, Fault, Kind, Node};
 use crate::diagnostic::nearest;
@@ -26,18 +27,23 @@ pub(super) struct Found {
     pub jq: BTreeSet<(usize, usize)>,
 }
 
-/// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be made of the rest.
+/// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be
+/// made of the rest.
 pub(super) fn from_node<'de, T: de::Deserialize<'de>>(node: &'de Node) -> (Option<T>, Found) {
     from_node_seed(node, std::marker::PhantomData::<T>)
 }
 
 /// As [`from_node`], where what is read depends on a value.
-pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de Node, seed: S) -> (Option<S::Value>, Found) {
+pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(
+    node: &'de Node,
+    seed: S,
+) -> (Option<S::Value>, Found) {
     let mut poisoned = BTreeSet::new();
     let mut faults = Vec::<Fault>::new();
     loop {
         let recorder = RefCell::new(Found::default());
-        let result = seed.clone().deserialize(Reader { node, recorder: &recorder, poisoned: &poisoned });
+        let result =
+            seed.clone().deserialize(Reader { node, recorder: &recorder, poisoned: &poisoned });
         let mut found = recorder.into_inner();
         let failure = match result {
             Ok(value) => {
@@ -48,7 +54,13 @@ pub(super) fn from_node_seed<'de, S: DeserializeSeed<'de> + Clone>(node: &'de No
         };
         let span = failure.span.unwrap_or_else(|| node.span.clone());
         let again = poisoned.insert((span.start, span.end));
-        faults.push(Fault { code: "RB0104", span, message: failure.message, label: failure.label, notes: Vec::new() });
+        faults.push(Fault {
+            code: "RB0104",
+            span,
+            message: failure.message,
+            label: failure.label,
+            notes: Vec::new(),
+        });
         if !again || faults.len() >= MAX_FAULTS || failure.fatal {
             found.faults.append(&mut faults);
             return (None, found);
@@ -61,10 +73,18 @@ pub(super) fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// Kind and name of a target with a template in it: each is what is written, or the template where only the run knows it.
+/// Kind and name of a target with a template in it: each is what is written, or the template where
+/// only the run knows it.
 fn computed_target(text: &str) -> Option<(&str, &str)> {
     let whole = has_template(text).then_some(text)?;
-    Some(whole.split_once('/').filter(|(kind, _)| !kind.is_empty() && !has_template(kind) && !kind.contains(['{', '}'])).unwrap_or((whole, whole)))
+    Some(
+        whole
+            .split_once('/')
+            .filter(|(kind, _)| {
+                !kind.is_empty() && !has_template(kind) && !kind.contains(['{', '}'])
+            })
+            .unwrap_or((whole, whole)),
+    )
 }
 
 #[derive(Debug)]
@@ -96,7 +116,12 @@ impl de::Error for Failure {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { span: None, message: format!("missing field `{field}`"), label: format!("needs `{field}`"), fatal: true }
+        Self {
+            span: None,
+            message: format!("missing field `{field}`"),
+            label: format!("needs `{field}`"),
+            fatal: true,
+        }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -104,7 +129,12 @@ impl de::Error for Failure {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("one of {}", expected.join(", ")),
         };
-        Self { span: None, message: format!("unknown value `{variant}`: one of {}", expected.join(", ")), label, fatal: false }
+        Self {
+            span: None,
+            message: format!("unknown value `{variant}`: one of {}", expected.join(", ")),
+            label,
+            fatal: false,
+        }
     }
 }
 
@@ -120,7 +150,8 @@ impl<'de, 'r> Reader<'de, 'r> {
         Self { node, ..self }
     }
 
-    /// Whether a stand-in is to be given: the value is a template, or it is already known to be wrong.
+    /// Whether a stand-in is to be given: the value is a template, or it is already known to be
+    /// wrong.
     fn is_open(&self) -> bool {
         self.is_poisoned() || self.node.as_str().is_some_and(has_template)
     }
@@ -131,10 +162,17 @@ impl<'de, 'r> Reader<'de, 'r> {
 
     fn mismatch(&self, wanted: &str) -> Failure {
         let found = match &self.node.kind {
-            Kind::Scalar { text, value } if !value.is_null() && text.len() < 40 => format!("{} `{text}`", self.node.describe()),
+            Kind::Scalar { text, value } if !value.is_null() && text.len() < 40 => {
+                format!("{} `{text}`", self.node.describe())
+            }
             _ => self.node.describe().to_owned(),
         };
-        Failure { span: Some(self.node.span.clone()), message: format!("expected {wanted}, found {found}"), label: format!("expected {wanted}"), fatal: false }
+        Failure {
+            span: Some(self.node.span.clone()),
+            message: format!("expected {wanted}, found {found}"),
+            label: format!("expected {wanted}"),
+            fatal: false,
+        }
     }
 
     fn entries(&self, wanted: &str) -> Result<&'de [Entry], Failure> {
@@ -161,7 +199,8 @@ macro_rules! numbers {
                     };
                     result.map_err(|failure: Failure| failure.at(&self.node.span))
                 }
-                Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a number")),
+                Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a \
+                    number")),
             }
         }
     )*};
@@ -178,15 +217,22 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             Kind::Scalar { text, value } => match value {
                 Value::Null => visitor.visit_unit(),
                 Value::Bool(value) => visitor.visit_bool(*value),
-                Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                    (Some(number), _, _) => visitor.visit_u64(number),
-                    (_, Some(number), _) => visitor.visit_i64(number),
-                    (_, _, number) => visitor.visit_f64(number.unwrap_or_default()),
-                },
+                Value::Number(number) => {
+                    match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                        (Some(number), _, _) => visitor.visit_u64(number),
+                        (_, Some(number), _) => visitor.visit_i64(number),
+                        (_, _, number) => visitor.visit_f64(number.unwrap_or_default()),
+                    }
+                }
                 _ => visitor.visit_borrowed_str(text),
             },
             Kind::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
-            Kind::Map(entries) => visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: None, value: None }),
+            Kind::Map(entries) => visitor.visit_map(Fields {
+                reader: self,
+                entries: entries.iter(),
+                known: None,
+                value: None,
+            }),
         };
         result.map_err(|failure: Failure| failure.at(&self.node.span))
     }
@@ -195,7 +241,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         match &self.node.kind {
             _ if self.is_open() => visitor.visit_bool(false),
             Kind::Scalar { value: Value::Bool(value), .. } => visitor.visit_bool(*value),
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("true or false")),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => {
+                Err(self.mismatch("true or false"))
+            }
         }
     }
 
@@ -215,7 +263,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.node.kind {
             _ if self.is_poisoned() => visitor.visit_borrowed_str(""),
-            Kind::Scalar { text, value: Value::String(_) } => visitor.visit_borrowed_str(text).map_err(|failure: Failure| failure.at(&self.node.span)),
+            Kind::Scalar { text, value: Value::String(_) } => visitor
+                .visit_borrowed_str(text)
+                .map_err(|failure: Failure| failure.at(&self.node.span)),
             Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a string")),
         }
     }
@@ -231,17 +281,30 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         if name == JQ {
             self.recorder.borrow_mut().jq.insert((self.node.span.start, self.node.span.end));
             // a bare `true` or `1` in a condition is a program, too
-            if let Kind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } = &self.node.kind {
-                return visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text));
+            if let Kind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } = &self.node.kind
+            {
+                return visitor.visit_newtype_struct(
+                    de::value::BorrowedStrDeserializer::<Failure>::new(text),
+                );
             }
         }
-        if let Some((kind, name)) = self.node.as_str().filter(|_| name == "Target" && !self.is_poisoned()).and_then(computed_target) {
+        if let Some((kind, name)) = self
+            .node
+            .as_str()
+            .filter(|_| name == "Target" && !self.is_poisoned())
+            .and_then(computed_target)
+        {
             let fields = [("kind", Written(kind)), ("name", Written(name))].into_iter();
-            return visitor.visit_newtype_struct(de::value::MapDeserializer::<_, Failure>::new(fields));
+            return visitor
+                .visit_newtype_struct(de::value::MapDeserializer::<_, Failure>::new(fields));
         }
         let stand_in = match name {
             "Duration" => Some("1s"),
@@ -250,14 +313,19 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             _ => None,
         };
         match stand_in {
-            Some(text) if self.is_open() => visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text)),
-            _ => visitor.visit_newtype_struct(self).map_err(|failure: Failure| failure.at(&self.node.span)),
+            Some(text) if self.is_open() => visitor
+                .visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text)),
+            _ => visitor
+                .visit_newtype_struct(self)
+                .map_err(|failure: Failure| failure.at(&self.node.span)),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.node.kind {
-            Kind::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }).map_err(|failure| failure.at(&self.node.span)),
+            Kind::List(items) => visitor
+                .visit_seq(Items { reader: self, items: items.iter() })
+                .map_err(|failure| failure.at(&self.node.span)),
             _ if self.is_open() => visitor.visit_seq(Items { reader: self, items: [].iter() }),
             Kind::Scalar { .. } | Kind::Map(_) => Err(self.mismatch("a list")),
         }
@@ -265,33 +333,67 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if self.is_open() {
-            return visitor.visit_map(Fields { reader: self, entries: [].iter(), known: None, value: None });
+            return visitor.visit_map(Fields {
+                reader: self,
+                entries: [].iter(),
+                known: None,
+                value: None,
+            });
         }
         let entries = self.entries("a mapping")?;
-        visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: None, value: None }).map_err(|failure| failure.at(&self.node.span))
+        visitor
+            .visit_map(Fields { reader: self, entries: entries.iter(), known: None, value: None })
+            .map_err(|failure| failure.at(&self.node.span))
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, name: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         let name = name.to_ascii_lowercase();
-        let entries = self.entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
+        let entries = self
+            .entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
         for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
-            let mut fault = Fault::new("RB0102", entry.key_span.clone(), format!("unknown field `{}` of `{name}`", entry.key), "not a field");
+            let mut fault = Fault::new(
+                "RB0102",
+                entry.key_span.clone(),
+                format!("unknown field `{}` of `{name}`", entry.key),
+                "not a field",
+            );
             if let Some(near) = nearest(&entry.key, fields.iter().copied()) {
                 fault.label = format!("did you mean `{near}`?");
             }
             fault.notes.push(format!("fields of `{name}`: {}", fields.join(", ")));
             self.recorder.borrow_mut().faults.push(fault);
         }
-        visitor.visit_map(Fields { reader: self, entries: entries.iter(), known: Some(fields), value: None }).map_err(|failure| failure.at(&self.node.span))
+        visitor
+            .visit_map(Fields {
+                reader: self,
+                entries: entries.iter(),
+                known: Some(fields),
+                value: None,
+            })
+            .map_err(|failure| failure.at(&self.node.span))
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         let text = match &self.node.kind {
             _ if self.is_open() => variants.first().copied().unwrap_or_default(),
             Kind::Scalar { text, value: Value::String(_) } => text,
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => return Err(self.mismatch(&format!("one of {}", variants.join(", ")))),
+            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => {
+                return Err(self.mismatch(&format!("one of {}", variants.join(", "))));
+            }
         };
-        visitor.visit_enum(IntoDeserializer::<Failure>::into_deserializer(text)).map_err(|failure| failure.at(&self.node.span))
+        visitor
+            .visit_enum(IntoDeserializer::<Failure>::into_deserializer(text))
+            .map_err(|failure| failure.at(&self.node.span))
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -345,8 +447,16 @@ struct Items<'de, 'r> {
 impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
     type Error = Failure;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
-        self.items.next().map(|node| seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))).transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Failure> {
+        self.items
+            .next()
+            .map(|node| {
+                seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))
+            })
+            .transpose()
     }
 }
 
@@ -361,11 +471,21 @@ struct Fields<'de, 'r> {
 impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
     type Error = Failure;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Failure> {
         let known = self.known;
-        let Some(entry) = self.entries.find(|entry| known.is_none_or(|fields| fields.contains(&entry.key.as_str()))) else { return Ok(None) };
+        let Some(entry) = self
+            .entries
+            .find(|entry| known.is_none_or(|fields| fields.contains(&entry.key.as_str())))
+        else {
+            return Ok(None);
+        };
         self.value = Some(&entry.node);
-        seed.deserialize(de::value::BorrowedStrDeserializer::new(&entry.key)).map(Some).map_err(|failure: Failure| failure.at(&entry.key_span))
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(&entry.key))
+            .map(Some)
+            .map_err(|failure: Failure| failure.at(&entry.key_span))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
@@ -394,23 +514,42 @@ mod tests {
     fn faults(text: &str) -> Vec<String> {
         let node = parse(text).unwrap();
         let (_, found) = from_node::<Probe>(&node);
-        found.faults.iter().map(|fault| format!("{} | {} | {}", &text[fault.span.clone()], fault.message, fault.label)).collect()
+        found
+            .faults
+            .iter()
+            .map(|fault| {
+                format!("{} | {} | {}", &text[fault.span.clone()], fault.message, fault.label)
+            })
+            .collect()
     }
 
     #[test]
     fn a_template_stands_for_any_scalar() {
-        let node = parse("port: '{{ params.port }}'\nquick: '{{ params.quick }}'\nlist: ['{{ a }}', b]\n").unwrap();
+        let node =
+            parse("port: '{{ params.port }}'\nquick: '{{ params.quick }}'\nlist: ['{{ a }}', b]\n")
+                .unwrap();
         let (value, found) = from_node::<Probe>(&node);
         assert_eq!(found.faults, []);
-        assert_eq!(value.unwrap(), Probe { port: 1, path: None, quick: false, list: vec!["{{ a }}".into(), "b".into()] });
+        assert_eq!(
+            value.unwrap(),
+            Probe { port: 1, path: None, quick: false, list: vec!["{{ a }}".into(), "b".into()] }
+        );
     }
 
     #[test]
     fn all_wrong_values_are_reported_at_once() {
         let found = faults("port: high\npath: 5\nquikc: true\nlist: [a, 7]\n");
         assert_eq!(found.len(), 4, "{found:#?}");
-        assert!(found.iter().any(|fault| fault == "high | expected a number, found a string `high` | expected a number"), "{found:#?}");
-        assert!(found.iter().any(|fault| fault.starts_with("quikc | unknown field `quikc` of `probe` | did you mean `quick`?")), "{found:#?}");
+        assert!(
+            found.iter().any(|fault| fault
+                == "high | expected a number, found a string `high` | expected a number"),
+            "{found:#?}"
+        );
+        assert!(
+            found.iter().any(|fault| fault
+                .starts_with("quikc | unknown field `quikc` of `probe` | did you mean `quick`?")),
+            "{found:#?}"
+        );
         assert!(found.iter().any(|fault| fault.starts_with("5 | expected a string")), "{found:#?}");
         assert!(found.iter().any(|fault| fault.starts_with("7 | expected a string")), "{found:#?}");
     }

@@ -25,7 +25,8 @@ impl Reading {
     pub const PARAMS: Self = Self { what: "a file of parameters", limit: MAX_BYTES };
 }
 
-/// The text of a regular file, up to its limit. Pipes, devices and folders are refused before they are opened: they could hang or never end.
+/// The text of a regular file, up to its limit. Pipes, devices and folders are refused before they
+/// are opened: they could hang or never end.
 ///
 /// # Errors
 /// Why it cannot be read, for a person.
@@ -38,20 +39,27 @@ pub fn read(path: &Path, reading: Reading) -> Result<String, String> {
     if !metadata.is_file() {
         return Err("is not a regular file".to_owned());
     }
-    let too_large = |bytes: u64| format!("has {bytes} bytes, more than the {} that {} may have", reading.limit, reading.what);
+    let too_large = |bytes: u64| {
+        format!("has {bytes} bytes, more than the {} that {} may have", reading.limit, reading.what)
+    };
     if metadata.len() > reading.limit as u64 {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::new();
     // what has no size beforehand, as in /proc, is read up to the limit, too
-    File::open(path).and_then(|file| file.take(reading.limit as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    File::open(path)
+        .and_then(|file| file.take(reading.limit as u64 + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
     if bytes.len() > reading.limit {
         return Err(too_large(bytes.len() as u64));
     }
-    String::from_utf8(bytes).map_err(|error| format!("is not UTF-8: invalid byte at offset {}", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| {
+        format!("is not UTF-8: invalid byte at offset {}", error.utf8_error().valid_up_to())
+    })
 }
 
-/// The YAML files below a folder, in order. A folder is visited once, however many links lead to it.
+/// The YAML files below a folder, in order. A folder is visited once, however many links lead to
+/// it.
 pub fn collect(folder: &Path) -> Vec<PathBuf> {
     let mut search = Search { visited: HashSet::new(), left: MAX_FILES, files: Vec::new() };
     search.folder(folder, 0);
@@ -71,7 +79,10 @@ impl Search {
             return;
         }
         let Ok(entries) = fs::read_dir(folder) else { return };
-        let mut paths: Vec<_> = entries.take(self.left).filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        let mut paths: Vec<_> = entries
+            .take(self.left)
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .collect();
         self.left -= paths.len();
         paths.sort();
         for path in paths {
@@ -109,7 +120,11 @@ mod tests {
             symlink(".", at(name)).unwrap();
         }
         assert_eq!(collect(root.path()), [at("inner/one.yaml")]);
-        for (name, wanted) in [("zero.yaml", "is not a regular file"), ("pipe.yaml", "is not a regular file"), ("inner", "is a folder")] {
+        for (name, wanted) in [
+            ("zero.yaml", "is not a regular file"),
+            ("pipe.yaml", "is not a regular file"),
+            ("inner", "is a folder"),
+        ] {
             let error = read(&at(name), Reading::RUNBOOK).unwrap_err();
             assert!(error.contains(wanted), "{name}: {error}");
         }
@@ -121,6 +136,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("large.yaml");
         fs::write(&path, "x".repeat(MAX_BYTES + 1)).unwrap();
-        assert!(read(&path, Reading::PARAMS).unwrap_err().contains("more than the 1048576 that a file of parameters may have"));
+        assert!(
+            read(&path, Reading::PARAMS)
+                .unwrap_err()
+                .contains("more than the 1048576 that a file of parameters may have")
+        );
     }
 }

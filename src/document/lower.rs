@@ -1,4 +1,5 @@
-//! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the first.
+//! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the
+//! first.
 
 use super::check::{self, Use};
 use super::deferred::Deferred;
@@ -6,7 +7,9 @@ use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
-use super::runbook::{Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
+use super::runbook::{
+    Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES,
+};
 use crate::action::{Action, Duration, JqText, VerbName};
 use crate::diagnostic::nearest;
 use crate::event::Severity;
@@ -87,8 +90,23 @@ struct Head {
 }
 
 /// Keys of a step besides its verb.
-const HEAD: &[&str] =
-    &["id", "title", "namespace", "when", "for_each", "retry", "until", "every", "timeout", "for", "on_failure", "severity", "expect", "parallel", "then"];
+const HEAD: &[&str] = &[
+    "id",
+    "title",
+    "namespace",
+    "when",
+    "for_each",
+    "retry",
+    "until",
+    "every",
+    "timeout",
+    "for",
+    "on_failure",
+    "severity",
+    "expect",
+    "parallel",
+    "then",
+];
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
@@ -131,9 +149,21 @@ struct RemedyFields {
 }
 
 /// Reads a runbook from its tree. The runbook is there only without faults.
-pub(super) fn lower(name: &str, file: &str, source: &Arc<str>, root: &Node) -> Result<Runbook, Vec<Fault>> {
-    let mut lower =
-        Lower { file, source, faults: Vec::new(), uses: Vec::new(), defaults: Map::new(), durations: BTreeSet::new(), verifications: BTreeSet::new() };
+pub(super) fn lower(
+    name: &str,
+    file: &str,
+    source: &Arc<str>,
+    root: &Node,
+) -> Result<Runbook, Vec<Fault>> {
+    let mut lower = Lower {
+        file,
+        source,
+        faults: Vec::new(),
+        uses: Vec::new(),
+        defaults: Map::new(),
+        durations: BTreeSet::new(),
+        verifications: BTreeSet::new(),
+    };
     let runbook = lower.runbook(name, file, root);
     if let Some(runbook) = &runbook {
         lower.faults.extend(check::check(runbook, root, &lower.uses));
@@ -159,12 +189,14 @@ struct Lower<'a> {
     verifications: BTreeSet<String>,
 }
 
-/// Whether what follows a duration makes it a number, or only asks whether it is given. Every number is less than every text in jq: a comparison
-/// would hold always.
+/// Whether what follows a duration makes it a number, or only asks whether it is given. Every
+/// number is less than every text in jq: a comparison would hold always.
 fn is_converted(rest: &str) -> bool {
     let rest = rest.trim_start();
     let piped = rest.strip_prefix('|').map(str::trim_start);
-    piped.is_some_and(|rest| rest.starts_with("duration")) || rest.starts_with("== null") || rest.starts_with("!= null")
+    piped.is_some_and(|rest| rest.starts_with("duration"))
+        || rest.starts_with("== null")
+        || rest.starts_with("!= null")
 }
 
 impl Lower<'_> {
@@ -180,13 +212,25 @@ impl Lower<'_> {
         }
         let header: Option<Header> = self.read(root);
         let params = header.iter().flat_map(|header| &header.params);
-        self.durations = params.clone().filter(|(_, param)| param.kind == ParamType::Duration).map(|(name, _)| name.clone()).collect();
-        self.defaults = params.filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).collect();
+        self.durations = params
+            .clone()
+            .filter(|(_, param)| param.kind == ParamType::Duration)
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.defaults = params
+            .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
+            .collect();
         if let Some(version) = root.get("runbook").filter(|node| node.as_str() != Some("v1")) {
-            self.faults.push(Fault::new("RB0101", version.span.clone(), "unknown format version: this program reads `v1`", "v1"));
+            self.faults.push(Fault::new(
+                "RB0101",
+                version.span.clone(),
+                "unknown format version: this program reads `v1`",
+                "v1",
+            ));
         }
         let steps = self.steps(root.get("steps"), "steps");
-        let always = root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
+        let always =
+            root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
         let findings = self.findings(root.get("findings"));
         let namespace = root.get("namespace").map(|node| self.deferred(node));
         let hosts = root.get("hosts").map(|node| self.deferred(node));
@@ -208,13 +252,18 @@ impl Lower<'_> {
             on_failure: header.on_failure,
             referred: Referred::new(
                 steps.iter().chain(&always),
-                self.uses.iter().filter(|used| used.root == "steps" && used.output).map(|used| used.name.as_deref()),
+                self.uses
+                    .iter()
+                    .filter(|used| used.root == "steps" && used.output)
+                    .map(|used| used.name.as_deref()),
             ),
             steps,
             always,
             findings,
         })
-        .filter(|_| header.runbook == "v1" && self.faults.iter().all(|fault| fault.code != "RB0103"))
+        .filter(|_| {
+            header.runbook == "v1" && self.faults.iter().all(|fault| fault.code != "RB0103")
+        })
     }
 
     /// Reads a struct; faults are kept.
@@ -229,15 +278,33 @@ impl Lower<'_> {
     }
 
     fn params(&mut self, params: &IndexMap<String, Param>, node: Option<&Node>) {
-        let places: HashMap<&str, &Node> = node.and_then(Node::entries).unwrap_or_default().iter().map(|entry| (entry.key.as_str(), &entry.node)).collect();
+        let places: HashMap<&str, &Node> = node
+            .and_then(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| (entry.key.as_str(), &entry.node))
+            .collect();
         for (name, param) in params {
             let Some(node) = places.get(name.as_str()) else { continue };
             let mut fault = |key: &str, message: String| {
                 let at = node.get(key).unwrap_or(node);
-                self.faults.push(Fault::new("RB0105", at.span.clone(), message, format!("parameter `{name}`")));
+                self.faults.push(Fault::new(
+                    "RB0105",
+                    at.span.clone(),
+                    message,
+                    format!("parameter `{name}`"),
+                ));
             };
-            if let Some(Err(error)) = param.pattern.as_ref().map(|pattern| regex::Regex::new(pattern)) {
-                fault("pattern", format!("not a regular expression: {}", error.to_string().lines().last().unwrap_or_default()));
+            if let Some(Err(error)) =
+                param.pattern.as_ref().map(|pattern| regex::Regex::new(pattern))
+            {
+                fault(
+                    "pattern",
+                    format!(
+                        "not a regular expression: {}",
+                        error.to_string().lines().last().unwrap_or_default()
+                    ),
+                );
                 continue;
             }
             if param.kind == ParamType::Enum && param.values.is_empty() {
@@ -252,9 +319,16 @@ impl Lower<'_> {
     fn steps(&mut self, node: Option<&Node>, what: &str) -> Vec<Step> {
         let Some(node) = node else { return Vec::new() };
         match &node.kind {
-            Kind::List(items) if !items.is_empty() => items.iter().filter_map(|item| self.step(item)).collect(),
+            Kind::List(items) if !items.is_empty() => {
+                items.iter().filter_map(|item| self.step(item)).collect()
+            }
             Kind::List(_) => {
-                self.faults.push(Fault::new("RB0104", node.span.clone(), format!("`{what}` is empty"), "needs at least one step"));
+                self.faults.push(Fault::new(
+                    "RB0104",
+                    node.span.clone(),
+                    format!("`{what}` is empty"),
+                    "needs at least one step",
+                ));
                 Vec::new()
             }
             Kind::Map(_) | Kind::Scalar { .. } => {
@@ -271,18 +345,30 @@ impl Lower<'_> {
 
     fn step(&mut self, node: &Node) -> Option<Step> {
         let Some(entries) = node.entries() else {
-            self.faults.push(Fault::new("RB0104", node.span.clone(), format!("a step is a mapping, this is {}", node.describe()), "expected a step"));
+            self.faults.push(Fault::new(
+                "RB0104",
+                node.span.clone(),
+                format!("a step is a mapping, this is {}", node.describe()),
+                "expected a step",
+            ));
             return None;
         };
-        let (head, mut rest): (Vec<Entry>, Vec<Entry>) = entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
+        let (head, mut rest): (Vec<Entry>, Vec<Entry>) =
+            entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
         let typed = self.typed(&mut rest);
         let head_node = Node { span: node.span.clone(), kind: Kind::Map(head) };
         let fields: Option<Head> = self.read(&head_node);
         let body = self.body(node, &rest, fields.as_ref());
         let fields = fields?;
-        let then = head_node.get("then").map(|node| self.then(node, &fields.id)).unwrap_or_default();
+        let then =
+            head_node.get("then").map(|node| self.then(node, &fields.id)).unwrap_or_default();
         if let Some(node) = head_node.get("then").filter(|_| matches!(body, Some(Body::Group(_)))) {
-            self.faults.push(Fault::new("RB0104", node.span.clone(), "`then` verifies a change, and a group is none", "make it a step after the group"));
+            self.faults.push(Fault::new(
+                "RB0104",
+                node.span.clone(),
+                "`then` verifies a change, and a group is none",
+                "make it a step after the group",
+            ));
         }
         let title = head_node.get("title").map(|node| self.deferred(node));
         let when = self.condition(head_node.get("when"));
@@ -290,11 +376,26 @@ impl Lower<'_> {
         let expect = self.expectations(&fields.expect, head_node.get("expect"));
         let polls = until.is_some() || fields.hold.is_some() || fields.every.is_some();
         if polls && fields.timeout.is_none() {
-            let at = ["until", "for", "every"].iter().find_map(|key| head_node.get(key)).map_or(node.span.clone(), |node| node.span.clone());
-            self.faults.push(Fault::new("RB0106", at, "a repeated look needs a deadline", "add `timeout:` to the step"));
+            let at = ["until", "for", "every"]
+                .iter()
+                .find_map(|key| head_node.get(key))
+                .map_or(node.span.clone(), |node| node.span.clone());
+            self.faults.push(Fault::new(
+                "RB0106",
+                at,
+                "a repeated look needs a deadline",
+                "add `timeout:` to the step",
+            ));
         }
-        if matches!(&body, Some(Body::Action { verb, .. }) if verb == "wait") && fields.timeout.is_none() {
-            self.faults.push(Fault::new("RB0106", node.span.start..node.span.start + 1, "a wait needs a deadline", "add `timeout:` to the step"));
+        if matches!(&body, Some(Body::Action { verb, .. }) if verb == "wait")
+            && fields.timeout.is_none()
+        {
+            self.faults.push(Fault::new(
+                "RB0106",
+                node.span.start..node.span.start + 1,
+                "a wait needs a deadline",
+                "add `timeout:` to the step",
+            ));
         }
         let every = fields.every.unwrap_or(Duration(std::time::Duration::from_secs(1)));
         Some(Step {
@@ -316,10 +417,15 @@ impl Lower<'_> {
         })
     }
 
-    /// `confirm: typed` beside another verb is no question of its own but how the change is consented to.
+    /// `confirm: typed` beside another verb is no question of its own but how the change is
+    /// consented to.
     fn typed(&mut self, rest: &mut Vec<Entry>) -> bool {
         let verbs = rest.iter().filter(|entry| Action::VERBS.contains(&entry.key.as_str())).count();
-        let Some(place) = rest.iter().position(|entry| entry.key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. })) else { return false };
+        let Some(place) = rest.iter().position(|entry| {
+            entry.key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. })
+        }) else {
+            return false;
+        };
         if verbs < 2 {
             return false;
         }
@@ -335,27 +441,47 @@ impl Lower<'_> {
         true
     }
 
-    /// The verification of a change: a list of steps, or one action without an id, which is then named after its verb; after the change
-    /// too, if another verification has that name.
+    /// The verification of a change: a list of steps, or one action without an id, which is then
+    /// named after its verb; after the change too, if another verification has that name.
     fn then(&mut self, node: &Node, change: &str) -> Vec<Step> {
         let Kind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
         let mut entries = entries.clone();
         if !entries.iter().any(|entry| entry.key == "id")
-            && let Some(verb) = entries.iter().find(|entry| Action::VERBS.contains(&entry.key.as_str()))
+            && let Some(verb) =
+                entries.iter().find(|entry| Action::VERBS.contains(&entry.key.as_str()))
         {
-            let text = if self.verifications.insert(verb.key.clone()) { verb.key.clone() } else { format!("{change}-{}", verb.key) };
-            let id = Node { span: verb.key_span.clone(), kind: Kind::Scalar { value: Value::from(text.as_str()), text } };
-            entries.insert(0, Entry { key: "id".to_owned(), key_span: verb.key_span.clone(), node: id });
+            let text = if self.verifications.insert(verb.key.clone()) {
+                verb.key.clone()
+            } else {
+                format!("{change}-{}", verb.key)
+            };
+            let id = Node {
+                span: verb.key_span.clone(),
+                kind: Kind::Scalar { value: Value::from(text.as_str()), text },
+            };
+            entries.insert(
+                0,
+                Entry { key: "id".to_owned(), key_span: verb.key_span.clone(), node: id },
+            );
         }
         self.step(&Node { span: node.span.clone(), kind: Kind::Map(entries) }).into_iter().collect()
     }
 
     fn body(&mut self, node: &Node, rest: &[Entry], head: Option<&Head>) -> Option<Body> {
-        let (group, verbs): (Vec<&Entry>, Vec<&Entry>) = rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
-        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = verbs.into_iter().partition(|entry| Action::VERBS.contains(&entry.key.as_str()));
+        let (group, verbs): (Vec<&Entry>, Vec<&Entry>) =
+            rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) =
+            verbs.into_iter().partition(|entry| Action::VERBS.contains(&entry.key.as_str()));
         for entry in &unknown {
-            let mut fault = Fault::new("RB0103", entry.key_span.clone(), format!("unknown verb or field `{}` of a step", entry.key), "not known");
-            if let Some(near) = nearest(&entry.key, Action::VERBS.iter().chain(HEAD).chain(GROUP).copied()) {
+            let mut fault = Fault::new(
+                "RB0103",
+                entry.key_span.clone(),
+                format!("unknown verb or field `{}` of a step", entry.key),
+                "not known",
+            );
+            if let Some(near) =
+                nearest(&entry.key, Action::VERBS.iter().chain(HEAD).chain(GROUP).copied())
+            {
                 fault.label = format!("did you mean `{near}`?");
             }
             fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
@@ -364,9 +490,16 @@ impl Lower<'_> {
         match (known.as_slice(), group.is_empty()) {
             ([entry], true) => self.action(entry),
             ([], false) => {
-                let find = |key: &str| group.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
+                let find = |key: &str| {
+                    group.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+                };
                 if find("steps").is_none() {
-                    self.faults.push(Fault::new("RB0104", node.span.clone(), "a group needs `steps`", "no `steps`"));
+                    self.faults.push(Fault::new(
+                        "RB0104",
+                        node.span.clone(),
+                        "a group needs `steps`",
+                        "no `steps`",
+                    ));
                 }
                 let parallel = match head.and_then(|head| head.parallel) {
                     None | Some(Parallel::Switch(false)) => 1,
@@ -374,20 +507,28 @@ impl Lower<'_> {
                     Some(Parallel::Bound(bound)) => bound.clamp(1, MOST_PARALLEL),
                 };
                 let steps = self.steps(find("steps"), "steps");
-                let rescue = find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();
-                let always = find("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
+                let rescue =
+                    find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();
+                let always =
+                    find("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
                 Some(Body::Group(Group { steps, parallel, rescue, always }))
             }
             ([], true) => {
                 if unknown.is_empty() {
-                    let mut fault = Fault::new("RB0103", node.span.start..node.span.start + 1, "a step without an action", "this step does nothing");
+                    let mut fault = Fault::new(
+                        "RB0103",
+                        node.span.start..node.span.start + 1,
+                        "a step without an action",
+                        "this step does nothing",
+                    );
                     fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
                     self.faults.push(fault);
                 }
                 None
             }
             (several, _) => {
-                let names: Vec<_> = several.iter().chain(&group).map(|entry| format!("`{}`", entry.key)).collect();
+                let names: Vec<_> =
+                    several.iter().chain(&group).map(|entry| format!("`{}`", entry.key)).collect();
                 let at = several.last().map_or(node.span.clone(), |entry| entry.key_span.clone());
                 self.faults.push(Fault::new(
                     "RB0103",
@@ -404,7 +545,13 @@ impl Lower<'_> {
         let before = self.faults.len();
         let (sketch, found) = deserialize::from_node_seed(&entry.node, VerbName(&entry.key));
         self.faults.extend(found.faults);
-        let arguments = Deferred::compile(&entry.node, self.source, &found.jq, &mut self.faults, &mut self.uses);
+        let arguments = Deferred::compile(
+            &entry.node,
+            self.source,
+            &found.jq,
+            &mut self.faults,
+            &mut self.uses,
+        );
         let mut program = None;
         for (start, end) in &found.jq {
             if let Some(node) = find(&entry.node, &(*start..*end)) {
@@ -417,16 +564,24 @@ impl Lower<'_> {
         {
             match checked {
                 Ok(action) => sketch = action,
-                Err(message) => self.faults.push(Fault::new("RB0107", entry.key_span.clone(), format!("`{}`: {message}", entry.key), "here")),
+                Err(message) => self.faults.push(Fault::new(
+                    "RB0107",
+                    entry.key_span.clone(),
+                    format!("`{}`: {message}", entry.key),
+                    "here",
+                )),
             }
         }
         Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch), program })
     }
 
-    /// The action as it is with the defaults of the parameters, if it needs nothing else; or what is wrong with it then.
+    /// The action as it is with the defaults of the parameters, if it needs nothing else; or what
+    /// is wrong with it then.
     fn with_defaults(&self, verb: &str, arguments: &Deferred) -> Option<Result<Action, String>> {
-        let known =
-            |reference: &&expression::Reference| reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name));
+        let known = |reference: &&expression::Reference| {
+            reference.root == "params"
+                && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name))
+        };
         if !arguments.references().iter().all(known) {
             return None;
         }
@@ -444,7 +599,12 @@ impl Lower<'_> {
             Some(Kind::List(items)) => items.iter().filter_map(|item| self.finding(item)).collect(),
             Some(Kind::Map(_) | Kind::Scalar { .. }) => {
                 let span = node.map_or(0..0, |node| node.span.clone());
-                self.faults.push(Fault::new("RB0104", span, "`findings` is a list", "expected a list"));
+                self.faults.push(Fault::new(
+                    "RB0104",
+                    span,
+                    "`findings` is a list",
+                    "expected a list",
+                ));
                 Vec::new()
             }
         }
@@ -453,12 +613,16 @@ impl Lower<'_> {
     fn finding(&mut self, node: &Node) -> Option<Finding> {
         let fields: FindingFields = self.read(node)?;
         let when = match node.get("when").map(|node| (&node.kind, node)) {
-            Some((Kind::List(items), _)) => items.iter().filter_map(|item| self.condition(Some(item))).collect(),
+            Some((Kind::List(items), _)) => {
+                items.iter().filter_map(|item| self.condition(Some(item))).collect()
+            }
             Some((_, single)) => self.condition(Some(single)).into_iter().collect(),
             None => Vec::new(),
         };
         let remedy = node.get("remedy");
-        if let Some(remedy) = remedy.filter(|remedy| remedy.get("run").is_none() && remedy.get("text").is_none()) {
+        if let Some(remedy) =
+            remedy.filter(|remedy| remedy.get("run").is_none() && remedy.get("text").is_none())
+        {
             self.faults.push(Fault::new(
                 "RB0104",
                 remedy.span.clone(),
@@ -466,11 +630,21 @@ impl Lower<'_> {
                 "neither `run` nor `text`",
             ));
         }
-        let mut part = |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
+        let mut part =
+            |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
         let (run, with, text) = (part("run"), part("with"), part("text"));
         let _: &OneOrMany = &fields.when;
         let cause = node.get("cause").map(|node| self.deferred(node))?;
-        Some(Finding { id: fields.id, when, cause, severity: fields.severity, run, with, text, fixed_by: fields.fixed_by })
+        Some(Finding {
+            id: fields.id,
+            when,
+            cause,
+            severity: fields.severity,
+            run,
+            with,
+            text,
+            fixed_by: fields.fixed_by,
+        })
     }
 
     /// `FILE:LINE:COLUMN` of a node, counted from one.
@@ -481,7 +655,11 @@ impl Lower<'_> {
         format!("{}:{line}:{column}", self.file)
     }
 
-    fn expectations(&mut self, fields: &[Expect], node: Option<&Node>) -> Vec<expression::Expectation> {
+    fn expectations(
+        &mut self,
+        fields: &[Expect],
+        node: Option<&Node>,
+    ) -> Vec<expression::Expectation> {
         let items: &[Node] = match node.map(|node| &node.kind) {
             Some(Kind::List(items)) => items,
             _ => &[],
@@ -492,7 +670,10 @@ impl Lower<'_> {
                 Ok(expectation) => {
                     for field in ["that", "all", "any", "none", "same", "of", "over"] {
                         let jq = item.get(field).and_then(|node| self.jq(node));
-                        if let Some(node) = item.get(field).filter(|_| jq.is_some_and(|jq| jq.is_constant() && field != "over")) {
+                        if let Some(node) = item
+                            .get(field)
+                            .filter(|_| jq.is_some_and(|jq| jq.is_constant() && field != "over"))
+                        {
                             self.constant(node.span.clone());
                         }
                     }
@@ -517,7 +698,12 @@ impl Lower<'_> {
     }
 
     fn constant(&mut self, span: Range<usize>) {
-        self.faults.push(Fault::new("RB0203", span, "a constant condition: it looks at nothing and is always the same", "compare something with something"));
+        self.faults.push(Fault::new(
+            "RB0203",
+            span,
+            "a constant condition: it looks at nothing and is always the same",
+            "compare something with something",
+        ));
     }
 
     fn jq(&mut self, node: &Node) -> Option<Jq> {
@@ -528,15 +714,28 @@ impl Lower<'_> {
         match expression::compile(text, VARIABLES) {
             Ok(jq) => {
                 for reference in jq.references() {
-                    let duration = reference.root == "params" && reference.name.as_ref().is_some_and(|name| self.durations.contains(name));
+                    let duration = reference.root == "params"
+                        && reference
+                            .name
+                            .as_ref()
+                            .is_some_and(|name| self.durations.contains(name));
                     if duration && !is_converted(&text[reference.range.end..]) {
                         let name = reference.name.as_deref().unwrap_or_default();
-                        let message = format!("`$params.{name}` is a duration, and a text such as \"5s\" in jq");
+                        let message = format!(
+                            "`$params.{name}` is a duration, and a text such as \"5s\" in jq"
+                        );
                         let label = format!("write ($params.{name} | duration) for seconds");
-                        self.faults.push(Fault::new("RB0204", node.locate(self.source, &reference.range), message, label));
+                        self.faults.push(Fault::new(
+                            "RB0204",
+                            node.locate(self.source, &reference.range),
+                            message,
+                            label,
+                        ));
                     }
                 }
-                self.uses.extend(jq.references().iter().map(|reference| Use::new(reference, node, self.source)));
+                self.uses.extend(
+                    jq.references().iter().map(|reference| Use::new(reference, node, self.source)),
+                );
                 Some(jq)
             }
             Err(error) => {
@@ -551,7 +750,12 @@ impl Lower<'_> {
         if span.is_empty() && span.end < node.span.end {
             span.end += 1;
         }
-        self.faults.push(Fault::new("RB0201", span, format!("jq: {}", error.message), error.help.unwrap_or_default()));
+        self.faults.push(Fault::new(
+            "RB0201",
+            span,
+            format!("jq: {}", error.message),
+            error.help.unwrap_or_default(),
+        ));
     }
 }
 

@@ -19,5 +19,7 @@ pub use files::{Reading, collect, read};
 pub use head::Head;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
-pub use runbook::{Body, Finding, Group, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
+pub use runbook::{
+    Body, Finding, Group, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES,
+};
 pub use sketch::{Sketch, is_computed};

@@ -1,7 +1,8 @@
 //! YAML text to a tree that keeps its place in the text.
 //!
-//! Scalars follow the YAML 1.2 core schema. What YAML 1.1 and 1.2 read differently (`yes`, `on`, `0755`, `1_000`) is an
-//! error that asks for quotes, because a reader cannot know which of the two the author meant.
+//! Scalars follow the YAML 1.2 core schema. What YAML 1.1 and 1.2 read differently (`yes`, `on`,
+//! `0755`, `1_000`) is an error that asks for quotes, because a reader cannot know which of the two
+//! the author meant.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Number, Value};
@@ -68,7 +69,12 @@ pub struct Fault {
 
 impl Fault {
     /// A fault without further notes.
-    pub fn new(code: &'static str, span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Self {
+    pub fn new(
+        code: &'static str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
         Self { code, span, message: message.into(), label: label.into(), notes: Vec::new() }
     }
 }
@@ -114,11 +120,14 @@ impl Node {
         match &self.kind {
             Kind::Scalar { value, .. } => value.clone(),
             Kind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
-            Kind::Map(entries) => Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect()),
+            Kind::Map(entries) => Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect(),
+            ),
         }
     }
 
-    /// Where a byte range of this scalar's text lies in the document; the whole scalar where escapes or folding forbid to say.
+    /// Where a byte range of this scalar's text lies in the document; the whole scalar where
+    /// escapes or folding forbid to say.
     pub fn locate(&self, source: &str, range: &Range<usize>) -> Range<usize> {
         let Kind::Scalar { text, .. } = &self.kind else { return self.span.clone() };
         let Some(raw) = source.get(self.span.clone()) else { return self.span.clone() };
@@ -131,7 +140,9 @@ impl Node {
         let mut begin = 0;
         for line in text.split_inclusive('\n') {
             let bare = line.trim_end_matches('\n');
-            let Some(found) = raw.get(cursor..).and_then(|rest| rest.find(bare)) else { return self.span.clone() };
+            let Some(found) = raw.get(cursor..).and_then(|rest| rest.find(bare)) else {
+                return self.span.clone();
+            };
             let at = cursor + found;
             if range.start < begin + line.len() {
                 let start = self.span.start + at + (range.start - begin);
@@ -151,18 +162,30 @@ impl Node {
 /// Every fault that the text has on this level; a syntax error ends the reading.
 pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     if source.len() > MAX_BYTES {
-        let message = format!("the document has {} bytes, more than the {MAX_BYTES} that a runbook may have", source.len());
+        let message = format!(
+            "the document has {} bytes, more than the {MAX_BYTES} that a runbook may have",
+            source.len()
+        );
         return Err(vec![Fault::new("RB0001", 0..0, message, "")]);
     }
     let mut options = Options::default();
     options.emit_comments = false;
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
-    let mut builder = Builder { parser: Parser::new_from_str_with_options(source, options), source, faults: Vec::new() };
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(source, options),
+        source,
+        faults: Vec::new(),
+    };
     match builder.document() {
         Ok(Some(node)) if builder.faults.is_empty() => Ok(node),
         Ok(Some(_)) => Err(builder.faults),
-        Ok(None) if builder.faults.is_empty() => Err(vec![Fault::new("RB0001", 0..0, "the document is empty", "a runbook begins with `runbook: v1`")]),
+        Ok(None) if builder.faults.is_empty() => Err(vec![Fault::new(
+            "RB0001",
+            0..0,
+            "the document is empty",
+            "a runbook begins with `runbook: v1`",
+        )]),
         Ok(None) => Err(builder.faults),
         Err(fault) => {
             builder.faults.push(fault);
@@ -184,7 +207,12 @@ impl<'a> Builder<'a> {
                 None => return Ok(None),
                 Some(Err(error)) => {
                     let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
-                    return Err(Fault::new("RB0001", at..at, format!("not YAML: {}", error.info()), "here"));
+                    return Err(Fault::new(
+                        "RB0001",
+                        at..at,
+                        format!("not YAML: {}", error.info()),
+                        "here",
+                    ));
                 }
                 Some(Ok((Event::Comment(..) | Event::Anchor(..), _))) => {}
                 Some(Ok((event, span))) => return Ok(Some((event, bytes(&span, self.source)))),
@@ -196,9 +224,17 @@ impl<'a> Builder<'a> {
         let mut root = None;
         while let Some((event, span)) = self.next()? {
             match event {
-                Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(..)
+                | Event::DocumentEnd => {}
                 _ if root.is_some() => {
-                    self.faults.push(Fault::new("RB0001", span, "a second document in the file", "one file is one runbook"));
+                    self.faults.push(Fault::new(
+                        "RB0001",
+                        span,
+                        "a second document in the file",
+                        "one file is one runbook",
+                    ));
                     return Ok(root);
                 }
                 event => root = Some(self.node(event, span, 0)?),
@@ -210,12 +246,21 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Range<usize>, depth: usize) -> Result<Node, Fault> {
         if depth > MAX_DEPTH {
-            return Err(Fault::new("RB0001", span, format!("nested deeper than {MAX_DEPTH} levels"), "too deep"));
+            return Err(Fault::new(
+                "RB0001",
+                span,
+                format!("nested deeper than {MAX_DEPTH} levels"),
+                "too deep",
+            ));
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain_only(anchor, tag.is_some(), &span);
-                let value = if style == ScalarStyle::Plain { self.resolve(&text, &span) } else { Value::String(text.to_string()) };
+                let value = if style == ScalarStyle::Plain {
+                    self.resolve(&text, &span)
+                } else {
+                    Value::String(text.to_string())
+                };
                 Ok(Node { span, kind: Kind::Scalar { text: text.into_owned(), value } })
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -236,7 +281,12 @@ impl<'a> Builder<'a> {
                 self.mapping(span, depth)
             }
             _ => {
-                self.faults.push(Fault::new("RB0002", span.clone(), "an alias: a runbook has no anchors and aliases", "write the value out"));
+                self.faults.push(Fault::new(
+                    "RB0002",
+                    span.clone(),
+                    "an alias: a runbook has no anchors and aliases",
+                    "write the value out",
+                ));
                 Ok(Node { span, kind: Kind::Scalar { text: String::new(), value: Value::Null } })
             }
         }
@@ -247,7 +297,12 @@ impl<'a> Builder<'a> {
         let mut known = HashMap::<String, usize>::new();
         loop {
             if self.faults.len() > MAX_FAULTS {
-                return Err(Fault::new("RB0001", span, format!("more than {MAX_FAULTS} errors: the rest is not read"), "mend those first"));
+                return Err(Fault::new(
+                    "RB0001",
+                    span,
+                    format!("more than {MAX_FAULTS} errors: the rest is not read"),
+                    "mend those first",
+                ));
             }
             let (event, key_span) = match self.next()? {
                 Some((Event::MappingEnd, close)) => {
@@ -262,14 +317,23 @@ impl<'a> Builder<'a> {
             let value = self.node(event, at, depth + 1)?;
             end = value.span.end.max(key.span.end);
             let Kind::Scalar { text, .. } = key.kind else {
-                self.faults.push(
-                    template_fault(&key_span, self.source).unwrap_or_else(|| Fault::new("RB0002", key_span, "a key that is not a string", "write a name")),
-                );
+                self.faults.push(template_fault(&key_span, self.source).unwrap_or_else(|| {
+                    Fault::new("RB0002", key_span, "a key that is not a string", "write a name")
+                }));
                 continue;
             };
             if let Some(first) = known.get(&text).map(|at| &entries[*at]) {
-                let line = self.source.get(..first.key_span.start).map_or(0, |before| before.matches('\n').count()) + 1;
-                self.faults.push(Fault::new("RB0002", key.span, format!("duplicate key `{text}`"), format!("already given in line {line}")));
+                let line = self
+                    .source
+                    .get(..first.key_span.start)
+                    .map_or(0, |before| before.matches('\n').count())
+                    + 1;
+                self.faults.push(Fault::new(
+                    "RB0002",
+                    key.span,
+                    format!("duplicate key `{text}`"),
+                    format!("already given in line {line}"),
+                ));
                 continue;
             }
             known.insert(text.clone(), entries.len());
@@ -280,10 +344,20 @@ impl<'a> Builder<'a> {
 
     fn plain_only(&mut self, anchor: usize, tagged: bool, span: &Range<usize>) {
         if anchor != 0 {
-            self.faults.push(Fault::new("RB0002", span.clone(), "an anchor: a runbook has no anchors and aliases", "write the value out"));
+            self.faults.push(Fault::new(
+                "RB0002",
+                span.clone(),
+                "an anchor: a runbook has no anchors and aliases",
+                "write the value out",
+            ));
         }
         if tagged {
-            self.faults.push(Fault::new("RB0002", span.clone(), "a tag: a runbook has no YAML tags", "remove it"));
+            self.faults.push(Fault::new(
+                "RB0002",
+                span.clone(),
+                "a tag: a runbook has no YAML tags",
+                "remove it",
+            ));
         }
     }
 
@@ -298,15 +372,26 @@ impl<'a> Builder<'a> {
         }
         let ambiguous = if matches!(lower.as_str(), "yes" | "no" | "on" | "off" | "y" | "n") {
             Some("true or false in YAML 1.1 and a string in YAML 1.2")
-        } else if text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) {
+        } else if text.len() > 1
+            && text.starts_with('0')
+            && text.bytes().all(|b| b.is_ascii_digit())
+        {
             Some("an octal number in YAML 1.1 and a decimal one in YAML 1.2")
-        } else if text.contains('_') && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
+        } else if text.contains('_')
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+        {
             Some("a number in YAML 1.1 and a string in YAML 1.2")
         } else {
             None
         };
         if let Some(why) = ambiguous {
-            self.faults.push(Fault::new("RB0003", span.clone(), format!("`{text}` is {why}"), format!("quote it: \"{text}\"")));
+            self.faults.push(Fault::new(
+                "RB0003",
+                span.clone(),
+                format!("`{text}` is {why}"),
+                format!("quote it: \"{text}\""),
+            ));
             return Value::String(text.to_owned());
         }
         number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
@@ -318,9 +403,17 @@ fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
     let before = source.get(..span.start)?;
     let start = before.len() - usize::from(before.ends_with('{'));
     source.get(start..)?.starts_with("{{").then(|| {
-        let end = source.get(start..).and_then(|rest| rest.find("}}")).map_or(span.end, |offset| start + offset + 2);
+        let end = source
+            .get(start..)
+            .and_then(|rest| rest.find("}}"))
+            .map_or(span.end, |offset| start + offset + 2);
         let text = source.get(start..end).unwrap_or_default();
-        Fault::new("RB0003", start..end, "a template without quotes is a YAML mapping", format!("quote it: \"{text}\""))
+        Fault::new(
+            "RB0003",
+            start..end,
+            "a template without quotes is a YAML mapping",
+            format!("quote it: \"{text}\""),
+        )
     })
 }
 
@@ -332,7 +425,9 @@ fn number(text: &str) -> Option<Number> {
     if let Some(octal) = digits.strip_prefix("0o") {
         return i64::from_str_radix(octal, 8).ok().map(Number::from);
     }
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b)) {
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        || !digits.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b))
+    {
         return None;
     }
     let plain = text.strip_prefix('+').unwrap_or(text);
@@ -357,10 +452,12 @@ mod tests {
 
     #[test]
     fn scalars_follow_the_core_schema() {
-        let text = "a: 1\nb: -2.5\nc: true\nd: null\ne: '1'\nf: v1.0.68\ng: 15m\nh: 1e3\ni: 0x1F\nj: 1.0.68\nk: 'yes'\n";
+        let text = "a: 1\nb: -2.5\nc: true\nd: null\ne: '1'\nf: v1.0.68\ng: 15m\nh: 1e3\ni: \
+            0x1F\nj: 1.0.68\nk: 'yes'\n";
         assert_eq!(
             parse(text).unwrap().to_value(),
-            json!({"a": 1, "b": -2.5, "c": true, "d": null, "e": "1", "f": "v1.0.68", "g": "15m", "h": 1000.0, "i": 31, "j": "1.0.68", "k": "yes"})
+            json!({"a": 1, "b": -2.5, "c": true, "d": null, "e": "1", "f": "v1.0.68", "g": "15m",
+                "h": 1000.0, "i": 31, "j": "1.0.68", "k": "yes"})
         );
     }
 
@@ -368,7 +465,11 @@ mod tests {
     fn what_two_versions_of_yaml_read_differently_is_refused() {
         for text in ["yes", "no", "on", "Off", "0755", "010", "1_000", "y"] {
             let faults = parse(&format!("a: {text}")).unwrap_err();
-            assert_eq!((faults.len(), faults[0].code, faults[0].span.clone()), (1, "RB0003", 3..3 + text.len()), "{text}");
+            assert_eq!(
+                (faults.len(), faults[0].code, faults[0].span.clone()),
+                (1, "RB0003", 3..3 + text.len()),
+                "{text}"
+            );
         }
     }
 
@@ -383,7 +484,15 @@ mod tests {
 
     #[test]
     fn hostile_text_is_an_error_and_nothing_worse() {
-        for text in ["", "  \n# only a comment\n", "a: [", "a: b: c", "{", "a: !!python/object x", "--- 1\n--- 2\n"] {
+        for text in [
+            "",
+            "  \n# only a comment\n",
+            "a: [",
+            "a: b: c",
+            "{",
+            "a: !!python/object x",
+            "--- 1\n--- 2\n",
+        ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
         for deep in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(50_000)] {

@@ -88,13 +88,27 @@ impl Param {
     /// What is wrong with the text, after the parameter's name.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self.kind {
-            ParamType::Int => Value::from(text.parse::<i64>().map_err(|_| format!("`{text}` is not a whole number"))?),
+            ParamType::Int => Value::from(
+                text.parse::<i64>().map_err(|_| format!("`{text}` is not a whole number"))?,
+            ),
             ParamType::Number => {
-                let number = text.parse::<f64>().ok().and_then(Number::from_f64).ok_or_else(|| format!("`{text}` is not a number"))?;
+                let number = text
+                    .parse::<f64>()
+                    .ok()
+                    .and_then(Number::from_f64)
+                    .ok_or_else(|| format!("`{text}` is not a number"))?;
                 Value::Number(number)
             }
-            ParamType::Bool => Value::Bool(text.parse().map_err(|_| format!("`{text}` is neither true nor false"))?),
-            ParamType::List => Value::Array(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()),
+            ParamType::Bool => Value::Bool(
+                text.parse().map_err(|_| format!("`{text}` is neither true nor false"))?,
+            ),
+            ParamType::List => Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(Value::from)
+                    .collect(),
+            ),
             ParamType::Enum => {
                 let found = self.values.iter().find(|value| match value {
                     Value::String(value) => value == text,
@@ -127,26 +141,43 @@ impl Param {
                 }
                 None => return wrong("a duration such as 15m"),
             },
-            ParamType::Enum if !self.values.contains(value) => return Err(self.not_allowed(&value.to_string())),
-            ParamType::Semver if !value.as_str().is_some_and(is_version) => return wrong("a version such as 1.0.68"),
+            ParamType::Enum if !self.values.contains(value) => {
+                return Err(self.not_allowed(&value.to_string()));
+            }
+            ParamType::Semver if !value.as_str().is_some_and(is_version) => {
+                return wrong("a version such as 1.0.68");
+            }
             ParamType::List if !value.is_array() => return wrong("a list"),
             _ => {}
         }
         if let (Some(pattern), Some(text)) = (&self.pattern, value.as_str()) {
-            let whole = regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|_| format!("its pattern {pattern} is not a regular expression"))?;
+            let whole = regex::Regex::new(&format!("^(?:{pattern})$"))
+                .map_err(|_| format!("its pattern {pattern} is not a regular expression"))?;
             if !whole.is_match(text) {
-                return Err(if self.secret { format!("does not match {pattern}") } else { format!("`{text}` does not match {pattern}") });
+                return Err(if self.secret {
+                    format!("does not match {pattern}")
+                } else {
+                    format!("`{text}` does not match {pattern}")
+                });
             }
         }
         match value.as_f64() {
-            Some(number) if self.min.is_some_and(|min| number < min) => Err(format!("{value} is less than {}", self.min.unwrap_or_default())),
-            Some(number) if self.max.is_some_and(|max| number > max) => Err(format!("{value} is more than {}", self.max.unwrap_or_default())),
+            Some(number) if self.min.is_some_and(|min| number < min) => {
+                Err(format!("{value} is less than {}", self.min.unwrap_or_default()))
+            }
+            Some(number) if self.max.is_some_and(|max| number > max) => {
+                Err(format!("{value} is more than {}", self.max.unwrap_or_default()))
+            }
             _ => Ok(()),
         }
     }
 
     fn not_allowed(&self, text: &str) -> String {
-        let allowed: Vec<_> = self.values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
+        let allowed: Vec<_> = self
+            .values
+            .iter()
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            .collect();
         format!("{text} is not one of {}", allowed.join(", "))
     }
 }
@@ -155,7 +186,8 @@ fn is_version(text: &str) -> bool {
     let bare = text.strip_prefix('v').unwrap_or(text);
     let core = bare.split(['-', '+']).next().unwrap_or_default();
     let parts: Vec<_> = core.split('.').collect();
-    (1..=3).contains(&parts.len()) && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    (1..=3).contains(&parts.len())
+        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -175,15 +207,32 @@ mod tests {
             (json!({"type": "int"}), "3.5", Err("`3.5` is not a whole number".to_owned())),
             (json!({"type": "bool"}), "yes", Err("`yes` is neither true nor false".to_owned())),
             (json!({"type": "enum", "values": [1, 0]}), "0", Ok(json!(0))),
-            (json!({"type": "enum", "values": ["a", "b"]}), "c", Err("c is not one of a, b".to_owned())),
+            (
+                json!({"type": "enum", "values": ["a", "b"]}),
+                "c",
+                Err("c is not one of a, b".to_owned()),
+            ),
             (json!({"type": "list"}), "a, b,", Ok(json!(["a", "b"]))),
             (json!({"type": "semver"}), "v1.0.68", Ok(json!("v1.0.68"))),
-            (json!({"type": "semver"}), "latest", Err("\"latest\" is not a version such as 1.0.68".to_owned())),
-            (json!({"type": "string", "pattern": "[A-Z]+"}), "ABc", Err("`ABc` does not match [A-Z]+".to_owned())),
+            (
+                json!({"type": "semver"}),
+                "latest",
+                Err("\"latest\" is not a version such as 1.0.68".to_owned()),
+            ),
+            (
+                json!({"type": "string", "pattern": "[A-Z]+"}),
+                "ABc",
+                Err("`ABc` does not match [A-Z]+".to_owned()),
+            ),
         ] {
             assert_eq!(param(declared.clone()).parse(text), wanted, "{declared} {text}");
         }
         assert!(param(json!({"type": "duration"})).parse("15").is_err());
-        assert!(!param(json!({"type": "string", "pattern": "a", "secret": true})).parse("hunter2").unwrap_err().contains("hunter2"));
+        assert!(
+            !param(json!({"type": "string", "pattern": "a", "secret": true}))
+                .parse("hunter2")
+                .unwrap_err()
+                .contains("hunter2")
+        );
     }
 }

@@ -3,7 +3,8 @@
 use super::runbook::{Body, Step};
 use std::collections::BTreeSet;
 
-/// The steps whose outputs are looked at after they have ended: by later steps, findings, titles, remedies.
+/// The steps whose outputs are looked at after they have ended: by later steps, findings, titles,
+/// remedies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Referred {
     /// Something refers to `$steps` as a whole.
@@ -13,7 +14,10 @@ pub struct Referred {
 
 impl Referred {
     /// From the uses of `steps` in a runbook: the names, and none for the whole.
-    pub(super) fn new<'a>(steps: impl IntoIterator<Item = &'a Step>, uses: impl IntoIterator<Item = Option<&'a str>>) -> Self {
+    pub(super) fn new<'a>(
+        steps: impl IntoIterator<Item = &'a Step>,
+        uses: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> Self {
         let mut referred = Self::default();
         for name in uses {
             match name {
@@ -52,11 +56,20 @@ mod tests {
     /// The steps of a runbook of which outputs are kept, when this is asked at its end.
     fn kept(last: &str) -> String {
         let text = format!(
-            "runbook: v1\ntitle: T\non_failure: continue\nsteps:\n  - {{id: a, value: '1'}}\n  - {{id: b, value: '1'}}\n  - id: g\n    steps:\n      - {{id: c, value: '1'}}\n      - id: h\n        steps: [{{id: d, value: '1'}}]\n  - id: each\n    for_each: '[1]'\n    value: $item\n{last}"
+            "runbook: v1\ntitle: T\non_failure: continue\nsteps:\n  - {{id: a, value: '1'}}\n  - \
+                {{id: b, value: '1'}}\n  - id: g\n    steps:\n      - {{id: c, value: '1'}}\n      \
+                - id: h\n        steps: [{{id: d, value: '1'}}]\n  - id: each\n    for_each: \
+                '[1]'\n    value: $item\n{last}"
         );
         let loaded = Catalogue::new(&[]).load_text("x", text).unwrap();
         let runbook = &loaded["x"];
-        runbook.all_steps().iter().map(|step| step.id.as_str()).filter(|id| runbook.referred.contains(id)).collect::<Vec<_>>().join(" ")
+        runbook
+            .all_steps()
+            .iter()
+            .map(|step| step.id.as_str())
+            .filter(|id| runbook.referred.contains(id))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -65,17 +78,32 @@ mod tests {
             ("", ""),
             ("  - {id: z, value: $steps.a.output}", "a"),
             ("  - {id: z, when: $steps.a.failed, value: $steps.b.output | length}", "b"),
-            ("  - {id: z, when: '$steps.a.passed and $steps.b.outcome == \"failed\" and $steps.c.reason == \"\"', value: '1'}", ""),
+            (
+                "  - {id: z, when: '$steps.a.passed and $steps.b.outcome == \"failed\" and \
+                    $steps.c.reason == \"\"', value: '1'}",
+                "",
+            ),
             ("  - {id: z, value: '$steps.a | .output'}", "a"),
             ("  - {id: z, value: '$steps.a.failedness'}", "a"),
             ("  - {id: z, value: '$steps[\"b\"].output'}", "b"),
             ("  - {id: z, value: $steps.g.output.h}", "g c h d"),
             ("  - {id: z, value: $steps.each.output}", "each"),
-            ("  - {id: z, title: 'It is {{ steps.a.output }}, {{ steps.b.reason }}', value: '1'}", "a"),
+            (
+                "  - {id: z, title: 'It is {{ steps.a.output }}, {{ steps.b.reason }}', value: \
+                    '1'}",
+                "a",
+            ),
             ("  - {id: z, value: '1', expect: [{that: '. == $steps.b.output'}]}", "b"),
             ("  - {id: z, value: '$steps | keys'}", "a b g c h d each z"),
-            ("findings:\n  - {id: f, when: $steps.a.failed, cause: 'saw {{ steps.b.output }}'}", "b"),
-            ("findings:\n  - {id: f, when: $steps.a.output == 1, cause: c, remedy: {text: '{{ steps.c.output }}'}}", "a c"),
+            (
+                "findings:\n  - {id: f, when: $steps.a.failed, cause: 'saw {{ steps.b.output }}'}",
+                "b",
+            ),
+            (
+                "findings:\n  - {id: f, when: $steps.a.output == 1, cause: c, remedy: {text: '{{ \
+                    steps.c.output }}'}}",
+                "a c",
+            ),
         ];
         for (last, wanted) in table {
             assert_eq!(kept(last), wanted, "{last}");

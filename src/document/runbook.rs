@@ -74,7 +74,8 @@ pub enum Origin {
     /// From a file that a person named, or that has a name of its own.
     #[default]
     File,
-    /// From a file in `./runbooks` that nobody named, and that hides another runbook of its name inside the program.
+    /// From a file in `./runbooks` that nobody named, and that hides another runbook of its name
+    /// inside the program.
     Hiding,
 }
 
@@ -133,7 +134,8 @@ pub enum Body {
         verb: String,
         /// The arguments, before templates are rendered.
         arguments: Deferred,
-        /// The arguments with stand-ins for what only a run knows: for effects and permissions when nothing else is at hand.
+        /// The arguments with stand-ins for what only a run knows: for effects and permissions when
+        /// nothing else is at hand.
         sketch: Box<Action>,
         /// The compiled program of a `value`.
         program: Option<Jq>,
@@ -200,7 +202,8 @@ pub struct Poll {
 pub struct Finding {
     /// Unique within the runbook.
     pub id: String,
-    /// Any of these concludes it; each is judged alone, so that a step that could not be looked at only blocks the conditions that touch it.
+    /// Any of these concludes it; each is judged alone, so that a step that could not be looked at
+    /// only blocks the conditions that touch it.
     pub when: Vec<Jq>,
     /// For a person.
     pub cause: Deferred,
@@ -212,7 +215,8 @@ pub struct Finding {
     pub with: Option<Deferred>,
     /// Words for a person.
     pub text: Option<Deferred>,
-    /// The step that proves, when it passes after the cause was concluded, that the run itself has removed it.
+    /// The step that proves, when it passes after the cause was concluded, that the run itself has
+    /// removed it.
     pub fixed_by: Option<String>,
 }
 
@@ -225,7 +229,8 @@ impl Step {
         }
     }
 
-    /// What the step itself can do, its verification not included; for a group the strongest of its steps.
+    /// What the step itself can do, its verification not included; for a group the strongest of its
+    /// steps.
     pub fn own_effect(&self) -> Effect {
         match &self.body {
             Body::Action { sketch, .. } => sketch.effect(),
@@ -264,10 +269,15 @@ impl Runbook {
 
     /// Registers the values of the parameters that are secret.
     pub fn learn_secrets(&self, params: &Map<String, Value>, masker: &Masker) {
-        for (name, value) in params.iter().filter(|(name, _)| self.params.get(*name).is_some_and(|param| param.secret)) {
+        for (name, value) in params
+            .iter()
+            .filter(|(name, _)| self.params.get(*name).is_some_and(|param| param.secret))
+        {
             match value {
                 Value::String(text) => masker.learn(text, name),
-                Value::Array(items) => items.iter().for_each(|item| masker.learn(item.as_str().unwrap_or(&item.to_string()), name)),
+                Value::Array(items) => items.iter().for_each(|item| {
+                    masker.learn(item.as_str().unwrap_or(&item.to_string()), name);
+                }),
                 other => masker.learn(&other.to_string(), name),
             }
         }

@@ -1,5 +1,6 @@
-//! The arguments of a step as far as they are known before the run. A text that only the run knows stays the template that it is written as:
-//! no object has such a name, so it can be told from what is known.
+//! The arguments of a step as far as they are known before the run. A text that only the run knows
+//! stays the template that it is written as: no object has such a name, so it can be told from what
+//! is known.
 
 use super::deferred::Deferred;
 use super::deserialize::{from_node_seed, has_template};
@@ -29,15 +30,23 @@ impl Deferred {
     pub fn partial(&self, context: &Value) -> Value {
         match self {
             Self::Known(value) => value.clone(),
-            Self::Template(template) => template.render(context).unwrap_or_else(|_| Value::from(template.source())),
+            Self::Template(template) => {
+                template.render(context).unwrap_or_else(|_| Value::from(template.source()))
+            }
             Self::List(items) => items.iter().map(|item| item.partial(context)).collect(),
-            Self::Map(entries) => Value::Object(entries.iter().map(|(key, value)| (key.clone(), value.partial(context))).collect()),
+            Self::Map(entries) => Value::Object(
+                entries.iter().map(|(key, value)| (key.clone(), value.partial(context))).collect(),
+            ),
         }
     }
 
     /// The action of this verb, as far as this context tells.
     pub fn sketch(&self, verb: &str, context: &Value) -> Sketch {
-        if let Some((arguments, action)) = self.render(context).ok().and_then(|value| Some((value.clone(), VerbName(verb).deserialize(value).ok()?))) {
+        if let Some((arguments, action)) = self
+            .render(context)
+            .ok()
+            .and_then(|value| Some((value.clone(), VerbName(verb).deserialize(value).ok()?)))
+        {
             return Sketch { arguments, action: Some(action), exact: true };
         }
         let arguments = self.partial(context);
@@ -77,7 +86,8 @@ mod tests {
 
     fn sketched(step: &str, context: &Value) -> Sketch {
         let text = format!(
-            "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, amount: {{type: int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
+            "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, amount: {{type: \
+                int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
         );
         let runbook = Catalogue::new(&[]).load_text("t", text).unwrap().remove("t").unwrap();
         let Body::Action { verb, arguments, .. } = &runbook.steps[1].body else { panic!() };
@@ -89,14 +99,36 @@ mod tests {
         let context = json!({"params": {"p": "web", "amount": 2}});
         for (step, exact, target) in [
             ("restart: {target: \"deployment/{{ params.p }}\"}", true, "namespace/deployment/web"),
-            ("restart: {target: \"deployment/{{ steps.s.output }}\"}", false, "namespace/deployment/{{ steps.s.output }}"),
-            ("restart: {target: \"{{ steps.s.output }}\"}", false, "namespace/{{ steps.s.output }}/{{ steps.s.output }}"),
-            ("scale: {target: \"deployment/{{ params.p }}\", replicas: \"{{ steps.s.output | length }}\"}", false, "namespace/deployment/web"),
-            ("restart: {target: {kind: Deployment, name: \"{{ steps.s.output }}\", namespace: other}}", false, "other/deployment/{{ steps.s.output }}"),
+            (
+                "restart: {target: \"deployment/{{ steps.s.output }}\"}",
+                false,
+                "namespace/deployment/{{ steps.s.output }}",
+            ),
+            (
+                "restart: {target: \"{{ steps.s.output }}\"}",
+                false,
+                "namespace/{{ steps.s.output }}/{{ steps.s.output }}",
+            ),
+            (
+                "scale: {target: \"deployment/{{ params.p }}\", replicas: \"{{ steps.s.output | \
+                    length }}\"}",
+                false,
+                "namespace/deployment/web",
+            ),
+            (
+                "restart: {target: {kind: Deployment, name: \"{{ steps.s.output }}\", namespace: \
+                    other}}",
+                false,
+                "other/deployment/{{ steps.s.output }}",
+            ),
             ("cordon: {node: \"{{ steps.s.output }}\"}", false, "/node/{{ steps.s.output }}"),
         ] {
             let sketch = sketched(step, &context);
-            assert_eq!((sketch.exact, sketch.action.unwrap().targets("namespace")), (exact, vec![target.to_owned()]), "{step}");
+            assert_eq!(
+                (sketch.exact, sketch.action.unwrap().targets("namespace")),
+                (exact, vec![target.to_owned()]),
+                "{step}"
+            );
         }
     }
 }

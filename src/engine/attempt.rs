@@ -3,7 +3,9 @@
 use super::scope::Scope;
 use super::step::{Ended, worst};
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind, Output, VerbName, Wrong, support::symptom};
+use crate::action::{
+    Action, Context, Failure, FailureKind, Output, VerbName, Wrong, support::symptom,
+};
 use crate::document::{Body, Poll, Retry, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
 use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
@@ -14,14 +16,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The largest output, in bytes, of which the symptoms of its pods are looked for where an expectation fails.
+/// The largest output, in bytes, of which the symptoms of its pods are looked for where an
+/// expectation fails.
 const LOOKED_AT: usize = 4 << 20;
 /// How long a step may take that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// An action knows its deadline and can say what it last saw; one that does not end by itself is ended this much later.
+/// An action knows its deadline and can say what it last saw; one that does not end by itself is
+/// ended this much later.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// How a read is repeated that failed for a passing reason and does not say.
-const READ_RETRY: (u32, Duration, f64, Duration) = (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
+const READ_RETRY: (u32, Duration, f64, Duration) =
+    (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
 /// One look at the world: what came back and how it was judged.
 pub(super) struct Look {
@@ -34,21 +39,44 @@ pub(super) struct Look {
 
 impl Run {
     /// An action with its expectations.
-    pub(super) async fn action(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
-        let Body::Action { verb, arguments, program, .. } = &step.body else { return Ok(Outcome::Passed) };
-        let needed =
-            arguments.references().into_iter().chain(program.iter().flat_map(Jq::references)).chain(step.expect.iter().flat_map(Expectation::references));
+    pub(super) async fn action(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
+        let Body::Action { verb, arguments, program, .. } = &step.body else {
+            return Ok(Outcome::Passed);
+        };
+        let needed = arguments
+            .references()
+            .into_iter()
+            .chain(program.iter().flat_map(Jq::references))
+            .chain(step.expect.iter().flat_map(Expectation::references));
         if let Some(reason) = scope.blank(needed) {
             return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
         }
         let begun = self.begin(scope, step, path)?;
-        let prepared = arguments.render(&scope.context_for(arguments)).map_err(|error| error.to_string()).and_then(|value| {
-            let action = VerbName(verb).deserialize(value).map_err(|error| format!("{verb}: {error}"))?;
-            action.check().map(|()| action)
-        });
+        let prepared = arguments
+            .render(&scope.context_for(arguments))
+            .map_err(|error| error.to_string())
+            .and_then(|value| {
+                let action = VerbName(verb)
+                    .deserialize(value)
+                    .map_err(|error| format!("{verb}: {error}"))?;
+                action.check().map(|()| action)
+            });
         let action = match prepared {
             Ok(action) => action,
-            Err(reason) => return self.end(scope, step, path, begun, Ended::without_output(Outcome::Error, reason)),
+            Err(reason) => {
+                return self.end(
+                    scope,
+                    step,
+                    path,
+                    begun,
+                    Ended::without_output(Outcome::Error, reason),
+                );
+            }
         };
         if self.mode == Mode::DryRun
             && let Some(ended) = self.dry(scope, step, path, &action).await
@@ -63,10 +91,12 @@ impl Run {
                     None => return Ok(Outcome::Unknown),
                 }
             }
-            _ if action.effect() == Effect::Opaque => match self.opaque(scope, step, path, &action).await? {
-                Some(ended) => ended,
-                None => return Ok(Outcome::Unknown),
-            },
+            _ if action.effect() == Effect::Opaque => {
+                match self.opaque(scope, step, path, &action).await? {
+                    Some(ended) => ended,
+                    None => return Ok(Outcome::Unknown),
+                }
+            }
             Action::Approve(approve) => match self.approval_of_another(path, approve)? {
                 Some(ended) => ended,
                 None => return Ok(Outcome::Unknown),
@@ -79,14 +109,20 @@ impl Run {
                 }
             }
             Action::Run(call) => self.call(scope, step, path, &call.runbook, &call.with).await?,
-            Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program)) {
+            Action::Value(_) => match program.as_ref().map(|program| self.evaluate(scope, program))
+            {
                 Some(Ok(output)) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
-                Some(Err(reason)) => Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) },
+                Some(Err(reason)) => {
+                    Ended { attempts: 1, ..Ended::without_output(Outcome::Error, reason) }
+                }
                 None => Ended::without_output(Outcome::Error, "no program"),
             },
             _ => self.attempts(scope, step, path, &action).await?,
         };
-        if self.paused.load(Ordering::SeqCst) && ended.outcome == Outcome::Unknown && action.effect() == Effect::Operator {
+        if self.paused.load(Ordering::SeqCst)
+            && ended.outcome == Outcome::Unknown
+            && action.effect() == Effect::Operator
+        {
             // the question is asked again on resume: there is no outcome yet
             return Ok(Outcome::Unknown);
         }
@@ -95,15 +131,25 @@ impl Run {
 
     fn evaluate(&self, scope: &Scope, program: &Jq) -> Result<Value, String> {
         let bindings = scope.bindings(program.references(), || self.findings_so_far(scope));
-        program.run_one(&Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
+        program
+            .run_one(&Value::Null, &bindings, Budget::default())
+            .map_err(|error| error.to_string())
     }
 
     /// The action, again and again where the step or the kind of failure asks for it.
-    pub(super) async fn attempts(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Ended, EngineError> {
+    pub(super) async fn attempts(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        action: &Action,
+    ) -> Result<Ended, EngineError> {
         let deadline = self.deadline(scope, step, action);
         let context = self.context(scope, path, deadline);
         let (limit, mut delay, backoff, longest) = match &step.retry {
-            Some(Retry { attempts, delay, backoff, max_delay }) => ((*attempts).max(1), delay.0, *backoff, max_delay.0),
+            Some(Retry { attempts, delay, backoff, max_delay }) => {
+                ((*attempts).max(1), delay.0, *backoff, max_delay.0)
+            }
             None if action.effect() == Effect::Read => READ_RETRY,
             None => (1, Duration::ZERO, 1.0, Duration::ZERO),
         };
@@ -114,9 +160,11 @@ impl Run {
             attempts += 1;
             let result = tokio::select! {
                 result = action.perform(&context) => result,
-                () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "stopped")),
+                () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
+                "stopped")),
                 // nobody answered: that says nothing about what was asked for
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no answer within {}", shown(scope, step, action)))),
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no \
+                    answer within {}", shown(scope, step, action)))),
             };
             let pause = match result {
                 Ok(output) => {
@@ -132,16 +180,22 @@ impl Run {
                             if held >= hold {
                                 return Ok(look.into_ended(attempts));
                             }
-                            (context.progress)(&format!("so for {} s of {} s", held.as_secs(), hold.as_secs()));
+                            (context.progress)(&format!(
+                                "so for {} s of {} s",
+                                held.as_secs(),
+                                hold.as_secs()
+                            ));
                             poll.every.0.min(hold.saturating_sub(held))
                         }
                         Ok(false) => {
                             held_since = None;
-                            let seen = if look.reason.is_empty() { &look.summary } else { &look.reason };
+                            let seen =
+                                if look.reason.is_empty() { &look.summary } else { &look.reason };
                             (context.progress)(seen);
                             poll.every.0
                         }
-                        // what cannot be judged yet may be so later: a status that is not written, a list that is still empty
+                        // what cannot be judged yet may be so later: a status that is not written,
+                        // a list that is still empty
                         Err(reason) => {
                             held_since = None;
                             (context.progress)(&reason);
@@ -153,15 +207,30 @@ impl Run {
                         let within = shown(scope, step, action);
                         if let Some(reason) = unjudged {
                             let reason = format!("could not be judged within {within}: {reason}");
-                            return Ok(Ended { outcome: Outcome::Error, reason, ..look.into_ended(attempts) });
+                            return Ok(Ended {
+                                outcome: Outcome::Error,
+                                reason,
+                                ..look.into_ended(attempts)
+                            });
                         }
-                        let seen = if look.reason.is_empty() { look.summary.clone() } else { look.reason.clone() };
+                        let seen = if look.reason.is_empty() {
+                            look.summary.clone()
+                        } else {
+                            look.reason.clone()
+                        };
                         let reason = format!("not so within {within}; last seen: {seen}");
-                        return Ok(Ended { outcome: Outcome::TimedOut, reason, ..look.into_ended(attempts) });
+                        return Ok(Ended {
+                            outcome: Outcome::TimedOut,
+                            reason,
+                            ..look.into_ended(attempts)
+                        });
                     }
                     pause
                 }
-                Err(failure) if failure.kind == FailureKind::Transient && (failures + 1 < limit || step.poll.is_some()) => {
+                Err(failure)
+                    if failure.kind == FailureKind::Transient
+                        && (failures + 1 < limit || step.poll.is_some()) =>
+                {
                     failures += 1;
                     let reason = self.clean(&failure.message);
                     if Instant::now() + delay > deadline {
@@ -169,7 +238,12 @@ impl Run {
                     }
                     (context.progress)(&reason);
                     let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                    self.recorder.record(Event::StepRetried(StepRetried { path: path.to_owned(), attempt: attempts, reason, delay_ms }))?;
+                    self.recorder.record(Event::StepRetried(StepRetried {
+                        path: path.to_owned(),
+                        attempt: attempts,
+                        reason,
+                        delay_ms,
+                    }))?;
                     let pause = delay;
                     delay = delay.mul_f64(backoff.clamp(1.0, 10.0)).min(longest);
                     pause
@@ -183,19 +257,22 @@ impl Run {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = context.cancel.cancelled() => return Ok(Ended { attempts, ..Ended::without_output(Outcome::Cancelled, "stopped") }),
+                () = context.cancel.cancelled() => return Ok(Ended { attempts,
+                ..Ended::without_output(Outcome::Cancelled, "stopped") }),
             }
         }
     }
 
     /// When a step must be over.
     pub(super) fn deadline(&self, scope: &Scope, step: &Step, action: &Action) -> Instant {
-        let own = Instant::now() + timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT);
+        let own = Instant::now()
+            + timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT);
         scope.deadline.map_or(own, |outer| own.min(outer))
     }
 
     pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
-        let (recorder, masker, place) = (self.recorder.clone(), self.masker.clone(), path.to_owned());
+        let (recorder, masker, place) =
+            (self.recorder.clone(), self.masker.clone(), path.to_owned());
         Context {
             cluster: self.cluster.clone(),
             namespace: scope.namespace.clone(),
@@ -222,7 +299,9 @@ impl Run {
             None => Ok(look.outcome == Outcome::Passed),
             Some(until) => {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
-                until.condition(&look.output, &bindings, Budget::default()).map_err(|error| format!("its `until` cannot be judged: {error}"))
+                until
+                    .condition(&look.output, &bindings, Budget::default())
+                    .map_err(|error| format!("its `until` cannot be judged: {error}"))
             }
         }
     }
@@ -231,21 +310,33 @@ impl Run {
     pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
         let value = Arc::new(output.value);
         let data = output.large.unwrap_or_else(|| value.clone().into());
-        let references: Vec<&Reference> = step.expect.iter().flat_map(Expectation::references).collect();
+        let references: Vec<&Reference> =
+            step.expect.iter().flat_map(Expectation::references).collect();
         let bindings = scope.bindings(references, || self.findings_so_far(scope));
-        let mut expectations: Vec<Judgement> = step.expect.iter().map(|expectation| expectation.judge(&data, &bindings, Budget::default())).collect();
-        let wrong = self.wrong(step, &value, &expectations).map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
+        let mut expectations: Vec<Judgement> = step
+            .expect
+            .iter()
+            .map(|expectation| expectation.judge(&data, &bindings, Budget::default()))
+            .collect();
+        let wrong = self
+            .wrong(step, &value, &expectations)
+            .map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
             (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
-            (None, None, Some(judgement)) => (Outcome::Error, judgement.reason.clone(), String::new()),
+            (None, None, Some(judgement)) => {
+                (Outcome::Error, judgement.reason.clone(), String::new())
+            }
             (None, None, None) => match data.unread() {
                 // of some items nothing is known, and no expectation says that it does not matter
                 Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
                 _ => {
                     let summary = if output.summary.is_empty() {
-                        expectations.first().map(|judgement| judgement.reason.clone()).unwrap_or_default()
+                        expectations
+                            .first()
+                            .map(|judgement| judgement.reason.clone())
+                            .unwrap_or_default()
                     } else {
                         output.summary
                     };
@@ -254,29 +345,48 @@ impl Run {
             },
         };
         // what is wrong with pods of which something else was expected
-        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT { symptom::blame(&data.to_value(), self.recorder.clock().now()) } else { None };
+        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT {
+            symptom::blame(&data.to_value(), self.recorder.clock().now())
+        } else {
+            None
+        };
         let ill = ill.and_then(|ill| unsaid(&ill, &expectations));
         let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
         Look { output: data, summary, expectations, outcome, reason }
     }
 
-    /// What the output itself says is wrong, unless an expectation or the condition of the step decides about that. One that could not be judged
-    /// decides nothing: a request that was refused has no status that equals another. But a bound is a question about a number, and stays open
+    /// What the output itself says is wrong, unless an expectation or the condition of the step
+    /// decides about that. One that could not be judged decides nothing: a request that was refused
+    /// has no status that equals another. But a bound is a question about a number, and stays open
     /// where there is none.
     fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<Wrong> {
         let Body::Action { sketch, .. } = &step.body else { return None };
         let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
         let decides = |(expectation, judgement): (&Expectation, &Judgement), field: &str| {
-            (judgement.outcome != Truth::Error || expectation.has_bound()) && expectation.mentions(field)
+            (judgement.outcome != Truth::Error || expectation.has_bound())
+                && expectation.mentions(field)
         };
-        let decided = |field: &&str| step.expect.iter().zip(judged).any(|pair| decides(pair, field)) || until.is_some_and(|until| until.mentions(field));
+        let decided = |field: &&str| {
+            step.expect.iter().zip(judged).any(|pair| decides(pair, field))
+                || until.is_some_and(|until| until.mentions(field))
+        };
         sketch.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided))
     }
 
     /// Another runbook as a step: its steps under this path, its verdict as the outcome.
-    async fn call(&self, scope: &Scope, step: &Step, path: &str, name: &str, with: &serde_json::Map<String, Value>) -> Result<Ended, EngineError> {
+    async fn call(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        name: &str,
+        with: &serde_json::Map<String, Value>,
+    ) -> Result<Ended, EngineError> {
         let Some(called) = self.plan.loaded.get(name).cloned() else {
-            return Ok(Ended::without_output(Outcome::Error, format!("runbook {name} is not part of the plan")));
+            return Ok(Ended::without_output(
+                Outcome::Error,
+                format!("runbook {name} is not part of the plan"),
+            ));
         };
         let (params, namespace) = match self.plan.called(&called, with) {
             Ok(settled) => settled,
@@ -290,19 +400,38 @@ impl Run {
         let inner = scope.called(called, params, namespace, path, step.severity);
         self.procedure(&inner).await?;
         let conclusions = self.conclusions(&inner);
-        let causes: Vec<_> =
-            conclusions.iter().filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded).map(|(finding, _)| *finding).collect();
-        let counted = inner.runbook.steps.iter().chain(&inner.runbook.always).filter(|child| child.severity == crate::event::Severity::Critical);
-        let mut outcome = worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
-        if causes.iter().any(|finding| finding.severity == crate::event::Severity::Critical && !Self::is_fixed(&inner, finding)) {
+        let causes: Vec<_> = conclusions
+            .iter()
+            .filter(|(_, conclusion)| *conclusion == super::finding::Conclusion::Concluded)
+            .map(|(finding, _)| *finding)
+            .collect();
+        let counted = inner
+            .runbook
+            .steps
+            .iter()
+            .chain(&inner.runbook.always)
+            .filter(|child| child.severity == crate::event::Severity::Critical);
+        let mut outcome =
+            worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        if causes.iter().any(|finding| {
+            finding.severity == crate::event::Severity::Critical && !Self::is_fixed(&inner, finding)
+        }) {
             outcome = Outcome::Failed;
         }
         let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();
-        let steps: serde_json::Map<_, _> = inner.results().into_iter().map(|(id, result)| (id, Value::from(result.outcome.as_str()))).collect();
+        let steps: serde_json::Map<_, _> = inner
+            .results()
+            .into_iter()
+            .map(|(id, result)| (id, Value::from(result.outcome.as_str())))
+            .collect();
         Ok(Ended {
             outcome,
             summary: ids.join(", "),
-            reason: if ids.is_empty() { String::new() } else { format!("found: {}", ids.join(", ")) },
+            reason: if ids.is_empty() {
+                String::new()
+            } else {
+                format!("found: {}", ids.join(", "))
+            },
             attempts: 1,
             expectations: Vec::new(),
             output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
@@ -325,16 +454,20 @@ impl Look {
     }
 }
 
-/// Expectations about a field that is not there, because of what is wrong, are not met: why is known. Gives the reason.
+/// Expectations about a field that is not there, because of what is wrong, are not met: why is
+/// known. Gives the reason.
 fn settle(step: &Step, expectations: &mut [Judgement], wrong: Wrong, summary: &str) -> String {
-    let unjudged = step
-        .expect
-        .iter()
-        .zip(expectations)
-        .filter(|(expectation, judgement)| judgement.outcome == Truth::Error && wrong.fields.iter().any(|field| expectation.mentions(field)));
+    let unjudged = step.expect.iter().zip(expectations).filter(|(expectation, judgement)| {
+        judgement.outcome == Truth::Error
+            && wrong.fields.iter().any(|field| expectation.mentions(field))
+    });
     for (_, judgement) in unjudged {
         judgement.outcome = Truth::False;
-        judgement.reason = if summary.is_empty() || wrong.reason.contains(summary) { wrong.reason.clone() } else { format!("{summary}: {}", wrong.reason) };
+        judgement.reason = if summary.is_empty() || wrong.reason.contains(summary) {
+            wrong.reason.clone()
+        } else {
+            format!("{summary}: {}", wrong.reason)
+        };
     }
     wrong.reason
 }
@@ -343,17 +476,28 @@ fn settle(step: &Step, expectations: &mut [Judgement], wrong: Wrong, summary: &s
 fn unsaid(ill: &str, expectations: &[Judgement]) -> Option<String> {
     let said = |text: &str| {
         expectations.iter().any(|judgement| {
-            judgement.reason.contains(text) || judgement.items.iter().any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
+            judgement.reason.contains(text)
+                || judgement
+                    .items
+                    .iter()
+                    .any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
         })
     };
-    let left: Vec<&str> = ill.split("; ").filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest))).collect();
+    let left: Vec<&str> = ill
+        .split("; ")
+        .filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest)))
+        .collect();
     (!left.is_empty()).then(|| left.join("; "))
 }
 
 /// The reason for the end of a line: what it says of single items stands below the line.
 fn brief(judgement: &Judgement) -> String {
     let whole = judgement.reason.as_str();
-    if judgement.items.is_empty() { whole.to_owned() } else { whole.split(": ").next().unwrap_or(whole).to_owned() }
+    if judgement.items.is_empty() {
+        whole.to_owned()
+    } else {
+        whole.split(": ").next().unwrap_or(whole).to_owned()
+    }
 }
 
 pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
@@ -367,11 +511,14 @@ pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
     Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }
 }
 
-/// A change that was not made, because its verb, the server or someone who was faster speaks against it: that says nothing about the
-/// application. Only what was waited for in vain does.
+/// A change that was not made, because its verb, the server or someone who was faster speaks
+/// against it: that says nothing about the application. Only what was waited for in vain does.
 pub(super) fn not_made(failure: &Failure, attempts: u32) -> Ended {
     let ended = failed(failure, attempts);
-    Ended { outcome: if ended.outcome == Outcome::Failed { Outcome::Error } else { ended.outcome }, ..ended }
+    Ended {
+        outcome: if ended.outcome == Outcome::Failed { Outcome::Error } else { ended.outcome },
+        ..ended
+    }
 }
 
 /// The time that a step says it may take.
@@ -382,5 +529,8 @@ pub(super) fn timeout(scope: &Scope, step: &Step) -> Option<Duration> {
 }
 
 fn shown(scope: &Scope, step: &Step, action: &Action) -> String {
-    crate::action::Duration(timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT)).to_string()
+    crate::action::Duration(
+        timeout(scope, step).or_else(|| action.timeout()).unwrap_or(DEFAULT_TIMEOUT),
+    )
+    .to_string()
 }

@@ -10,7 +10,10 @@ use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
 use crate::cluster::{self, ErrorKind, Method, Write};
 use crate::document::Step;
-use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange, StepMark, StepRetried};
+use crate::event::{
+    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange,
+    StepMark, StepRetried,
+};
 use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
@@ -40,25 +43,41 @@ enum Stage {
 
 impl Run {
     /// A step that changes something. None: it has no outcome yet.
-    pub(super) async fn change(&self, scope: &Scope, step: &Step, path: &str, action: &Action, context: Context) -> Result<Option<Ended>, EngineError> {
+    pub(super) async fn change(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        action: &Action,
+        context: Context,
+    ) -> Result<Option<Ended>, EngineError> {
         let mut context = context;
-        let output = match self.make(step, path, action, &mut context, &self.title_of(scope, step)).await? {
-            Stage::Made(output) => output,
-            Stage::Over(ended) => return Ok(Some(ended)),
-            Stage::Waits => return Ok(None),
-        };
-        let changes: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).iter().filter(|change| change.is_made()).cloned().collect());
-        let made: Vec<PlannedChange> = changes.iter().map(|change| change.planned.clone()).collect();
+        let output =
+            match self.make(step, path, action, &mut context, &self.title_of(scope, step)).await? {
+                Stage::Made(output) => output,
+                Stage::Over(ended) => return Ok(Some(ended)),
+                Stage::Waits => return Ok(None),
+            };
+        let changes: Vec<ChangeState> = self.recorder.state(|state| {
+            state.changes_of(path).iter().filter(|change| change.is_made()).cloned().collect()
+        });
+        let made: Vec<PlannedChange> =
+            changes.iter().map(|change| change.planned.clone()).collect();
         let context = Context { made: Arc::new(made.clone()), ..context };
         let rest = tokio::select! {
             rest = action.perform(&context) => rest,
-            () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled, "the change was made; stopped before its end was seen")),
+            () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
+            "the change was made; stopped before its end was seen")),
             () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the change was made; its end was not seen in time")),
         };
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended { output: whole(&changes, &output, &Value::Null, false).into(), attempts: 1, ..super::attempt::failed(&failure, 1) }));
+                return Ok(Some(Ended {
+                    output: whole(&changes, &output, &Value::Null, false).into(),
+                    attempts: 1,
+                    ..super::attempt::failed(&failure, 1)
+                }));
             }
         };
         // a verb that waits for the end of what it asked for tells of it
@@ -86,7 +105,8 @@ impl Run {
             Ok(planned) => planned,
             Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
         };
-        let planned: Vec<PlannedChange> = planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+        let planned: Vec<PlannedChange> =
+            planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
         let summary = match planned.as_slice() {
             [] => "nothing to change".to_owned(),
             [one] => format!("would change {}", one.object.short()),
@@ -97,7 +117,10 @@ impl Run {
         }
         let mut output = intent.output;
         let lines = diff(&planned);
-        output.insert("changes".to_owned(), planned.iter().map(|planned| entry(planned, "would")).collect());
+        output.insert(
+            "changes".to_owned(),
+            planned.iter().map(|planned| entry(planned, "would")).collect(),
+        );
         output.insert("diff".to_owned(), Value::from(lines.join("\n")));
         Ended {
             outcome: Outcome::Passed,
@@ -110,26 +133,42 @@ impl Run {
         }
     }
 
-    /// In a dry run: what cannot be previewed because an earlier step was not done is not known to be wrong.
+    /// In a dry run: what cannot be previewed because an earlier step was not done is not known to
+    /// be wrong.
     fn unless_behind(&self, ended: Ended) -> Ended {
         match self.left_out() {
-            Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => {
-                Ended { outcome: Outcome::Unknown, reason: format!("step {path} was not run: {}", ended.reason), ..ended }
-            }
+            Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => Ended {
+                outcome: Outcome::Unknown,
+                reason: format!("step {path} was not run: {}", ended.reason),
+                ..ended
+            },
             _ => ended,
         }
     }
 
-    async fn make(&self, step: &Step, path: &str, action: &Action, context: &mut Context, title: &str) -> Result<Stage, EngineError> {
+    async fn make(
+        &self,
+        step: &Step,
+        path: &str,
+        action: &Action,
+        context: &mut Context,
+        title: &str,
+    ) -> Result<Stage, EngineError> {
         let mark = self.recorder.state(|state| state.marked(path).cloned());
         match mark.as_ref().map(|mark| mark.mark) {
             Some(StepMark::Skip) => {
-                let reason = mark.map(|mark| format!("left out by {}: {}", mark.by, mark.reason)).unwrap_or_default();
+                let reason = mark
+                    .map(|mark| format!("left out by {}: {}", mark.by, mark.reason))
+                    .unwrap_or_default();
                 return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason)));
             }
             Some(StepMark::Done) => {
-                let by_hand = mark.map(|mark| format!("{}: {}", mark.by, mark.reason)).unwrap_or_default();
-                return Ok(Stage::Made(Map::from_iter([("by_hand".to_owned(), Value::from(by_hand))])));
+                let by_hand =
+                    mark.map(|mark| format!("{}: {}", mark.by, mark.reason)).unwrap_or_default();
+                return Ok(Stage::Made(Map::from_iter([(
+                    "by_hand".to_owned(),
+                    Value::from(by_hand),
+                )])));
             }
             Some(StepMark::NotDone) | None => {}
         }
@@ -155,12 +194,19 @@ impl Run {
             self.late(path, context).await?;
             return Ok(Stage::Made(prepared.output));
         }
-        let digest = self.recorder.state(|state| state.changes_digest(path).unwrap_or_default().to_owned());
-        let shown: Vec<PlannedChange> = prepared.changes.iter().map(|(_, planned, _)| planned.clone()).collect();
+        let digest =
+            self.recorder.state(|state| state.changes_digest(path).unwrap_or_default().to_owned());
+        let shown: Vec<PlannedChange> =
+            prepared.changes.iter().map(|(_, planned, _)| planned.clone()).collect();
         let asked = tokio::time::Instant::now();
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
-            Answer::No => return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "a person said no"))),
+            Answer::No => {
+                return Ok(Stage::Over(Ended::without_output(
+                    Outcome::Cancelled,
+                    "a person said no",
+                )));
+            }
             Answer::Nobody(reason) => {
                 self.paused.store(true, Ordering::SeqCst);
                 (context.progress)(&reason);
@@ -171,7 +217,10 @@ impl Run {
         context.deadline += asked.elapsed();
         for (index, planned, write) in &prepared.changes {
             if context.cancel.is_cancelled() {
-                return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, "stopped before all changes were made")));
+                return Ok(Stage::Over(Ended::without_output(
+                    Outcome::Cancelled,
+                    "stopped before all changes were made",
+                )));
             }
             match self.send(path, *index, planned, write, context, doubted).await? {
                 Sent::Made => {}
@@ -182,15 +231,23 @@ impl Run {
         Ok(Stage::Made(prepared.output))
     }
 
-    /// Changes that an earlier process recorded and did not begin with are sent as they were recorded and allowed, if the record is still
-    /// what was allowed, and nothing has happened to their objects meanwhile. Everything else is worked out again.
-    async fn taken_up(&self, path: &str, known: &[ChangeState], context: &Context) -> Option<Prepared> {
+    /// Changes that an earlier process recorded and did not begin with are sent as they were
+    /// recorded and allowed, if the record is still what was allowed, and nothing has happened to
+    /// their objects meanwhile. Everything else is worked out again.
+    async fn taken_up(
+        &self,
+        path: &str,
+        known: &[ChangeState],
+        context: &Context,
+    ) -> Option<Prepared> {
         let begun = known.iter().any(ChangeState::is_made);
         let (recorded, planned) = self.recorder.state(|state| {
-            let planned: Vec<PlannedChange> = state.planned(path).iter().map(|change| change.planned.clone()).collect();
+            let planned: Vec<PlannedChange> =
+                state.planned(path).iter().map(|change| change.planned.clone()).collect();
             Some((state.changes_digest(path)?.to_owned(), planned))
         })?;
-        let digest = digest_of_record(&self.consent.key, self.place(path), &planned).filter(|digest| *digest == recorded)?;
+        let digest = digest_of_record(&self.consent.key, self.place(path), &planned)
+            .filter(|digest| *digest == recorded)?;
         let allowed = matches!(self.known(path, &digest), Approval::Valid(_));
         if known.is_empty() || !(begun || allowed) {
             return None;
@@ -198,7 +255,12 @@ impl Run {
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            let current = context.cluster.as_ref()?.get_optional(&write.resource, &write.namespace, &write.name).await.ok()?;
+            let current = context
+                .cluster
+                .as_ref()?
+                .get_optional(&write.resource, &write.namespace, &write.name)
+                .await
+                .ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
             }
@@ -208,7 +270,13 @@ impl Run {
     }
 
     /// Works out, previews and records what is to be changed.
-    async fn prepare(&self, step: &Step, path: &str, action: &Action, context: &Context) -> Result<Result<Prepared, Ended>, EngineError> {
+    async fn prepare(
+        &self,
+        step: &Step,
+        path: &str,
+        action: &Action,
+        context: &Context,
+    ) -> Result<Result<Prepared, Ended>, EngineError> {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
             Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
@@ -225,8 +293,12 @@ impl Run {
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
         }
-        let planned: Vec<PlannedChange> = previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
-        let requests: Vec<Value> = previewed.iter().map(|(_, write)| serde_json::to_value(write).unwrap_or_default()).collect();
+        let planned: Vec<PlannedChange> =
+            previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+        let requests: Vec<Value> = previewed
+            .iter()
+            .map(|(_, write)| serde_json::to_value(write).unwrap_or_default())
+            .collect();
         self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
             path: path.to_owned(),
             digest: digest(&self.consent.key, self.place(path), &planned, &requests),
@@ -235,12 +307,22 @@ impl Run {
             overridden,
         }))?;
         let first = self.recorder.state(|state| state.changes_of(path).len()) - planned.len();
-        let changes = planned.into_iter().zip(previewed).enumerate().map(|(index, (planned, (_, write)))| (first + index, planned, write)).collect();
+        let changes = planned
+            .into_iter()
+            .zip(previewed)
+            .enumerate()
+            .map(|(index, (planned, (_, write)))| (first + index, planned, write))
+            .collect();
         Ok(Ok(Prepared { changes, output }))
     }
 
-    /// Asks the server what each change would come to. A change that would change nothing is left out.
-    async fn previewed(&self, changes: Vec<Change>, context: &Context) -> Result<Vec<(PlannedChange, Write)>, Failure> {
+    /// Asks the server what each change would come to. A change that would change nothing is left
+    /// out.
+    async fn previewed(
+        &self,
+        changes: Vec<Change>,
+        context: &Context,
+    ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
         let cluster = context.cluster()?;
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
@@ -252,7 +334,12 @@ impl Run {
                 Ok(after) => Some(after),
                 Err(error) if needs_earlier(&error, &previewed) => None,
                 // a budget is no reason to give up before the deadline
-                Err(error) if error.kind == ErrorKind::Throttled && change.write.method == Method::Evict => None,
+                Err(error)
+                    if error.kind == ErrorKind::Throttled
+                        && change.write.method == Method::Evict =>
+                {
+                    None
+                }
                 Err(error) if error.kind == ErrorKind::NotFound && gone => continue,
                 Err(error) => return Err(refused(&change, &error)),
             };
@@ -268,18 +355,37 @@ impl Run {
 
     /// What speaks against the step and was not overridden.
     fn stopped_by(&self, guards: &[Guard], output: &Map<String, Value>) -> Option<Ended> {
-        let guard = guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
+        let guard =
+            guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
-        let reason = format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
-        Some(Ended { output: Value::Object(output).into(), summary: "refused".to_owned(), attempts: 1, ..Ended::without_output(Outcome::Error, reason) })
+        let reason =
+            format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
+        Some(Ended {
+            output: Value::Object(output).into(),
+            summary: "refused".to_owned(),
+            attempts: 1,
+            ..Ended::without_output(Outcome::Error, reason)
+        })
     }
 
-    /// One change, recorded before and after. What the server certainly did not do for a passing reason is sent again until the
-    /// deadline; everything else is sent once. `doubted`: an earlier request of the step may have been carried out, or still be.
-    async fn send(&self, path: &str, index: usize, planned: &PlannedChange, write: &Write, context: &Context, doubted: bool) -> Result<Sent, EngineError> {
+    /// One change, recorded before and after. What the server certainly did not do for a passing
+    /// reason is sent again until the deadline; everything else is sent once. `doubted`: an earlier
+    /// request of the step may have been carried out, or still be.
+    async fn send(
+        &self,
+        path: &str,
+        index: usize,
+        planned: &PlannedChange,
+        write: &Write,
+        context: &Context,
+        doubted: bool,
+    ) -> Result<Sent, EngineError> {
         let Some(writer) = &self.writer else {
-            return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, "this run cannot change anything")));
+            return Ok(Sent::NotMade(Ended::without_output(
+                Outcome::Error,
+                "this run cannot change anything",
+            )));
         };
         let mut attempt = 0;
         loop {
@@ -288,14 +394,22 @@ impl Run {
             }
             let left = context.remaining();
             if left.is_zero() {
-                let reason = format!("the step's time was over before {} was changed: this change was not sent", planned.object.short());
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Error, reason) }));
+                let reason = format!(
+                    "the step's time was over before {} was changed: this change was not sent",
+                    planned.object.short()
+                );
+                return Ok(Sent::NotMade(Ended {
+                    attempts: attempt,
+                    ..Ended::without_output(Outcome::Error, reason)
+                }));
             }
             attempt += 1;
-            self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+            self.recorder
+                .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
             crate::failpoint::hit("before the request");
             let answer = tokio::select! {
-                answer = writer.send_within(write, planned.before["metadata"]["uid"].as_str(), left) => answer,
+                answer = writer.send_within(write, planned.before["metadata"]["uid"].as_str(),
+                    left) => answer,
                 // the second signal ends at once: what was sent stays in doubt
                 () = self.stop.token(true).cancelled() => {
                     self.doubt.store(true, Ordering::SeqCst);
@@ -305,17 +419,37 @@ impl Run {
             crate::failpoint::hit("after the request");
             let gone = matches!(write.method, Method::Delete | Method::Evict);
             let done = |result, after: Value, reason: String| {
-                let (path, after, reason) = (path.to_owned(), self.clean_value(&after), self.clean(&reason));
-                self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven: false }))
+                let (path, after, reason) =
+                    (path.to_owned(), self.clean_value(&after), self.clean(&reason));
+                self.recorder.record(Event::ChangeFinished(ChangeFinished {
+                    path,
+                    index,
+                    result,
+                    after,
+                    reason,
+                    unproven: false,
+                }))
             };
             let lost = |why: String| Lost { path, index, planned, write: Some(write), why };
             let error = match answer {
                 // the object, and nothing of the change in it: nobody has said that it was made
-                Ok(after) if !gone && observe(planned, Some(&after), &self.masker) == Seen::NotDone => {
-                    return Ok(self.lost(&lost("the answer shows the object as it was before".to_owned()), context).await?.into());
+                Ok(after)
+                    if !gone && observe(planned, Some(&after), &self.masker) == Seen::NotDone =>
+                {
+                    return Ok(self
+                        .lost(
+                            &lost("the answer shows the object as it was before".to_owned()),
+                            context,
+                        )
+                        .await?
+                        .into());
                 }
                 Ok(after) => {
-                    done(ChangeResult::Made, if gone { Value::Null } else { recorded(&after, &self.masker) }, String::new())?;
+                    done(
+                        ChangeResult::Made,
+                        if gone { Value::Null } else { recorded(&after, &self.masker) },
+                        String::new(),
+                    )?;
                     return Ok(Sent::Made);
                 }
                 Err(error) if gone && error.kind == ErrorKind::NotFound => {
@@ -326,9 +460,16 @@ impl Run {
             };
             if error.not_executed() {
                 // what an earlier request has changed already is refused now
-                if doubted && let (Seen::Done, current) = self.see(&lost(String::new()), context).await {
-                    let after = current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
-                    done(ChangeResult::Observed, after, format!("{error}; an earlier request whose answer was lost has made it"))?;
+                if doubted
+                    && let (Seen::Done, current) = self.see(&lost(String::new()), context).await
+                {
+                    let after =
+                        current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
+                    done(
+                        ChangeResult::Observed,
+                        after,
+                        format!("{error}; an earlier request whose answer was lost has made it"),
+                    )?;
                     return Ok(Sent::Made);
                 }
                 done(ChangeResult::NotMade, planned.before.clone(), error.to_string())?;
@@ -338,18 +479,32 @@ impl Run {
                     let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                     let reason = self.clean(&error.to_string());
                     (context.progress)(&reason);
-                    self.recorder.record(Event::StepRetried(StepRetried { path: path.to_owned(), attempt, reason, delay_ms }))?;
+                    self.recorder.record(Event::StepRetried(StepRetried {
+                        path: path.to_owned(),
+                        attempt,
+                        reason,
+                        delay_ms,
+                    }))?;
                     tokio::select! {
                         () = tokio::time::sleep(pause) => continue,
                         () = context.cancel.cancelled() => {
-                            return Ok(Sent::NotMade(Ended { attempts: attempt, ..Ended::without_output(Outcome::Cancelled, "stopped before the change was made") }));
+                            return Ok(Sent::NotMade(Ended { attempts: attempt,
+                                ..Ended::without_output(Outcome::Cancelled,
+                                    "stopped before the change was made") }));
                         }
                     }
                 }
-                let failure = kept_by_budget(planned, &error).unwrap_or_else(|| changed_meanwhile(planned, &error));
-                return Ok(Sent::NotMade(Ended { attempts: attempt, ..super::attempt::not_made(&failure, attempt) }));
+                let failure = kept_by_budget(planned, &error)
+                    .unwrap_or_else(|| changed_meanwhile(planned, &error));
+                return Ok(Sent::NotMade(Ended {
+                    attempts: attempt,
+                    ..super::attempt::not_made(&failure, attempt)
+                }));
             }
-            return Ok(self.lost(&lost(format!("no answer that says what came of it: {error}")), context).await?.into());
+            return Ok(self
+                .lost(&lost(format!("no answer that says what came of it: {error}")), context)
+                .await?
+                .into());
         }
     }
 
@@ -375,52 +530,87 @@ impl From<Known> for Sent {
     fn from(known: Known) -> Self {
         match known {
             Known::Done => Self::Made,
-            Known::NotDone => Self::NotMade(Ended::without_output(Outcome::Error, "a person says that it was not made; run again")),
+            Known::NotDone => Self::NotMade(Ended::without_output(
+                Outcome::Error,
+                "a person says that it was not made; run again",
+            )),
             Known::InDoubt => Self::InDoubt,
         }
     }
 }
 
 /// What is asked before a change, in the time that the step has.
-async fn in_time<T>(context: &Context, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn in_time<T>(
+    context: &Context,
+    asked: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     match tokio::time::timeout_at(context.deadline, asked).await {
         Ok(answer) => answer,
         Err(_) => Err(Failure::error(
-            "the API server did not answer in the step's time, before anything was changed; give the step more time, or look into the API server",
+            "the API server did not answer in the step's time, before anything was changed; give \
+                the step more time, or look into the API server",
         )),
     }
 }
 
 /// A request that needs what an earlier change of the same step makes, such as a namespace.
 fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> bool {
-    let makes = |kind: &str| earlier.iter().any(|(planned, _)| planned.before.is_null() && planned.object.kind == kind);
-    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported) && (makes("Namespace") || makes("CustomResourceDefinition"))
+    let makes = |kind: &str| {
+        earlier.iter().any(|(planned, _)| planned.before.is_null() && planned.object.kind == kind)
+    };
+    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
+        && (makes("Namespace") || makes("CustomResourceDefinition"))
 }
 
 /// A change that the server refuses. Fields of others are named with their owners.
 fn refused(change: &Change, error: &cluster::Error) -> Failure {
-    let causes = error.status.as_ref().and_then(|status| status["details"]["causes"].as_array().cloned()).unwrap_or_default();
+    let causes = error
+        .status
+        .as_ref()
+        .and_then(|status| status["details"]["causes"].as_array().cloned())
+        .unwrap_or_default();
     let conflicts: Vec<String> = causes
         .iter()
         .filter(|cause| cause["reason"] == "FieldManagerConflict")
-        .map(|cause| format!("{} ({})", cause["field"].as_str().unwrap_or_default(), cause["message"].as_str().unwrap_or_default()))
+        .map(|cause| {
+            format!(
+                "{} ({})",
+                cause["field"].as_str().unwrap_or_default(),
+                cause["message"].as_str().unwrap_or_default()
+            )
+        })
         .collect();
     if conflicts.is_empty() {
-        let kind = if error.kind == ErrorKind::Invalid { FailureKind::Failed } else { FailureKind::Error };
-        return Failure::new(kind, format!("{} would be refused: {error}", change.object().short()));
+        let kind =
+            if error.kind == ErrorKind::Invalid { FailureKind::Failed } else { FailureKind::Error };
+        return Failure::new(
+            kind,
+            format!("{} would be refused: {error}", change.object().short()),
+        );
     }
     let object = change.object().short();
     Failure::new(
         FailureKind::Failed,
-        format!("{object} has fields that others own: {}; leave them out of the manifest, or take them over with `force: true`", conflicts.join(", ")),
+        format!(
+            "{object} has fields that others own: {}; leave them out of the manifest, or take them \
+                over with `force: true`",
+            conflicts.join(", ")
+        ),
     )
 }
 
-/// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack of one.
+/// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack
+/// of one.
 fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Failure> {
     let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
-    let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"].as_str()?.trim_end_matches('.');
-    let text = format!("{} was not evicted in the step's time: {budget}; add a replica, or give the step more time", planned.object.short());
+    let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"]
+        .as_str()?
+        .trim_end_matches('.');
+    let text = format!(
+        "{} was not evicted in the step's time: {budget}; add a replica, or give the step more \
+            time",
+        planned.object.short()
+    );
     Some(Failure::new(FailureKind::TimedOut, text))
 }
 
@@ -430,7 +620,10 @@ fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure
         let object = planned.object.short();
         return Failure::new(
             FailureKind::Failed,
-            format!("{object} was not changed: it is no longer as it was when this was planned ({error}); look at it and run again"),
+            format!(
+                "{object} was not changed: it is no longer as it was when this was planned \
+                    ({error}); look at it and run again"
+            ),
         );
     }
     Failure::from(error.clone())
@@ -438,7 +631,8 @@ fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure
 
 /// One entry of the output's `changes`.
 fn entry(planned: &PlannedChange, result: &str) -> Value {
-    json!({"verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary, "result": result})
+    json!({"verb": planned.verb, "object": planned.object.to_string(), "summary": planned.summary,
+        "result": result})
 }
 
 /// The output of a step that made changes.
@@ -456,15 +650,22 @@ fn whole(changes: &[ChangeState], output: &Map<String, Value>, rest: &Value, see
     Value::Object(whole)
 }
 
-/// Digest of planned changes and of the requests that make them, as they are sent: what an approval is bound to. It is keyed, so that what
-/// is secret in a request cannot be found by trying.
-pub(super) fn digest(key: &Key, place: [&str; 3], changes: &[PlannedChange], requests: &[Value]) -> String {
+/// Digest of planned changes and of the requests that make them, as they are sent: what an approval
+/// is bound to. It is keyed, so that what is secret in a request cannot be found by trying.
+pub(super) fn digest(
+    key: &Key,
+    place: [&str; 3],
+    changes: &[PlannedChange],
+    requests: &[Value],
+) -> String {
     let texts = changes.iter().zip(requests).map(|(change, request)| {
         let PlannedChange { object, verb, summary, before, after, request: _, masked: _ } = change;
         json!([object, verb, summary, before, after, request]).to_string()
     });
     let texts: Vec<String> = texts.collect();
-    key.digest(&[&["changes"], &place[..], &texts.iter().map(String::as_str).collect::<Vec<_>>()].concat())
+    key.digest(
+        &[&["changes"], &place[..], &texts.iter().map(String::as_str).collect::<Vec<_>>()].concat(),
+    )
 }
 
 /// The digest of changes as they are recorded; none where the record does not have their requests.

@@ -1,4 +1,5 @@
-//! Whether a person allows the changes of a step, or answers its question. What was said holds for just what was asked.
+//! Whether a person allows the changes of a step, or answers its question. What was said holds for
+//! just what was asked.
 
 use super::attempt::failed;
 use super::scope::Scope;
@@ -22,7 +23,8 @@ pub struct Consent {
     pub yes: bool,
     /// Guards that are overridden, by id.
     pub overrides: Vec<String>,
-    /// Who runs this, as far as this system knows. The engine puts the user there whom the cluster sees, where one is asked.
+    /// Who runs this, as far as this system knows. The engine puts the user there whom the cluster
+    /// sees, where one is asked.
     pub operator: String,
     /// What approvals are sealed with.
     pub key: Key,
@@ -40,7 +42,14 @@ pub(super) enum Answer {
 
 impl Run {
     /// Asks for the changes of a step, unless they are allowed already.
-    pub(super) async fn consent(&self, step: &Step, path: &str, title: &str, changes: &[PlannedChange], digest: &str) -> Result<Answer, EngineError> {
+    pub(super) async fn consent(
+        &self,
+        step: &Step,
+        path: &str,
+        title: &str,
+        changes: &[PlannedChange],
+        digest: &str,
+    ) -> Result<Answer, EngineError> {
         let known = self.known(path, digest);
         if let Known::Valid(_) = known {
             return Ok(Answer::Yes);
@@ -50,9 +59,15 @@ impl Run {
             self.approve(path, "--yes", digest)?;
             return Ok(Answer::Yes);
         }
-        let approval = Approval { title: format!("{path}  {title}"), reach: reach(changes), diff: diff(changes), typed: typed.clone() };
+        let approval = Approval {
+            title: format!("{path}  {title}"),
+            reach: reach(changes),
+            diff: diff(changes),
+            typed: typed.clone(),
+        };
         let prompt = self.prompt.clone();
-        let answer = tokio::task::spawn_blocking(move || prompt.approve(&approval)).await.unwrap_or(None);
+        let answer =
+            tokio::task::spawn_blocking(move || prompt.approve(&approval)).await.unwrap_or(None);
         match answer {
             Some(true) => {
                 self.approve(path, "prompt", digest)?;
@@ -68,19 +83,31 @@ impl Run {
         }
     }
 
-    /// A `confirm` step: the answer that is recorded already, or one that is given now. None: the run waits for it.
-    pub(super) async fn answered(&self, scope: &Scope, step: &Step, path: &str, confirm: &Confirm, context: &Context) -> Result<Option<Ended>, EngineError> {
+    /// A `confirm` step: the answer that is recorded already, or one that is given now. None: the
+    /// run waits for it.
+    pub(super) async fn answered(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        confirm: &Confirm,
+        context: &Context,
+    ) -> Result<Option<Ended>, EngineError> {
         let digest = self.asks(path, &confirm.question, confirm.typed.as_deref())?;
         let known = self.known(path, &digest);
         if let Known::Valid(approval) = &known {
-            let output = crate::action::Output::new(json!({"answer": true, "by": approval.by}), format!("yes, by {}", approval.by));
+            let output = crate::action::Output::new(
+                json!({"answer": true, "by": approval.by}),
+                format!("yes, by {}", approval.by),
+            );
             return Ok(Some(self.judge(scope, step, output).into_ended(1)));
         }
         let own = super::attempt::timeout(scope, step);
         let answer = tokio::select! {
             answer = confirm.perform(context) => answer,
             // a question has the time that a person needs, unless the step says otherwise
-            () = async { match own { Some(_) => tokio::time::sleep_until(context.deadline).await, None => std::future::pending().await } } => {
+            () = async { match own { Some(_) => tokio::time::sleep_until(context.deadline).await,
+            None => std::future::pending().await } } => {
                 Err(Failure::new(FailureKind::NeedsPerson, "nobody answered in time"))
             }
         };
@@ -92,7 +119,12 @@ impl Run {
             }
             Err(failure) if failure.kind == FailureKind::NeedsPerson => {
                 let typed = confirm.typed.as_deref().map(|word| self.clean(word));
-                self.pause(path, known.before(), "an answer", self.approve_command(path, typed.as_deref()));
+                self.pause(
+                    path,
+                    known.before(),
+                    "an answer",
+                    self.approve_command(path, typed.as_deref()),
+                );
                 Ok(None)
             }
             Err(failure) => Ok(Some(failed(&failure, 1))),
@@ -100,19 +132,37 @@ impl Run {
     }
 
     /// An `approve` step: what the record says of somebody else's word. None: the run waits for it.
-    pub(super) fn approval_of_another(&self, path: &str, approve: &Approve) -> Result<Option<Ended>, EngineError> {
+    pub(super) fn approval_of_another(
+        &self,
+        path: &str,
+        approve: &Approve,
+    ) -> Result<Option<Ended>, EngineError> {
         let Some(own) = self.target.user.as_deref() else {
-            let reason = "the cluster does not say who runs this, so that nobody can be told from somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let this user ask";
+            let reason = "the cluster does not say who runs this, so that nobody can be told from \
+                somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let \
+                this user ask";
             return Ok(Some(Ended::without_output(Outcome::Error, reason)));
         };
         let digest = self.asks(path, &approve.question, None)?;
         let now = self.recorder.clock().now();
-        let given: Vec<(Timestamp, StepApproved)> =
-            self.recorder.state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path).cloned().collect());
+        let given: Vec<(Timestamp, StepApproved)> = self.recorder.state(|state| {
+            state
+                .approvals()
+                .iter()
+                .filter(|(_, approval)| approval.path == path)
+                .cloned()
+                .collect()
+        });
         let known = |approval: &StepApproved| self.holds(approval, &digest, now);
-        let passed = |at: &Timestamp| i128::from(now.as_second()) - i128::from(at.as_second()) > i128::from(approve.expires.0.as_secs());
-        let by_another = |approval: &StepApproved| approval.user.as_deref().is_some_and(|user| user != own);
-        let valid = given.iter().find(|(at, approval)| matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at));
+        let passed = |at: &Timestamp| {
+            i128::from(now.as_second()) - i128::from(at.as_second())
+                > i128::from(approve.expires.0.as_secs())
+        };
+        let by_another =
+            |approval: &StepApproved| approval.user.as_deref().is_some_and(|user| user != own);
+        let valid = given.iter().find(|(at, approval)| {
+            matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at)
+        });
         if let Some((at, approval)) = valid {
             let output = json!({"by": approval.by, "at": at.to_string()});
             return Ok(Some(Ended {
@@ -123,9 +173,14 @@ impl Run {
             }));
         }
         if given.iter().any(|(at, approval)| {
-            by_another(approval) && matches!(known(approval), Known::Valid(_) | Known::Expired) && (passed(at) || known(approval) == Known::Expired)
+            by_another(approval)
+                && matches!(known(approval), Known::Valid(_) | Known::Expired)
+                && (passed(at) || known(approval) == Known::Expired)
         }) {
-            return Ok(Some(Ended { attempts: 1, ..Ended::without_output(Outcome::Failed, "the approval has expired; run again") }));
+            return Ok(Some(Ended {
+                attempts: 1,
+                ..Ended::without_output(Outcome::Failed, "the approval has expired; run again")
+            }));
         }
         let before = match given.last() {
             None => "",
@@ -134,7 +189,12 @@ impl Run {
                 other => other.before(),
             },
         };
-        self.pause(path, before, "approval", format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path)));
+        self.pause(
+            path,
+            before,
+            "approval",
+            format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path)),
+        );
         Ok(None)
     }
 
@@ -148,15 +208,27 @@ impl Run {
     /// The command that allows the changes of a step, or answers its question.
     fn approve_command(&self, path: &str, typed: Option<&str>) -> String {
         let word = typed.map(|word| format!(" --typed {}", shell_word(word))).unwrap_or_default();
-        let options: String = self.invocation.cluster.iter().map(|option| format!(" {option}")).collect();
-        format!("runbook approve {} --step {}{word}{options}", short_id(&self.run_id), shell_word(path))
+        let options: String =
+            self.invocation.cluster.iter().map(|option| format!(" {option}")).collect();
+        format!(
+            "runbook approve {} --step {}{word}{options}",
+            short_id(&self.run_id),
+            shell_word(path)
+        )
     }
 
     /// Records what a step asks, unless it is recorded already. Gives the digest of the question.
     fn asks(&self, path: &str, question: &str, typed: Option<&str>) -> Result<String, EngineError> {
         let place = self.place(path);
-        let digest = self.consent.key.digest(&[&["question"][..], &place[..], &[question, typed.unwrap_or_default()]].concat());
-        if self.recorder.state(|state| state.question(path).map(|asked| asked.digest.clone())).as_ref() != Some(&digest) {
+        let digest = self.consent.key.digest(
+            &[&["question"][..], &place[..], &[question, typed.unwrap_or_default()]].concat(),
+        );
+        if self
+            .recorder
+            .state(|state| state.question(path).map(|asked| asked.digest.clone()))
+            .as_ref()
+            != Some(&digest)
+        {
             self.recorder.record(Event::StepAsked(StepAsked {
                 path: path.to_owned(),
                 question: self.clean(question),
@@ -175,8 +247,14 @@ impl Run {
     /// What the record says of an approval of this by anybody.
     pub(super) fn known(&self, path: &str, digest: &str) -> Known {
         let now = self.recorder.clock().now();
-        let given: Vec<StepApproved> =
-            self.recorder.state(|state| state.approvals().iter().filter(|(_, approval)| approval.path == path).map(|(_, approval)| approval.clone()).collect());
+        let given: Vec<StepApproved> = self.recorder.state(|state| {
+            state
+                .approvals()
+                .iter()
+                .filter(|(_, approval)| approval.path == path)
+                .map(|(_, approval)| approval.clone())
+                .collect()
+        });
         let mut found = Known::None;
         for approval in given {
             found = self.holds(&approval, digest, now);
@@ -250,18 +328,30 @@ impl Known {
         match self {
             Self::Expired => "the approval has expired",
             Self::Other => "what was approved has changed since",
-            Self::Unsealed => "the approval in the record was given by an earlier version, or was changed, and does not count",
+            Self::Unsealed => {
+                "the approval in the record was given by an earlier version, or was changed, and \
+                    does not count"
+            }
             Self::Valid(_) | Self::None => "",
         }
     }
 }
 
 /// Whether an approval holds for these changes, or this question, of this plan.
-fn holds(key: &Key, run: &str, approval: &StepApproved, (plan, changes): (&str, &str), now: Timestamp) -> Known {
+fn holds(
+    key: &Key,
+    run: &str,
+    approval: &StepApproved,
+    (plan, changes): (&str, &str),
+    now: Timestamp,
+) -> Known {
     if approval.seal != seal(key, run, approval) {
         return Known::Unsealed;
     }
-    match (approval.plan == plan && approval.changes == changes, approval.expires.is_some_and(|expires| expires <= now)) {
+    match (
+        approval.plan == plan && approval.changes == changes,
+        approval.expires.is_some_and(|expires| expires <= now),
+    ) {
         (true, false) => Known::Valid(Box::new(approval.clone())),
         (true, true) => Known::Expired,
         (false, _) => Known::Other,
@@ -271,15 +361,25 @@ fn holds(key: &Key, run: &str, approval: &StepApproved, (plan, changes): (&str, 
 /// The blast radius in words: `2 objects · 3 replicas · namespace petrosa-apps`.
 pub(super) fn reach(changes: &[PlannedChange]) -> String {
     let objects: BTreeSet<_> = changes.iter().map(|change| &change.object).collect();
-    let namespaces: BTreeSet<_> = objects.iter().map(|object| object.namespace.as_str()).filter(|namespace| !namespace.is_empty()).collect();
-    let replicas: u64 = changes.iter().filter_map(|change| change.before["spec"]["replicas"].as_u64()).sum();
-    let mut parts = vec![if let [change] = changes { change.object.short() } else { format!("{} objects", objects.len()) }];
+    let namespaces: BTreeSet<_> = objects
+        .iter()
+        .map(|object| object.namespace.as_str())
+        .filter(|namespace| !namespace.is_empty())
+        .collect();
+    let replicas: u64 =
+        changes.iter().filter_map(|change| change.before["spec"]["replicas"].as_u64()).sum();
+    let mut parts = vec![if let [change] = changes {
+        change.object.short()
+    } else {
+        format!("{} objects", objects.len())
+    }];
     if replicas > 0 {
         parts.push(format!("{replicas} {}", if replicas == 1 { "replica" } else { "replicas" }));
     }
     match namespaces.len() {
         0 => parts.push("cluster-wide".to_owned()),
-        1 => parts.push(format!("namespace {}", namespaces.iter().next().copied().unwrap_or_default())),
+        1 => parts
+            .push(format!("namespace {}", namespaces.iter().next().copied().unwrap_or_default())),
         count => parts.push(format!("{count} namespaces")),
     }
     parts.join(" · ")
@@ -304,7 +404,9 @@ pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
                         vec![format!("- {}", change.object)]
                     }
                 }
-                (_, before, after) => crate::action::support::compare::lines(before.as_ref(), after.as_ref()),
+                (_, before, after) => {
+                    crate::action::support::compare::lines(before.as_ref(), after.as_ref())
+                }
             };
             head.into_iter().chain(lines)
         })
@@ -320,12 +422,26 @@ mod tests {
     fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {
         let now = "2026-11-20T03:00:00Z".parse().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let (key, other) = (Key::of(state.path()).unwrap(), Key::of(&state.path().join("other")).unwrap());
+        let (key, other) =
+            (Key::of(state.path()).unwrap(), Key::of(&state.path().join("other")).unwrap());
         let given = |plan: &str, changes: &str, expires: Option<&str>| {
             let expires = expires.map(|text| text.parse().unwrap());
             let text = str::to_owned;
             let (path, by, how, user) = (text("a"), text("ada"), text("prompt"), Some(text("ada")));
-            sealed(&key, "run", StepApproved { path, by, how, plan: text(plan), changes: text(changes), expires, user, seal: String::new() })
+            sealed(
+                &key,
+                "run",
+                StepApproved {
+                    path,
+                    by,
+                    how,
+                    plan: text(plan),
+                    changes: text(changes),
+                    expires,
+                    user,
+                    seal: String::new(),
+                },
+            )
         };
         let known = |approval: &StepApproved| holds(&key, "run", approval, ("p", "c"), now);
         for (approval, is_valid, before) in [
@@ -357,7 +473,12 @@ mod tests {
     #[test]
     fn the_reach_is_told_in_objects_replicas_and_namespaces() {
         let change = |name: &str, namespace: &str, replicas: u64| PlannedChange {
-            object: ObjectReference { api_version: "apps/v1".into(), kind: "Deployment".into(), namespace: namespace.into(), name: name.into() },
+            object: ObjectReference {
+                api_version: "apps/v1".into(),
+                kind: "Deployment".into(),
+                namespace: namespace.into(),
+                name: name.into(),
+            },
             verb: "patch".into(),
             summary: String::new(),
             before: json!({"spec": {"replicas": replicas}}),
@@ -366,7 +487,10 @@ mod tests {
             masked: false,
         };
         assert_eq!(reach(&[change("a", "n", 3)]), "deployment/a · 3 replicas · namespace n");
-        assert_eq!(reach(&[change("a", "n", 1), change("b", "m", 0)]), "2 objects · 1 replica · 2 namespaces");
+        assert_eq!(
+            reach(&[change("a", "n", 1), change("b", "m", 0)]),
+            "2 objects · 1 replica · 2 namespaces"
+        );
         assert_eq!(reach(&[change("node", "", 0)]), "deployment/node · cluster-wide");
     }
 }

@@ -1,18 +1,24 @@
-//! A change whose answer was lost: what proves that it was made, or was not, and when it may be sent again.
+//! A change whose answer was lost: what proves that it was made, or was not, and when it may be
+//! sent again.
 //!
 //! - A look that shows it made proves that it was made.
-//! - A look that does not show it proves nothing: the request may still be under way. So the run looks for a while, and ends in doubt.
-//! - A resume that still does not see it sends it again only where the request itself keeps it from being done twice
-//!   ([`Again::Refused`]: it tests what it replaces, or names the uid that it ends; whichever of the two comes first is carried out,
-//!   and the other one is refused), or where twice is as good as once ([`Again::Harmless`]). A refusal is then followed by another
-//!   look: it may be the word that the first one came through.
+//! - A look that does not show it proves nothing: the request may still be under way. So the run
+//!   looks for a while, and ends in doubt.
+//! - A resume that still does not see it sends it again only where the request itself keeps it from
+//!   being done twice ([`Again::Refused`]: it tests what it replaces, or names the uid that it
+//!   ends; whichever of the two comes first is carried out, and the other one is refused), or where
+//!   twice is as good as once ([`Again::Harmless`]). A refusal is then followed by another look: it
+//!   may be the word that the first one came through.
 //! - Everything else waits for the word of a person.
 
 use super::{EngineError, Run};
 use crate::action::Context;
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::cluster::{Again, Write};
-use crate::event::{ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, Event, PlannedChange, StepMark, StepMarked};
+use crate::event::{
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, Event, PlannedChange, StepMark,
+    StepMarked,
+};
 use crate::state::{ChangeStage, ChangeState};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,9 +30,11 @@ use tokio::time::{Instant, timeout};
 const LOOKS: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
-/// How long one look may take, also when the step's time is over: without one nothing is known at all.
+/// How long one look may take, also when the step's time is over: without one nothing is known at
+/// all.
 const LOOK: Duration = Duration::from_secs(5);
-/// After this time no API server works on a request any more: it gives one up after 60 s unless it is told otherwise.
+/// After this time no API server works on a request any more: it gives one up after 60 s unless it
+/// is told otherwise.
 const UNDER_WAY: Duration = Duration::from_secs(90);
 
 /// A request whose answer was lost.
@@ -51,8 +59,13 @@ pub(super) enum Known {
 }
 
 impl Run {
-    /// Looks for a while at the object of a request that this process has sent. Only being seen proves something: see the module.
-    pub(super) async fn lost(&self, lost: &Lost<'_>, context: &Context) -> Result<Known, EngineError> {
+    /// Looks for a while at the object of a request that this process has sent. Only being seen
+    /// proves something: see the module.
+    pub(super) async fn lost(
+        &self,
+        lost: &Lost<'_>,
+        context: &Context,
+    ) -> Result<Known, EngineError> {
         let until = context.deadline.min(Instant::now() + LOOKS);
         let (begun, mut pause, mut looks) = (Instant::now(), FIRST_PAUSE, 0_u32);
         let seen = loop {
@@ -65,7 +78,11 @@ impl Run {
             if left.is_zero() {
                 break seen;
             }
-            (context.progress)(&format!("{}; looking at {}", lost.why, lost.planned.object.short()));
+            (context.progress)(&format!(
+                "{}; looking at {}",
+                lost.why,
+                lost.planned.object.short()
+            ));
             tokio::select! {
                 () = tokio::time::sleep(pause.min(left)) => {}
                 () = context.cancel.cancelled() => break seen,
@@ -76,33 +93,65 @@ impl Run {
         match seen {
             Seen::CannotTell(reason) => self.asked(lost, &reason, context).await,
             Seen::Done | Seen::NotDone => {
-                let times = if looks == 1 { "one look does".to_owned() } else { format!("{looks} looks in {} s do", begun.elapsed().as_secs().max(1)) };
-                self.doubtful(lost, &format!("{times} not show it yet; the request may still be carried out"), context)
+                let times = if looks == 1 {
+                    "one look does".to_owned()
+                } else {
+                    format!("{looks} looks in {} s do", begun.elapsed().as_secs().max(1))
+                };
+                self.doubtful(
+                    lost,
+                    &format!("{times} not show it yet; the request may still be carried out"),
+                    context,
+                )
             }
         }
     }
 
     /// Settles what an earlier process left in doubt. Whether the step may go on.
-    pub(super) async fn settle_doubt(&self, path: &str, context: &Context) -> Result<bool, EngineError> {
+    pub(super) async fn settle_doubt(
+        &self,
+        path: &str,
+        context: &Context,
+    ) -> Result<bool, EngineError> {
         self.late(path, context).await?;
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
-        for (index, change) in known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started) {
+        for (index, change) in
+            known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started)
+        {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
-            let why = if change.doubt.is_some() { "its answer was lost" } else { "the run ended before an answer came" }.to_owned();
+            let why = if change.doubt.is_some() {
+                "its answer was lost"
+            } else {
+                "the run ended before an answer came"
+            }
+            .to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
             let known = match self.see(&lost, context).await {
-                (Seen::Done, current) => self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?,
+                (Seen::Done, current) => {
+                    self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?
+                }
                 (Seen::CannotTell(reason), _) => self.asked(&lost, &reason, context).await?,
-                (Seen::NotDone, current) => match (write.as_ref().map(Write::again), under_way(change.sent, self.recorder.clock().now())) {
-                    // the record says that it was not made before it is planned and sent anew: what is sent then tells the rest
-                    (Some(Again::Refused | Again::Harmless), _) => self.settled(&lost, ChangeResult::NotMade, current.as_ref(), true)?,
+                (Seen::NotDone, current) => match (
+                    write.as_ref().map(Write::again),
+                    under_way(change.sent, self.recorder.clock().now()),
+                ) {
+                    // the record says that it was not made before it is planned and sent anew: what
+                    // is sent then tells the rest
+                    (Some(Again::Refused | Again::Harmless), _) => {
+                        self.settled(&lost, ChangeResult::NotMade, current.as_ref(), true)?
+                    }
                     (_, Some(left)) => {
-                        let reason = format!("a look does not show it; the request may still be carried out for {} s: look again then", left.as_secs() + 1);
+                        let reason = format!(
+                            "a look does not show it; the request may still be carried out for {} \
+                                s: look again then",
+                            left.as_secs() + 1
+                        );
                         self.doubtful(&lost, &reason, context)?
                     }
                     (_, None) => {
                         let reason = format!(
-                            "a look does not show it, and no request takes longer than {} s; but it may have been made and be gone again",
+                            "a look does not show it, and no request takes longer than {} s; but \
+                                it may have been made and be gone again",
                             UNDER_WAY.as_secs()
                         );
                         self.asked(&lost, &reason, context).await?
@@ -124,7 +173,8 @@ impl Run {
             let why = "its answer was lost, and it came through late".to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
             if let (Seen::Done, current) = self.see(&lost, context).await {
-                self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+                self.recorder
+                    .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
                 self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?;
             }
         }
@@ -134,20 +184,40 @@ impl Run {
     /// One look at the object.
     pub(super) async fn see(&self, lost: &Lost<'_>, context: &Context) -> (Seen, Option<Value>) {
         let cannot = |reason: String| (Seen::CannotTell(reason), None);
-        let Some(write) = lost.write else { return cannot("what it does cannot be observed".to_owned()) };
-        let Some(cluster) = &context.cluster else { return cannot("there is no cluster to look at".to_owned()) };
-        match timeout(LOOK, cluster.get_optional(&write.resource, &write.namespace, &write.name)).await {
+        let Some(write) = lost.write else {
+            return cannot("what it does cannot be observed".to_owned());
+        };
+        let Some(cluster) = &context.cluster else {
+            return cannot("there is no cluster to look at".to_owned());
+        };
+        match timeout(LOOK, cluster.get_optional(&write.resource, &write.namespace, &write.name))
+            .await
+        {
             Ok(Ok(current)) => (observe(lost.planned, current.as_ref(), &self.masker), current),
             Ok(Err(error)) => cannot(format!("it cannot be looked at: {error}")),
-            Err(_) => cannot(format!("it cannot be looked at: no answer within {} s", LOOK.as_secs())),
+            Err(_) => {
+                cannot(format!("it cannot be looked at: no answer within {} s", LOOK.as_secs()))
+            }
         }
     }
 
     /// Asks a person whether it was made. Without anybody to ask it stays in doubt.
-    async fn asked(&self, lost: &Lost<'_>, reason: &str, context: &Context) -> Result<Known, EngineError> {
-        let question = format!("{}: {} of {}: was it made? ({reason})", lost.path, lost.planned.summary, lost.planned.object.short());
+    async fn asked(
+        &self,
+        lost: &Lost<'_>,
+        reason: &str,
+        context: &Context,
+    ) -> Result<Known, EngineError> {
+        let question = format!(
+            "{}: {} of {}: was it made? ({reason})",
+            lost.path,
+            lost.planned.summary,
+            lost.planned.object.short()
+        );
         let prompt = self.prompt.clone();
-        let Some(made) = tokio::task::spawn_blocking(move || prompt.ask(&question, None)).await.unwrap_or(None) else {
+        let Some(made) =
+            tokio::task::spawn_blocking(move || prompt.ask(&question, None)).await.unwrap_or(None)
+        else {
             return self.doubtful(lost, reason, context);
         };
         self.recorder.record(Event::StepMarked(StepMarked {
@@ -160,23 +230,55 @@ impl Run {
     }
 
     /// Records what is known so far; the run ends in doubt.
-    fn doubtful(&self, lost: &Lost<'_>, reason: &str, context: &Context) -> Result<Known, EngineError> {
+    fn doubtful(
+        &self,
+        lost: &Lost<'_>,
+        reason: &str,
+        context: &Context,
+    ) -> Result<Known, EngineError> {
         let reason = self.clean(&format!("{}; {reason}", lost.why));
         (context.progress)(&reason);
-        self.recorder.record(Event::ChangeDoubted(ChangeDoubted { path: lost.path.to_owned(), index: lost.index, reason }))?;
+        self.recorder.record(Event::ChangeDoubted(ChangeDoubted {
+            path: lost.path.to_owned(),
+            index: lost.index,
+            reason,
+        }))?;
         self.doubt.store(true, Ordering::SeqCst);
         Ok(Known::InDoubt)
     }
 
-    fn settled(&self, lost: &Lost<'_>, result: ChangeResult, current: Option<&Value>, unproven: bool) -> Result<Known, EngineError> {
+    fn settled(
+        &self,
+        lost: &Lost<'_>,
+        result: ChangeResult,
+        current: Option<&Value>,
+        unproven: bool,
+    ) -> Result<Known, EngineError> {
         let object = lost.planned.object.short();
         let (reason, known) = match result {
-            ChangeResult::NotMade => (format!("{}; a look at {object} does not show it: it may be sent again, which does no harm", lost.why), Known::NotDone),
-            ChangeResult::Made | ChangeResult::Observed => (format!("{}; a look at {object} shows that it was made", lost.why), Known::Done),
+            ChangeResult::NotMade => (
+                format!(
+                    "{}; a look at {object} does not show it: it may be sent again, which does no \
+                        harm",
+                    lost.why
+                ),
+                Known::NotDone,
+            ),
+            ChangeResult::Made | ChangeResult::Observed => {
+                (format!("{}; a look at {object} shows that it was made", lost.why), Known::Done)
+            }
         };
-        let after = self.clean_value(&current.map(|object| recorded(object, &self.masker)).unwrap_or_default());
+        let after = self
+            .clean_value(&current.map(|object| recorded(object, &self.masker)).unwrap_or_default());
         let (path, index, reason) = (lost.path.to_owned(), lost.index, self.clean(&reason));
-        self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven }))?;
+        self.recorder.record(Event::ChangeFinished(ChangeFinished {
+            path,
+            index,
+            result,
+            after,
+            reason,
+            unproven,
+        }))?;
         Ok(known)
     }
 }

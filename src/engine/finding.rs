@@ -19,13 +19,16 @@ pub(super) enum Conclusion {
     Open(String),
 }
 
-/// Any of several conditions: one that holds decides; otherwise one that is open keeps the cause open.
+/// Any of several conditions: one that holds decides; otherwise one that is open keeps the cause
+/// open.
 pub(super) fn any_of(conditions: impl IntoIterator<Item = Conclusion>) -> Conclusion {
     let mut result = Conclusion::RuledOut;
     for condition in conditions {
         match condition {
             Conclusion::Concluded => return Conclusion::Concluded,
-            Conclusion::Open(why) if result == Conclusion::RuledOut => result = Conclusion::Open(why),
+            Conclusion::Open(why) if result == Conclusion::RuledOut => {
+                result = Conclusion::Open(why);
+            }
             Conclusion::RuledOut | Conclusion::Open(_) => {}
         }
     }
@@ -38,9 +41,15 @@ impl Run {
         for (finding, conclusion) in self.conclusions(scope) {
             match conclusion {
                 Conclusion::RuledOut => {}
-                Conclusion::Concluded => self.recorder.record(Event::FindingConcluded(self.concluded(scope, finding)))?,
+                Conclusion::Concluded => {
+                    self.recorder
+                        .record(Event::FindingConcluded(self.concluded(scope, finding)))?;
+                }
                 Conclusion::Open(because) => {
-                    self.recorder.record(Event::FindingNotRuledOut(NotRuledOut { id: finding.id.clone(), because: self.clean(&because) }))?;
+                    self.recorder.record(Event::FindingNotRuledOut(NotRuledOut {
+                        id: finding.id.clone(),
+                        because: self.clean(&because),
+                    }))?;
                 }
             }
         }
@@ -52,7 +61,8 @@ impl Run {
         let mut so_far = Vec::new();
         let mut all = Vec::new();
         for finding in &scope.runbook.findings {
-            let conclusion = any_of(finding.when.iter().map(|when| self.judge_finding(scope, when, &so_far)));
+            let conclusion =
+                any_of(finding.when.iter().map(|when| self.judge_finding(scope, when, &so_far)));
             if conclusion == Conclusion::Concluded {
                 so_far.push(json!({"id": finding.id, "severity": finding.severity}));
             }
@@ -63,8 +73,15 @@ impl Run {
 
     /// `$findings` at this moment.
     pub(super) fn findings_so_far(&self, scope: &Scope) -> Value {
-        let concluded = self.conclusions(scope).into_iter().filter(|(_, conclusion)| *conclusion == Conclusion::Concluded);
-        Value::Array(concluded.map(|(finding, _)| json!({"id": finding.id, "severity": finding.severity})).collect())
+        let concluded = self
+            .conclusions(scope)
+            .into_iter()
+            .filter(|(_, conclusion)| *conclusion == Conclusion::Concluded);
+        Value::Array(
+            concluded
+                .map(|(finding, _)| json!({"id": finding.id, "severity": finding.severity}))
+                .collect(),
+        )
     }
 
     fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
@@ -73,26 +90,41 @@ impl Run {
             Some(result) => Some(because(id, &result)),
             None => Some(format!("step {id} was not done")),
         };
-        let unknown = |reference: &Reference| if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None };
+        let unknown = |reference: &Reference| {
+            if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None }
+        };
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
-            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| format!("its condition cannot be judged: {error}"))
+            part.condition(&Value::Null, &bindings, Budget::default())
+                .map_err(|error| format!("its condition cannot be judged: {error}"))
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,
             // what was not read may be what the cause would be seen in
-            Decided::No => scope.unread(when.references()).map_or(Conclusion::RuledOut, Conclusion::Open),
+            Decided::No => {
+                scope.unread(when.references()).map_or(Conclusion::RuledOut, Conclusion::Open)
+            }
             Decided::Open(why) => Conclusion::Open(why),
         }
     }
 
     /// Whether the step that proves it has passed.
     pub(super) fn is_fixed(scope: &Scope, finding: &Finding) -> bool {
-        finding.fixed_by.as_deref().and_then(|id| scope.result(id)).is_some_and(|proof| proof.outcome.is_good())
+        finding
+            .fixed_by
+            .as_deref()
+            .and_then(|id| scope.result(id))
+            .is_some_and(|proof| proof.outcome.is_good())
     }
 
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
-        let text = |deferred: &Deferred| self.clean(&deferred.render_text(&scope.context_for(deferred)).unwrap_or_else(|error| format!("[{error}]")));
+        let text = |deferred: &Deferred| {
+            self.clean(
+                &deferred
+                    .render_text(&scope.context_for(deferred))
+                    .unwrap_or_else(|error| format!("[{error}]")),
+            )
+        };
         let run = finding.run.as_ref().map(text);
         let with = finding
             .with
@@ -100,7 +132,8 @@ impl Run {
             .and_then(|with| with.render(&scope.context_for(with)).ok())
             .and_then(|with| self.clean_value(&with).as_object().cloned())
             .unwrap_or_default();
-        let command = run.as_ref().map(|name| self.clean(&self.plan.command(name, &with, &self.invocation)));
+        let command =
+            run.as_ref().map(|name| self.clean(&self.plan.command(name, &with, &self.invocation)));
         let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
         let fixed = Self::is_fixed(scope, finding);
         let (remedy, command) = if fixed { (Remedy::default(), None) } else { (remedy, command) };
@@ -115,7 +148,10 @@ impl Run {
             id: finding.id.clone(),
             severity: finding.severity,
             cause: text(&finding.cause),
-            steps: steps.map(|result| result.path).filter(|path| seen.insert(path.clone())).collect(),
+            steps: steps
+                .map(|result| result.path)
+                .filter(|path| seen.insert(path.clone()))
+                .collect(),
             remedy: (remedy != Remedy::default()).then_some(remedy),
             command,
             fixed,

@@ -11,35 +11,81 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 impl Run {
-    /// A group. Its outcome is the worst of its steps; recovered if the rescue made good what failed.
-    pub(super) async fn group(&self, scope: &Scope, step: &Step, group: &Group, path: &str) -> Result<Outcome, EngineError> {
+    /// A group. Its outcome is the worst of its steps; recovered if the rescue made good what
+    /// failed.
+    pub(super) async fn group(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        group: &Group,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
         let begun = self.begin(scope, step, path)?;
         let mut inner = scope.inside(path, step.severity);
         if let Some(timeout) = super::attempt::timeout(scope, step) {
             let own = Instant::now() + timeout;
             inner.deadline = Some(inner.deadline.map_or(own, |outer| own.min(outer)));
         }
-        let good = if group.parallel > 1 { self.side_by_side(&inner, group).await? } else { self.sequence(&inner, &group.steps).await? };
-        let mut outcome = worst(group.steps.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
-        if !good && !group.rescue.is_empty() && !self.halted(scope) && self.sequence(&inner, &group.rescue).await? {
-            let ends: Vec<Outcome> = group.rescue.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome).collect();
+        let good = if group.parallel > 1 {
+            self.side_by_side(&inner, group).await?
+        } else {
+            self.sequence(&inner, &group.steps).await?
+        };
+        let mut outcome = worst(
+            group
+                .steps
+                .iter()
+                .filter_map(|child| inner.result(&child.id))
+                .map(|result| result.outcome),
+        );
+        if !good
+            && !group.rescue.is_empty()
+            && !self.halted(scope)
+            && self.sequence(&inner, &group.rescue).await?
+        {
+            let ends: Vec<Outcome> = group
+                .rescue
+                .iter()
+                .filter_map(|child| inner.result(&child.id))
+                .map(|result| result.outcome)
+                .collect();
             // a rescue of which every step was left out has made nothing good
-            if ends.iter().any(|end| end.is_good()) && ends.iter().all(|end| end.is_good() || *end == Outcome::Skipped) {
+            if ends.iter().any(|end| end.is_good())
+                && ends.iter().all(|end| end.is_good() || *end == Outcome::Skipped)
+            {
                 outcome = Outcome::Recovered;
             }
         }
         if !self.sequence(&inner.unstoppable(), &group.always).await? && outcome.is_good() {
-            outcome = worst(group.always.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+            outcome = worst(
+                group
+                    .always
+                    .iter()
+                    .filter_map(|child| inner.result(&child.id))
+                    .map(|result| result.outcome),
+            );
         }
         if self.halted(scope) && outcome.is_good() {
             outcome = Outcome::Cancelled;
         }
-        let results: Vec<_> = group.children().filter_map(|child| Some((child.id.clone(), inner.result(&child.id)?))).collect();
+        let results: Vec<_> = group
+            .children()
+            .filter_map(|child| Some((child.id.clone(), inner.result(&child.id)?)))
+            .collect();
         let passed = results.iter().filter(|(_, result)| result.outcome.is_good()).count();
         let outcome_of = |result: &StepResult| Value::from(result.outcome.as_str());
-        let output = results.iter().map(|(id, result)| (id.clone(), Data::object([("outcome", outcome_of(result).into()), ("output", result.output.clone())])));
+        let output = results.iter().map(|(id, result)| {
+            (
+                id.clone(),
+                Data::object([
+                    ("outcome", outcome_of(result).into()),
+                    ("output", result.output.clone()),
+                ]),
+            )
+        });
         // the outputs stand in the records of the steps
-        let recorded = results.iter().map(|(id, result)| (id.clone(), json!({"outcome": outcome_of(result)})));
+        let recorded =
+            results.iter().map(|(id, result)| (id.clone(), json!({"outcome": outcome_of(result)})));
         let ended = Ended {
             outcome,
             summary: format!("{passed} of {}", results.len()),
@@ -52,11 +98,22 @@ impl Run {
         self.end(scope, step, path, begun, ended)
     }
 
-    /// The steps of a parallel group, as many at a time as it says. All of them are done, whatever comes of one.
+    /// The steps of a parallel group, as many at a time as it says. All of them are done, whatever
+    /// comes of one.
     async fn side_by_side(&self, scope: &Scope, group: &Group) -> Result<bool, EngineError> {
-        let branches: Vec<_> =
-            group.steps.iter().map(|child| async move { if self.halted(scope) { Ok(Outcome::Cancelled) } else { self.step(scope, child).await } }).collect();
-        let outcomes: Vec<Outcome> = stream::iter(branches).buffer_unordered(group.parallel).try_collect().await?;
+        let branches: Vec<_> = group
+            .steps
+            .iter()
+            .map(|child| async move {
+                if self.halted(scope) {
+                    Ok(Outcome::Cancelled)
+                } else {
+                    self.step(scope, child).await
+                }
+            })
+            .collect();
+        let outcomes: Vec<Outcome> =
+            stream::iter(branches).buffer_unordered(group.parallel).try_collect().await?;
         Ok(outcomes.into_iter().all(|outcome| outcome.is_good() || outcome == Outcome::Skipped))
     }
 }

@@ -53,12 +53,22 @@ pub(super) enum Refused {
 /// What a Lease says of its holder at this time; none if it is free or ours.
 pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder> {
     let spec = &lease["spec"];
-    let run = spec["holderIdentity"].as_str().filter(|identity| !identity.is_empty() && *identity != own)?;
+    let run = spec["holderIdentity"]
+        .as_str()
+        .filter(|identity| !identity.is_empty() && *identity != own)?;
     // who never renewed it cannot have it
-    let renewed: Timestamp = spec["renewTime"].as_str().and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let renewed: Timestamp = spec["renewTime"]
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH);
     let lasts = SignedDuration::from_secs(spec["leaseDurationSeconds"].as_i64().unwrap_or(0));
     let seen = now.duration_since(renewed);
-    let note = |key: &str| lease["metadata"]["annotations"][format!("runbook/{key}")].as_str().unwrap_or_default().to_owned();
+    let note = |key: &str| {
+        lease["metadata"]["annotations"][format!("runbook/{key}")]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     Some(Holder {
         run: run.to_owned(),
         host: note("host"),
@@ -73,7 +83,12 @@ pub(super) fn holder(lease: &Value, own: &str, now: Timestamp) -> Option<Holder>
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "run {}", self.run)?;
-        for (word, value) in [("of", &self.runbook), ("on", &self.host), ("at step", &self.step), ("since", &self.since)] {
+        for (word, value) in [
+            ("of", &self.runbook),
+            ("on", &self.host),
+            ("at step", &self.step),
+            ("since", &self.since),
+        ] {
             if !value.is_empty() {
                 write!(f, " {word} {value}")?;
             }
@@ -96,9 +111,14 @@ impl Refused {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Held(lease, holder) => {
-                format!("another run changes the same: {holder}; wait for its end, or take its lock {lease} with --takeover")
+                format!(
+                    "another run changes the same: {holder}; wait for its end, or take its lock \
+                        {lease} with --takeover"
+                )
             }
-            Self::Failed(error) => format!("the lock cannot be taken: {error}; or run without it: --no-lock"),
+            Self::Failed(error) => {
+                format!("the lock cannot be taken: {error}; or run without it: --no-lock")
+            }
         }
     }
 }
@@ -123,15 +143,17 @@ fn held(leases: &Leases) -> Vec<(String, String)> {
 }
 
 impl Lock {
-    /// Looks at the Leases, and says why nothing more may be changed, if one of them is no longer ours. Between two renewals
-    /// someone else may have taken it. A Lease that cannot be read is not lost: the renewal decides.
+    /// Looks at the Leases, and says why nothing more may be changed, if one of them is no longer
+    /// ours. Between two renewals someone else may have taken it. A Lease that cannot be read is
+    /// not lost: the renewal decides.
     pub(super) async fn lost(&self) -> Option<String> {
         for (namespace, name) in &held(&self.leases) {
             let known = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if known.is_some() {
                 return known;
             }
-            if let Ok(lease) = self.work.cluster.get_optional(&self.work.resource, namespace, name).await
+            if let Ok(lease) =
+                self.work.cluster.get_optional(&self.work.resource, namespace, name).await
                 && let Some(other) = self.work.other(lease.as_ref())
             {
                 lose(&self.work, &self.lost, format!("{namespace}/{name}"), other);
@@ -152,18 +174,43 @@ struct Work {
 
 impl Lock {
     /// Begins with no lock at all.
-    pub(super) fn new(cluster: &Cluster, writer: &Writer, own: Own, takeover: bool, recorder: &Recorder) -> Result<Self, Refused> {
+    pub(super) fn new(
+        cluster: &Cluster,
+        writer: &Writer,
+        own: Own,
+        takeover: bool,
+        recorder: &Recorder,
+    ) -> Result<Self, Refused> {
         let Some(resource) = builtin("Lease") else {
-            return Err(Refused::Failed(Error::new(ErrorKind::Unsupported, "this cluster has no leases")));
+            return Err(Refused::Failed(Error::new(
+                ErrorKind::Unsupported,
+                "this cluster has no leases",
+            )));
         };
-        let work = Work { cluster: cluster.clone(), writer: writer.clone(), resource, own, recorder: recorder.clone() };
+        let work = Work {
+            cluster: cluster.clone(),
+            writer: writer.clone(),
+            resource,
+            own,
+            recorder: recorder.clone(),
+        };
         let (leases, lost, stop) = (Leases::default(), Arc::default(), CancellationToken::new());
         tokio::spawn(renew(work.clone(), Arc::clone(&leases), Arc::clone(&lost), stop.clone()));
-        Ok(Self { leases, lost, taking: tokio::sync::Mutex::default(), takeover, _renewal: stop.drop_guard(), work })
+        Ok(Self {
+            leases,
+            lost,
+            taking: tokio::sync::Mutex::default(),
+            takeover,
+            _renewal: stop.drop_guard(),
+            work,
+        })
     }
 
     /// Takes those of these Leases that are not held yet: all of them, or none.
-    pub(super) async fn take(&self, wanted: impl IntoIterator<Item = (String, String)>) -> Result<Result<(), Refused>, EngineError> {
+    pub(super) async fn take(
+        &self,
+        wanted: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Result<(), Refused>, EngineError> {
         let _one_at_a_time = self.taking.lock().await;
         let before = held(&self.leases);
         let mut taken = Vec::new();
@@ -173,7 +220,11 @@ impl Lock {
                     let living = holder.as_ref().is_some_and(|holder| !holder.expired);
                     let what = if living { LockChange::TakenOver } else { LockChange::Taken };
                     let other = holder.map(|holder| holder.to_string()).unwrap_or_default();
-                    self.work.recorder.record(Event::Lock(LockEvent { lease: format!("{namespace}/{name}"), what, other }))?;
+                    self.work.recorder.record(Event::Lock(LockEvent {
+                        lease: format!("{namespace}/{name}"),
+                        what,
+                        other,
+                    }))?;
                     taken.push((namespace, name));
                 }
                 // it is taken before the change, if the run has made the namespace by then
@@ -207,65 +258,124 @@ enum Acquired {
 }
 
 impl Work {
-    /// Takes one Lease. Gives the holder that it was taken from, which has expired unless it is a takeover.
-    async fn acquire(&self, namespace: &str, name: &str, takeover: bool) -> Result<Acquired, Refused> {
+    /// Takes one Lease. Gives the holder that it was taken from, which has expired unless it is a
+    /// takeover.
+    async fn acquire(
+        &self,
+        namespace: &str,
+        name: &str,
+        takeover: bool,
+    ) -> Result<Acquired, Refused> {
         let now = Timestamp::now();
         // someone may be faster, once or twice
         for _ in 0..3 {
-            let present = self.cluster.get_optional(&self.resource, namespace, name).await.map_err(Refused::Failed)?;
+            let present = self
+                .cluster
+                .get_optional(&self.resource, namespace, name)
+                .await
+                .map_err(Refused::Failed)?;
             let (write, from) = match &present {
-                None => (self.write(Method::Create, namespace, name, self.body(namespace, name, now)), None),
+                None => (
+                    self.write(Method::Create, namespace, name, self.body(namespace, name, now)),
+                    None,
+                ),
                 Some(lease) => match holder(lease, &self.own.run, now) {
-                    Some(holder) if !takeover && !holder.expired => return Err(Refused::Held(format!("{namespace}/{name}"), Box::new(holder))),
-                    holder => (self.write(Method::JsonPatch, namespace, name, self.replacing(lease, namespace, name, now)), holder),
+                    Some(holder) if !takeover && !holder.expired => {
+                        return Err(Refused::Held(format!("{namespace}/{name}"), Box::new(holder)));
+                    }
+                    holder => (
+                        self.write(
+                            Method::JsonPatch,
+                            namespace,
+                            name,
+                            self.replacing(lease, namespace, name, now),
+                        ),
+                        holder,
+                    ),
                 },
             };
             match self.writer.send(&write).await {
                 Ok(_) => return Ok(Acquired::From(from)),
-                Err(error) if present.is_none() && error.kind == ErrorKind::NotFound => return Ok(Acquired::NoNamespace),
-                Err(error) if present.is_none() && error.kind == ErrorKind::Invalid => return Err(Refused::Failed(error)),
-                Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound) => {}
+                Err(error) if present.is_none() && error.kind == ErrorKind::NotFound => {
+                    return Ok(Acquired::NoNamespace);
+                }
+                Err(error) if present.is_none() && error.kind == ErrorKind::Invalid => {
+                    return Err(Refused::Failed(error));
+                }
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound
+                    ) => {}
                 Err(error) => return Err(Refused::Failed(error)),
             }
         }
-        Err(Refused::Failed(Error::new(ErrorKind::Conflict, format!("lease {namespace}/{name} is fought over; try again"))))
+        Err(Refused::Failed(Error::new(
+            ErrorKind::Conflict,
+            format!("lease {namespace}/{name} is fought over; try again"),
+        )))
     }
 
     /// Who has a Lease that was ours; none if it still is.
     fn other(&self, lease: Option<&Value>) -> Option<String> {
-        let Some(lease) = lease else { return Some("nobody: it was deleted, as by another run that had taken it".to_owned()) };
+        let Some(lease) = lease else {
+            return Some("nobody: it was deleted, as by another run that had taken it".to_owned());
+        };
         if lease["spec"]["holderIdentity"] == json!(self.own.run) {
             return None;
         }
-        Some(holder(lease, &self.own.run, Timestamp::now()).map_or_else(|| "nobody: it was freed".to_owned(), |holder| holder.to_string()))
+        Some(
+            holder(lease, &self.own.run, Timestamp::now())
+                .map_or_else(|| "nobody: it was freed".to_owned(), |holder| holder.to_string()),
+        )
     }
 
     /// Renews a Lease that is ours. Gives who has it now, if it no longer is.
     async fn renew(&self, namespace: &str, name: &str) -> Result<Option<String>, Error> {
         let lease = self.cluster.get_optional(&self.resource, namespace, name).await?;
-        let (None, Some(lease)) = (self.other(lease.as_ref()), &lease) else { return Ok(self.other(lease.as_ref())) };
-        let write = self.write(Method::JsonPatch, namespace, name, self.replacing(lease, namespace, name, Timestamp::now()));
+        let (None, Some(lease)) = (self.other(lease.as_ref()), &lease) else {
+            return Ok(self.other(lease.as_ref()));
+        };
+        let write = self.write(
+            Method::JsonPatch,
+            namespace,
+            name,
+            self.replacing(lease, namespace, name, Timestamp::now()),
+        );
         match self.writer.send(&write).await {
             Ok(_) => Ok(None),
             // someone was faster: who it is shows at once
-            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound) => {
-                Ok(self.other(self.cluster.get_optional(&self.resource, namespace, name).await?.as_ref()))
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound
+                ) =>
+            {
+                Ok(self.other(
+                    self.cluster.get_optional(&self.resource, namespace, name).await?.as_ref(),
+                ))
             }
             Err(error) => Err(error),
         }
     }
 
     fn body(&self, namespace: &str, name: &str, now: Timestamp) -> Value {
-        let step = self
-            .recorder
-            .state(|state| state.running().into_iter().find(|path| state.step(path).is_some_and(|step| step.action() != "group")).map(str::to_owned));
+        let step = self.recorder.state(|state| {
+            state
+                .running()
+                .into_iter()
+                .find(|path| state.step(path).is_some_and(|step| step.action() != "group"))
+                .map(str::to_owned)
+        });
         let time = micro(now);
         json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": name, "namespace": namespace, "annotations": {
-                "runbook/host": self.own.host, "runbook/runbook": self.own.runbook, "runbook/step": step.unwrap_or_default(),
+                "runbook/host": self.own.host, "runbook/runbook": self.own.runbook,
+                "runbook/step": step.unwrap_or_default(),
             }},
-            "spec": {"holderIdentity": self.own.run, "leaseDurationSeconds": LASTS.as_secs(), "acquireTime": time, "renewTime": time},
+            "spec": {"holderIdentity": self.own.run, "leaseDurationSeconds": LASTS.as_secs(),
+            "acquireTime": time, "renewTime": time},
         })
     }
 
@@ -275,20 +385,36 @@ impl Work {
         if lease["spec"]["holderIdentity"] == json!(self.own.run) {
             spec["acquireTime"] = lease["spec"]["acquireTime"].clone();
         }
-        let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": lease["metadata"]["resourceVersion"]});
-        json!([test, {"op": "add", "path": "/metadata/annotations", "value": body["metadata"]["annotations"]}, {"op": "add", "path": "/spec", "value": spec}])
+        let test = json!({"op": "test", "path": "/metadata/resourceVersion",
+            "value": lease["metadata"]["resourceVersion"]});
+        json!([test, {"op": "add", "path": "/metadata/annotations",
+            "value": body["metadata"]["annotations"]}, {"op": "add", "path": "/spec",
+            "value": spec}])
     }
 
     fn write(&self, method: Method, namespace: &str, name: &str, body: Value) -> Write {
-        Write { method, resource: self.resource.clone(), namespace: namespace.to_owned(), name: name.to_owned(), body }
+        Write {
+            method,
+            resource: self.resource.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            body,
+        }
     }
 
     /// Frees a Lease if it is ours. What does not succeed expires by itself.
     async fn free(&self, namespace: &str, name: &str) {
-        let Ok(Some(lease)) = self.cluster.get_optional(&self.resource, namespace, name).await else { return };
+        let Ok(Some(lease)) = self.cluster.get_optional(&self.resource, namespace, name).await
+        else {
+            return;
+        };
         if lease["spec"]["holderIdentity"] == json!(self.own.run) {
-            let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": lease["metadata"]["uid"], "resourceVersion": lease["metadata"]["resourceVersion"]}});
-            if let Err(error) = self.writer.send(&self.write(Method::Delete, namespace, name, body)).await {
+            let body = json!({"apiVersion": "v1", "kind": "DeleteOptions",
+                "preconditions": {"uid": lease["metadata"]["uid"],
+                "resourceVersion": lease["metadata"]["resourceVersion"]}});
+            if let Err(error) =
+                self.writer.send(&self.write(Method::Delete, namespace, name, body)).await
+            {
                 tracing::warn!(%error, "the lock was not freed; it expires by itself");
             }
         }
@@ -296,7 +422,12 @@ impl Work {
 }
 
 /// Renews the Leases until it is stopped or one is lost.
-async fn renew(work: Work, leases: Leases, lost: Arc<Mutex<Option<String>>>, stop: CancellationToken) {
+async fn renew(
+    work: Work,
+    leases: Leases,
+    lost: Arc<Mutex<Option<String>>>,
+    stop: CancellationToken,
+) {
     let mut renewed = tokio::time::Instant::now();
     loop {
         tokio::select! {
@@ -318,7 +449,10 @@ async fn renew(work: Work, leases: Leases, lost: Arc<Mutex<Option<String>>>, sto
         if all {
             renewed = tokio::time::Instant::now();
         } else if renewed.elapsed() > LASTS {
-            let lease = leases.first().map(|(namespace, name)| format!("{namespace}/{name}")).unwrap_or_default();
+            let lease = leases
+                .first()
+                .map(|(namespace, name)| format!("{namespace}/{name}"))
+                .unwrap_or_default();
             return lose(&work, &lost, lease, "nobody: it could not be renewed in time".to_owned());
         }
     }
@@ -346,14 +480,27 @@ mod tests {
 
     #[test]
     fn a_holder_lives_as_long_as_it_renews() {
-        let lease = json!({"metadata": {"annotations": {"runbook/host": "host-a", "runbook/step": "scale", "runbook/runbook": "ta-bot/rollback"}},
-            "spec": {"holderIdentity": "01A", "leaseDurationSeconds": 30, "renewTime": "2026-11-20T03:00:00.000000Z", "acquireTime": "2026-11-20T02:59:00Z"}});
+        let lease = json!({"metadata": {"annotations": {"runbook/host": "host-a",
+            "runbook/step": "scale", "runbook/runbook": "ta-bot/rollback"}},
+            "spec": {"holderIdentity": "01A", "leaseDurationSeconds": 30,
+            "renewTime": "2026-11-20T03:00:00.000000Z", "acquireTime": "2026-11-20T02:59:00Z"}});
         let at = |time: &str| holder(&lease, "01B", time.parse().unwrap());
         let living = at("2026-11-20T03:00:12Z").unwrap();
-        assert_eq!(living.to_string(), "run 01A of ta-bot/rollback on host-a at step scale since 2026-11-20T02:59:00Z; last sign of life 12 s ago");
+        assert_eq!(
+            living.to_string(),
+            "run 01A of ta-bot/rollback on host-a at step scale since 2026-11-20T02:59:00Z; last \
+                sign of life 12 s ago"
+        );
         assert!(!living.expired);
         let crashed = at("2026-11-20T03:00:31Z").unwrap();
-        assert!(crashed.expired && crashed.to_string().ends_with("31 s ago, which has expired"), "{crashed}");
-        assert_eq!(holder(&lease, "01A", "2026-11-20T03:00:12Z".parse().unwrap()), None, "the own lock is no obstacle");
+        assert!(
+            crashed.expired && crashed.to_string().ends_with("31 s ago, which has expired"),
+            "{crashed}"
+        );
+        assert_eq!(
+            holder(&lease, "01A", "2026-11-20T03:00:12Z".parse().unwrap()),
+            None,
+            "the own lock is no obstacle"
+        );
     }
 }

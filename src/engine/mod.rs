@@ -1,7 +1,7 @@
 //! The async driver: loop, deadlines, cancellation, signals.
 //!
-//! Decisions are made on values (`judge`, `finding`, `resume`); the rest moves data: intent into the journal, action, outcome into
-//! the journal, reporters told.
+//! Decisions are made on values (`judge`, `finding`, `resume`); the rest moves data: intent into
+//! the journal, action, outcome into the journal, reporters told.
 
 mod attempt;
 mod change;
@@ -32,8 +32,8 @@ use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished,
-    StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
@@ -48,7 +48,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use step::Ended;
 
-/// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each other.
+/// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each
+/// other.
 pub struct Engine {
     /// What to do.
     pub plan: Plan,
@@ -131,7 +132,8 @@ struct Waits {
 }
 
 impl Engine {
-    /// Runs to the end and returns the state. The last event is always written, also after an interruption.
+    /// Runs to the end and returns the state. The last event is always written, also after an
+    /// interruption.
     ///
     /// # Errors
     /// When an event could not be written: the run has then stopped before the next step.
@@ -159,7 +161,8 @@ impl Engine {
                 runbook: self.plan.runbook.name.clone(),
                 title: self.plan.runbook.title.clone(),
                 digest: self.plan.digest.clone(),
-                hiding: (self.plan.runbook.origin == Origin::Hiding).then(|| self.plan.runbook.file.clone()),
+                hiding: (self.plan.runbook.origin == Origin::Hiding)
+                    .then(|| self.plan.runbook.file.clone()),
                 mode: self.mode,
                 target: target.clone(),
                 params: self.plan.shown_params(),
@@ -169,16 +172,21 @@ impl Engine {
                 arguments: self.arguments.clone(),
             })))?;
         }
-        let writes = planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
+        let writes =
+            planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         // the only place where something is made that can change a cluster
-        let writer = if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
+        let writer =
+            if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
         let run = Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,
             writer,
             // who the cluster says it is, not who this system does
-            consent: Consent { operator: target.user.clone().unwrap_or(self.consent.operator), ..self.consent },
+            consent: Consent {
+                operator: target.user.clone().unwrap_or(self.consent.operator),
+                ..self.consent
+            },
             records: self.records,
             lock: Mutex::new(None),
             asked: Mutex::default(),
@@ -199,14 +207,27 @@ impl Engine {
             paused: AtomicBool::new(false),
             begun,
         };
-        let namespace = run.plan.namespace.clone().or_else(|| run.target.namespace.clone()).unwrap_or_else(|| "default".to_owned());
-        let scope = Scope::root(run.plan.runbook.clone(), run.plan.params.clone(), namespace, run_id, run.recorder.clock().now());
+        let namespace = run
+            .plan
+            .namespace
+            .clone()
+            .or_else(|| run.target.namespace.clone())
+            .unwrap_or_else(|| "default".to_owned());
+        let scope = Scope::root(
+            run.plan.runbook.clone(),
+            run.plan.params.clone(),
+            namespace,
+            run_id,
+            run.recorder.clock().now(),
+        );
         let ready = match stopped {
             Some(Stopped { id, title, reason }) => {
                 run.stopped_before(id, title, &reason, Value::Null)?;
                 false
             }
-            None if writes => run.preflight(&planned, &scope.namespace, self.locking, &self.host).await?,
+            None if writes => {
+                run.preflight(&planned, &scope.namespace, self.locking, &self.host).await?
+            }
             None => true,
         };
         if ready {
@@ -239,8 +260,12 @@ impl Engine {
         steps
     }
 
-    /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at once.
-    async fn identify(&self, planned: &[PlannedAction]) -> (Option<Cluster>, Target, Option<Stopped>) {
+    /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at
+    /// once.
+    async fn identify(
+        &self,
+        planned: &[PlannedAction],
+    ) -> (Option<Cluster>, Target, Option<Stopped>) {
         let mut target = self.target(planned);
         let cluster = match &self.cluster {
             None => return (None, target, None),
@@ -248,7 +273,10 @@ impl Engine {
             Some(Err(error)) => return (None, target, Some(Stopped::unreachable(error))),
         };
         let namespace = target.namespace.clone().unwrap_or_default();
-        let (identity, missing) = tokio::join!(cluster.identify(), preflight::no_namespace(&cluster, &namespace, planned));
+        let (identity, missing) = tokio::join!(
+            cluster.identify(),
+            preflight::no_namespace(&cluster, &namespace, planned)
+        );
         match identity {
             Ok(identity) => {
                 target.cluster_uid = identity.cluster_uid;
@@ -261,14 +289,22 @@ impl Engine {
 
     /// Where the run acts, as far as it is known without asking.
     fn target(&self, planned: &[PlannedAction]) -> Target {
-        let mut target = Target { sandbox: self.sandbox.clone(), namespace: self.plan.namespace.clone(), ..Target::default() };
+        let mut target = Target {
+            sandbox: self.sandbox.clone(),
+            namespace: self.plan.namespace.clone(),
+            ..Target::default()
+        };
         if let Some(Ok(cluster)) = &self.cluster {
             let place = cluster.target();
             target.context = place.context;
             target.server = Some(place.server);
             target.namespace.get_or_insert(place.namespace);
         }
-        target.also_changes = target.namespace.as_deref().map(|namespace| also_changes(planned, namespace)).unwrap_or_default();
+        target.also_changes = target
+            .namespace
+            .as_deref()
+            .map(|namespace| also_changes(planned, namespace))
+            .unwrap_or_default();
         target
     }
 }
@@ -283,9 +319,18 @@ impl Run {
         Ok(good && always)
     }
 
-    /// Before the first step of a run that changes something: permissions, then the lock. Whether it may begin.
-    async fn preflight(&self, planned: &[PlannedAction], namespace: &str, locking: Locking, host: &str) -> Result<bool, EngineError> {
-        let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else { return Ok(true) };
+    /// Before the first step of a run that changes something: permissions, then the lock. Whether
+    /// it may begin.
+    async fn preflight(
+        &self,
+        planned: &[PlannedAction],
+        namespace: &str,
+        locking: Locking,
+        host: &str,
+    ) -> Result<bool, EngineError> {
+        let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else {
+            return Ok(true);
+        };
         let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
         let leases = leases(planned, namespace, runbook);
         let mut needed = preflight::needed(planned);
@@ -293,12 +338,27 @@ impl Run {
             needed.extend(leases.certain());
         }
         if let Some((reason, role)) = self.missing(cluster, needed).await {
-            self.stopped_before("permissions", "Have the permissions", &reason, serde_json::json!({"role": role}))?;
+            self.stopped_before(
+                "permissions",
+                "Have the permissions",
+                &reason,
+                serde_json::json!({"role": role}),
+            )?;
             return Ok(false);
         }
         let Some(writer) = locked else { return Ok(true) };
-        let own = lock::Own { run: self.run_id.to_string(), host: host.to_owned(), runbook: runbook.clone() };
-        let taken = match lock::Lock::new(cluster, writer, own, locking == Locking::Takeover, &self.recorder) {
+        let own = lock::Own {
+            run: self.run_id.to_string(),
+            host: host.to_owned(),
+            runbook: runbook.clone(),
+        };
+        let taken = match lock::Lock::new(
+            cluster,
+            writer,
+            own,
+            locking == Locking::Takeover,
+            &self.recorder,
+        ) {
             Ok(lock) => {
                 let lock = Arc::new(lock);
                 *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock.clone());
@@ -313,8 +373,13 @@ impl Run {
         Ok(true)
     }
 
-    /// What the user may not do of this, with the Role that would allow it. Each is asked once in a run.
-    async fn missing(&self, cluster: &Cluster, needed: BTreeSet<Access>) -> Option<(String, String)> {
+    /// What the user may not do of this, with the Role that would allow it. Each is asked once in a
+    /// run.
+    async fn missing(
+        &self,
+        cluster: &Cluster,
+        needed: BTreeSet<Access>,
+    ) -> Option<(String, String)> {
         let unasked = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             needed.into_iter().filter(|access| asked.insert(access.clone())).collect()
@@ -324,23 +389,42 @@ impl Run {
             return None;
         }
         // it is asked again when it is needed again
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).retain(|access| !missing.contains(access));
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|access| !missing.contains(access));
         Some(preflight::report(&missing, &self.plan.runbook.name, self.target.user.as_deref()))
     }
 
-    /// Before a step changes what only the run has come to know: its permissions, then the locks of its objects. Why it may not, if so.
-    async fn cleared(&self, action: &Action, context: &Context) -> Result<Option<Ended>, EngineError> {
+    /// Before a step changes what only the run has come to know: its permissions, then the locks of
+    /// its objects. Why it may not, if so.
+    async fn cleared(
+        &self,
+        action: &Action,
+        context: &Context,
+    ) -> Result<Option<Ended>, EngineError> {
         let (Some(cluster), Some(_)) = (&context.cluster, &self.writer) else { return Ok(None) };
         let needed = action.permissions(&context.namespace).into_iter().collect();
         if let Some((reason, role)) = self.missing(cluster, needed).await {
             let output = serde_json::json!({"role": role});
-            return Ok(Some(Ended { output: output.into(), ..Ended::without_output(Outcome::Error, reason) }));
+            return Ok(Some(Ended {
+                output: output.into(),
+                ..Ended::without_output(Outcome::Error, reason)
+            }));
         }
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(lock) = lock else { return Ok(None) };
         let root = self.target.namespace.as_deref().unwrap_or(&context.namespace);
-        let leases = action.targets(&context.namespace).iter().map(|target| lease_of(target, root)).collect::<Vec<_>>();
-        Ok(lock.take(leases).await?.err().map(|refused| Ended::without_output(Outcome::Error, refused.reason())))
+        let leases = action
+            .targets(&context.namespace)
+            .iter()
+            .map(|target| lease_of(target, root))
+            .collect::<Vec<_>>();
+        Ok(lock
+            .take(leases)
+            .await?
+            .err()
+            .map(|refused| Ended::without_output(Outcome::Error, refused.reason())))
     }
 
     /// Why nothing more may be changed, if the lock was lost.
@@ -354,9 +438,15 @@ impl Run {
 
     /// Records the programs of this machine that a step starts.
     fn starter(&self, path: &str) -> Arc<dyn Fn(&str, u32) + Send + Sync> {
-        let (recorder, masker, path, host) = (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
+        let (recorder, masker, path, host) =
+            (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
         Arc::new(move |program, group| {
-            let started = ProgramStarted { path: path.clone(), program: masker.clean(program), group, host: host.to_string() };
+            let started = ProgramStarted {
+                path: path.clone(),
+                program: masker.clean(program),
+                group,
+                host: host.to_string(),
+            };
             // a record that cannot be written ends the run at its next one
             drop(recorder.record(Event::ProgramStarted(started)));
         })
@@ -364,11 +454,20 @@ impl Run {
 
     /// Remembers that a step waits for a person, and what that person types.
     fn waits_for(&self, path: &str, command: String, before: &'static str) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Waits { command, before });
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), Waits { command, before });
     }
 
     /// One line instead of a failure of every step: the run cannot begin.
-    fn stopped_before(&self, id: &str, title: &str, reason: &str, output: Value) -> Result<(), EngineError> {
+    fn stopped_before(
+        &self,
+        id: &str,
+        title: &str,
+        reason: &str,
+        output: Value,
+    ) -> Result<(), EngineError> {
         let (path, title, action) = (id.to_owned(), title.to_owned(), PREFLIGHT.to_owned());
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
@@ -401,22 +500,39 @@ impl Run {
     fn finish(self, run_id: &str) -> Result<RunState, EngineError> {
         let (interrupted, duration_ms) = (self.stop.signal(), self.elapsed());
         if let Some(signal) = interrupted {
-            self.recorder.record(Event::RunInterrupted(RunInterrupted { signal: signal.name().to_owned() }))?;
+            self.recorder.record(Event::RunInterrupted(RunInterrupted {
+                signal: signal.name().to_owned(),
+            }))?;
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
-        let resume =
-            std::iter::once(format!("runbook resume {}", short_id(run_id))).chain(self.invocation.options.iter().cloned()).collect::<Vec<_>>().join(" ");
+        let resume = std::iter::once(format!("runbook resume {}", short_id(run_id)))
+            .chain(self.invocation.options.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(" ");
         if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
             // what a dry run cannot know is no fault
             exit_code = 0;
         }
         let mut waiting = BTreeMap::new();
-        let mut next = self.recorder.state(|state| state.findings().iter().filter_map(|finding| finding.command.clone()).collect::<Vec<_>>());
-        if self.doubt.load(Ordering::SeqCst) || self.recorder.state(|state| !state.in_doubt().is_empty()) {
+        let mut next = self.recorder.state(|state| {
+            state
+                .findings()
+                .iter()
+                .filter_map(|finding| finding.command.clone())
+                .collect::<Vec<_>>()
+        });
+        if self.doubt.load(Ordering::SeqCst)
+            || self.recorder.state(|state| !state.in_doubt().is_empty())
+        {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
-            let doubt: Vec<String> = self.recorder.state(|state| state.in_doubt().into_iter().map(crate::action::shell_word).collect());
+            let doubt: Vec<String> = self.recorder.state(|state| {
+                state.in_doubt().into_iter().map(crate::action::shell_word).collect()
+            });
             // where a look does not tell, a person does
-            let marks = doubt.iter().flat_map(|path| ["--mark-done", "--mark-not-done"].map(|mark| format!("{resume} {mark} {path} --reason 'seen by hand'")));
+            let marks = doubt.iter().flat_map(|path| {
+                ["--mark-done", "--mark-not-done"]
+                    .map(|mark| format!("{resume} {mark} {path} --reason 'seen by hand'"))
+            });
             let status = format!("runbook status {}", short_id(run_id));
             next.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
         } else if let Some(signal) = interrupted {
@@ -429,13 +545,20 @@ impl Run {
             waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
             next.splice(0..0, steps.values().map(|waits| waits.command.clone()).chain([resume]));
         }
-        let changed = self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
+        let changed =
+            self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
         if changed && verdict != Verdict::Passed {
             next.push(format!("runbook undo {}", short_id(run_id)));
         }
         let mut seen = std::collections::BTreeSet::new();
         next.retain(|command| seen.insert(command.clone()));
-        self.recorder.record(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms, next, waiting }))?;
+        self.recorder.record(Event::RunFinished(RunFinished {
+            verdict,
+            exit_code,
+            duration_ms,
+            next,
+            waiting,
+        }))?;
         Ok(self.recorder.into_state())
     }
 

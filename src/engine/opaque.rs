@@ -1,4 +1,5 @@
-//! An action that cannot be previewed: only its intent and its end are known, and in between only a person can say.
+//! An action that cannot be previewed: only its intent and its end are known, and in between only a
+//! person can say.
 
 use super::attempt::failed;
 use super::change::digest;
@@ -8,14 +9,23 @@ use super::step::Ended;
 use super::{EngineError, Run};
 use crate::action::{Action, Output};
 use crate::document::Step;
-use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome, PlannedChange, StepMark};
+use crate::event::{
+    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome,
+    PlannedChange, StepMark,
+};
 use crate::state::{ChangeStage, ChangeState};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
 impl Run {
     /// An opaque step. None: it has no outcome yet.
-    pub(super) async fn opaque(&self, scope: &Scope, step: &Step, path: &str, action: &Action) -> Result<Option<Ended>, EngineError> {
+    pub(super) async fn opaque(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        action: &Action,
+    ) -> Result<Option<Ended>, EngineError> {
         let mut context = self.context(scope, path, self.deadline(scope, step, action));
         if !self.settle_doubt(path, &context).await? {
             return Ok(None);
@@ -23,23 +33,46 @@ impl Run {
         if let Some(mark) = self.recorder.state(|state| state.marked(path).cloned()) {
             let by = format!("{}: {}", mark.by, mark.reason);
             match mark.mark {
-                StepMark::Skip => return Ok(Some(Ended::without_output(Outcome::Skipped, format!("left out by {by}")))),
-                StepMark::Done => return Ok(Some(self.judge(scope, step, Output::new(json!({"by_hand": by}), "done by hand")).into_ended(1))),
+                StepMark::Skip => {
+                    return Ok(Some(Ended::without_output(
+                        Outcome::Skipped,
+                        format!("left out by {by}"),
+                    )));
+                }
+                StepMark::Done => {
+                    return Ok(Some(
+                        self.judge(
+                            scope,
+                            step,
+                            Output::new(json!({"by_hand": by}), "done by hand"),
+                        )
+                        .into_ended(1),
+                    ));
+                }
                 StepMark::NotDone => {}
             }
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
-        if let Some(ChangeState { stage: ChangeStage::Finished(finished), .. }) = known.iter().find(|change| change.is_made()) {
+        if let Some(ChangeState { stage: ChangeStage::Finished(finished), .. }) =
+            known.iter().find(|change| change.is_made())
+        {
             // it ended, and the process died before it was judged
             let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
-            return Ok(Some(self.judge(scope, step, Output::new(finished.after["output"].clone(), summary)).into_ended(1)));
+            return Ok(Some(
+                self.judge(scope, step, Output::new(finished.after["output"].clone(), summary))
+                    .into_ended(1),
+            ));
         }
         if let Some(ended) = self.cleared(action, &context).await? {
             return Ok(Some(ended));
         }
         let summary = action.manual_commands(&context.namespace).join("; ");
         let planned = PlannedChange {
-            object: ObjectReference { kind: action.name().to_owned(), name: path.to_owned(), ..ObjectReference::default() },
+            object: ObjectReference {
+                kind: action.name().to_owned(),
+                name: path.to_owned(),
+                ..ObjectReference::default()
+            },
             verb: "run".to_owned(),
             summary: self.clean(&summary),
             before: Value::Null,
@@ -48,7 +81,8 @@ impl Run {
             masked: false,
         };
         let changes = vec![planned];
-        // what is approved is the action as it is done, with all that its line for a person leaves out
+        // what is approved is the action as it is done, with all that its line for a person leaves
+        // out
         let whole = json!([format!("{action:?}"), context.namespace]);
         let digest = digest(&self.consent.key, self.place(path), &changes, &[whole]);
         self.recorder.record(Event::ChangesPlanned(ChangesPlanned {
@@ -61,7 +95,9 @@ impl Run {
         let asked = tokio::time::Instant::now();
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
-            Answer::No => return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no"))),
+            Answer::No => {
+                return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no")));
+            }
             Answer::Nobody(reason) => {
                 self.paused.store(true, Ordering::SeqCst);
                 (context.progress)(&reason);
@@ -74,7 +110,8 @@ impl Run {
             return Ok(Some(Ended::without_output(Outcome::Error, reason)));
         }
         let index = 0;
-        self.recorder.record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+        self.recorder
+            .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
         crate::failpoint::hit("before the opaque action");
         let result = tokio::select! {
             result = action.perform(&context) => result,
@@ -89,12 +126,24 @@ impl Run {
         };
         crate::failpoint::hit("after the opaque action");
         let done = |result, after: Value, reason: &str| {
-            let (path, after, reason) = (path.to_owned(), self.clean_value(&after), self.clean(reason));
-            self.recorder.record(Event::ChangeFinished(ChangeFinished { path, index, result, after, reason, unproven: false }))
+            let (path, after, reason) =
+                (path.to_owned(), self.clean_value(&after), self.clean(reason));
+            self.recorder.record(Event::ChangeFinished(ChangeFinished {
+                path,
+                index,
+                result,
+                after,
+                reason,
+                unproven: false,
+            }))
         };
         match result {
             Ok(output) => {
-                done(ChangeResult::Made, json!({"output": output.value, "summary": output.summary}), "")?;
+                done(
+                    ChangeResult::Made,
+                    json!({"output": output.value, "summary": output.summary}),
+                    "",
+                )?;
                 Ok(Some(self.judge(scope, step, output).into_ended(1)))
             }
             Err(failure) if failure.not_executed => {

@@ -24,12 +24,20 @@ impl Stopped {
     }
 }
 
-/// Why a run cannot begin in a namespace that does not exist; none if it does, if that may not be asked, or if the run itself deals with the
-/// namespace: makes it, waits for it, asks for it. A local program may make it, too.
-pub(super) async fn no_namespace(cluster: &Cluster, namespace: &str, planned: &[PlannedAction]) -> Option<Stopped> {
+/// Why a run cannot begin in a namespace that does not exist; none if it does, if that may not be
+/// asked, or if the run itself deals with the namespace: makes it, waits for it, asks for it. A
+/// local program may make it, too.
+pub(super) async fn no_namespace(
+    cluster: &Cluster,
+    namespace: &str,
+    planned: &[PlannedAction],
+) -> Option<Stopped> {
     let resource = builtin("Namespace")?;
     let own = |access: &Access| access.resource == "namespaces" && access.name == namespace;
-    let deals = |action: &PlannedAction| action.needs.permissions.iter().any(own) || (action.action == "command" && action.own_effect == Effect::Opaque);
+    let deals = |action: &PlannedAction| {
+        action.needs.permissions.iter().any(own)
+            || (action.action == "command" && action.own_effect == Effect::Opaque)
+    };
     if namespace.is_empty() || planned.iter().any(deals) {
         return None;
     }
@@ -38,32 +46,50 @@ pub(super) async fn no_namespace(cluster: &Cluster, namespace: &str, planned: &[
     }
     let all = cluster.list(&resource, None, &Selection::default()).await.unwrap_or_default();
     let names = || all.iter().filter_map(|object| object["metadata"]["name"].as_str());
-    let near = nearest(namespace, names()).map_or_else(|| "; name another with -n".to_owned(), |near| format!("; did you mean {near}?"));
-    let context = cluster.target().context.map(|context| format!(" of context {context}")).unwrap_or_default();
+    let near = nearest(namespace, names()).map_or_else(
+        || "; name another with -n".to_owned(),
+        |near| format!("; did you mean {near}?"),
+    );
+    let context = cluster
+        .target()
+        .context
+        .map(|context| format!(" of context {context}"))
+        .unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
     Some(Stopped { id: "namespace", title: "Find the namespace", reason })
 }
 
-/// The permissions that the steps need which are done in any case, as far as they are known. What depends on a condition, or on what the run
-/// computes, is found out when it is met: a diagnosis must not be stopped by the permissions of a remedy that is not needed, and who may change
-/// one object need not be allowed to change all.
+/// The permissions that the steps need which are done in any case, as far as they are known. What
+/// depends on a condition, or on what the run computes, is found out when it is met: a diagnosis
+/// must not be stopped by the permissions of a remedy that is not needed, and who may change one
+/// object need not be allowed to change all.
 pub(super) fn needed(actions: &[PlannedAction]) -> BTreeSet<Access> {
-    actions.iter().filter(|action| !action.conditional).flat_map(|action| action.needs.permissions.iter().cloned()).collect()
+    actions
+        .iter()
+        .filter(|action| !action.conditional)
+        .flat_map(|action| action.needs.permissions.iter().cloned())
+        .collect()
 }
 
-/// The permissions that are missing, with the answer of the server. What cannot be asked is not missing: the step will tell.
+/// The permissions that are missing, with the answer of the server. What cannot be asked is not
+/// missing: the step will tell.
 pub(super) async fn missing(cluster: &Cluster, needed: BTreeSet<Access>) -> Vec<Access> {
     let reviews = needed.into_iter().map(|access| async move {
         let answer = cluster.can_i(&access).await;
         (access, answer)
     });
     let answers: Vec<_> = stream::iter(reviews).buffered(CONCURRENCY).collect().await;
-    answers.into_iter().filter(|(_, answer)| answer.as_ref().is_ok_and(|answer| !answer.allowed)).map(|(access, _)| access).collect()
+    answers
+        .into_iter()
+        .filter(|(_, answer)| answer.as_ref().is_ok_and(|answer| !answer.allowed))
+        .map(|(access, _)| access)
+        .collect()
 }
 
 /// What is missing, for a person; and the role that would give it.
 pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (String, String) {
     let listed: Vec<String> = missing.iter().map(Access::to_string).collect();
-    let reason = format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
+    let reason =
+        format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
     (reason, role(runbook, missing, &BTreeSet::new(), user))
 }

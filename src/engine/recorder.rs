@@ -25,7 +25,10 @@ pub enum EngineError {
     #[error("the run stopped, because its journal could not be written: {0}")]
     Journal(#[from] journal::Error),
     /// A defect of the program.
-    #[error("the run stopped, because an event did not fit (a defect of this program, please report it): {0}")]
+    #[error(
+        "the run stopped, because an event did not fit (a defect of this program, please report \
+            it): {0}"
+    )]
     Illegal(#[from] IllegalTransition),
 }
 
@@ -77,7 +80,12 @@ impl io::Write for Room {
 
 impl Recorder {
     /// A recorder that goes on from a state: a new one, or that of an earlier process.
-    pub fn new(clock: Clock, state: RunState, journal: Option<Journal>, sinks: Vec<Box<dyn Sink>>) -> Self {
+    pub fn new(
+        clock: Clock,
+        state: RunState,
+        journal: Option<Journal>,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Self {
         Self { clock, inner: Arc::new(Mutex::new(Inner { state, journal, sinks })) }
     }
 
@@ -94,12 +102,17 @@ impl Recorder {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock, event)
     }
 
-    /// Takes the end of a step with its output, which goes through `clean` part by part: into the record, or into a file beside it if it
-    /// is too large. It is not held by the state.
+    /// Takes the end of a step with its output, which goes through `clean` part by part: into the
+    /// record, or into a file beside it if it is too large. It is not held by the state.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn finish(&self, mut finished: Box<StepFinished>, output: &Data, clean: &dyn Fn(&Value) -> Value) -> Result<(), EngineError> {
+    pub fn finish(
+        &self,
+        mut finished: Box<StepFinished>,
+        output: &Data,
+        clean: &dyn Fn(&Value) -> Value,
+    ) -> Result<(), EngineError> {
         let mut room = Room { text: Vec::new() };
         if output.write(&mut room, clean).is_ok() {
             finished.output = serde_json::from_slice(&room.text).unwrap_or_default();

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// The finished steps of an earlier process.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// By path; those that were not changed since. With their outputs, of which large ones stay in their files until they are needed.
+    /// By path; those that were not changed since. With their outputs, of which large ones stay in
+    /// their files until they are needed.
     pub steps: BTreeMap<String, StepFinished>,
     /// Paths of those that were changed and are done again.
     pub changed: Vec<String>,
@@ -20,19 +21,23 @@ impl Kept {
     }
 }
 
-/// Decides what is kept: what was judged, or skipped for a reason of the runbook, and is still written as it was. What could not be
-/// looked at is looked at again. `records` are those that led to the state.
+/// Decides what is kept: what was judged, or skipped for a reason of the runbook, and is still
+/// written as it was. What could not be looked at is looked at again. `records` are those that led
+/// to the state.
 pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> Kept {
     let mut kept = Kept::default();
-    let digests: BTreeMap<_, _> = planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
+    let digests: BTreeMap<_, _> =
+        planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
     for finished in state.ended().filter(|step| step.action != "group") {
-        let settled = finished.outcome.is_judged() || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
+        let settled = finished.outcome.is_judged()
+            || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
         if !settled {
             continue;
         }
         match digests.get(finished.path.as_str()) {
             Some(digest) if *digest != finished.digest => kept.changed.push(finished.path.clone()),
-            // a step of a loop or of a called runbook is not in the plan: its own digest is compared when it is met again
+            // a step of a loop or of a called runbook is not in the plan: its own digest is
+            // compared when it is met again
             Some(_) | None => drop(kept.steps.insert(finished.path.clone(), finished.clone())),
         }
     }

@@ -20,13 +20,20 @@ pub(crate) struct StepResult {
     pub(crate) reason: String,
     /// What the action returned; dropped when nobody refers to it.
     pub(crate) output: Data,
-    /// What could not be read of what the output is made from: such a step may fail or be unknown, and says nothing good.
+    /// What could not be read of what the output is made from: such a step may fail or be unknown,
+    /// and says nothing good.
     pub(crate) unread: Option<Arc<str>>,
 }
 
 impl StepResult {
     /// A result. `inherited`: what could not be read by the steps that it is made from.
-    pub(crate) fn new(outcome: Outcome, path: &str, reason: String, output: Data, inherited: Option<String>) -> Self {
+    pub(crate) fn new(
+        outcome: Outcome,
+        path: &str,
+        reason: String,
+        output: Data,
+        inherited: Option<String>,
+    ) -> Self {
         let unread = inherited.or_else(|| output.unread()).map(Arc::from);
         Self { outcome, path: path.to_owned(), reason, output, unread }
     }
@@ -70,10 +77,17 @@ pub(crate) struct Scope {
 
 impl Scope {
     /// The scope of a run's own runbook.
-    pub(crate) fn root(runbook: Arc<Runbook>, params: Map<String, Value>, namespace: String, run_id: &str, now: Timestamp) -> Self {
+    pub(crate) fn root(
+        runbook: Arc<Runbook>,
+        params: Map<String, Value>,
+        namespace: String,
+        run_id: &str,
+        now: Timestamp,
+    ) -> Self {
         Self {
             params: Arc::new(Value::Object(params)),
-            run: Arc::new(json!({"id": run_id, "now": now.to_string(), "namespace": namespace, "runbook": runbook.name})),
+            run: Arc::new(json!({"id": run_id, "now": now.to_string(), "namespace": namespace,
+                    "runbook": runbook.name})),
             runbook,
             namespace,
             prefix: String::new(),
@@ -86,7 +100,14 @@ impl Scope {
     }
 
     /// The scope of a called runbook.
-    pub(crate) fn called(&self, runbook: Arc<Runbook>, params: Map<String, Value>, namespace: String, path: &str, severity: Severity) -> Self {
+    pub(crate) fn called(
+        &self,
+        runbook: Arc<Runbook>,
+        params: Map<String, Value>,
+        namespace: String,
+        path: &str,
+        severity: Severity,
+    ) -> Self {
         Self {
             runbook,
             params: Arc::new(Value::Object(params)),
@@ -99,11 +120,16 @@ impl Scope {
         }
     }
 
-    /// The hosts that the runbook declares for requests from this machine; none where they cannot be told.
+    /// The hosts that the runbook declares for requests from this machine; none where they cannot
+    /// be told.
     pub(crate) fn hosts(&self) -> Arc<[String]> {
         let Some(declared) = &self.runbook.hosts else { return Arc::default() };
         let rendered = declared.render(&json!({"params": *self.params}));
-        rendered.ok().and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()).unwrap_or_default().into()
+        rendered
+            .ok()
+            .and_then(|value| serde_json::from_value::<Vec<String>>(value).ok())
+            .unwrap_or_default()
+            .into()
     }
 
     /// The scope inside a group.
@@ -143,12 +169,23 @@ impl Scope {
 
     /// All results, in the order of ending.
     pub(crate) fn results(&self) -> Vec<(String, StepResult)> {
-        self.results.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(id, result)| (id.clone(), result.clone())).collect()
+        self.results
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(id, result)| (id.clone(), result.clone()))
+            .collect()
     }
 
     /// The first step that these references need and of which nothing is known: id and why.
-    pub(crate) fn blank<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
-        references.into_iter().filter(|reference| reference.root == "steps").find_map(|reference| self.why_blank(reference.name.as_deref()?))
+    pub(crate) fn blank<'a>(
+        &self,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Option<String> {
+        references
+            .into_iter()
+            .filter(|reference| reference.root == "steps")
+            .find_map(|reference| self.why_blank(reference.name.as_deref()?))
     }
 
     /// Why nothing is known of a step; none if something is.
@@ -160,17 +197,31 @@ impl Scope {
         }
     }
 
-    /// What could not be read of the outputs that these references look at: `step logs: pod/NAME could not be read: …`.
-    pub(crate) fn unread<'a>(&self, references: impl IntoIterator<Item = &'a Reference>) -> Option<String> {
-        let of = |id: &str| self.result(id).and_then(|result| Some(chained(id, result.unread.as_deref()?)));
-        references.into_iter().filter(|reference| reference.root == "steps" && !reference.only_outcome).find_map(|reference| match &reference.name {
-            Some(id) => of(id),
-            None => self.results().iter().find_map(|(id, _)| of(id)),
-        })
+    /// What could not be read of the outputs that these references look at: `step logs: pod/NAME
+    /// could not be read: …`.
+    pub(crate) fn unread<'a>(
+        &self,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Option<String> {
+        let of = |id: &str| {
+            self.result(id).and_then(|result| Some(chained(id, result.unread.as_deref()?)))
+        };
+        references
+            .into_iter()
+            .filter(|reference| reference.root == "steps" && !reference.only_outcome)
+            .find_map(|reference| match &reference.name {
+                Some(id) => of(id),
+                None => self.results().iter().find_map(|(id, _)| of(id)),
+            })
     }
 
-    /// What jq programs see. Only the steps that are referred to are put in, because outputs may be large.
-    pub(crate) fn bindings<'a>(&self, references: impl IntoIterator<Item = &'a Reference>, findings: impl FnOnce() -> Value) -> Bindings {
+    /// What jq programs see. Only the steps that are referred to are put in, because outputs may be
+    /// large.
+    pub(crate) fn bindings<'a>(
+        &self,
+        references: impl IntoIterator<Item = &'a Reference>,
+        findings: impl FnOnce() -> Value,
+    ) -> Bindings {
         let mut steps: IndexMap<String, Data> = IndexMap::new();
         let (mut all, mut wants_findings) = (false, false);
         for reference in references {
@@ -205,7 +256,12 @@ impl Scope {
         let steps: Map<_, _> = references
             .iter()
             .filter(|reference| reference.root == "steps")
-            .filter_map(|reference| Some((reference.name.clone()?, self.result(reference.name.as_deref()?)?.data().to_value())))
+            .filter_map(|reference| {
+                Some((
+                    reference.name.clone()?,
+                    self.result(reference.name.as_deref()?)?.data().to_value(),
+                ))
+            })
             .collect();
         let mut context = json!({"params": *self.params, "steps": steps, "run": *self.run});
         if let (Some(item), Some(object)) = (&self.item, context.as_object_mut()) {
@@ -215,11 +271,13 @@ impl Scope {
     }
 }
 
-/// The first cause of a reason, without its explanation: a chain of steps that depend on each other has one cause, and it is told in
-/// full at the step where it arose.
+/// The first cause of a reason, without its explanation: a chain of steps that depend on each other
+/// has one cause, and it is told in full at the step where it arose.
 fn root(reason: &str) -> &str {
     let mut rest = reason;
-    while let Some((_, cause)) = rest.strip_prefix("step ").and_then(|chained| chained.split_once(": ")) {
+    while let Some((_, cause)) =
+        rest.strip_prefix("step ").and_then(|chained| chained.split_once(": "))
+    {
         rest = cause;
     }
     rest.split(';').next().unwrap_or(rest).trim()
@@ -236,8 +294,16 @@ pub(crate) fn because(id: &str, result: &StepResult) -> String {
         Outcome::Skipped => "was skipped",
         Outcome::Cancelled => "was stopped",
         Outcome::Unknown => "is unknown",
-        Outcome::Error | Outcome::Passed | Outcome::Failed | Outcome::Recovered | Outcome::TimedOut => "could not be judged",
+        Outcome::Error
+        | Outcome::Passed
+        | Outcome::Failed
+        | Outcome::Recovered
+        | Outcome::TimedOut => "could not be judged",
     };
     let reason = root(&result.reason);
-    if reason.is_empty() { format!("step {id} {how}") } else { format!("step {id} {how}: {reason}") }
+    if reason.is_empty() {
+        format!("step {id} {how}")
+    } else {
+        format!("step {id} {how}: {reason}")
+    }
 }

@@ -20,14 +20,23 @@ pub(super) struct Ended {
     pub(super) attempts: u32,
     pub(super) expectations: Vec<Judgement>,
     pub(super) output: Data,
-    /// What the record shows in place of the output: outputs that have a record of their own are not recorded twice.
+    /// What the record shows in place of the output: outputs that have a record of their own are
+    /// not recorded twice.
     pub(super) recorded: Option<Value>,
 }
 
 impl Ended {
     /// An end without output.
     pub(super) fn without_output(outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self { outcome, summary: String::new(), reason: reason.into(), attempts: 0, expectations: Vec::new(), output: Data::default(), recorded: None }
+        Self {
+            outcome,
+            summary: String::new(),
+            reason: reason.into(),
+            attempts: 0,
+            expectations: Vec::new(),
+            output: Data::default(),
+            recorded: None,
+        }
     }
 }
 
@@ -40,14 +49,19 @@ enum Decision {
 
 impl Run {
     /// Steps one after the other. Whether all of them ended well.
-    pub(super) async fn sequence(&self, scope: &Scope, steps: &[Step]) -> Result<bool, EngineError> {
+    pub(super) async fn sequence(
+        &self,
+        scope: &Scope,
+        steps: &[Step],
+    ) -> Result<bool, EngineError> {
         let mut good = true;
         for (index, step) in steps.iter().enumerate() {
             if self.halted(scope) {
                 return Ok(false);
             }
             let outcome = self.step(scope, step).await?;
-            // a dry run goes on behind what it did not do: the next change may be previewed all the same
+            // a dry run goes on behind what it did not do: the next change may be previewed all the
+            // same
             let only_left_out = self.mode == Mode::DryRun && outcome == Outcome::Unknown;
             if outcome.is_good() || outcome == Outcome::Skipped || only_left_out {
                 continue;
@@ -58,7 +72,13 @@ impl Run {
             }
             for rest in steps.iter().skip(index + 1) {
                 let reason = format!("step {} did not pass", step.id);
-                self.end(scope, rest, &format!("{}{}", scope.prefix, rest.id), 0, Ended::without_output(Outcome::Skipped, reason))?;
+                self.end(
+                    scope,
+                    rest,
+                    &format!("{}{}", scope.prefix, rest.id),
+                    0,
+                    Ended::without_output(Outcome::Skipped, reason),
+                )?;
             }
             break;
         }
@@ -67,11 +87,17 @@ impl Run {
 
     /// Whether no further step may begin.
     pub(super) fn halted(&self, scope: &Scope) -> bool {
-        self.stop.token(scope.always).is_cancelled() || self.paused.load(Ordering::SeqCst) || self.doubt.load(Ordering::SeqCst)
+        self.stop.token(scope.always).is_cancelled()
+            || self.paused.load(Ordering::SeqCst)
+            || self.doubt.load(Ordering::SeqCst)
     }
 
     /// One step with all that is in it.
-    pub(super) fn step<'a>(&'a self, scope: &'a Scope, step: &'a Step) -> BoxFuture<'a, Result<Outcome, EngineError>> {
+    pub(super) fn step<'a>(
+        &'a self,
+        scope: &'a Scope,
+        step: &'a Step,
+    ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
         async move {
             let path = format!("{}{}", scope.prefix, step.id);
             if let Some(when) = &step.when {
@@ -79,12 +105,35 @@ impl Run {
                     Decision::Yes => {}
                     Decision::No => {
                         let reason = format!("only when {}", one_line(when.source()));
-                        return self.end(scope, step, &path, 0, Ended::without_output(Outcome::Skipped, reason));
+                        return self.end(
+                            scope,
+                            step,
+                            &path,
+                            0,
+                            Ended::without_output(Outcome::Skipped, reason),
+                        );
                     }
-                    Decision::Open(Outcome::Unknown, reason) => return self.end(scope, step, &path, 0, Ended::without_output(Outcome::Unknown, reason)),
+                    Decision::Open(Outcome::Unknown, reason) => {
+                        return self.end(
+                            scope,
+                            step,
+                            &path,
+                            0,
+                            Ended::without_output(Outcome::Unknown, reason),
+                        );
+                    }
                     Decision::Open(outcome, reason) => {
                         self.begin(scope, step, &path)?;
-                        return self.end(scope, step, &path, 0, Ended::without_output(outcome, format!("its `when` cannot be judged: {reason}")));
+                        return self.end(
+                            scope,
+                            step,
+                            &path,
+                            0,
+                            Ended::without_output(
+                                outcome,
+                                format!("its `when` cannot be judged: {reason}"),
+                            ),
+                        );
                     }
                 }
             }
@@ -100,7 +149,9 @@ impl Run {
     async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
         let scope = &match placed(scope, step) {
             Ok(placed) => placed,
-            Err((outcome, reason)) => return self.end(scope, step, path, 0, Ended::without_output(outcome, reason)),
+            Err((outcome, reason)) => {
+                return self.end(scope, step, path, 0, Ended::without_output(outcome, reason));
+            }
         };
         let outcome = self.alone(scope, step, path).await?;
         if step.then.is_empty() || !outcome.is_good() || self.halted(scope) {
@@ -109,17 +160,34 @@ impl Run {
         self.verify(scope, step, path, outcome).await
     }
 
-    /// The verification of a change. If it does not pass, neither did the change, for all that depends on it; the journal has both.
-    async fn verify(&self, scope: &Scope, step: &Step, path: &str, outcome: Outcome) -> Result<Outcome, EngineError> {
+    /// The verification of a change. If it does not pass, neither did the change, for all that
+    /// depends on it; the journal has both.
+    async fn verify(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        outcome: Outcome,
+    ) -> Result<Outcome, EngineError> {
         let inner = scope.inside(path, step.severity);
         self.sequence(&inner, &step.then).await?;
-        let verdict = worst(step.then.iter().filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        let verdict = worst(
+            step.then
+                .iter()
+                .filter_map(|child| inner.result(&child.id))
+                .map(|result| result.outcome),
+        );
         if verdict.is_good() || (self.mode == Mode::DryRun && verdict == Outcome::Unknown) {
             return Ok(outcome);
         }
         if let Some(result) = scope.result(&step.id) {
-            let failed = step.then.iter().find(|child| inner.result(&child.id).is_some_and(|result| !result.outcome.is_good()));
-            let reason = format!("it was done, and step {} did not pass", failed.map(|child| child.id.as_str()).unwrap_or_default());
+            let failed = step.then.iter().find(|child| {
+                inner.result(&child.id).is_some_and(|result| !result.outcome.is_good())
+            });
+            let reason = format!(
+                "it was done, and step {} did not pass",
+                failed.map(|child| child.id.as_str()).unwrap_or_default()
+            );
             scope.put(&step.id, StepResult { outcome: verdict, reason, ..result });
         }
         Ok(verdict)
@@ -127,18 +195,38 @@ impl Run {
 
     /// A step for one item, without its verification.
     async fn alone(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
-        if let Some(kept) = self.kept.steps.get(path).filter(|kept| kept.digest == step_digest(&scope.runbook, step)) {
+        if let Some(kept) = self
+            .kept
+            .steps
+            .get(path)
+            .filter(|kept| kept.digest == step_digest(&scope.runbook, step))
+        {
             let output = match &kept.stored {
                 Some(stored) if scope.runbook.referred.contains(&step.id) => journal::load(stored)?,
                 Some(_) => Data::Dropped,
                 None => kept.output.clone().into(),
             };
             let inherited = scope.unread(read_by(step));
-            scope.put(&step.id, StepResult::new(kept.outcome, path, kept.reason.clone(), output, inherited));
+            scope.put(
+                &step.id,
+                StepResult::new(kept.outcome, path, kept.reason.clone(), output, inherited),
+            );
             return Ok(kept.outcome);
         }
-        if let Some(mark) = self.recorder.state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned()) {
-            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Skipped, format!("left out by {}: {}", mark.by, mark.reason)));
+        if let Some(mark) = self
+            .recorder
+            .state(|state| state.marked(path).filter(|mark| mark.mark == StepMark::Skip).cloned())
+        {
+            return self.end(
+                scope,
+                step,
+                path,
+                0,
+                Ended::without_output(
+                    Outcome::Skipped,
+                    format!("left out by {}: {}", mark.by, mark.reason),
+                ),
+            );
         }
         match &step.body {
             Body::Action { .. } => self.action(scope, step, path).await,
@@ -147,12 +235,27 @@ impl Run {
     }
 
     /// A step for each item of a list, one after the other.
-    async fn each(&self, scope: &Scope, step: &Step, list: &Jq, path: &str) -> Result<Outcome, EngineError> {
+    async fn each(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        list: &Jq,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
         let begun = self.begin(scope, step, path)?;
         let items = match self.items(scope, list) {
             Ok(items) => items,
             Err((outcome, reason)) => {
-                return self.end(scope, step, path, begun, Ended::without_output(outcome, format!("its `for_each` cannot be judged: {reason}")));
+                return self.end(
+                    scope,
+                    step,
+                    path,
+                    begun,
+                    Ended::without_output(
+                        outcome,
+                        format!("its `for_each` cannot be judged: {reason}"),
+                    ),
+                );
             }
         };
         let (mut outcomes, mut output, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
@@ -165,15 +268,26 @@ impl Run {
             let result = inner.result(&step.id).map(|result| result.output).unwrap_or_default();
             let word = Value::from(outcome.as_str());
             recorded.push(json!({"item": item, "outcome": word}));
-            output.push(Data::object([("item", item.clone().into()), ("outcome", word.into()), ("output", result)]));
+            output.push(Data::object([
+                ("item", item.clone().into()),
+                ("outcome", word.into()),
+                ("output", result),
+            ]));
             outcomes.push(outcome);
-            if !outcome.is_good() && outcome != Outcome::Skipped && !Self::goes_on(scope, step.on_failure) {
+            if !outcome.is_good()
+                && outcome != Outcome::Skipped
+                && !Self::goes_on(scope, step.on_failure)
+            {
                 break;
             }
         }
         let good = outcomes.iter().filter(|outcome| outcome.is_good()).count();
         let ended = Ended {
-            outcome: if outcomes.len() < items.len() && self.halted(scope) { Outcome::Cancelled } else { worst(outcomes) },
+            outcome: if outcomes.len() < items.len() && self.halted(scope) {
+                Outcome::Cancelled
+            } else {
+                worst(outcomes)
+            },
             summary: format!("{good} of {}", items.len()),
             reason: String::new(),
             attempts: 1,
@@ -191,14 +305,22 @@ impl Run {
         let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
         match list.run_one(&Value::Null, &bindings, Budget::default()) {
             Ok(Value::Array(items)) => Ok(items),
-            Ok(other) => Err((Outcome::Error, format!("{} is not a list", crate::expression::show(&other)))),
+            Ok(other) => {
+                Err((Outcome::Error, format!("{} is not a list", crate::expression::show(&other))))
+            }
             Err(error) => Err((Outcome::Error, error.to_string())),
         }
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
         let failed = std::cell::Cell::new(false);
-        let unknown = |reference: &Reference| if reference.root == "steps" { scope.why_blank(reference.name.as_deref()?) } else { None };
+        let unknown = |reference: &Reference| {
+            if reference.root == "steps" {
+                scope.why_blank(reference.name.as_deref()?)
+            } else {
+                None
+            }
+        };
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
             part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| {
@@ -237,16 +359,37 @@ impl Run {
     }
 
     /// Records the outcome and keeps the result for later steps.
-    pub(super) fn end(&self, scope: &Scope, step: &Step, path: &str, begun: u64, ended: Ended) -> Result<Outcome, EngineError> {
+    pub(super) fn end(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        begun: u64,
+        ended: Ended,
+    ) -> Result<Outcome, EngineError> {
         let inherited = scope.unread(read_by(step));
         let ended = match &inherited {
-            Some(why) if ended.outcome.is_good() => Ended { outcome: Outcome::Error, reason: why.clone(), summary: String::new(), ..ended },
+            Some(why) if ended.outcome.is_good() => Ended {
+                outcome: Outcome::Error,
+                reason: why.clone(),
+                summary: String::new(),
+                ..ended
+            },
             _ => ended,
         };
         let outcome = ended.outcome;
-        tracing::info!(path, outcome = outcome.as_str(), attempts = ended.attempts, reason = ended.reason, "step ends");
+        tracing::info!(
+            path,
+            outcome = outcome.as_str(),
+            attempts = ended.attempts,
+            reason = ended.reason,
+            "step ends"
+        );
         let recorded = ended.recorded.map_or_else(|| ended.output.clone(), Data::from);
-        scope.put(&step.id, StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited));
+        scope.put(
+            &step.id,
+            StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited),
+        );
         let mut expectations = ended.expectations;
         for judgement in &mut expectations {
             self.clean_judgement(judgement);
@@ -267,7 +410,11 @@ impl Run {
             summary: self.clean(&ended.summary),
             reason: self.clean(&ended.reason),
             attempts: ended.attempts,
-            duration_ms: if begun == 0 && ended.attempts == 0 { 0 } else { self.elapsed().saturating_sub(begun) },
+            duration_ms: if begun == 0 && ended.attempts == 0 {
+                0
+            } else {
+                self.elapsed().saturating_sub(begun)
+            },
             expectations,
             output: Value::Null,
             stored: None,
@@ -277,7 +424,12 @@ impl Run {
     }
 
     pub(super) fn title_of(&self, scope: &Scope, step: &Step) -> String {
-        self.clean(&step.title.render_text(&scope.context_for(&step.title)).unwrap_or_else(|_| step.id.clone()))
+        self.clean(
+            &step
+                .title
+                .render_text(&scope.context_for(&step.title))
+                .unwrap_or_else(|_| step.id.clone()),
+        )
     }
 
     /// A text without secrets, harmless for a terminal.
@@ -303,20 +455,25 @@ impl Run {
     }
 }
 
-/// The scope of a step with its own namespace: that of all that is in it, and of what verifies it. A namespace that is not known is never
-/// replaced by another.
+/// The scope of a step with its own namespace: that of all that is in it, and of what verifies it.
+/// A namespace that is not known is never replaced by another.
 fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
     let Some(own) = &step.namespace else { return Ok(scope.clone()) };
     if let Some(reason) = scope.blank(own.references()) {
         return Err((Outcome::Unknown, reason));
     }
-    let namespace = own.render_text(&scope.context_for(own)).map_err(|error| error.to_string()).and_then(|name| check_namespace(&name).map(|()| name));
-    let namespace = namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}")))?;
+    let namespace = own
+        .render_text(&scope.context_for(own))
+        .map_err(|error| error.to_string())
+        .and_then(|name| check_namespace(&name).map(|()| name));
+    let namespace =
+        namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}")))?;
     Ok(scope.placed_in(namespace))
 }
 
-/// What the verdict of a step is made from, beside what it looks at itself: its program, its expectations, the list that it goes through.
-/// The arguments of a verb say what is looked at, not what is seen.
+/// What the verdict of a step is made from, beside what it looks at itself: its program, its
+/// expectations, the list that it goes through. The arguments of a verb say what is looked at, not
+/// what is seen.
 fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
     let program = match &step.body {
         Body::Action { program, .. } => program.as_ref(),
@@ -343,7 +500,8 @@ pub(super) fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
         Outcome::Recovered => 1,
         Outcome::Passed | Outcome::Skipped => 0,
     };
-    let worst = outcomes.into_iter().max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::Passed);
+    let worst =
+        outcomes.into_iter().max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::Passed);
     if worst == Outcome::Skipped { Outcome::Passed } else { worst }
 }
 

@@ -108,7 +108,10 @@ mod tests {
         let stop = Stop::new();
         stop.take(Signal::Hangup);
         assert!(stop.token(false).is_cancelled() && !stop.token(true).is_cancelled());
-        assert_eq!(stop.signal().map(|signal| (signal.name(), signal.exit_code())), Some(("SIGHUP", 129)));
+        assert_eq!(
+            stop.signal().map(|signal| (signal.name(), signal.exit_code())),
+            Some(("SIGHUP", 129))
+        );
     }
 
     #[test]

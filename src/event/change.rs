@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a step will change: resolved, previewed, and durable before consent is asked and before the first request.
+/// What a step will change: resolved, previewed, and durable before consent is asked and before the
+/// first request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangesPlanned {
     /// Place of the step in the run.
@@ -30,13 +31,16 @@ pub struct PlannedChange {
     pub verb: String,
     /// What changes, in a few words: `3 → 1 replicas`.
     pub summary: String,
-    /// The object as it was read, without status and bookkeeping; null if there was none. Values of Secrets are hashed.
+    /// The object as it was read, without status and bookkeeping; null if there was none. Values of
+    /// Secrets are hashed.
     pub before: Value,
-    /// The object as the server says it would be, likewise; null if it would be gone, or could not be previewed.
+    /// The object as the server says it would be, likewise; null if it would be gone, or could not
+    /// be previewed.
     pub after: Value,
     /// The request.
     pub request: Value,
-    /// Something secret was masked in what is recorded here, so that it cannot be sent again from the record.
+    /// Something secret was masked in what is recorded here, so that it cannot be sent again from
+    /// the record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
 }
@@ -55,17 +59,29 @@ impl PlannedChange {
     /// Whether it gives a workload other pods, or another number of them.
     pub fn is_rolled_out(&self) -> bool {
         let differs = |part: &str| self.before["spec"][part] != self.after["spec"][part];
-        let workload = matches!(self.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet");
-        workload && !self.before.is_null() && !self.after.is_null() && (differs("template") || differs("replicas"))
+        let workload = matches!(
+            self.object.kind.as_str(),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"
+        );
+        workload
+            && !self.before.is_null()
+            && !self.after.is_null()
+            && (differs("template") || differs("replicas"))
     }
 
-    /// What was done, in a few words. What was only asked for is told as that, until its end was seen.
+    /// What was done, in a few words. What was only asked for is told as that, until its end was
+    /// seen.
     pub fn told(&self, seen: bool) -> String {
         match (self.verb.as_str(), seen) {
             ("delete", true) => "deleted".to_owned(),
             ("evict", true) => "evicted".to_owned(),
             // a patch that is written out was stored, whatever follows from it
-            _ if seen || !self.is_request() || matches!(self.summary.as_str(), "applied" | "patched") => self.summary.clone(),
+            _ if seen
+                || !self.is_request()
+                || matches!(self.summary.as_str(), "applied" | "patched") =>
+            {
+                self.summary.clone()
+            }
             _ => format!("{} requested", self.summary),
         }
     }
@@ -110,7 +126,8 @@ pub struct ChangeStarted {
     pub index: usize,
 }
 
-/// No answer to the request came, or none that says what came of it, and the looks that followed do not prove it either.
+/// No answer to the request came, or none that says what came of it, and the looks that followed do
+/// not prove it either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeDoubted {
     /// Place of the step in the run.
@@ -135,7 +152,8 @@ pub struct ChangeFinished {
     /// Why it was not made, or how it is known to have been.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// With `not_made`: a look says so and no more, so that the request may still be carried out. What is sent instead of it tells.
+    /// With `not_made`: a look says so and no more, so that the request may still be carried out.
+    /// What is sent instead of it tells.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
 }
@@ -167,7 +185,8 @@ pub struct StepApproved {
     pub changes: String,
     /// When the approval ends; never if none.
     pub expires: Option<Timestamp>,
-    /// The user as the API server sees it; none where none was asked, and in records of earlier versions.
+    /// The user as the API server sees it; none where none was asked, and in records of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Keyed digest of all of this: an approval without it was not given by this program.
@@ -248,19 +267,71 @@ mod tests {
         let deployment = |replicas: u32, image: &str| json!({"spec": {"replicas": replicas, "template": {"image": image}}});
         let old = deployment(3, "a");
         for (verb, kind, summary, before, after, told, seen) in [
-            ("patch", "Deployment", "3 → 1 replicas", &old, deployment(1, "a"), "3 → 1 replicas requested", "3 → 1 replicas"),
-            ("patch", "Deployment", "a: 1 → 2", &old, deployment(3, "b"), "a: 1 → 2 requested", "a: 1 → 2"),
-            ("patch", "Deployment", "restart of 3 pods", &old, deployment(3, "b"), "restart of 3 pods requested", "restart of 3 pods"),
+            (
+                "patch",
+                "Deployment",
+                "3 → 1 replicas",
+                &old,
+                deployment(1, "a"),
+                "3 → 1 replicas requested",
+                "3 → 1 replicas",
+            ),
+            (
+                "patch",
+                "Deployment",
+                "a: 1 → 2",
+                &old,
+                deployment(3, "b"),
+                "a: 1 → 2 requested",
+                "a: 1 → 2",
+            ),
+            (
+                "patch",
+                "Deployment",
+                "restart of 3 pods",
+                &old,
+                deployment(3, "b"),
+                "restart of 3 pods requested",
+                "restart of 3 pods",
+            ),
             ("patch", "Deployment", "patched", &old, deployment(3, "b"), "patched", "patched"),
             ("patch", "Deployment", "why set", &old, old.clone(), "why set", "why set"),
-            ("patch", "ConfigMap", "patched", &json!({"data": 1}), json!({"data": 2}), "patched", "patched"),
-            ("create", "Job", "a run of cronjob/x", &Value::Null, json!({}), "a run of cronjob/x requested", "a run of cronjob/x"),
-            ("create", "ConfigMap", "made again", &Value::Null, json!({}), "made again", "made again"),
+            (
+                "patch",
+                "ConfigMap",
+                "patched",
+                &json!({"data": 1}),
+                json!({"data": 2}),
+                "patched",
+                "patched",
+            ),
+            (
+                "create",
+                "Job",
+                "a run of cronjob/x",
+                &Value::Null,
+                json!({}),
+                "a run of cronjob/x requested",
+                "a run of cronjob/x",
+            ),
+            (
+                "create",
+                "ConfigMap",
+                "made again",
+                &Value::Null,
+                json!({}),
+                "made again",
+                "made again",
+            ),
             ("delete", "Pod", "deletion", &json!({}), Value::Null, "deletion requested", "deleted"),
             ("evict", "Pod", "eviction", &json!({}), Value::Null, "eviction requested", "evicted"),
         ] {
             let change = PlannedChange {
-                object: ObjectReference { kind: kind.into(), name: "x".into(), ..ObjectReference::default() },
+                object: ObjectReference {
+                    kind: kind.into(),
+                    name: "x".into(),
+                    ..ObjectReference::default()
+                },
                 verb: verb.into(),
                 summary: summary.into(),
                 before: before.clone(),
@@ -268,7 +339,11 @@ mod tests {
                 request: Value::Null,
                 masked: false,
             };
-            assert_eq!((change.told(false).as_str(), change.told(true).as_str()), (told, seen), "{verb} {kind}");
+            assert_eq!(
+                (change.told(false).as_str(), change.told(true).as_str()),
+                (told, seen),
+                "{verb} {kind}"
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The one owned, versioned event stream: what the engine emits, the journal stores and reporters read.
+//! The one owned, versioned event stream: what the engine emits, the journal stores and reporters
+//! read.
 //!
-//! Every text in an event is already masked and harmless for a terminal: events are the border behind which
-//! no secret and no control character exists. Records are additive: a field is never renamed or removed.
+//! Every text in an event is already masked and harmless for a terminal: events are the border
+//! behind which no secret and no control character exists. Records are additive: a field is never
+//! renamed or removed.
 
 mod change;
 mod outcome;
@@ -10,8 +12,8 @@ pub(crate) mod sample;
 mod summary;
 
 pub use change::{
-    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange, LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked,
-    StepMark, StepMarked,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange,
+    LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked, StepMark, StepMarked,
 };
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
@@ -91,7 +93,8 @@ pub struct Target {
     pub cluster_uid: Option<String>,
     /// Namespace of the runbook, after parameters.
     pub namespace: Option<String>,
-    /// Other namespaces in which it may change something, because a step or a called runbook says so.
+    /// Other namespaces in which it may change something, because a step or a called runbook says
+    /// so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_changes: Vec<String>,
     /// The user as the API server sees it.
@@ -128,7 +131,8 @@ pub struct RunStarted {
     pub title: String,
     /// `sha256:…` over the runbook's text and those it calls.
     pub digest: String,
-    /// The file of the runbook, where it hides another of its name inside the program and nobody named it.
+    /// The file of the runbook, where it hides another of its name inside the program and nobody
+    /// named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hiding: Option<String>,
     /// Kind of run.
@@ -244,7 +248,11 @@ pub struct StepFinished {
 impl StepFinished {
     /// Whether the output tells that a change was seen to its end, and not only requested.
     pub fn tells_of_the_end(&self) -> bool {
-        let in_record = || self.output["changes"].as_array().is_some_and(|changes| changes.iter().any(|change| change["result"] == "done"));
+        let in_record = || {
+            self.output["changes"]
+                .as_array()
+                .is_some_and(|changes| changes.iter().any(|change| change["result"] == "done"))
+        };
         self.stored.as_ref().map_or_else(in_record, |stored| stored.done)
     }
 
@@ -313,7 +321,8 @@ pub struct FindingConcluded {
     pub remedy: Option<Remedy>,
     /// The remedy as a command to type.
     pub command: Option<String>,
-    /// The run has removed the cause itself and proved it: it does not count any more, and nothing is left to do.
+    /// The run has removed the cause itself and proved it: it does not count any more, and nothing
+    /// is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fixed: bool,
 }
@@ -345,7 +354,8 @@ pub struct RunFinished {
     pub duration_ms: u64,
     /// Commands to type next, most useful first.
     pub next: Vec<String>,
-    /// Why steps still wait although a person has said something, by path: the approval has expired.
+    /// Why steps still wait although a person has said something, by path: the approval has
+    /// expired.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, String>,
 }

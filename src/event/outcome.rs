@@ -36,7 +36,8 @@ impl Outcome {
         matches!(self, Self::Passed | Self::Recovered)
     }
 
-    /// Whether the step says that something is wrong: an expectation is false, or did not become true in time.
+    /// Whether the step says that something is wrong: an expectation is false, or did not become
+    /// true in time.
     pub fn is_bad(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
     }
@@ -57,7 +58,9 @@ impl Outcome {
 }
 
 /// Whether a failure counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// For information only.
@@ -70,7 +73,9 @@ pub enum Severity {
 }
 
 /// What an action can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Looks, changes nothing.

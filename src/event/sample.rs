@@ -1,8 +1,10 @@
 //! Records for tests: a run told step by step.
 
 use crate::event::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, FindingConcluded, JOURNAL_SCHEMA, Mode, NotRuledOut, ObjectReference, Outcome,
-    PlannedChange, PlannedStep, Record, RunFinished, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, FindingConcluded,
+    JOURNAL_SCHEMA, Mode, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    Record, RunFinished, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target,
+    Verdict,
 };
 use crate::expression::{JudgedItem, Judgement, Truth};
 use jiff::{Timestamp, ToSpan};
@@ -25,7 +27,11 @@ impl Story {
             hiding: None,
             digest: "sha256:00".into(),
             mode,
-            target: Target { context: Some("prod-eu".into()), namespace: Some("petrosa-apps".into()), ..Target::default() },
+            target: Target {
+                context: Some("prod-eu".into()),
+                namespace: Some("petrosa-apps".into()),
+                ..Target::default()
+            },
             params: Map::new(),
             steps: steps
                 .iter()
@@ -57,9 +63,17 @@ impl Story {
 
     /// A write step begins, plans one change and sends it; no answer yet.
     pub(crate) fn sends(&mut self, path: &str, title: &str) -> &mut Self {
-        self.push(Event::StepStarted(StepStarted { effect: Effect::Write, ..started(path, title, "patch") }));
+        self.push(Event::StepStarted(StepStarted {
+            effect: Effect::Write,
+            ..started(path, title, "patch")
+        }));
         let change = PlannedChange {
-            object: ObjectReference { api_version: "apps/v1".into(), kind: "Deployment".into(), namespace: "ns".into(), name: "x".into() },
+            object: ObjectReference {
+                api_version: "apps/v1".into(),
+                kind: "Deployment".into(),
+                namespace: "ns".into(),
+                name: "x".into(),
+            },
             verb: "patch".into(),
             summary: "3 → 1 replicas".into(),
             before: json!({"spec": {"replicas": 3}}),
@@ -68,7 +82,13 @@ impl Story {
             masked: false,
         };
         let (path, changes) = (path.to_owned(), vec![change]);
-        self.push(Event::ChangesPlanned(ChangesPlanned { path: path.clone(), changes, overridden: Vec::new(), digest: "sha256:02".into(), typed: None }));
+        self.push(Event::ChangesPlanned(ChangesPlanned {
+            path: path.clone(),
+            changes,
+            overridden: Vec::new(),
+            digest: "sha256:02".into(),
+            typed: None,
+        }));
         self.push(Event::ChangeStarted(ChangeStarted { path, index: 0 }))
     }
 
@@ -94,7 +114,10 @@ impl Story {
     }
 
     pub(crate) fn done(&mut self, finished: StepFinished) -> &mut Self {
-        let begun = StepStarted { effect: finished.effect, ..started(&finished.path, &finished.title, &finished.action) };
+        let begun = StepStarted {
+            effect: finished.effect,
+            ..started(&finished.path, &finished.title, &finished.action)
+        };
         self.push(Event::StepStarted(begun)).end(finished)
     }
 
@@ -126,7 +149,13 @@ impl Story {
 
     pub(crate) fn finish(&mut self, verdict: Verdict, exit_code: u8, next: &[&str]) -> &mut Self {
         let next = next.iter().map(|command| (*command).to_owned()).collect();
-        self.push(Event::RunFinished(RunFinished { verdict, exit_code, duration_ms: 400, next, waiting: std::collections::BTreeMap::new() }))
+        self.push(Event::RunFinished(RunFinished {
+            verdict,
+            exit_code,
+            duration_ms: 400,
+            next,
+            waiting: std::collections::BTreeMap::new(),
+        }))
     }
 }
 
@@ -162,13 +191,26 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
     }
 }
 
-pub(crate) fn judged(that: &str, outcome: Truth, expected: Value, actual: Value, items: &[(&str, Value)]) -> Judgement {
+pub(crate) fn judged(
+    that: &str,
+    outcome: Truth,
+    expected: Value,
+    actual: Value,
+    items: &[(&str, Value)],
+) -> Judgement {
     Judgement {
         that: that.into(),
         outcome,
         expected,
         actual,
-        items: items.iter().map(|(name, value)| JudgedItem { name: (*name).into(), value: value.clone(), because: None }).collect(),
+        items: items
+            .iter()
+            .map(|(name, value)| JudgedItem {
+                name: (*name).into(),
+                value: value.clone(),
+                because: None,
+            })
+            .collect(),
         reason: String::new(),
         message: None,
         at: None,
@@ -202,7 +244,11 @@ pub(crate) fn diagnosis() -> Story {
             ("pod/petrosa-ta-bot-7d9f8b6c5d-zz81p", json!({"is_leader": false, "leader_id": null})),
         ],
     );
-    let leader = Judgement { reason: "0 of 3, want 1".into(), message: Some("exactly one pod must hold the leader lease".into()), ..leader };
+    let leader = Judgement {
+        reason: "0 of 3, want 1".into(),
+        message: Some("exactly one pod must hold the leader lease".into()),
+        ..leader
+    };
     let passing = judged(".status == \"True\"", Truth::True, json!(true), json!(true), &[]);
     let pods = StepFinished {
         expectations: vec![passing],
@@ -212,17 +258,36 @@ pub(crate) fn diagnosis() -> Story {
     story
         .done(pods)
         .done(StepFinished { duration_ms: 61, ..step("errors", Outcome::Passed, "3 pods") })
-        .done(StepFinished { duration_ms: 38, attempts: 2, ..step("health", Outcome::Passed, "3 of 3") })
-        .done(StepFinished { expectations: vec![leader], ..step("leader", Outcome::Failed, "0 of 3, want 1") })
-        .done(StepFinished { duration_ms: 1250, ..step("mysql", Outcome::Passed, "3 of 3, ≤ 12 ms") })
         .done(StepFinished {
-            reason: "pods \"petrosa-ta-bot-7d9f8b6c5d-spgqs\" is forbidden: User \"oncall\" cannot create resource \
+            duration_ms: 38,
+            attempts: 2,
+            ..step("health", Outcome::Passed, "3 of 3")
+        })
+        .done(StepFinished {
+            expectations: vec![leader],
+            ..step("leader", Outcome::Failed, "0 of 3, want 1")
+        })
+        .done(StepFinished {
+            duration_ms: 1250,
+            ..step("mysql", Outcome::Passed, "3 of 3, ≤ 12 ms")
+        })
+        .done(StepFinished {
+            reason:
+                "pods \"petrosa-ta-bot-7d9f8b6c5d-spgqs\" is forbidden: User \"oncall\" cannot \
+                create resource \
                      \"pods/exec\" in API group \"\" in the namespace \"petrosa-apps\""
-                .into(),
+                    .into(),
             ..step("candles", Outcome::Error, "403: exec is not allowed")
         })
-        .end(StepFinished { reason: "needs --set exercise=true".into(), ..step("analyze", Outcome::Skipped, "") })
-        .finding("leader-stuck", "leader election is stuck, no pod leads", "runbook run ta-bot/restart")
+        .end(StepFinished {
+            reason: "needs --set exercise=true".into(),
+            ..step("analyze", Outcome::Skipped, "")
+        })
+        .finding(
+            "leader-stuck",
+            "leader election is stuck, no pod leads",
+            "runbook run ta-bot/restart",
+        )
         .open("candles-insufficient", "step candles was not allowed to look")
         .finish(Verdict::Failed, 1, &["runbook run ta-bot/restart"]);
     story

@@ -31,7 +31,8 @@ const MOST_CHARACTERS: usize = 256 << 10;
 const MOST_COUNT: i64 = 100_000;
 const MOST_WIDTH: i64 = 1_000;
 /// Filters that take a text as a whole.
-const OF_TEXT: &str = "abs bool capitalize count d default e escape float format indent int length lines lower pprint replace safe split string title \
+const OF_TEXT: &str = "abs bool capitalize count d default e escape float format indent int length \
+    lines lower pprint replace safe split string title \
     tojson trim upper urlencode";
 
 struct Allowance {
@@ -46,12 +47,18 @@ thread_local! {
     static ALLOWANCE: RefCell<Option<Allowance>> = const { RefCell::new(None) };
 }
 
-/// Renders with a fresh allowance; the error that says why it was used up, if it was, else that of the engine.
-pub(super) fn within<T>(render: impl FnOnce() -> Result<T, Error>, failure: impl FnOnce(&Error) -> EvalError) -> Result<T, EvalError> {
-    let fresh = Allowance { made: 0, end: Instant::now() + DEADLINE, watch: Watch::new(), over: None };
+/// Renders with a fresh allowance; the error that says why it was used up, if it was, else that of
+/// the engine.
+pub(super) fn within<T>(
+    render: impl FnOnce() -> Result<T, Error>,
+    failure: impl FnOnce(&Error) -> EvalError,
+) -> Result<T, EvalError> {
+    let fresh =
+        Allowance { made: 0, end: Instant::now() + DEADLINE, watch: Watch::new(), over: None };
     ALLOWANCE.with_borrow_mut(|allowance| *allowance = Some(fresh));
     let result = render();
-    let over = ALLOWANCE.with_borrow_mut(|allowance| allowance.take().and_then(|allowance| allowance.over));
+    let over = ALLOWANCE
+        .with_borrow_mut(|allowance| allowance.take().and_then(|allowance| allowance.over));
     match (over, result) {
         (Some(error), _) => Err(error),
         (None, result) => result.map_err(|error| failure(&error)),
@@ -65,7 +72,10 @@ fn spend(bytes: usize) -> Result<(), Error> {
         allowance.made = allowance.made.saturating_add(bytes);
         allowance.watch.made(bytes);
         let over = if allowance.made > MOST_MADE {
-            Some(EvalError::new(EvalErrorKind::TooLarge, format!("stopped: the template makes more than {} MiB", MOST_MADE >> 20)))
+            Some(EvalError::new(
+                EvalErrorKind::TooLarge,
+                format!("stopped: the template makes more than {} MiB", MOST_MADE >> 20),
+            ))
         } else if Instant::now() >= allowance.end {
             Some(overdue(DEADLINE))
         } else if allowance.watch.is_over(memory::OFTEN) {
@@ -87,7 +97,9 @@ fn spend(bytes: usize) -> Result<(), Error> {
 fn too_large(what: &str) -> Error {
     let message = format!("{what} would be too large");
     let error = EvalError::new(EvalErrorKind::TooLarge, message.clone());
-    ALLOWANCE.with_borrow_mut(|allowance| allowance.as_mut().map(|allowance| allowance.over.get_or_insert(error).kind));
+    ALLOWANCE.with_borrow_mut(|allowance| {
+        allowance.as_mut().map(|allowance| allowance.over.get_or_insert(error).kind)
+    });
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
@@ -126,7 +138,10 @@ impl Weight {
                 Err(_) => true,
             },
             ValueKind::Map => match value.try_iter() {
-                Ok(mut keys) => keys.all(|key| self.walk(&key, depth + 1) && value.get_item(&key).is_ok_and(|item| self.walk(&item, depth + 1))),
+                Ok(mut keys) => keys.all(|key| {
+                    self.walk(&key, depth + 1)
+                        && value.get_item(&key).is_ok_and(|item| self.walk(&item, depth + 1))
+                }),
                 Err(_) => true,
             },
             _ => {
@@ -172,9 +187,11 @@ fn hold(value: Value, fresh_texts: bool) -> Result<Value, Error> {
     let bytes = match value.kind() {
         ValueKind::String | ValueKind::Bytes => weight.bytes,
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
-            let nested = |item: Value| if item.as_str().is_some() { 0 } else { item.len().unwrap_or(0) };
+            let nested =
+                |item: Value| if item.as_str().is_some() { 0 } else { item.len().unwrap_or(0) };
             let nested: usize = value.try_iter().map_or(0, |items| items.map(nested).sum());
-            ITEM * (value.len().unwrap_or(weight.nodes) + nested) + if fresh_texts { weight.bytes } else { 0 }
+            ITEM * (value.len().unwrap_or(weight.nodes) + nested)
+                + if fresh_texts { weight.bytes } else { 0 }
         }
         _ => ITEM,
     };
@@ -185,10 +202,14 @@ fn hold(value: Value, fresh_texts: bool) -> Result<Value, Error> {
 /// `+`, `*` and `~`.
 fn operate(left: Value, name: &str, right: Value) -> Result<Value, Error> {
     let (a, b) = (weigh("the left side", &left)?, weigh("the right side", &right)?);
-    let size = |weight: &Weight, value: &Value| value.as_str().map_or(weight.nodes * ITEM, str::len);
+    let size =
+        |weight: &Weight, value: &Value| value.as_str().map_or(weight.nodes * ITEM, str::len);
     match name {
         "*" => {
-            let times = [&left, &right].into_iter().find_map(|side| side.as_usize().filter(|_| side.is_number())).unwrap_or(1);
+            let times = [&left, &right]
+                .into_iter()
+                .find_map(|side| side.as_usize().filter(|_| side.is_number()))
+                .unwrap_or(1);
             let other = if left.is_number() { size(&b, &right) } else { size(&a, &left) };
             if !(left.is_number() && right.is_number()) {
                 at_once("the product", other.saturating_mul(times))?;
@@ -210,9 +231,11 @@ fn plain(name: &str) -> &'static Expression<'static, 'static> {
             environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
             environment
         });
-        ["left + right", "left * right", "left ~ right"].map(|source| match environment.compile_expression(source) {
-            Ok(expression) => expression,
-            Err(error) => unreachable!("{source}: {error}"),
+        ["left + right", "left * right", "left ~ right"].map(|source| {
+            match environment.compile_expression(source) {
+                Ok(expression) => expression,
+                Err(error) => unreachable!("{source}: {error}"),
+            }
         })
     });
     match name {
@@ -223,7 +246,12 @@ fn plain(name: &str) -> &'static Expression<'static, 'static> {
 }
 
 /// Runs a filter within its bounds.
-fn guard(state: &mut State<'_, '_>, value: Value, name: String, rest: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+fn guard(
+    state: &mut State<'_, '_>,
+    value: Value,
+    name: String,
+    rest: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
     let mut given = vec![value];
     given.extend(rest.into_values());
     look(&name, &given)?;
@@ -240,7 +268,10 @@ fn look(name: &str, given: &[Value]) -> Result<(), Error> {
     let value = &given[0];
     let number = |at: usize, key: &str| argument(given, at, key).and_then(|value| value.as_i64());
     let weight = weigh("the value", value)?;
-    if weight.bytes > MOST_CHARACTERS && value.as_str().is_some() && !OF_TEXT.split_whitespace().any(|known| known == name) {
+    if weight.bytes > MOST_CHARACTERS
+        && value.as_str().is_some()
+        && !OF_TEXT.split_whitespace().any(|known| known == name)
+    {
         return Err(too_large("the list of characters"));
     }
     let text = |at: usize| given.get(at).and_then(Value::as_str).unwrap_or_default();
@@ -251,25 +282,41 @@ fn look(name: &str, given: &[Value]) -> Result<(), Error> {
             }
             0
         }
-        "indent" => weight.bytes + number(1, "width").unwrap_or(4).unsigned_abs() as usize * (text(0).matches('\n').count() + 1),
+        "indent" => {
+            weight.bytes
+                + number(1, "width").unwrap_or(4).unsigned_abs() as usize
+                    * (text(0).matches('\n').count() + 1)
+        }
         "tojson" => {
             let indent = number(1, "indent").unwrap_or(2).unsigned_abs() as usize;
             6 * weight.text() + indent.saturating_mul(weight.depth + 1).saturating_mul(weight.nodes)
         }
         "format" => return look_at_format(text(0), &given[1..]),
-        "join" => weight.text() + argument(given, 1, "d").and_then(|joiner| joiner.as_str().map(str::len)).unwrap_or(0).saturating_mul(weight.nodes),
+        "join" => {
+            weight.text()
+                + argument(given, 1, "d")
+                    .and_then(|joiner| joiner.as_str().map(str::len))
+                    .unwrap_or(0)
+                    .saturating_mul(weight.nodes)
+        }
         "replace" => {
             let (from, to) = (text(1), text(2));
-            let times = if from.is_empty() { weight.bytes + 1 } else { text(0).matches(from).count() };
+            let times =
+                if from.is_empty() { weight.bytes + 1 } else { text(0).matches(from).count() };
             weight.bytes.saturating_add(times.saturating_mul(to.len()))
         }
         "split" => {
             let separator = text(1);
-            let parts = if separator.is_empty() { text(0).split_whitespace().count() } else { text(0).matches(separator).count() };
+            let parts = if separator.is_empty() {
+                text(0).split_whitespace().count()
+            } else {
+                text(0).matches(separator).count()
+            };
             weight.bytes + ITEM * parts
         }
         "lines" => weight.bytes + ITEM * text(0).matches('\n').count(),
-        "capitalize" | "e" | "escape" | "lower" | "pprint" | "safe" | "string" | "title" | "trim" | "upper" | "urlencode" => 6 * weight.text(),
+        "capitalize" | "e" | "escape" | "lower" | "pprint" | "safe" | "string" | "title"
+        | "trim" | "upper" | "urlencode" => 6 * weight.text(),
         _ => 0,
     };
     at_once("the result", result)
@@ -277,20 +324,31 @@ fn look(name: &str, given: &[Value]) -> Result<(), Error> {
 
 /// An argument by position, or by name.
 fn argument(given: &[Value], at: usize, key: &str) -> Option<Value> {
-    let named = given.last().filter(|last| last.is_kwargs()).and_then(|last| last.get_attr(key).ok()).filter(|value| !value.is_undefined());
+    let named = given
+        .last()
+        .filter(|last| last.is_kwargs())
+        .and_then(|last| last.get_attr(key).ok())
+        .filter(|value| !value.is_undefined());
     named.or_else(|| given.get(at).filter(|value| !value.is_kwargs()).cloned())
 }
 
 fn look_at_format(format: &str, given: &[Value]) -> Result<(), Error> {
     let mut digits = 0_i64;
     for byte in format.bytes() {
-        digits = if byte.is_ascii_digit() { digits.saturating_mul(10).saturating_add(i64::from(byte - b'0')) } else { 0 };
+        digits = if byte.is_ascii_digit() {
+            digits.saturating_mul(10).saturating_add(i64::from(byte - b'0'))
+        } else {
+            0
+        };
         if digits > MOST_WIDTH && format.contains('%') {
             return Err(too_large("the width"));
         }
     }
     if format.contains('*') {
-        return Err(Error::new(ErrorKind::InvalidOperation, "`*` is not available in formats: write the width out"));
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "`*` is not available in formats: write the width out",
+        ));
     }
     let mut most = MOST_WIDTH as usize;
     for value in given {

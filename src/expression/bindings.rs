@@ -12,7 +12,8 @@ use super::need::{Needs, Seen};
 
 /// The values of `$params`, `$steps` and the like, by name without the `$`.
 ///
-/// Cloning is cheap, and a value is converted for the jq engine only when a program uses it, and then once.
+/// Cloning is cheap, and a value is converted for the jq engine only when a program uses it, and
+/// then once.
 #[derive(Clone, Debug, Default)]
 pub struct Bindings {
     values: BTreeMap<String, Arc<Bound>>,
@@ -43,14 +44,18 @@ impl Bindings {
         self
     }
 
-    /// The same with only those parts of large values that are looked at; none if there is nothing to be saved.
+    /// The same with only those parts of large values that are looked at; none if there is nothing
+    /// to be saved.
     pub(super) fn parts(&self, needs: &Needs) -> Option<Self> {
         let mut lean = None;
         for (name, bound) in &self.values {
             let Some(need) = needs.get(&format!("${name}")) else { continue };
             if let Some(entered) = bound.data.parts(&Looked(Seen::of(need))) {
-                let bound = Bound { data: bound.data.clone(), converted: OnceLock::from(Ok(entered.0)) };
-                lean.get_or_insert_with(|| self.clone()).values.insert(name.clone(), Arc::new(bound));
+                let bound =
+                    Bound { data: bound.data.clone(), converted: OnceLock::from(Ok(entered.0)) };
+                lean.get_or_insert_with(|| self.clone())
+                    .values
+                    .insert(name.clone(), Arc::new(bound));
             }
         }
         lean

@@ -62,7 +62,8 @@ pub(super) struct Meter {
     top: StackTop,
     /// Why the evaluation is over. Remembered, because a program may catch the error that says so.
     tripped: RefCell<Option<EvalError>>,
-    /// How often a comparison was made, and how often a side of it was not there; by the text of that side.
+    /// How often a comparison was made, and how often a side of it was not there; by the text of
+    /// that side.
     compared: RefCell<BTreeMap<String, (u64, u64)>>,
     /// What comparisons give of which a side was never there.
     supposed: Cell<Option<bool>>,
@@ -88,8 +89,8 @@ impl Meter {
         self.tripped.borrow().clone()
     }
 
-    /// The result of a comparison. It is remembered whether a side was there; while something is supposed, a comparison of which a side
-    /// was never there gives that.
+    /// The result of a comparison. It is remembered whether a side was there; while something is
+    /// supposed, a comparison of which a side was never there gives that.
     pub(super) fn compared(&self, about: &str, missing: bool, natural: bool) -> bool {
         let mut compared = self.compared.borrow_mut();
         let (seen, absent) = compared.entry(about.to_owned()).or_default();
@@ -104,7 +105,12 @@ impl Meter {
 
     /// The comparisons of which a side was never there.
     pub(super) fn never_there(&self) -> Vec<String> {
-        self.compared.borrow().iter().filter(|(_, (seen, missing))| seen == missing).map(|(about, _)| about.clone()).collect()
+        self.compared
+            .borrow()
+            .iter()
+            .filter(|(_, (seen, missing))| seen == missing)
+            .map(|(about, _)| about.clone())
+            .collect()
     }
 
     /// Runs `work` as if the comparisons of which a side was never there gave `result`.
@@ -125,7 +131,8 @@ impl Meter {
             return false;
         }
         let Some(left) = self.fuel.get().checked_sub(1) else {
-            let message = format!("stopped after {} steps: does a loop never end?", self.budget.fuel);
+            let message =
+                format!("stopped after {} steps: does a loop never end?", self.budget.fuel);
             self.trip(EvalErrorKind::OutOfFuel, message);
             return false;
         };
@@ -133,7 +140,8 @@ impl Meter {
         self.pulse(val)
     }
 
-    /// Looks at a value that was just made or that an iteration stands at; false when the evaluation is over. Costs no fuel.
+    /// Looks at a value that was just made or that an iteration stands at; false when the
+    /// evaluation is over. Costs no fuel.
     pub(super) fn pulse(&self, val: &Val) -> bool {
         if self.tripped.borrow().is_some() {
             return false;
@@ -188,7 +196,8 @@ fn fits(val: &Val) -> bool {
     left.walk(val, 0)
 }
 
-/// Whether the value is small enough to be written as text of that many bytes. What is shared counts wherever it is.
+/// Whether the value is small enough to be written as text of that many bytes. What is shared
+/// counts wherever it is.
 pub(super) fn fits_in_text(val: &Val, bytes: usize) -> bool {
     let mut left = Left { nodes: MOST_NODES, bytes };
     left.walk(val, 0)
@@ -217,7 +226,12 @@ impl Left {
         }
         match val {
             Val::Arr(items) => self.take(2) && items.iter().all(|item| self.walk(item, depth + 1)),
-            Val::Obj(fields) => self.take(2) && fields.iter().all(|(key, item)| self.walk(key, depth + 1) && self.walk(item, depth + 1)),
+            Val::Obj(fields) => {
+                self.take(2)
+                    && fields
+                        .iter()
+                        .all(|(key, item)| self.walk(key, depth + 1) && self.walk(item, depth + 1))
+            }
             Val::TStr(text) | Val::BStr(text) => self.take(text.len() + 3),
             Val::Null | Val::Bool(_) | Val::Num(_) => self.take(5),
         }

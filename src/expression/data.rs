@@ -14,7 +14,8 @@ use super::value::to_val;
 
 /// The output of a step, as it is held while a run needs it.
 ///
-/// A [`Value`] takes ten times the memory of its text: what is large is held as text, part by part, and is read where it is looked at.
+/// A [`Value`] takes ten times the memory of its text: what is large is held as text, part by part,
+/// and is read where it is looked at.
 #[derive(Clone, Debug)]
 pub enum Data {
     /// A value as it is.
@@ -25,7 +26,8 @@ pub enum Data {
     List(Arc<[Data]>),
     /// An object of such.
     Object(Arc<[(String, Data)]>),
-    /// What nobody refers to is not kept. Whoever looks at it all the same finds an item that could not be read, and never null.
+    /// What nobody refers to is not kept. Whoever looks at it all the same finds an item that could
+    /// not be read, and never null.
     Dropped,
 }
 
@@ -48,13 +50,15 @@ impl From<Arc<Value>> for Data {
 }
 
 /// What is not kept was looked at.
-const DROPPED: &str = "the output of the step was not kept (a defect of this program, please report it)";
+const DROPPED: &str =
+    "the output of the step was not kept (a defect of this program, please report it)";
 
 impl Data {
     /// A value that will be one of many: as text.
     pub fn text(value: &Value) -> Self {
         // a value always has its JSON
-        serde_json::to_vec(value).map_or_else(|_| Self::from(value.clone()), |text| Self::Text(text.into()))
+        serde_json::to_vec(value)
+            .map_or_else(|_| Self::from(value.clone()), |text| Self::Text(text.into()))
     }
 
     /// A list.
@@ -78,7 +82,9 @@ impl Data {
         const MARK: &[u8] = b"\"unread\":true";
         match self {
             Self::Value(value) => super::unread(value),
-            Self::Text(text) if text.windows(MARK.len()).any(|part| part == MARK) => super::unread(&serde_json::from_slice(text).ok()?),
+            Self::Text(text) if text.windows(MARK.len()).any(|part| part == MARK) => {
+                super::unread(&serde_json::from_slice(text).ok()?)
+            }
             Self::Text(_) | Self::Dropped => None,
             Self::List(items) => items.iter().find_map(Self::unread),
             Self::Object(fields) => fields.iter().find_map(|(_, value)| value.unread()),
@@ -99,9 +105,15 @@ impl Data {
     pub fn to_value(&self) -> Value {
         match self {
             Self::Value(value) => (**value).clone(),
-            Self::Text(text) => serde_json::from_slice(text).unwrap_or_else(|error| Value::String(error.to_string())),
+            Self::Text(text) => serde_json::from_slice(text)
+                .unwrap_or_else(|error| Value::String(error.to_string())),
             Self::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
-            Self::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), value.to_value())).collect::<Map<_, _>>()),
+            Self::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.to_value()))
+                    .collect::<Map<_, _>>(),
+            ),
             Self::Dropped => dropped(),
         }
     }
@@ -113,7 +125,9 @@ impl Data {
                 Value::Null | Value::Bool(_) | Value::Number(_) => 0,
                 Value::String(text) => text.len(),
                 Value::Array(items) => items.iter().map(of).sum(),
-                Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + of(value)).sum(),
+                Value::Object(fields) => {
+                    fields.iter().map(|(key, value)| key.len() + of(value)).sum()
+                }
             };
             size_of::<Value>() + inner
         }
@@ -121,19 +135,24 @@ impl Data {
             Self::Value(value) => of(value),
             Self::Text(text) => text.len(),
             Self::List(items) => items.iter().map(Self::size).sum(),
-            Self::Object(fields) => fields.iter().map(|(key, value)| key.len() + value.size()).sum(),
+            Self::Object(fields) => {
+                fields.iter().map(|(key, value)| key.len() + value.size()).sum()
+            }
             Self::Dropped => 0,
         }
     }
 
-    /// Writes the JSON, of which each part has gone through `clean` before; no more than one part is held as a value.
+    /// Writes the JSON, of which each part has gone through `clean` before; no more than one part
+    /// is held as a value.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, out: &mut dyn Write, clean: &dyn Fn(&Value) -> Value) -> io::Result<()> {
         match self {
             Self::Value(value) => Ok(serde_json::to_writer(out, &clean(value))?),
-            Self::Text(text) => Ok(serde_json::to_writer(out, &clean(&serde_json::from_slice(text)?))?),
+            Self::Text(text) => {
+                Ok(serde_json::to_writer(out, &clean(&serde_json::from_slice(text)?))?)
+            }
             Self::List(items) => {
                 out.write_all(b"[")?;
                 for (index, item) in items.iter().enumerate() {
@@ -204,8 +223,8 @@ impl Operand for Data {
     }
 }
 
-/// Evaluates with what is looked at of large values, and with everything where that is not `good`: an error or an explanation shows
-/// what it met.
+/// Evaluates with what is looked at of large values, and with everything where that is not `good`:
+/// an error or an explanation shows what it met.
 pub(super) fn leanly<T>(
     needs: &Needs,
     input: &(impl Operand + ?Sized),
@@ -234,7 +253,13 @@ fn enter(data: &Data, seen: Seen<'_>, sharing: &mut Sharing) -> Result<Val, Eval
                 Seen::Whole => Seen::Whole,
                 Seen::Parts(need) => need.item(),
             };
-            Val::Arr(items.iter().map(|item| enter(item, seen, sharing)).collect::<Result<Vec<_>, _>>()?.into())
+            Val::Arr(
+                items
+                    .iter()
+                    .map(|item| enter(item, seen, sharing))
+                    .collect::<Result<Vec<_>, _>>()?
+                    .into(),
+            )
         }
         Data::Object(fields) => {
             let mut object = jaq_json::Map::default();
@@ -264,19 +289,30 @@ mod tests {
     use crate::expression::{Budget, Expect, Truth, compile, compile_expectation};
 
     fn pod(name: &str, phase: &str) -> Value {
-        json!({"metadata": {"name": name, "labels": {"app": "x"}}, "spec": {"n": [1, 2.5, {"deep": null}]}, "status": {"phase": phase, "ips": [{"ip": name}]}})
+        json!({"metadata": {"name": name, "labels": {"app": "x"}},
+            "spec": {"n": [1, 2.5, {"deep": null}]}, "status": {"phase": phase,
+            "ips": [{"ip": name}]}})
     }
 
     /// The same list as a value and as text, part by part and as a whole.
     fn forms(items: &[Value]) -> [Data; 3] {
         let whole = json!({"items": items});
-        [Data::from(whole.clone()), Data::object([("items", Data::list(items.iter().map(Data::text)))]), Data::text(&whole)]
+        [
+            Data::from(whole.clone()),
+            Data::object([("items", Data::list(items.iter().map(Data::text)))]),
+            Data::text(&whole),
+        ]
     }
 
     #[test]
     fn programs_say_the_same_of_every_form() {
         let unread = json!({"pod": "c", "error": "refused", "unread": true});
-        let lists = [vec![], vec![pod("a", "Running"), pod("b", "Pending")], vec![pod("a", "Running"), unread], vec![json!(1), json!("x"), Value::Null]];
+        let lists = [
+            vec![],
+            vec![pod("a", "Running"), pod("b", "Pending")],
+            vec![pod("a", "Running"), unread],
+            vec![json!(1), json!("x"), Value::Null],
+        ];
         let programs = [
             ".items | length",
             ".items | length > 0",
@@ -298,11 +334,17 @@ mod tests {
             "$steps.p | keys",
             ".",
         ];
-        for (items, program) in lists.iter().flat_map(|items| programs.iter().map(move |program| (items, program))) {
+        for (items, program) in
+            lists.iter().flat_map(|items| programs.iter().map(move |program| (items, program)))
+        {
             let jq = compile(program, &["steps"]).unwrap();
             let said = forms(items).map(|data| {
-                let steps = Data::object([("p", Data::object([("failed", Value::Bool(false).into()), ("output", data.clone())]))]);
-                jq.run(&data, &Bindings::new().with("steps", steps), Budget::default()).map_err(|error| error.message)
+                let steps = Data::object([(
+                    "p",
+                    Data::object([("failed", Value::Bool(false).into()), ("output", data.clone())]),
+                )]);
+                jq.run(&data, &Bindings::new().with("steps", steps), Budget::default())
+                    .map_err(|error| error.message)
             });
             assert_eq!(said[0], said[1], "{program} of {items:?}");
             assert_eq!(said[0], said[2], "{program} of {items:?}");
@@ -327,10 +369,17 @@ mod tests {
             expect
         };
         let that = |text: &str| Expect { that: Some(text.into()), ..Expect::default() };
-        for expect in [over("all"), over("none"), over("same"), that(".items | length == 2"), that(".items | all(.metadata.labels.app == \"x\")")] {
+        for expect in [
+            over("all"),
+            over("none"),
+            over("same"),
+            that(".items | length == 2"),
+            that(".items | all(.metadata.labels.app == \"x\")"),
+        ] {
             let compiled = compile_expectation(&expect, &[]).unwrap();
             for items in &lists {
-                let judged = forms(items).map(|data| compiled.judge(&data, &Bindings::new(), Budget::default()));
+                let judged = forms(items)
+                    .map(|data| compiled.judge(&data, &Bindings::new(), Budget::default()));
                 assert_eq!(judged[0], judged[1], "{expect:?} of {items:?}");
                 assert_eq!(judged[0], judged[2], "{expect:?} of {items:?}");
             }
@@ -339,8 +388,12 @@ mod tests {
 
     #[test]
     fn what_is_not_looked_at_is_not_read() {
-        let items: Vec<Value> = (0..100).map(|index| json!({"name": index, "long": "x".repeat(10_000)})).collect();
-        let needs = crate::expression::need::of_program(&crate::expression::syntax::parse("[.items[].name]").unwrap(), &[]);
+        let items: Vec<Value> =
+            (0..100).map(|index| json!({"name": index, "long": "x".repeat(10_000)})).collect();
+        let needs = crate::expression::need::of_program(
+            &crate::expression::syntax::parse("[.items[].name]").unwrap(),
+            &[],
+        );
         for data in &forms(&items)[1..] {
             let Entered(val) = data.parts(&Looked(Seen::of(&needs[INPUT]))).unwrap();
             assert!(val.to_string().len() < 3000);
@@ -351,22 +404,33 @@ mod tests {
     fn what_was_dropped_is_unknown_and_never_null() {
         let step = Data::object([("failed", Value::Bool(true).into()), ("output", Data::Dropped)]);
         let bindings = Bindings::new().with("steps", Data::object([("a", step)]));
-        let ask = |text: &str| compile(text, &["steps"]).unwrap().condition(&Value::Null, &bindings, Budget::default());
+        let ask = |text: &str| {
+            compile(text, &["steps"]).unwrap().condition(&Value::Null, &bindings, Budget::default())
+        };
         assert_eq!(ask("$steps.a.failed"), Ok(true));
         assert_ne!(ask("$steps.a.output == null"), Ok(true));
-        let expect = compile_expectation(&Expect { that: Some("$steps.a.output.x == 1".into()), ..Expect::default() }, &["steps"]).unwrap();
+        let expect = compile_expectation(
+            &Expect { that: Some("$steps.a.output.x == 1".into()), ..Expect::default() },
+            &["steps"],
+        )
+        .unwrap();
         assert_eq!(expect.judge(&Value::Null, &bindings, Budget::default()).outcome, Truth::Error);
         assert!(Data::Dropped.write(&mut Vec::new(), &Value::clone).is_err());
     }
 
     #[test]
     fn parts_are_cleaned_and_written_one_by_one() {
-        let masked = |value: &Value| serde_json::from_str(&value.to_string().replace("secret", "***")).unwrap();
+        let masked = |value: &Value| {
+            serde_json::from_str(&value.to_string().replace("secret", "***")).unwrap()
+        };
         let items = [json!({"a": "secret"}), json!({"secret": 1})];
         for data in forms(&items) {
             let mut text = Vec::new();
             data.write(&mut text, &masked).unwrap();
-            assert_eq!(String::from_utf8(text).unwrap(), "{\"items\":[{\"a\":\"***\"},{\"***\":1}]}");
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                "{\"items\":[{\"a\":\"***\"},{\"***\":1}]}"
+            );
             assert_eq!(data.to_value(), json!({"items": items}));
         }
     }

@@ -13,9 +13,15 @@ pub enum Decided {
     Open(String),
 }
 
-/// Judges a condition although nothing may be known of some variables: one part of `and` that is false decides without the other, and one part of `or` that is
-/// true. `unknown` says why nothing is known of what a reference names, and `evaluate` judges a condition of which everything is known.
-pub fn decide(when: &Jq, unknown: &dyn Fn(&Reference) -> Option<String>, evaluate: &dyn Fn(&Jq) -> Result<bool, String>) -> Decided {
+/// Judges a condition although nothing may be known of some variables: one part of `and` that is
+/// false decides without the other, and one part of `or` that is true. `unknown` says why nothing
+/// is known of what a reference names, and `evaluate` judges a condition of which everything is
+/// known.
+pub fn decide(
+    when: &Jq,
+    unknown: &dyn Fn(&Reference) -> Option<String>,
+    evaluate: &dyn Fn(&Jq) -> Result<bool, String>,
+) -> Decided {
     let Some(why) = when.references().iter().find_map(unknown) else {
         return match evaluate(when) {
             Ok(true) => Decided::Yes,
@@ -47,10 +53,13 @@ mod tests {
 
     #[test]
     fn a_part_that_decides_needs_no_other() {
-        let unknown = |reference: &Reference| (reference.name.as_deref() == Some("blank")).then(|| "blank is blank".to_owned());
+        let unknown = |reference: &Reference| {
+            (reference.name.as_deref() == Some("blank")).then(|| "blank is blank".to_owned())
+        };
         let evaluate = |part: &Jq| {
             let steps = json!({"yes": {"failed": true}, "no": {"failed": false}});
-            part.condition(&Value::Null, &Bindings::new().with("steps", steps), Budget::default()).map_err(|error| error.to_string())
+            part.condition(&Value::Null, &Bindings::new().with("steps", steps), Budget::default())
+                .map_err(|error| error.to_string())
         };
         let (yes, no, open) = ("$steps.yes.failed", "$steps.no.failed", "$steps.blank.failed");
         let blank = || Decided::Open("blank is blank".into());

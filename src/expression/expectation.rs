@@ -22,15 +22,16 @@ use super::value::{Export, capped, show};
 
 /// A condition over the output of a step.
 ///
-/// Exactly one of `that`, `all`, `any`, `none`, `exactly` and `same` is given. A condition is true or false:
-/// null, a number or nothing at all is an error, never a silent "false".
+/// Exactly one of `that`, `all`, `any`, `none`, `exactly` and `same` is given. A condition is true
+/// or false: null, a number or nothing at all is an error, never a silent "false".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// A jq condition over the whole output: `.items | length > 0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub that: Option<String>,
-    /// A jq condition that every item of the list fulfils: `.status == 200`. An empty list is an error.
+    /// A jq condition that every item of the list fulfils: `.status == 200`. An empty list is an
+    /// error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<String>,
     /// A jq condition that at least one item of the list fulfils.
@@ -42,13 +43,15 @@ pub struct Expect {
     /// The number of items of the list that fulfil the condition `of`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exactly: Option<u64>,
-    /// A jq expression that has the same value for every item of the list: `.image`. An empty list is an error.
+    /// A jq expression that has the same value for every item of the list: `.image`. An empty list
+    /// is an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same: Option<String>,
     /// The jq condition that `exactly` counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// A jq expression that gives the list to judge: `.items`. Without it the output itself is the list.
+    /// A jq expression that gives the list to judge: `.items`. Without it the output itself is the
+    /// list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,
     /// What it means when the expectation is not met, for the operator.
@@ -123,7 +126,8 @@ pub struct JudgedItem {
     pub name: String,
     /// The value that was compared, or the item itself.
     pub value: Value,
-    /// Why it is so, where the item says it: `main: CrashLoopBackOff, exit code 78, 9 restarts: FATAL …`.
+    /// Why it is so, where the item says it: `main: CrashLoopBackOff, exit code 78, 9 restarts:
+    /// FATAL …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
@@ -133,11 +137,19 @@ pub struct JudgedItem {
 /// # Errors
 ///
 /// The field to blame, and what is wrong with it.
-pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation, (String, CompileError)> {
+pub fn compile_expectation(
+    e: &Expect,
+    variables: &[&str],
+) -> Result<Expectation, (String, CompileError)> {
     let at = |field: &str, message: String| (field.to_owned(), CompileError::new(message, 0..0));
     let mut given = Vec::new();
-    let conditions =
-        [("that", Rule::That, &e.that), ("all", Rule::All, &e.all), ("any", Rule::Any, &e.any), ("none", Rule::None, &e.none), ("same", Rule::Same, &e.same)];
+    let conditions = [
+        ("that", Rule::That, &e.that),
+        ("all", Rule::All, &e.all),
+        ("any", Rule::Any, &e.any),
+        ("none", Rule::None, &e.none),
+        ("same", Rule::Same, &e.same),
+    ];
     for (field, rule, source) in conditions {
         if let Some(source) = source {
             given.push((field, rule, Some(source)));
@@ -149,12 +161,14 @@ pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation
     let (field, rule, source) = match given[..] {
         [given] => given,
         [] => {
-            let message = "an expectation needs one of `that`, `all`, `any`, `none`, `exactly` and `same`";
+            let message =
+                "an expectation needs one of `that`, `all`, `any`, `none`, `exactly` and `same`";
             let field = if e.of.is_some() { "of" } else { "expect" };
             return Err(at(field, message.to_owned()));
         }
         [(first, ..), (second, ..), ..] => {
-            let message = format!("`{first}` and `{second}` exclude each other: write two expectations");
+            let message =
+                format!("`{first}` and `{second}` exclude each other: write two expectations");
             return Err(at(second, message));
         }
     };
@@ -163,20 +177,42 @@ pub fn compile_expectation(e: &Expect, variables: &[&str]) -> Result<Expectation
         return Err(at("of", format!("`of` belongs to `exactly`, not to `{field}`")));
     }
     if e.over.is_some() && rule == Rule::That {
-        return Err(at("over", "`over` belongs to a quantifier such as `all`, not to `that`".to_owned()));
+        return Err(at(
+            "over",
+            "`over` belongs to a quantifier such as `all`, not to `that`".to_owned(),
+        ));
     }
     let field = if counts { "of" } else { field };
-    let source = source.ok_or_else(|| at("exactly", "`exactly` needs `of`: the condition to count".to_owned()))?;
-    let jq = |field: &str, source: &str| compile(source, variables).map_err(|error| (field.to_owned(), error));
+    let source = source
+        .ok_or_else(|| at("exactly", "`exactly` needs `of`: the condition to count".to_owned()))?;
+    let jq = |field: &str, source: &str| {
+        compile(source, variables).map_err(|error| (field.to_owned(), error))
+    };
     let condition = jq(field, source)?;
     if condition.is_constant() {
-        let error = CompileError::new("this depends on nothing: it is always the same", 0..source.len());
-        return Err((field.to_owned(), error.help("refer to the output with `.` or to a variable")));
+        let error =
+            CompileError::new("this depends on nothing: it is always the same", 0..source.len());
+        return Err((
+            field.to_owned(),
+            error.help("refer to the output with `.` or to a variable"),
+        ));
     }
     let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
-    let needs = Arc::new(if rule == Rule::That { condition.needs().clone() } else { condition.needs_of_items(over.as_ref()) });
+    let needs = Arc::new(if rule == Rule::That {
+        condition.needs().clone()
+    } else {
+        condition.needs_of_items(over.as_ref())
+    });
     let variables = variables.iter().map(|name| (*name).to_owned()).collect();
-    Ok(Expectation { rule, condition, over, message: e.message.clone(), variables, at: None, needs })
+    Ok(Expectation {
+        rule,
+        condition,
+        over,
+        message: e.message.clone(),
+        variables,
+        at: None,
+        needs,
+    })
 }
 
 impl Expectation {
@@ -218,12 +254,19 @@ impl Expectation {
     }
 
     /// Judges the output of a step. The budget is for the whole judgement.
-    pub fn judge(&self, output: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Judgement {
+    pub fn judge(
+        &self,
+        output: &(impl Operand + ?Sized),
+        bindings: &Bindings,
+        budget: Budget,
+    ) -> Judgement {
         let judge = |input: Val, bindings: Bindings| {
             let this = self.clone();
             metered(budget, move |meter| this.judge_within(input, &bindings, meter))
         };
-        let judged = leanly(&self.needs, output, bindings, judge, |judgement| judgement.outcome == Truth::True);
+        let judged = leanly(&self.needs, output, bindings, judge, |judgement| {
+            judgement.outcome == Truth::True
+        });
         let mut judgement = judged.unwrap_or_else(|error| Judgement {
             that: String::new(),
             outcome: Truth::Error,
@@ -252,7 +295,12 @@ impl Expectation {
         }
     }
 
-    fn judge_within(&self, input: Val, bindings: &Bindings, meter: &Meter) -> Result<Judgement, EvalError> {
+    fn judge_within(
+        &self,
+        input: Val,
+        bindings: &Bindings,
+        meter: &Meter,
+    ) -> Result<Judgement, EvalError> {
         let run = Run { expectation: self, bindings, meter, explainer: OnceCell::new() };
         if self.rule == Rule::That {
             return run.that(input);
@@ -292,7 +340,16 @@ type Known<T> = Result<T, String>;
 
 impl Run<'_> {
     fn judgement(&self, outcome: Truth, actual: Value, reason: String) -> Judgement {
-        Judgement { that: String::new(), outcome, expected: self.expectation.wanted(), actual, items: Vec::new(), reason, message: None, at: None }
+        Judgement {
+            that: String::new(),
+            outcome,
+            expected: self.expectation.wanted(),
+            actual,
+            items: Vec::new(),
+            reason,
+            message: None,
+            at: None,
+        }
     }
 
     /// The one value of the condition for an input; the end of the budget ends the judgement.
@@ -304,7 +361,9 @@ impl Run<'_> {
     }
 
     fn explain(&self, input: &Val) -> explain::Explanation {
-        let explainer = self.explainer.get_or_init(|| Explainer::new(self.expectation.condition.source(), &self.expectation.variables));
+        let explainer = self.explainer.get_or_init(|| {
+            Explainer::new(self.expectation.condition.source(), &self.expectation.variables)
+        });
         explainer.explain(input, self.bindings, self.meter)
     }
 
@@ -312,16 +371,27 @@ impl Run<'_> {
     fn told(&self, input: &Val) -> Told {
         let Explanation { expected, actual, mut reason } = self.explain(input);
         // as a value it takes ten times of its text
-        let item = if fits_in_text(input, MOST_TOLD) { Export::default().value(input).unwrap_or_default() } else { Value::Null };
+        let item = if fits_in_text(input, MOST_TOLD) {
+            Export::default().value(input).unwrap_or_default()
+        } else {
+            Value::Null
+        };
         if let Some(rest) = reason.strip_prefix("null").filter(|_| actual.is_null()) {
             reason = format!("{}{rest}", evidence::instead_of_null(&item).unwrap_or("null"));
         }
-        let because = evidence::because(&item, self.expectation.condition.source()).filter(|because| !reason.contains(because.as_str()));
-        let Some(because) = because else { return Told { expected, actual: capped(actual), reason, because: None } };
+        let because = evidence::because(&item, self.expectation.condition.source())
+            .filter(|because| !reason.contains(because.as_str()));
+        let Some(because) = because else {
+            return Told { expected, actual: capped(actual), reason, because: None };
+        };
         // of a list or an object it is the part that decides
         let is_whole = actual.is_array() || actual.is_object();
         let reason = if is_whole { because.clone() } else { format!("{reason}: {because}") };
-        let actual = if is_whole && capped(actual.clone()) != actual { Value::String(because.clone()) } else { actual };
+        let actual = if is_whole && capped(actual.clone()) != actual {
+            Value::String(because.clone())
+        } else {
+            actual
+        };
         Told { expected, actual, reason, because: Some(because) }
     }
 
@@ -349,7 +419,8 @@ impl Run<'_> {
                     (last, _) => {
                         let count = outputs.len() + usize::from(last.is_some());
                         let source = over.source();
-                        let message = format!("`over` gave {count} values, not one list: write `[{source}]`");
+                        let message =
+                            format!("`over` gave {count} values, not one list: write `[{source}]`");
                         return Err(EvalError::new(EvalErrorKind::NotOne, message));
                     }
                 }
@@ -359,7 +430,11 @@ impl Run<'_> {
             Val::Arr(items) => Ok(items.to_vec()),
             other => {
                 let what = show(&Export::default().value(&other)?);
-                let hint = if self.expectation.over.is_some() { "" } else { ": say where the list is with `over`" };
+                let hint = if self.expectation.over.is_some() {
+                    ""
+                } else {
+                    ": say where the list is with `over`"
+                };
                 let message = format!("`{source}` is {what}, not a list{hint}");
                 Err(EvalError::new(EvalErrorKind::Runtime, message))
             }
@@ -367,7 +442,11 @@ impl Run<'_> {
     }
 
     /// What an expression says of every item. An item that is itself an error is one here, too.
-    fn each<T>(&self, items: &[Val], read: impl Fn(&Jq, &Value) -> Result<T, EvalError>) -> Result<Vec<Known<T>>, EvalError> {
+    fn each<T>(
+        &self,
+        items: &[Val],
+        read: impl Fn(&Jq, &Value) -> Result<T, EvalError>,
+    ) -> Result<Vec<Known<T>>, EvalError> {
         let jq = &self.expectation.condition;
         let mut known = Vec::with_capacity(items.len());
         for item in items {
@@ -384,7 +463,8 @@ impl Run<'_> {
         Ok(known)
     }
 
-    /// What the condition says of every item. Where a comparison has nothing to compare in any item, it decides nothing.
+    /// What the condition says of every item. Where a comparison has nothing to compare in any
+    /// item, it decides nothing.
     fn conditions(&self, items: &[Val]) -> Result<Vec<Known<bool>>, EvalError> {
         let known = self.each(items, |jq, value| truth(jq.source(), value))?;
         if self.meter.never_there().is_empty() {
@@ -401,7 +481,8 @@ impl Run<'_> {
             .collect())
     }
 
-    /// `all`, `any`, `none`, `exactly`, in three-valued logic: what an unknown item cannot change is known.
+    /// `all`, `any`, `none`, `exactly`, in three-valued logic: what an unknown item cannot change
+    /// is known.
     fn count(&self, items: &[Val]) -> Result<Judgement, EvalError> {
         let known = self.conditions(items)?;
         let total = items.len();
@@ -425,7 +506,8 @@ impl Run<'_> {
             Rule::That | Rule::Same => (None, String::new()),
         };
         let outcome = outcome.unwrap_or(Truth::Error);
-        let mut judgement = self.judgement(outcome, Value::from(holds), format!("{holds} of {total}"));
+        let mut judgement =
+            self.judgement(outcome, Value::from(holds), format!("{holds} of {total}"));
         if outcome != Truth::True {
             judgement.items = self.blamed(items, &known, outcome);
             let details = self.details(items, &known, outcome);
@@ -457,12 +539,24 @@ impl Run<'_> {
             .filter(|(_, (_, known))| self.is_blamed(known, outcome))
             .enumerate()
             .map(|(place, (index, (item, known)))| match known {
-                Err(why) => JudgedItem { name: item_name(item, index), value: Value::String(format!("error: {why}")), because: None },
+                Err(why) => JudgedItem {
+                    name: item_name(item, index),
+                    value: Value::String(format!("error: {why}")),
+                    because: None,
+                },
                 Ok(_) if place < MOST_REASONS => {
                     let told = self.told(item);
-                    JudgedItem { name: item_name(item, index), value: told.actual, because: told.because }
+                    JudgedItem {
+                        name: item_name(item, index),
+                        value: told.actual,
+                        because: told.because,
+                    }
                 }
-                Ok(_) => JudgedItem { name: item_name(item, index), value: capped(self.explain(item).actual), because: None },
+                Ok(_) => JudgedItem {
+                    name: item_name(item, index),
+                    value: capped(self.explain(item).actual),
+                    because: None,
+                },
             })
             .collect()
     }
@@ -473,14 +567,18 @@ impl Run<'_> {
             (Truth::False, Rule::Exactly(_) | Rule::Any) => known.is_err(),
             _ => self.is_blamed(known, outcome),
         };
-        let all: Vec<_> = items.iter().zip(known).enumerate().filter(|(_, (_, known))| several(known)).collect();
+        let all: Vec<_> =
+            items.iter().zip(known).enumerate().filter(|(_, (_, known))| several(known)).collect();
         // what is the same but for the names that it quotes is said once
         let mut words: Vec<(String, String, usize)> = Vec::new();
         for (index, (item, known)) in all.iter().take(MOST_REASONS) {
             let name = item_name(item, *index);
             let text = match known {
                 Err(why) => format!("{name}: {why}"),
-                Ok(true) => self.told(item).because.map_or_else(|| name.clone(), |because| format!("{name}: {because}")),
+                Ok(true) => self
+                    .told(item)
+                    .because
+                    .map_or_else(|| name.clone(), |because| format!("{name}: {because}")),
                 Ok(false) => format!("{name}: {}", self.told(item).reason),
             };
             let core = evidence::core(&text);
@@ -490,8 +588,13 @@ impl Run<'_> {
             }
         }
         let said: usize = words.iter().take(3).map(|(.., count)| count).sum();
-        let mut words: Vec<String> =
-            words.into_iter().take(3).map(|(_, text, count)| if count > 1 { format!("{text} ({count} times)") } else { text }).collect();
+        let mut words: Vec<String> = words
+            .into_iter()
+            .take(3)
+            .map(
+                |(_, text, count)| if count > 1 { format!("{text} ({count} times)") } else { text },
+            )
+            .collect();
         if all.len() > said {
             words.push(format!("and {} more", all.len() - said));
         }
@@ -502,7 +605,8 @@ impl Run<'_> {
     fn same(&self, items: &[Val]) -> Result<Judgement, EvalError> {
         let known = self.each(items, |jq, value| match value {
             Value::Null => {
-                let message = format!("`{}` is null: a missing path is a changed shape", jq.source());
+                let message =
+                    format!("`{}` is null: a missing path is a changed shape", jq.source());
                 Err(EvalError::new(EvalErrorKind::Runtime, message))
             }
             value => Ok(value.clone()),
@@ -510,13 +614,16 @@ impl Run<'_> {
         let mut groups: BTreeMap<String, (Value, Vec<usize>)> = BTreeMap::new();
         for (index, known) in known.iter().enumerate() {
             if let Ok(value) = known {
-                let group = groups.entry(value.to_string()).or_insert_with(|| (value.clone(), Vec::new()));
+                let group =
+                    groups.entry(value.to_string()).or_insert_with(|| (value.clone(), Vec::new()));
                 group.1.push(index);
             }
         }
         let mut groups: Vec<(Value, Vec<usize>)> = groups.into_values().collect();
         // The most common value first; of equally common ones, that of the first item.
-        groups.sort_by_key(|(_, members)| (std::cmp::Reverse(members.len()), members.first().copied()));
+        groups.sort_by_key(|(_, members)| {
+            (std::cmp::Reverse(members.len()), members.first().copied())
+        });
         let name = |index: usize| item_name(&items[index], index);
         let common = groups.first().map(|(value, _)| value.clone());
         if groups.len() > 1 {
@@ -533,20 +640,36 @@ impl Run<'_> {
             let reason = format!("{} different values: {}{more}", groups.len(), words.join(", "));
             let mut judgement = self.judgement(Truth::False, capped(Value::Array(values)), reason);
             judgement.expected = capped(common.unwrap_or_default());
-            let mut others: Vec<(usize, &Value)> =
-                groups.iter().skip(1).flat_map(|(value, members)| members.iter().map(move |index| (*index, value))).collect();
+            let mut others: Vec<(usize, &Value)> = groups
+                .iter()
+                .skip(1)
+                .flat_map(|(value, members)| members.iter().map(move |index| (*index, value)))
+                .collect();
             others.sort_by_key(|(index, _)| *index);
-            judgement.items = others.into_iter().map(|(index, value)| JudgedItem { name: name(index), value: capped(value.clone()), because: None }).collect();
+            judgement.items = others
+                .into_iter()
+                .map(|(index, value)| JudgedItem {
+                    name: name(index),
+                    value: capped(value.clone()),
+                    because: None,
+                })
+                .collect();
             return Ok(judgement);
         }
         let errors: Vec<JudgedItem> = known
             .iter()
             .enumerate()
             .filter_map(|(index, known)| known.as_ref().err().map(|why| (index, why)))
-            .map(|(index, why)| JudgedItem { name: name(index), value: Value::String(format!("error: {why}")), because: None })
+            .map(|(index, why)| JudgedItem {
+                name: name(index),
+                value: Value::String(format!("error: {why}")),
+                because: None,
+            })
             .collect();
         let actual = capped(common.unwrap_or_default());
-        if let Some(first) = known.iter().enumerate().find_map(|(index, known)| known.as_ref().err().map(|why| format!("{}: {why}", name(index)))) {
+        if let Some(first) = known.iter().enumerate().find_map(|(index, known)| {
+            known.as_ref().err().map(|why| format!("{}: {why}", name(index)))
+        }) {
             let mut judgement = self.judgement(Truth::Error, actual, first);
             judgement.items = errors;
             return Ok(judgement);
@@ -572,7 +695,22 @@ fn string(val: Option<&Val>) -> Option<String> {
 
 /// What an item is called.
 fn item_name(item: &Val, index: usize) -> String {
-    const NAMING: [&str; 14] = ["pod", "name", "object", "type", "host", "port", "service", "node", "container", "key", "id", "reason", "url", "path"];
+    const NAMING: [&str; 14] = [
+        "pod",
+        "name",
+        "object",
+        "type",
+        "host",
+        "port",
+        "service",
+        "node",
+        "container",
+        "key",
+        "id",
+        "reason",
+        "url",
+        "path",
+    ];
     let mut outline = serde_json::Map::new();
     for key in NAMING {
         // an item may be large: only what names it is taken out of it
@@ -580,7 +718,8 @@ fn item_name(item: &Val, index: usize) -> String {
             outline.insert(key.to_owned(), Export::default().value(value).unwrap_or_default());
         }
     }
-    if let Some(name) = field(item, "metadata").and_then(|metadata| string(field(metadata, "name"))) {
+    if let Some(name) = field(item, "metadata").and_then(|metadata| string(field(metadata, "name")))
+    {
         outline.insert("metadata".to_owned(), serde_json::json!({"name": name}));
     }
     evidence::name(&Value::Object(outline), index)

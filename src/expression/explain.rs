@@ -59,7 +59,11 @@ impl Explainer {
     /// The values behind a false condition for an input.
     pub(super) fn explain(&self, input: &Val, bindings: &Bindings, meter: &Meter) -> Explanation {
         let run = Run { input, bindings, meter };
-        run.part(&self.root).unwrap_or_else(|| Explanation { expected: Value::Bool(true), actual: Value::Bool(false), reason: "false, want true".to_owned() })
+        run.part(&self.root).unwrap_or_else(|| Explanation {
+            expected: Value::Bool(true),
+            actual: Value::Bool(false),
+            reason: "false, want true".to_owned(),
+        })
     }
 }
 
@@ -71,7 +75,10 @@ struct Builder<'s, 'g> {
 impl<'s> Builder<'s, '_> {
     /// The program `prefix | term`.
     fn program(&self, prefix: &Prefix<'s>, term: Term<'s>) -> Option<Box<Program>> {
-        let whole = prefix.iter().rev().fold(term, |rest, (left, pattern)| syntax::pipe(left.clone(), pattern.clone(), rest));
+        let whole = prefix
+            .iter()
+            .rev()
+            .fold(term, |rest, (left, pattern)| syntax::pipe(left.clone(), pattern.clone(), rest));
         Program::assemble(self.source, whole, self.globals).ok().map(Box::new)
     }
 
@@ -100,7 +107,9 @@ impl<'s> Builder<'s, '_> {
                 let (left, right) = versions(*left, *right);
                 Part::Compare(self.program(prefix, left)?, op, self.program(prefix, right)?)
             }
-            Term::Call("not", _) if !prefix.is_empty() => Part::Not(self.program(prefix, Term::Id)?),
+            Term::Call("not", _) if !prefix.is_empty() => {
+                Part::Not(self.program(prefix, Term::Id)?)
+            }
             Term::Call(..) => {
                 let wanted = self.text(&term);
                 Part::Value(self.program(prefix, Term::Id)?, wanted)
@@ -228,7 +237,11 @@ fn sign(op: Cmp) -> &'static str {
 /// A value in a sentence: words without quotes, the rest as cut JSON.
 pub(super) fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) if !text.is_empty() && text.len() <= 80 && !text.contains(['\n', '"', ',']) => text.clone(),
+        Value::String(text)
+            if !text.is_empty() && text.len() <= 80 && !text.contains(['\n', '"', ',']) =>
+        {
+            text.clone()
+        }
         other => show(other),
     }
 }

@@ -90,7 +90,8 @@ impl fmt::Debug for Jq {
 ///
 /// # Errors
 ///
-/// A syntax error, an unknown or refused filter, an unknown variable, a `def`, or a program that is too large.
+/// A syntax error, an unknown or refused filter, an unknown variable, a `def`, or a program that is
+/// too large.
 pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
     syntax::check_size(source)?;
     let owned = source.to_owned();
@@ -103,7 +104,17 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         let needs = need::of_program(&term, &globals);
         let (keys, bound) = (syntax::keys(&term), syntax::has_bound(&term));
         let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled { source: owned, program, references, needs, keys, bound, constant, globals, place: Vec::new() })
+        Ok(Compiled {
+            source: owned,
+            program,
+            references,
+            needs,
+            keys,
+            bound,
+            constant,
+            globals,
+            place: Vec::new(),
+        })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("the expression could not be compiled: {}", reason(lost));
@@ -127,8 +138,10 @@ fn check(source: &str, term: &Term<'_>) -> Result<(), CompileError> {
     syntax::visit(term, &mut |term| {
         let found = match term {
             Term::Def(defs, _) => defs.first().map(|def| {
-                let message = format!("`def {}` is not allowed: a recursion could run forever", def.name);
-                CompileError::new(message, span(source, def.name)).help("write the filter out where it is used")
+                let message =
+                    format!("`def {}` is not allowed: a recursion could run forever", def.name);
+                CompileError::new(message, span(source, def.name))
+                    .help("write the filter out where it is used")
             }),
             Term::Call(name, args) => unknown(source, library, name, args.len()),
             Term::Str(Some(format), _) => unknown(source, library, format, 0),
@@ -161,7 +174,11 @@ pub(super) struct Program {
 
 impl Program {
     /// Compiles a checked syntax tree. `globals` are written with `$`.
-    pub(super) fn assemble<'s>(source: &'s str, term: Term<'s>, globals: &[String]) -> Result<Self, CompileError> {
+    pub(super) fn assemble<'s>(
+        source: &'s str,
+        term: Term<'s>,
+        globals: &[String],
+    ) -> Result<Self, CompileError> {
         let mut term = term;
         strict::strict(&mut term, source);
         syntax::guard(&mut term);
@@ -179,9 +196,11 @@ impl Program {
         let arena = Arena::default();
         let file = File { code: "_main", path: () };
         let defs: Vec<Def<&str>> = defs.drain(..).chain([main]).collect();
-        let engine = || CompileError::new("the jq engine does not accept this expression", 0..source.len());
+        let engine =
+            || CompileError::new("the jq engine does not accept this expression", 0..source.len());
         let modules = Loader::new(defs).load(&arena, file).map_err(|_| engine())?;
-        let compiler = Compiler::default().with_funs(natives).with_global_vars(used.iter().copied());
+        let compiler =
+            Compiler::default().with_funs(natives).with_global_vars(used.iter().copied());
         let filter = compiler.compile(modules).map_err(|errors| {
             let first = errors.into_iter().flat_map(|(_, errors)| errors).next();
             first.map_or_else(engine, |(name, kind)| undefined(source, name, &kind, globals))
@@ -191,28 +210,42 @@ impl Program {
     }
 
     /// All outputs. Runs on a worker.
-    pub(super) fn outputs(&self, input: Val, bindings: &Bindings, meter: &Meter) -> Result<Vec<Val>, EvalError> {
+    pub(super) fn outputs(
+        &self,
+        input: Val,
+        bindings: &Bindings,
+        meter: &Meter,
+    ) -> Result<Vec<Val>, EvalError> {
         let vars: Result<Vec<Val>, EvalError> = self
             .variables
             .iter()
             .map(|name| {
-                let unbound = || EvalError::new(EvalErrorKind::Runtime, format!("${name} has no value here"));
+                let unbound =
+                    || EvalError::new(EvalErrorKind::Runtime, format!("${name} has no value here"));
                 bindings.val(name).unwrap_or_else(|| Err(unbound()))
             })
             .collect();
         let running = Running { lut: &self.filter.lut, meter };
         let ctx = Ctx::<Kind>::new(running, Vars::new(vars?));
-        let outputs: Result<Vec<Val>, _> = self.filter.id.run((ctx, input)).map(unwrap_valr).collect();
+        let outputs: Result<Vec<Val>, _> =
+            self.filter.id.run((ctx, input)).map(unwrap_valr).collect();
         match (meter.tripped(), outputs) {
             // Whatever came out, also if the program caught the error.
             (Some(error), _) => Err(error),
             (None, Ok(outputs)) => Ok(outputs),
-            (None, Err(error)) => Err(EvalError::new(EvalErrorKind::Runtime, engine_message(error))),
+            (None, Err(error)) => {
+                Err(EvalError::new(EvalErrorKind::Runtime, engine_message(error)))
+            }
         }
     }
 }
 
-fn undefined(source: &str, name: &str, kind: &compile::Undefined, globals: &[String]) -> CompileError {
+fn undefined(
+    source: &str,
+    name: &str,
+    kind: &compile::Undefined,
+    globals: &[String],
+) -> CompileError {
     // Names that the guard put in (`$run` for `age`) are not in the source.
     let inside = source.as_bytes().as_ptr_range().contains(&name.as_ptr());
     let range = if inside { span(source, name) } else { 0..source.len() };
@@ -222,7 +255,9 @@ fn undefined(source: &str, name: &str, kind: &compile::Undefined, globals: &[Str
             let near = nearest(name, globals.iter().map(String::as_str));
             match near {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
-                None if name == "$ENV" => error.help("an expression does not see the environment: declare a parameter"),
+                None if name == "$ENV" => {
+                    error.help("an expression does not see the environment: declare a parameter")
+                }
                 None if globals.is_empty() => error,
                 None => error.help(format!("there are {}", globals.join(", "))),
             }
@@ -232,12 +267,17 @@ fn undefined(source: &str, name: &str, kind: &compile::Undefined, globals: &[Str
 }
 
 /// Runs `work` with a meter on a worker, within the budget.
-pub(super) fn metered<T: Send + 'static>(budget: Budget, work: impl FnOnce(&Meter) -> Result<T, EvalError> + Send + 'static) -> Result<T, EvalError> {
+pub(super) fn metered<T: Send + 'static>(
+    budget: Budget,
+    work: impl FnOnce(&Meter) -> Result<T, EvalError> + Send + 'static,
+) -> Result<T, EvalError> {
     let limit = budget.deadline.saturating_add(GRACE);
     worker::run(limit, move |top| work(&Meter::new(budget, top))).unwrap_or_else(|lost| {
         Err(match lost {
             Lost::Deadline => overdue(budget.deadline),
-            Lost::Panicked | Lost::Refused => EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost))),
+            Lost::Panicked | Lost::Refused => {
+                EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost)))
+            }
         })
     })
 }
@@ -248,8 +288,9 @@ impl Jq {
         &self.compiled.source
     }
 
-    /// The two parts of a condition that is `A and B` or `A or B`, each as a condition of its own; none for any other expression.
-    /// Compiled when asked: only a condition of which a part cannot be judged needs them.
+    /// The two parts of a condition that is `A and B` or `A or B`, each as a condition of its own;
+    /// none for any other expression. Compiled when asked: only a condition of which a part cannot
+    /// be judged needs them.
     pub fn parts(&self) -> Option<(Connective, [Jq; 2])> {
         let whole = self.compiled.clone();
         let parts = worker::run(COMPILE_LIMIT, move |_| {
@@ -261,8 +302,21 @@ impl Jq {
                 let needs = need::of_program(&term, &whole.globals);
                 let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals, keys, bound) = (whole.source.clone(), whole.globals.clone(), whole.keys.clone(), whole.bound);
-                Some(Jq { compiled: Arc::new(Compiled { source, program, references, needs, keys, bound, constant, globals, place }) })
+                let (source, globals, keys, bound) =
+                    (whole.source.clone(), whole.globals.clone(), whole.keys.clone(), whole.bound);
+                Some(Jq {
+                    compiled: Arc::new(Compiled {
+                        source,
+                        program,
+                        references,
+                        needs,
+                        keys,
+                        bound,
+                        constant,
+                        globals,
+                        place,
+                    }),
+                })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });
@@ -289,7 +343,8 @@ impl Jq {
         self.compiled.constant
     }
 
-    /// What is looked at when this is asked of every item of a list; nothing is known if that cannot be told.
+    /// What is looked at when this is asked of every item of a list; nothing is known if that
+    /// cannot be told.
     pub(super) fn needs_of_items(&self, over: Option<&Jq>) -> Needs {
         let (condition, over) = (self.compiled.clone(), over.map(|over| over.compiled.clone()));
         let needs = worker::run(COMPILE_LIMIT, move |_| {
@@ -313,7 +368,12 @@ impl Jq {
     /// # Errors
     ///
     /// The expression fails, exceeds the budget, or its result is too large.
-    pub fn run(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Vec<Value>, EvalError> {
+    pub fn run(
+        &self,
+        input: &(impl Operand + ?Sized),
+        bindings: &Bindings,
+        budget: Budget,
+    ) -> Result<Vec<Value>, EvalError> {
         let run = |input: Val, bindings: Bindings| {
             let jq = self.clone();
             metered(budget, move |meter| {
@@ -330,7 +390,12 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run`], and when there is no output or more than one.
-    pub fn run_one(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<Value, EvalError> {
+    pub fn run_one(
+        &self,
+        input: &(impl Operand + ?Sized),
+        bindings: &Bindings,
+        budget: Budget,
+    ) -> Result<Value, EvalError> {
         let outputs = self.run(input, bindings, budget)?;
         one(self.source(), outputs)
     }
@@ -340,14 +405,20 @@ impl Jq {
     /// # Errors
     ///
     /// As [`Self::run_one`], and when the output is neither true nor false.
-    pub fn condition(&self, input: &(impl Operand + ?Sized), bindings: &Bindings, budget: Budget) -> Result<bool, EvalError> {
+    pub fn condition(
+        &self,
+        input: &(impl Operand + ?Sized),
+        bindings: &Bindings,
+        budget: Budget,
+    ) -> Result<bool, EvalError> {
         let judge = |input: Val, bindings: Bindings| {
             let jq = self.clone();
             metered(budget, move |meter| {
                 let holds = || {
                     let outputs = jq.program().outputs(input.clone(), &bindings, meter)?;
                     let mut export = Export::default();
-                    let outputs: Result<Vec<Value>, _> = outputs.iter().map(|output| export.value(output)).collect();
+                    let outputs: Result<Vec<Value>, _> =
+                        outputs.iter().map(|output| export.value(output)).collect();
                     truth(jq.source(), &one(jq.source(), outputs?)?)
                 };
                 let natural = holds()?;
@@ -358,9 +429,14 @@ impl Jq {
     }
 }
 
-/// What a condition says that has given `natural`: that, unless a comparison in it had nothing to compare, for none of `items` items, and
-/// decides.
-pub(super) fn supposing(meter: &Meter, items: usize, natural: bool, holds: &dyn Fn() -> Result<bool, EvalError>) -> Result<bool, EvalError> {
+/// What a condition says that has given `natural`: that, unless a comparison in it had nothing to
+/// compare, for none of `items` items, and decides.
+pub(super) fn supposing(
+    meter: &Meter,
+    items: usize,
+    natural: bool,
+    holds: &dyn Fn() -> Result<bool, EvalError>,
+) -> Result<bool, EvalError> {
     let mut missing = meter.never_there();
     while !missing.is_empty() {
         let (one, other) = (meter.suppose(true, holds), meter.suppose(false, holds));
@@ -371,8 +447,12 @@ pub(super) fn supposing(meter: &Meter, items: usize, natural: bool, holds: &dyn 
         let still = meter.never_there();
         if still.len() == missing.len() {
             let missing: Vec<String> = missing.iter().map(|about| format!("`{about}`")).collect();
-            let (missing, place) = (missing.join(", "), if items > 1 { " for every item" } else { "" });
-            let message = format!("{missing} is null{place}: a missing path is a changed shape; where it may be absent, write `(… // DEFAULT)`");
+            let (missing, place) =
+                (missing.join(", "), if items > 1 { " for every item" } else { "" });
+            let message = format!(
+                "{missing} is null{place}: a missing path is a changed shape; where it may be \
+                    absent, write `(… // DEFAULT)`"
+            );
             return Err(EvalError::new(EvalErrorKind::Runtime, message));
         }
         missing = still;

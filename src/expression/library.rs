@@ -17,7 +17,11 @@ use super::value::MOST_DEPTH;
 
 /// Filters that reach outside of the expression, or that have a meaning only in a jq process.
 const REFUSED: [(&str, &str, &str); 19] = [
-    ("env", "an expression does not see the environment", "declare a parameter and read $params.NAME"),
+    (
+        "env",
+        "an expression does not see the environment",
+        "declare a parameter and read $params.NAME",
+    ),
     ("now", "an expression has no clock", "use $run.now, or `age` for the seconds since a time"),
     ("localtime", "the result would depend on the machine", "use `gmtime`"),
     ("strflocaltime", "the result would depend on the machine", "use `strftime`"),
@@ -109,12 +113,21 @@ impl Library {
             places.entry((def.name, def.args.len())).or_default().push(place);
         }
         let natives = natives().map(|(name, args, _)| (name, args.len()));
-        let public = places.keys().copied().chain(natives).chain([("age", 0)]).filter(|(name, _)| !name.starts_with('_') && !INTERNAL.contains(name)).collect();
+        let public = places
+            .keys()
+            .copied()
+            .chain(natives)
+            .chain([("age", 0)])
+            .filter(|(name, _)| !name.starts_with('_') && !INTERNAL.contains(name))
+            .collect();
         Self { defs, needs, places, public }
     }
 
     /// The definitions that `calls` need, in order, and the natives among them and below.
-    pub(super) fn select(&self, calls: &[(&str, usize)]) -> (Vec<Def<&'static str>>, Vec<Fun<Kind>>) {
+    pub(super) fn select(
+        &self,
+        calls: &[(&str, usize)],
+    ) -> (Vec<Def<&'static str>>, Vec<Fun<Kind>>) {
         let mut chosen = BTreeSet::new();
         let mut names = BTreeSet::new();
         let mut open: Vec<(&str, usize)> = calls.to_vec();
@@ -141,7 +154,10 @@ impl Library {
         if let Some((_, why, help)) = REFUSED.iter().find(|(refused, ..)| *refused == name) {
             return Some((format!("`{name}` is not available: {why}"), Some((*help).to_owned())));
         }
-        let arities: Vec<String> = (0..10).filter(|arity| self.public.contains(&(name, *arity))).map(|arity| arity.to_string()).collect();
+        let arities: Vec<String> = (0..10)
+            .filter(|arity| self.public.contains(&(name, *arity)))
+            .map(|arity| arity.to_string())
+            .collect();
         if !arities.is_empty() {
             let message = format!("`{name}` takes {} arguments, not {arity}", arities.join(" or "));
             return Some((message, Some("arguments are separated by `;`".to_owned())));
@@ -154,7 +170,8 @@ impl Library {
     }
 }
 
-/// Natives that could make much more at once than they are given, or that run a filter uncounted: `defs.jq` wraps them.
+/// Natives that could make much more at once than they are given, or that run a filter uncounted:
+/// `defs.jq` wraps them.
 const GUARDED: [(&str, &str); 20] = [
     ("range", "_range"),
     ("tojson", "_tojson"),
@@ -185,7 +202,11 @@ fn is_refused(name: &str) -> bool {
 /// The most similar of the names, if one is similar enough to be meant.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let most = (name.chars().count() / 3).max(1);
-    names.map(|other| (strsim::damerau_levenshtein(name, other), other)).filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
+    names
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, other)| other)
 }
 
 /// All native filters. Those that need a guard are renamed: `compat.jq` wraps them.
@@ -309,15 +330,20 @@ fn fitting<'a>(cv: jaq_core::Cv<'a, Kind>, bytes: usize) -> jaq_core::ValXs<'a, 
 /// How many parts a text is divided into.
 fn parts(left: &Val, right: &Val) -> usize {
     match (left, right) {
-        (Val::TStr(text), Val::TStr(separator)) | (Val::BStr(text), Val::BStr(separator)) => match separator.first() {
-            None => text.len(),
-            Some(first) => text.iter().filter(|byte| *byte == first).count() / separator.len() + 1,
-        },
+        (Val::TStr(text), Val::TStr(separator)) | (Val::BStr(text), Val::BStr(separator)) => {
+            match separator.first() {
+                None => text.len(),
+                Some(first) => {
+                    text.iter().filter(|byte| *byte == first).count() / separator.len() + 1
+                }
+            }
+        }
         _ => 0,
     }
 }
 
-/// More digits than any quantity has; beyond them the time of a product grows faster than the steps that are counted.
+/// More digits than any quantity has; beyond them the time of a product grows faster than the steps
+/// that are counted.
 const MOST_BITS: u64 = 1 << 20;
 
 fn product_is_huge(left: &Val, right: &Val) -> bool {

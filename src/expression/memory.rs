@@ -1,7 +1,8 @@
 //! How much memory an evaluation may add to the process.
 //!
-//! What one operation makes is bounded where it is made; what many of them keep is only seen from outside. So the process
-//! itself is looked at while an evaluation goes on: that counts everything, also what the engine keeps for itself.
+//! What one operation makes is bounded where it is made; what many of them keep is only seen from
+//! outside. So the process itself is looked at while an evaluation goes on: that counts everything,
+//! also what the engine keeps for itself.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ const WORTH_A_LOOK: u64 = 1 << 20;
 
 /// The memory of the process since an evaluation was first looked at.
 ///
-/// Others grow, too: an evaluation is stopped only if it may itself have made that much, by its own account of all that it made.
+/// Others grow, too: an evaluation is stopped only if it may itself have made that much, by its own
+/// account of all that it made.
 pub(super) struct Watch {
     made: Cell<u64>,
     base: Cell<Option<u64>>,
@@ -38,7 +40,9 @@ impl Watch {
     /// Whether the process has grown too much; looks at most once in `interval`.
     pub(super) fn is_over(&self, interval: Duration) -> bool {
         let made = self.made.get();
-        if made < WORTH_A_LOOK || self.looked.get().is_some_and(|looked| looked.elapsed() < interval) {
+        if made < WORTH_A_LOOK
+            || self.looked.get().is_some_and(|looked| looked.elapsed() < interval)
+        {
             return false;
         }
         self.looked.set(Some(Instant::now()));
@@ -53,7 +57,8 @@ impl Watch {
     }
 }
 
-/// The resident memory of this process; known on Linux only, elsewhere the bounds of single operations must do.
+/// The resident memory of this process; known on Linux only, elsewhere the bounds of single
+/// operations must do.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,6 +1,8 @@
-//! Which parts of its input and variables a program can look at, so that the others need not be read. Pure.
+//! Which parts of its input and variables a program can look at, so that the others need not be
+//! read. Pure.
 //!
-//! The answer may name more than is looked at, never less: what is not understood here needs everything that it is given.
+//! The answer may name more than is looked at, never less: what is not understood here needs
+//! everything that it is given.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,8 @@ pub(super) struct Need {
     pub(super) fields: BTreeMap<String, Need>,
 }
 
-/// The needs of a program: of its input under the name `.`, of variables under theirs, with `$`. A variable that is not there is not used.
+/// The needs of a program: of its input under the name `.`, of variables under theirs, with `$`. A
+/// variable that is not there is not used.
 pub(super) type Needs = BTreeMap<String, Need>;
 
 /// The input, among the variables.
@@ -127,7 +130,9 @@ impl Walk<'_> {
     /// The value is used as a whole.
     fn whole(&mut self, origin: &Origin) {
         match origin {
-            Origin::Places(places) => places.iter().for_each(|(root, path)| self.at(root, path).whole = true),
+            Origin::Places(places) => {
+                places.iter().for_each(|(root, path)| self.at(root, path).whole = true);
+            }
             Origin::List(item) => self.whole(item),
             Origin::Made => {}
         }
@@ -163,7 +168,9 @@ impl Walk<'_> {
                 Origin::Places(left)
             }
             (Origin::Made, other) | (other, Origin::Made) => other,
-            (Origin::List(left), Origin::List(right)) => Origin::List(Box::new(self.either(*left, *right))),
+            (Origin::List(left), Origin::List(right)) => {
+                Origin::List(Box::new(self.either(*left, *right)))
+            }
             (left, right) => {
                 self.whole(&left);
                 self.whole(&right);
@@ -193,7 +200,11 @@ impl Walk<'_> {
                 let (left, right) = (self.go(left, input.clone()), self.go(right, input));
                 self.either(left, right)
             }
-            Term::BinOp(left, BinaryOp::And | BinaryOp::Or | BinaryOp::Math(_) | BinaryOp::Cmp(_), right) => {
+            Term::BinOp(
+                left,
+                BinaryOp::And | BinaryOp::Or | BinaryOp::Math(_) | BinaryOp::Cmp(_),
+                right,
+            ) => {
                 let both = [self.go(left, input.clone()), self.go(right, input)];
                 self.computed(both)
             }
@@ -283,20 +294,36 @@ mod tests {
         }
         let term = parse(source).unwrap();
         let found = of_program(&term, &["$steps".to_owned(), "$params".to_owned()]);
-        found.iter().map(|(root, need)| format!("{root}{}", show(need))).collect::<Vec<_>>().join(" ")
+        found
+            .iter()
+            .map(|(root, need)| format!("{root}{}", show(need)))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn only_what_is_looked_at_is_needed() {
         let table = [
             (".items | length > 0", ".{items:{#}}"),
-            ("(.items | length == 3) and (.items | all(.status.phase == \"Running\"))", ".{items:{[]:{status:{phase:*}} #}}"),
+            (
+                "(.items | length == 3) and (.items | all(.status.phase == \"Running\"))",
+                ".{items:{[]:{status:{phase:*}} #}}",
+            ),
             (".items | all(.status.phase == \"Running\")", ".{items:{[]:{status:{phase:*}}}}"),
-            ("[.items[] | select(.status.phase != \"Running\")] | length == 0", ".{items:{[]:{status:{phase:*}}}}"),
+            (
+                "[.items[] | select(.status.phase != \"Running\")] | length == 0",
+                ".{items:{[]:{status:{phase:*}}}}",
+            ),
             (".items | map(.spec.nodeName) | length", ".{items:{[]:{spec:{nodeName:{}}}}}"),
             ("[.items[].metadata.name]", ".{items:{[]:{metadata:{name:*}}}}"),
-            ("$steps.pods.output.items | length == $params.count", "$params{count:*} $steps{pods:{output:{items:{#}}}} .{}"),
-            ("$steps.a.failed and ($steps.b.output | length > 1)", "$steps{a:{failed:*} b:{output:{#}}} .{}"),
+            (
+                "$steps.pods.output.items | length == $params.count",
+                "$params{count:*} $steps{pods:{output:{items:{#}}}} .{}",
+            ),
+            (
+                "$steps.a.failed and ($steps.b.output | length > 1)",
+                "$steps{a:{failed:*} b:{output:{#}}} .{}",
+            ),
             (".items[0].metadata.name // \"none\"", ".{items:{[]:{metadata:{name:*}}}}"),
             (".a, .b", ".{a:* b:*}"),
             (".", ".*"),

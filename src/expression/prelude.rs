@@ -13,7 +13,9 @@ type ValR = std::result::Result<Val, Error<Val>>;
 /// The text of a string value.
 pub(super) fn text(val: &Val) -> Result<&str> {
     match val {
-        Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| format!("{} is not valid UTF-8", shown(val))),
+        Val::TStr(bytes) => {
+            std::str::from_utf8(bytes).map_err(|_| format!("{} is not valid UTF-8", shown(val)))
+        }
         other => Err(format!("{} is not a string", shown(other))),
     }
 }
@@ -30,7 +32,11 @@ fn float(val: &Val) -> Result<f64> {
 
 /// An integer where there is no fraction.
 fn number(f: f64) -> Val {
-    if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 { Val::from(f as isize) } else { Val::from(f) }
+    if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 {
+        Val::from(f as isize)
+    } else {
+        Val::from(f)
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +71,10 @@ fn version(text: &str) -> Result<Version<'_>> {
 fn order(left: &Version<'_>, right: &Version<'_>) -> Ordering {
     let width = left.core.len().max(right.core.len());
     let part = |version: &Version<'_>, i: usize| version.core.get(i).copied().unwrap_or(0);
-    let core = (0..width).map(|i| part(left, i).cmp(&part(right, i))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal);
+    let core = (0..width)
+        .map(|i| part(left, i).cmp(&part(right, i)))
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal);
     core.then_with(|| match (left.pre.is_empty(), right.pre.is_empty()) {
         (true, true) => Ordering::Equal,
         // A release comes after its pre-releases.
@@ -92,8 +101,13 @@ fn identifiers(left: &str, right: &str) -> Ordering {
 pub(super) fn semver(text: &str) -> Result<Val> {
     let version = version(text)?;
     let part = |i: usize| Val::Num(Num::from_integral(version.core.get(i).copied().unwrap_or(0)));
-    let fields =
-        [("major", part(0)), ("minor", part(1)), ("patch", part(2)), ("pre", Val::from(version.pre.join("."))), ("build", Val::from(version.build.to_owned()))];
+    let fields = [
+        ("major", part(0)),
+        ("minor", part(1)),
+        ("patch", part(2)),
+        ("pre", Val::from(version.pre.join("."))),
+        ("build", Val::from(version.build.to_owned())),
+    ];
     let fields: Map = fields.into_iter().map(|(key, val)| (Val::utf8_str(key), val)).collect();
     Ok(Val::obj(fields))
 }
@@ -133,7 +147,10 @@ fn parse_quantity(text: &str) -> Result<f64> {
         ("P", 1e15),
         ("E", 1e18),
     ];
-    let (digits, factor) = suffixes.iter().find_map(|(suffix, factor)| Some((trimmed.strip_suffix(suffix)?, *factor))).unwrap_or((trimmed, 1.0));
+    let (digits, factor) = suffixes
+        .iter()
+        .find_map(|(suffix, factor)| Some((trimmed.strip_suffix(suffix)?, *factor)))
+        .unwrap_or((trimmed, 1.0));
     let plain = |byte: u8| byte.is_ascii_digit() || b".+-eE".contains(&byte);
     if !digits.bytes().all(plain) {
         return Err(wrong());
@@ -184,16 +201,21 @@ fn parse_duration(text: &str) -> Result<f64> {
 
 /// `age`: the seconds between an RFC 3339 time and `$run.now`.
 pub(super) fn age(val: &Val, now: &Val) -> ValR {
-    let time = |text: &str| text.parse::<jiff::Timestamp>().map_err(|_| format!("\"{text}\" is not a time like 2026-01-31T12:00:00Z"));
+    let time = |text: &str| {
+        text.parse::<jiff::Timestamp>()
+            .map_err(|_| format!("\"{text}\" is not a time like 2026-01-31T12:00:00Z"))
+    };
     let seconds = || {
         let then = time(text(val)?)?;
-        let now = text(now).map_err(|why| format!("age needs the time of the run in $run.now: {why}"))?;
+        let now =
+            text(now).map_err(|why| format!("age needs the time of the run in $run.now: {why}"))?;
         Ok::<_, String>(time(now)?.duration_since(then).as_secs_f64())
     };
     seconds().map(number).map_err(Error::str)
 }
 
-/// `near(other; tolerance)`: whether two numbers differ by no more than an amount, or by "5%" of the other.
+/// `near(other; tolerance)`: whether two numbers differ by no more than an amount, or by "5%" of
+/// the other.
 pub(super) fn near(val: &Val, other: &Val, tolerance: &Val) -> ValR {
     let compare = || {
         let other = float(other)?;
@@ -201,7 +223,8 @@ pub(super) fn near(val: &Val, other: &Val, tolerance: &Val) -> ValR {
             Val::TStr(_) => {
                 let written = text(tolerance)?;
                 let percent = written.strip_suffix('%').and_then(|n| n.trim().parse::<f64>().ok());
-                let percent = percent.ok_or_else(|| format!("\"{written}\" is not a tolerance like 5 or \"5%\""))?;
+                let percent = percent
+                    .ok_or_else(|| format!("\"{written}\" is not a tolerance like 5 or \"5%\""))?;
                 other.abs() * percent / 100.0
             }
             number => float(number)?,

@@ -15,13 +15,15 @@ use super::value::{MOST_DEPTH, to_val, too_deep};
 /// The longest text that is looked for: what is longer is rarely said twice.
 const SHORT: usize = 64;
 
-/// Makes values of which equal parts are shared: the labels, containers and tolerations of a thousand pods of one Deployment are held once.
+/// Makes values of which equal parts are shared: the labels, containers and tolerations of a
+/// thousand pods of one Deployment are held once.
 #[derive(Default)]
 pub(super) struct Sharing {
     parts: HashSet<Part>,
 }
 
-/// A text, or a list or object whose own parts are shared already: equal ones of these are the same ones.
+/// A text, or a list or object whose own parts are shared already: equal ones of these are the same
+/// ones.
 struct Part(Val);
 
 /// Equal in every byte that would be written: `1` is not `1.0` here.
@@ -30,7 +32,9 @@ fn same(left: &Val, right: &Val) -> bool {
         (Val::Null, Val::Null) => true,
         (Val::Bool(left), Val::Bool(right)) => left == right,
         (Val::Num(Num::Int(left)), Val::Num(Num::Int(right))) => left == right,
-        (Val::Num(Num::Float(left)), Val::Num(Num::Float(right))) => left.to_bits() == right.to_bits(),
+        (Val::Num(Num::Float(left)), Val::Num(Num::Float(right))) => {
+            left.to_bits() == right.to_bits()
+        }
         (Val::TStr(left), Val::TStr(right)) => left == right,
         (Val::Arr(left), Val::Arr(right)) => Rc::ptr_eq(left, right),
         (Val::Obj(left), Val::Obj(right)) => Rc::ptr_eq(left, right),
@@ -41,10 +45,17 @@ fn same(left: &Val, right: &Val) -> bool {
 impl PartialEq for Part {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Val::Arr(left), Val::Arr(right)) => left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| same(left, right)),
+            (Val::Arr(left), Val::Arr(right)) => {
+                left.len() == right.len()
+                    && left.iter().zip(right.iter()).all(|(left, right)| same(left, right))
+            }
             // in this order: it is that in which an object is written
             (Val::Obj(left), Val::Obj(right)) => {
-                left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| same(left.0, right.0) && same(left.1, right.1))
+                left.len() == right.len()
+                    && left
+                        .iter()
+                        .zip(right.iter())
+                        .all(|(left, right)| same(left.0, right.0) && same(left.1, right.1))
             }
             (left, right) => same(left, right),
         }
@@ -100,7 +111,8 @@ impl Sharing {
     }
 }
 
-/// Reads a value into the engine: without what is not looked at, and without a [`Value`] in between.
+/// Reads a value into the engine: without what is not looked at, and without a [`Value`] in
+/// between.
 struct Reader<'a> {
     sharing: &'a mut Sharing,
     seen: Seen<'a>,
@@ -155,7 +167,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
             Seen::Whole => Seen::Whole,
             Seen::Parts(need) => need.item(),
         };
-        while let Some(item) = items.next_element_seed(Reader { sharing: self.sharing, seen, depth: self.depth + 1 })? {
+        while let Some(item) = items.next_element_seed(Reader {
+            sharing: self.sharing,
+            seen,
+            depth: self.depth + 1,
+        })? {
             list.push(item);
         }
         list.shrink_to_fit();
@@ -172,7 +188,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
             match seen {
                 None => drop(fields.next_value::<IgnoredAny>()?),
                 Some(seen) => {
-                    let value = fields.next_value_seed(Reader { sharing: self.sharing, seen, depth: self.depth + 1 })?;
+                    let value = fields.next_value_seed(Reader {
+                        sharing: self.sharing,
+                        seen,
+                        depth: self.depth + 1,
+                    })?;
                     object.insert(self.sharing.text(key), value);
                 }
             }
@@ -195,7 +215,10 @@ mod tests {
     #[test]
     fn equal_parts_are_one_and_nothing_else_is() {
         let mut sharing = Sharing::default();
-        let pod = |name: &str, labels: Value| json!({"name": name, "labels": labels, "list": [1, 1.5, null, true, "x"]});
+        let pod = |name: &str, labels: Value| {
+            json!({"name": name, "labels": labels, "list": [1,
+            1.5, null, true, "x"]})
+        };
         let pods = json!([
             pod("a", json!({"app": "x", "tier": 1})),
             pod("b", json!({"app": "x", "tier": 1})),

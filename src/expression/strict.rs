@@ -1,9 +1,11 @@
-//! What jq answers where nobody can know: an order between null and a number, the length of nothing, `all` of an empty list, a field of
-//! something that could not be read. In the programs of runbooks these are errors, so that unknown never passes and never accuses.
+//! What jq answers where nobody can know: an order between null and a number, the length of
+//! nothing, `all` of an empty list, a field of something that could not be read. In the programs of
+//! runbooks these are errors, so that unknown never passes and never accuses.
 //!
-//! The programs are rewritten before they are compiled; the standard library keeps the rules of jq. An **unread item** is an object with
-//! `unread: true`, as a fan-out makes it of a pod that did not answer. A field of it is the item itself, whatever default stands behind it;
-//! where a comparison or a connective meets it, it becomes an error of the condition.
+//! The programs are rewritten before they are compiled; the standard library keeps the rules of jq.
+//! An **unread item** is an object with `unread: true`, as a fan-out makes it of a pod that did not
+//! answer. A field of it is the item itself, whatever default stands behind it; where a comparison
+//! or a connective meets it, it becomes an error of the condition.
 
 use std::cmp::Ordering;
 
@@ -22,11 +24,27 @@ use super::syntax::{Term, children_mut, pipe};
 use super::value::shown;
 
 /// What an unread item still says: who it is, and why it could not be read.
-pub(super) const TELLS: [&str; 7] = ["pod", "container", "previous", "error", "unread", "name", "item"];
+pub(super) const TELLS: [&str; 7] =
+    ["pod", "container", "previous", "error", "unread", "name", "item"];
 /// Filters that would make an answer of an unread item.
-const SCALAR: [&str; 9] = ["not", "has", "keys", "keys_unsorted", "to_entries", "tostring", "tojson", "type", "values"];
+const SCALAR: [&str; 9] =
+    ["not", "has", "keys", "keys_unsorted", "to_entries", "tostring", "tojson", "type", "values"];
 /// Filters that would lose an unread item of a list, or give it a place in an order.
-const LISTS: [&str; 13] = ["min", "max", "min_by", "max_by", "sort", "sort_by", "unique", "unique_by", "group_by", "contains", "inside", "index", "isempty"];
+const LISTS: [&str; 13] = [
+    "min",
+    "max",
+    "min_by",
+    "max_by",
+    "sort",
+    "sort_by",
+    "unique",
+    "unique_by",
+    "group_by",
+    "contains",
+    "inside",
+    "index",
+    "isempty",
+];
 /// Variables of which null is a value like any other: an optional parameter that was not given.
 const GIVEN: [&str; 3] = ["$params", "$run", "$findings"];
 
@@ -54,11 +72,18 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
             if let Some(name) = compares(*op, left, right, spine) {
                 let place = about(left, source).or_else(|| about(right, source)).unwrap_or(source);
                 let sides = must_be_there(left, right);
-                *term = call(name, vec![std::mem::take(left), std::mem::take(right), text(place), text(sides)]);
+                *term = call(
+                    name,
+                    vec![std::mem::take(left), std::mem::take(right), text(place), text(sides)],
+                );
             }
         }
-        Term::BinOp(left, BinaryOp::And, right) => *term = call("_and", vec![std::mem::take(left), std::mem::take(right)]),
-        Term::BinOp(left, BinaryOp::Or, right) => *term = call("_or", vec![std::mem::take(left), std::mem::take(right)]),
+        Term::BinOp(left, BinaryOp::And, right) => {
+            *term = call("_and", vec![std::mem::take(left), std::mem::take(right)]);
+        }
+        Term::BinOp(left, BinaryOp::Or, right) => {
+            *term = call("_or", vec![std::mem::take(left), std::mem::take(right)]);
+        }
         Term::IfThenElse(branches, _) => {
             for (condition, _) in branches {
                 *condition = known(std::mem::take(condition));
@@ -69,7 +94,9 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
             ("any", 0..=2) => *name = "_any",
             ("select", 1) => *name = "_select",
             ("length", 0) => *name = "_length",
-            (name, _) if SCALAR.contains(&name) => *term = pipe(call("_known", Vec::new()), None, std::mem::take(term)),
+            (name, _) if SCALAR.contains(&name) => {
+                *term = pipe(call("_known", Vec::new()), None, std::mem::take(term));
+            }
             (name, _) if LISTS.contains(&name) => {
                 for key in args.iter_mut() {
                     *key = known(std::mem::take(key));
@@ -93,7 +120,9 @@ fn rewrite<'s>(term: &mut Term<'s>, source: &'s str, spine: bool) {
                 }
             }
         }
-        Term::Path(inner, Path(parts)) => *term = read(std::mem::take(&mut **inner), std::mem::take(parts)),
+        Term::Path(inner, Path(parts)) => {
+            *term = read(std::mem::take(&mut **inner), std::mem::take(parts));
+        }
         _ => {}
     }
 }
@@ -103,7 +132,9 @@ fn descends(term: &Term<'_>) -> Vec<usize> {
     match term {
         Term::BinOp(_, BinaryOp::And | BinaryOp::Or, _) => vec![0, 1],
         // the left side of a pipe only where its truth value is what goes on: `A | not`
-        Term::BinOp(_, BinaryOp::Pipe(None), right) if matches!(**right, Term::Call("not", _)) => vec![0, 1],
+        Term::BinOp(_, BinaryOp::Pipe(None), right) if matches!(**right, Term::Call("not", _)) => {
+            vec![0, 1]
+        }
         Term::BinOp(_, BinaryOp::Pipe(None), _) => vec![1],
         _ => Vec::new(),
     }
@@ -123,14 +154,16 @@ fn compares(op: Cmp, left: &Term<'_>, right: &Term<'_>, spine: bool) -> Option<&
         Cmp::Gt => "_gt",
         Cmp::Ge => "_ge",
         Cmp::Eq | Cmp::Ne if null(left) || null(right) => return None,
-        // that nothing differs from a value is no statement, wherever it stands; that nothing equals it is one in a selection
+        // that nothing differs from a value is no statement, wherever it stands; that nothing
+        // equals it is one in a selection
         Cmp::Ne => "_ne",
         Cmp::Eq if spine => "_eq",
         Cmp::Eq => "_same",
     })
 }
 
-/// Which sides must be there: `l`, `r`, both, none. A literal and what was given to the run need not.
+/// Which sides must be there: `l`, `r`, both, none. A literal and what was given to the run need
+/// not.
 fn must_be_there(left: &Term<'_>, right: &Term<'_>) -> &'static str {
     match (looks(left), looks(right)) {
         (true, true) => "lr",
@@ -166,7 +199,8 @@ fn constant<'s>(term: &Term<'s>) -> Option<&'s str> {
     }
 }
 
-/// The part of the source that a side of a comparison is written in, from its first key or variable to its last.
+/// The part of the source that a side of a comparison is written in, from its first key or variable
+/// to its last.
 fn about<'s>(term: &Term<'s>, source: &'s str) -> Option<&'s str> {
     let inside = |name: &str| source.as_bytes().as_ptr_range().contains(&name.as_ptr());
     let (mut from, mut to) = (usize::MAX, 0);
@@ -200,12 +234,17 @@ fn read<'s>(inner: Term<'s>, parts: Vec<(Part<Term<'s>>, Opt)>) -> Term<'s> {
             Part::Index(key) => constant(key).is_none_or(|key| TELLS.contains(&key)),
             Part::Range(..) => true,
         };
-        path = if tells || index < free { Term::Path(Box::new(path), Path(vec![part])) } else { pipe(path, None, reading(part)) };
+        path = if tells || index < free {
+            Term::Path(Box::new(path), Path(vec![part]))
+        } else {
+            pipe(path, None, reading(part))
+        };
     }
     path
 }
 
-/// The field of what comes in; of an unread item the item itself. Transparent for paths and updates.
+/// The field of what comes in; of an unread item the item itself. Transparent for paths and
+/// updates.
 fn reading(part: (Part<Term<'_>>, Opt)) -> Term<'_> {
     let field = Term::Path(Box::new(Term::Id), Path(vec![part]));
     Term::IfThenElse(vec![(call("_unread", Vec::new()), Term::Id)], Some(Box::new(field)))
@@ -215,14 +254,19 @@ fn reading(part: (Part<Term<'_>>, Opt)) -> Term<'_> {
 pub(super) fn natives() -> [Filter<RunPtr<Kind>>; 11] {
     [
         ("_unread", v(0), |cv| box_once(Ok(Val::Bool(is_unread(&cv.1))))),
-        ("_known", v(0), |cv| bome(if is_unread(&cv.1) { Err(Error::new(cv.1)) } else { Ok(cv.1) })),
+        ("_known", v(0), |cv| {
+            bome(if is_unread(&cv.1) { Err(Error::new(cv.1)) } else { Ok(cv.1) })
+        }),
         ("_whole", v(0), |cv| {
             let unread = unread_in(&cv.1).cloned();
             bome(unread.map_or(Ok(cv.1), |item| Err(Error::new(item))))
         }),
         ("_counted", v(0), |cv| {
             bome(match &cv.1 {
-                Val::Null => Err(Error::str("null has no length: a missing path is a changed shape; where it may be absent, write `(… // [])`")),
+                Val::Null => Err(Error::str(
+                    "null has no length: a missing path is a changed shape; where it may be \
+                        absent, write `(… // [])`",
+                )),
                 _ => Ok(cv.1),
             })
         }),
@@ -249,23 +293,34 @@ fn arguments(cv: &mut Call<'_>) -> (Val, Val, String, String) {
     (left, right, about, sides)
 }
 
-fn ordered<'a>(mut cv: Call<'a>, sign: &str, holds: fn(Ordering) -> bool) -> jaq_core::ValXs<'a, Val> {
+fn ordered<'a>(
+    mut cv: Call<'a>,
+    sign: &str,
+    holds: fn(Ordering) -> bool,
+) -> jaq_core::ValXs<'a, Val> {
     let (left, right, about, _) = arguments(&mut cv);
     if let Some(item) = unread_in(&left).or_else(|| unread_in(&right)) {
         return bome(Err(Error::new(item.clone())));
     }
     bome(order(&left, &right).map(|order| Val::Bool(holds(order))).ok_or_else(|| {
         let (left_kind, right_kind) = (kind(&left), kind(&right));
-        Error::str(format!("{} {sign} {} cannot be judged: {left_kind} and {right_kind} have no order (`{about}`)", shown(&left), shown(&right)))
+        Error::str(format!(
+            "{} {sign} {} cannot be judged: {left_kind} and {right_kind} have no order (`{about}`)",
+            shown(&left),
+            shown(&right)
+        ))
     }))
 }
 
-/// The order of two values of one type; none between types, and none of what is not there or not a number.
+/// The order of two values of one type; none between types, and none of what is not there or not a
+/// number.
 fn order(left: &Val, right: &Val) -> Option<Ordering> {
     let is_nan = |num: &Num| matches!(num, Num::Float(float) if float.is_nan());
     match (left, right) {
         (Val::Num(a), Val::Num(b)) if is_nan(a) || is_nan(b) => None,
-        (Val::Num(_), Val::Num(_)) | (Val::Bool(_), Val::Bool(_)) | (Val::TStr(_) | Val::BStr(_), Val::TStr(_) | Val::BStr(_)) => Some(left.cmp(right)),
+        (Val::Num(_), Val::Num(_))
+        | (Val::Bool(_), Val::Bool(_))
+        | (Val::TStr(_) | Val::BStr(_), Val::TStr(_) | Val::BStr(_)) => Some(left.cmp(right)),
         (Val::Arr(a), Val::Arr(b)) => {
             for (a, b) in a.iter().zip(b.iter()) {
                 match order(a, b)? {
@@ -303,15 +358,19 @@ fn compared<'a>(mut cv: Call<'a>, equal: bool, counts: bool) -> jaq_core::ValXs<
     }
     let absent = |side: char, own: &Val, other_side: char, other: &Val| {
         // what is compared with a null that was given is compared with null on purpose
-        *own == Val::Null && sides.contains(side) && (*other != Val::Null || sides.contains(other_side))
+        *own == Val::Null
+            && sides.contains(side)
+            && (*other != Val::Null || sides.contains(other_side))
     };
     let missing = absent('l', &left, 'r', &right) || absent('r', &right, 'l', &left);
     box_once(Ok(Val::Bool(cv.0.data().meter.compared(&about, missing, natural))))
 }
 
-/// Whether a value is an item of which nothing is known but who it is and why: `{pod, error, unread: true}`.
+/// Whether a value is an item of which nothing is known but who it is and why: `{pod, error,
+/// unread: true}`.
 fn is_unread(val: &Val) -> bool {
-    let marked = matches!(val, Val::Obj(fields) if fields.get(&Val::utf8_str("unread")) == Some(&Val::Bool(true)));
+    let marked = matches!(val,
+        Val::Obj(fields) if fields.get(&Val::utf8_str("unread")) == Some(&Val::Bool(true)));
     marked && field(val, "pod").is_some() && field(val, "error").is_some()
 }
 
@@ -340,5 +399,8 @@ pub(super) fn unread(val: &Val) -> Option<String> {
 /// The same with the name of the item: `pod/NAME could not be read: …`.
 pub(super) fn unread_named(val: &Val) -> Option<String> {
     let why = unread(val)?;
-    Some(field(val, "pod").map_or_else(|| why.clone(), |pod| format!("pod/{pod} could not be read: {why}")))
+    Some(
+        field(val, "pod")
+            .map_or_else(|| why.clone(), |pod| format!("pod/{pod} could not be read: {why}")),
+    )
 }

@@ -65,17 +65,25 @@ pub(super) fn parse(source: &str) -> Result<Term<'_>, CompileError> {
             return CompileError::new("the expression cannot be read", 0..source.len());
         };
         let expected = match expected {
-            parse::Expect::Just("") | parse::Expect::Nothing => "the end of the expression".to_owned(),
+            parse::Expect::Just("") | parse::Expect::Nothing => {
+                "the end of the expression".to_owned()
+            }
             parse::Expect::Just(token) => format!("`{token}`"),
             parse::Expect::Term => "an expression".to_owned(),
             other => other.as_str().to_owned(),
         };
         let Some(found) = found else {
             let end = source.len()..source.len();
-            return CompileError::new(format!("expected {expected}, and the expression ends here"), end);
+            return CompileError::new(
+                format!("expected {expected}, and the expression ends here"),
+                end,
+            );
         };
         let range = span(source, found.as_str());
-        let error = CompileError::new(format!("expected {expected}, found `{}`", found.as_str()), range.clone());
+        let error = CompileError::new(
+            format!("expected {expected}, found `{}`", found.as_str()),
+            range.clone(),
+        );
         foreign(source, range.start).map_or(error.clone(), |help| error.help(help))
     })
 }
@@ -106,11 +114,15 @@ fn foreign(source: &str, at: usize) -> Option<&'static str> {
     let here = &source[at..];
     Some(match () {
         () if here.starts_with("&&") || here.starts_with('&') => "use `and`",
-        () if here.starts_with("||") || before.ends_with('|') && here.starts_with('|') => "use `or`",
+        () if here.starts_with("||") || before.ends_with('|') && here.starts_with('|') => {
+            "use `or`"
+        }
         () if here.starts_with('\'') => "strings are written in double quotes",
         () if here.starts_with("===") => "use `==`",
         () if here.starts_with('!') => "negate with `| not`",
-        () if before.ends_with('{') && here.starts_with('{') => "this is jq, not a template: write $params.name",
+        () if before.ends_with('{') && here.starts_with('{') => {
+            "this is jq, not a template: write $params.name"
+        }
         () if here.starts_with('`') => "remove the backquotes",
         () => return None,
     })
@@ -220,7 +232,11 @@ pub(super) fn calls<'s>(term: &Term<'s>) -> Vec<(&'s str, usize)> {
     out
 }
 
-pub(super) fn pipe<'s>(left: Term<'s>, pattern: Option<Pattern<&'s str>>, right: Term<'s>) -> Term<'s> {
+pub(super) fn pipe<'s>(
+    left: Term<'s>,
+    pattern: Option<Pattern<&'s str>>,
+    right: Term<'s>,
+) -> Term<'s> {
     Term::BinOp(Box::new(left), BinaryOp::Pipe(pattern), Box::new(right))
 }
 
@@ -242,8 +258,8 @@ fn iterates<T>(path: &Path<T>) -> bool {
     path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)))
 }
 
-/// Makes every loop of a program count its steps, and every operation that could ask for unlimited memory
-/// at once look first.
+/// Makes every loop of a program count its steps, and every operation that could ask for unlimited
+/// memory at once look first.
 pub(super) fn guard(term: &mut Term<'_>) {
     for child in children_mut(term) {
         guard(child);
@@ -294,9 +310,17 @@ pub(super) fn guard(term: &mut Term<'_>) {
             let result = match op {
                 Math::Mul => call("_mul", vec![Term::Id, Term::Var("$_operand")]),
                 Math::Div => call("_div", vec![Term::Id, Term::Var("$_operand")]),
-                Math::Add | Math::Sub | Math::Rem => Term::BinOp(Box::new(Term::Id), BinaryOp::Math(*op), Box::new(Term::Var("$_operand"))),
+                Math::Add | Math::Sub | Math::Rem => Term::BinOp(
+                    Box::new(Term::Id),
+                    BinaryOp::Math(*op),
+                    Box::new(Term::Var("$_operand")),
+                ),
             };
-            let update = Term::BinOp(Box::new(std::mem::take(left)), BinaryOp::Update, Box::new(pulsing(result)));
+            let update = Term::BinOp(
+                Box::new(std::mem::take(left)),
+                BinaryOp::Update,
+                Box::new(pulsing(result)),
+            );
             *term = pipe(std::mem::take(right), Some(operand), update);
         }
         Term::Call("age", args) if args.is_empty() => {
@@ -351,7 +375,12 @@ fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Refe
         if globals.iter().any(|global| global == variable) {
             let range = reach(source, variable, key);
             let only_outcome = asks_outcome(&source[range.end..]);
-            out.push(Reference { root: variable[1..].to_owned(), name: key.map(str::to_owned), range, only_outcome });
+            out.push(Reference {
+                root: variable[1..].to_owned(),
+                name: key.map(str::to_owned),
+                range,
+                only_outcome,
+            });
         }
     };
     let skipped = match term {
@@ -386,14 +415,19 @@ fn collect(source: &str, term: &Term<'_>, globals: &[String], out: &mut Vec<Refe
 pub(super) fn asks_outcome(rest: &str) -> bool {
     ["failed", "passed", "outcome", "reason"].iter().any(|field| {
         let after = rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(field));
-        after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+        after.is_some_and(|after| {
+            !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        })
     })
 }
 
 /// Whether a program compares by order.
 pub(super) fn has_bound(term: &Term<'_>) -> bool {
     let mut found = false;
-    visit(term, &mut |term| found |= matches!(term, Term::BinOp(_, BinaryOp::Cmp(Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge), _)));
+    visit(term, &mut |term| {
+        found |=
+            matches!(term, Term::BinOp(_, BinaryOp::Cmp(Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge), _));
+    });
     found
 }
 
@@ -418,7 +452,8 @@ fn reach(source: &str, variable: &str, key: Option<&str>) -> Range<usize> {
 }
 
 /// Filters whose output does not depend on their input, only on their arguments.
-const INPUTLESS: [&str; 8] = ["true", "false", "null", "empty", "nan", "infinite", "range", "semver_cmp"];
+const INPUTLESS: [&str; 8] =
+    ["true", "false", "null", "empty", "nan", "infinite", "range", "semver_cmp"];
 
 /// Whether the outputs can depend on the input or on a variable of `globals` (with `$`).
 pub(super) fn depends(term: &Term<'_>, globals: &[String]) -> bool {
@@ -431,9 +466,13 @@ pub(super) fn depends(term: &Term<'_>, globals: &[String]) -> bool {
             Some(value) => depends(key, globals) || depends(value, globals),
             None => !matches!(key, Term::Var(_)) || depends(key, globals),
         }),
-        Term::BinOp(left, BinaryOp::Pipe(None), right) => depends(left, globals) || mentions(right, globals),
+        Term::BinOp(left, BinaryOp::Pipe(None), right) => {
+            depends(left, globals) || mentions(right, globals)
+        }
         Term::Fold(_, source, _, args) => {
-            depends(source, globals) || args.first().is_none_or(|init| depends(init, globals)) || args.iter().skip(1).any(|arg| mentions(arg, globals))
+            depends(source, globals)
+                || args.first().is_none_or(|init| depends(init, globals))
+                || args.iter().skip(1).any(|arg| mentions(arg, globals))
         }
         Term::Num(_)
         | Term::Str(..)

@@ -1,4 +1,5 @@
-//! Text templates (minijinja): strict on undefined, and typed where the whole text is one expression.
+//! Text templates (minijinja): strict on undefined, and typed where the whole text is one
+//! expression.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,7 +7,9 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use minijinja::machinery::ast::{CallArg, Expr, Stmt};
-use minijinja::machinery::{CodeGenerator, Instruction, Span, eval, make_string_output, parse, parse_expr};
+use minijinja::machinery::{
+    CodeGenerator, Instruction, Span, eval, make_string_output, parse, parse_expr,
+};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
@@ -24,13 +27,19 @@ const FUEL: u64 = 100_000;
 /// Nested macros and loops of one rendering.
 const RECURSION: usize = 100;
 /// What is said where a template is written like a program.
-const NO_PROGRAM: &str = "a template fills in values; compute them in a step with `value` (jq), and use its output";
+const NO_PROGRAM: &str =
+    "a template fills in values; compute them in a step with `value` (jq), and use its output";
 /// What a template may be called with besides its variables; also the source of suggestions.
-const FILTERS: &str = "abs attr batch bool capitalize chain count d default dictsort e escape first float format \
-    groupby indent int items join last length lines list lower map max min pprint reject rejectattr replace reverse \
-    round safe select selectattr slice sort split string sum title tojson trim unique upper urlencode zip";
-const TESTS: &str = "boolean defined divisibleby endingwith eq equalto escaped even false filter float ge \
-    greaterthan gt in int integer iterable le lessthan lower lt mapping ne none number odd safe sameas sequence \
+const FILTERS: &str = "abs attr batch bool capitalize chain count d default dictsort e escape \
+    first float format \
+    groupby indent int items join last length lines list lower map max min pprint reject \
+    rejectattr replace reverse \
+    round safe select selectattr slice sort split string sum title tojson trim unique upper \
+    urlencode zip";
+const TESTS: &str = "boolean defined divisibleby endingwith eq equalto escaped even false filter \
+    float ge \
+    greaterthan gt in int integer iterable le lessthan lower lt mapping ne none number odd safe \
+    sameas sequence \
     startingwith string test true undefined upper == != < <= > >=";
 
 /// A compiled text template; clones share it.
@@ -71,7 +80,8 @@ fn environment() -> &'static Environment<'static> {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
-        // Only for the ranges of errors: debug information itself is never shown, it quotes variables.
+        // Only for the ranges of errors: debug information itself is never shown, it quotes
+        // variables.
         environment.set_debug(true);
         environment.remove_global("debug");
         // a value that can hold itself
@@ -81,9 +91,15 @@ fn environment() -> &'static Environment<'static> {
         environment.set_formatter(|out, state, value| {
             written(value)?;
             match value.kind() {
-                ValueKind::Bool | ValueKind::None | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+                ValueKind::Bool
+                | ValueKind::None
+                | ValueKind::Seq
+                | ValueKind::Map
+                | ValueKind::Iterable => {
                     let json = serde_json::to_string(value);
-                    let json = json.map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+                    let json = json.map_err(|error| {
+                        minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
+                    })?;
                     out.write_str(&json).map_err(minijinja::Error::from)
                 }
                 _ => minijinja::escape_formatter(out, state, value),
@@ -99,12 +115,16 @@ fn environment() -> &'static Environment<'static> {
 ///
 /// A syntax error, an unknown filter, test or function, or a reference to another template.
 pub fn template(source: &str) -> Result<Template, CompileError> {
-    let done = |form, references| Template { compiled: Arc::new(Compiled { source: source.to_owned(), form, references }) };
+    let done = |form, references| Template {
+        compiled: Arc::new(Compiled { source: source.to_owned(), form, references }),
+    };
     if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
         return Ok(done(Form::Literal, Vec::new()));
     }
-    let stmt = parse(source, "<text>", environment().syntax().clone()).map_err(|error| syntax_error(source, &error))?;
-    let mut check = Check { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
+    let stmt = parse(source, "<text>", environment().syntax().clone())
+        .map_err(|error| syntax_error(source, &error))?;
+    let mut check =
+        Check { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
     check.stmt(&stmt);
     if let Some(error) = check.errors.into_iter().min_by_key(|error| error.range.start) {
         return Err(error);
@@ -168,7 +188,8 @@ struct Check<'s> {
 
 impl<'s> Check<'s> {
     fn refuse(&mut self, message: String, range: Range<usize>, help: Option<String>) {
-        let range = if self.source.get(range.clone()).is_some() { range } else { 0..self.source.len() };
+        let range =
+            if self.source.get(range.clone()).is_some() { range } else { 0..self.source.len() };
         let error = CompileError::new(message, range);
         self.errors.push(match help {
             Some(help) => error.help(help),
@@ -179,7 +200,8 @@ impl<'s> Check<'s> {
     /// Refuses a name that is not in the list.
     fn known(&mut self, what: &str, name: &str, list: &str, range: Range<usize>) {
         if !list.split_whitespace().any(|known| known == name) {
-            let help = nearest(name, list.split_whitespace()).map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(name, list.split_whitespace())
+                .map(|near| format!("did you mean `{near}`?"));
             self.refuse(format!("there is no {what} `{name}` in templates"), range, help);
         }
     }
@@ -206,7 +228,11 @@ impl<'s> Check<'s> {
             Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
             Stmt::ForLoop(each) => {
                 if each.recursive {
-                    self.refuse("a recursive loop is not available in templates".to_owned(), bytes(each.span()), Some(NO_PROGRAM.to_owned()));
+                    self.refuse(
+                        "a recursive loop is not available in templates".to_owned(),
+                        bytes(each.span()),
+                        Some(NO_PROGRAM.to_owned()),
+                    );
                 }
                 self.assigned.insert("loop".to_owned());
                 self.assign(&each.target);
@@ -251,13 +277,20 @@ impl<'s> Check<'s> {
     }
 
     fn no_program(&mut self, what: &str, range: Range<usize>) {
-        self.refuse(format!("{what} is not available in templates"), range, Some(NO_PROGRAM.to_owned()));
+        self.refuse(
+            format!("{what} is not available in templates"),
+            range,
+            Some(NO_PROGRAM.to_owned()),
+        );
     }
 
     fn args(&mut self, args: &[CallArg<'s>]) {
         for arg in args {
             match arg {
-                CallArg::Pos(expr) | CallArg::Kwarg(_, expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => self.expr(expr),
+                CallArg::Pos(expr)
+                | CallArg::Kwarg(_, expr)
+                | CallArg::PosSplat(expr)
+                | CallArg::KwargSplat(expr) => self.expr(expr),
             }
         }
     }
@@ -269,8 +302,14 @@ impl<'s> Check<'s> {
                 let known = globals().any(|name| name == var.id) || self.assigned.contains(var.id);
                 if !known {
                     let help = nearest(var.id, globals().chain(FILTERS.split_whitespace()));
-                    let help = help.map(|near| format!("did you mean `{near}`? filters are written `value | {near}`"));
-                    self.refuse(format!("there is no function `{}` in templates", var.id), bytes(var.span()), help);
+                    let help = help.map(|near| {
+                        format!("did you mean `{near}`? filters are written `value | {near}`")
+                    });
+                    self.refuse(
+                        format!("there is no function `{}` in templates", var.id),
+                        bytes(var.span()),
+                        help,
+                    );
                 }
             }
             Expr::GetAttr(attr) => {
@@ -291,7 +330,12 @@ impl<'s> Check<'s> {
     fn reference(&mut self, root: &str, name: Option<&str>, range: Range<usize>) {
         if let Some(rest) = self.source.get(range.end..).filter(|_| range.start <= range.end) {
             let only_outcome = super::syntax::asks_outcome(rest);
-            self.found.push(Reference { root: root.to_owned(), name: name.map(str::to_owned), range, only_outcome });
+            self.found.push(Reference {
+                root: root.to_owned(),
+                name: name.map(str::to_owned),
+                range,
+                only_outcome,
+            });
         }
     }
 
@@ -368,15 +412,16 @@ impl Template {
         matches!(self.compiled.form, Form::Literal)
     }
 
-    /// Every use of a variable that the template does not define itself, in the order of the source.
+    /// Every use of a variable that the template does not define itself, in the order of the
+    /// source.
     pub fn references(&self) -> &[Reference] {
         &self.compiled.references
     }
 
     /// Renders the template; `context` is an object of variables.
     ///
-    /// The result is a string, except that a text that is exactly one `{{ … }}` gives the value itself.
-    /// Values are inserted as they are: template syntax within them is text.
+    /// The result is a string, except that a text that is exactly one `{{ … }}` gives the value
+    /// itself. Values are inserted as they are: template syntax within them is text.
     ///
     /// # Errors
     ///
@@ -388,7 +433,8 @@ impl Template {
             Form::Typed(range) => {
                 let text = &source[range.clone()];
                 let context = self.context(context)?;
-                let value = within(|| walkable(evaluate(text, context)?), |error| failure(text, error))?;
+                let value =
+                    within(|| walkable(evaluate(text, context)?), |error| failure(text, error))?;
                 if value.is_undefined() {
                     return Err(undefined(text.trim()));
                 }
@@ -399,21 +445,26 @@ impl Template {
             }
             Form::Text => {
                 let context = self.context(context)?;
-                within(|| fill_in(source, context), |error| failure(source, error)).map(Value::String)
+                within(|| fill_in(source, context), |error| failure(source, error))
+                    .map(Value::String)
             }
         }
     }
 
-    /// The part of the context that the template can see: converting all results of a run would be slow.
+    /// The part of the context that the template can see: converting all results of a run would be
+    /// slow.
     fn context(&self, context: &Value) -> Result<minijinja::Value, EvalError> {
         let mut seen = serde_json::Map::new();
         let used = &self.compiled.references;
         for reference in used {
             let Some(value) = context.get(&reference.root) else { continue };
-            let whole = used.iter().any(|other| other.root == reference.root && other.name.is_none());
+            let whole =
+                used.iter().any(|other| other.root == reference.root && other.name.is_none());
             match (&reference.name, value) {
                 (Some(name), Value::Object(fields)) if !whole => {
-                    let part = seen.entry(reference.root.clone()).or_insert_with(|| Value::Object(Default::default()));
+                    let part = seen
+                        .entry(reference.root.clone())
+                        .or_insert_with(|| Value::Object(Default::default()));
                     if let (Value::Object(part), Some(field)) = (part, fields.get(name)) {
                         part.insert(name.clone(), shallow(field)?.clone());
                     }
@@ -435,7 +486,14 @@ fn evaluate(text: &str, context: minijinja::Value) -> Result<minijinja::Value, m
     generator.add(Instruction::Return);
     let (instructions, blocks) = generator.finish();
     let mut nothing = String::new();
-    let (value, _) = eval(environment(), &instructions, context, &blocks, &mut make_string_output(&mut nothing), AutoEscape::None)?;
+    let (value, _) = eval(
+        environment(),
+        &instructions,
+        context,
+        &blocks,
+        &mut make_string_output(&mut nothing),
+        AutoEscape::None,
+    )?;
     Ok(value.unwrap_or_default())
 }
 
@@ -448,7 +506,14 @@ fn fill_in(source: &str, context: minijinja::Value) -> Result<String, minijinja:
     }
     let (instructions, blocks) = generator.finish();
     let mut text = String::new();
-    eval(environment(), &instructions, context, &blocks, &mut make_string_output(&mut text), AutoEscape::None)?;
+    eval(
+        environment(),
+        &instructions,
+        context,
+        &blocks,
+        &mut make_string_output(&mut text),
+        AutoEscape::None,
+    )?;
     Ok(text)
 }
 

@@ -1,4 +1,5 @@
-//! Conversion between JSON values and the values of the jq engine, and how a value is shown in a message.
+//! Conversion between JSON values and the values of the jq engine, and how a value is shown in a
+//! message.
 
 use std::fmt;
 use std::io;
@@ -30,7 +31,8 @@ pub(super) fn too_deep() -> EvalError {
 }
 
 fn too_large() -> EvalError {
-    let message = format!("the result is larger than {MOST_NODES} values or {MOST_BYTES} bytes of text");
+    let message =
+        format!("the result is larger than {MOST_NODES} values or {MOST_BYTES} bytes of text");
     EvalError::new(EvalErrorKind::TooLarge, message)
 }
 
@@ -53,11 +55,15 @@ fn enter(value: &Value, depth: usize) -> Result<Val, EvalError> {
         },
         Value::String(s) => Val::from(s.clone()),
         Value::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|item| enter(item, depth + 1)).collect();
+            let items: Result<Vec<_>, _> =
+                items.iter().map(|item| enter(item, depth + 1)).collect();
             Val::Arr(Rc::new(items?))
         }
         Value::Object(fields) => {
-            let fields: Result<Map, _> = fields.iter().map(|(key, value)| Ok((Val::from(key.clone()), enter(value, depth + 1)?))).collect();
+            let fields: Result<Map, _> = fields
+                .iter()
+                .map(|(key, value)| Ok((Val::from(key.clone()), enter(value, depth + 1)?)))
+                .collect();
             Val::obj(fields?)
         }
     })
@@ -107,7 +113,8 @@ impl<'m> Export<'m> {
             Val::Num(n) => number(n),
             Val::TStr(s) | Val::BStr(s) => Value::String(self.text(s)?),
             Val::Arr(items) => {
-                let items: Result<Vec<_>, _> = items.iter().map(|item| self.leave(item, depth + 1)).collect();
+                let items: Result<Vec<_>, _> =
+                    items.iter().map(|item| self.leave(item, depth + 1)).collect();
                 Value::Array(items?)
             }
             Val::Obj(fields) => {
@@ -197,14 +204,19 @@ fn json(value: &Value, limit: usize) -> (String, bool) {
     (writer.finish(), cut)
 }
 
-/// Why a part of a value could not be read: the first unread item in it, `{pod, error, unread: true}`, in words.
+/// Why a part of a value could not be read: the first unread item in it, `{pod, error, unread:
+/// true}`, in words.
 pub fn unread(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => items.iter().find_map(unread),
-        Value::Object(fields) => match (&fields.get("unread"), fields.get("pod"), fields.get("error")) {
-            (Some(Value::Bool(true)), Some(Value::String(pod)), Some(Value::String(why))) => Some(format!("pod/{pod} could not be read: {why}")),
-            _ => fields.values().find_map(unread),
-        },
+        Value::Object(fields) => {
+            match (&fields.get("unread"), fields.get("pod"), fields.get("error")) {
+                (Some(Value::Bool(true)), Some(Value::String(pod)), Some(Value::String(why))) => {
+                    Some(format!("pod/{pod} could not be read: {why}"))
+                }
+                _ => fields.values().find_map(unread),
+            }
+        }
         _ => None,
     }
 }

@@ -1,7 +1,8 @@
 //! Threads with large stacks on which jq is parsed and evaluated.
 //!
-//! jq recurses natively: a deeply nested program or value overflows an ordinary stack, which would abort
-//! the process. A thread of its own also lets the caller give up on an evaluation at its deadline.
+//! jq recurses natively: a deeply nested program or value overflows an ordinary stack, which would
+//! abort the process. A thread of its own also lets the caller give up on an evaluation at its
+//! deadline.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 /// Address space of a worker's stack in bytes; only what is touched becomes memory.
 const STACK: usize = 256 << 20;
-/// The part of [`STACK`] that an evaluation may use; the rest is for what happens between two measurements.
+/// The part of [`STACK`] that an evaluation may use; the rest is for what happens between two
+/// measurements.
 const STACK_ALLOWED: usize = 160 << 20;
 /// More workers than this mean that abandoned evaluations pile up.
 const MOST_WORKERS: usize = 64;
@@ -53,7 +55,10 @@ impl StackTop {
 }
 
 /// Runs `job` on a worker and waits for its result for at most `limit`.
-pub(super) fn run<T: Send + 'static>(limit: Duration, job: impl FnOnce(StackTop) -> T + Send + 'static) -> Result<T, Lost> {
+pub(super) fn run<T: Send + 'static>(
+    limit: Duration,
+    job: impl FnOnce(StackTop) -> T + Send + 'static,
+) -> Result<T, Lost> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let job: Job = Box::new(move |top| {
         let result = catch_unwind(AssertUnwindSafe(|| job(top)));
@@ -83,10 +88,13 @@ fn hire(mut job: Job) -> Result<(), Lost> {
     }
     let (sender, receiver) = mpsc::channel::<Job>();
     let own = sender.clone();
-    let spawned = std::thread::Builder::new().name("expression".to_owned()).stack_size(STACK).spawn(move || {
-        serve(&own, &receiver);
-        WORKERS.fetch_sub(1, Ordering::Relaxed);
-    });
+    let spawned = std::thread::Builder::new()
+        .name("expression".to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            serve(&own, &receiver);
+            WORKERS.fetch_sub(1, Ordering::Relaxed);
+        });
     if spawned.is_err() {
         WORKERS.fetch_sub(1, Ordering::Relaxed);
         return Err(Lost::Refused);

@@ -1,4 +1,5 @@
-//! Outputs that are too large for a line: in files of their own beside the journal, written and read part by part.
+//! Outputs that are too large for a line: in files of their own beside the journal, written and
+//! read part by part.
 
 use super::Error;
 use super::directory::{private, sync_dir};
@@ -57,13 +58,18 @@ impl<W: Write> Write for Counted<W> {
 }
 
 /// Writes the output of record `seq` into `dir`. The file is durable when this returns.
-pub(super) fn write(dir: &Path, seq: u64, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Stored, Error> {
+pub(super) fn write(
+    dir: &Path,
+    seq: u64,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<Stored, Error> {
     let path = dir.join(file_name(seq));
     let written = || {
         let file = private().write(true).create(true).truncate(true).open(&path)?;
         let mut out = BufWriter::new(Counted { out: file, bytes: 0, digest: Sha256::new() });
         fill(&mut out)?;
-        let Counted { out, bytes, digest } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let Counted { out, bytes, digest } =
+            out.into_inner().map_err(io::IntoInnerError::into_error)?;
         out.sync_data()?;
         Ok(Stored { path: path.clone(), bytes, sha256: hexadecimal(digest), done: false })
     };
@@ -87,11 +93,16 @@ pub(super) fn store(record: &Record, dir: &Path) -> Result<Option<Record>, Error
         }
     };
     let mut step = Box::new(step.without_output());
-    step.output = json!(Reference { artifact: file_name(record.seq), bytes: stored.bytes, sha256: stored.sha256 });
+    step.output = json!(Reference {
+        artifact: file_name(record.seq),
+        bytes: stored.bytes,
+        sha256: stored.sha256
+    });
     Ok(Some(Record { event: Event::StepFinished(step), ..*record }))
 }
 
-/// Says in its record where a stored output is. The file is read once, to see that it is what was written; its content is not kept.
+/// Says in its record where a stored output is. The file is read once, to see that it is what was
+/// written; its content is not kept.
 pub(super) fn locate(record: &mut Record, dir: &Path) -> Result<(), Error> {
     let seq = record.seq;
     let Event::StepFinished(step) = &mut record.event else { return Ok(()) };
@@ -99,7 +110,8 @@ pub(super) fn locate(record: &mut Record, dir: &Path) -> Result<(), Error> {
     let path = dir.join(&reference.artifact);
     let damaged = |reason: String| Error::Artifact { path: path.clone(), seq, reason };
     let digest = || {
-        let (mut file, mut digest, mut part) = (File::open(&path)?, Sha256::new(), vec![0; 64 * 1024]);
+        let (mut file, mut digest, mut part) =
+            (File::open(&path)?, Sha256::new(), vec![0; 64 * 1024]);
         loop {
             match file.read(&mut part)? {
                 0 => return Ok(hexadecimal(digest)),
@@ -111,12 +123,18 @@ pub(super) fn locate(record: &mut Record, dir: &Path) -> Result<(), Error> {
         return Err(damaged("its digest does not match the journal".into()));
     }
     step.output = Value::Null;
-    let stored = Stored { path: path.clone(), bytes: reference.bytes, sha256: reference.sha256, done: false };
+    let stored = Stored {
+        path: path.clone(),
+        bytes: reference.bytes,
+        sha256: reference.sha256,
+        done: false,
+    };
     step.stored = Some(with_its_end(stored, step.effect));
     Ok(())
 }
 
-/// As [`StepFinished::tells_of_the_end`](crate::event::StepFinished::tells_of_the_end), without holding the output.
+/// As [`StepFinished::tells_of_the_end`](crate::event::StepFinished::tells_of_the_end), without
+/// holding the output.
 fn tells_of_the_end(path: &Path) -> bool {
     #[derive(Deserialize)]
     struct Told {
@@ -127,8 +145,12 @@ fn tells_of_the_end(path: &Path) -> bool {
     struct Change {
         result: Option<String>,
     }
-    let told = File::open(path).ok().and_then(|file| serde_json::from_reader::<_, Told>(BufReader::new(file)).ok());
-    told.is_some_and(|told| told.changes.iter().any(|change| change.result.as_deref() == Some("done")))
+    let told = File::open(path)
+        .ok()
+        .and_then(|file| serde_json::from_reader::<_, Told>(BufReader::new(file)).ok());
+    told.is_some_and(|told| {
+        told.changes.iter().any(|change| change.result.as_deref() == Some("done"))
+    })
 }
 
 /// A stored output with what a state must know of it.
@@ -144,7 +166,10 @@ pub fn load(stored: &Stored) -> Result<Data, Error> {
     let unreadable = |source| Error::from_io("read the stored output", &stored.path, source);
     let text = std::fs::read(&stored.path).map_err(unreadable)?;
     if hexadecimal(Sha256::new_with_prefix(&text)) != stored.sha256 {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "its digest does not match the journal")));
+        return Err(unreadable(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "its digest does not match the journal",
+        )));
     }
     Ok(Data::Text(text.into()))
 }

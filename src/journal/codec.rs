@@ -1,7 +1,9 @@
-//! One line of a journal: the record's JSON whose last field ties it to all records before it. Pure.
+//! One line of a journal: the record's JSON whose last field ties it to all records before it.
+//! Pure.
 //!
-//! `chain` is the SHA-256 of the link before and the record's own JSON; the first record follows on nothing. Journals of earlier
-//! versions have a `crc` of the record alone: they are read, and what is appended to them follows on all that is there.
+//! `chain` is the SHA-256 of the link before and the record's own JSON; the first record follows on
+//! nothing. Journals of earlier versions have a `crc` of the record alone: they are read, and what
+//! is appended to them follows on all that is there.
 
 use crate::event::Record;
 use serde::Deserialize;
@@ -82,8 +84,8 @@ pub(super) fn decode(line: &[u8], before: Link) -> Result<Line, Refusal> {
     Ok(Line { record, check, link: before.after(&body) })
 }
 
-/// The record in a line of which it is not known what it follows on: readable, not checked. For lists, which read the ends of many
-/// journals.
+/// The record in a line of which it is not known what it follows on: readable, not checked. For
+/// lists, which read the ends of many journals.
 pub(super) fn peek(line: &[u8]) -> Option<Record> {
     let text = std::str::from_utf8(line).ok()?;
     let body = |length: usize, mark: &str| {
@@ -103,12 +105,19 @@ fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
         return if end == chained(before.after(&body)) {
             Ok((body, Check::Chained))
         } else {
-            Err(damaged("it does not follow on the records before it: this record was changed, or one before it was changed, removed or added"))
+            Err(damaged(
+                "it does not follow on the records before it: this record was changed, or one \
+                    before it was changed, removed or added",
+            ))
         };
     }
     let (start, end) = split(CRC).ok_or_else(|| damaged("the line is too short"))?;
     let body = format!("{start}}}");
-    if end == alone(&body) { Ok((body, Check::Alone)) } else { Err(damaged("the checksum does not match")) }
+    if end == alone(&body) {
+        Ok((body, Check::Alone))
+    } else {
+        Err(damaged("the checksum does not match"))
+    }
 }
 
 /// A whole line that is no record of ours was written by another version.
@@ -139,18 +148,29 @@ fn explain(body: &str, error: &serde_json::Error) -> Refusal {
         "run_finished",
     ];
     match serde_json::from_str::<Kind>(body) {
-        Ok(Kind { schema: Some(schema), event }) if event == "run_started" => Refusal::Schema(schema),
+        Ok(Kind { schema: Some(schema), event }) if event == "run_started" => {
+            Refusal::Schema(schema)
+        }
         Ok(Kind { event, .. }) if !KNOWN.contains(&event.as_str()) => Refusal::UnknownEvent(event),
         Ok(_) | Err(_) => Refusal::Damaged(error.to_string()),
     }
 }
 
-/// Whether `bytes` begin with a whole record that follows on `before`: then what follows it on the same line is damage, not a torn write.
+/// Whether `bytes` begin with a whole record that follows on `before`: then what follows it on the
+/// same line is damage, not a torn write.
 pub(super) fn begins_with_record(bytes: &[u8], before: Link) -> bool {
-    let ends_of =
-        |mark: &'static [u8], length: usize| bytes.windows(mark.len()).enumerate().filter(move |(_, window)| *window == mark).map(move |(at, _)| at + length);
-    ends_of(b",\"chain\":\"", CHAIN).chain(ends_of(b",\"crc\":\"", CRC)).filter(|end| *end < bytes.len()).any(|end| {
-        // A block that was allocated and never written reads as zeros.
-        body(&bytes[..end], before).is_ok() && bytes[end..].iter().any(|byte| *byte != 0)
-    })
+    let ends_of = |mark: &'static [u8], length: usize| {
+        bytes
+            .windows(mark.len())
+            .enumerate()
+            .filter(move |(_, window)| *window == mark)
+            .map(move |(at, _)| at + length)
+    };
+    ends_of(b",\"chain\":\"", CHAIN)
+        .chain(ends_of(b",\"crc\":\"", CRC))
+        .filter(|end| *end < bytes.len())
+        .any(|end| {
+            // A block that was allocated and never written reads as zeros.
+            body(&bytes[..end], before).is_ok() && bytes[end..].iter().any(|byte| *byte != 0)
+        })
 }

@@ -6,7 +6,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where runs are kept unless told otherwise: `$XDG_STATE_HOME/runbook`, usually `~/.local/state/runbook`.
+/// Where runs are kept unless told otherwise: `$XDG_STATE_HOME/runbook`, usually
+/// `~/.local/state/runbook`.
 ///
 /// # Errors
 /// When there is no home directory.
@@ -60,5 +61,7 @@ pub(super) fn private() -> OpenOptions {
 
 /// Makes the names in a directory durable.
 pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(|source| Error::from_io("sync", path, source))
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| Error::from_io("sync", path, source))
 }

@@ -32,13 +32,19 @@ pub enum Error {
         run: String,
     },
     /// Another process has the run.
-    #[error("run {run} is being executed by another process: wait for its end, or stop it there with Ctrl-C first")]
+    #[error(
+        "run {run} is being executed by another process: wait for its end, or stop it there with \
+            Ctrl-C first"
+    )]
     Locked {
         /// The run.
         run: String,
     },
     /// A line other than a torn last one is not what was written.
-    #[error("{path}:{line}: the journal is damaged: {reason}; it cannot be resumed, look at the cluster and start a new run")]
+    #[error(
+        "{path}:{line}: the journal is damaged: {reason}; it cannot be resumed, look at the \
+            cluster and start a new run"
+    )]
     Corrupt {
         /// The journal.
         path: PathBuf,
@@ -58,13 +64,18 @@ pub enum Error {
         reason: String,
     },
     /// The file of the key holds something else.
-    #[error("{path} is no key of this program, which has 64 hexadecimal digits: put the right one back, or remove it and approve again what was approved")]
+    #[error(
+        "{path} is no key of this program, which has 64 hexadecimal digits: put the right one \
+            back, or remove it and approve again what was approved"
+    )]
     Key {
         /// The file.
         path: PathBuf,
     },
     /// Written in a form that this version does not know.
-    #[error("{path}: the journal has schema {schema}, this version reads runbook.journal/v1; {hint}")]
+    #[error(
+        "{path}: the journal has schema {schema}, this version reads runbook.journal/v1; {hint}"
+    )]
     Schema {
         /// The journal.
         path: PathBuf,
@@ -74,7 +85,10 @@ pub enum Error {
         hint: String,
     },
     /// A newer version wrote an event that this one does not know.
-    #[error("{path}:{line}: unknown event `{event}`, written by runbook {version}: use that version or a newer one")]
+    #[error(
+        "{path}:{line}: unknown event `{event}`, written by runbook {version}: use that version or \
+            a newer one"
+    )]
     UnknownEvent {
         /// The journal.
         path: PathBuf,
@@ -135,7 +149,9 @@ impl Error {
     pub(super) fn from_io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::DiskFull { path, source }
+            }
             _ => Self::Io { what, path, source },
         }
     }

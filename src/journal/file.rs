@@ -29,11 +29,14 @@ pub struct Journal {
 pub struct Reading {
     /// The whole records; stored outputs stay in their files.
     pub records: Vec<Record>,
-    /// Bytes after the last whole record: a record that was being written, or that was cut off by a crash.
+    /// Bytes after the last whole record: a record that was being written, or that was cut off by a
+    /// crash.
     pub torn_bytes: usize,
-    /// How many records at the beginning are not chained to each other: an earlier version wrote them.
+    /// How many records at the beginning are not chained to each other: an earlier version wrote
+    /// them.
     pub unchained: usize,
-    /// The hash that the whole records come to: noted elsewhere, it shows later whether any of them was changed.
+    /// The hash that the whole records come to: noted elsewhere, it shows later whether any of them
+    /// was changed.
     pub chain: String,
 }
 
@@ -47,34 +50,57 @@ impl Journal {
         let runs = directory::runs_dir(state_dir);
         directory::make_dirs(&runs)?;
         directory::make_dir(&dir).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists { run: run.to_owned(), path: dir.clone() },
+            io::ErrorKind::AlreadyExists => {
+                Error::Exists { run: run.to_owned(), path: dir.clone() }
+            }
             _ => Error::from_io("make directory", &dir, source),
         })?;
         let artifacts = dir.join("artifacts");
         directory::make_dirs(&artifacts)?;
         let path = journal_path(&dir);
-        let file = directory::private().append(true).create_new(true).open(&path).map_err(|source| Error::from_io("create", &path, source))?;
+        let file = directory::private()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|source| Error::from_io("create", &path, source))?;
         lock(&file, run, &path)?;
         sync_dir(&dir)?;
         sync_dir(&runs)?;
-        Ok(Self { run: run.to_owned(), dir, path, file, sync: true, length: 0, link: Link::default(), stopped: false })
+        Ok(Self {
+            run: run.to_owned(),
+            dir,
+            path,
+            file,
+            sync: true,
+            length: 0,
+            link: Link::default(),
+            stopped: false,
+        })
     }
 
-    /// Takes the journal of an earlier run up again: locks it, cuts a torn tail off and returns its records.
+    /// Takes the journal of an earlier run up again: locks it, cuts a torn tail off and returns its
+    /// records.
     ///
     /// # Errors
-    /// When another process has the run, when the journal is damaged or of another version, or when it holds no record.
+    /// When another process has the run, when the journal is damaged or of another version, or when
+    /// it holds no record.
     pub fn reopen(state_dir: &Path, run: &str) -> Result<(Reading, Self), Error> {
         let dir = run_dir(state_dir, run)?;
         let path = journal_path(&dir);
-        let mut file = directory::private().read(true).append(true).open(&path).map_err(|source| missing(source, "open", run, &path))?;
+        let mut file = directory::private()
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(|source| missing(source, "open", run, &path))?;
         lock(&file, run, &path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| Error::from_io("read", &path, source))?;
         let Scan { mut records, whole, newer, unchained, link } = scan(&bytes, &path)?;
         if newer {
             let header = records.first().and_then(header_of);
-            let (schema, version) = header.map(|header| (header.schema.clone(), header.version.clone())).unwrap_or_default();
+            let (schema, version) = header
+                .map(|header| (header.schema.clone(), header.version.clone()))
+                .unwrap_or_default();
             let hint = format!("it can be shown, and continued with runbook {version} or newer");
             return Err(Error::Schema { path, schema, hint });
         }
@@ -84,14 +110,20 @@ impl Journal {
         locate(&mut records, &dir)?;
         let length = whole as u64;
         if whole < bytes.len() {
-            file.set_len(length).and_then(|()| file.sync_data()).map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
+            file.set_len(length)
+                .and_then(|()| file.sync_data())
+                .map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
         }
-        let reading = Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() };
-        Ok((reading, Self { run: run.to_owned(), dir, path, file, sync: true, length, link, stopped: false }))
+        let reading =
+            Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() };
+        Ok((
+            reading,
+            Self { run: run.to_owned(), dir, path, file, sync: true, length, link, stopped: false },
+        ))
     }
 
-    /// Whether each record is durable when [`Self::append`] returns, as it is at first. Off only to measure without
-    /// the disk: a crash may then lose records.
+    /// Whether each record is durable when [`Self::append`] returns, as it is at first. Off only to
+    /// measure without the disk: a crash may then lose records.
     pub fn set_sync(&mut self, sync: bool) {
         self.sync = sync;
     }
@@ -99,8 +131,8 @@ impl Journal {
     /// Writes one record; durable when this returns.
     ///
     /// # Errors
-    /// [`Error::DiskFull`] and others of the system. After an error the journal takes no more records: nothing may
-    /// happen that cannot be recorded.
+    /// [`Error::DiskFull`] and others of the system. After an error the journal takes no more
+    /// records: nothing may happen that cannot be recorded.
     pub fn append(&mut self, record: &Record) -> Result<(), Error> {
         if self.stopped {
             return Err(Error::Stopped { run: self.run.clone() });
@@ -116,11 +148,16 @@ impl Journal {
         written
     }
 
-    /// Writes the output of the record that comes next, which is too large for it, into a file of its own.
+    /// Writes the output of the record that comes next, which is too large for it, into a file of
+    /// its own.
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn store(&mut self, seq: u64, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Stored, Error> {
+    pub fn store(
+        &mut self,
+        seq: u64,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Stored, Error> {
         if self.stopped {
             return Err(Error::Stopped { run: self.run.clone() });
         }
@@ -131,8 +168,11 @@ impl Journal {
 
     fn write(&mut self, record: &Record) -> Result<(), Error> {
         let stored = artifact::store(record, &self.dir.join("artifacts"))?;
-        let (line, link) = codec::encode(stored.as_ref().unwrap_or(record), self.link).map_err(|error| artifact::unwritable(&self.path, error))?;
-        self.file.write_all(line.as_bytes()).map_err(|source| Error::from_io("write", &self.path, source))?;
+        let (line, link) = codec::encode(stored.as_ref().unwrap_or(record), self.link)
+            .map_err(|error| artifact::unwritable(&self.path, error))?;
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(|source| Error::from_io("write", &self.path, source))?;
         if self.sync {
             self.file.sync_data().map_err(|source| Error::from_io("sync", &self.path, source))?;
         }
@@ -155,7 +195,8 @@ impl Journal {
 /// Reads the journal of a run that may be in progress, without its lock.
 ///
 /// # Errors
-/// When there is no such run, or when the journal is damaged, of another version, or holds no record.
+/// When there is no such run, or when the journal is damaged, of another version, or holds no
+/// record.
 pub fn read(state_dir: &Path, run: &str) -> Result<Reading, Error> {
     let dir = run_dir(state_dir, run)?;
     let path = journal_path(&dir);

@@ -1,4 +1,5 @@
-//! The key of a state directory: for digests of what must not be guessed from a journal, and for seals that only who has it can make.
+//! The key of a state directory: for digests of what must not be guessed from a journal, and for
+//! seals that only who has it can make.
 
 use super::Error;
 use super::directory::{make_dirs, private, sync_dir};
@@ -7,7 +8,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The key, from a file beside the runs and in none of their directories: whoever is given a journal is not given it.
+/// The key, from a file beside the runs and in none of their directories: whoever is given a
+/// journal is not given it.
 #[derive(Clone, Debug)]
 pub struct Key(hmac::Key);
 
@@ -21,7 +23,8 @@ impl Key {
         if !path.exists() {
             make(state_dir, &path)?;
         }
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::from_io("read", &path, source))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::from_io("read", &path, source))?;
         let bytes = bytes(text.trim_end()).ok_or(Error::Key { path })?;
         Ok(Self(hmac::Key::new(HMAC_SHA256, &bytes)))
     }
@@ -42,7 +45,8 @@ impl Key {
 fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
     make_dirs(state_dir)?;
     let mut key = [0; 32];
-    let no_random = |_| Error::from_io("make", path, std::io::Error::other("the system gives no random bytes"));
+    let no_random =
+        |_| Error::from_io("make", path, std::io::Error::other("the system gives no random bytes"));
     SystemRandom::new().fill(&mut key).map_err(no_random)?;
     let temporary: PathBuf = state_dir.join(format!(".key.{}.tmp", std::process::id()));
     let write = || {
@@ -67,7 +71,9 @@ fn hex(bytes: &[u8]) -> String {
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    digits.then(|| (0..32).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect())
+    digits.then(|| {
+        (0..32).filter_map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()).collect()
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +92,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(folder.join("key")).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                std::fs::metadata(folder.join("key")).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
         for wrong in ["", "abc\n", &"g".repeat(64), &"é".repeat(32)] {
             std::fs::write(folder.join("key"), wrong).unwrap();

@@ -46,7 +46,8 @@ pub struct RunHeader {
 
 /// The end of a run id that people type and read: its last eight characters, which are random.
 pub fn short_id(run: &str) -> &str {
-    let start = run.len().checked_sub(8).filter(|start| *start >= 8 && run.is_char_boundary(*start));
+    let start =
+        run.len().checked_sub(8).filter(|start| *start >= 8 && run.is_char_boundary(*start));
     start.map_or(run, |start| &run[start..])
 }
 
@@ -55,7 +56,8 @@ pub fn short_id(run: &str) -> &str {
 /// # Errors
 /// When the directory of runs cannot be read. That it does not exist is an empty list.
 pub fn list(state_dir: &Path) -> Result<Vec<RunInfo>, Error> {
-    let mut runs: Vec<RunInfo> = ids(state_dir)?.into_iter().map(|run| info(state_dir, run)).collect::<Result<_, _>>()?;
+    let mut runs: Vec<RunInfo> =
+        ids(state_dir)?.into_iter().map(|run| info(state_dir, run)).collect::<Result<_, _>>()?;
     let key = |info: &RunInfo| info.header.as_ref().map(|header| header.started);
     runs.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| b.run.cmp(&a.run)));
     Ok(runs)
@@ -97,7 +99,8 @@ fn nearest(wanted: &str, runs: Vec<String>) -> Vec<String> {
         let best = parts.into_iter().flatten().map(|part| strsim::jaro_winkler(part, wanted));
         (best.fold(0.0, f64::max) * 1000.0) as u32
     };
-    let mut ranked: Vec<(u32, String)> = runs.into_iter().map(|run| (likeness(&run), run)).collect();
+    let mut ranked: Vec<(u32, String)> =
+        runs.into_iter().map(|run| (likeness(&run), run)).collect();
     ranked.sort_by(|a, b| b.cmp(a));
     ranked.into_iter().take(3).map(|(_, run)| run).collect()
 }
@@ -114,7 +117,9 @@ fn ids(state_dir: &Path) -> Result<Vec<String>, Error> {
     for entry in entries {
         let entry = entry.map_err(|source| Error::from_io("read", &path, source))?;
         let name = entry.file_name().into_string().ok();
-        runs.extend(name.filter(|name| run_dir(state_dir, name).is_ok() && journal_path(&entry.path()).is_file()));
+        runs.extend(name.filter(|name| {
+            run_dir(state_dir, name).is_ok() && journal_path(&entry.path()).is_file()
+        }));
     }
     runs.sort_by(|a, b| b.cmp(a));
     Ok(runs)

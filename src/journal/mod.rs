@@ -1,7 +1,9 @@
-//! The append-only record of a run on disk: one checked line per record, durable before the run goes on.
+//! The append-only record of a run on disk: one checked line per record, durable before the run
+//! goes on.
 //!
-//! A run is a directory, `STATE_DIR/runs/RUN/`: `journal.jsonl` and `artifacts/` with outputs too large for a line.
-//! Directories are 0700 and files 0600. Whoever appends holds the lock of `journal.jsonl`. `STATE_DIR/key` is no part of any run.
+//! A run is a directory, `STATE_DIR/runs/RUN/`: `journal.jsonl` and `artifacts/` with outputs too
+//! large for a line. Directories are 0700 and files 0600. Whoever appends holds the lock of
+//! `journal.jsonl`. `STATE_DIR/key` is no part of any run.
 
 mod artifact;
 mod codec;

@@ -22,11 +22,13 @@ pub(super) struct Scan {
 
 /// Reads every line. Only the last one may be torn.
 pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
-    let mut scan = Scan { records: Vec::new(), whole: 0, newer: false, unchained: 0, link: Link::default() };
+    let mut scan =
+        Scan { records: Vec::new(), whole: 0, newer: false, unchained: 0, link: Link::default() };
     let mut version = String::from("of an unknown version");
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
-        let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), line: number, reason };
+        let corrupt =
+            |reason: String| Error::Corrupt { path: path.to_path_buf(), line: number, reason };
         let last = scan.whole + line.len() == bytes.len();
         let (decoded, ends) = match line.strip_suffix(b"\n") {
             Some(line) => (codec::decode(line, scan.link), true),
@@ -36,11 +38,19 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
             Ok(codec::Line { record, check, link }) => {
                 match check {
                     Check::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
-                    Check::Alone => return Err(corrupt("it is not chained to the records before it, as they are to each other".into())),
+                    Check::Alone => {
+                        return Err(corrupt(
+                            "it is not chained to the records before it, as they are to each other"
+                                .into(),
+                        ));
+                    }
                     Check::Chained => {}
                 }
                 if record.seq != number as u64 {
-                    return Err(corrupt(format!("record {} stands where record {number} belongs", record.seq)));
+                    return Err(corrupt(format!(
+                        "record {} stands where record {number} belongs",
+                        record.seq
+                    )));
                 }
                 if let Event::RunStarted(header) = &record.event {
                     scan.newer = is_newer(&header.schema, path)?;
@@ -51,11 +61,20 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
                 scan.whole += line.len();
             }
             // a record is written with its newline: a line that has one was written whole
-            Err(Refusal::Damaged(_)) if last && !ends && !codec::begins_with_record(line, scan.link) => break,
+            Err(Refusal::Damaged(_))
+                if last && !ends && !codec::begins_with_record(line, scan.link) =>
+            {
+                break;
+            }
             Err(Refusal::Damaged(reason)) => return Err(corrupt(reason)),
             Err(Refusal::Schema(schema)) => return Err(unreadable(schema, path)),
             Err(Refusal::UnknownEvent(event)) => {
-                return Err(Error::UnknownEvent { path: path.to_path_buf(), line: number, event, version });
+                return Err(Error::UnknownEvent {
+                    path: path.to_path_buf(),
+                    line: number,
+                    event,
+                    version,
+                });
             }
         }
     }
@@ -65,7 +84,9 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
 /// Whether `runbook.journal/vMAJOR[.MINOR]` is a later minor version of ours.
 fn is_newer(schema: &str, path: &Path) -> Result<bool, Error> {
     let rest = schema.strip_prefix(crate::event::JOURNAL_SCHEMA);
-    match rest.map(|rest| rest.strip_prefix('.').and_then(|minor| minor.parse::<u32>().ok()).ok_or(rest)) {
+    match rest
+        .map(|rest| rest.strip_prefix('.').and_then(|minor| minor.parse::<u32>().ok()).ok_or(rest))
+    {
         Some(Ok(minor)) => Ok(minor > 0),
         Some(Err("")) => Ok(false),
         Some(Err(_)) | None => Err(unreadable(schema.to_owned(), path)),

@@ -56,7 +56,10 @@ fn a_last_record_torn_at_any_byte_is_dropped() {
     // a record is written with its newline: a whole line that is no record was put there
     for tail in [&b"\n"[..], b"{\"seq\":4}\n", b"\0\0\0\n"] {
         std::fs::write(&path, [&whole, tail].concat()).unwrap();
-        assert!(matches!(Journal::reopen(state.path(), RUN), Err(Error::Corrupt { line: 4, .. })), "{tail:?}");
+        assert!(
+            matches!(Journal::reopen(state.path(), RUN), Err(Error::Corrupt { line: 4, .. })),
+            "{tail:?}"
+        );
     }
 }
 
@@ -71,11 +74,15 @@ fn a_last_record_that_was_changed_is_corrupt_and_not_torn() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(matches!(read(state.path(), RUN), Err(Error::Corrupt { line: 2, .. })), "byte {at}");
+        assert!(
+            matches!(read(state.path(), RUN), Err(Error::Corrupt { line: 2, .. })),
+            "byte {at}"
+        );
     }
 }
 
-/// The lines of a story with each its hash worked out again, as one does who changes a record and covers it up.
+/// The lines of a story with each its hash worked out again, as one does who changes a record and
+/// covers it up.
 fn chained_again(records: &[Record], changed: usize) -> String {
     let mut link = Link::default();
     let mut text = String::new();
@@ -83,7 +90,11 @@ fn chained_again(records: &[Record], changed: usize) -> String {
         let (line, next) = encode(record, link).unwrap();
         text += &line;
         // what follows the changed record is left as it was
-        link = if index == changed { encode(&diagnosis().records[index], link).unwrap().1 } else { next };
+        link = if index == changed {
+            encode(&diagnosis().records[index], link).unwrap().1
+        } else {
+            next
+        };
     }
     text
 }
@@ -99,7 +110,12 @@ fn the_chain_breaks_where_a_record_was_changed_removed_or_added() {
     header.title = "Another".into();
     std::fs::write(&path, chained_again(&records, 0)).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(error.contains("journal.jsonl:2: the journal is damaged: it does not follow on the records before it"), "{error}");
+    assert!(
+        error.contains(
+            "journal.jsonl:2: the journal is damaged: it does not follow on the records before it"
+        ),
+        "{error}"
+    );
     // whoever works out the whole chain again gets another head
     std::fs::write(&path, chained_again(&records, usize::MAX)).unwrap();
     assert_ne!(read(state.path(), RUN).unwrap().chain, head);
@@ -109,14 +125,23 @@ fn the_chain_breaks_where_a_record_was_changed_removed_or_added() {
     lines[2] = &alone;
     std::fs::write(&path, lines.concat()).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(error.contains("journal.jsonl:3: the journal is damaged: it is not chained to the records before it"), "{error}");
+    assert!(
+        error.contains(
+            "journal.jsonl:3: the journal is damaged: it is not chained to the records before it"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_journal_of_an_earlier_version_is_read_and_chained_from_where_it_is_gone_on_with() {
     let story = diagnosis();
     let (state, path) = written(&story);
-    let old: String = story.records.iter().map(|record| foreign_at(serde_json::to_value(record).unwrap())).collect();
+    let old: String = story
+        .records
+        .iter()
+        .map(|record| foreign_at(serde_json::to_value(record).unwrap()))
+        .collect();
     std::fs::write(&path, &old).unwrap();
     let reading = read(state.path(), RUN).unwrap();
     assert_eq!((&reading.records, reading.unchained), (&story.records, story.records.len()));
@@ -134,7 +159,9 @@ fn a_journal_of_an_earlier_version_is_read_and_chained_from_where_it_is_gone_on_
     let rest = text.split_once('\n').unwrap().1;
     std::fs::write(&path, foreign_at(header) + rest).unwrap();
     let line = text.lines().count();
-    assert!(matches!(read(state.path(), RUN), Err(Error::Corrupt { line: seen, .. }) if seen == line));
+    assert!(
+        matches!(read(state.path(), RUN), Err(Error::Corrupt { line: seen, .. }) if seen == line)
+    );
 }
 
 #[test]
@@ -151,15 +178,24 @@ fn any_changed_byte_before_the_last_record_is_refused() {
             std::fs::write(&path, &bytes).unwrap();
             let error = Journal::reopen(state.path(), RUN).unwrap_err();
             let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            assert!(matches!(error, Error::Corrupt { line: seen, .. } if seen == line), "byte {at}: {error}");
+            assert!(
+                matches!(error, Error::Corrupt { line: seen, .. } if seen == line),
+                "byte {at}: {error}"
+            );
         }
     }
     std::fs::write(&path, &whole).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    let without: Vec<&str> = text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
+    let without: Vec<&str> =
+        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
     std::fs::write(&path, without.concat()).unwrap();
     let error = read(state.path(), RUN).unwrap_err().to_string();
-    assert!(error.contains("journal.jsonl:2: the journal is damaged: it does not follow on the records before it"), "{error}");
+    assert!(
+        error.contains(
+            "journal.jsonl:2: the journal is damaged: it does not follow on the records before it"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -208,7 +244,11 @@ fn other_versions() {
         (header("runbook.journal/v1.2"), "ok", "continued with runbook 9.1.0"),
         (header("runbook.journal/v2"), "schema runbook.journal/v2", "schema runbook.journal/v2"),
         (header("runbook.journal/v10"), "schema runbook.journal/v10", "schema runbook.journal/v10"),
-        (foreign(json!({"seq": 1, "event": "run_started", "schema": "runbook.journal/v3"})), "schema runbook.journal/v3", "schema runbook.journal/v3"),
+        (
+            foreign(json!({"seq": 1, "event": "run_started", "schema": "runbook.journal/v3"})),
+            "schema runbook.journal/v3",
+            "schema runbook.journal/v3",
+        ),
         (
             header("runbook.journal/v1") + &foreign(json!({"seq": 2, "event": "step_slept"})),
             "unknown event `step_slept`, written by runbook 9.1.0",
@@ -220,7 +260,8 @@ fn other_versions() {
         std::fs::write(&path, &text).unwrap();
         let seen = read(state.path(), RUN).map_or_else(|error| error.to_string(), |_| "ok".into());
         assert!(seen.contains(read_says), "{text}: {seen}");
-        let seen = Journal::reopen(state.path(), RUN).map_or_else(|error| error.to_string(), |_| "ok".into());
+        let seen = Journal::reopen(state.path(), RUN)
+            .map_or_else(|error| error.to_string(), |_| "ok".into());
         assert!(seen.contains(reopen_says), "{text}: {seen}");
     }
 }
@@ -239,7 +280,13 @@ fn outputs(records: &[Record]) -> Vec<Value> {
         Event::StepFinished(step) => Some(step),
         _ => None,
     });
-    steps.map(|step| step.stored.as_ref().map_or_else(|| step.output.clone(), |stored| load(stored).unwrap().to_value())).collect()
+    steps
+        .map(|step| {
+            step.stored
+                .as_ref()
+                .map_or_else(|| step.output.clone(), |stored| load(stored).unwrap().to_value())
+        })
+        .collect()
 }
 
 #[test]
@@ -297,7 +344,8 @@ fn a_full_disk_is_its_own_error_and_the_journal_stops() {
 fn runs_are_listed_newest_first_and_found_by_either_end() {
     let state = tempfile::tempdir().unwrap();
     assert_eq!(list(state.path()).unwrap(), []);
-    let runs = ["01K9ZQ4T0000000000LEADER42", "01K9ZQ4T0000000000MYSQL777", "01K9ZR000000000000REDIS001"];
+    let runs =
+        ["01K9ZQ4T0000000000LEADER42", "01K9ZQ4T0000000000MYSQL777", "01K9ZR000000000000REDIS001"];
     for (index, run) in runs.iter().enumerate() {
         let mut journal = Journal::create(state.path(), run).unwrap();
         let mut story = Story::new(Mode::Run, &[]);
@@ -309,7 +357,10 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
     }
     std::fs::create_dir(state.path().join("runs/not a run")).unwrap();
     let listed = list(state.path()).unwrap();
-    assert_eq!(listed.iter().map(|info| info.run.as_str()).collect::<Vec<_>>(), [runs[2], runs[1], runs[0]]);
+    assert_eq!(
+        listed.iter().map(|info| info.run.as_str()).collect::<Vec<_>>(),
+        [runs[2], runs[1], runs[0]]
+    );
     assert_eq!(listed[0].finished, None);
     assert_eq!(listed[1].finished.as_ref().map(|end| end.verdict), Some(Verdict::Failed));
     assert_eq!(listed[1].header.as_ref().unwrap().runbook, "ta-bot/no-signals");
@@ -318,8 +369,13 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
     assert_eq!(said(runs[0]), runs[0]);
     assert_eq!(said("leader42"), runs[0]);
     assert_eq!(said("01K9ZR"), runs[2]);
-    assert!(said("01K9ZQ4T").starts_with("`01K9ZQ4T` stands for several runs: 01K9ZQ4T0000000000MYSQL777, "));
-    assert!(said("LEADER43").starts_with("no run `LEADER43`; nearest: 01K9ZQ4T0000000000LEADER42, "));
+    assert!(
+        said("01K9ZQ4T")
+            .starts_with("`01K9ZQ4T` stands for several runs: 01K9ZQ4T0000000000MYSQL777, ")
+    );
+    assert!(
+        said("LEADER43").starts_with("no run `LEADER43`; nearest: 01K9ZQ4T0000000000LEADER42, ")
+    );
     assert!(said("").starts_with("no run ``"));
     assert!(matches!(read(state.path(), "../runs"), Err(Error::BadRunId { .. })));
     assert!(matches!(read(state.path(), "nope"), Err(Error::NotFound { .. })));
@@ -327,7 +383,9 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
 
 #[test]
 fn short_ids() {
-    for (run, expected) in [(RUN, "LEADER42"), ("run-1", "run-1"), ("0123456789", "0123456789"), ("", "")] {
+    for (run, expected) in
+        [(RUN, "LEADER42"), ("run-1", "run-1"), ("0123456789", "0123456789"), ("", "")]
+    {
         assert_eq!(short_id(run), expected);
     }
 }
@@ -338,20 +396,23 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        any::<i32>().prop_map(|n| Number::from_f64(f64::from(n) / 8.0).map_or(Value::Null, Value::Number)),
+        any::<i32>()
+            .prop_map(|n| Number::from_f64(f64::from(n) / 8.0).map_or(Value::Null, Value::Number)),
         any::<String>().prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+            prop::collection::vec((any::<String>(), inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }
 
 proptest! {
     #[test]
-    fn a_record_survives_its_line(output in any_value(), text in any::<String>(), seq in any::<u64>()) {
+    fn a_record_survives_its_line(output in any_value(), text in any::<String>(),
+        seq in any::<u64>()) {
         let step = StepFinished { output, ..finished("a", &text, Outcome::Failed, &text) };
         let at = "2026-11-20T03:12:07.123456789Z".parse().unwrap();
         let record = Record { seq, at, event: Event::StepFinished(Box::new(step)) };
@@ -359,7 +420,8 @@ proptest! {
         prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
         let bytes = line.trim_end_matches('\n').as_bytes();
         prop_assert_eq!(peek(bytes).unwrap(), record.clone());
-        prop_assert_eq!(decode(bytes, Link::default()).unwrap(), Line { record, check: codec::Check::Chained, link });
+        prop_assert_eq!(decode(bytes, Link::default()).unwrap(), Line { record,
+            check: codec::Check::Chained, link });
         prop_assert!(decode(bytes, link).is_err());
     }
 

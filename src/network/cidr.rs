@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A block of addresses, `10.244.0.0/16`. Bits below the prefix are ignored, as the API server does.
+/// A block of addresses, `10.244.0.0/16`. Bits below the prefix are ignored, as the API server
+/// does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
     address: IpAddr,
@@ -55,12 +56,17 @@ impl Cidr {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let (block, candidate, width) = match (self.address, address) {
-            (IpAddr::V4(block), IpAddr::V4(candidate)) => (u128::from(block.to_bits()), u128::from(candidate.to_bits()), 32),
-            (IpAddr::V6(block), IpAddr::V6(candidate)) => (block.to_bits(), candidate.to_bits(), 128),
+            (IpAddr::V4(block), IpAddr::V4(candidate)) => {
+                (u128::from(block.to_bits()), u128::from(candidate.to_bits()), 32)
+            }
+            (IpAddr::V6(block), IpAddr::V6(candidate)) => {
+                (block.to_bits(), candidate.to_bits(), 128)
+            }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         };
         let shift = width - u32::from(self.prefix);
-        // a shift by the whole width is not defined for integers; a prefix of zero holds every address
+        // a shift by the whole width is not defined for integers; a prefix of zero holds every
+        // address
         shift == 128 || (block >> shift) == (candidate >> shift)
     }
 }

@@ -14,7 +14,8 @@ pub struct Edge {
     pub source: Source,
     /// To whom.
     pub destination: Destination,
-    /// The port that the client uses: of the Service, or of the pod or address when there is no Service.
+    /// The port that the client uses: of the Service, or of the pod or address when there is no
+    /// Service.
     pub port: PortName,
     /// The protocol.
     pub protocol: Protocol,
@@ -71,7 +72,8 @@ pub enum Destination {
     },
     /// An address; that of a Service or of a pod stands for it.
     Address(IpAddr),
-    /// A host name as a client writes it: `svc`, `svc.ns`, `svc.ns.svc.cluster.local`, or one outside.
+    /// A host name as a client writes it: `svc`, `svc.ns`, `svc.ns.svc.cluster.local`, or one
+    /// outside.
     Host(String),
 }
 
@@ -209,7 +211,8 @@ pub enum PathError {
         name: String,
     },
     /// There is no such workload.
-    #[error("there is no {kind} {namespace}/{name}; workloads there: {}", if others.is_empty() { "none".to_owned() } else { others.join(", ") })]
+    #[error("there is no {kind} {namespace}/{name}; workloads there: {}",
+        if others.is_empty() { "none".to_owned() } else { others.join(", ") })]
     NoWorkload {
         /// The kind.
         kind: String,

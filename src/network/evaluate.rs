@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol};
+use super::{
+    Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol,
+};
 
 /// What the answer depends on beside the two ends.
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +158,13 @@ pub fn evaluate(cluster: Cluster<'_>, connection: &Connection<'_>) -> Verdict {
     }
 }
 
-fn side(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction, subject: &Endpoint<'_>, other: &Endpoint<'_>) -> Side {
+fn side(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    direction: Direction,
+    subject: &Endpoint<'_>,
+    other: &Endpoint<'_>,
+) -> Side {
     let Endpoint::Pod(pod) = subject else {
         return Side::Exempt(Exemption::NotAPod);
     };
@@ -168,8 +176,14 @@ fn side(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction,
         Endpoint::Pod(peer) if peer.name == pod.name && peer.namespace == pod.namespace => {
             return Side::Exempt(Exemption::SamePod);
         }
-        // what it sends comes from the node; that pods may always answer is promised, that they may call it is not
-        Endpoint::Pod(peer) if direction == Direction::Ingress && peer.host_network && peer.node.is_some() && peer.node == pod.node => {
+        // what it sends comes from the node; that pods may always answer is promised, that they may
+        // call it is not
+        Endpoint::Pod(peer)
+            if direction == Direction::Ingress
+                && peer.host_network
+                && peer.node.is_some()
+                && peer.node == pod.node =>
+        {
             return Side::Exempt(Exemption::OwnNode);
         }
         Endpoint::Pod(_) | Endpoint::Address(_) => {}
@@ -178,21 +192,34 @@ fn side(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction,
         .policies
         .iter()
         .filter(|policy| policy.reference.namespace == pod.namespace)
-        .filter(|policy| policy.directions.contains(&direction) && policy.pod_selector.matches(&pod.labels))
+        .filter(|policy| {
+            policy.directions.contains(&direction) && policy.pod_selector.matches(&pod.labels)
+        })
         .collect();
     if selecting.is_empty() {
         return Side::NotIsolated;
     }
     let isolating = selecting.iter().map(|policy| policy.reference.clone()).collect();
-    match selecting.iter().find_map(|policy| allowance(cluster, policy, direction, connection, other)) {
+    match selecting
+        .iter()
+        .find_map(|policy| allowance(cluster, policy, direction, connection, other))
+    {
         Some(by) => Side::Allowed { isolating, by },
         None => Side::Denied { isolating },
     }
 }
 
-fn allowance(cluster: Cluster<'_>, policy: &NetworkPolicy, direction: Direction, connection: &Connection<'_>, other: &Endpoint<'_>) -> Option<Allowance> {
+fn allowance(
+    cluster: Cluster<'_>,
+    policy: &NetworkPolicy,
+    direction: Direction,
+    connection: &Connection<'_>,
+    other: &Endpoint<'_>,
+) -> Option<Allowance> {
     policy.rules(direction).iter().enumerate().find_map(|(index, rule)| {
-        let peer = any(&rule.peers, |peer| peer_matches(cluster, &policy.reference.namespace, peer, other))?;
+        let peer = any(&rule.peers, |peer| {
+            peer_matches(cluster, &policy.reference.namespace, peer, other)
+        })?;
         let port = any(&rule.ports, |port| port_matches(port, connection))?;
         Some(Allowance { policy: policy.reference.clone(), rule: index, peer, port })
     })
@@ -203,7 +230,12 @@ fn any<T>(items: &[T], matches: impl Fn(&T) -> bool) -> Option<Option<usize>> {
     if items.is_empty() { Some(None) } else { items.iter().position(matches).map(Some) }
 }
 
-pub(super) fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &Endpoint<'_>) -> bool {
+pub(super) fn peer_matches(
+    cluster: Cluster<'_>,
+    own_namespace: &str,
+    peer: &Peer,
+    other: &Endpoint<'_>,
+) -> bool {
     match peer {
         Peer::Block { cidr, except } => {
             let address = match other {
@@ -211,7 +243,9 @@ pub(super) fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Pee
                 Endpoint::Address(address) => Some(*address),
                 Endpoint::Node => None,
             };
-            address.is_some_and(|address| cidr.contains(address) && !except.iter().any(|hole| hole.contains(address)))
+            address.is_some_and(|address| {
+                cidr.contains(address) && !except.iter().any(|hole| hole.contains(address))
+            })
         }
         Peer::Selected { namespaces, pods } => {
             // selectors do not see pods in the network of the node, only addresses do
@@ -219,10 +253,15 @@ pub(super) fn peer_matches(cluster: Cluster<'_>, own_namespace: &str, peer: &Pee
                 return false;
             };
             let namespace = match namespaces {
-                Some(selector) => cluster.namespaces.get(&pod.namespace).is_some_and(|labels| selector.matches(labels)),
+                Some(selector) => cluster
+                    .namespaces
+                    .get(&pod.namespace)
+                    .is_some_and(|labels| selector.matches(labels)),
                 None => pod.namespace == own_namespace,
             };
-            !pod.host_network && namespace && pods.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
+            !pod.host_network
+                && namespace
+                && pods.as_ref().is_none_or(|selector| selector.matches(&pod.labels))
         }
     }
 }
@@ -236,9 +275,11 @@ pub(super) fn port_matches(rule: &PortRule, connection: &Connection<'_>) -> bool
         (Some(PortName::Number(first)), Some(last)) => (*first..=last).contains(&connection.port),
         (Some(PortName::Number(port)), None) => *port == connection.port,
         (Some(PortName::Name(name)), _) => match connection.destination {
-            Endpoint::Pod(pod) => {
-                pod.named_ports.iter().any(|named| named.name == *name && named.port == connection.port && named.protocol == connection.protocol)
-            }
+            Endpoint::Pod(pod) => pod.named_ports.iter().any(|named| {
+                named.name == *name
+                    && named.port == connection.port
+                    && named.protocol == connection.protocol
+            }),
             Endpoint::Node | Endpoint::Address(_) => false,
         },
     }

@@ -1,11 +1,15 @@
-//! Why a connection passes or does not: the rule that decides, or its absence and what comes nearest.
+//! Why a connection passes or does not: the rule that decides, or its absence and what comes
+//! nearest.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use super::near_miss::{NearMiss, near_misses};
-use super::{Allowance, Cluster, Connection, Direction, Endpoint, Exemption, Pod, PolicyReference, Protocol, Side, Verdict};
+use super::{
+    Allowance, Cluster, Connection, Direction, Endpoint, Exemption, Pod, PolicyReference, Protocol,
+    Side, Verdict,
+};
 
 /// A verdict in words and in fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -74,15 +78,28 @@ pub struct Translation {
     pub service_port: Option<u16>,
 }
 
-/// Explains a verdict that [`evaluate`](super::evaluate()) gave for the same cluster and connection.
+/// Explains a verdict that [`evaluate`](super::evaluate()) gave for the same cluster and
+/// connection.
 #[must_use]
-pub fn explain(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verdict, translation: Translation) -> Explanation {
+pub fn explain(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    verdict: &Verdict,
+    translation: Translation,
+) -> Explanation {
     explain_as_far(cluster, connection, verdict, Some(translation))
 }
 
-/// Without a translation, near misses are not looked for: they are the same for every replica, and cost most.
-pub(super) fn explain_as_far(cluster: Cluster<'_>, connection: &Connection<'_>, verdict: &Verdict, translation: Option<Translation>) -> Explanation {
-    let side = |side: &Side, direction| explain_side(cluster, connection, side, direction, translation);
+/// Without a translation, near misses are not looked for: they are the same for every replica, and
+/// cost most.
+pub(super) fn explain_as_far(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    verdict: &Verdict,
+    translation: Option<Translation>,
+) -> Explanation {
+    let side =
+        |side: &Side, direction| explain_side(cluster, connection, side, direction, translation);
     Explanation {
         allowed: verdict.allowed(),
         source: name(&connection.source),
@@ -94,21 +111,38 @@ pub(super) fn explain_as_far(cluster: Cluster<'_>, connection: &Connection<'_>, 
     }
 }
 
-fn explain_side(cluster: Cluster<'_>, connection: &Connection<'_>, side: &Side, direction: Direction, translation: Option<Translation>) -> SideExplanation {
+fn explain_side(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    side: &Side,
+    direction: Direction,
+    translation: Option<Translation>,
+) -> SideExplanation {
     let subject = match direction {
         Direction::Ingress => &connection.destination,
         Direction::Egress => &connection.source,
     };
     let near_misses = match (side, translation) {
-        (Side::Denied { .. }, Some(translation)) => near_misses(cluster, connection, direction, translation),
-        (Side::Denied { .. } | Side::Exempt(_) | Side::NotIsolated | Side::Allowed { .. }, _) => Vec::new(),
+        (Side::Denied { .. }, Some(translation)) => {
+            near_misses(cluster, connection, direction, translation)
+        }
+        (Side::Denied { .. } | Side::Exempt(_) | Side::NotIsolated | Side::Allowed { .. }, _) => {
+            Vec::new()
+        }
     };
     let reason = match side {
         Side::Exempt(because) => Reason::Exempt { because: *because },
         Side::NotIsolated => Reason::NotIsolated,
-        Side::Allowed { isolating, by } => Reason::Allowed { isolating: isolating.clone(), by: by.clone() },
+        Side::Allowed { isolating, by } => {
+            Reason::Allowed { isolating: isolating.clone(), by: by.clone() }
+        }
         Side::Denied { isolating } => {
-            let rules = cluster.policies.iter().filter(|policy| isolating.contains(&policy.reference)).map(|policy| policy.rules(direction).len()).sum();
+            let rules = cluster
+                .policies
+                .iter()
+                .filter(|policy| isolating.contains(&policy.reference))
+                .map(|policy| policy.rules(direction).len())
+                .sum();
             let other_direction = match subject {
                 Endpoint::Pod(pod) => other_direction(cluster, pod, direction),
                 Endpoint::Node | Endpoint::Address(_) => Vec::new(),
@@ -120,16 +154,24 @@ fn explain_side(cluster: Cluster<'_>, connection: &Connection<'_>, side: &Side, 
 }
 
 fn other_direction(cluster: Cluster<'_>, pod: &Pod, direction: Direction) -> Vec<PolicyReference> {
-    let here = cluster.policies.iter().filter(|policy| policy.reference.namespace == pod.namespace && !policy.directions.contains(&direction));
+    let here = cluster.policies.iter().filter(|policy| {
+        policy.reference.namespace == pod.namespace && !policy.directions.contains(&direction)
+    });
     // a policy of everything is not about this pod
-    here.filter(|policy| !policy.pod_selector.is_empty() && policy.pod_selector.matches(&pod.labels)).map(|policy| policy.reference.clone()).collect()
+    here.filter(|policy| {
+        !policy.pod_selector.is_empty() && policy.pod_selector.matches(&pod.labels)
+    })
+    .map(|policy| policy.reference.clone())
+    .collect()
 }
 
 fn sentence(reason: &Reason, direction: Direction, subject: &str) -> String {
     match reason {
         Reason::Exempt { because } => match because {
             Exemption::NotAPod => format!("{subject} is not a pod, policies do not apply to it"),
-            Exemption::HostNetwork => format!("{subject} uses the network of its node, policies do not apply to it"),
+            Exemption::HostNetwork => {
+                format!("{subject} uses the network of its node, policies do not apply to it")
+            }
             Exemption::SamePod => format!("{subject} talks to itself, policies do not apply"),
             Exemption::OwnNode => format!("the node of {subject} always reaches it"),
         },
@@ -145,10 +187,15 @@ fn sentence(reason: &Reason, direction: Direction, subject: &str) -> String {
                 [_] => format!("; {} is about {other} only", list(other_direction)),
                 _ => format!("; {} are about {other} only", list(other_direction)),
             };
-            format!("{} {} {subject} and no policy with {direction} rules selects it{only}", list(isolating), verb(isolating))
+            format!(
+                "{} {} {subject} and no policy with {direction} rules selects it{only}",
+                list(isolating),
+                verb(isolating)
+            )
         }
         Reason::Denied { isolating, rules, .. } => {
-            let none = if *rules == 1 { "its one rule does not match" } else { "none of the rules match" };
+            let none =
+                if *rules == 1 { "its one rule does not match" } else { "none of the rules match" };
             format!("{} {} {subject} and {none}", list(isolating), verb(isolating))
         }
     }
@@ -204,6 +251,10 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, destination, protocol, port, .. } = self;
         let word = if self.allowed { "allowed" } else { "denied" };
-        write!(f, "{source} -> {destination} {protocol} {port}: {word}\negress: {}\ningress: {}", self.egress, self.ingress)
+        write!(
+            f,
+            "{source} -> {destination} {protocol} {port}: {word}\negress: {}\ningress: {}",
+            self.egress, self.ingress
+        )
     }
 }

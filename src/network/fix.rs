@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::path::endpoint;
 use super::{
-    Cidr, Cluster, Connection, Difference, Direction, Endpoint, Explanation, LabelSelector, Labels, NearMiss, Operator, Path, Pod, PolicyReference, Protocol,
-    Reason, Requirement, SideExplanation,
+    Cidr, Cluster, Connection, Difference, Direction, Endpoint, Explanation, LabelSelector, Labels,
+    NearMiss, Operator, Path, Pod, PolicyReference, Protocol, Reason, Requirement, SideExplanation,
 };
 
-/// What would let a denied connection pass: all of `policies` together, or for a side one of its alternatives instead.
+/// What would let a denied connection pass: all of `policies` together, or for a side one of its
+/// alternatives instead.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Fix {
     /// NetworkPolicy objects to add.
@@ -37,15 +38,32 @@ pub struct Alternative {
 
 /// Proposes policies for one connection; nothing when it is allowed.
 #[must_use]
-pub fn propose(cluster: Cluster<'_>, connection: &Connection<'_>, explanation: &Explanation) -> Fix {
+pub fn propose(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    explanation: &Explanation,
+) -> Fix {
     let mut fix = Fix::default();
-    for (direction, side) in [(Direction::Egress, &explanation.egress), (Direction::Ingress, &explanation.ingress)] {
+    for (direction, side) in
+        [(Direction::Egress, &explanation.egress), (Direction::Ingress, &explanation.ingress)]
+    {
         if let Reason::Denied { isolating, .. } = &side.reason {
             let (subject, other) = match direction {
                 Direction::Egress => (&connection.source, Some(&connection.destination)),
                 Direction::Ingress => (&connection.destination, Some(&connection.source)),
             };
-            fix.side(cluster, &Request { direction, isolating, subject, other, protocol: connection.protocol, port: connection.port }, side);
+            fix.side(
+                cluster,
+                &Request {
+                    direction,
+                    isolating,
+                    subject,
+                    other,
+                    protocol: connection.protocol,
+                    port: connection.port,
+                },
+                side,
+            );
         }
     }
     fix
@@ -61,9 +79,22 @@ pub fn propose_for_path(cluster: Cluster<'_>, path: &Path) -> Fix {
             (Direction::Egress, &judged.explanation.egress, &judged.source, &judged.destination),
             (Direction::Ingress, &judged.explanation.ingress, &judged.destination, &judged.source),
         ] {
-            if let (Reason::Denied { isolating, .. }, Some(subject)) = (&side.reason, endpoint(subject)) {
+            if let (Reason::Denied { isolating, .. }, Some(subject)) =
+                (&side.reason, endpoint(subject))
+            {
                 let other = endpoint(other);
-                fix.side(cluster, &Request { direction, isolating, subject: &subject, other: other.as_ref(), protocol, port }, side);
+                fix.side(
+                    cluster,
+                    &Request {
+                        direction,
+                        isolating,
+                        subject: &subject,
+                        other: other.as_ref(),
+                        protocol,
+                        port,
+                    },
+                    side,
+                );
             }
         }
     }
@@ -116,12 +147,19 @@ fn policy(cluster: Cluster<'_>, request: &Request<'_>) -> Result<Value, String> 
     }))
 }
 
-/// The labels of the workload, and what else an isolating policy asks: a pod that was not isolated must not become so.
+/// The labels of the workload, and what else an isolating policy asks: a pod that was not isolated
+/// must not become so.
 fn subject_selector(cluster: Cluster<'_>, request: &Request<'_>, pod: &Pod) -> LabelSelector {
     let match_labels = identity(&pod.labels);
-    let isolating = cluster.policies.iter().filter(|policy| request.isolating.contains(&policy.reference));
-    let extra =
-        isolating.map(|policy| policy.pod_selector.requirements().filter(|requirement| !match_labels.contains_key(&requirement.key)).collect::<Vec<_>>());
+    let isolating =
+        cluster.policies.iter().filter(|policy| request.isolating.contains(&policy.reference));
+    let extra = isolating.map(|policy| {
+        policy
+            .pod_selector
+            .requirements()
+            .filter(|requirement| !match_labels.contains_key(&requirement.key))
+            .collect::<Vec<_>>()
+    });
     let match_expressions = extra.min_by_key(Vec::len).unwrap_or_default();
     LabelSelector { match_labels, match_expressions }
 }
@@ -134,7 +172,10 @@ fn rule(cluster: Cluster<'_>, request: &Request<'_>, subject: &Pod) -> Result<Va
     };
     let peer = match request.other {
         // any public address, and none of the networks that are not public
-        None => json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]}}),
+        None => {
+            json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12",
+                "192.168.0.0/16"]}})
+        }
         Some(other) => peer(cluster, other, subject)?,
     };
     Ok(json!({field: [peer], "ports": ports}))
@@ -148,21 +189,31 @@ fn peer(cluster: Cluster<'_>, other: &Endpoint<'_>, subject: &Pod) -> Result<Val
     match other {
         Endpoint::Address(address) => Ok(block(*address)),
         Endpoint::Node => Err("a node is always let through, it needs no policy".to_owned()),
-        Endpoint::Pod(pod) if pod.host_network => pod
-            .ip
-            .map(block)
-            .ok_or_else(|| format!("{}/{} uses the network of its node and has no address yet; only an ipBlock can name it", pod.namespace, pod.name)),
+        Endpoint::Pod(pod) if pod.host_network => pod.ip.map(block).ok_or_else(|| {
+            format!(
+                "{}/{} uses the network of its node and has no address yet; \
+                only an ipBlock can name it",
+                pod.namespace, pod.name
+            )
+        }),
         Endpoint::Pod(pod) => {
             let mut peer = json!({"podSelector": LabelSelector { match_labels: identity(&pod.labels), ..LabelSelector::default() }});
             if pod.namespace != subject.namespace {
                 let labels = cluster.namespaces.get(&pod.namespace);
-                let labels = labels.ok_or_else(|| format!("namespace {} is not known, no selector can name it", pod.namespace))?;
+                let labels = labels.ok_or_else(|| {
+                    format!(
+                        "namespace {} is not known, no selector \
+                    can name it",
+                        pod.namespace
+                    )
+                })?;
                 let key = "kubernetes.io/metadata.name";
                 let chosen: Labels = match labels.get(key) {
                     Some(name) => [(key.to_owned(), name.clone())].into(),
                     None => labels.clone(),
                 };
-                peer["namespaceSelector"] = json!(LabelSelector { match_labels: chosen, ..LabelSelector::default() });
+                peer["namespaceSelector"] =
+                    json!(LabelSelector { match_labels: chosen, ..LabelSelector::default() });
             }
             Ok(peer)
         }
@@ -185,7 +236,11 @@ pub(super) fn identity(labels: &Labels) -> Labels {
         "app.kubernetes.io/version",
         "helm.sh/chart",
     ];
-    labels.iter().filter(|(key, _)| !PASSING.contains(&key.as_str()) && *key != "version").map(|(key, value)| (key.clone(), value.clone())).collect()
+    labels
+        .iter()
+        .filter(|(key, _)| !PASSING.contains(&key.as_str()) && *key != "version")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 fn policy_name(subject: &Pod, request: &Request<'_>) -> String {
@@ -196,17 +251,41 @@ fn policy_name(subject: &Pod, request: &Request<'_>) -> String {
         Some(Endpoint::Node) => "node".to_owned(),
     };
     let text = match request.direction {
-        Direction::Egress => format!("allow-{}-to-{other}-{}-{}", short_name(subject), request.protocol, request.port),
-        Direction::Ingress => format!("allow-{}-from-{other}-{}-{}", short_name(subject), request.protocol, request.port),
+        Direction::Egress => format!(
+            "allow-{}-to-{other}-{}-{}",
+            short_name(subject),
+            request.protocol,
+            request.port
+        ),
+        Direction::Ingress => format!(
+            "allow-{}-from-{other}-{}-{}",
+            short_name(subject),
+            request.protocol,
+            request.port
+        ),
     };
-    let plain: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).take(253).collect();
+    let plain: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .take(253)
+        .collect();
     // a dot parts two names, each of which must begin and end with a letter or digit
-    plain.split('.').map(|part| part.trim_matches('-')).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+    plain
+        .split('.')
+        .map(|part| part.trim_matches('-'))
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 fn short_name(pod: &Pod) -> String {
-    let labelled = ["app.kubernetes.io/name", "app", "k8s-app"].iter().find_map(|key| pod.labels.get(*key).filter(|value| !value.is_empty()));
-    let component = ["app.kubernetes.io/component", "component"].iter().find_map(|key| pod.labels.get(*key).filter(|value| !value.is_empty()));
+    let labelled = ["app.kubernetes.io/name", "app", "k8s-app"]
+        .iter()
+        .find_map(|key| pod.labels.get(*key).filter(|value| !value.is_empty()));
+    let component = ["app.kubernetes.io/component", "component"]
+        .iter()
+        .find_map(|key| pod.labels.get(*key).filter(|value| !value.is_empty()));
     match (labelled, component) {
         (Some(name), Some(component)) => format!("{name}-{component}"),
         (Some(name), None) => name.clone(),
@@ -214,7 +293,11 @@ fn short_name(pod: &Pod) -> String {
     }
 }
 
-fn alternative(cluster: Cluster<'_>, request: &Request<'_>, miss: &NearMiss) -> Option<Alternative> {
+fn alternative(
+    cluster: Cluster<'_>,
+    request: &Request<'_>,
+    miss: &NearMiss,
+) -> Option<Alternative> {
     let policy = cluster.policies.iter().find(|policy| policy.reference == miss.policy)?;
     let Endpoint::Pod(subject) = request.subject else { return None };
     let (field, end) = match request.direction {
@@ -223,12 +306,19 @@ fn alternative(cluster: Cluster<'_>, request: &Request<'_>, miss: &NearMiss) -> 
     };
     let patch = match &miss.difference {
         Difference::PodSelector { requirement, found } => {
-            json!([{"op": "replace", "path": "/spec/podSelector", "value": widened(&policy.pod_selector, requirement, found.as_deref()?)?}])
+            json!([{"op": "replace", "path": "/spec/podSelector",
+                "value": widened(&policy.pod_selector, requirement, found.as_deref()?)?}])
         }
-        Difference::PolicyTypes => json!([{"op": "add", "path": "/spec/policyTypes", "value": ["Ingress", "Egress"]}]),
-        Difference::Protocol { .. } | Difference::ServicePort { .. } | Difference::Port { .. } | Difference::PortName { .. } => {
+        Difference::PolicyTypes => {
+            json!([{"op": "add", "path": "/spec/policyTypes", "value": ["Ingress", "Egress"]}])
+        }
+        Difference::Protocol { .. }
+        | Difference::ServicePort { .. }
+        | Difference::Port { .. }
+        | Difference::PortName { .. } => {
             let port = json!({"protocol": request.protocol, "port": request.port});
-            json!([{"op": "add", "path": format!("/spec/{field}/{}/ports/-", miss.rule), "value": port}])
+            json!([{"op": "add", "path": format!("/spec/{field}/{}/ports/-", miss.rule),
+                "value": port}])
         }
         Difference::PeerPod { .. }
         | Difference::PeerNamespace { .. }
@@ -237,15 +327,26 @@ fn alternative(cluster: Cluster<'_>, request: &Request<'_>, miss: &NearMiss) -> 
         | Difference::Block { .. } => {
             // the rule opens all its ports to the new peer: only near ones are worth it
             let peer = peer(cluster, request.other?, subject).ok().filter(|_| miss.distance < 4)?;
-            json!([{"op": "add", "path": format!("/spec/{field}/{}/{end}/-", miss.rule), "value": peer}])
+            json!([{"op": "add", "path": format!("/spec/{field}/{}/{end}/-", miss.rule),
+                "value": peer}])
         }
         Difference::PolicyNamespace { .. } => return None,
     };
-    Some(Alternative { policy: miss.policy.clone(), direction: request.direction, patch, sentence: miss.sentence.clone() })
+    Some(Alternative {
+        policy: miss.policy.clone(),
+        direction: request.direction,
+        patch,
+        sentence: miss.sentence.clone(),
+    })
 }
 
-/// The selector that selects what it did and also pods with the value found; none when it would have to say less.
-fn widened(selector: &LabelSelector, requirement: &Requirement, found: &str) -> Option<LabelSelector> {
+/// The selector that selects what it did and also pods with the value found; none when it would
+/// have to say less.
+fn widened(
+    selector: &LabelSelector,
+    requirement: &Requirement,
+    found: &str,
+) -> Option<LabelSelector> {
     let mut wide = selector.clone();
     let changed = match requirement.operator {
         Operator::In => {
@@ -253,7 +354,8 @@ fn widened(selector: &LabelSelector, requirement: &Requirement, found: &str) -> 
             Requirement { values, ..requirement.clone() }
         }
         Operator::NotIn => {
-            let values: Vec<String> = requirement.values.iter().filter(|value| *value != found).cloned().collect();
+            let values: Vec<String> =
+                requirement.values.iter().filter(|value| *value != found).cloned().collect();
             if values.is_empty() {
                 return None;
             }

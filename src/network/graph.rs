@@ -1,4 +1,5 @@
-//! Who reaches whom as a picture: Mermaid text, or an SVG document. The same input gives the same bytes.
+//! Who reaches whom as a picture: Mermaid text, or an SVG document. The same input gives the same
+//! bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -50,9 +51,16 @@ impl GraphEdge {
             Decision::Denied => Some(StageOutcome::Failed),
             Decision::Unknown => Some(StageOutcome::Unknown),
         };
-        let stage = telling.and_then(|outcome| path.stages.iter().find(|stage| stage.outcome == outcome));
+        let stage =
+            telling.and_then(|outcome| path.stages.iter().find(|stage| stage.outcome == outcome));
         let reason = stage.map(|stage| stage.sentence.clone()).unwrap_or_default();
-        Self { source, destination, port: format!("{} {}", path.protocol, path.port), verdict: path.verdict, reason }
+        Self {
+            source,
+            destination,
+            port: format!("{} {}", path.protocol, path.port),
+            verdict: path.verdict,
+            reason,
+        }
     }
 }
 
@@ -85,10 +93,15 @@ fn colour(verdict: Decision) -> &'static str {
 
 /// What stands at an edge: the port, and why it does not pass.
 fn caption(edge: &GraphEdge) -> String {
-    if edge.reason.is_empty() { edge.port.clone() } else { format!("{}: {}", edge.port, edge.reason) }
+    if edge.reason.is_empty() {
+        edge.port.clone()
+    } else {
+        format!("{}: {}", edge.port, edge.reason)
+    }
 }
 
-/// A Mermaid flowchart: a subgraph per namespace; edges green, red or grey, the last two with their reason.
+/// A Mermaid flowchart: a subgraph per namespace; edges green, red or grey, the last two with their
+/// reason.
 #[must_use]
 pub fn mermaid(graph: &Graph) -> String {
     // writing into a String cannot fail
@@ -107,14 +120,22 @@ fn write_mermaid(graph: &Graph) -> Result<String, fmt::Error> {
         }
         writeln!(text, "  end")?;
     }
-    let number = |node: &GraphNode| numbers.get(&(node.namespace.as_str(), node.name.as_str())).copied().unwrap_or_default();
+    let number = |node: &GraphNode| {
+        numbers.get(&(node.namespace.as_str(), node.name.as_str())).copied().unwrap_or_default()
+    };
     for edge in &edges {
         let arrow = match edge.verdict {
             Decision::Allowed => "-->",
             Decision::Denied => "--x",
             Decision::Unknown => "-.->",
         };
-        writeln!(text, "  n{} {arrow}|\"{}\"| n{}", number(&edge.source), quoted(&caption(edge)), number(&edge.destination))?;
+        writeln!(
+            text,
+            "  n{} {arrow}|\"{}\"| n{}",
+            number(&edge.source),
+            quoted(&caption(edge)),
+            number(&edge.destination)
+        )?;
     }
     for (index, edge) in edges.iter().enumerate() {
         writeln!(text, "  linkStyle {index} stroke:{}", colour(edge.verdict))?;
@@ -147,14 +168,16 @@ const TOP: usize = 60;
 const MARGIN: usize = 20;
 const LANE: usize = 22;
 
-/// An SVG document without script: a column per namespace, a box per node, and below a lane per edge that does not pass, with its reason.
+/// An SVG document without script: a column per namespace, a box per node, and below a lane per
+/// edge that does not pass, with its reason.
 #[must_use]
 pub fn svg(graph: &Graph) -> String {
     // writing into a String cannot fail
     write_svg(graph, true).unwrap_or_default()
 }
 
-/// An HTML page without script: the picture, and a table of the edges, those that do not pass first.
+/// An HTML page without script: the picture, and a table of the edges, those that do not pass
+/// first.
 #[must_use]
 pub fn page(title: &str, graph: &Graph) -> String {
     // writing into a String cannot fail
@@ -170,15 +193,25 @@ fn write_page(title: &str, graph: &Graph) -> Result<String, fmt::Error> {
     };
     edges.sort_by_key(|edge| rank(edge.verdict));
     let mut text = String::new();
-    writeln!(text, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>", escaped(title))?;
     writeln!(
         text,
-        "<style>body{{font:14px/1.5 sans-serif;margin:24px;color:#1f2328}}svg{{max-width:100%;height:auto}}table{{border-collapse:collapse}}\
-         th,td{{text-align:left;vertical-align:top;padding:4px 16px 4px 0;white-space:nowrap;border-bottom:1px solid #d0d7de}}td:last-child{{white-space:normal}}</style>\n</head>\n<body>"
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>",
+        escaped(title)
+    )?;
+    writeln!(
+        text,
+        "<style>body{{font:14px/1.5 \
+            sans-serif;margin:24px;color:#1f2328}}svg{{max-width:100%;height:auto}}table{{border-collapse:collapse}}\
+         th,td{{text-align:left;vertical-align:top;padding:4px 16px 4px \
+         0;white-space:nowrap;border-bottom:1px solid \
+         #d0d7de}}td:last-child{{white-space:normal}}</style>\n</head>\n<body>"
     )?;
     writeln!(text, "<h1>{}</h1>", escaped(title))?;
     text.push_str(&write_svg(graph, false)?);
-    writeln!(text, "<table>\n<tr><th>Verdict</th><th>From</th><th>To</th><th>Port</th><th>Why</th></tr>")?;
+    writeln!(
+        text,
+        "<table>\n<tr><th>Verdict</th><th>From</th><th>To</th><th>Port</th><th>Why</th></tr>"
+    )?;
     for edge in edges {
         writeln!(
             text,
@@ -214,8 +247,13 @@ impl Place {
 }
 
 /// Takes the next lane of a node.
-fn end_at<'a>(places: &mut BTreeMap<(&'a str, &'a str), Place>, node: &'a GraphNode) -> Option<(usize, Place)> {
-    places.get_mut(&(node.namespace.as_str(), node.name.as_str())).map(|place| (place.lane(), *place))
+fn end_at<'a>(
+    places: &mut BTreeMap<(&'a str, &'a str), Place>,
+    node: &'a GraphNode,
+) -> Option<(usize, Place)> {
+    places
+        .get_mut(&(node.namespace.as_str(), node.name.as_str()))
+        .map(|place| (place.lane(), *place))
 }
 
 fn text_width(text: &str) -> usize {
@@ -229,7 +267,13 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
     let mut places: BTreeMap<(&str, &str), Place> = BTreeMap::new();
     let (mut left, mut bottom, mut body) = (MARGIN, TOP, String::new());
     for (namespace, names) in &columns {
-        let width = names.iter().chain([&title(namespace)]).map(|name| text_width(name)).max().unwrap_or_default() + 24;
+        let width = names
+            .iter()
+            .chain([&title(namespace)])
+            .map(|name| text_width(name))
+            .max()
+            .unwrap_or_default()
+            + 24;
         writeln!(
             body,
             r##"<text x="{}" y="36" text-anchor="middle" font-weight="bold" fill="#1f2328">{}</text>"##,
@@ -239,10 +283,23 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
         for (row, name) in names.iter().enumerate() {
             let top = TOP + row * ROW;
             let is_it = |node: &&GraphNode| node.namespace == *namespace && node.name == *name;
-            let ends = edges.iter().flat_map(|edge| [&edge.source, &edge.destination]).filter(is_it).count();
+            let ends = edges
+                .iter()
+                .flat_map(|edge| [&edge.source, &edge.destination])
+                .filter(is_it)
+                .count();
             places.insert((namespace, name), Place { left, width, top, ends, drawn: 0 });
-            writeln!(body, r##"<rect x="{left}" y="{top}" width="{width}" height="{BOX}" rx="4" fill="#f6f8fa" stroke="#8c959f"/>"##)?;
-            writeln!(body, r##"<text x="{}" y="{}" text-anchor="middle" fill="#1f2328">{}</text>"##, left + width / 2, top + 18, escaped(name))?;
+            writeln!(
+                body,
+                r##"<rect x="{left}" y="{top}" width="{width}" height="{BOX}" rx="4" fill="#f6f8fa" stroke="#8c959f"/>"##
+            )?;
+            writeln!(
+                body,
+                r##"<text x="{}" y="{}" text-anchor="middle" fill="#1f2328">{}</text>"##,
+                left + width / 2,
+                top + 18,
+                escaped(name)
+            )?;
             bottom = bottom.max(top + BOX);
         }
         left += width + GAP;
@@ -251,7 +308,11 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
     let mut lane = bottom + 40;
     let mut number = 0;
     for edge in &edges {
-        let (Some((y1, from)), Some((y2, to))) = (end_at(&mut places, &edge.source), end_at(&mut places, &edge.destination)) else { continue };
+        let (Some((y1, from)), Some((y2, to))) =
+            (end_at(&mut places, &edge.source), end_at(&mut places, &edge.destination))
+        else {
+            continue;
+        };
         let mark = (edge.verdict != Decision::Allowed).then(|| {
             number += 1;
             number
@@ -259,8 +320,18 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
         line(&mut body, edge, (from, y1), (to, y2), mark)?;
         right = right.max(from.left + from.width + GAP / 2);
         if let (Some(mark), true) = (mark, reasons) {
-            let text = format!("{mark}  {} -> {} {}", full_name(&edge.source), full_name(&edge.destination), caption(edge));
-            writeln!(body, r#"<text x="{MARGIN}" y="{lane}" fill="{}">{}</text>"#, colour(edge.verdict), escaped(&text))?;
+            let text = format!(
+                "{mark}  {} -> {} {}",
+                full_name(&edge.source),
+                full_name(&edge.destination),
+                caption(edge)
+            );
+            writeln!(
+                body,
+                r#"<text x="{MARGIN}" y="{lane}" fill="{}">{}</text>"#,
+                colour(edge.verdict),
+                escaped(&text)
+            )?;
             right = right.max(MARGIN + text_width(&text));
             lane += LANE;
         }
@@ -273,7 +344,11 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
     )?;
     writeln!(text, "<title>network paths</title>")?;
     writeln!(text, "<defs>")?;
-    for (id, verdict) in [("allowed", Decision::Allowed), ("denied", Decision::Denied), ("unknown", Decision::Unknown)] {
+    for (id, verdict) in [
+        ("allowed", Decision::Allowed),
+        ("denied", Decision::Denied),
+        ("unknown", Decision::Unknown),
+    ] {
         writeln!(
             text,
             r#"<marker id="{id}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="{}"/></marker>"#,
@@ -288,7 +363,13 @@ fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
 }
 
 /// The curve of an edge: from side to side between columns, as a bow within one.
-fn line(body: &mut String, edge: &GraphEdge, (from, y1): (Place, usize), (to, y2): (Place, usize), mark: Option<usize>) -> fmt::Result {
+fn line(
+    body: &mut String,
+    edge: &GraphEdge,
+    (from, y1): (Place, usize),
+    (to, y2): (Place, usize),
+    mark: Option<usize>,
+) -> fmt::Result {
     let (start, end, bend) = match from.left.cmp(&to.left) {
         std::cmp::Ordering::Less => (from.left + from.width, to.left, GAP / 2),
         std::cmp::Ordering::Greater => (from.left, to.left + to.width, GAP / 2),
@@ -305,7 +386,12 @@ fn line(body: &mut String, edge: &GraphEdge, (from, y1): (Place, usize), (to, y2
         r#"<path d="M{start} {y1}C{first} {y1} {second} {y2} {end} {y2}" fill="none" stroke="{}"{dashed} marker-end="url(#{})"><title>{}</title></path>"#,
         colour(edge.verdict),
         edge.verdict,
-        escaped(&format!("{} -> {} {}", full_name(&edge.source), full_name(&edge.destination), caption(edge))),
+        escaped(&format!(
+            "{} -> {} {}",
+            full_name(&edge.source),
+            full_name(&edge.destination),
+            caption(edge)
+        )),
     )?;
     // the middle of a cubic curve
     let (x, y) = ((start + 3 * first + 3 * second + end) / 8, usize::midpoint(y1, y2));
@@ -320,7 +406,11 @@ fn line(body: &mut String, edge: &GraphEdge, (from, y1): (Place, usize), (to, y2
 }
 
 fn full_name(node: &GraphNode) -> String {
-    if node.namespace.is_empty() { node.name.clone() } else { format!("{}/{}", node.namespace, node.name) }
+    if node.namespace.is_empty() {
+        node.name.clone()
+    } else {
+        format!("{}/{}", node.namespace, node.name)
+    }
 }
 
 /// Text of XML; characters that XML does not have at all become a replacement character.

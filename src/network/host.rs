@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::Destination;
 
-/// Reads a URL, `host:port`, a host or an address, with the port if one is written or follows from the scheme. None for anything else.
+/// Reads a URL, `host:port`, a host or an address, with the port if one is written or follows from
+/// the scheme. None for anything else.
 #[must_use]
 pub fn parse(text: &str) -> Option<(Destination, Option<u16>)> {
     let (authority, usual) = match text.split_once("://") {
@@ -16,13 +17,19 @@ pub fn parse(text: &str) -> Option<(Destination, Option<u16>)> {
         None => (text, None),
     };
     let (host, port) = host_and_port(authority)?;
-    let destination = host.parse().map_or_else(|_| Destination::Host(host.to_ascii_lowercase()), Destination::Address);
+    let destination = host
+        .parse()
+        .map_or_else(|_| Destination::Host(host.to_ascii_lowercase()), Destination::Address);
     Some((destination, port.or(usual)))
 }
 
 /// `host`, `host:80`, `10.0.0.1:80`, `[::1]:80`, `::1`.
 fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let usable = |host: &str| !host.is_empty() && !host.starts_with('-') && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
+    let usable = |host: &str| {
+        !host.is_empty()
+            && !host.starts_with('-')
+            && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
+    };
     if let Some(rest) = text.strip_prefix('[') {
         let (host, port) = rest.split_once(']')?;
         let port = if port.is_empty() { None } else { Some(port.strip_prefix(':')?.parse().ok()?) };

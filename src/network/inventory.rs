@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::service::{identity, labels, protocol};
-use super::{Cluster, EndpointSlice, ForeignPolicy, Labels, NamedPort, NetworkPolicy, Pod, Service};
+use super::{
+    Cluster, EndpointSlice, ForeignPolicy, Labels, NamedPort, NetworkPolicy, Pod, Service,
+};
 
 /// What is known of a cluster, or of a folder of manifests.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +83,8 @@ impl Inventory {
         inventory
     }
 
-    /// Reads one object or list; `kind` is given beside it because the items of a list do not carry theirs.
+    /// Reads one object or list; `kind` is given beside it because the items of a list do not carry
+    /// theirs.
     pub fn add(&mut self, kind: &str, object: &Value) {
         if let (Some(kind), Some(items)) = (kind.strip_suffix("List"), object["items"].as_array()) {
             for item in items {
@@ -109,18 +112,29 @@ impl Inventory {
             "Pod" => self.add_pod(object),
             "Service" => self.services.extend(Service::from_object(object)),
             "EndpointSlice" => self.slices.extend(EndpointSlice::from_object(object)),
-            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job" => {
+            "Deployment"
+            | "StatefulSet"
+            | "DaemonSet"
+            | "ReplicaSet"
+            | "ReplicationController"
+            | "Job" => {
                 self.add_workload(kind, object, &object["spec"]["template"]);
             }
-            "CronJob" => self.add_workload(kind, object, &object["spec"]["jobTemplate"]["spec"]["template"]),
+            "CronJob" => {
+                self.add_workload(kind, object, &object["spec"]["jobTemplate"]["spec"]["template"]);
+            }
             _ => {}
         }
     }
 
-    /// A namespace that is mentioned but not given has at least the label that the API server gives it.
+    /// A namespace that is mentioned but not given has at least the label that the API server gives
+    /// it.
     fn know_namespace(&mut self, name: &str) {
         if !self.namespaces.contains_key(name) {
-            self.namespaces.insert(name.to_owned(), [("kubernetes.io/metadata.name".to_owned(), name.to_owned())].into());
+            self.namespaces.insert(
+                name.to_owned(),
+                [("kubernetes.io/metadata.name".to_owned(), name.to_owned())].into(),
+            );
         }
     }
 
@@ -139,7 +153,12 @@ impl Inventory {
             Ok(policy) => self.policies.push(policy),
             Err(error) => {
                 let (namespace, name) = identity(object).unwrap_or_default();
-                self.unreadable.push(Unreadable { kind: "NetworkPolicy".to_owned(), namespace, name, reason: error.to_string() });
+                self.unreadable.push(Unreadable {
+                    kind: "NetworkPolicy".to_owned(),
+                    namespace,
+                    name,
+                    reason: error.to_string(),
+                });
             }
         }
     }
@@ -148,7 +167,10 @@ impl Inventory {
         let finished = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
         let Some((namespace, name)) = identity(object).filter(|_| !finished) else { return };
         let conditions = object["status"]["conditions"].as_array();
-        let ready = conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+        let ready = conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
         self.know_namespace(&namespace);
         let (mut pod, ports) = pod_of(namespace, name, &object["metadata"], &object["spec"]);
         pod.ip = object["status"]["podIP"].as_str().and_then(|text| text.parse().ok());
@@ -157,13 +179,19 @@ impl Inventory {
 
     fn add_workload(&mut self, kind: &str, object: &Value, template: &Value) {
         // what another workload made speaks for itself through its owner
-        let owned = object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == Value::Bool(true)));
+        let owned = object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| {
+            owners.iter().any(|owner| owner["controller"] == Value::Bool(true))
+        });
         let Some((namespace, name)) = identity(object).filter(|_| !owned) else { return };
         self.know_namespace(&namespace);
         let kind = kind.to_lowercase();
-        let (pod, ports) = pod_of(namespace, format!("{kind}/{name}"), &template["metadata"], &template["spec"]);
+        let (pod, ports) =
+            pod_of(namespace, format!("{kind}/{name}"), &template["metadata"], &template["spec"]);
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-        let ends = |condition: &Value| (condition["type"] == "Complete" || condition["type"] == "Failed") && condition["status"] == "True";
+        let ends = |condition: &Value| {
+            (condition["type"] == "Complete" || condition["type"] == "Failed")
+                && condition["status"] == "True"
+        };
         let ended = kind == "job" && conditions.into_iter().any(ends);
         self.workloads.push(Workload { kind, name, pod, ports, ended });
     }
@@ -174,7 +202,8 @@ impl Inventory {
         Cluster { policies: &self.policies, namespaces: &self.namespaces }
     }
 
-    /// The pods that stand for all: one per workload that may make more of them, and the pods that no workload made.
+    /// The pods that stand for all: one per workload that may make more of them, and the pods that
+    /// no workload made.
     #[must_use]
     pub fn subjects(&self) -> Vec<(&Pod, &[NamedPort])> {
         let mut templates: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
@@ -182,27 +211,62 @@ impl Inventory {
             templates.entry(&workload.pod.namespace).or_default().push(workload);
         }
         let covered = |state: &PodState| {
-            let workloads = templates.get(state.pod.namespace.as_str()).map_or(&[][..], Vec::as_slice);
-            workloads.iter().any(|workload| workload.pod.labels.iter().all(|(key, value)| state.pod.labels.get(key) == Some(value)))
+            let workloads =
+                templates.get(state.pod.namespace.as_str()).map_or(&[][..], Vec::as_slice);
+            workloads.iter().any(|workload| {
+                workload
+                    .pod
+                    .labels
+                    .iter()
+                    .all(|(key, value)| state.pod.labels.get(key) == Some(value))
+            })
         };
-        let bare = self.pods.iter().filter(|state| !covered(state)).map(|state| (&state.pod, state.ports.as_slice()));
+        let bare = self
+            .pods
+            .iter()
+            .filter(|state| !covered(state))
+            .map(|state| (&state.pod, state.ports.as_slice()));
         let working = self.workloads.iter().filter(|workload| !workload.ended);
         working.map(|workload| (&workload.pod, workload.ports.as_slice())).chain(bare).collect()
     }
 }
 
-fn pod_of(namespace: String, name: String, metadata: &Value, spec: &Value) -> (Pod, Vec<NamedPort>) {
-    let sidecars = spec["initContainers"].as_array().into_iter().flatten().filter(|container| container["restartPolicy"] == "Always");
+fn pod_of(
+    namespace: String,
+    name: String,
+    metadata: &Value,
+    spec: &Value,
+) -> (Pod, Vec<NamedPort>) {
+    let sidecars = spec["initContainers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|container| container["restartPolicy"] == "Always");
     let containers = spec["containers"].as_array().into_iter().flatten().chain(sidecars);
     let ports: Vec<NamedPort> = containers
         .flat_map(|container| container["ports"].as_array().into_iter().flatten())
         .filter_map(|port| {
             let number = u16::try_from(port["containerPort"].as_u64()?).ok()?;
-            Some(NamedPort { name: port["name"].as_str().unwrap_or_default().to_owned(), port: number, protocol: protocol(&port["protocol"]) })
+            Some(NamedPort {
+                name: port["name"].as_str().unwrap_or_default().to_owned(),
+                port: number,
+                protocol: protocol(&port["protocol"]),
+            })
         })
         .collect();
     let named_ports = ports.iter().filter(|port| !port.name.is_empty()).cloned().collect();
     let host_network = spec["hostNetwork"] == Value::Bool(true);
     let node = spec["nodeName"].as_str().map(str::to_owned);
-    (Pod { namespace, name, labels: labels(&metadata["labels"]), ip: None, node, host_network, named_ports }, ports)
+    (
+        Pod {
+            namespace,
+            name,
+            labels: labels(&metadata["labels"]),
+            ip: None,
+            node,
+            host_network,
+            named_ports,
+        },
+        ports,
+    )
 }

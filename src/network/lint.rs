@@ -37,7 +37,18 @@ pub enum Severity {
 }
 
 /// The kinds of lints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum LintId {
     /// A policy cannot be read.
@@ -69,7 +80,12 @@ pub enum LintId {
 }
 
 impl Lint {
-    pub(super) fn new(severity: Severity, id: LintId, object: impl Into<String>, sentence: impl Into<String>) -> Self {
+    pub(super) fn new(
+        severity: Severity,
+        id: LintId,
+        object: impl Into<String>,
+        sentence: impl Into<String>,
+    ) -> Self {
         Self { severity, id, object: object.into(), sentence: sentence.into() }
     }
 }
@@ -92,7 +108,8 @@ impl fmt::Display for LintId {
     }
 }
 
-/// All lints over the policies and workloads of one namespace, or of all, in a stable order, the worst first.
+/// All lints over the policies and workloads of one namespace, or of all, in a stable order, the
+/// worst first.
 #[must_use]
 pub fn lint(inventory: &Inventory, namespace: Option<&str>) -> Vec<Lint> {
     let chosen = |candidate: &str| namespace.is_none_or(|namespace| namespace == candidate);
@@ -103,11 +120,26 @@ pub fn lint(inventory: &Inventory, namespace: Option<&str>) -> Vec<Lint> {
     }
     let context = Context { inventory, subjects: by_namespace };
     let mut lints = Vec::new();
-    for unreadable in inventory.unreadable.iter().filter(|unreadable| chosen(&unreadable.namespace)) {
-        let object = format!("{} {}/{}", unreadable.kind.to_lowercase(), unreadable.namespace, unreadable.name);
-        lints.push(Lint::new(Severity::Error, LintId::Unreadable, object, unreadable.reason.clone()));
+    for unreadable in inventory.unreadable.iter().filter(|unreadable| chosen(&unreadable.namespace))
+    {
+        let object = format!(
+            "{} {}/{}",
+            unreadable.kind.to_lowercase(),
+            unreadable.namespace,
+            unreadable.name
+        );
+        lints.push(Lint::new(
+            Severity::Error,
+            LintId::Unreadable,
+            object,
+            unreadable.reason.clone(),
+        ));
     }
-    for object in inventory.policy_objects.iter().filter(|object| chosen(object["metadata"]["namespace"].as_str().unwrap_or_default())) {
+    for object in inventory
+        .policy_objects
+        .iter()
+        .filter(|object| chosen(object["metadata"]["namespace"].as_str().unwrap_or_default()))
+    {
         placeholders(object, &mut lints);
     }
     for policy in inventory.policies.iter().filter(|policy| chosen(&policy.reference.namespace)) {
@@ -148,7 +180,11 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn selected(&self, policy: &NetworkPolicy) -> Vec<Subject<'a>> {
-        self.in_namespace(&policy.reference.namespace).iter().filter(|subject| policy.pod_selector.matches(&subject.pod.labels)).copied().collect()
+        self.in_namespace(&policy.reference.namespace)
+            .iter()
+            .filter(|subject| policy.pod_selector.matches(&subject.pod.labels))
+            .copied()
+            .collect()
     }
 
     /// The workloads that a peer selects; none for a block.
@@ -158,10 +194,22 @@ impl<'a> Context<'a> {
         };
         let near = |namespace: &str| match namespaces {
             None => namespace == policy.reference.namespace,
-            Some(selector) => self.inventory.namespaces.get(namespace).is_some_and(|labels| selector.matches(labels)),
+            Some(selector) => self
+                .inventory
+                .namespaces
+                .get(namespace)
+                .is_some_and(|labels| selector.matches(labels)),
         };
-        let all = self.subjects.iter().filter(|(namespace, _)| near(namespace)).flat_map(|(_, subjects)| subjects);
-        all.filter(|subject| pods.as_ref().is_none_or(|selector| selector.matches(&subject.pod.labels))).copied().collect()
+        let all = self
+            .subjects
+            .iter()
+            .filter(|(namespace, _)| near(namespace))
+            .flat_map(|(_, subjects)| subjects);
+        all.filter(|subject| {
+            pods.as_ref().is_none_or(|selector| selector.matches(&subject.pod.labels))
+        })
+        .copied()
+        .collect()
     }
 }
 
@@ -175,46 +223,111 @@ fn selector_matches_nothing(context: &Context<'_>, policy: &NetworkPolicy, lints
     }
     // replicas of a workload are not subjects of their own, but may have further labels
     let namespace = &policy.reference.namespace;
-    if context.inventory.pods.iter().any(|state| state.pod.namespace == *namespace && policy.pod_selector.matches(&state.pod.labels)) {
+    if context.inventory.pods.iter().any(|state| {
+        state.pod.namespace == *namespace && policy.pod_selector.matches(&state.pod.labels)
+    }) {
         return;
     }
     let near = context.in_namespace(namespace).iter().find_map(|subject| {
-        let mut unmet = policy.pod_selector.requirements().filter(|requirement| !requirement.matches(&subject.pod.labels));
-        let requirement = unmet.next().filter(|_| policy.pod_selector.requirements().count() > 1)?;
+        let mut unmet = policy
+            .pod_selector
+            .requirements()
+            .filter(|requirement| !requirement.matches(&subject.pod.labels));
+        let requirement =
+            unmet.next().filter(|_| policy.pod_selector.requirements().count() > 1)?;
         let value = subject.pod.labels.get(&requirement.key)?;
-        unmet.next().is_none().then(|| format!("; {} has {}={value}", subject.pod.name, requirement.key))
+        unmet
+            .next()
+            .is_none()
+            .then(|| format!("; {} has {}={value}", subject.pod.name, requirement.key))
     });
-    let sentence = format!("no pod and no pod template in {namespace} has {}{}", policy.pod_selector, near.unwrap_or_default());
-    lints.push(Lint::new(Severity::Error, LintId::SelectorMatchesNothing, object(policy), sentence));
+    let sentence = format!(
+        "no pod and no pod template in {namespace} has {}{}",
+        policy.pod_selector,
+        near.unwrap_or_default()
+    );
+    lints.push(Lint::new(
+        Severity::Error,
+        LintId::SelectorMatchesNothing,
+        object(policy),
+        sentence,
+    ));
 }
 
 fn rules_without_type(policy: &NetworkPolicy, lints: &mut Vec<Lint>) {
     for direction in [Direction::Ingress, Direction::Egress] {
         if !policy.directions.contains(&direction) && !policy.rules(direction).is_empty() {
-            let sentence = format!("has {direction} rules without effect: policyTypes does not name {direction:?}");
-            lints.push(Lint::new(Severity::Error, LintId::RulesWithoutType, object(policy), sentence));
+            let sentence = format!(
+                "has {direction} rules without effect: policyTypes does not name {direction:?}"
+            );
+            lints.push(Lint::new(
+                Severity::Error,
+                LintId::RulesWithoutType,
+                object(policy),
+                sentence,
+            ));
         }
     }
 }
 
-fn peers(context: &Context<'_>, policy: &NetworkPolicy, direction: Direction, lints: &mut Vec<Lint>) {
+fn peers(
+    context: &Context<'_>,
+    policy: &NetworkPolicy,
+    direction: Direction,
+    lints: &mut Vec<Lint>,
+) {
     for (index, rule) in policy.rules(direction).iter().enumerate() {
         for peer in &rule.peers {
             match peer {
                 Peer::Block { cidr, except } => {
                     for hole in except.iter().filter(|hole| !hole.is_inside(cidr)) {
-                        let sentence = format!("{direction} rule {index} excepts {hole}, which is not in {cidr}");
-                        lints.push(Lint::new(Severity::Warning, LintId::ExceptOutsideCidr, object(policy), sentence));
+                        let sentence = format!(
+                            "{direction} rule {index} excepts {hole}, which is not in {cidr}"
+                        );
+                        lints.push(Lint::new(
+                            Severity::Warning,
+                            LintId::ExceptOutsideCidr,
+                            object(policy),
+                            sentence,
+                        ));
                     }
                 }
-                Peer::Selected { namespaces: Some(selector), .. } if !context.inventory.namespaces.values().any(|labels| selector.matches(labels)) => {
-                    let sentence = format!("{direction} rule {index} is about namespaces labelled {selector}; there is none{}", name_hint(context, selector));
-                    lints.push(Lint::new(Severity::Error, LintId::NamespaceLabelMissing, object(policy), sentence));
+                Peer::Selected { namespaces: Some(selector), .. }
+                    if !context
+                        .inventory
+                        .namespaces
+                        .values()
+                        .any(|labels| selector.matches(labels)) =>
+                {
+                    let sentence = format!(
+                        "{direction} rule {index} is about namespaces labelled {selector}; there \
+                            is none{}",
+                        name_hint(context, selector)
+                    );
+                    lints.push(Lint::new(
+                        Severity::Error,
+                        LintId::NamespaceLabelMissing,
+                        object(policy),
+                        sentence,
+                    ));
                 }
-                Peer::Selected { namespaces, pods: Some(selector) } if !selector.is_empty() && context.meant(policy, peer).is_empty() => {
-                    let place = namespaces.as_ref().map_or_else(|| policy.reference.namespace.clone(), |selector| format!("namespaces labelled {selector}"));
-                    let sentence = format!("{direction} rule {index} is about pods labelled {selector}; there is none in {place}");
-                    lints.push(Lint::new(Severity::Warning, LintId::PeerMatchesNothing, object(policy), sentence));
+                Peer::Selected { namespaces, pods: Some(selector) }
+                    if !selector.is_empty() && context.meant(policy, peer).is_empty() =>
+                {
+                    let place = namespaces.as_ref().map_or_else(
+                        || policy.reference.namespace.clone(),
+                        |selector| format!("namespaces labelled {selector}"),
+                    );
+                    let sentence = format!(
+                        "{direction} rule {index} is about pods labelled {selector}; there is none \
+                            in {place}"
+                    );
+                    lints.push(Lint::new(
+                        Severity::Warning,
+                        LintId::PeerMatchesNothing,
+                        object(policy),
+                        sentence,
+                    ));
                 }
                 Peer::Selected { .. } => {}
             }
@@ -224,30 +337,66 @@ fn peers(context: &Context<'_>, policy: &NetworkPolicy, direction: Direction, li
 
 /// The label that every namespace has, when a value of the selector is the name of one.
 fn name_hint(context: &Context<'_>, selector: &LabelSelector) -> String {
-    let named = selector.requirements().flat_map(|requirement| requirement.values).find(|value| context.inventory.namespaces.contains_key(value));
-    named.map(|name| format!("; namespace {name} has kubernetes.io/metadata.name={name}")).unwrap_or_default()
+    let named = selector
+        .requirements()
+        .flat_map(|requirement| requirement.values)
+        .find(|value| context.inventory.namespaces.contains_key(value));
+    named
+        .map(|name| format!("; namespace {name} has kubernetes.io/metadata.name={name}"))
+        .unwrap_or_default()
 }
 
 /// The workloads whose ports the rules of a direction are about, with the number of the rule.
-fn ports(context: &Context<'_>, policy: &NetworkPolicy, direction: Direction, lints: &mut Vec<Lint>) {
+fn ports(
+    context: &Context<'_>,
+    policy: &NetworkPolicy,
+    direction: Direction,
+    lints: &mut Vec<Lint>,
+) {
     let selected = context.selected(policy);
     for (index, rule) in policy.rules(direction).iter().enumerate() {
         let destinations: Vec<Subject<'_>> = match direction {
             Direction::Ingress => selected.clone(),
-            Direction::Egress => rule.peers.iter().flat_map(|peer| context.meant(policy, peer)).collect(),
+            Direction::Egress => {
+                rule.peers.iter().flat_map(|peer| context.meant(policy, peer)).collect()
+            }
         };
         for port in rule.ports.iter().filter(|_| !destinations.is_empty()) {
             match &port.port {
                 Some(PortName::Number(number)) if port.end_port.is_none() => {
-                    let Some(sentence) = service_port(context, &destinations, *number, port.protocol) else { continue };
+                    let Some(sentence) =
+                        service_port(context, &destinations, *number, port.protocol)
+                    else {
+                        continue;
+                    };
                     let sentence = format!("{direction} rule {index} allows {port}, {sentence}");
-                    lints.push(Lint::new(Severity::Error, LintId::ServicePortNotPodPort, object(policy), sentence));
+                    lints.push(Lint::new(
+                        Severity::Error,
+                        LintId::ServicePortNotPodPort,
+                        object(policy),
+                        sentence,
+                    ));
                 }
                 Some(PortName::Name(name)) => {
-                    let has = |subject: &Subject<'_>| subject.pod.named_ports.iter().any(|named| named.name == *name && named.protocol == port.protocol);
+                    let has = |subject: &Subject<'_>| {
+                        subject
+                            .pod
+                            .named_ports
+                            .iter()
+                            .any(|named| named.name == *name && named.protocol == port.protocol)
+                    };
                     if !destinations.iter().any(has) {
-                        let sentence = format!("{direction} rule {index} allows the port named {name}; no pod it is about names a {} port so", port.protocol);
-                        lints.push(Lint::new(Severity::Error, LintId::NamedPortMissing, object(policy), sentence));
+                        let sentence = format!(
+                            "{direction} rule {index} allows the port named {name}; no pod it is \
+                                about names a {} port so",
+                            port.protocol
+                        );
+                        lints.push(Lint::new(
+                            Severity::Error,
+                            LintId::NamedPortMissing,
+                            object(policy),
+                            sentence,
+                        ));
                     }
                 }
                 Some(PortName::Number(_)) | None => {}
@@ -256,9 +405,16 @@ fn ports(context: &Context<'_>, policy: &NetworkPolicy, direction: Direction, li
     }
 }
 
-fn service_port(context: &Context<'_>, destinations: &[Subject<'_>], number: u16, protocol: super::Protocol) -> Option<String> {
+fn service_port(
+    context: &Context<'_>,
+    destinations: &[Subject<'_>],
+    number: u16,
+    protocol: super::Protocol,
+) -> Option<String> {
     // a port that one of the pods has is not a slip
-    let listens = |subject: &Subject<'_>| subject.ports.iter().any(|port| port.port == number && port.protocol == protocol);
+    let listens = |subject: &Subject<'_>| {
+        subject.ports.iter().any(|port| port.port == number && port.protocol == protocol)
+    };
     if destinations.iter().any(listens) {
         return None;
     }
@@ -271,8 +427,12 @@ fn service_port(context: &Context<'_>, destinations: &[Subject<'_>], number: u16
                     return None;
                 }
                 if port.port == number && found.is_none() {
-                    let target = target.map_or_else(|| port.target.to_string(), |target| target.to_string());
-                    found = Some(format!("which is the port of Service {}/{}; its pods listen on {target}", service.namespace, service.name));
+                    let target =
+                        target.map_or_else(|| port.target.to_string(), |target| target.to_string());
+                    found = Some(format!(
+                        "which is the port of Service {}/{}; its pods listen on {target}",
+                        service.namespace, service.name
+                    ));
                 }
             }
         }
@@ -285,7 +445,12 @@ fn placeholders(object: &Value, lints: &mut Vec<Lint>) {
     let (namespace, name) = identity(object).unwrap_or_default();
     let mut found = BTreeSet::new();
     let metadata = &object["metadata"];
-    for (place, value) in [("name", &metadata["name"]), ("namespace", &metadata["namespace"]), ("labels", &metadata["labels"]), ("spec", &object["spec"])] {
+    for (place, value) in [
+        ("name", &metadata["name"]),
+        ("namespace", &metadata["namespace"]),
+        ("labels", &metadata["labels"]),
+        ("spec", &object["spec"]),
+    ] {
         texts(value, &mut |text| {
             if is_placeholder(text) {
                 found.insert((place, text.to_owned()));
@@ -294,11 +459,17 @@ fn placeholders(object: &Value, lints: &mut Vec<Lint>) {
     }
     for (place, text) in found {
         let sentence = format!("the placeholder `{text}` in its {place} was not filled in");
-        lints.push(Lint::new(Severity::Error, LintId::PlaceholderText, format!("networkpolicy {namespace}/{name}"), sentence));
+        lints.push(Lint::new(
+            Severity::Error,
+            LintId::PlaceholderText,
+            format!("networkpolicy {namespace}/{name}"),
+            sentence,
+        ));
     }
 }
 
-/// Calls back for every text in a value, keys included; a value is as deep as its parser lets it be.
+/// Calls back for every text in a value, keys included; a value is as deep as its parser lets it
+/// be.
 fn texts(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => each(text),
@@ -314,7 +485,13 @@ fn texts(value: &Value, each: &mut impl FnMut(&str)) {
 fn is_placeholder(text: &str) -> bool {
     let upper = text.to_uppercase();
     let angled = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
-    let marked = ["CHANGE_ME", "CHANGEME", "CHANGE-ME", "PLACEHOLDER", "REPLACE_ME", "REPLACE-ME"].iter().any(|mark| upper.contains(mark));
+    let marked = ["CHANGE_ME", "CHANGEME", "CHANGE-ME", "PLACEHOLDER", "REPLACE_ME", "REPLACE-ME"]
+        .iter()
+        .any(|mark| upper.contains(mark));
     let todo = upper.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "TODO");
-    angled || marked || text.to_lowercase().starts_with("your-") || text.contains("{{") || (todo && text.contains("TODO"))
+    angled
+        || marked
+        || text.to_lowercase().starts_with("your-")
+        || text.contains("{{")
+        || (todo && text.contains("TODO"))
 }

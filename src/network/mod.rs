@@ -1,8 +1,10 @@
-//! Who reaches whom, why not, and the policy that mends it. Pure functions on objects of the API; used by actions and by the sandbox alike.
+//! Who reaches whom, why not, and the policy that mends it. Pure functions on objects of the API;
+//! used by actions and by the sandbox alike.
 //!
-//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a name to the pods, [`propose()`] writes the
-//! missing policy, [`lint()`] finds what is suspicious before anybody is cut off, [`mermaid()`] and [`svg()`] draw it. Whether something
-//! listens is not known here.
+//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a
+//! name to the pods, [`propose()`] writes the missing policy, [`lint()`] finds what is suspicious
+//! before anybody is cut off, [`mermaid()`] and [`svg()`] draw it. Whether something listens is not
+//! known here.
 
 mod cidr;
 mod declared;
@@ -28,8 +30,13 @@ mod service;
 
 pub use cidr::{Cidr, CidrError};
 pub use declared::{Declared, declared};
-pub use edge::{Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage, StageName, StageOutcome};
-pub use evaluate::{Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate};
+pub use edge::{
+    Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage,
+    StageName, StageOutcome,
+};
+pub use evaluate::{
+    Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate,
+};
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use fix::{Alternative, Fix, propose, propose_for_path};
 pub use graph::{Graph, GraphEdge, GraphNode, mermaid, page, svg};
@@ -39,7 +46,10 @@ pub use near_miss::{Difference, NearMiss};
 pub use other_policies::ForeignPolicy;
 pub use path::trace;
 pub use picture::{all_pairs, edges_of, intended, picture};
-pub use policy::{Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol, Rule};
+pub use policy::{
+    Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol,
+    Rule,
+};
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::evaluate::{peer_matches, port_matches};
 use super::explain::name;
 use super::{
-    Cluster, Connection, Direction, Endpoint, LabelSelector, Labels, NetworkPolicy, Operator, Peer, Pod, PolicyReference, PortName, PortRule, Protocol,
-    Requirement, Rule, Translation,
+    Cluster, Connection, Direction, Endpoint, LabelSelector, Labels, NetworkPolicy, Operator, Peer,
+    Pod, PolicyReference, PortName, PortRule, Protocol, Requirement, Rule, Translation,
 };
 
 /// At most so many are told; the rest is not near.
@@ -54,7 +54,8 @@ pub enum Difference {
         /// The value that the other end has.
         found: Option<String>,
     },
-    /// A requirement of a peer's namespaceSelector does not hold for the namespace of the other end.
+    /// A requirement of a peer's namespaceSelector does not hold for the namespace of the other
+    /// end.
     PeerNamespace {
         /// The requirement.
         requirement: Requirement,
@@ -68,7 +69,8 @@ pub enum Difference {
     },
     /// The policy has rules for the direction, but its policyTypes do not name it.
     PolicyTypes,
-    /// A peer without namespaceSelector means pods of the policy's namespace; the other end is elsewhere.
+    /// A peer without namespaceSelector means pods of the policy's namespace; the other end is
+    /// elsewhere.
     OwnNamespaceOnly {
         /// The namespace of the other end.
         peer: String,
@@ -121,7 +123,12 @@ struct Found {
     words: String,
 }
 
-pub(super) fn near_misses(cluster: Cluster<'_>, connection: &Connection<'_>, direction: Direction, translation: Translation) -> Vec<NearMiss> {
+pub(super) fn near_misses(
+    cluster: Cluster<'_>,
+    connection: &Connection<'_>,
+    direction: Direction,
+    translation: Translation,
+) -> Vec<NearMiss> {
     let (subject, other) = match direction {
         Direction::Ingress => (&connection.destination, &connection.source),
         Direction::Egress => (&connection.source, &connection.destination),
@@ -137,10 +144,16 @@ pub(super) fn near_misses(cluster: Cluster<'_>, connection: &Connection<'_>, dir
             Selection::Far => continue,
         };
         for (index, rule) in policy.rules(direction).iter().enumerate() {
-            let Some((peer, port, found)) = rule_difference(cluster, policy, rule, connection, other, translation) else { continue };
+            let Some((peer, port, found)) =
+                rule_difference(cluster, policy, rule, connection, other, translation)
+            else {
+                continue;
+            };
             let (found, sentence) = match (&selection, &found) {
                 (Some(but), None) => (but, format!("policy {} {}", policy.reference, but.words)),
-                (None, Some(found)) => (found, format!("rule {index} of policy {} {}", policy.reference, found.words)),
+                (None, Some(found)) => {
+                    (found, format!("rule {index} of policy {} {}", policy.reference, found.words))
+                }
                 // nothing is in the way, or two things are
                 (None, None) | (Some(_), Some(_)) => continue,
             };
@@ -175,11 +188,16 @@ enum Selection {
 fn selection(policy: &NetworkPolicy, direction: Direction, pod: &Pod) -> Selection {
     let same_namespace = policy.reference.namespace == pod.namespace;
     let named = policy.directions.contains(&direction);
-    // most policies of a cluster are of other namespaces and other pods; one of everything elsewhere says nothing about this pod
-    if policy.rules(direction).is_empty() || (!same_namespace && (policy.pod_selector.is_empty() || !policy.pod_selector.matches(&pod.labels))) {
+    // most policies of a cluster are of other namespaces and other pods; one of everything
+    // elsewhere says nothing about this pod
+    if policy.rules(direction).is_empty()
+        || (!same_namespace
+            && (policy.pod_selector.is_empty() || !policy.pod_selector.matches(&pod.labels)))
+    {
         return Selection::Far;
     }
-    let mut unmet = policy.pod_selector.requirements().filter(|requirement| !requirement.matches(&pod.labels));
+    let mut unmet =
+        policy.pod_selector.requirements().filter(|requirement| !requirement.matches(&pod.labels));
     let first = unmet.next();
     if unmet.next().is_some() {
         return Selection::Far;
@@ -193,17 +211,28 @@ fn selection(policy: &NetworkPolicy, direction: Direction, pod: &Pod) -> Selecti
             };
             let (words, found) = would(&requirement, &pod.labels);
             let words = format!("would select {} {words}", name(&Endpoint::Pod(pod)));
-            Selection::But(Found { difference: Difference::PodSelector { requirement, found }, distance, words })
+            Selection::But(Found {
+                difference: Difference::PodSelector { requirement, found },
+                distance,
+                words,
+            })
         }
         (true, false, None) => Selection::But(Found {
             difference: Difference::PolicyTypes,
             distance: 1,
-            words: format!("has {direction} rules that match, but its policyTypes do not name {direction:?}"),
+            words: format!(
+                "has {direction} rules that match, but its policyTypes do not name {direction:?}"
+            ),
         }),
         (false, true, None) => Selection::But(Found {
             difference: Difference::PolicyNamespace { pod: pod.namespace.clone() },
             distance: 3,
-            words: format!("would select {} if it were in namespace {}; it is in {}", name(&Endpoint::Pod(pod)), pod.namespace, policy.reference.namespace),
+            words: format!(
+                "would select {} if it were in namespace {}; it is in {}",
+                name(&Endpoint::Pod(pod)),
+                pod.namespace,
+                policy.reference.namespace
+            ),
         }),
         _ => Selection::Far,
     }
@@ -211,7 +240,8 @@ fn selection(policy: &NetworkPolicy, direction: Direction, pod: &Pod) -> Selecti
 
 type RuleDifference = (Option<usize>, Option<usize>, Option<Found>);
 
-/// The peer and the port that match, and the one difference if there is one; none when more than one thing differs.
+/// The peer and the port that match, and the one difference if there is one; none when more than
+/// one thing differs.
 fn rule_difference(
     cluster: Cluster<'_>,
     policy: &NetworkPolicy,
@@ -221,27 +251,50 @@ fn rule_difference(
     translation: Translation,
 ) -> Option<RuleDifference> {
     let own = &policy.reference.namespace;
-    let (peer, peer_found) = nearest(&rule.peers, |peer| peer_matches(cluster, own, peer, other), |peer| peer_difference(cluster, own, peer, other))?;
-    let (port, port_found) = nearest(&rule.ports, |port| port_matches(port, connection), |port| Some(port_difference(port, connection, translation)))?;
+    let (peer, peer_found) = nearest(
+        &rule.peers,
+        |peer| peer_matches(cluster, own, peer, other),
+        |peer| peer_difference(cluster, own, peer, other),
+    )?;
+    let (port, port_found) = nearest(
+        &rule.ports,
+        |port| port_matches(port, connection),
+        |port| Some(port_difference(port, connection, translation)),
+    )?;
     match (peer_found, port_found) {
         (Some(_), Some(_)) => None,
         (found, None) | (None, found) => Some((peer, port, found)),
     }
 }
 
-/// The first that matches, or else the one with the least difference; an empty list matches without naming one.
-fn nearest<T>(items: &[T], matches: impl Fn(&T) -> bool, difference: impl Fn(&T) -> Option<Found>) -> Option<(Option<usize>, Option<Found>)> {
+/// The first that matches, or else the one with the least difference; an empty list matches without
+/// naming one.
+fn nearest<T>(
+    items: &[T],
+    matches: impl Fn(&T) -> bool,
+    difference: impl Fn(&T) -> Option<Found>,
+) -> Option<(Option<usize>, Option<Found>)> {
     if items.is_empty() {
         return Some((None, None));
     }
     if let Some(index) = items.iter().position(matches) {
         return Some((Some(index), None));
     }
-    let found = items.iter().enumerate().filter_map(|(index, item)| difference(item).map(|found| (index, found)));
-    found.min_by_key(|(index, found)| (found.distance, *index)).map(|(index, found)| (Some(index), Some(found)))
+    let found = items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, item)| difference(item).map(|found| (index, found)));
+    found
+        .min_by_key(|(index, found)| (found.distance, *index))
+        .map(|(index, found)| (Some(index), Some(found)))
 }
 
-fn peer_difference(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other: &Endpoint<'_>) -> Option<Found> {
+fn peer_difference(
+    cluster: Cluster<'_>,
+    own_namespace: &str,
+    peer: &Peer,
+    other: &Endpoint<'_>,
+) -> Option<Found> {
     match peer {
         Peer::Block { cidr, except } => {
             let address = match other {
@@ -249,11 +302,17 @@ fn peer_difference(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other
                 Endpoint::Address(address) => Some(*address),
                 Endpoint::Node => None,
             };
-            let hole = address.and_then(|address| except.iter().find(|hole| cidr.contains(address) && hole.contains(address)));
+            let hole = address.and_then(|address| {
+                except.iter().find(|hole| cidr.contains(address) && hole.contains(address))
+            });
             let who = name(other);
             let words = match (address, hole) {
-                (None, _) => format!("allows addresses in {cidr}; the address of {who} is not known"),
-                (Some(_), Some(hole)) => format!("allows addresses in {cidr} except {hole}, which holds {who}"),
+                (None, _) => {
+                    format!("allows addresses in {cidr}; the address of {who} is not known")
+                }
+                (Some(_), Some(hole)) => {
+                    format!("allows addresses in {cidr} except {hole}, which holds {who}")
+                }
                 (Some(address), None) => format!("allows addresses in {cidr}; {who} has {address}"),
             };
             let distance = match (address, hole) {
@@ -261,25 +320,42 @@ fn peer_difference(cluster: Cluster<'_>, own_namespace: &str, peer: &Peer, other
                 (Some(_), Some(_)) => 2,
                 (Some(_), None) => 4,
             };
-            Some(Found { difference: Difference::Block { cidr: cidr.to_string(), except: hole.map(ToString::to_string), address }, distance, words })
+            Some(Found {
+                difference: Difference::Block {
+                    cidr: cidr.to_string(),
+                    except: hole.map(ToString::to_string),
+                    address,
+                },
+                distance,
+                words,
+            })
         }
         Peer::Selected { namespaces, pods } => {
             let pod = match other {
                 Endpoint::Pod(pod) if !pod.host_network => pod,
                 Endpoint::Pod(_) => {
-                    let words = format!("selects pods by label; {} uses the network of its node, only ipBlock sees it", name(other));
+                    let words = format!(
+                        "selects pods by label; {} uses the network of its node, only ipBlock sees \
+                            it",
+                        name(other)
+                    );
                     return Some(Found { difference: Difference::NotAPod, distance: 3, words });
                 }
                 Endpoint::Address(address) => {
                     return Some(Found {
                         difference: Difference::NotAPod,
                         distance: 4,
-                        words: format!("selects pods by label; {address} is not the address of a pod, only ipBlock sees it"),
+                        words: format!(
+                            "selects pods by label; {address} is not the address of a pod, only \
+                                ipBlock sees it"
+                        ),
                     });
                 }
                 Endpoint::Node => return None,
             };
-            one(namespace_differences(cluster, own_namespace, namespaces.as_ref(), pod).into_iter().chain(pod_differences(pods.as_ref(), pod)))
+            one(namespace_differences(cluster, own_namespace, namespaces.as_ref(), pod)
+                .into_iter()
+                .chain(pod_differences(pods.as_ref(), pod)))
         }
     }
 }
@@ -291,25 +367,42 @@ fn one<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 }
 
 fn pod_differences(selector: Option<&LabelSelector>, pod: &Pod) -> Vec<Found> {
-    let unmet = selector.into_iter().flat_map(LabelSelector::requirements).filter(|requirement| !requirement.matches(&pod.labels));
+    let unmet = selector
+        .into_iter()
+        .flat_map(LabelSelector::requirements)
+        .filter(|requirement| !requirement.matches(&pod.labels));
     unmet
         .map(|requirement| {
             let (has, found) = has(&requirement, &pod.labels);
-            let words = format!("allows pods labelled {requirement}; {} {has}", name(&Endpoint::Pod(pod)));
+            let words =
+                format!("allows pods labelled {requirement}; {} {has}", name(&Endpoint::Pod(pod)));
             let distance = likeness(&requirement, &pod.labels).unwrap_or(4);
             Found { difference: Difference::PeerPod { requirement, found }, distance, words }
         })
         .collect()
 }
 
-fn namespace_differences(cluster: Cluster<'_>, own_namespace: &str, selector: Option<&LabelSelector>, pod: &Pod) -> Vec<Found> {
+fn namespace_differences(
+    cluster: Cluster<'_>,
+    own_namespace: &str,
+    selector: Option<&LabelSelector>,
+    pod: &Pod,
+) -> Vec<Found> {
     let namespace = &pod.namespace;
     let Some(selector) = selector else {
         if namespace == own_namespace {
             return Vec::new();
         }
-        let words = format!("has a podSelector without namespaceSelector, which means pods of {own_namespace}; {} is elsewhere", name(&Endpoint::Pod(pod)));
-        return vec![Found { difference: Difference::OwnNamespaceOnly { peer: namespace.clone() }, distance: 2, words }];
+        let words = format!(
+            "has a podSelector without namespaceSelector, which means pods of {own_namespace}; {} \
+                is elsewhere",
+            name(&Endpoint::Pod(pod))
+        );
+        return vec![Found {
+            difference: Difference::OwnNamespaceOnly { peer: namespace.clone() },
+            distance: 2,
+            words,
+        }];
     };
     let unknown = Labels::new();
     let labels = cluster.namespaces.get(namespace).unwrap_or(&unknown);
@@ -319,40 +412,72 @@ fn namespace_differences(cluster: Cluster<'_>, own_namespace: &str, selector: Op
     unmet
         .map(|requirement| {
             let (has, found) = has(&requirement, labels);
-            let words = format!("allows peers in namespaces labelled {requirement}; namespace {namespace} {has}");
+            let words = format!(
+                "allows peers in namespaces labelled {requirement}; namespace {namespace} {has}"
+            );
             let named = requirement.values.contains(namespace).then_some(1);
-            let distance = named.or(likeness(&requirement, labels)).unwrap_or(if dead { 2 } else { 4 });
+            let distance =
+                named.or(likeness(&requirement, labels)).unwrap_or(if dead { 2 } else { 4 });
             Found { difference: Difference::PeerNamespace { requirement, found }, distance, words }
         })
         .collect()
 }
 
-fn port_difference(rule: &PortRule, connection: &Connection<'_>, translation: Translation) -> Found {
+fn port_difference(
+    rule: &PortRule,
+    connection: &Connection<'_>,
+    translation: Translation,
+) -> Found {
     let Connection { protocol, port, .. } = connection;
     let same_port = port_matches(&PortRule { protocol: *protocol, ..rule.clone() }, connection);
     if same_port {
         let words = format!("would match protocol {}; the connection is {protocol}", rule.protocol);
-        return Found { difference: Difference::Protocol { allowed: rule.protocol }, distance: 1, words };
+        return Found {
+            difference: Difference::Protocol { allowed: rule.protocol },
+            distance: 1,
+            words,
+        };
     }
     let far = if rule.protocol == *protocol { 3 } else { 4 };
     match &rule.port {
         Some(PortName::Name(wanted)) => {
             let number = match connection.destination {
-                Endpoint::Pod(pod) => pod.named_ports.iter().find(|named| named.name == *wanted && named.protocol == rule.protocol).map(|named| named.port),
+                Endpoint::Pod(pod) => pod
+                    .named_ports
+                    .iter()
+                    .find(|named| named.name == *wanted && named.protocol == rule.protocol)
+                    .map(|named| named.port),
                 Endpoint::Node | Endpoint::Address(_) => None,
             };
             let who = name(&connection.destination);
             let words = match number {
-                Some(number) => format!("allows the port named {wanted}, which is {number} on {who}; the connection is to {port}"),
-                None => format!("allows the port named {wanted}; {who} names no {} port so", rule.protocol),
+                Some(number) => format!(
+                    "allows the port named {wanted}, which is {number} on {who}; the connection is \
+                        to {port}"
+                ),
+                None => format!(
+                    "allows the port named {wanted}; {who} names no {} port so",
+                    rule.protocol
+                ),
             };
-            Found { difference: Difference::PortName { name: wanted.clone(), number }, distance: if number.is_none() { 2 } else { far }, words }
+            Found {
+                difference: Difference::PortName { name: wanted.clone(), number },
+                distance: if number.is_none() { 2 } else { far },
+                words,
+            }
         }
-        Some(PortName::Number(number)) if rule.end_port.is_none() && translation.service_port == Some(*number) => Found {
-            difference: Difference::ServicePort { service: *number },
-            distance: 1,
-            words: format!("allows {} {number}, which is the Service port; the pod listens on {port}", rule.protocol),
-        },
+        Some(PortName::Number(number))
+            if rule.end_port.is_none() && translation.service_port == Some(*number) =>
+        {
+            Found {
+                difference: Difference::ServicePort { service: *number },
+                distance: 1,
+                words: format!(
+                    "allows {} {number}, which is the Service port; the pod listens on {port}",
+                    rule.protocol
+                ),
+            }
+        }
         Some(PortName::Number(_)) | None => Found {
             difference: Difference::Port { allowed: rule.to_string() },
             distance: far,
@@ -395,14 +520,17 @@ fn instead(requirement: &Requirement, labels: &Labels) -> String {
     same.map(|(key, value)| format!(" (it has {key}={value})")).unwrap_or_default()
 }
 
-/// 1 for what looks like a slip (the same value under another key, a key or value written almost so), 2 for kin (a word in common).
+/// 1 for what looks like a slip (the same value under another key, a key or value written almost
+/// so), 2 for kin (a word in common).
 fn likeness(requirement: &Requirement, labels: &Labels) -> Option<u8> {
     let Requirement { key, operator, values } = requirement;
     let key_alike = || labels.keys().any(|other| strsim::levenshtein(other, key) <= 2);
     match operator {
         Operator::In => match labels.get(key) {
             Some(found) => values.iter().filter_map(|value| value_likeness(value, found)).min(),
-            None => (key_alike() || labels.values().any(|found| values.contains(found))).then_some(1),
+            None => {
+                (key_alike() || labels.values().any(|found| values.contains(found))).then_some(1)
+            }
         },
         Operator::Exists => key_alike().then_some(1),
         Operator::NotIn | Operator::DoesNotExist => None,
@@ -410,7 +538,12 @@ fn likeness(requirement: &Requirement, labels: &Labels) -> Option<u8> {
 }
 
 fn value_likeness(left: &str, right: &str) -> Option<u8> {
-    let words = |text: &str| text.split(['-', '_', '.', '/']).filter(|word| word.len() > 2).map(str::to_lowercase).collect::<Vec<_>>();
+    let words = |text: &str| {
+        text.split(['-', '_', '.', '/'])
+            .filter(|word| word.len() > 2)
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+    };
     // two edits turn `api` into `db`: short values must be nearer
     let edits = if left.len().min(right.len()) > 4 { 2 } else { 1 };
     if strsim::levenshtein(left, right) <= edits {

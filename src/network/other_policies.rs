@@ -55,25 +55,44 @@ impl ForeignPolicy {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         let spec = &object["spec"];
         let (can_allow, scope) = match (group, kind) {
-            ("policy.networking.k8s.io", "AdminNetworkPolicy" | "ClusterNetworkPolicy") => (true, subject(&spec["subject"])),
-            ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy") => (false, subject(&spec["subject"])),
-            ("cilium.io", "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy") => (true, cilium(&spec["endpointSelector"])),
-            ("crd.projectcalico.org" | "projectcalico.org", "NetworkPolicy" | "GlobalNetworkPolicy") => (true, Scope::All),
+            ("policy.networking.k8s.io", "AdminNetworkPolicy" | "ClusterNetworkPolicy") => {
+                (true, subject(&spec["subject"]))
+            }
+            ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy") => {
+                (false, subject(&spec["subject"]))
+            }
+            ("cilium.io", "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy") => {
+                (true, cilium(&spec["endpointSelector"]))
+            }
+            (
+                "crd.projectcalico.org" | "projectcalico.org",
+                "NetworkPolicy" | "GlobalNetworkPolicy",
+            ) => (true, Scope::All),
             ("security.istio.io", "AuthorizationPolicy") => (false, istio(object)),
             _ => return None,
         };
         let (namespace, name) = identity(object)?;
-        Some(Self { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace, name, can_allow, scope })
+        Some(Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace,
+            name,
+            can_allow,
+            scope,
+        })
     }
 
     /// Says whether the policy could concern the pod; rather yes than no where that is not certain.
     #[must_use]
     pub fn could_select(&self, pod: &Pod, namespace: &Labels) -> bool {
-        let near = self.namespace.is_empty() || self.namespace == pod.namespace || self.is_mesh_wide();
+        let near =
+            self.namespace.is_empty() || self.namespace == pod.namespace || self.is_mesh_wide();
         near && match &self.scope {
             Scope::All => true,
             Scope::Pods(selector) => selector.matches(&pod.labels),
-            Scope::Cluster { namespaces, pods } => namespaces.matches(namespace) && pods.matches(&pod.labels),
+            Scope::Cluster { namespaces, pods } => {
+                namespaces.matches(namespace) && pods.matches(&pod.labels)
+            }
         }
     }
 
@@ -97,7 +116,10 @@ fn subject(subject: &Value) -> Scope {
     let selectors = if pods.is_null() {
         (LabelSelector::deserialize(&subject["namespaces"]), Ok(LabelSelector::default()))
     } else {
-        (LabelSelector::deserialize(&pods["namespaceSelector"]), LabelSelector::deserialize(&pods["podSelector"]))
+        (
+            LabelSelector::deserialize(&pods["namespaceSelector"]),
+            LabelSelector::deserialize(&pods["podSelector"]),
+        )
     };
     match selectors {
         (Ok(namespaces), Ok(pods)) => Scope::Cluster { namespaces, pods },
@@ -110,10 +132,21 @@ fn cilium(selector: &Value) -> Scope {
     let Ok(mut selector) = LabelSelector::deserialize(selector) else {
         return Scope::All;
     };
-    let plain = |key: &str| ["k8s:", "any:", "k8s.", "any."].iter().find_map(|prefix| key.strip_prefix(prefix)).unwrap_or(key).to_owned();
+    let plain = |key: &str| {
+        ["k8s:", "any:", "k8s.", "any."]
+            .iter()
+            .find_map(|prefix| key.strip_prefix(prefix))
+            .unwrap_or(key)
+            .to_owned()
+    };
     // reserved labels and those of the namespace are not on the pod
     let elsewhere = |key: &str| key.starts_with("io.") || key.starts_with("reserved");
-    selector.match_labels = selector.match_labels.iter().map(|(key, value)| (plain(key), value.clone())).filter(|(key, _)| !elsewhere(key)).collect();
+    selector.match_labels = selector
+        .match_labels
+        .iter()
+        .map(|(key, value)| (plain(key), value.clone()))
+        .filter(|(key, _)| !elsewhere(key))
+        .collect();
     for requirement in &mut selector.match_expressions {
         requirement.key = plain(&requirement.key);
     }
@@ -125,5 +158,12 @@ fn istio(object: &Value) -> Scope {
     let spec = &object["spec"];
     // a policy that targets a gateway or a Service is read no further
     let targets = ["targetRef", "targetRefs"].iter().any(|field| !spec[field].is_null());
-    if targets { Scope::All } else { Scope::Pods(LabelSelector { match_labels: labels(&spec["selector"]["matchLabels"]), ..LabelSelector::default() }) }
+    if targets {
+        Scope::All
+    } else {
+        Scope::Pods(LabelSelector {
+            match_labels: labels(&spec["selector"]["matchLabels"]),
+            ..LabelSelector::default()
+        })
+    }
 }

@@ -40,7 +40,8 @@ pub enum Direction {
     Egress,
 }
 
-/// One rule: any of the peers (all, when none is listed) on any of the ports (all, when none is listed).
+/// One rule: any of the peers (all, when none is listed) on any of the ports (all, when none is
+/// listed).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
     /// Who.
@@ -59,7 +60,8 @@ pub enum Peer {
         /// The parts of it that are not meant.
         except: Vec<Cidr>,
     },
-    /// Pods. Both selectors given: both must hold. No namespace selector: pods of the policy's own namespace.
+    /// Pods. Both selectors given: both must hold. No namespace selector: pods of the policy's own
+    /// namespace.
     Selected {
         /// Over the labels of the pod's namespace.
         namespaces: Option<LabelSelector>,
@@ -80,7 +82,9 @@ pub struct PortRule {
 }
 
 /// A port by number or by the name that the destination pod gives it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(untagged)]
 pub enum PortName {
     /// By number.
@@ -90,7 +94,20 @@ pub enum PortName {
 }
 
 /// A transport protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -160,7 +177,9 @@ impl fmt::Display for PortRule {
 }
 
 /// An explicit null is the same as an absent field, as everywhere in the API.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -227,10 +246,16 @@ impl NetworkPolicy {
     /// The object does not have the shape of a NetworkPolicy.
     pub fn from_object(object: &Value) -> Result<Self, PolicyError> {
         let label = || object["metadata"]["name"].as_str().unwrap_or("without a name").to_owned();
-        let document = Document::deserialize(object).map_err(|error| PolicyError::Shape(label(), error))?;
+        let document =
+            Document::deserialize(object).map_err(|error| PolicyError::Shape(label(), error))?;
         let spec = document.spec;
         let rules = |rules: Option<Vec<RuleDocument>>| {
-            rules.unwrap_or_default().into_iter().map(rule).collect::<Result<Vec<_>, _>>().map_err(|error| PolicyError::Block(label(), error))
+            rules
+                .unwrap_or_default()
+                .into_iter()
+                .map(rule)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| PolicyError::Block(label(), error))
         };
         let (ingress, egress) = (rules(spec.ingress)?, rules(spec.egress)?);
         let directions = match spec.policy_types {
@@ -239,7 +264,10 @@ impl NetworkPolicy {
             _ if egress.is_empty() => vec![Direction::Ingress],
             _ => vec![Direction::Ingress, Direction::Egress],
         };
-        let reference = PolicyReference { namespace: document.metadata.namespace, name: document.metadata.name };
+        let reference = PolicyReference {
+            namespace: document.metadata.namespace,
+            name: document.metadata.name,
+        };
         Ok(Self { reference, pod_selector: spec.pod_selector, directions, ingress, egress })
     }
 
@@ -254,15 +282,31 @@ impl NetworkPolicy {
 }
 
 fn rule(document: RuleDocument) -> Result<Rule, super::CidrError> {
-    let peers = document.from.into_iter().chain(document.to).flatten().map(peer).collect::<Result<_, _>>()?;
-    let ports =
-        document.ports.unwrap_or_default().into_iter().map(|port| PortRule { protocol: port.protocol, port: port.port, end_port: port.end_port }).collect();
+    let peers = document
+        .from
+        .into_iter()
+        .chain(document.to)
+        .flatten()
+        .map(peer)
+        .collect::<Result<_, _>>()?;
+    let ports = document
+        .ports
+        .unwrap_or_default()
+        .into_iter()
+        .map(|port| PortRule { protocol: port.protocol, port: port.port, end_port: port.end_port })
+        .collect();
     Ok(Rule { peers, ports })
 }
 
 fn peer(document: PeerDocument) -> Result<Peer, super::CidrError> {
     match document.ip_block {
-        Some(block) => Ok(Peer::Block { cidr: block.cidr.parse()?, except: block.except.iter().map(|text| text.parse()).collect::<Result<_, _>>()? }),
-        None => Ok(Peer::Selected { namespaces: document.namespace_selector, pods: document.pod_selector }),
+        Some(block) => Ok(Peer::Block {
+            cidr: block.cidr.parse()?,
+            except: block.except.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+        }),
+        None => Ok(Peer::Selected {
+            namespaces: document.namespace_selector,
+            pods: document.pod_selector,
+        }),
     }
 }

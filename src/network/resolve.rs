@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    Destination, Edge, EndpointSlice, Inventory, Pod, PodState, PortName, Protocol, Service, ServiceKind, ServicePort, Stage, StageName, StageOutcome,
+    Destination, Edge, EndpointSlice, Inventory, Pod, PodState, PortName, Protocol, Service,
+    ServiceKind, ServicePort, Stage, StageName, StageOutcome,
 };
 
 /// So many names may point to one another; DNS servers give up as well.
@@ -30,15 +31,23 @@ pub(super) struct Resolution {
 
 impl Resolution {
     fn say(&mut self, stage: StageName, outcome: StageOutcome, sentence: impl Into<String>) {
-        self.stages.push(Stage { stage, outcome, sentence: sentence.into(), near_misses: Vec::new() });
+        self.stages.push(Stage {
+            stage,
+            outcome,
+            sentence: sentence.into(),
+            near_misses: Vec::new(),
+        });
     }
 }
 
-/// Follows the destination of an edge; `namespace` is that of the source, for names that leave theirs out.
+/// Follows the destination of an edge; `namespace` is that of the source, for names that leave
+/// theirs out.
 pub(super) fn resolve(inventory: &Inventory, edge: &Edge, namespace: &str) -> Resolution {
     let mut found = Resolution::default();
     match &edge.destination {
-        Destination::Pod { namespace, name } => to_pod(inventory, edge, namespace, name, &mut found),
+        Destination::Pod { namespace, name } => {
+            to_pod(inventory, edge, namespace, name, &mut found);
+        }
         Destination::Service { namespace, name } => {
             found.by_name = true;
             to_service(inventory, edge, namespace, name, &mut found);
@@ -49,7 +58,14 @@ pub(super) fn resolve(inventory: &Inventory, edge: &Edge, namespace: &str) -> Re
     found
 }
 
-fn to_host(inventory: &Inventory, edge: &Edge, host: &str, own: &str, depth: usize, found: &mut Resolution) {
+fn to_host(
+    inventory: &Inventory,
+    edge: &Edge,
+    host: &str,
+    own: &str,
+    depth: usize,
+    found: &mut Resolution,
+) {
     let host = host.trim_end_matches('.');
     if let Ok(address) = host.parse() {
         return to_address(inventory, edge, address, found);
@@ -59,14 +75,23 @@ fn to_host(inventory: &Inventory, edge: &Edge, host: &str, own: &str, depth: usi
         return found.say(
             StageName::Name,
             StageOutcome::Failed,
-            format!("{host} is the end of {MOST_ALIASES} ExternalName Services that point to one another"),
+            format!(
+                "{host} is the end of {MOST_ALIASES} ExternalName Services that point to one \
+                another"
+            ),
         );
     }
     let parts: Vec<&str> = host.split('.').collect();
-    // svc, or svc.namespace; the longer forms say `svc` in third or, for a pod of a headless Service, in fourth place
+    // svc, or svc.namespace; the longer forms say `svc` in third or, for a pod of a headless
+    // Service, in fourth place
     let service = match parts.as_slice() {
         [name] => Some((*name, own)),
-        [name, namespace] if inventory.namespaces.contains_key(*namespace) || service(inventory, namespace, name).is_some() => Some((*name, *namespace)),
+        [name, namespace]
+            if inventory.namespaces.contains_key(*namespace)
+                || service(inventory, namespace, name).is_some() =>
+        {
+            Some((*name, *namespace))
+        }
         [name, namespace, "svc", ..] => Some((*name, *namespace)),
         [pod, _, namespace, "svc", ..] => return to_pod(inventory, edge, namespace, pod, found),
         _ => None,
@@ -74,26 +99,43 @@ fn to_host(inventory: &Inventory, edge: &Edge, host: &str, own: &str, depth: usi
     if let Some((name, namespace)) = service {
         if let Some(ServiceKind::ExternalName(other)) = service_kind(inventory, namespace, name) {
             let other = other.clone();
-            found.say(StageName::Name, StageOutcome::Passed, format!("Service {namespace}/{name} is another name of {other}"));
+            found.say(
+                StageName::Name,
+                StageOutcome::Passed,
+                format!("Service {namespace}/{name} is another name of {other}"),
+            );
             return to_host(inventory, edge, &other, namespace, depth + 1, found);
         }
         return to_service(inventory, edge, namespace, name, found);
     }
     let Some(port) = number(edge, host, found) else { return };
     if edge.addresses.is_empty() {
-        found.say(StageName::Name, StageOutcome::Passed, format!("{host} is outside the cluster; its addresses are not given"));
+        found.say(
+            StageName::Name,
+            StageOutcome::Passed,
+            format!("{host} is outside the cluster; its addresses are not given"),
+        );
         return found.targets.push((Target::Outside(host.to_owned()), port));
     }
-    found.say(StageName::Name, StageOutcome::Passed, format!("{host} is outside the cluster at {}", join(&edge.addresses)));
+    found.say(
+        StageName::Name,
+        StageOutcome::Passed,
+        format!("{host} is outside the cluster at {}", join(&edge.addresses)),
+    );
     found.targets.extend(edge.addresses.iter().map(|address| (Target::Address(*address), port)));
 }
 
 fn to_address(inventory: &Inventory, edge: &Edge, address: IpAddr, found: &mut Resolution) {
-    let own = |service: &&Service| matches!(&service.kind, ServiceKind::ClusterIp(addresses) if addresses.contains(&address));
+    let own = |service: &&Service| {
+        matches!(&service.kind,
+        ServiceKind::ClusterIp(addresses) if addresses.contains(&address))
+    };
     if let Some(service) = inventory.services.iter().find(own) {
         return to_service(inventory, edge, &service.namespace, &service.name, found);
     }
-    if let Some(state) = inventory.pods.iter().find(|state| !state.pod.host_network && state.pod.ip == Some(address)) {
+    if let Some(state) =
+        inventory.pods.iter().find(|state| !state.pod.host_network && state.pod.ip == Some(address))
+    {
         return to_pod(inventory, edge, &state.pod.namespace, &state.pod.name, found);
     }
     if let Some(port) = number(edge, &address.to_string(), found) {
@@ -106,32 +148,65 @@ fn number(edge: &Edge, whose: &str, found: &mut Resolution) -> Option<u16> {
     match &edge.port {
         PortName::Number(port) => Some(*port),
         PortName::Name(name) => {
-            found.say(StageName::ServicePort, StageOutcome::Failed, format!("{whose} has no port names, write a number instead of {name}"));
+            found.say(
+                StageName::ServicePort,
+                StageOutcome::Failed,
+                format!("{whose} has no port names, write a number instead of {name}"),
+            );
             None
         }
     }
 }
 
 fn to_pod(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, found: &mut Resolution) {
-    let Some(state) = inventory.pods.iter().find(|state| state.pod.namespace == namespace && state.pod.name == name) else {
-        return found.say(StageName::Name, StageOutcome::Failed, format!("there is no pod {namespace}/{name}, or it has finished"));
+    let Some(state) = inventory
+        .pods
+        .iter()
+        .find(|state| state.pod.namespace == namespace && state.pod.name == name)
+    else {
+        return found.say(
+            StageName::Name,
+            StageOutcome::Failed,
+            format!("there is no pod {namespace}/{name}, or it has finished"),
+        );
     };
     let Some(port) = port_on(&state.pod, &edge.port, edge.protocol) else {
-        return found.say(StageName::ServicePort, StageOutcome::Failed, format!("pod {namespace}/{name} names no {} port {}", edge.protocol, edge.port));
+        return found.say(
+            StageName::ServicePort,
+            StageOutcome::Failed,
+            format!("pod {namespace}/{name} names no {} port {}", edge.protocol, edge.port),
+        );
     };
     if !state.ready {
-        found.say(StageName::Endpoints, StageOutcome::Warning, format!("pod {namespace}/{name} is not ready"));
+        found.say(
+            StageName::Endpoints,
+            StageOutcome::Warning,
+            format!("pod {namespace}/{name} is not ready"),
+        );
     }
     found.targets.push((Target::Pod(state.pod.clone()), port));
 }
 
-fn to_service(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, found: &mut Resolution) {
+fn to_service(
+    inventory: &Inventory,
+    edge: &Edge,
+    namespace: &str,
+    name: &str,
+    found: &mut Resolution,
+) {
     let Some(service) = service(inventory, namespace, name) else {
-        let sentence = format!("there is no Service {namespace}/{name}{}", suggestion(inventory, namespace, name));
+        let sentence = format!(
+            "there is no Service {namespace}/{name}{}",
+            suggestion(inventory, namespace, name)
+        );
         return found.say(StageName::Name, StageOutcome::Failed, sentence);
     };
     if let ServiceKind::ExternalName(other) = &service.kind {
-        found.say(StageName::Name, StageOutcome::Passed, format!("Service {namespace}/{name} is another name of {other}"));
+        found.say(
+            StageName::Name,
+            StageOutcome::Passed,
+            format!("Service {namespace}/{name} is another name of {other}"),
+        );
         return to_host(inventory, edge, other, namespace, 1, found);
     }
     found.say(StageName::Name, StageOutcome::Passed, format!("Service {namespace}/{name}"));
@@ -144,23 +219,42 @@ fn to_service(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, f
     let port = match (listed, &edge.port) {
         (Some(port), _) => port.clone(),
         // a headless Service is but a name for its pods; connections need no port of it
-        (None, PortName::Number(number)) if headless => {
-            ServicePort { name: String::new(), port: *number, target: PortName::Number(*number), protocol: edge.protocol }
-        }
+        (None, PortName::Number(number)) if headless => ServicePort {
+            name: String::new(),
+            port: *number,
+            target: PortName::Number(*number),
+            protocol: edge.protocol,
+        },
         (None, _) => {
-            let ports = service.ports.iter().map(|port| format!("{} {}", port.protocol, port.port)).collect::<Vec<_>>().join(", ");
-            let has = if ports.is_empty() { "it has no ports".to_owned() } else { format!("it has {ports}") };
+            let ports = service
+                .ports
+                .iter()
+                .map(|port| format!("{} {}", port.protocol, port.port))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let has = if ports.is_empty() {
+                "it has no ports".to_owned()
+            } else {
+                format!("it has {ports}")
+            };
             return found.say(
                 StageName::ServicePort,
                 StageOutcome::Failed,
-                format!("Service {namespace}/{name} has no port {} {}; {has}", edge.protocol, edge.port),
+                format!(
+                    "Service {namespace}/{name} has no port {} {}; {has}",
+                    edge.protocol, edge.port
+                ),
             );
         }
     };
     if headless {
-        let untranslated = port.target != PortName::Number(port.port) && matches!(edge.port, PortName::Number(_));
+        let untranslated =
+            port.target != PortName::Number(port.port) && matches!(edge.port, PortName::Number(_));
         let outcome = if untranslated { StageOutcome::Warning } else { StageOutcome::Passed };
-        let mut sentence = format!("Service {namespace}/{name} is headless: port {} of the pods is used as it is", edge.port);
+        let mut sentence = format!(
+            "Service {namespace}/{name} is headless: port {} of the pods is used as it is",
+            edge.port
+        );
         if untranslated {
             sentence = format!("{sentence}, its targetPort {} has no effect", port.target);
         }
@@ -170,7 +264,10 @@ fn to_service(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, f
         found.say(
             StageName::ServicePort,
             StageOutcome::Passed,
-            format!("{} port {} of the Service is port {} of the pods", port.protocol, port.port, port.target),
+            format!(
+                "{} port {} of the Service is port {} of the pods",
+                port.protocol, port.port, port.target
+            ),
         );
     }
     let untranslated = match &edge.port {
@@ -180,9 +277,19 @@ fn to_service(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, f
     backends(inventory, service, &port, untranslated, found);
 }
 
-fn backends(inventory: &Inventory, service: &Service, port: &ServicePort, untranslated: Option<u16>, found: &mut Resolution) {
+fn backends(
+    inventory: &Inventory,
+    service: &Service,
+    port: &ServicePort,
+    untranslated: Option<u16>,
+    found: &mut Resolution,
+) {
     let Service { namespace, name, .. } = service;
-    let mut slices = inventory.slices.iter().filter(|slice| slice.namespace == *namespace && slice.service == *name).peekable();
+    let mut slices = inventory
+        .slices
+        .iter()
+        .filter(|slice| slice.namespace == *namespace && slice.service == *name)
+        .peekable();
     let (mut not_ready, before) = (Vec::new(), found.targets.len());
     if slices.peek().is_some() {
         for slice in slices {
@@ -195,21 +302,41 @@ fn backends(inventory: &Inventory, service: &Service, port: &ServicePort, untran
         let pods = inventory.pods.iter().filter(|state| selects(service, &state.pod));
         for PodState { pod, ready, .. } in pods {
             match untranslated.or_else(|| port_on(pod, &port.target, port.protocol)) {
-                Some(number) if *ready || service.publishes_not_ready => found.targets.push((Target::Pod(pod.clone()), number)),
+                Some(number) if *ready || service.publishes_not_ready => {
+                    found.targets.push((Target::Pod(pod.clone()), number));
+                }
                 Some(_) => not_ready.push(pod.name.clone()),
-                None => not_ready.push(format!("{} (names no {} port {})", pod.name, port.protocol, port.target)),
+                None => not_ready.push(format!(
+                    "{} (names no {} port {})",
+                    pod.name, port.protocol, port.target
+                )),
             }
         }
-        if found.targets.len() == before && not_ready.is_empty() && from_templates(inventory, service, port, untranslated, found) {
+        if found.targets.len() == before
+            && not_ready.is_empty()
+            && from_templates(inventory, service, port, untranslated, found)
+        {
             return;
         }
     }
     let ready = found.targets.len() - before;
     let (outcome, sentence) = match (ready, not_ready.as_slice()) {
-        (0, []) => (StageOutcome::Failed, format!("no pod has the labels of Service {namespace}/{name}: {}", pairs(service))),
-        (0, names) => (StageOutcome::Failed, format!("Service {namespace}/{name} has no ready endpoint; not ready: {}", names.join(", "))),
+        (0, []) => (
+            StageOutcome::Failed,
+            format!("no pod has the labels of Service {namespace}/{name}: {}", pairs(service)),
+        ),
+        (0, names) => (
+            StageOutcome::Failed,
+            format!(
+                "Service {namespace}/{name} has no ready endpoint; not ready: {}",
+                names.join(", ")
+            ),
+        ),
         (ready, []) => (StageOutcome::Passed, format!("{ready} ready {}", endpoints(ready))),
-        (ready, names) => (StageOutcome::Passed, format!("{ready} ready {}; not ready: {}", endpoints(ready), names.join(", "))),
+        (ready, names) => (
+            StageOutcome::Passed,
+            format!("{ready} ready {}; not ready: {}", endpoints(ready), names.join(", ")),
+        ),
     };
     found.say(StageName::Endpoints, outcome, sentence);
 }
@@ -222,46 +349,76 @@ fn from_slice(
     not_ready: &mut Vec<String>,
     found: &mut Resolution,
 ) {
-    let listed = slice.ports.iter().find(|(name, _, protocol)| *name == port.name && *protocol == port.protocol).map(|(_, number, _)| *number);
+    let listed = slice
+        .ports
+        .iter()
+        .find(|(name, _, protocol)| *name == port.name && *protocol == port.protocol)
+        .map(|(_, number, _)| *number);
     let Some(number) = untranslated.or(listed) else { return };
     for endpoint in &slice.endpoints {
-        let by_name = |state: &&PodState| state.pod.namespace == slice.namespace && endpoint.pod.as_ref() == Some(&state.pod.name);
-        let by_address = |state: &&PodState| !state.pod.host_network && state.pod.ip.is_some_and(|ip| endpoint.addresses.contains(&ip));
-        let pod = inventory.pods.iter().find(by_name).or_else(|| inventory.pods.iter().find(by_address));
+        let by_name = |state: &&PodState| {
+            state.pod.namespace == slice.namespace && endpoint.pod.as_ref() == Some(&state.pod.name)
+        };
+        let by_address = |state: &&PodState| {
+            !state.pod.host_network
+                && state.pod.ip.is_some_and(|ip| endpoint.addresses.contains(&ip))
+        };
+        let pod =
+            inventory.pods.iter().find(by_name).or_else(|| inventory.pods.iter().find(by_address));
         let address = endpoint.addresses.first();
         match (endpoint.ready, pod, address) {
             (true, Some(state), _) => found.targets.push((Target::Pod(state.pod.clone()), number)),
             (true, None, Some(address)) => found.targets.push((Target::Address(*address), number)),
-            (false, _, Some(address)) => not_ready.push(endpoint.pod.clone().unwrap_or_else(|| address.to_string())),
+            (false, _, Some(address)) => {
+                not_ready.push(endpoint.pod.clone().unwrap_or_else(|| address.to_string()));
+            }
             (_, _, None) => {}
         }
     }
 }
 
 /// Manifests have no pods yet: what will be made of the templates stands for them.
-fn from_templates(inventory: &Inventory, service: &Service, port: &ServicePort, untranslated: Option<u16>, found: &mut Resolution) -> bool {
+fn from_templates(
+    inventory: &Inventory,
+    service: &Service,
+    port: &ServicePort,
+    untranslated: Option<u16>,
+    found: &mut Resolution,
+) -> bool {
     let mut names = Vec::new();
     for workload in inventory.workloads.iter().filter(|workload| selects(service, &workload.pod)) {
-        if let Some(number) = untranslated.or_else(|| port_on(&workload.pod, &port.target, port.protocol)) {
+        if let Some(number) =
+            untranslated.or_else(|| port_on(&workload.pod, &port.target, port.protocol))
+        {
             found.targets.push((Target::Pod(workload.pod.clone()), number));
             names.push(workload.pod.name.clone());
         }
     }
     if !names.is_empty() {
-        found.say(StageName::Endpoints, StageOutcome::Warning, format!("there is no pod yet; judged by the template of {}", names.join(", ")));
+        found.say(
+            StageName::Endpoints,
+            StageOutcome::Warning,
+            format!("there is no pod yet; judged by the template of {}", names.join(", ")),
+        );
     }
     !names.is_empty()
 }
 
 pub(super) fn selects(service: &Service, pod: &Pod) -> bool {
-    service.namespace == pod.namespace && !service.selector.is_empty() && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+    service.namespace == pod.namespace
+        && !service.selector.is_empty()
+        && service.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
 }
 
 /// The number that a port has on a pod.
 pub(super) fn port_on(pod: &Pod, port: &PortName, protocol: Protocol) -> Option<u16> {
     match port {
         PortName::Number(number) => Some(*number),
-        PortName::Name(name) => pod.named_ports.iter().find(|named| named.name == *name && named.protocol == protocol).map(|named| named.port),
+        PortName::Name(name) => pod
+            .named_ports
+            .iter()
+            .find(|named| named.name == *name && named.protocol == protocol)
+            .map(|named| named.port),
     }
 }
 
@@ -269,21 +426,37 @@ fn service<'a>(inventory: &'a Inventory, namespace: &str, name: &str) -> Option<
     inventory.services.iter().find(|service| service.namespace == namespace && service.name == name)
 }
 
-fn service_kind<'a>(inventory: &'a Inventory, namespace: &str, name: &str) -> Option<&'a ServiceKind> {
+fn service_kind<'a>(
+    inventory: &'a Inventory,
+    namespace: &str,
+    name: &str,
+) -> Option<&'a ServiceKind> {
     service(inventory, namespace, name).map(|service| &service.kind)
 }
 
 /// The Service that was probably meant: the same name elsewhere, or nearly the name here.
 fn suggestion(inventory: &Inventory, namespace: &str, name: &str) -> String {
-    let elsewhere = inventory.services.iter().find(|service| service.name == name).map(|service| format!("{name}.{}", service.namespace));
+    let elsewhere = inventory
+        .services
+        .iter()
+        .find(|service| service.name == name)
+        .map(|service| format!("{name}.{}", service.namespace));
     let here = inventory.services.iter().filter(|service| service.namespace == namespace);
-    let nearest = here.map(|service| (strsim::levenshtein(&service.name, name), &service.name)).filter(|(edits, _)| *edits <= 3).min();
+    let nearest = here
+        .map(|service| (strsim::levenshtein(&service.name, name), &service.name))
+        .filter(|(edits, _)| *edits <= 3)
+        .min();
     let meant = elsewhere.or(nearest.map(|(_, name)| name.clone()));
     meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
 }
 
 fn pairs(service: &Service) -> String {
-    service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    service
+        .selector
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn endpoints(count: usize) -> &'static str {

@@ -49,7 +49,10 @@ pub enum Operator {
 
 /// A selector text that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unable to parse requirement: `{part}` is not KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or !KEY")]
+#[error(
+    "unable to parse requirement: `{part}` is not KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin \
+        (A,B), KEY or !KEY"
+)]
 pub struct SelectorError {
     part: String,
 }
@@ -82,7 +85,11 @@ impl LabelSelector {
 
     /// Every requirement; an entry of `matchLabels` is an `In` with one value.
     pub(super) fn requirements(&self) -> impl Iterator<Item = Requirement> {
-        let exact = self.match_labels.iter().map(|(key, value)| Requirement { key: key.clone(), operator: Operator::In, values: vec![value.clone()] });
+        let exact = self.match_labels.iter().map(|(key, value)| Requirement {
+            key: key.clone(),
+            operator: Operator::In,
+            values: vec![value.clone()],
+        });
         exact.chain(self.match_expressions.iter().cloned())
     }
 
@@ -91,7 +98,11 @@ impl LabelSelector {
     /// # Errors
     /// The part that cannot be read.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let match_expressions = split(text).into_iter().filter(|part| !part.trim().is_empty()).map(requirement).collect::<Result<_, _>>()?;
+        let match_expressions = split(text)
+            .into_iter()
+            .filter(|part| !part.trim().is_empty())
+            .map(requirement)
+            .collect::<Result<_, _>>()?;
         Ok(Self { match_labels: Labels::new(), match_expressions })
     }
 }
@@ -116,7 +127,8 @@ impl fmt::Display for LabelSelector {
         if self.is_empty() {
             return f.write_str("{}");
         }
-        let requirements: Vec<String> = self.requirements().map(|requirement| requirement.to_string()).collect();
+        let requirements: Vec<String> =
+            self.requirements().map(|requirement| requirement.to_string()).collect();
         f.write_str(&requirements.join(","))
     }
 }
@@ -144,7 +156,8 @@ fn requirement(part: &str) -> Result<Requirement, SelectorError> {
     let wrong = || SelectorError { part: part.to_owned() };
     let built = |key: &str, operator, values: Vec<String>| {
         let key = key.trim();
-        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        let plain =
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
         plain.then(|| Requirement { key: key.to_owned(), operator, values }).ok_or_else(wrong)
     };
     if let Some(key) = part.strip_prefix('!') {
@@ -209,7 +222,8 @@ mod tests {
     fn object_selectors_need_every_requirement() {
         let selector: LabelSelector = serde_json::from_value(serde_json::json!({
             "matchLabels": {"app": "web"},
-            "matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["live"]}, {"key": "legacy", "operator": "DoesNotExist"}],
+            "matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["live"]},
+            {"key": "legacy", "operator": "DoesNotExist"}],
         }))
         .unwrap();
         assert!(selector.matches(&labels(&[("app", "web")])));

@@ -81,18 +81,29 @@ impl Service {
         let addresses = || {
             let one = spec["clusterIP"].as_str().into_iter();
             let all = spec["clusterIPs"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let mut addresses: Vec<IpAddr> = one.chain(all).filter_map(|text| text.parse().ok()).collect();
+            let mut addresses: Vec<IpAddr> =
+                one.chain(all).filter_map(|text| text.parse().ok()).collect();
             addresses.dedup();
             addresses
         };
         let kind = match (spec["type"].as_str(), spec["clusterIP"].as_str()) {
-            (Some("ExternalName"), _) => ServiceKind::ExternalName(spec["externalName"].as_str()?.to_owned()),
+            (Some("ExternalName"), _) => {
+                ServiceKind::ExternalName(spec["externalName"].as_str()?.to_owned())
+            }
             (_, Some("None")) => ServiceKind::Headless,
             _ => ServiceKind::ClusterIp(addresses()),
         };
-        let ports = spec["ports"].as_array().into_iter().flatten().filter_map(service_port).collect();
+        let ports =
+            spec["ports"].as_array().into_iter().flatten().filter_map(service_port).collect();
         let publishes_not_ready = spec["publishNotReadyAddresses"] == Value::Bool(true);
-        Some(Self { namespace, name, kind, selector: labels(&spec["selector"]), ports, publishes_not_ready })
+        Some(Self {
+            namespace,
+            name,
+            kind,
+            selector: labels(&spec["selector"]),
+            ports,
+            publishes_not_ready,
+        })
     }
 }
 
@@ -101,16 +112,29 @@ impl EndpointSlice {
     #[must_use]
     pub fn from_object(object: &Value) -> Option<Self> {
         let (namespace, _) = identity(object)?;
-        let service = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str()?.to_owned();
+        let service =
+            object["metadata"]["labels"]["kubernetes.io/service-name"].as_str()?.to_owned();
         let ports = object["ports"].as_array().into_iter().flatten().filter_map(|port| {
-            Some((port["name"].as_str().unwrap_or_default().to_owned(), u16::try_from(port["port"].as_u64()?).ok()?, protocol(&port["protocol"])))
+            Some((
+                port["name"].as_str().unwrap_or_default().to_owned(),
+                u16::try_from(port["port"].as_u64()?).ok()?,
+                protocol(&port["protocol"]),
+            ))
         });
-        let endpoints = object["endpoints"].as_array().into_iter().flatten().map(|endpoint| SliceEndpoint {
-            addresses: endpoint["addresses"].as_array().into_iter().flatten().filter_map(|text| text.as_str()?.parse().ok()).collect(),
-            // the API says to take an absent condition as ready
-            ready: endpoint["conditions"]["ready"] != Value::Bool(false),
-            pod: (endpoint["targetRef"]["kind"] == "Pod").then(|| endpoint["targetRef"]["name"].as_str().map(ToOwned::to_owned)).flatten(),
-        });
+        let endpoints =
+            object["endpoints"].as_array().into_iter().flatten().map(|endpoint| SliceEndpoint {
+                addresses: endpoint["addresses"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|text| text.as_str()?.parse().ok())
+                    .collect(),
+                // the API says to take an absent condition as ready
+                ready: endpoint["conditions"]["ready"] != Value::Bool(false),
+                pod: (endpoint["targetRef"]["kind"] == "Pod")
+                    .then(|| endpoint["targetRef"]["name"].as_str().map(ToOwned::to_owned))
+                    .flatten(),
+            });
         Some(Self { namespace, service, ports: ports.collect(), endpoints: endpoints.collect() })
     }
 }
@@ -121,18 +145,31 @@ fn service_port(port: &Value) -> Option<ServicePort> {
         Ok(PortName::Number(0)) | Err(_) => PortName::Number(number),
         Ok(target) => target,
     };
-    Some(ServicePort { name: port["name"].as_str().unwrap_or_default().to_owned(), port: number, target, protocol: protocol(&port["protocol"]) })
+    Some(ServicePort {
+        name: port["name"].as_str().unwrap_or_default().to_owned(),
+        port: number,
+        target,
+        protocol: protocol(&port["protocol"]),
+    })
 }
 
 /// The namespace and the name of an object.
 pub(super) fn identity(object: &Value) -> Option<(String, String)> {
     let metadata = &object["metadata"];
-    Some((metadata["namespace"].as_str().unwrap_or_default().to_owned(), metadata["name"].as_str()?.to_owned()))
+    Some((
+        metadata["namespace"].as_str().unwrap_or_default().to_owned(),
+        metadata["name"].as_str()?.to_owned(),
+    ))
 }
 
 /// Labels of an object; what is not text is left out.
 pub(super) fn labels(value: &Value) -> Labels {
-    value.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// A protocol of an object; TCP when there is none.

@@ -1,4 +1,5 @@
-//! What is known of the objects and permissions of a step before the run: everything, the kind alone, or nothing.
+//! What is known of the objects and permissions of a step before the run: everything, the kind
+//! alone, or nothing.
 
 use crate::action::{Access, Action};
 use crate::cluster::builtin;
@@ -33,10 +34,16 @@ impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind => f.write_str("the run computes the kind of its object: add a rule for it"),
-            Self::Custom(kind) => write!(f, "the kind {kind} is not built in: add a rule for its resource"),
+            Self::Custom(kind) => {
+                write!(f, "the kind {kind} is not built in: add a rule for its resource")
+            }
             Self::Namespace(access) => {
                 let plain = Access { namespace: String::new(), ..access.clone() }.to_string();
-                write!(f, "the run computes the namespace: add a rule to {}", plain.trim_end_matches(" (cluster-wide)"))
+                write!(
+                    f,
+                    "the run computes the namespace: add a rule to {}",
+                    plain.trim_end_matches(" (cluster-wide)")
+                )
             }
         }
     }
@@ -81,7 +88,11 @@ impl Needs {
 /// How much of `namespace/kind/name` is known.
 fn touched(target: &str) -> Touched {
     let mut parts = target.splitn(3, '/');
-    let (namespace, kind, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (namespace, kind, name) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
     match (is_computed(namespace), is_computed(kind) || is_computed(name)) {
         (true, _) => Touched::Any,
         (false, true) => Touched::In(namespace.to_owned()),

@@ -14,27 +14,41 @@ pub struct Leases {
     pub later: BTreeSet<String>,
 }
 
-/// The Lease of a target: `petrosa-apps/deployment/petrosa-ta-bot` is `runbook-deployment-petrosa-ta-bot` in that namespace.
+/// The Lease of a target: `petrosa-apps/deployment/petrosa-ta-bot` is
+/// `runbook-deployment-petrosa-ta-bot` in that namespace.
 pub fn lease_of(target: &str, namespace: &str) -> (String, String) {
     let mut parts = target.splitn(2, '/');
     let (place, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let place = if place.is_empty() { namespace } else { place };
-    let plain: String = rest.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String = rest
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' })
+        .collect();
     (place.to_owned(), format!("runbook-{}", plain.trim_matches(['-', '.'])))
 }
 
-/// The Leases of these steps. Where one of them changes something that is no object, it is that of the runbook.
+/// The Leases of these steps. Where one of them changes something that is no object, it is that of
+/// the runbook.
 pub fn leases(planned: &[PlannedAction], namespace: &str, runbook: &str) -> Leases {
     let mut leases = Leases::default();
     for touched in planned.iter().flat_map(|action| &action.needs.touched) {
         match touched {
             Touched::Object(target) => drop(leases.known.insert(lease_of(target, namespace))),
-            Touched::In(place) => drop(leases.later.insert(if place.is_empty() { namespace.to_owned() } else { place.clone() })),
+            Touched::In(place) => drop(leases.later.insert(if place.is_empty() {
+                namespace.to_owned()
+            } else {
+                place.clone()
+            })),
             Touched::Any => {}
         }
     }
-    let changes = |action: &PlannedAction| action.action != "group" && matches!(action.own_effect, Effect::Write | Effect::Opaque);
-    let all_computed = planned.iter().filter(|action| changes(action)).all(|action| !action.needs.touched.is_empty());
+    let changes = |action: &PlannedAction| {
+        action.action != "group" && matches!(action.own_effect, Effect::Write | Effect::Opaque)
+    };
+    let all_computed = planned
+        .iter()
+        .filter(|action| changes(action))
+        .all(|action| !action.needs.touched.is_empty());
     if leases.known.is_empty() && !all_computed {
         leases.known.insert(lease_of(&format!("{namespace}/{runbook}"), namespace));
     }
@@ -72,7 +86,10 @@ mod tests {
     #[test]
     fn a_lease_is_named_after_its_target() {
         for (target, lease) in [
-            ("petrosa-apps/deployment/petrosa-ta-bot", ("petrosa-apps", "runbook-deployment-petrosa-ta-bot")),
+            (
+                "petrosa-apps/deployment/petrosa-ta-bot",
+                ("petrosa-apps", "runbook-deployment-petrosa-ta-bot"),
+            ),
             ("/node/worker-1.example", ("own", "runbook-node-worker-1.example")),
             ("own/ta-bot/rollback", ("own", "runbook-ta-bot-rollback")),
         ] {

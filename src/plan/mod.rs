@@ -32,7 +32,8 @@ pub struct Plan {
     pub loaded: BTreeMap<String, Arc<Runbook>>,
     /// Resolved parameters.
     pub params: Map<String, Value>,
-    /// What is known of runbooks that are named as remedies, so that the commands shown are short and act in the right namespace.
+    /// What is known of runbooks that are named as remedies, so that the commands shown are short
+    /// and act in the right namespace.
     pub neighbours: BTreeMap<String, Interface>,
     /// Namespace of the steps; that of the context if none is written.
     pub namespace: Option<String>,
@@ -46,16 +47,34 @@ impl Plan {
     /// Plans a run.
     ///
     /// # Errors
-    /// Every parameter that is missing, unknown or wrong; a namespace that cannot be rendered, or that cannot be the one that is wanted.
-    pub fn new(name: &str, loaded: BTreeMap<String, Arc<Runbook>>, given: &[Given], namespace: Option<&str>) -> Result<Self, Vec<ParamError>> {
+    /// Every parameter that is missing, unknown or wrong; a namespace that cannot be rendered, or
+    /// that cannot be the one that is wanted.
+    pub fn new(
+        name: &str,
+        loaded: BTreeMap<String, Arc<Runbook>>,
+        given: &[Given],
+        namespace: Option<&str>,
+    ) -> Result<Self, Vec<ParamError>> {
         let Some(runbook) = loaded.get(name).cloned() else {
-            return Err(vec![ParamError { name: String::new(), message: format!("runbook {name} is not loaded") }]);
+            return Err(vec![ParamError {
+                name: String::new(),
+                message: format!("runbook {name} is not loaded"),
+            }]);
         };
         let says = Says { params: &runbook.params, namespace: runbook.namespace.as_ref() };
         let (params, settled) = says.settle(given, namespace)?;
         let moved = Moved::of(&says, settled.as_deref(), namespace);
-        let digest = digest(loaded.values().map(|runbook| (runbook.name.as_str(), runbook.source.as_ref())));
-        Ok(Self { runbook, loaded, params, neighbours: BTreeMap::new(), namespace: settled, moved, digest })
+        let digest =
+            digest(loaded.values().map(|runbook| (runbook.name.as_str(), runbook.source.as_ref())));
+        Ok(Self {
+            runbook,
+            loaded,
+            params,
+            neighbours: BTreeMap::new(),
+            namespace: settled,
+            moved,
+            digest,
+        })
     }
 
     /// The steps as far as they are known before the run.
@@ -67,26 +86,47 @@ impl Plan {
         steps
     }
 
-    /// Parameters and namespace of a runbook that is called with these parameters; none: the namespace of the call.
+    /// Parameters and namespace of a runbook that is called with these parameters; none: the
+    /// namespace of the call.
     ///
     /// # Errors
     /// What is wrong with its parameters.
-    pub fn called(&self, runbook: &Runbook, with: &Map<String, Value>) -> Result<(Map<String, Value>, Option<String>), Vec<ParamError>> {
-        called(&Says { params: &runbook.params, namespace: runbook.namespace.as_ref() }, with, self.moved.as_ref())
+    pub fn called(
+        &self,
+        runbook: &Runbook,
+        with: &Map<String, Value>,
+    ) -> Result<(Map<String, Value>, Option<String>), Vec<ParamError>> {
+        called(
+            &Says { params: &runbook.params, namespace: runbook.namespace.as_ref() },
+            with,
+            self.moved.as_ref(),
+        )
     }
 
     /// The command that runs a remedy with these parameters, where this run acts.
-    pub fn command(&self, name: &str, with: &Map<String, Value>, invocation: &Invocation) -> String {
+    pub fn command(
+        &self,
+        name: &str,
+        with: &Map<String, Value>,
+        invocation: &Invocation,
+    ) -> String {
         let known = self.neighbours.get(name);
-        let says = known.map(|known| Says { params: &known.params, namespace: known.namespace.as_ref() });
-        let namespace = namespace::of_command(says.as_ref(), with, self.namespace.as_deref(), self.moved.as_ref());
+        let says =
+            known.map(|known| Says { params: &known.params, namespace: known.namespace.as_ref() });
+        let namespace = namespace::of_command(
+            says.as_ref(),
+            with,
+            self.namespace.as_deref(),
+            self.moved.as_ref(),
+        );
         command_line(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
     }
 
     /// The parameters with secret ones masked.
     pub fn shown_params(&self) -> Map<String, Value> {
         let shown = |name: &String, value: &Value| {
-            let secret = self.runbook.params.get(name).is_some_and(|param| param.secret) && !value.is_null();
+            let secret =
+                self.runbook.params.get(name).is_some_and(|param| param.secret) && !value.is_null();
             (name.clone(), if secret { Value::from("[secret]") } else { value.clone() })
         };
         self.params.iter().map(|(name, value)| shown(name, value)).collect()
@@ -116,12 +156,25 @@ fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     format!("sha256:{hex}")
 }
 
-fn planned(step: &Step, runbook: &Runbook, context: &Value, prefix: &str, into: &mut Vec<PlannedStep>) {
+fn planned(
+    step: &Step,
+    runbook: &Runbook,
+    context: &Value,
+    prefix: &str,
+    into: &mut Vec<PlannedStep>,
+) {
     let path = format!("{prefix}{}", step.id);
     let title = step.title.render_text(context).unwrap_or_else(|_| step.id.clone());
-    into.push(PlannedStep { path: path.clone(), title, action: step.verb().to_owned(), effect: step.own_effect(), digest: step_digest(runbook, step) });
+    into.push(PlannedStep {
+        path: path.clone(),
+        title,
+        action: step.verb().to_owned(),
+        effect: step.own_effect(),
+        digest: step_digest(runbook, step),
+    });
     // what is in a loop has as many paths as the list has items, which only the run knows
     if step.for_each.is_none() {
-        step.children().for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
+        step.children()
+            .for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
     }
 }

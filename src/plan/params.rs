@@ -19,7 +19,8 @@ pub struct Given {
 
 /// What is wrong with a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{message}", if name.is_empty() { String::new() } else { format!("parameter `{name}` ") })]
+#[error("{}{message}", if name.is_empty() { String::new() } else { format!("parameter \
+    `{name}` ") })]
 pub struct ParamError {
     /// Its name; empty for what is no single parameter's fault.
     pub name: String,
@@ -31,13 +32,19 @@ pub struct ParamError {
 ///
 /// # Errors
 /// Everything that is wrong, at once.
-pub fn resolve(declared: &IndexMap<String, Param>, given: &[Given]) -> Result<Map<String, Value>, Vec<ParamError>> {
+pub fn resolve(
+    declared: &IndexMap<String, Param>,
+    given: &[Given],
+) -> Result<Map<String, Value>, Vec<ParamError>> {
     let mut errors: Vec<ParamError> = Vec::new();
     for given in given.iter().filter(|given| !declared.contains_key(&given.name)) {
         let message = match nearest(&given.name, declared.keys().map(String::as_str)) {
             Some(near) => format!("is unknown; did you mean `{near}`?"),
             None if declared.is_empty() => "is unknown: this runbook has no parameters".to_owned(),
-            None => format!("is unknown; there are {}", declared.keys().cloned().collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "is unknown; there are {}",
+                declared.keys().cloned().collect::<Vec<_>>().join(", ")
+            ),
         };
         errors.push(ParamError { name: given.name.clone(), message });
     }
@@ -49,14 +56,23 @@ pub fn resolve(declared: &IndexMap<String, Param>, given: &[Given]) -> Result<Ma
             None => match &param.default {
                 Some(default) => Ok(default.clone()),
                 None if param.optional => Ok(Value::Null),
-                None => Err(format!("is missing: --set {name}={}", param.kind.as_str().to_uppercase())),
+                None => {
+                    Err(format!("is missing: --set {name}={}", param.kind.as_str().to_uppercase()))
+                }
             },
         };
         match value {
             Ok(value) => drop(resolved.insert(name.clone(), value)),
             Err(message) => {
-                let value = given.iter().rfind(|given| given.name == *name).map(|given| &given.value).filter(|_| param.secret);
-                errors.push(ParamError { name: name.clone(), message: value.map_or(message.clone(), |value| hidden(&message, value)) });
+                let value = given
+                    .iter()
+                    .rfind(|given| given.name == *name)
+                    .map(|given| &given.value)
+                    .filter(|_| param.secret);
+                errors.push(ParamError {
+                    name: name.clone(),
+                    message: value.map_or(message.clone(), |value| hidden(&message, value)),
+                });
             }
         }
     }
@@ -70,7 +86,11 @@ fn hidden(message: &str, value: &Value) -> String {
     masker.learn(&text, "value");
     let masked = masker.clean(message);
     // what is too short to be looked for
-    if !text.is_empty() && masked.contains(&text) { "has a wrong value, which is secret and not shown".to_owned() } else { masked }
+    if !text.is_empty() && masked.contains(&text) {
+        "has a wrong value, which is secret and not shown".to_owned()
+    } else {
+        masked
+    }
 }
 
 #[cfg(test)]
@@ -93,30 +113,54 @@ mod tests {
 
     #[test]
     fn later_values_win_and_texts_get_their_type() {
-        let given = [text("replicas", "1"), Given { name: "replicas".into(), value: json!(3), is_text: false }];
-        assert_eq!(Value::Object(resolve(&declared(), &given).unwrap()), json!({"namespace": "petrosa-apps", "replicas": 3, "symbol": null}));
+        let given = [
+            text("replicas", "1"),
+            Given { name: "replicas".into(), value: json!(3), is_text: false },
+        ];
+        assert_eq!(
+            Value::Object(resolve(&declared(), &given).unwrap()),
+            json!({"namespace": "petrosa-apps", "replicas": 3, "symbol": null})
+        );
     }
 
     #[test]
     fn a_secret_that_is_wrong_is_not_shown() {
         let declared: IndexMap<String, Param> = serde_json::from_value(json!({
-            "pin": {"type": "int", "secret": true}, "token": {"type": "string", "pattern": "[0-9]+", "secret": true},
+            "pin": {"type": "int", "secret": true}, "token": {"type": "string", "pattern": "[0-9]+",
+            "secret": true},
         }))
         .unwrap();
         for (pin, token) in [("hunter2-hunter2", "it's \"quoted\" hunter2"), ("hu", "hun")] {
             let errors = resolve(&declared, &[text("pin", pin), text("token", token)]).unwrap_err();
             let said = errors.iter().map(ToString::to_string).collect::<String>();
-            assert!(errors.len() == 2 && !said.contains(pin) && !said.contains(token) && !said.contains("quoted"), "{said}");
+            assert!(
+                errors.len() == 2
+                    && !said.contains(pin)
+                    && !said.contains(token)
+                    && !said.contains("quoted"),
+                "{said}"
+            );
         }
-        let long = resolve(&declared, &[text("pin", "hunter2-hunter2"), text("token", "1")]).unwrap_err();
+        let long =
+            resolve(&declared, &[text("pin", "hunter2-hunter2"), text("token", "1")]).unwrap_err();
         assert_eq!(long[0].message, "`[secret value]` is not a whole number");
     }
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let errors = resolve(&declared(), &[text("namespcae", "x"), text("replicas", "many")]).unwrap_err();
+        let errors =
+            resolve(&declared(), &[text("namespcae", "x"), text("replicas", "many")]).unwrap_err();
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["parameter `namespcae` is unknown; did you mean `namespace`?", "parameter `replicas` `many` is not a whole number"]);
-        assert_eq!(resolve(&declared(), &[]).unwrap_err()[0].message, "is missing: --set replicas=INT");
+        assert_eq!(
+            texts,
+            [
+                "parameter `namespcae` is unknown; did you mean `namespace`?",
+                "parameter `replicas` `many` is not a whole number"
+            ]
+        );
+        assert_eq!(
+            resolve(&declared(), &[]).unwrap_err()[0].message,
+            "is missing: --set replicas=INT"
+        );
     }
 }

@@ -32,7 +32,8 @@ pub struct PlannedAction {
     pub when: Option<String>,
     /// Whether it, or what surrounds it, depends on a condition or on a failure.
     pub conditional: bool,
-    /// Whether the arguments depend on earlier steps, so that names in the commands are only examples.
+    /// Whether the arguments depend on earlier steps, so that names in the commands are only
+    /// examples.
     pub depends: bool,
 }
 
@@ -50,8 +51,15 @@ pub fn unreached(plan: &Plan) -> Vec<ParamError> {
 pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
     let reads = ["get", "list", "watch"];
     let mut others = BTreeSet::new();
-    for action in planned.iter().filter(|action| matches!(action.own_effect, Effect::Write | Effect::Opaque) && action.action != "group") {
-        let accesses = action.needs.permissions.iter().chain(&action.needs.computed).filter(|access| !reads.contains(&access.verb.as_str()));
+    for action in planned.iter().filter(|action| {
+        matches!(action.own_effect, Effect::Write | Effect::Opaque) && action.action != "group"
+    }) {
+        let accesses = action
+            .needs
+            .permissions
+            .iter()
+            .chain(&action.needs.computed)
+            .filter(|access| !reads.contains(&access.verb.as_str()));
         others.extend(accesses.map(|access| access.namespace.clone()));
         others.extend(action.needs.touched.iter().filter_map(|touched| match touched {
             Touched::Object(target) => target.split('/').next().map(str::to_owned),
@@ -64,7 +72,8 @@ pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
 
 fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> Walk<'a> {
     let namespace = plan.namespace.as_deref().unwrap_or(default_namespace);
-    let mut walk = Walk { plan, all: Vec::new(), unreached: Vec::new(), conditional: false, root: namespace };
+    let mut walk =
+        Walk { plan, all: Vec::new(), unreached: Vec::new(), conditional: false, root: namespace };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
     walk
 }
@@ -72,11 +81,15 @@ fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> Walk<'a> {
 /// What the parameters alone say about a condition; everything else is known in the run only.
 fn decided(when: &Jq, params: &Map<String, Value>) -> Decided {
     // a parameter that the run computes is not there
-    let known = |reference: &Reference| reference.root == "params" && reference.name.as_ref().is_none_or(|name| params.contains_key(name));
+    let known = |reference: &Reference| {
+        reference.root == "params"
+            && reference.name.as_ref().is_none_or(|name| params.contains_key(name))
+    };
     let unknown = |reference: &Reference| (!known(reference)).then(String::new);
     decide(when, &unknown, &|part| {
         let bindings = Bindings::new().with("params", Value::Object(params.clone()));
-        part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| error.to_string())
+        part.condition(&Value::Null, &bindings, Budget::default())
+            .map_err(|error| error.to_string())
     })
 }
 
@@ -90,7 +103,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn runbook(&mut self, runbook: &Runbook, params: &Map<String, Value>, namespace: &str, prefix: &str) {
+    fn runbook(
+        &mut self,
+        runbook: &Runbook,
+        params: &Map<String, Value>,
+        namespace: &str,
+        prefix: &str,
+    ) {
         for step in runbook.steps.iter().chain(&runbook.always) {
             self.step(step, params, namespace, prefix);
         }
@@ -98,7 +117,8 @@ impl Walk<'_> {
 
     /// What templates see before the run.
     fn known(&self, params: &Map<String, Value>) -> Value {
-        json!({"params": params, "run": {"namespace": self.root, "runbook": self.plan.runbook.name}})
+        json!({"params": params, "run": {"namespace": self.root,
+            "runbook": self.plan.runbook.name}})
     }
 
     fn step(&mut self, step: &Step, params: &Map<String, Value>, namespace: &str, prefix: &str) {
@@ -108,7 +128,10 @@ impl Walk<'_> {
         if decided == Some(Decided::No) {
             return;
         }
-        let namespace = step.namespace.as_ref().map_or_else(|| namespace.to_owned(), |own| text_of(own, &known));
+        let namespace = step
+            .namespace
+            .as_ref()
+            .map_or_else(|| namespace.to_owned(), |own| text_of(own, &known));
         let path = format!("{prefix}{}", step.id);
         let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
         let when = step.when.as_ref().map(|when| when.source().to_owned());
@@ -132,12 +155,20 @@ impl Walk<'_> {
                 let place = self.all.len();
                 self.all.push(planned);
                 let inner = format!("{path}/");
-                group.steps.iter().chain(&group.always).for_each(|child| self.step(child, params, &namespace, &inner));
+                group
+                    .steps
+                    .iter()
+                    .chain(&group.always)
+                    .for_each(|child| self.step(child, params, &namespace, &inner));
                 let certain = std::mem::replace(&mut self.conditional, true);
                 group.rescue.iter().for_each(|child| self.step(child, params, &namespace, &inner));
                 self.conditional = certain;
                 // what is ruled out in it does not count
-                let effect = self.all[place + 1..].iter().map(|inner| inner.effect).max().unwrap_or(Effect::Read);
+                let effect = self.all[place + 1..]
+                    .iter()
+                    .map(|inner| inner.effect)
+                    .max()
+                    .unwrap_or(Effect::Read);
                 self.all[place].effect = effect;
             }
             Body::Action { verb, arguments, sketch: written, .. } => {
@@ -145,7 +176,8 @@ impl Walk<'_> {
                 let action = sketch.action.clone().unwrap_or_else(|| written.as_ref().clone());
                 planned.depends = !sketch.exact;
                 planned.own_effect = action.effect();
-                planned.effect = step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
+                planned.effect =
+                    step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
                 planned.needs = Needs::of(&action, &sketch, &namespace);
                 planned.manual_commands = action.manual_commands(&namespace);
                 let place = self.all.len();
@@ -158,36 +190,67 @@ impl Walk<'_> {
                 }
             }
         }
-        step.then.iter().for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
+        step.then
+            .iter()
+            .for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
         self.conditional = outside;
     }
 
     /// The steps of a called runbook; gives the command that a person would type instead.
-    fn call(&mut self, called: &Runbook, with: &Map<String, Value>, path: &str, namespace: &str) -> String {
-        let certain: Map<_, _> = with.iter().filter(|(_, value)| !any_computed(value)).map(|(name, value)| (name.clone(), value.clone())).collect();
-        // what the run computes is not there: templates that need it stay templates, conditions are open
-        let params = called.params.iter().filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name));
-        let params: IndexMap<_, _> = params.map(|(name, param)| (name.clone(), param.clone())).collect();
+    fn call(
+        &mut self,
+        called: &Runbook,
+        with: &Map<String, Value>,
+        path: &str,
+        namespace: &str,
+    ) -> String {
+        let certain: Map<_, _> = with
+            .iter()
+            .filter(|(_, value)| !any_computed(value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        // what the run computes is not there: templates that need it stay templates, conditions are
+        // open
+        let params = called
+            .params
+            .iter()
+            .filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name));
+        let params: IndexMap<_, _> =
+            params.map(|(name, param)| (name.clone(), param.clone())).collect();
         let says = Says { params: &params, namespace: called.namespace.as_ref() };
         let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
             let alone = super::called(&says, &certain, None);
             // it is the namespace of the command line that does not fit
             if alone.is_ok() {
-                let told = |error: ParamError| ParamError { message: format!("step {path}, which calls {}: {error}", called.name), name: String::new() };
+                let told = |error: ParamError| ParamError {
+                    message: format!("step {path}, which calls {}: {error}", called.name),
+                    name: String::new(),
+                };
                 self.unreached.extend(errors.into_iter().map(told));
             }
             alone
         });
         let (params, own) = settled.unwrap_or_else(|_| {
-            let params: Map<_, _> = params.iter().filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).chain(certain.clone()).collect();
+            let params: Map<_, _> = params
+                .iter()
+                .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
+                .chain(certain.clone())
+                .collect();
             let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
             (params, own)
         });
         let place = own.as_deref().unwrap_or(namespace);
         self.runbook(called, &params, place, &format!("{path}/"));
         let says = Says { params: &called.params, namespace: called.namespace.as_ref() };
-        let named = says.by_default().is_none_or(|by_default| by_default != place) && !says.set_by(place).iter().any(|name| with.contains_key(name));
-        super::command_line(&called.name, with, Some(&called.params), Some(place).filter(|_| named), &super::Invocation::default())
+        let named = says.by_default().is_none_or(|by_default| by_default != place)
+            && !says.set_by(place).iter().any(|name| with.contains_key(name));
+        super::command_line(
+            &called.name,
+            with,
+            Some(&called.params),
+            Some(place).filter(|_| named),
+            &super::Invocation::default(),
+        )
     }
 }
 

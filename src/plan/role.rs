@@ -5,32 +5,71 @@ use crate::action::Access;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// A Role and RoleBinding for each namespace, and a ClusterRole and ClusterRoleBinding for what is cluster-wide, as YAML. What cannot be named
-/// before the run is a comment, with the step that needs it.
-pub fn role(runbook: &str, permissions: &[Access], open: &BTreeSet<(String, Open)>, user: Option<&str>) -> String {
+/// A Role and RoleBinding for each namespace, and a ClusterRole and ClusterRoleBinding for what is
+/// cluster-wide, as YAML. What cannot be named before the run is a comment, with the step that
+/// needs it.
+pub fn role(
+    runbook: &str,
+    permissions: &[Access],
+    open: &BTreeSet<(String, Open)>,
+    user: Option<&str>,
+) -> String {
     let name: String = format!("runbook-{}", runbook.replace(['/', '_'], "-"));
-    let mut places: BTreeMap<&str, BTreeMap<(&str, String, &str), BTreeSet<&str>>> = BTreeMap::new();
+    let mut places: BTreeMap<&str, BTreeMap<(&str, String, &str), BTreeSet<&str>>> =
+        BTreeMap::new();
     for access in permissions {
-        let resource = if access.subresource.is_empty() { access.resource.clone() } else { format!("{}/{}", access.resource, access.subresource) };
+        let resource = if access.subresource.is_empty() {
+            access.resource.clone()
+        } else {
+            format!("{}/{}", access.resource, access.subresource)
+        };
         // a name restricts neither list nor create
-        let object = if matches!(access.verb.as_str(), "list" | "watch" | "create" | "deletecollection") { "" } else { access.name.as_str() };
-        places.entry(&access.namespace).or_default().entry((&access.group, resource, object)).or_default().insert(&access.verb);
+        let object =
+            if matches!(access.verb.as_str(), "list" | "watch" | "create" | "deletecollection") {
+                ""
+            } else {
+                access.name.as_str()
+            };
+        places
+            .entry(&access.namespace)
+            .or_default()
+            .entry((&access.group, resource, object))
+            .or_default()
+            .insert(&access.verb);
     }
-    let mut text: String = open.iter().map(|(step, open)| format!("# step {step}: {open}\n")).collect();
+    let mut text: String =
+        open.iter().map(|(step, open)| format!("# step {step}: {open}\n")).collect();
     let comments = text.len();
     for (namespace, rules) in places {
-        let (kind, place) = if namespace.is_empty() { ("ClusterRole", String::new()) } else { ("Role", format!(", namespace: {namespace}")) };
-        let mut document = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}{place}}}\nrules:\n");
+        let (kind, place) = if namespace.is_empty() {
+            ("ClusterRole", String::new())
+        } else {
+            ("Role", format!(", namespace: {namespace}"))
+        };
+        let mut document = format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: \
+                {name}{place}}}\nrules:\n"
+        );
         for ((group, resource, object), verbs) in rules {
             let verbs: Vec<&str> = verbs.into_iter().collect();
-            let names = if object.is_empty() { String::new() } else { format!(", resourceNames: [{object}]") };
+            let names = if object.is_empty() {
+                String::new()
+            } else {
+                format!(", resourceNames: [{object}]")
+            };
             // writing to a String cannot fail
-            let _ = writeln!(document, "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}", verbs.join(", "));
+            let _ = writeln!(
+                document,
+                "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}",
+                verbs.join(", ")
+            );
         }
         let subject = user.unwrap_or("USER");
         let _ = write!(
             document,
-            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {name}}}\nsubjects:\n{}\n",
+            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: \
+                {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, \
+                name: {name}}}\nsubjects:\n{}\n",
             subject_of(subject)
         );
         if text.len() > comments {
@@ -44,7 +83,9 @@ pub fn role(runbook: &str, permissions: &[Access], open: &BTreeSet<(String, Open
 /// A service account is its own kind of subject.
 fn subject_of(user: &str) -> String {
     match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-        Some((namespace, name)) => format!("- {{kind: ServiceAccount, name: {name}, namespace: {namespace}}}"),
+        Some((namespace, name)) => {
+            format!("- {{kind: ServiceAccount, name: {name}, namespace: {namespace}}}")
+        }
         None => format!("- {{kind: User, apiGroup: rbac.authorization.k8s.io, name: {user:?}}}"),
     }
 }
@@ -53,7 +94,14 @@ fn subject_of(user: &str) -> String {
 mod tests {
     use super::*;
 
-    fn access(verb: &str, group: &str, resource: &str, subresource: &str, namespace: &str, name: &str) -> Access {
+    fn access(
+        verb: &str,
+        group: &str,
+        resource: &str,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Access {
         Access {
             verb: verb.to_owned(),
             group: group.to_owned(),
@@ -73,12 +121,32 @@ mod tests {
             access("create", "", "pods", "exec", "shop", ""),
             access("patch", "", "nodes", "", "", "n1"),
         ];
-        let text = role("ta-bot/rollback", &permissions, &BTreeSet::new(), Some("system:serviceaccount:ci:robot"));
-        assert!(text.contains("- {apiGroups: [\"apps\"], resources: [deployments], resourceNames: [web], verbs: [get, patch]}"), "{text}");
+        let text = role(
+            "ta-bot/rollback",
+            &permissions,
+            &BTreeSet::new(),
+            Some("system:serviceaccount:ci:robot"),
+        );
+        assert!(
+            text.contains(
+                "- {apiGroups: [\"apps\"], resources: [deployments], resourceNames: \
+            [web], verbs: [get, patch]}"
+            ),
+            "{text}"
+        );
         assert!(text.contains("- {apiGroups: [\"\"], resources: [pods], verbs: [list]}"), "{text}");
-        assert!(text.contains("- {apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}"), "{text}");
-        assert!(text.contains("kind: ClusterRole\nmetadata: {name: runbook-ta-bot-rollback}"), "{text}");
-        assert!(text.contains("metadata: {name: runbook-ta-bot-rollback, namespace: shop}"), "{text}");
+        assert!(
+            text.contains("- {apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}"),
+            "{text}"
+        );
+        assert!(
+            text.contains("kind: ClusterRole\nmetadata: {name: runbook-ta-bot-rollback}"),
+            "{text}"
+        );
+        assert!(
+            text.contains("metadata: {name: runbook-ta-bot-rollback, namespace: shop}"),
+            "{text}"
+        );
         assert!(text.contains("- {kind: ServiceAccount, name: robot, namespace: ci}"), "{text}");
         for document in text.split("---\n") {
             let parsed: serde_json::Value = serde_saphyr::from_str(document).unwrap();

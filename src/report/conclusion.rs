@@ -2,7 +2,9 @@
 
 use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
-use crate::event::{Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict};
+use crate::event::{
+    Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict,
+};
 use crate::journal::short_id;
 use crate::state::{RunState, StepState};
 
@@ -17,17 +19,25 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
     let end = state.end_of_run();
     let mut lines = Vec::new();
     let dry = header.mode == Mode::DryRun;
-    let quiet_dry = dry && end.is_some_and(|end| matches!(end.verdict, Verdict::Passed | Verdict::Unknown));
+    let quiet_dry =
+        dry && end.is_some_and(|end| matches!(end.verdict, Verdict::Passed | Verdict::Unknown));
     if !quiet_dry {
         lines.extend(verdict(end, state, look));
     }
     if dry {
         lines.extend(dry_run(state, look));
     }
-    let stopped = end.is_none_or(|end| matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled));
+    let stopped = end.is_none_or(|end| {
+        matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled)
+    });
     let blocks = [
         if stopped { progress(state, look) } else { Vec::new() },
-        state.findings().iter().flat_map(|finding| cause(finding, look)).chain(commands(state, stopped)).collect(),
+        state
+            .findings()
+            .iter()
+            .flat_map(|finding| cause(finding, look))
+            .chain(commands(state, stopped))
+            .collect(),
         rest(state, end.is_none_or(|end| end.verdict != Verdict::Passed) && !quiet_dry, look),
     ];
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {
@@ -41,7 +51,9 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
     let mark = end.map_or(Mark::Open, |end| Mark::of_verdict(end.verdict));
     let line = Line::empty().push(mark.style(), mark.symbol(look.charset)).text(" ");
     let line = match state.header() {
-        Some(header) if look.detail == Detail::Quiet => line.push(STRONG, format!("{}: ", header.runbook)),
+        Some(header) if look.detail == Detail::Quiet => {
+            line.push(STRONG, format!("{}: ", header.runbook))
+        }
         Some(_) | None => line,
     };
     let Some(end) = end else {
@@ -66,7 +78,9 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
 /// `4 passed`, `1 failed`, …; failures that leave the verdict as it is are told apart.
 fn counts(state: &RunState) -> Vec<String> {
     let counts = state.counts();
-    let counted = |is: fn(&StepFinished) -> bool| state.counted().filter(|step| step.outcome.is_bad() && is(step)).count();
+    let counted = |is: fn(&StepFinished) -> bool| {
+        state.counted().filter(|step| step.outcome.is_bad() && is(step)).count()
+    };
     let warnings = counted(|step| step.severity < Severity::Critical);
     let decisive = counted(|step| step.severity == Severity::Critical);
     let all = [
@@ -78,22 +92,37 @@ fn counts(state: &RunState) -> Vec<String> {
         (counts.unknown as usize, "unknown"),
         (counts.skipped as usize, "skipped"),
     ];
-    let some: Vec<String> = all.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let some: Vec<String> = all
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     if some.is_empty() { vec!["no step was done".into()] } else { some }
 }
 
 /// What a dry run could see, and what it could not.
 fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
-    let count = |is: fn(&StepFinished) -> bool| state.ended().filter(|step| step.action != "group" && is(step)).count();
+    let count = |is: fn(&StepFinished) -> bool| {
+        state.ended().filter(|step| step.action != "group" && is(step)).count()
+    };
     let parts = [
         (count(|step| step.effect == Effect::Read && step.outcome.is_judged()), "read"),
         (count(|step| step.effect == Effect::Write && step.outcome.is_judged()), "previewed"),
         (count(|step| step.effect == Effect::Opaque), "opaque"),
-        (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Unknown), "unknown"),
-        (count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error), "not judged"),
+        (
+            count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Unknown),
+            "unknown",
+        ),
+        (
+            count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error),
+            "not judged",
+        ),
     ];
     let always = |word: &str| word != "not judged";
-    let mut parts = parts.into_iter().filter(|(count, word)| *count > 0 || always(word)).map(|(count, word)| format!("{count} {word}"));
+    let mut parts = parts
+        .into_iter()
+        .filter(|(count, word)| *count > 0 || always(word))
+        .map(|(count, word)| format!("{count} {word}"));
     let first = Line::empty().push(STRONG, "Dry run: ").text(parts.next().unwrap_or_default());
     let mut parts: Vec<String> = parts.collect();
     if let Some(last) = parts.last_mut() {
@@ -106,12 +135,18 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
 fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     let done = state.ended().filter(|step| step.outcome.is_good() && step.action != "group");
     let cancelled = |begun: bool| {
-        let ended = state.ended().filter(|step| step.outcome == Outcome::Cancelled && step.action != "group");
+        let ended = state
+            .ended()
+            .filter(|step| step.outcome == Outcome::Cancelled && step.action != "group");
         ended.filter(move |step| (step.attempts > 0) == begun).map(|step| step.path.as_str())
     };
     let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
     let begun = |wanted: fn(Effect) -> bool| -> Vec<&str> {
-        let is = |path: &&str| matches!(state.step(path), Some(StepState::Begun { started, .. }) if started.action != "group" && wanted(started.effect));
+        let is = |path: &&str| {
+            matches!(state.step(path),
+            Some(StepState::Begun { started,
+                .. }) if started.action != "group" && wanted(started.effect))
+        };
         let doubt = state.in_doubt();
         state.running().into_iter().filter(|path| !doubt.contains(path)).filter(is).collect()
     };
@@ -126,28 +161,58 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
     say("Stopped", cancelled(true).collect());
     say("Waits for an answer", begun(|effect| effect == Effect::Operator));
     let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
-    let (waiting, again): (Vec<&str>, Vec<&str>) =
-        begun(|effect| effect != Effect::Operator).into_iter().partition(|path| paused && !state.changes_of(path).is_empty());
+    let (waiting, again): (Vec<&str>, Vec<&str>) = begun(|effect| effect != Effect::Operator)
+        .into_iter()
+        .partition(|path| paused && !state.changes_of(path).is_empty());
     say("Waits for approval", waiting.clone());
     say("Looked at again on resume", again);
     say("Not begun", not_begun);
-    texts.extend(state.end_of_run().into_iter().flat_map(|end| &end.waiting).map(|(path, why)| format!("{path}: {why}.")));
+    texts.extend(
+        state
+            .end_of_run()
+            .into_iter()
+            .flat_map(|end| &end.waiting)
+            .map(|(path, why)| format!("{path}: {why}.")),
+    );
     let mut lines = wrapped("", &texts.join(" "), look);
     for path in waiting {
-        let changes: Vec<_> = state.changes_of(path).iter().filter(|change| !change.is_made()).map(|change| change.planned.clone()).collect();
+        let changes: Vec<_> = state
+            .changes_of(path)
+            .iter()
+            .filter(|change| !change.is_made())
+            .map(|change| change.planned.clone())
+            .collect();
         lines.push(Line::empty());
-        lines.extend(changes.iter().flat_map(|change| wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)));
+        lines.extend(changes.iter().flat_map(|change| {
+            wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)
+        }));
         let diff = crate::engine::difference(&changes);
-        lines.extend(diff.iter().take(PREVIEW).map(|line| Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))));
+        lines.extend(diff.iter().take(PREVIEW).map(|line| {
+            Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))
+        }));
         if diff.len() > PREVIEW {
-            lines.push(Line::new(4).push(DIM, format!("{} and {} more lines", look.ellipsis(), diff.len() - PREVIEW)));
+            lines.push(
+                Line::new(4).push(
+                    DIM,
+                    format!("{} and {} more lines", look.ellipsis(), diff.len() - PREVIEW),
+                ),
+            );
         }
     }
     if !doubt.is_empty() {
-        let why: Vec<String> = doubt.iter().flat_map(|path| state.changes_of(path)).filter_map(|change| change.doubt.clone()).collect();
-        let text = format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
+        let why: Vec<String> = doubt
+            .iter()
+            .flat_map(|path| state.changes_of(path))
+            .filter_map(|change| change.doubt.clone())
+            .collect();
+        let text =
+            format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
         for text in std::iter::once(text).chain(why) {
-            lines.extend(wrapped("", &text, look).into_iter().map(|line| Line::empty().push(WARN, line.render(false))));
+            lines.extend(
+                wrapped("", &text, look)
+                    .into_iter()
+                    .map(|line| Line::empty().push(WARN, line.render(false))),
+            );
         }
     }
     lines
@@ -178,7 +243,8 @@ pub(super) fn weight(finding: &FindingConcluded) -> &'static str {
 
 /// Commands are never wrapped: they are there to be copied.
 fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
-    let mut commands: Vec<String> = state.end_of_run().map(|end| end.next.clone()).unwrap_or_default();
+    let mut commands: Vec<String> =
+        state.end_of_run().map(|end| end.next.clone()).unwrap_or_default();
     commands.extend(state.findings().iter().filter_map(|finding| finding.command.clone()));
     let run = state.header().map(|header| short_id(&header.run)).unwrap_or_default();
     let writes = |step: &StepFinished| step.effect == Effect::Write && step.outcome.is_good();
@@ -186,7 +252,8 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
     if stopped && !commands.iter().any(|command| command.starts_with("runbook resume ")) {
         commands.push(format!("runbook resume {run}"));
     }
-    let undoable = stopped && matches!(mode, Some(Mode::Run | Mode::Resume)) && state.ended().any(writes);
+    let undoable =
+        stopped && matches!(mode, Some(Mode::Run | Mode::Resume)) && state.ended().any(writes);
     if undoable && !commands.iter().any(|command| command.starts_with("runbook undo ")) {
         commands.push(format!("runbook undo {run}"));
     }
@@ -213,10 +280,16 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
 fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
     let mut lines = Vec::new();
     for open in state.not_ruled_out() {
-        lines.extend(wrapped("", &format!("Not ruled out: {} ({})", open.id, one_line(&open.because)), look));
+        lines.extend(wrapped(
+            "",
+            &format!("Not ruled out: {} ({})", open.id, one_line(&open.because)),
+            look,
+        ));
     }
     if let Some(header) = state.header().filter(|_| has_more) {
-        lines.push(Line::new(2).push(DIM, format!("Full record: runbook show {}", short_id(&header.run))));
+        lines.push(
+            Line::new(2).push(DIM, format!("Full record: runbook show {}", short_id(&header.run))),
+        );
     }
     lines
 }

@@ -1,4 +1,5 @@
-//! What stands below a step's line: what is wrong, on which pods, what was seen and what was wanted. Pure.
+//! What stands below a step's line: what is wrong, on which pods, what was seen and what was
+//! wanted. Pure.
 
 use super::names::Names;
 use super::output::{self, Preview};
@@ -29,8 +30,15 @@ pub(super) struct Details<'a> {
 
 impl<'a> Details<'a> {
     /// Everything below the line of `step`.
-    pub(super) fn of(step: &StepFinished, mode: Mode, names: &'a Names, columns: &Columns, look: &'a Look) -> Vec<Line> {
-        let mut details = Self { look, names, indent: columns.below, lines: Vec::new(), said: vec![note(step)] };
+    pub(super) fn of(
+        step: &StepFinished,
+        mode: Mode,
+        names: &'a Names,
+        columns: &Columns,
+        look: &'a Look,
+    ) -> Vec<Line> {
+        let mut details =
+            Self { look, names, indent: columns.below, lines: Vec::new(), said: vec![note(step)] };
         details.preview(step);
         match step.outcome {
             Outcome::Failed | Outcome::TimedOut | Outcome::Error => details.wrong(step, mode),
@@ -53,11 +61,16 @@ impl<'a> Details<'a> {
         if line.is_empty() || self.said.iter().any(|said| said.contains(&line)) {
             return;
         }
-        self.lines.extend(wrap(text, self.room()).into_iter().map(|part| Line::new(self.indent).push(style, part)));
+        self.lines.extend(
+            wrap(text, self.room())
+                .into_iter()
+                .map(|part| Line::new(self.indent).push(style, part)),
+        );
         self.said.push(line);
     }
 
-    /// Lines that the action made for a person: `display` in its output, else the lines of its `diff`.
+    /// Lines that the action made for a person: `display` in its output, else the lines of its
+    /// `diff`.
     fn preview(&mut self, step: &StepFinished) {
         let preview = Preview::of(step);
         let Some(display) = preview.lines() else { return };
@@ -70,8 +83,13 @@ impl<'a> Details<'a> {
             };
             // a change is cut, it can be seen whole with -v; what is said in words is not
             let fits = super::text::width(text) <= self.room();
-            let texts = if step.effect == Effect::Read && !fits { wrap(text, self.room()) } else { vec![self.look.truncate(text, self.room())] };
-            self.lines.extend(texts.into_iter().map(|text| Line::new(self.indent).push(style, text)));
+            let texts = if step.effect == Effect::Read && !fits {
+                wrap(text, self.room())
+            } else {
+                vec![self.look.truncate(text, self.room())]
+            };
+            self.lines
+                .extend(texts.into_iter().map(|text| Line::new(self.indent).push(style, text)));
         }
         self.more(display.len(), most);
     }
@@ -85,11 +103,17 @@ impl<'a> Details<'a> {
 
     fn wrong(&mut self, step: &StepFinished, mode: Mode) {
         let style = if Mark::of_step(step, mode) == Mark::Bad { PLAIN } else { WARN };
-        for judgement in step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True) {
+        for judgement in
+            step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True)
+        {
             self.judgement(judgement);
         }
         // what the judgement has said is not said again, only what was added to it
-        let added = step.expectations.iter().find_map(|judgement| step.reason.strip_prefix(judgement.reason.as_str()).filter(|_| !judgement.reason.is_empty()));
+        let added = step.expectations.iter().find_map(|judgement| {
+            step.reason
+                .strip_prefix(judgement.reason.as_str())
+                .filter(|_| !judgement.reason.is_empty())
+        });
         let rest = added.map_or(step.reason.as_str(), |rest| rest.trim_start_matches("; "));
         if !rest.is_empty() {
             self.say(style, rest);
@@ -97,7 +121,8 @@ impl<'a> Details<'a> {
     }
 
     fn judgement(&mut self, judgement: &Judgement) {
-        // what could not be judged has no value to compare, and the author's words are about one that is false
+        // what could not be judged has no value to compare, and the author's words are about one
+        // that is false
         if judgement.outcome == Truth::Error {
             self.say(PLAIN, &judgement.reason);
             return self.items(judgement);
@@ -109,13 +134,18 @@ impl<'a> Details<'a> {
             self.say(PLAIN, &judgement.that);
         }
         // the items follow by name: their first one need not be in the sentence, too
-        let lead = if judgement.items.is_empty() { judgement.reason.as_str() } else { lead(&judgement.reason) };
+        let lead = if judgement.items.is_empty() {
+            judgement.reason.as_str()
+        } else {
+            lead(&judgement.reason)
+        };
         self.say(PLAIN, lead);
         self.seen_and_wanted(judgement);
         self.items(judgement);
     }
 
-    /// The value seen beside the one wanted, unless both have been said or say no more than "false".
+    /// The value seen beside the one wanted, unless both have been said or say no more than
+    /// "false".
     fn seen_and_wanted(&mut self, judgement: &Judgement) {
         let (seen, wanted) = (value(&judgement.actual), value(&judgement.expected));
         // a reason that was said is not said again beside a condition
@@ -131,12 +161,16 @@ impl<'a> Details<'a> {
             return;
         }
         let words = |text: &str| {
-            let split = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')' | '"'));
+            let split = text.split(|c: char| {
+                c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')' | '"')
+            });
             split.map(str::to_owned).collect::<Vec<_>>()
         };
         let is_said = |said: &String| {
             let known = words(said);
-            [&seen, &wanted].iter().all(|value| words(value).iter().all(|word| known.contains(word)))
+            [&seen, &wanted]
+                .iter()
+                .all(|value| words(value).iter().all(|word| known.contains(word)))
         };
         if !self.said.iter().any(is_said) {
             let text = self.look.truncate(&format!("saw {seen}, want {wanted}"), self.room());
@@ -148,7 +182,8 @@ impl<'a> Details<'a> {
         let most = if self.look.detail == Detail::Verbose { usize::MAX } else { ITEMS };
         let all = grouped(judgement, self.names);
         let shown = &all[..all.len().min(most)];
-        let column = shown.iter().map(|item| width(&item.name)).max().unwrap_or(0).min(self.room() / 2);
+        let column =
+            shown.iter().map(|item| width(&item.name)).max().unwrap_or(0).min(self.room() / 2);
         for Shown { name, seen, count, is_reason, .. } in shown {
             let line = Line::new(self.indent).push(BAD, name.as_str());
             let column = (self.indent + column).max(line.width()) + 2;
@@ -159,9 +194,16 @@ impl<'a> Details<'a> {
                 let below = self.indent + 2;
                 self.lines.push(line);
                 let room = self.look.width.saturating_sub(below + 2).max(20);
-                self.lines.extend(wrap(&format!("{seen}{times}"), room).into_iter().map(|text| Line::new(below).text(text)));
+                self.lines.extend(
+                    wrap(&format!("{seen}{times}"), room)
+                        .into_iter()
+                        .map(|text| Line::new(below).text(text)),
+                );
             } else {
-                self.lines.push(line.pad_to(column).text(format!("{}{times}", self.look.truncate(seen, room.saturating_sub(width(&times)).max(8)))));
+                self.lines.push(line.pad_to(column).text(format!(
+                    "{}{times}",
+                    self.look.truncate(seen, room.saturating_sub(width(&times)).max(8))
+                )));
             }
         }
         self.more(all.len(), most);
@@ -171,12 +213,16 @@ impl<'a> Details<'a> {
     }
 
     fn verbose(&mut self, step: &StepFinished) {
-        for judgement in step.expectations.iter().filter(|judgement| judgement.outcome == Truth::True) {
-            let text = self.look.truncate(&format!("holds: {}", one_line(&judgement.that)), self.room());
+        for judgement in
+            step.expectations.iter().filter(|judgement| judgement.outcome == Truth::True)
+        {
+            let text =
+                self.look.truncate(&format!("holds: {}", one_line(&judgement.that)), self.room());
             self.lines.push(Line::new(self.indent).push(DIM, text));
         }
         if step.attempts > 1 {
-            self.lines.push(Line::new(self.indent).push(DIM, format!("{} attempts", step.attempts)));
+            self.lines
+                .push(Line::new(self.indent).push(DIM, format!("{} attempts", step.attempts)));
         }
         if output::is_there(step) {
             self.output(step);
@@ -203,25 +249,37 @@ struct Shown {
     is_reason: bool,
 }
 
-/// The items to blame, by name and with what was seen; those that differ only in the names that they quote once.
+/// The items to blame, by name and with what was seen; those that differ only in the names that
+/// they quote once.
 fn grouped(judgement: &Judgement, names: &Names) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for item in &judgement.items {
         let name = names.short(&one_line(&item.name));
         let seen = match &item.because {
             // the value says no more than that it is not so
-            Some(because) if !matches!(item.value, Value::Number(_) | Value::String(_)) => one_line(because),
-            Some(because) if matches!(&item.value, Value::String(text) if because.contains(text.as_str()) || text == "True" || text == "False") => {
+            Some(because) if !matches!(item.value, Value::Number(_) | Value::String(_)) => {
+                one_line(because)
+            }
+            Some(because)
+                if matches!(&item.value,
+                Value::String(text) if because.contains(text.as_str()) || text == "True" || text == "False") =>
+            {
                 one_line(because)
             }
             Some(because) => format!("{}: {}", value(&item.value), one_line(because)),
             None => fields(&item.value),
         };
         let core = core_of(&seen);
-        let like = item.because.is_some().then(|| all.iter_mut().find(|known| known.name == name && known.core == core)).flatten();
+        let like = item
+            .because
+            .is_some()
+            .then(|| all.iter_mut().find(|known| known.name == name && known.core == core))
+            .flatten();
         match like {
             Some(known) => known.count += 1,
-            None => all.push(Shown { name, seen, core, count: 1, is_reason: item.because.is_some() }),
+            None => {
+                all.push(Shown { name, seen, core, count: 1, is_reason: item.because.is_some() });
+            }
         }
     }
     all

@@ -1,7 +1,8 @@
 //! JUnit XML: what CI systems read. Pure.
 //!
-//! Valid for both schemas in use, that of Ant (windyroad `JUnit.xsd`) and that of Jenkins (`junit-10.xsd`). A warning, and what a
-//! rescue made good, is `<skipped>`: it must not turn a pipeline red, and it did not pass.
+//! Valid for both schemas in use, that of Ant (windyroad `JUnit.xsd`) and that of Jenkins
+//! (`junit-10.xsd`). A warning, and what a rescue made good, is `<skipped>`: it must not turn a
+//! pipeline red, and it did not pass.
 
 use super::conclusion;
 use super::test_case::{Case, Ending, cases};
@@ -15,12 +16,22 @@ use std::fmt::Write;
 /// The run as one JUnit test suite, a test case for each step; also of a run that has not ended.
 pub fn junit(state: &RunState) -> String {
     let cases = cases(state);
-    let count = |wanted: &[Ending]| cases.iter().filter(|case| wanted.contains(&case.ending)).count().to_string();
+    let count = |wanted: &[Ending]| {
+        cases.iter().filter(|case| wanted.contains(&case.ending)).count().to_string()
+    };
     let sum = cases.iter().fold(0, |sum: u64, case| sum.saturating_add(case.duration_ms));
     let summary = state.summary();
     let runbook = or(&summary.runbook, "runbook");
-    let host = state.resumes().last().map(|resumed| &resumed.host).or_else(|| state.header().map(|header| &header.host));
-    let started = state.started_at().unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let host = state
+        .resumes()
+        .last()
+        .map(|resumed| &resumed.host)
+        .or_else(|| state.header().map(|header| &header.host));
+    let started = state
+        .started_at()
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .strftime("%Y-%m-%dT%H:%M:%S")
+        .to_string();
 
     let mut xml = Xml::new();
     xml.open("testsuites", &[]);
@@ -59,7 +70,8 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// The text on one line, or another one where there is none: the schemas want some names not to be empty.
+/// The text on one line, or another one where there is none: the schemas want some names not to be
+/// empty.
 fn or(text: &str, other: &str) -> String {
     let text = one_line(&legal(text));
     if text.is_empty() { other.to_owned() } else { text }
@@ -85,11 +97,20 @@ fn properties(state: &RunState) -> Vec<(String, String)> {
         ("namespace", target.namespace),
         ("user", target.user),
     ];
-    let params = header.params.iter().filter(|(_, given)| !given.is_null()).map(|(name, given)| (format!("param.{name}"), value(given)));
-    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).chain(params).collect()
+    let params = header
+        .params
+        .iter()
+        .filter(|(_, given)| !given.is_null())
+        .map(|(name, given)| (format!("param.{name}"), value(given)));
+    known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .chain(params)
+        .collect()
 }
 
-/// What does not count, and the end of the run's text: verdict, causes, commands, what could not be ruled out.
+/// What does not count, and the end of the run's text: verdict, causes, commands, what could not be
+/// ruled out.
 fn output(state: &RunState, cases: &[Case]) -> String {
     let mut text = String::new();
     for case in cases.iter().filter(|case| case.ending == Ending::Forgiven) {
@@ -170,7 +191,8 @@ impl Xml {
 
     fn case(&mut self, case: &Case, class: &str) {
         let time = seconds(case.duration_ms);
-        let attributes = [("classname", class), ("name", case.name.as_str()), ("time", time.as_str())];
+        let attributes =
+            [("classname", class), ("name", case.name.as_str()), ("time", time.as_str())];
         let element = match case.ending {
             Ending::Passed => return self.leaf("testcase", &attributes, ""),
             Ending::Skipped | Ending::Forgiven => "skipped",
@@ -179,7 +201,9 @@ impl Xml {
         };
         self.open("testcase", &attributes);
         match case.ending {
-            Ending::Skipped | Ending::Forgiven => self.leaf(element, &[("message", &case.reason)], ""),
+            Ending::Skipped | Ending::Forgiven => {
+                self.leaf(element, &[("message", &case.reason)], "");
+            }
             Ending::Passed | Ending::Failed | Ending::Error => {
                 let text = if case.details.is_empty() { &case.reason } else { &case.details };
                 self.leaf(element, &[("type", case.kind), ("message", &case.reason)], text);
@@ -218,23 +242,36 @@ mod tests {
         }
 
         fn count(&self, name: &str) -> usize {
-            self.children.iter().filter(|child| child.name == name).count() + self.children.iter().map(|child| child.count(name)).sum::<usize>()
+            self.children.iter().filter(|child| child.name == name).count()
+                + self.children.iter().map(|child| child.count(name)).sum::<usize>()
         }
     }
 
     fn unescaped(text: &str) -> String {
-        let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#10;", "\n").replace("&#9;", "\t");
+        let text = text
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#10;", "\n")
+            .replace("&#9;", "\t");
         text.replace("&amp;", "&")
     }
 
     /// Reads XML as strictly as a parser does, as far as reports use it.
     fn parse(text: &str) -> Element {
         let text = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").unwrap();
-        assert!(text.chars().all(|c| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)), "illegal in XML 1.0");
+        assert!(
+            text.chars().all(|c| matches!(c,
+            '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)),
+            "illegal in XML 1.0"
+        );
         let tag = Regex::new(r#"<(/?)([a-z-]+)((?: [a-z]+="[^"<]*")*)(/?)>"#).unwrap();
         let attribute = Regex::new(r#" ([a-z]+)="([^"]*)""#).unwrap();
         let reference = Regex::new("&(?:amp|lt|gt|quot|#10|#9);").unwrap();
-        assert!(!reference.replace_all(text, "").contains('&'), "an ampersand that is not escaped: {text}");
+        assert!(
+            !reference.replace_all(text, "").contains('&'),
+            "an ampersand that is not escaped: {text}"
+        );
         let (mut open, mut at) = (vec![Element::default()], 0);
         for found in tag.captures_iter(text) {
             let whole = found.get(0).unwrap();
@@ -243,7 +280,10 @@ mod tests {
             open.last_mut().unwrap().text.push_str(&unescaped(between));
             at = whole.end();
             if found[1].is_empty() {
-                let attributes = attribute.captures_iter(&found[3]).map(|pair| (pair[1].to_owned(), unescaped(&pair[2]))).collect();
+                let attributes = attribute
+                    .captures_iter(&found[3])
+                    .map(|pair| (pair[1].to_owned(), unescaped(&pair[2])))
+                    .collect();
                 open.push(Element { name: found[2].to_owned(), attributes, ..Element::default() });
             }
             if !found[1].is_empty() || !found[4].is_empty() {
@@ -261,18 +301,54 @@ mod tests {
     /// The rules that the two schemas have in common, and that the numbers are right.
     fn valid(text: &str) -> Element {
         let root = parse(text);
-        assert_eq!((root.name.as_str(), root.attributes.len(), root.names()), ("testsuites", 0, vec!["testsuite"]));
+        assert_eq!(
+            (root.name.as_str(), root.attributes.len(), root.names()),
+            ("testsuites", 0, vec!["testsuite"])
+        );
         let suite = &root.children[0];
         let names: Vec<&str> = suite.attributes.keys().map(String::as_str).collect();
-        assert_eq!(names, ["errors", "failures", "hostname", "id", "name", "package", "skipped", "tests", "time", "timestamp"]);
-        assert!(Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$").unwrap().is_match(&suite.attributes["timestamp"]));
-        assert!(!suite.attributes["name"].trim().is_empty() && !suite.attributes["hostname"].trim().is_empty());
+        assert_eq!(
+            names,
+            [
+                "errors",
+                "failures",
+                "hostname",
+                "id",
+                "name",
+                "package",
+                "skipped",
+                "tests",
+                "time",
+                "timestamp"
+            ]
+        );
+        assert!(
+            Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$")
+                .unwrap()
+                .is_match(&suite.attributes["timestamp"])
+        );
+        assert!(
+            !suite.attributes["name"].trim().is_empty()
+                && !suite.attributes["hostname"].trim().is_empty()
+        );
         let (cases, count) = (suite.count("testcase"), |name: &str| suite.count(name).to_string());
-        let order: Vec<&str> = ["properties"].into_iter().chain(std::iter::repeat_n("testcase", cases)).chain(["system-out", "system-err"]).collect();
+        let order: Vec<&str> = ["properties"]
+            .into_iter()
+            .chain(std::iter::repeat_n("testcase", cases))
+            .chain(["system-out", "system-err"])
+            .collect();
         assert_eq!(suite.names(), order);
-        assert!(suite.children[0].children.iter().all(|property| !property.attributes["name"].trim().is_empty() && property.attributes.contains_key("value")));
+        assert!(
+            suite.children[0]
+                .children
+                .iter()
+                .all(|property| !property.attributes["name"].trim().is_empty()
+                    && property.attributes.contains_key("value"))
+        );
         assert_eq!(suite.attributes["tests"], cases.to_string());
-        for (attribute, element) in [("failures", "failure"), ("errors", "error"), ("skipped", "skipped")] {
+        for (attribute, element) in
+            [("failures", "failure"), ("errors", "error"), ("skipped", "skipped")]
+        {
             assert_eq!(suite.attributes[attribute], count(element), "{attribute}");
         }
         let time = Regex::new(r"^\d+\.\d{3}$").unwrap();
@@ -284,7 +360,11 @@ mod tests {
             for child in &case.children {
                 assert!(child.children.is_empty());
                 assert!(child.attributes.contains_key("message"));
-                assert!(child.name == "skipped" || matches!(child.name.as_str(), "failure" | "error") && child.attributes.contains_key("type"));
+                assert!(
+                    child.name == "skipped"
+                        || matches!(child.name.as_str(), "failure" | "error")
+                            && child.attributes.contains_key("type")
+                );
             }
         }
         root
@@ -312,18 +392,33 @@ mod tests {
     fn a_warning_is_not_red_and_is_told() {
         let mut story = Story::new(Mode::Run, &[]);
         let disk = finished("disk", "The disk has room", Outcome::Failed, "91 %, want 80 %");
-        story.done(StepFinished { severity: Severity::Warning, ..disk }).finish(Verdict::Passed, 0, &[]);
+        story.done(StepFinished { severity: Severity::Warning, ..disk }).finish(
+            Verdict::Passed,
+            0,
+            &[],
+        );
         let root = valid(&rendered(&story));
         let suite = &root.children[0];
-        assert_eq!((suite.count("failure"), suite.count("error"), suite.count("skipped")), (0, 0, 1));
+        assert_eq!(
+            (suite.count("failure"), suite.count("error"), suite.count("skipped")),
+            (0, 0, 1)
+        );
         let output = suite.children.iter().find(|child| child.name == "system-out").unwrap();
-        assert!(output.text.contains("disk: The disk has room (warning: 91 %, want 80 %)"), "{}", output.text);
+        assert!(
+            output.text.contains("disk: The disk has room (warning: 91 %, want 80 %)"),
+            "{}",
+            output.text
+        );
     }
 
     #[test]
     fn texts_are_escaped_and_what_xml_cannot_hold_is_left_out() {
         let table = [
-            ("a < b && c > \"d\"", "a &lt; b &amp;&amp; c &gt; \"d\"", "a &lt; b &amp;&amp; c &gt; &quot;d&quot;"),
+            (
+                "a < b && c > \"d\"",
+                "a &lt; b &amp;&amp; c &gt; \"d\"",
+                "a &lt; b &amp;&amp; c &gt; &quot;d&quot;",
+            ),
             ("\u{1b}[31mred\u{1b}[0m", "red", "red"),
             ("a\u{0}\u{8}\u{b}\u{fffe}\u{ffff}b", "ab", "ab"),
             ("]]>", "]]&gt;", "]]&gt;"),
@@ -331,7 +426,11 @@ mod tests {
             ("日本 ✔ 😀", "日本 ✔ 😀", "日本 ✔ 😀"),
         ];
         for (text, element, attribute) in table {
-            assert_eq!((escaped(text, false), escaped(text, true)), (element.to_owned(), attribute.to_owned()), "{text:?}");
+            assert_eq!(
+                (escaped(text, false), escaped(text, true)),
+                (element.to_owned(), attribute.to_owned()),
+                "{text:?}"
+            );
         }
     }
 
@@ -344,15 +443,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_makes_a_valid_document(texts in prop::collection::vec(any::<String>(), 6), outcome in 0..8usize) {
-            let outcomes = [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Unknown, Outcome::Skipped, Outcome::Recovered, Outcome::TimedOut, Outcome::Cancelled];
+        fn any_text_makes_a_valid_document(texts in prop::collection::vec(any::<String>(), 6),
+            outcome in 0..8usize) {
+            let outcomes = [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Unknown,
+                Outcome::Skipped, Outcome::Recovered, Outcome::TimedOut, Outcome::Cancelled];
             let mut story = Story::new(Mode::Run, &[(&texts[0], &texts[1])]);
             let judgement = Judgement {
                 message: Some(texts[3].clone()),
                 reason: texts[2].clone(),
-                ..judged(&texts[4], Truth::False, json!(texts[2]), json!(texts[1]), &[(&texts[5], json!({texts[3].as_str(): texts[4]}))])
+                ..judged(&texts[4], Truth::False, json!(texts[2]), json!(texts[1]),
+                    &[(&texts[5], json!({texts[3].as_str(): texts[4]}))])
             };
-            let step = StepFinished { reason: texts[5].clone(), expectations: vec![judgement], attempts: 2, ..finished(&texts[0], &texts[1], outcomes[outcome], &texts[2]) };
+            let step = StepFinished { reason: texts[5].clone(), expectations: vec![judgement],
+                attempts: 2, ..finished(&texts[0], &texts[1], outcomes[outcome], &texts[2]) };
             story.done(step).finding(&texts[0], &texts[1], &texts[2]).open(&texts[3], &texts[4]);
             story.finish(Verdict::Failed, 1, &[texts[2].as_str()]);
             valid(&rendered(&story));

@@ -13,8 +13,10 @@ use std::fmt::Write;
 pub fn markdown(state: &RunState) -> String {
     let mut page = String::new();
     // writing to a string does not fail
-    let _ =
-        head(&mut page, state).and_then(|()| steps(&mut page, &cases(state))).and_then(|()| causes(&mut page, state)).and_then(|()| commands(&mut page, state));
+    let _ = head(&mut page, state)
+        .and_then(|()| steps(&mut page, &cases(state)))
+        .and_then(|()| causes(&mut page, state))
+        .and_then(|()| commands(&mut page, state));
     page
 }
 
@@ -24,13 +26,33 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
         Some(verdict) => (Mark::of_verdict(verdict), words(verdict)),
         None => (Mark::Open, "not finished: the process ended, or it still runs"),
     };
-    writeln!(page, "# {} {}: {verdict}\n\n{}\n", mark.symbol(Charset::Unicode), inline(&summary.runbook), inline(&summary.title))?;
+    writeln!(
+        page,
+        "# {} {}: {verdict}\n\n{}\n",
+        mark.symbol(Charset::Unicode),
+        inline(&summary.runbook),
+        inline(&summary.title)
+    )?;
     let took = summary.duration_ms.map(|ms| format!(", took {}", duration(ms))).unwrap_or_default();
-    let cluster = summary.target.sandbox.map(|scenario| format!("sandbox {scenario}")).or(summary.target.context);
+    let cluster = summary
+        .target
+        .sandbox
+        .map(|scenario| format!("sandbox {scenario}"))
+        .or(summary.target.context);
     let place = [cluster, summary.target.namespace];
     let place: Vec<String> = place.into_iter().flatten().collect();
-    let params: Vec<String> = summary.params.iter().filter(|(_, given)| !given.is_null()).map(|(name, given)| format!("{name}={}", value(given))).collect();
-    let rows = [("run", summary.run), ("where", place.join(", ")), ("started", format!("{}{took}", summary.started)), ("parameters", params.join(", "))];
+    let params: Vec<String> = summary
+        .params
+        .iter()
+        .filter(|(_, given)| !given.is_null())
+        .map(|(name, given)| format!("{name}={}", value(given)))
+        .collect();
+    let rows = [
+        ("run", summary.run),
+        ("where", place.join(", ")),
+        ("started", format!("{}{took}", summary.started)),
+        ("parameters", params.join(", ")),
+    ];
     writeln!(page, "| | |\n|---|---|")?;
     for (label, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
         writeln!(page, "| {label} | {} |", inline(&text))?;
@@ -56,11 +78,24 @@ fn steps(page: &mut String, cases: &[Case]) -> std::fmt::Result {
     }
     writeln!(page, "\n| | step | result | time |\n|---|---|---|---:|")?;
     for case in cases {
-        let took = if case.ending == Ending::Skipped { String::new() } else { duration(case.duration_ms) };
-        writeln!(page, "| {} | {} | {} | {took} |", mark(case.ending).symbol(Charset::Unicode), inline(&case.name), inline(&case.reason))?;
+        let took =
+            if case.ending == Ending::Skipped { String::new() } else { duration(case.duration_ms) };
+        writeln!(
+            page,
+            "| {} | {} | {} | {took} |",
+            mark(case.ending).symbol(Charset::Unicode),
+            inline(&case.name),
+            inline(&case.reason)
+        )?;
     }
     for case in cases.iter().filter(|case| !case.details.is_empty()) {
-        writeln!(page, "\n### {} {}\n\n{}", mark(case.ending).symbol(Charset::Unicode), inline(&case.name), fenced("text", &case.details))?;
+        writeln!(
+            page,
+            "\n### {} {}\n\n{}",
+            mark(case.ending).symbol(Charset::Unicode),
+            inline(&case.name),
+            fenced("text", &case.details)
+        )?;
     }
     Ok(())
 }
@@ -102,7 +137,11 @@ fn commands(page: &mut String, state: &RunState) -> std::fmt::Result {
             commands.push(command);
         }
     }
-    if commands.is_empty() { Ok(()) } else { writeln!(page, "\n## Next\n\n{}", fenced("sh", &(commands.join("\n") + "\n"))) }
+    if commands.is_empty() {
+        Ok(())
+    } else {
+        writeln!(page, "\n## Next\n\n{}", fenced("sh", &(commands.join("\n") + "\n")))
+    }
 }
 
 /// Text that means nothing to Markdown, on one line.
@@ -110,7 +149,9 @@ fn inline(text: &str) -> String {
     let mut out = String::new();
     for character in one_line(&sanitize(text)).chars() {
         match character {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '!' | '$' => out.extend(['\\', character]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '!' | '$' => {
+                out.extend(['\\', character]);
+            }
             '&' => out.push_str("&amp;"),
             // not a mention of whoever has this name
             '@' => out.push_str("&#64;"),
@@ -136,8 +177,14 @@ mod tests {
     #[test]
     fn a_diagnosis_and_a_run_that_was_cut_off() {
         let story = diagnosis();
-        insta::assert_snapshot!("markdown_diagnosis", markdown(&RunState::replay(&story.records).unwrap()));
-        insta::assert_snapshot!("markdown_cut_off", markdown(&RunState::replay(&story.records[..4]).unwrap()));
+        insta::assert_snapshot!(
+            "markdown_diagnosis",
+            markdown(&RunState::replay(&story.records).unwrap())
+        );
+        insta::assert_snapshot!(
+            "markdown_cut_off",
+            markdown(&RunState::replay(&story.records[..4]).unwrap())
+        );
         assert!(markdown(&RunState::new()).starts_with("# ? : not finished"));
     }
 

@@ -1,4 +1,5 @@
-//! What a person or a program sees of a run: reporters over the event stream. They never decide anything.
+//! What a person or a program sees of a run: reporters over the event stream. They never decide
+//! anything.
 
 mod conclusion;
 mod details;

@@ -39,7 +39,9 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
 /// The end of a name that a controller generated: five letters or digits without vowels.
 fn suffix(name: &str) -> Option<&str> {
     let (_, end) = name.rsplit_once('-')?;
-    let generated = |byte: u8| byte.is_ascii_digit() || (byte.is_ascii_lowercase() && !b"aeiou".contains(&byte));
+    let generated = |byte: u8| {
+        byte.is_ascii_digit() || (byte.is_ascii_lowercase() && !b"aeiou".contains(&byte))
+    };
     (end.len() == 5 && end.bytes().all(generated)).then_some(end)
 }
 
@@ -50,7 +52,13 @@ mod tests {
     #[test]
     fn what_tells_pods_apart() {
         let mut names = Names::default();
-        for name in ["pod/a-7d9f8b6c5d-spgqs", "pod/a-7d9f8b6c5d-x2lkd", "pod/b-5c-bbbbb", "pod/c-77-bbbbb", "pod/mysql-0"] {
+        for name in [
+            "pod/a-7d9f8b6c5d-spgqs",
+            "pod/a-7d9f8b6c5d-x2lkd",
+            "pod/b-5c-bbbbb",
+            "pod/c-77-bbbbb",
+            "pod/mysql-0",
+        ] {
             names.learn(name);
         }
         let table = [

@@ -1,4 +1,5 @@
-//! Outputs of steps for a reader: those in a record, and those in a file beside it, which are read part by part.
+//! Outputs of steps for a reader: those in a record, and those in a file beside it, which are read
+//! part by part.
 
 use crate::event::{Record, StepFinished, Stored};
 use serde::Deserialize;
@@ -23,7 +24,10 @@ impl Preview {
                 let field = |name: &str| step.output.get(name).cloned().unwrap_or_default();
                 Self { display: field("display"), diff: field("diff") }
             }
-            Some(stored) => reader(stored).ok().and_then(|file| serde_json::from_reader(file).ok()).unwrap_or_default(),
+            Some(stored) => reader(stored)
+                .ok()
+                .and_then(|file| serde_json::from_reader(file).ok())
+                .unwrap_or_default(),
         }
     }
 
@@ -202,14 +206,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap().keep();
         let path = folder.join("3.json");
         std::fs::write(&path, output.to_string()).unwrap();
-        let inline = StepFinished { output: output.clone(), ..finished("a", "", Outcome::Passed, "") };
-        [StepFinished { stored: Some(Stored { path, bytes: 0, sha256: String::new(), done: false }), output: Value::Null, ..inline.clone() }, inline]
+        let inline =
+            StepFinished { output: output.clone(), ..finished("a", "", Outcome::Passed, "") };
+        [
+            StepFinished {
+                stored: Some(Stored { path, bytes: 0, sha256: String::new(), done: false }),
+                output: Value::Null,
+                ..inline.clone()
+            },
+            inline,
+        ]
     }
 
     #[test]
     fn an_output_reads_the_same_from_a_record_and_from_a_file() {
         let outputs = [
-            json!({"items": [{"a": "x\"}]{[\\", "b": []}, {}, null, 1.5, [[]]], "display": ["one", "two"], "diff": "- a\n+ b"}),
+            json!({"items": [{"a": "x\"}]{[\\", "b": []}, {}, null, 1.5, [[]]], "display": ["one",
+                "two"], "diff": "- a\n+ b"}),
             json!({"diff": "- a\n+ b"}),
             json!("two\nlines \"quoted\""),
             json!([]),
@@ -221,9 +234,22 @@ mod tests {
                 let mut text = Vec::new();
                 write(&step, &mut text).unwrap();
                 let mut line = Vec::new();
-                write_line(&Record { seq: 3, at: jiff::Timestamp::UNIX_EPOCH, event: Event::StepFinished(Box::new(step.clone())) }, &mut line).unwrap();
+                write_line(
+                    &Record {
+                        seq: 3,
+                        at: jiff::Timestamp::UNIX_EPOCH,
+                        event: Event::StepFinished(Box::new(step.clone())),
+                    },
+                    &mut line,
+                )
+                .unwrap();
                 let preview = Preview::of(&step).lines().map(|lines| lines.join("|"));
-                (String::from_utf8(text).unwrap(), String::from_utf8(line).unwrap(), preview, head(&step, 2))
+                (
+                    String::from_utf8(text).unwrap(),
+                    String::from_utf8(line).unwrap(),
+                    preview,
+                    head(&step, 2),
+                )
             });
             assert_eq!(file, record);
         }
@@ -240,11 +266,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_json_is_written_as_by_serde_json(keys in prop::collection::vec(".{0,6}", 0..4), numbers in prop::collection::vec(any::<i64>(), 0..4), room in 1_usize..9) {
-            let value = json!({"a": keys.iter().map(|key| json!({key.as_str(): numbers, "e": {}})).collect::<Vec<_>>(), "b": numbers, "c": [[], [{}]]});
+        fn any_json_is_written_as_by_serde_json(keys in prop::collection::vec(".{0,6}", 0..4),
+            numbers in prop::collection::vec(any::<i64>(), 0..4), room in 1_usize..9) {
+            let value = json!({"a": keys.iter().map(|key| json!({key.as_str(): numbers,
+                "e": {}})).collect::<Vec<_>>(), "b": numbers, "c": [[], [{}]]});
             let mut out = Vec::new();
             pretty(BufReader::with_capacity(room, value.to_string().as_bytes()), &mut out).unwrap();
-            prop_assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&value).unwrap());
+            prop_assert_eq!(String::from_utf8(out).unwrap(),
+                serde_json::to_string_pretty(&value).unwrap());
         }
     }
 }

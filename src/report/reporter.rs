@@ -12,7 +12,8 @@ pub trait Reporter: Send {
     /// When it cannot be written. The reporter gets nothing more then.
     fn record(&mut self, record: &Record, state: &RunState) -> io::Result<()>;
 
-    /// What the running step at `path` waits for and last saw. Not part of the record: most reporters ignore it.
+    /// What the running step at `path` waits for and last saw. Not part of the record: most
+    /// reporters ignore it.
     fn progress(&mut self, path: &str, message: &str) {
         let _ = (path, message);
     }
@@ -52,7 +53,8 @@ impl FanOut {
         self.reporters.push((name.into(), Box::new(reporter)));
     }
 
-    /// The reporters that failed, in order. One whose reader went away (`| head`) is not among them.
+    /// The reporters that failed, in order. One whose reader went away (`| head`) is not among
+    /// them.
     pub fn failures(&self) -> &[ReporterFailure] {
         &self.failures
     }

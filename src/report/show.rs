@@ -3,7 +3,9 @@
 use super::output;
 use super::text::{duration, one_line, value, wrap};
 use super::theme::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
-use crate::event::{Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary};
+use crate::event::{
+    Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
+};
 use crate::expression::{Judgement, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -16,11 +18,17 @@ pub struct Show<'a> {
 }
 
 impl Show<'_> {
-    /// Writes the full text of a run from its summary and records, step by step. `look.detail` does not matter: everything is shown.
+    /// Writes the full text of a run from its summary and records, step by step. `look.detail` does
+    /// not matter: everything is shown.
     ///
     /// # Errors
     /// When it cannot be written, or a stored output cannot be read.
-    pub fn write(summary: &Summary, records: &[Record], look: Look, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(
+        summary: &Summary,
+        records: &[Record],
+        look: Look,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let mut show = Show { look, lines: Vec::new(), out };
         show.header(summary);
         let recorded = Recorded::new(records);
@@ -35,7 +43,9 @@ impl Show<'_> {
 
     /// Writes the lines that there are.
     fn flush(&mut self) -> io::Result<()> {
-        self.lines.drain(..).try_for_each(|line| writeln!(self.out, "{}", line.render(self.look.color)))
+        self.lines
+            .drain(..)
+            .try_for_each(|line| writeln!(self.out, "{}", line.render(self.look.color)))
     }
 
     fn pair(&mut self, label: &str, text: impl Into<String>) {
@@ -54,20 +64,27 @@ impl Show<'_> {
     }
 
     fn header(&mut self, summary: &Summary) {
-        self.lines.push(Line::empty().push(STRONG, summary.runbook.as_str()).text(format!("  {}", summary.title)));
+        self.lines.push(
+            Line::empty()
+                .push(STRONG, summary.runbook.as_str())
+                .text(format!("  {}", summary.title)),
+        );
         self.pair("run", summary.run.as_str());
         self.pair("mode", word(&summary.mode));
         self.pair("digest", summary.digest.as_str());
         self.pair("started", summary.started.to_string());
         match (summary.ended, summary.duration_ms) {
-            (Some(ended), Some(ms)) => self.pair("ended", format!("{ended}, after {}", duration(ms))),
+            (Some(ended), Some(ms)) => {
+                self.pair("ended", format!("{ended}, after {}", duration(ms)));
+            }
             _ => self.pair("ended", "not recorded: the process ended before, or the run goes on"),
         }
         match (summary.verdict, summary.exit_code) {
             (Some(verdict), Some(code)) => {
                 let line = Line::new(2).push(DIM, "verdict").pad_to(13);
                 let style = Mark::of_verdict(verdict).style();
-                self.lines.push(line.push(style, word(&verdict)).text(format!(", exit code {code}")));
+                self.lines
+                    .push(line.push(style, word(&verdict)).text(format!(", exit code {code}")));
             }
             _ => self.pair("verdict", "none"),
         }
@@ -77,10 +94,16 @@ impl Show<'_> {
         self.pair_if("server", target.server.as_ref());
         self.pair_if("cluster", target.cluster_uid.as_ref());
         self.pair_if("namespace", target.namespace.as_ref());
-        self.pair_if("changes too", (!target.also_changes.is_empty()).then(|| target.also_changes.join(", ")).as_ref());
+        self.pair_if(
+            "changes too",
+            (!target.also_changes.is_empty()).then(|| target.also_changes.join(", ")).as_ref(),
+        );
         self.pair_if("user", target.user.as_ref());
         for (index, (name, param)) in summary.params.iter().enumerate() {
-            self.pair(if index == 0 { "parameters" } else { "" }, format!("{name} = {}", value(param)));
+            self.pair(
+                if index == 0 { "parameters" } else { "" },
+                format!("{name} = {}", value(param)),
+            );
         }
     }
 
@@ -92,7 +115,9 @@ impl Show<'_> {
         };
         self.lines.push(Line::empty());
         let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
-        self.lines.push(line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))));
+        self.lines.push(
+            line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),
+        );
         let mut facts = vec![step.action.clone(), word(&step.effect), outcome.to_owned()];
         if step.attempts > 0 {
             facts.push(duration(step.duration_ms));
@@ -130,10 +155,14 @@ impl Show<'_> {
             _ => None,
         });
         let known: BTreeSet<&str> = summary.steps.iter().map(|step| step.path.as_str()).collect();
-        for step in planned.unwrap_or_default().iter().filter(|step| !known.contains(step.path.as_str())) {
+        for step in
+            planned.unwrap_or_default().iter().filter(|step| !known.contains(step.path.as_str()))
+        {
             self.lines.push(Line::empty());
             let line = Line::empty().push(DIM, Mark::NotDone.symbol(self.look.charset)).text(" ");
-            self.lines.push(line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))));
+            self.lines.push(
+                line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),
+            );
             self.lines.push(Line::new(4).push(DIM, "not begun"));
         }
     }
@@ -160,8 +189,16 @@ impl Show<'_> {
         self.lines.push(Line::new(6).text(format!("seen    {}", value(&judgement.actual))));
         self.lines.push(Line::new(6).text(format!("wanted  {}", value(&judgement.expected))));
         for item in &judgement.items {
-            let because = item.because.as_deref().map(|because| format!("  {}", one_line(because))).unwrap_or_default();
-            self.lines.push(Line::new(6).push(style, item.name.as_str()).text(format!("  {}{because}", value(&item.value))));
+            let because = item
+                .because
+                .as_deref()
+                .map(|because| format!("  {}", one_line(because)))
+                .unwrap_or_default();
+            self.lines.push(
+                Line::new(6)
+                    .push(style, item.name.as_str())
+                    .text(format!("  {}{because}", value(&item.value))),
+            );
         }
         if let Some(at) = &judgement.at {
             self.lines.push(Line::new(6).push(DIM, format!("written at {at}")));
@@ -174,8 +211,16 @@ impl Show<'_> {
         }
         self.section("Findings");
         for finding in &summary.findings {
-            let head = format!("{} ({}): ", finding.id, if finding.fixed { "fixed".to_owned() } else { word(&finding.severity) });
-            self.lines.push(Line::new(2).push(if finding.fixed { GOOD } else { BAD }, head).text(one_line(&finding.cause)));
+            let head = format!(
+                "{} ({}): ",
+                finding.id,
+                if finding.fixed { "fixed".to_owned() } else { word(&finding.severity) }
+            );
+            self.lines.push(
+                Line::new(2)
+                    .push(if finding.fixed { GOOD } else { BAD }, head)
+                    .text(one_line(&finding.cause)),
+            );
             if !finding.steps.is_empty() {
                 self.text(4, &format!("from {}", finding.steps.join(", ")));
             }
@@ -248,22 +293,57 @@ impl Write for Indented<'_> {
 fn history(record: &Record) -> Option<String> {
     let text = match &record.event {
         Event::RunStarted(header) => {
-            format!("begun on {} by runbook {}: {}", header.host, header.version, header.arguments.join(" "))
+            format!(
+                "begun on {} by runbook {}: {}",
+                header.host,
+                header.version,
+                header.arguments.join(" ")
+            )
         }
-        Event::RunResumed(resumed) => format!("resumed on {}; kept: {}; done again: {}", resumed.host, list(&resumed.kept), list(&resumed.changed)),
+        Event::RunResumed(resumed) => format!(
+            "resumed on {}; kept: {}; done again: {}",
+            resumed.host,
+            list(&resumed.kept),
+            list(&resumed.changed)
+        ),
         Event::RunInterrupted(interrupted) => format!("asked to stop by {}", interrupted.signal),
         Event::RunFinished(finished) => format!("ended: {}", word(&finished.verdict)),
-        Event::ProgramStarted(started) => format!("{} started {} (process group {}) on {}", started.path, started.program, started.group, started.host),
+        Event::ProgramStarted(started) => format!(
+            "{} started {} (process group {}) on {}",
+            started.path, started.program, started.group, started.host
+        ),
         Event::StepAsked(asked) => format!("{} asks: {}", asked.path, asked.question),
-        Event::StepApproved(approved) => format!("{} approved by {} ({})", approved.path, approved.by, approved.how),
-        Event::StepMarked(marked) => format!("{} marked {} by {}: {}", marked.path, word(&marked.mark), marked.by, marked.reason),
-        Event::Lock(lock) if lock.other.is_empty() => format!("lock {} {}", lock.lease, word(&lock.what).replace('_', " ")),
-        Event::Lock(lock) => format!("lock {} {}: {}", lock.lease, word(&lock.what).replace('_', " "), lock.other),
+        Event::StepApproved(approved) => {
+            format!("{} approved by {} ({})", approved.path, approved.by, approved.how)
+        }
+        Event::StepMarked(marked) => format!(
+            "{} marked {} by {}: {}",
+            marked.path,
+            word(&marked.mark),
+            marked.by,
+            marked.reason
+        ),
+        Event::Lock(lock) if lock.other.is_empty() => {
+            format!("lock {} {}", lock.lease, word(&lock.what).replace('_', " "))
+        }
+        Event::Lock(lock) => {
+            format!("lock {} {}: {}", lock.lease, word(&lock.what).replace('_', " "), lock.other)
+        }
         Event::ChangesPlanned(planned) if !planned.overridden.is_empty() => {
-            format!("{} goes on although {} would stop it", planned.path, planned.overridden.join(", "))
+            format!(
+                "{} goes on although {} would stop it",
+                planned.path,
+                planned.overridden.join(", ")
+            )
         }
         Event::ChangeFinished(finished) if !finished.reason.is_empty() => {
-            format!("{} change {}: {}: {}", finished.path, finished.index + 1, word(&finished.result).replace('_', " "), finished.reason)
+            format!(
+                "{} change {}: {}: {}",
+                finished.path,
+                finished.index + 1,
+                word(&finished.result).replace('_', " "),
+                finished.reason
+            )
         }
         Event::StepStarted(_)
         | Event::StepRetried(_)
@@ -294,9 +374,15 @@ impl<'a> Recorded<'a> {
         let mut recorded = Self { finished: BTreeMap::new(), retried: BTreeMap::new() };
         for record in records {
             match &record.event {
-                Event::StepFinished(finished) => drop(recorded.finished.insert(&finished.path, finished)),
-                Event::StepStarted(started) => drop(recorded.finished.remove(started.path.as_str())),
-                Event::StepRetried(retried) => recorded.retried.entry(&retried.path).or_default().push(retried),
+                Event::StepFinished(finished) => {
+                    recorded.finished.insert(&finished.path, finished);
+                }
+                Event::StepStarted(started) => {
+                    recorded.finished.remove(started.path.as_str());
+                }
+                Event::StepRetried(retried) => {
+                    recorded.retried.entry(&retried.path).or_default().push(retried);
+                }
                 Event::RunStarted(_)
                 | Event::RunResumed(_)
                 | Event::ChangesPlanned(_)
@@ -320,5 +406,8 @@ impl<'a> Recorded<'a> {
 
 /// The word for a value of a small vocabulary, as in machine output.
 fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -23,7 +23,8 @@ pub(super) struct Columns {
 impl Columns {
     /// The columns for steps with these paths.
     pub(super) fn new<'a>(paths: impl Iterator<Item = &'a str>, look: &Look) -> Self {
-        let wide = paths.map(|path| width(name(path)) + 2 * depth(path)).max().unwrap_or(0).clamp(8, 18);
+        let wide =
+            paths.map(|path| width(name(path)) + 2 * depth(path)).max().unwrap_or(0).clamp(8, 18);
         let id = 2 + look.symbol_width() + 1;
         let title = id + wide + 2;
         Self { id, title, below: if look.width < 60 { id + 2 } else { title + 2 } }
@@ -52,7 +53,8 @@ pub(super) fn heading(path: &str, title: &str, columns: &Columns, look: &Look) -
         return line;
     }
     let column = columns.title.max(line.width() + 2);
-    line.pad_to(column).text(look.truncate(&one_line(title), look.width.saturating_sub(column + MARGIN)))
+    line.pad_to(column)
+        .text(look.truncate(&one_line(title), look.width.saturating_sub(column + MARGIN)))
 }
 
 /// The result in a few words, as it stands at the end of the line.
@@ -97,13 +99,19 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
     let mark = Mark::of_step(step, mode);
     let indent = 2 * depth(&step.path);
     let name_style = if mark == Mark::Bad { STRONG } else { PLAIN };
-    let line = Line::new(2 + indent).push(mark.style(), mark.symbol(look.charset)).pad_to(columns.id + indent).push(name_style, name(&step.path));
+    let line = Line::new(2 + indent)
+        .push(mark.style(), mark.symbol(look.charset))
+        .pad_to(columns.id + indent)
+        .push(name_style, name(&step.path));
     let start = columns.title.max(line.width() + 2);
     let line = line.pad_to(start);
 
     let title = one_line(&step.title);
     let note = note(step);
-    let timed = step.attempts > 0 && (step.outcome.is_good() || step.outcome == Outcome::TimedOut || look.detail == Detail::Verbose);
+    let timed = step.attempts > 0
+        && (step.outcome.is_good()
+            || step.outcome == Outcome::TimedOut
+            || look.detail == Detail::Verbose);
     let took = if timed { duration(step.duration_ms) } else { String::new() };
     let edge = look.width.saturating_sub(MARGIN);
     let inner = edge.saturating_sub(DURATION);
@@ -118,14 +126,22 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
         () => {
             let mut lines = vec![line.text(look.truncate(&title, edge.saturating_sub(start)))];
             let room = edge.saturating_sub(columns.below).max(TITLE);
-            lines.extend(wrap(&note, room).into_iter().map(|text| Line::new(columns.below).push(mark_note(mark), text)));
+            lines.extend(
+                wrap(&note, room)
+                    .into_iter()
+                    .map(|text| Line::new(columns.below).push(mark_note(mark), text)),
+            );
             return lines;
         }
     };
     let room = edge.saturating_sub(start + if note.is_empty() { 0 } else { width(&note) + 2 });
     let line = line.text(look.truncate(&title, room));
     let line = line.pad_to(edge.saturating_sub(width(&note))).push(mark_note(mark), note);
-    let line = if took.is_empty() { line } else { line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took) };
+    let line = if took.is_empty() {
+        line
+    } else {
+        line.pad_to(edge + DURATION - width(&took).min(DURATION)).push(DIM, took)
+    };
     vec![line]
 }
 

@@ -41,8 +41,8 @@ impl Running {
 }
 
 impl<W: Write + Send> Terminal<W> {
-    /// Writes finished lines to `out` and draws running ones on `bars`. Whoever else writes to the terminal (logs,
-    /// questions) does it inside `bars.suspend`.
+    /// Writes finished lines to `out` and draws running ones on `bars`. Whoever else writes to the
+    /// terminal (logs, questions) does it inside `bars.suspend`.
     pub fn new(out: W, bars: MultiProgress, look: Look) -> Self {
         Self { out, bars, transcript: Transcript::new(look), running: IndexMap::new() }
     }
@@ -57,11 +57,17 @@ impl<W: Write + Send> Terminal<W> {
 
     /// A group shows through its steps, and a question is its own line.
     fn begin(&mut self, started: &StepStarted) {
-        if started.action == "group" || started.effect == Effect::Operator || self.transcript.look.detail == Detail::Quiet {
+        if started.action == "group"
+            || started.effect == Effect::Operator
+            || self.transcript.look.detail == Detail::Quiet
+        {
             return;
         }
         let message = one_line(&started.title);
-        self.running.insert(started.path.clone(), Running { name: started.path.clone(), message, bar: None });
+        self.running.insert(
+            started.path.clone(),
+            Running { name: started.path.clone(), message, bar: None },
+        );
         self.fill();
     }
 
@@ -75,8 +81,13 @@ impl<W: Write + Send> Terminal<W> {
     /// Gives a line to each running step that has none, as far as there is room.
     fn fill(&mut self) {
         let style = style(&self.transcript.look);
-        for running in self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none()) {
-            let bar = ProgressBar::new_spinner().with_style(style.clone()).with_prefix(running.name.clone()).with_message(running.shown(&self.transcript.look));
+        for running in
+            self.running.values_mut().take(RUNNING).filter(|running| running.bar.is_none())
+        {
+            let bar = ProgressBar::new_spinner()
+                .with_style(style.clone())
+                .with_prefix(running.name.clone())
+                .with_message(running.shown(&self.transcript.look));
             let bar = self.bars.add(bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             running.bar = Some(bar);
@@ -100,7 +111,10 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             Event::StepRetried(retried) => {
                 let (attempt, reason) = (retried.attempt, one_line(&retried.reason));
                 let pause = duration(retried.delay_ms);
-                self.progress(&retried.path, &format!("attempt {attempt}: {reason}; again in {pause}"));
+                self.progress(
+                    &retried.path,
+                    &format!("attempt {attempt}: {reason}; again in {pause}"),
+                );
             }
             Event::RunFinished(_) => self.clear(),
             Event::RunStarted(_)
@@ -147,14 +161,14 @@ fn style(look: &Look) -> ProgressStyle {
         Charset::Unicode => "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ",
         Charset::Ascii => "|/-\\ ",
     };
-    ProgressStyle::with_template("  {spinner} {prefix}  {msg}{took}").unwrap_or_else(|_| ProgressStyle::default_spinner()).tick_chars(ticks).with_key(
-        "took",
-        move |state: &ProgressState, out: &mut dyn fmt::Write| {
+    ProgressStyle::with_template("  {spinner} {prefix}  {msg}{took}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars(ticks)
+        .with_key("took", move |state: &ProgressState, out: &mut dyn fmt::Write| {
             let elapsed = state.elapsed().as_secs();
             if elapsed > 0 {
                 // A display that cannot be drawn on is not worth an error.
                 let _ = write!(out, "{separator}{}", duration(elapsed * 1000).replace(".0", ""));
             }
-        },
-    )
+        })
 }

@@ -38,23 +38,35 @@ pub(super) struct Case {
     pub(super) duration_ms: u64,
 }
 
-/// Every case of a run, in the order of first begin, and then what was not reached. A run that is not known to have
-/// passed has at least one that is red.
+/// Every case of a run, in the order of first begin, and then what was not reached. A run that is
+/// not known to have passed has at least one that is red.
 pub(super) fn cases(state: &RunState) -> Vec<Case> {
     let counted: BTreeSet<&str> = state.counted().map(|step| step.path.as_str()).collect();
     let mut cases = Vec::new();
     for (path, step) in state.steps() {
         match step {
-            StepState::Finished(step) if step.action != "group" || state.is_unexplained(step) => cases.push(ended(step, counted.contains(path))),
-            StepState::Begun { started, last_failure, .. } if started.action != "group" || is_empty(state, path) => {
+            StepState::Finished(step) if step.action != "group" || state.is_unexplained(step) => {
+                cases.push(ended(step, counted.contains(path)));
+            }
+            StepState::Begun { started, last_failure, .. }
+                if started.action != "group" || is_empty(state, path) =>
+            {
                 cases.push(begun(started, last_failure.as_deref(), state));
             }
             StepState::Finished(_) | StepState::Begun { .. } => {}
         }
     }
     let planned = state.header().map(|header| header.steps.as_slice()).unwrap_or_default();
-    for step in planned.iter().filter(|step| state.step(&step.path).is_none() && (step.action != "group" || is_empty(state, &step.path))) {
-        cases.push(Case { name: name(&step.path, &step.title), ending: Ending::Skipped, kind: "not_begun", reason: not_begun(&step.path, state), ..blank() });
+    for step in planned.iter().filter(|step| {
+        state.step(&step.path).is_none() && (step.action != "group" || is_empty(state, &step.path))
+    }) {
+        cases.push(Case {
+            name: name(&step.path, &step.title),
+            ending: Ending::Skipped,
+            kind: "not_begun",
+            reason: not_begun(&step.path, state),
+            ..blank()
+        });
     }
     let red = cases.iter().any(|case| matches!(case.ending, Ending::Failed | Ending::Error));
     cases.extend(if red { None } else { whole(state) });
@@ -62,7 +74,14 @@ pub(super) fn cases(state: &RunState) -> Vec<Case> {
 }
 
 fn blank() -> Case {
-    Case { name: String::new(), ending: Ending::Passed, kind: "", reason: String::new(), details: String::new(), duration_ms: 0 }
+    Case {
+        name: String::new(),
+        ending: Ending::Passed,
+        kind: "",
+        reason: String::new(),
+        details: String::new(),
+        duration_ms: 0,
+    }
 }
 
 fn name(path: &str, title: &str) -> String {
@@ -73,7 +92,8 @@ fn name(path: &str, title: &str) -> String {
 /// Whether no other step is planned or known in the group.
 fn is_empty(state: &RunState, group: &str) -> bool {
     let planned = state.header().map(|header| header.steps.as_slice()).unwrap_or_default();
-    let mut all = planned.iter().map(|step| step.path.as_str()).chain(state.steps().map(|(path, _)| path));
+    let mut all =
+        planned.iter().map(|step| step.path.as_str()).chain(state.steps().map(|(path, _)| path));
     !all.any(|path| path.strip_prefix(group).is_some_and(|rest| rest.starts_with(['/', '['])))
 }
 
@@ -88,7 +108,9 @@ fn ended(step: &StepFinished, counts: bool) -> Case {
         _ if step.severity == Severity::Warning => (Ending::Forgiven, "warning"),
         _ if step.severity == Severity::Info => (Ending::Forgiven, "info"),
         Outcome::Failed => (Ending::Failed, "expectation"),
-        Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => (Ending::Error, step.outcome.as_str()),
+        Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => {
+            (Ending::Error, step.outcome.as_str())
+        }
     };
     let (reason, details) = match ending {
         Ending::Passed => (one_line(&step.summary), String::new()),
@@ -96,7 +118,14 @@ fn ended(step: &StepFinished, counts: bool) -> Case {
         Ending::Forgiven => (format!("{kind}: {why}"), details(step)),
         Ending::Failed | Ending::Error => (why, details(step)),
     };
-    Case { name: name(&step.path, &step.title), ending, kind, reason, details, duration_ms: step.duration_ms }
+    Case {
+        name: name(&step.path, &step.title),
+        ending,
+        kind,
+        reason,
+        details,
+        duration_ms: step.duration_ms,
+    }
 }
 
 /// A step without an outcome: it waits for a person, or the process died in it.
@@ -104,20 +133,35 @@ fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) ->
     let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
     let (kind, reason) = match started.effect {
         Effect::Operator if paused => ("paused", "waits for a person"),
-        Effect::Write | Effect::Opaque => ("in_doubt", "begun, no outcome recorded: it may or may not have happened"),
+        Effect::Write | Effect::Opaque => {
+            ("in_doubt", "begun, no outcome recorded: it may or may not have happened")
+        }
         Effect::Read | Effect::Operator => ("no_outcome", "begun, no outcome recorded"),
     };
-    let details = last_failure.map(|reason| format!("the attempt before: {reason}\n")).unwrap_or_default();
-    Case { name: name(&started.path, &started.title), ending: Ending::Error, kind, reason: reason.to_owned(), details, duration_ms: 0 }
+    let details =
+        last_failure.map(|reason| format!("the attempt before: {reason}\n")).unwrap_or_default();
+    Case {
+        name: name(&started.path, &started.title),
+        ending: Ending::Error,
+        kind,
+        reason: reason.to_owned(),
+        details,
+        duration_ms: 0,
+    }
 }
 
-/// Why a planned step has no record: the innermost group around it that has one says so, or the run.
+/// Why a planned step has no record: the innermost group around it that has one says so, or the
+/// run.
 fn not_begun(path: &str, state: &RunState) -> String {
     let mut around = path;
     while let Some((group, _)) = around.rsplit_once('/') {
         around = group;
         if let Some(step) = state.finished(group) {
-            let why = if step.reason.is_empty() { String::new() } else { format!(": {}", one_line(&step.reason)) };
+            let why = if step.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", one_line(&step.reason))
+            };
             return format!("not begun: {group} {}{why}", step.outcome.as_str().replace('_', " "));
         }
     }
@@ -140,14 +184,25 @@ fn whole(state: &RunState) -> Option<Case> {
                 .filter(|finding| finding.severity == Severity::Critical && !finding.fixed)
                 .map(|finding| format!("{}: {}", finding.id, one_line(&finding.cause)))
                 .collect();
-            (Ending::Failed, "finding", if causes.is_empty() { "failed".to_owned() } else { causes.join("; ") })
+            (
+                Ending::Failed,
+                "finding",
+                if causes.is_empty() { "failed".to_owned() } else { causes.join("; ") },
+            )
         }
         Some(Verdict::Error) => (Ending::Error, "error", "could not be judged".to_owned()),
-        Some(Verdict::Unknown) => (Ending::Error, "unknown", "an answer that is needed stayed unknown".to_owned()),
+        Some(Verdict::Unknown) => {
+            (Ending::Error, "unknown", "an answer that is needed stayed unknown".to_owned())
+        }
         Some(Verdict::Paused) => (Ending::Error, "paused", "waits for a person".to_owned()),
-        Some(Verdict::InDoubt) => (Ending::Error, "in_doubt", "a change may or may not have happened".to_owned()),
+        Some(Verdict::InDoubt) => {
+            (Ending::Error, "in_doubt", "a change may or may not have happened".to_owned())
+        }
         Some(Verdict::Cancelled) => {
-            let signal = state.interrupted().map(|interrupted| format!(" by {}", interrupted.signal)).unwrap_or_default();
+            let signal = state
+                .interrupted()
+                .map(|interrupted| format!(" by {}", interrupted.signal))
+                .unwrap_or_default();
             (Ending::Error, "cancelled", format!("stopped{signal}"))
         }
         None => (Ending::Error, "no_end", NO_END.to_owned()),
@@ -162,7 +217,10 @@ fn details(step: &StepFinished) -> String {
     if step.reason.contains('\n') {
         let _ = writeln!(text, "{}", step.reason.trim_end());
     }
-    step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True).for_each(|judgement| text.push_str(&expectation(judgement)));
+    step.expectations
+        .iter()
+        .filter(|judgement| judgement.outcome != Truth::True)
+        .for_each(|judgement| text.push_str(&expectation(judgement)));
     text
 }
 
@@ -173,11 +231,17 @@ fn expectation(judgement: &Judgement) -> String {
         Truth::Error => "could not be judged",
     };
     let mut text = format!("{word}: {}\n", one_line(&judgement.that));
-    for line in judgement.message.iter().chain([&judgement.reason]).filter(|line| !line.is_empty()) {
+    for line in judgement.message.iter().chain([&judgement.reason]).filter(|line| !line.is_empty())
+    {
         let _ = writeln!(text, "  {}", one_line(line));
     }
     if judgement.outcome == Truth::False {
-        let _ = writeln!(text, "  seen    {}\n  wanted  {}", value(&judgement.actual), value(&judgement.expected));
+        let _ = writeln!(
+            text,
+            "  seen    {}\n  wanted  {}",
+            value(&judgement.actual),
+            value(&judgement.expected)
+        );
     }
     for item in &judgement.items {
         let _ = writeln!(text, "  {}  {}", one_line(&item.name), fields(&item.value));
@@ -212,7 +276,10 @@ mod tests {
             (Outcome::Cancelled, 1, Severity::Critical, Ending::Error, "cancelled"),
         ];
         for (outcome, attempts, severity, ending, kind) in table {
-            let case = ended(&StepFinished { attempts, severity, ..finished("a", "A", outcome, "") }, true);
+            let case = ended(
+                &StepFinished { attempts, severity, ..finished("a", "A", outcome, "") },
+                true,
+            );
             assert_eq!((case.ending, case.kind), (ending, kind), "{outcome:?} {severity:?}");
         }
     }
@@ -223,9 +290,15 @@ mod tests {
             (Some(Verdict::Passed), None),
             (Some(Verdict::Failed), Some((Ending::Failed, "leader-stuck: no pod leads"))),
             (Some(Verdict::Error), Some((Ending::Error, "could not be judged"))),
-            (Some(Verdict::Unknown), Some((Ending::Error, "an answer that is needed stayed unknown"))),
+            (
+                Some(Verdict::Unknown),
+                Some((Ending::Error, "an answer that is needed stayed unknown")),
+            ),
             (Some(Verdict::Paused), Some((Ending::Error, "waits for a person"))),
-            (Some(Verdict::InDoubt), Some((Ending::Error, "a change may or may not have happened"))),
+            (
+                Some(Verdict::InDoubt),
+                Some((Ending::Error, "a change may or may not have happened")),
+            ),
             (Some(Verdict::Cancelled), Some((Ending::Error, "stopped"))),
             (None, Some((Ending::Error, NO_END))),
         ];
@@ -239,42 +312,90 @@ mod tests {
                 story.finish(verdict, 1, &[]);
             }
             let all = cases(&folded(&story));
-            assert_eq!((all[0].name.as_str(), all[0].ending), ("a: A", Ending::Passed), "{verdict:?}");
-            assert_eq!(all.get(1).map(|case| (case.ending, case.reason.as_str())), wanted, "{verdict:?}");
+            assert_eq!(
+                (all[0].name.as_str(), all[0].ending),
+                ("a: A", Ending::Passed),
+                "{verdict:?}"
+            );
+            assert_eq!(
+                all.get(1).map(|case| (case.ending, case.reason.as_str())),
+                wanted,
+                "{verdict:?}"
+            );
         }
     }
 
     #[test]
     fn groups_stand_for_their_steps_and_a_rescue_forgives() {
-        let group = |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "G", outcome, "") };
+        let group = |path: &str, outcome| StepFinished {
+            action: "group".into(),
+            ..finished(path, "G", outcome, "")
+        };
         let mut story = Story::new(Mode::Run, &[]);
-        story.begin_group("heal", "Heal").done(finished("heal/try", "Try", Outcome::Failed, "no")).end(group("heal", Outcome::Recovered));
-        story.begin_group("fine", "Fine").done(finished("fine/one", "One", Outcome::Passed, "")).end(group("fine", Outcome::Passed));
-        story.begin_group("each", "A loop").end(StepFinished { reason: "pods is forbidden".into(), ..group("each", Outcome::Error) });
+        story
+            .begin_group("heal", "Heal")
+            .done(finished("heal/try", "Try", Outcome::Failed, "no"))
+            .end(group("heal", Outcome::Recovered));
+        story
+            .begin_group("fine", "Fine")
+            .done(finished("fine/one", "One", Outcome::Passed, ""))
+            .end(group("fine", Outcome::Passed));
+        story.begin_group("each", "A loop").end(StepFinished {
+            reason: "pods is forbidden".into(),
+            ..group("each", Outcome::Error)
+        });
         story.finish(Verdict::Error, 3, &[]);
-        let found: Vec<_> = cases(&folded(&story)).into_iter().map(|case| (case.name, case.ending, case.reason)).collect();
-        let wanted =
-            [("heal/try: Try", Ending::Forgiven, "rescued: no"), ("fine/one: One", Ending::Passed, ""), ("each: G", Ending::Error, "pods is forbidden")];
-        assert_eq!(found, wanted.map(|(name, ending, reason)| (name.to_owned(), ending, reason.to_owned())));
+        let found: Vec<_> = cases(&folded(&story))
+            .into_iter()
+            .map(|case| (case.name, case.ending, case.reason))
+            .collect();
+        let wanted = [
+            ("heal/try: Try", Ending::Forgiven, "rescued: no"),
+            ("fine/one: One", Ending::Passed, ""),
+            ("each: G", Ending::Error, "pods is forbidden"),
+        ];
+        assert_eq!(
+            found,
+            wanted.map(|(name, ending, reason)| (name.to_owned(), ending, reason.to_owned()))
+        );
     }
 
     #[test]
     fn after_a_crash_what_was_in_flight_is_red_and_the_rest_is_skipped() {
-        let mut story = Story::new(Mode::Run, &[("read", "Look"), ("change", "Change"), ("g/after", "After")]);
+        let mut story =
+            Story::new(Mode::Run, &[("read", "Look"), ("change", "Change"), ("g/after", "After")]);
         story.begin("read", "Look");
-        story.push(Event::StepStarted(StepStarted { effect: Effect::Write, ..crate::event::sample::started("change", "Change", "scale") }));
-        let found: Vec<_> = cases(&folded(&story)).into_iter().map(|case| (case.ending, case.kind)).collect();
-        assert_eq!(found, [(Ending::Error, "no_outcome"), (Ending::Error, "in_doubt"), (Ending::Skipped, "not_begun")]);
+        story.push(Event::StepStarted(StepStarted {
+            effect: Effect::Write,
+            ..crate::event::sample::started("change", "Change", "scale")
+        }));
+        let found: Vec<_> =
+            cases(&folded(&story)).into_iter().map(|case| (case.ending, case.kind)).collect();
+        assert_eq!(
+            found,
+            [
+                (Ending::Error, "no_outcome"),
+                (Ending::Error, "in_doubt"),
+                (Ending::Skipped, "not_begun")
+            ]
+        );
     }
 
     #[test]
     fn a_group_that_was_skipped_says_why_its_steps_were() {
         let mut story = Story::new(Mode::Run, &[("g", "G"), ("g/a", "A")]);
-        story.end(StepFinished { reason: "only when $params.deep".into(), action: "group".into(), ..finished("g", "G", Outcome::Skipped, "") });
+        story.end(StepFinished {
+            reason: "only when $params.deep".into(),
+            action: "group".into(),
+            ..finished("g", "G", Outcome::Skipped, "")
+        });
         story.finish(Verdict::Passed, 0, &[]);
         let found = cases(&folded(&story));
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].ending, found[0].reason.as_str()), (Ending::Skipped, "not begun: g skipped: only when $params.deep"));
+        assert_eq!(
+            (found[0].ending, found[0].reason.as_str()),
+            (Ending::Skipped, "not begun: g skipped: only when $params.deep")
+        );
     }
 
     #[test]

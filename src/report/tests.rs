@@ -3,7 +3,10 @@ use super::text::{truncate, width, wrap};
 use super::theme::Line;
 use super::*;
 use crate::event::sample::{Story, diagnosis, finished, judged};
-use crate::event::{Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried, Verdict};
+use crate::event::{
+    Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried,
+    Verdict,
+};
 use crate::expression::{Judgement, Truth};
 use crate::state::RunState;
 use proptest::prelude::*;
@@ -60,18 +63,28 @@ fn rollback(mode: Mode) -> Story {
             ("smoke", "The service answers"),
         ],
     );
-    let history = json!({"display": ["7  v1.0.69  now        2 h ago", "6  v1.0.68  target     3 d ago"]});
-    story.done(StepFinished { output: history, ..finished("history", "Revisions of deployment/petrosa-ta-bot", Outcome::Passed, "") });
+    let history =
+        json!({"display": ["7  v1.0.69  now        2 h ago", "6  v1.0.68  target     3 d ago"]});
+    story.done(StepFinished {
+        output: history,
+        ..finished("history", "Revisions of deployment/petrosa-ta-bot", Outcome::Passed, "")
+    });
     story
 }
 
 fn dry_run() -> Story {
     let mut story = rollback(Mode::DryRun);
-    let diff = "spec.template.spec.containers[ta-bot].image\n- yurisa2/petrosa-ta-bot:v1.0.69\n+ yurisa2/petrosa-ta-bot:v1.0.68";
+    let diff = "spec.template.spec.containers[ta-bot].image\n- yurisa2/petrosa-ta-bot:v1.0.69\n+ \
+        yurisa2/petrosa-ta-bot:v1.0.68";
     story.done(StepFinished {
         effect: Effect::Write,
         output: json!({"diff": diff}),
-        ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "would change deployment/petrosa-ta-bot")
+        ..finished(
+            "rollback",
+            "Go back to the earlier revision",
+            Outcome::Passed,
+            "would change deployment/petrosa-ta-bot",
+        )
     });
     for (path, title) in [("rollout", "The rollout completes"), ("smoke", "The service answers")] {
         let reason = "step rollback was not run".into();
@@ -83,18 +96,39 @@ fn dry_run() -> Story {
 
 fn paused() -> Story {
     let mut story = rollback(Mode::Run);
-    story.done(StepFinished { effect: Effect::Write, ..finished("rollback", "Go back to the earlier revision", Outcome::Passed, "v1.0.69 → v1.0.68") });
+    story.done(StepFinished {
+        effect: Effect::Write,
+        ..finished(
+            "rollback",
+            "Go back to the earlier revision",
+            Outcome::Passed,
+            "v1.0.69 → v1.0.68",
+        )
+    });
     story.begin("rollout", "The rollout completes");
     story.push(Event::RunInterrupted(RunInterrupted { signal: "SIGINT".into() }));
-    story.end(StepFinished { attempts: 1, ..finished("rollout", "The rollout completes", Outcome::Cancelled, "") });
+    story.end(StepFinished {
+        attempts: 1,
+        ..finished("rollout", "The rollout completes", Outcome::Cancelled, "")
+    });
     story.finish(Verdict::Paused, 4, &[]);
     story
 }
 
 fn groups() -> Story {
-    let mut story =
-        Story::new(Mode::Run, &[("checks", "Both stores"), ("checks/redis[0]/ping", "Redis answers"), ("checks/mysql", "MySQL answers"), ("after", "After")]);
-    let group = |path: &str, outcome| StepFinished { action: "group".into(), ..finished(path, "Both stores", outcome, "") };
+    let mut story = Story::new(
+        Mode::Run,
+        &[
+            ("checks", "Both stores"),
+            ("checks/redis[0]/ping", "Redis answers"),
+            ("checks/mysql", "MySQL answers"),
+            ("after", "After"),
+        ],
+    );
+    let group = |path: &str, outcome| StepFinished {
+        action: "group".into(),
+        ..finished(path, "Both stores", outcome, "")
+    };
     story.begin_group("checks", "Both stores").begin_group("checks/redis[0]", "Redis redis-0");
     story.begin("checks/redis[0]/ping", "Redis answers").begin("checks/mysql", "MySQL answers");
     story.end(finished("checks/redis[0]/ping", "Redis answers", Outcome::Passed, "PONG"));
@@ -103,36 +137,56 @@ fn groups() -> Story {
     story.end(group("checks/redis[0]", Outcome::Passed)).end(group("checks", Outcome::Failed));
     story.done(finished("after", "After", Outcome::Passed, ""));
     story.begin_group("empty", "Loop over what cannot be listed");
-    story.end(StepFinished { reason: "pods is forbidden".into(), ..group("empty", Outcome::Error) });
+    story
+        .end(StepFinished { reason: "pods is forbidden".into(), ..group("empty", Outcome::Error) });
     story.finish(Verdict::Failed, 1, &[]);
     story
 }
 
 fn wrong() -> Story {
     let mut story = Story::new(Mode::Run, &[("a-step-with-a-very-long-identifier", ""), ("b", "")]);
-    let many: Vec<(String, Value)> = (0..13).map(|n| (format!("pod/mysql-{n}"), json!(n * 100))).collect();
-    let items: Vec<(&str, Value)> = many.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let many: Vec<(String, Value)> =
+        (0..13).map(|n| (format!("pod/mysql-{n}"), json!(n * 100))).collect();
+    let items: Vec<(&str, Value)> =
+        many.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let table = [
         judged(".spec.replicas == 3", Truth::False, json!(3), json!(2), &[]),
         Judgement {
             reason: "12 of 13 are over 50 ms".into(),
-            message: Some("latency is too high for trading, which needs an answer within 50 ms at all times".into()),
+            message: Some(
+                "latency is too high for trading, which needs an answer within 50 ms at all times"
+                    .into(),
+            ),
             ..judged(".ms < 50", Truth::False, json!(50), json!(1200), &items)
         },
-        Judgement { reason: "null is not a boolean: .ready".into(), ..judged(".ready", Truth::Error, json!(true), Value::Null, &[]) },
+        Judgement {
+            reason: "null is not a boolean: .ready".into(),
+            ..judged(".ready", Truth::Error, json!(true), Value::Null, &[])
+        },
         judged(".ok", Truth::True, json!(true), json!(true), &[]),
     ];
     let long = "A title that is much longer than any terminal would like to show on one line";
     story.done(StepFinished {
         expectations: table.to_vec(),
-        ..finished("a-step-with-a-very-long-identifier", long, Outcome::Failed, "3 expectations do not hold")
+        ..finished(
+            "a-step-with-a-very-long-identifier",
+            long,
+            Outcome::Failed,
+            "3 expectations do not hold",
+        )
     });
     story.done(StepFinished {
         severity: Severity::Warning,
-        reason: "HorizontalPodAutoscaler petrosa-ta-bot-hpa owns the replicas (2 to 10) and would undo this within a \
+        reason: "HorizontalPodAutoscaler petrosa-ta-bot-hpa owns the replicas (2 to 10) and would \
+            undo this within a \
                  minute.\nSuspend it in the same run: --set suspend_hpa=true"
             .into(),
-        ..finished("b", "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう", Outcome::Failed, "全部 3/3")
+        ..finished(
+            "b",
+            "日本語のタイトル、とても長いのでどこかで切られるはずです、そうでしょう",
+            Outcome::Failed,
+            "全部 3/3",
+        )
     });
     story.done(StepFinished {
         duration_ms: 300_000,
@@ -140,7 +194,9 @@ fn wrong() -> Story {
         ..finished("rollout", "The rollout completes", Outcome::TimedOut, "2 of 3 updated after 5m")
     });
     story.end(StepFinished {
-        reason: "it needs --set exercise=true, which this run was not given, because nobody asked for it".into(),
+        reason: "it needs --set exercise=true, which this run was not given, because nobody asked \
+            for it"
+            .into(),
         ..finished("analyze", "Trigger one analysis", Outcome::Skipped, "")
     });
     story.finish(Verdict::Failed, 1, &[]);
@@ -161,10 +217,18 @@ fn zero_steps() -> Story {
 
 fn warning() -> Story {
     let mut story = Story::new(Mode::Run, &[("heal", "Heal"), ("disk", "The disk has room")]);
-    let group = StepFinished { action: "group".into(), ..finished("heal", "Heal", Outcome::Recovered, "") };
-    story.begin_group("heal", "Heal").done(finished("heal/try", "Try", Outcome::Failed, "no")).end(group);
+    let group =
+        StepFinished { action: "group".into(), ..finished("heal", "Heal", Outcome::Recovered, "") };
+    story
+        .begin_group("heal", "Heal")
+        .done(finished("heal/try", "Try", Outcome::Failed, "no"))
+        .end(group);
     let disk = finished("disk", "The disk has room", Outcome::Failed, "91 %, want 80 %");
-    story.done(StepFinished { severity: Severity::Warning, ..disk }).finish(Verdict::Passed, 0, &[]);
+    story.done(StepFinished { severity: Severity::Warning, ..disk }).finish(
+        Verdict::Passed,
+        0,
+        &[],
+    );
     story
 }
 
@@ -209,7 +273,12 @@ fn the_full_record() {
     for (name, mut story) in [("show_diagnosis", diagnosis()), ("show_crashed", crashed())] {
         if name == "show_crashed" {
             story.resume();
-            let retried = StepRetried { path: "smoke".into(), attempt: 1, reason: "EOF".into(), delay_ms: 10 };
+            let retried = StepRetried {
+                path: "smoke".into(),
+                attempt: 1,
+                reason: "EOF".into(),
+                delay_ms: 10,
+            };
             story.begin("smoke", "The service answers").push(Event::StepRetried(retried));
         }
         let summary = RunState::replay(&story.records).unwrap().summary();
@@ -232,7 +301,8 @@ fn no_line_is_wider_than_the_terminal() {
 fn a_terminal_shows_the_same_text() {
     for story in [diagnosis(), groups(), paused()] {
         let sink = Sink::default();
-        let bars = indicatif::MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden());
+        let bars =
+            indicatif::MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden());
         let mut terminal = Terminal::new(sink.clone(), bars, look(80));
         terminal.progress("nowhere", "ignored");
         play(&story.records, &mut terminal);
@@ -249,7 +319,8 @@ fn machine_output() {
 
     let sink = Sink::default();
     play(&story.records, &mut JsonLines::new(sink.clone()));
-    let read: Vec<Record> = sink.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let read: Vec<Record> =
+        sink.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read, story.records);
 }
 
@@ -317,31 +388,47 @@ fn locales() {
 
 #[test]
 fn cutting_and_wrapping() {
-    for (text, columns, expected) in
-        [("short", 5, "short"), ("longer", 5, "long…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("a bc", 3, "a…"), ("ab", 0, "")]
-    {
+    for (text, columns, expected) in [
+        ("short", 5, "short"),
+        ("longer", 5, "long…"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("a bc", 3, "a…"),
+        ("ab", 0, ""),
+    ] {
         assert_eq!(truncate(text, columns, "…"), expected, "{text} {columns}");
     }
-    assert_eq!(wrap("one two\n\n https://example.com/long x", 8), ["one two", "https://example.com/long", "x"]);
+    assert_eq!(
+        wrap("one two\n\n https://example.com/long x", 8),
+        ["one two", "https://example.com/long", "x"]
+    );
     assert!(wrap(" \n ", 8).is_empty());
 }
 
 #[test]
 fn paths() {
-    let table = [("a", "", "a", 0), ("g/a", "g", "a", 1), ("g/r[1]/p", "g/r[1]", "p", 2), ("", "", "", 0)];
+    let table =
+        [("a", "", "a", 0), ("g/a", "g", "a", 1), ("g/r[1]/p", "g/r[1]", "p", 2), ("", "", "", 0)];
     for (path, parent, name, depth) in table {
-        assert_eq!((step_line::parent(path), step_line::name(path), step_line::depth(path)), (parent, name, depth), "{path}");
+        assert_eq!(
+            (step_line::parent(path), step_line::name(path), step_line::depth(path)),
+            (parent, name, depth),
+            "{path}"
+        );
     }
 }
 
 proptest! {
     #[test]
-    fn any_text_at_any_width_is_laid_out(texts in prop::collection::vec("\\PC{0,30}", 6), columns in 0..200usize, outcome in 0..8usize, verbose: bool, ascii: bool) {
-        let outcomes = [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Unknown, Outcome::Skipped, Outcome::Recovered, Outcome::TimedOut, Outcome::Cancelled];
+    fn any_text_at_any_width_is_laid_out(texts in prop::collection::vec("\\PC{0,30}", 6),
+        columns in 0..200usize, outcome in 0..8usize, verbose: bool, ascii: bool) {
+        let outcomes = [Outcome::Passed, Outcome::Failed, Outcome::Error, Outcome::Unknown,
+            Outcome::Skipped, Outcome::Recovered, Outcome::TimedOut, Outcome::Cancelled];
         let mut story = Story::new(Mode::Run, &[(&texts[0], &texts[1])]);
         let judgement = Judgement {
             message: Some(texts[3].clone()),
-            ..judged(&texts[4], Truth::False, json!(texts[2]), json!(texts[1]), &[(&texts[5], json!({texts[3].as_str(): texts[4]}))])
+            ..judged(&texts[4], Truth::False, json!(texts[2]), json!(texts[1]),
+                &[(&texts[5], json!({texts[3].as_str(): texts[4]}))])
         };
         let step = StepFinished {
             reason: texts[5].clone(),

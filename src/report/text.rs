@@ -3,7 +3,8 @@
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A duration for a person: `42 ms`, `1.3 s`, `2 m 05 s`, `1 h 02 m`. The argument is in milliseconds.
+/// A duration for a person: `42 ms`, `1.3 s`, `2 m 05 s`, `1 h 02 m`. The argument is in
+/// milliseconds.
 pub fn duration(ms: u64) -> String {
     let seconds = ms.saturating_add(500) / 1000;
     let tenths = ms.saturating_add(50) / 100;
@@ -42,8 +43,8 @@ pub(super) fn truncate(text: &str, columns: usize, ellipsis: &str) -> String {
     cut + ellipsis
 }
 
-/// The text in lines of at most so many columns, broken between words and where it breaks itself. A longer word,
-/// such as an address to copy, stays whole.
+/// The text in lines of at most so many columns, broken between words and where it breaks itself. A
+/// longer word, such as an address to copy, stays whole.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
@@ -73,14 +74,23 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && text.trim() == text => one_line(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => value.to_string(),
     }
 }
 
 /// The value of an item: the fields of an object beside each other.
 pub(super) fn fields(item: &Value) -> String {
     match item {
-        Value::Object(map) if !map.is_empty() => map.iter().map(|(name, field)| format!("{name} {}", value(field))).collect::<Vec<_>>().join("   "),
+        Value::Object(map) if !map.is_empty() => map
+            .iter()
+            .map(|(name, field)| format!("{name} {}", value(field)))
+            .collect::<Vec<_>>()
+            .join("   "),
         _ => value(item),
     }
 }

@@ -15,11 +15,16 @@ pub enum Charset {
 }
 
 impl Charset {
-    /// The charset of a locale, from the values of `LC_ALL`, `LC_CTYPE` and `LANG`: the first that is set decides.
+    /// The charset of a locale, from the values of `LC_ALL`, `LC_CTYPE` and `LANG`: the first that
+    /// is set decides.
     pub fn from_locale(lc_all: Option<&str>, lc_ctype: Option<&str>, lang: Option<&str>) -> Self {
         let locale = [lc_all, lc_ctype, lang].into_iter().flatten().find(|value| !value.is_empty());
         let locale = locale.unwrap_or_default().to_ascii_lowercase();
-        if locale.contains("utf-8") || locale.contains("utf8") { Self::Unicode } else { Self::Ascii }
+        if locale.contains("utf-8") || locale.contains("utf8") {
+            Self::Unicode
+        } else {
+            Self::Ascii
+        }
     }
 }
 
@@ -89,9 +94,15 @@ pub(super) enum Mark {
 impl Mark {
     pub(super) fn of_step(step: &StepFinished, mode: Mode) -> Self {
         match step.outcome {
-            Outcome::Passed | Outcome::Recovered if mode == Mode::DryRun && step.effect == Effect::Write => Self::Preview,
+            Outcome::Passed | Outcome::Recovered
+                if mode == Mode::DryRun && step.effect == Effect::Write =>
+            {
+                Self::Preview
+            }
             Outcome::Passed | Outcome::Recovered => Self::Good,
-            Outcome::Failed | Outcome::TimedOut if step.severity < Severity::Critical => Self::Attention,
+            Outcome::Failed | Outcome::TimedOut if step.severity < Severity::Critical => {
+                Self::Attention
+            }
             Outcome::Failed | Outcome::TimedOut => Self::Bad,
             Outcome::Error | Outcome::Unknown => Self::Open,
             Outcome::Skipped | Outcome::Cancelled => Self::NotDone,
@@ -206,10 +217,16 @@ impl Line {
     pub(super) fn render(&self, color: bool) -> String {
         let last = self.spans.iter().rposition(|(_, text)| !text.trim_end().is_empty());
         let mut out = String::new();
-        for (index, (style, text)) in self.spans.iter().enumerate().take(last.map_or(0, |last| last + 1)) {
+        for (index, (style, text)) in
+            self.spans.iter().enumerate().take(last.map_or(0, |last| last + 1))
+        {
             let text = if Some(index) == last { text.trim_end() } else { text };
             // Writing to a string does not fail.
-            let _ = if color && !style.is_plain() { write!(out, "{style}{text}{style:#}") } else { write!(out, "{text}") };
+            let _ = if color && !style.is_plain() {
+                write!(out, "{style}{text}{style:#}")
+            } else {
+                write!(out, "{text}")
+            };
         }
         out
     }

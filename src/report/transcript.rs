@@ -6,7 +6,9 @@ use super::names::Names;
 use super::step_line::{self, Columns};
 use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
-use crate::event::{Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried};
+use crate::event::{
+    Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried,
+};
 use crate::journal::short_id;
 use crate::state::RunState;
 use std::collections::BTreeSet;
@@ -22,8 +24,8 @@ pub(super) struct Transcript {
     said: BTreeSet<String>,
     headed: bool,
     last_is_blank: bool,
-    /// Steps in the order of beginning whose lines are not written yet: those of steps that run side by side come in the order in
-    /// which they are written, whichever ends first.
+    /// Steps in the order of beginning whose lines are not written yet: those of steps that run
+    /// side by side come in the order in which they are written, whichever ends first.
     waiting: Vec<(String, Option<StepFinished>)>,
 }
 
@@ -101,7 +103,9 @@ impl Transcript {
     }
 
     fn header(&mut self, state: &RunState) -> Vec<Line> {
-        let Some(header) = state.header().filter(|_| !self.headed && self.look.detail > Detail::Quiet) else {
+        let Some(header) =
+            state.header().filter(|_| !self.headed && self.look.detail > Detail::Quiet)
+        else {
             return Vec::new();
         };
         self.headed = true;
@@ -115,7 +119,8 @@ impl Transcript {
         let start = first.width() + 2;
         let beside = start + width(&header.title).min(24) + 2 + width(tag) <= edge;
         let tag_room = if tag.is_empty() || !beside { 0 } else { width(tag) + 2 };
-        let title = self.look.truncate(&one_line(&header.title), edge.saturating_sub(start + tag_room));
+        let title =
+            self.look.truncate(&one_line(&header.title), edge.saturating_sub(start + tag_room));
         let first = first.pad_to(start).text(title);
         let mut lines = match (tag, beside) {
             ("", _) => vec![first],
@@ -128,11 +133,16 @@ impl Transcript {
             (None, context) => context,
         };
         let run = format!("run {}", short_id(&header.run));
-        let also = (!target.also_changes.is_empty()).then(|| format!("changes {}, too", target.also_changes.join(", ")));
-        let parts: Vec<String> = [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
+        let also = (!target.also_changes.is_empty())
+            .then(|| format!("changes {}, too", target.also_changes.join(", ")));
+        let parts: Vec<String> =
+            [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
         lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
         if let Some(file) = &header.hiding {
-            let text = format!("This is {}, and not the runbook of this name inside the program", one_line(file));
+            let text = format!(
+                "This is {}, and not the runbook of this name inside the program",
+                one_line(file)
+            );
             lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
         }
         lines.push(Line::empty());
@@ -146,8 +156,13 @@ impl Transcript {
         }
         let mut say = |label: &str, paths: &[String]| {
             if !paths.is_empty() {
-                let text = format!("{label}: {}", conclusion::some(paths.iter().map(String::as_str)));
-                lines.extend(wrap(&text, self.look.width.saturating_sub(4)).into_iter().map(|part| Line::new(2).push(DIM, part)));
+                let text =
+                    format!("{label}: {}", conclusion::some(paths.iter().map(String::as_str)));
+                lines.extend(
+                    wrap(&text, self.look.width.saturating_sub(4))
+                        .into_iter()
+                        .map(|part| Line::new(2).push(DIM, part)),
+                );
             }
         };
         say("Kept from before", &resumed.kept);
@@ -160,8 +175,13 @@ impl Transcript {
             return Vec::new();
         }
         let below = self.columns(state).below;
-        let text =
-            format!("{}: attempt {} did not succeed: {}; again in {}", retried.path, retried.attempt, one_line(&retried.reason), duration(retried.delay_ms));
+        let text = format!(
+            "{}: attempt {} did not succeed: {}; again in {}",
+            retried.path,
+            retried.attempt,
+            one_line(&retried.reason),
+            duration(retried.delay_ms)
+        );
         let room = self.look.width.saturating_sub(below + 2).max(20);
         wrap(&text, room).into_iter().map(|part| Line::new(below).push(DIM, part)).collect()
     }
@@ -172,9 +192,14 @@ impl Transcript {
             LockChange::Taken if lock.other.is_empty() => return Vec::new(),
             LockChange::Taken => format!("Lock {} taken after {}", lock.lease, lock.other),
             LockChange::TakenOver => format!("Lock {} taken over from {}", lock.lease, lock.other),
-            LockChange::Lost => format!("Lock {} is lost to {}: nothing more is changed", lock.lease, lock.other),
+            LockChange::Lost => {
+                format!("Lock {} is lost to {}: nothing more is changed", lock.lease, lock.other)
+            }
         };
-        wrap(&text, self.look.width.saturating_sub(2)).into_iter().map(|part| Line::new(2).push(WARN, part)).collect()
+        wrap(&text, self.look.width.saturating_sub(2))
+            .into_iter()
+            .map(|part| Line::new(2).push(WARN, part))
+            .collect()
     }
 
     fn interrupted(&self, state: &RunState) -> Vec<Line> {
@@ -182,11 +207,17 @@ impl Transcript {
         let text = if running.is_empty() {
             "Stopping. Ctrl-C again to stop now.".to_owned()
         } else {
-            format!("Stopping after what is in flight ({}). Ctrl-C again to stop now.", conclusion::some(running.into_iter()))
+            format!(
+                "Stopping after what is in flight ({}). Ctrl-C again to stop now.",
+                conclusion::some(running.into_iter())
+            )
         };
         let parts = wrap(&text, self.look.width.saturating_sub(2)).into_iter();
         let before = (!self.last_is_blank).then(Line::empty).into_iter();
-        before.chain(parts.map(|part| Line::empty().push(WARN, part))).chain([Line::empty()]).collect()
+        before
+            .chain(parts.map(|part| Line::empty().push(WARN, part)))
+            .chain([Line::empty()])
+            .collect()
     }
 
     /// The lines of all steps that have ended and before which every step has.
@@ -196,7 +227,8 @@ impl Transcript {
             None => self.waiting.push((step.path.clone(), Some(step.clone()))),
         }
         let ready = self.waiting.iter().take_while(|(_, finished)| finished.is_some()).count();
-        let ready: Vec<_> = self.waiting.drain(..ready).filter_map(|(_, finished)| finished).collect();
+        let ready: Vec<_> =
+            self.waiting.drain(..ready).filter_map(|(_, finished)| finished).collect();
         ready.iter().flat_map(|step| self.step(step, state)).collect()
     }
 
@@ -221,7 +253,10 @@ impl Transcript {
             if !group.is_empty() && !self.said.contains(group) {
                 // A round of a loop without a record of its own is called as the loop is.
                 let around = group.rsplit_once('[').map_or(group, |(around, _)| around);
-                let title = state.step(group).or_else(|| state.step(around)).map_or("", |group| group.title());
+                let title = state
+                    .step(group)
+                    .or_else(|| state.step(around))
+                    .map_or("", |group| group.title());
                 lines.push(step_line::heading(group, title, &columns, &self.look));
             }
             self.group = group.to_owned();
@@ -238,11 +273,17 @@ impl Transcript {
             && match step.outcome {
                 Outcome::Passed => true,
                 Outcome::Recovered | Outcome::Skipped => false,
-                Outcome::Failed | Outcome::Error | Outcome::Unknown | Outcome::TimedOut | Outcome::Cancelled => !state.is_unexplained(step),
+                Outcome::Failed
+                | Outcome::Error
+                | Outcome::Unknown
+                | Outcome::TimedOut
+                | Outcome::Cancelled => !state.is_unexplained(step),
             };
         let loud = match step.outcome {
             Outcome::Failed | Outcome::TimedOut | Outcome::Error | Outcome::Unknown => true,
-            Outcome::Passed | Outcome::Recovered | Outcome::Skipped | Outcome::Cancelled => self.look.detail > Detail::Quiet,
+            Outcome::Passed | Outcome::Recovered | Outcome::Skipped | Outcome::Cancelled => {
+                self.look.detail > Detail::Quiet
+            }
         };
         loud && !said
     }

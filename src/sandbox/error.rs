@@ -20,7 +20,9 @@ pub enum SandboxError {
         reason: String,
     },
     /// The port cannot be opened.
-    #[error("the sandbox cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none")]
+    #[error(
+        "the sandbox cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none"
+    )]
     Listen {
         /// The port asked for, 0 for any.
         port: u16,

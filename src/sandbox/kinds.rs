@@ -20,7 +20,8 @@ pub(crate) struct Resource {
 }
 
 /// What can be done with stored objects.
-pub(crate) const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+pub(crate) const VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 const fn resource(
     group: &'static str,
@@ -36,7 +37,10 @@ const fn resource(
 const STORED: &[&str] = &["get", "patch", "update"];
 const PROXIED: &[&str] = &["create", "delete", "get", "patch", "update"];
 
-const fn with(resource: Resource, subresources: &'static [(&'static str, &'static str, &'static [&'static str])]) -> Resource {
+const fn with(
+    resource: Resource,
+    subresources: &'static [(&'static str, &'static str, &'static [&'static str])],
+) -> Resource {
     Resource { subresources, ..resource }
 }
 
@@ -46,10 +50,19 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("", "v1", "endpoints", "Endpoints", true, &["ep"]),
     resource("", "v1", "events", "Event", true, &["ev"]),
     resource("", "v1", "limitranges", "LimitRange", true, &["limits"]),
-    with(resource("", "v1", "namespaces", "Namespace", false, &["ns"]), &[("status", "Namespace", STORED)]),
+    with(
+        resource("", "v1", "namespaces", "Namespace", false, &["ns"]),
+        &[("status", "Namespace", STORED)],
+    ),
     with(resource("", "v1", "nodes", "Node", false, &["no"]), &[("status", "Node", STORED)]),
-    with(resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, &["pvc"]), &[("status", "PersistentVolumeClaim", STORED)]),
-    with(resource("", "v1", "persistentvolumes", "PersistentVolume", false, &["pv"]), &[("status", "PersistentVolume", STORED)]),
+    with(
+        resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, &["pvc"]),
+        &[("status", "PersistentVolumeClaim", STORED)],
+    ),
+    with(
+        resource("", "v1", "persistentvolumes", "PersistentVolume", false, &["pv"]),
+        &[("status", "PersistentVolume", STORED)],
+    ),
     with(
         resource("", "v1", "pods", "Pod", true, &["po"]),
         &[
@@ -65,27 +78,68 @@ pub(crate) static RESOURCES: &[Resource] = &[
         resource("", "v1", "replicationcontrollers", "ReplicationController", true, &["rc"]),
         &[("scale", "Scale", STORED), ("status", "ReplicationController", STORED)],
     ),
-    with(resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]), &[("status", "ResourceQuota", STORED)]),
+    with(
+        resource("", "v1", "resourcequotas", "ResourceQuota", true, &["quota"]),
+        &[("status", "ResourceQuota", STORED)],
+    ),
     resource("", "v1", "secrets", "Secret", true, &[]),
     resource("", "v1", "serviceaccounts", "ServiceAccount", true, &["sa"]),
-    with(resource("", "v1", "services", "Service", true, &["svc"]), &[("proxy", "ServiceProxyOptions", PROXIED), ("status", "Service", STORED)]),
-    resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
-    with(resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]), &[("status", "DaemonSet", STORED)]),
-    with(resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]), &[("scale", "Scale", STORED), ("status", "Deployment", STORED)]),
-    with(resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]), &[("scale", "Scale", STORED), ("status", "ReplicaSet", STORED)]),
-    with(resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]), &[("scale", "Scale", STORED), ("status", "StatefulSet", STORED)]),
     with(
-        resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true, &["hpa"]),
+        resource("", "v1", "services", "Service", true, &["svc"]),
+        &[("proxy", "ServiceProxyOptions", PROXIED), ("status", "Service", STORED)],
+    ),
+    resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
+    with(
+        resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]),
+        &[("status", "DaemonSet", STORED)],
+    ),
+    with(
+        resource("apps", "v1", "deployments", "Deployment", true, &["deploy"]),
+        &[("scale", "Scale", STORED), ("status", "Deployment", STORED)],
+    ),
+    with(
+        resource("apps", "v1", "replicasets", "ReplicaSet", true, &["rs"]),
+        &[("scale", "Scale", STORED), ("status", "ReplicaSet", STORED)],
+    ),
+    with(
+        resource("apps", "v1", "statefulsets", "StatefulSet", true, &["sts"]),
+        &[("scale", "Scale", STORED), ("status", "StatefulSet", STORED)],
+    ),
+    with(
+        resource(
+            "autoscaling",
+            "v2",
+            "horizontalpodautoscalers",
+            "HorizontalPodAutoscaler",
+            true,
+            &["hpa"],
+        ),
         &[("status", "HorizontalPodAutoscaler", STORED)],
     ),
-    with(resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]), &[("status", "CronJob", STORED)]),
+    with(
+        resource("batch", "v1", "cronjobs", "CronJob", true, &["cj"]),
+        &[("status", "CronJob", STORED)],
+    ),
     with(resource("batch", "v1", "jobs", "Job", true, &[]), &[("status", "Job", STORED)]),
     resource("coordination.k8s.io", "v1", "leases", "Lease", true, &[]),
     resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, &[]),
-    with(resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]), &[("status", "Ingress", STORED)]),
+    with(
+        resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, &["ing"]),
+        &[("status", "Ingress", STORED)],
+    ),
     resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, &["netpol"]),
-    with(resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]), &[("status", "PodDisruptionBudget", STORED)]),
-    resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false, &[]),
+    with(
+        resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),
+        &[("status", "PodDisruptionBudget", STORED)],
+    ),
+    resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        false,
+        &[],
+    ),
     resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false, &[]),
     resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, &[]),
     resource("rbac.authorization.k8s.io", "v1", "roles", "Role", true, &[]),
@@ -104,20 +158,40 @@ pub(crate) struct Review {
 
 /// The reviews that the server answers, all of version v1.
 pub(crate) static REVIEWS: &[Review] = &[
-    Review { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
-    Review { group: "authorization.k8s.io", plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
-    Review { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
+    Review {
+        group: "authentication.k8s.io",
+        plural: "selfsubjectreviews",
+        kind: "SelfSubjectReview",
+    },
+    Review {
+        group: "authorization.k8s.io",
+        plural: "selfsubjectaccessreviews",
+        kind: "SelfSubjectAccessReview",
+    },
+    Review {
+        group: "authorization.k8s.io",
+        plural: "selfsubjectrulesreviews",
+        kind: "SelfSubjectRulesReview",
+    },
 ];
 
 impl Resource {
     /// `v1`, `apps/v1`.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// The name in error messages: `pods`, `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     /// Has something of this name beneath its objects.
@@ -148,7 +222,8 @@ impl Resource {
     }
 }
 
-/// The group and the version of what is beneath an object, by its kind; none when they are those of the object or of the core.
+/// The group and the version of what is beneath an object, by its kind; none when they are those of
+/// the object or of the core.
 pub(crate) fn beneath(kind: &str) -> Option<(&'static str, &'static str)> {
     match kind {
         "Scale" => Some(("autoscaling", "v1")),
@@ -159,7 +234,9 @@ pub(crate) fn beneath(kind: &str) -> Option<(&'static str, &'static str)> {
 
 /// Finds a kind by its path.
 pub(crate) fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().find(|resource| resource.group == group && resource.version == version && resource.plural == plural)
+    RESOURCES.iter().find(|resource| {
+        resource.group == group && resource.version == version && resource.plural == plural
+    })
 }
 
 /// Finds a kind by the name of its kind.
@@ -169,8 +246,12 @@ pub(crate) fn by_kind(kind: &str) -> Option<&'static Resource> {
 
 /// The groups in order of discovery, without the core.
 pub(crate) fn groups() -> Vec<(&'static str, &'static str)> {
-    let stored = RESOURCES.iter().filter(|resource| !resource.group.is_empty()).map(|resource| (resource.group, resource.version));
-    let mut groups: Vec<_> = stored.chain(REVIEWS.iter().map(|review| (review.group, "v1"))).collect();
+    let stored = RESOURCES
+        .iter()
+        .filter(|resource| !resource.group.is_empty())
+        .map(|resource| (resource.group, resource.version));
+    let mut groups: Vec<_> =
+        stored.chain(REVIEWS.iter().map(|review| (review.group, "v1"))).collect();
     groups.sort_unstable();
     groups.dedup();
     groups

@@ -1,9 +1,12 @@
-//! The simulated cluster behind a real HTTP server, and its scenarios. Knows nothing of what stands above it.
+//! The simulated cluster behind a real HTTP server, and its scenarios. Knows nothing of what stands
+//! above it.
 //!
-//! A [`Sandbox`] is an API server on a loopback port, with a world behind it: objects built from ordinary manifests
-//! (`world/manifests/`), processes described as data (`world/apps.yaml`, see `app/format.rs`), and causes planted by a
-//! scenario (`scenarios/`, see `scenario.rs`). Every simulated connection is decided at the moment it is made, by Services,
-//! ready endpoints and NetworkPolicies. What is not simulated is refused as a real server without the feature refuses it.
+//! A [`Sandbox`] is an API server on a loopback port, with a world behind it: objects built from
+//! ordinary manifests (`world/manifests/`), processes described as data (`world/apps.yaml`, see
+//! `app/format.rs`), and causes planted by a scenario (`scenarios/`, see `scenario.rs`). Every
+//! simulated connection is decided at the moment it is made, by Services, ready endpoints and
+//! NetworkPolicies. What is not simulated is refused as a real server without the feature refuses
+//! it.
 
 mod app;
 mod controllers;

@@ -48,8 +48,9 @@ pub(crate) fn owned_by(object: &Value, uid: &Value) -> bool {
     list(&object["metadata"]["ownerReferences"]).iter().any(|owner| owner["uid"] == *uid)
 }
 
-/// Merges a patch: objects field by field, null removes, lists whose elements all have a `name` element by element, other
-/// lists as a whole. This is what a strategic merge does with containers, their variables, and volumes.
+/// Merges a patch: objects field by field, null removes, lists whose elements all have a `name`
+/// element by element, other lists as a whole. This is what a strategic merge does with containers,
+/// their variables, and volumes.
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
     match (&mut *target, patch) {
         (Value::Object(fields), Value::Object(changes)) => merge_fields(fields, changes),
@@ -88,12 +89,17 @@ mod tests {
     #[test]
     fn patches_merge_as_a_strategic_merge_does() {
         for (target, patch, expected) in [
-            (json!({"a": 1, "b": 2}), json!({"b": null, "c": {"d": 3}}), json!({"a": 1, "c": {"d": 3}})),
+            (
+                json!({"a": 1, "b": 2}),
+                json!({"b": null, "c": {"d": 3}}),
+                json!({"a": 1, "c": {"d": 3}}),
+            ),
             (json!({"l": [1, 2]}), json!({"l": [3]}), json!({"l": [3]})),
             (
                 json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),
                 json!({"env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}),
-                json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}),
+                json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"},
+                    {"name": "C", "value": "4"}]}),
             ),
             (json!(null), json!({"a": 1}), json!({"a": 1})),
         ] {

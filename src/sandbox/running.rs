@@ -21,7 +21,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// When the world's clock begins; the real time when absent. It goes on as real time does.
     pub now: Option<Timestamp>,
-    /// Answers every write that is no dry run with an error. What was tried is listed at `/sandbox/writes`.
+    /// Answers every write that is no dry run with an error. What was tried is listed at
+    /// `/sandbox/writes`.
     pub forbid_writes: bool,
     /// Tells this cluster from others with the same scenario: the uids of all objects depend on it.
     pub cluster: String,
@@ -53,8 +54,17 @@ pub async fn start(options: Options) -> Result<Sandbox, SandboxError> {
     let address = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
     if scenario.server != Some(ServerState::Down) {
-        let world = World::build(scenario, Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)), &options.cluster, &options.variations)?;
-        let manners = Manners { forbid_writes: options.forbid_writes, faults: options.faults, user: options.user };
+        let world = World::build(
+            scenario,
+            Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)),
+            &options.cluster,
+            &options.variations,
+        )?;
+        let manners = Manners {
+            forbid_writes: options.forbid_writes,
+            faults: options.faults,
+            user: options.user,
+        };
         server::serve(listener, world, manners, stop.clone());
     }
     Ok(Sandbox { address, scenario: options.scenario, _stop: stop.drop_guard() })

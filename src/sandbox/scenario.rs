@@ -24,8 +24,8 @@
 //! server: down                                  # nothing listens at the address of the kubeconfig
 //! ```
 //!
-//! Only causes are planted. What follows from them (a dependency that is disconnected, a log line, a series that is absent)
-//! comes about by itself.
+//! Only causes are planted. What follows from them (a dependency that is disconnected, a log line,
+//! a series that is absent) comes about by itself.
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -89,13 +89,31 @@ pub(crate) enum Kind {
 impl Change {
     pub(crate) fn kind(self) -> Result<Kind, SandboxError> {
         match self {
-            Self { patch: Some(reference), with: Some(patch), pod: None, delete: None, apply: None } => Ok(Kind::Patch(reference, patch)),
-            Self { pod: Some(reference), with: Some(patch), patch: None, delete: None, apply: None } => Ok(Kind::Pod(reference, patch)),
-            Self { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => Ok(Kind::Delete(reference)),
-            Self { apply: Some(manifest), patch: None, pod: None, with: None, delete: None } => Ok(Kind::Apply(manifest)),
+            Self {
+                patch: Some(reference),
+                with: Some(patch),
+                pod: None,
+                delete: None,
+                apply: None,
+            } => Ok(Kind::Patch(reference, patch)),
+            Self {
+                pod: Some(reference),
+                with: Some(patch),
+                patch: None,
+                delete: None,
+                apply: None,
+            } => Ok(Kind::Pod(reference, patch)),
+            Self { delete: Some(reference), patch: None, pod: None, with: None, apply: None } => {
+                Ok(Kind::Delete(reference))
+            }
+            Self { apply: Some(manifest), patch: None, pod: None, with: None, delete: None } => {
+                Ok(Kind::Apply(manifest))
+            }
             other => Err(SandboxError::World {
                 file: "scenario".to_owned(),
-                reason: format!("a change must be one of patch+with, pod+with, delete, apply: {other:?}"),
+                reason: format!(
+                    "a change must be one of patch+with, pod+with, delete, apply: {other:?}"
+                ),
             }),
         }
     }
@@ -155,7 +173,8 @@ impl Denial {
         self.group == group
             && self.resources.iter().any(|denied| denied == resource || denied == "*")
             && (self.verbs.is_empty() || self.verbs.iter().any(|denied| denied == verb))
-            && (self.namespaces.is_empty() || self.namespaces.iter().any(|denied| denied == namespace))
+            && (self.namespaces.is_empty()
+                || self.namespaces.iter().any(|denied| denied == namespace))
     }
 }
 
@@ -170,24 +189,43 @@ pub fn scenarios() -> Vec<ScenarioInfo> {
 }
 
 fn names() -> Vec<String> {
-    let mut names: Vec<String> = SCENARIOS.files().filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect();
+    let mut names: Vec<String> = SCENARIOS
+        .files()
+        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
     names.sort_unstable();
     names
 }
 
 /// Reads the scenario of this name.
 pub(crate) fn load(name: &str) -> Result<Scenario, SandboxError> {
-    let Some(text) = SCENARIOS.get_file(format!("{name}.yaml")).and_then(|file| file.contents_utf8()) else {
-        return Err(SandboxError::UnknownScenario { name: name.to_owned(), nearest: nearest(name) });
+    let Some(text) =
+        SCENARIOS.get_file(format!("{name}.yaml")).and_then(|file| file.contents_utf8())
+    else {
+        return Err(SandboxError::UnknownScenario {
+            name: name.to_owned(),
+            nearest: nearest(name),
+        });
     };
-    serde_saphyr::from_str(text).map_err(|error| SandboxError::World { file: format!("scenarios/{name}.yaml"), reason: error.to_string() })
+    serde_saphyr::from_str(text).map_err(|error| SandboxError::World {
+        file: format!("scenarios/{name}.yaml"),
+        reason: error.to_string(),
+    })
 }
 
 fn nearest(name: &str) -> Vec<String> {
-    let mut names: Vec<(usize, String)> = names().into_iter().map(|known| (strsim::damerau_levenshtein(name, &known), known)).collect();
+    let mut names: Vec<(usize, String)> = names()
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(name, &known), known))
+        .collect();
     names.sort();
-    let best: Vec<String> = names.iter().filter(|(distance, known)| *distance <= 4 || known.contains(name)).map(|(_, known)| known.clone()).collect();
-    let shown = if best.is_empty() { names.into_iter().map(|(_, known)| known).collect() } else { best };
+    let best: Vec<String> = names
+        .iter()
+        .filter(|(distance, known)| *distance <= 4 || known.contains(name))
+        .map(|(_, known)| known.clone())
+        .collect();
+    let shown =
+        if best.is_empty() { names.into_iter().map(|(_, known)| known).collect() } else { best };
     shown.into_iter().take(5).collect()
 }
 
@@ -206,7 +244,10 @@ mod tests {
 
     #[test]
     fn an_unknown_scenario_names_the_nearest() {
-        let SandboxError::UnknownScenario { nearest, .. } = load("tabot-noleader").unwrap_err() else { panic!() };
+        let SandboxError::UnknownScenario { nearest, .. } = load("tabot-noleader").unwrap_err()
+        else {
+            panic!()
+        };
         assert_eq!(nearest[0], "tabot-no-leader");
     }
 }

@@ -47,7 +47,8 @@ pub(crate) enum Unknown {
 pub(crate) struct Store {
     cluster: String,
     objects: BTreeMap<Key, Arc<Value>>,
-    /// How often an object of this place was removed: what is created there again is another object.
+    /// How often an object of this place was removed: what is created there again is another
+    /// object.
     removed: BTreeMap<Key, u64>,
     changes: VecDeque<Change>,
     forgotten: u64,
@@ -59,7 +60,8 @@ impl Store {
         Self::of("")
     }
 
-    /// The store of the cluster of this name: its objects have other uids than those of other clusters.
+    /// The store of the cluster of this name: its objects have other uids than those of other
+    /// clusters.
     pub(crate) fn of(cluster: &str) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -81,16 +83,31 @@ impl Store {
         self.revision.subscribe()
     }
 
-    pub(crate) fn get(&self, plural: &'static str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+    pub(crate) fn get(
+        &self,
+        plural: &'static str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Arc<Value>> {
         self.objects.get(&Key { plural, namespace: namespace.to_owned(), name: name.to_owned() })
     }
 
     /// The objects of one kind in order; of one namespace, if one is given.
-    pub(crate) fn list<'a>(&'a self, plural: &'static str, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Value>> {
-        let first = Key { plural, namespace: namespace.unwrap_or_default().to_owned(), name: String::new() };
+    pub(crate) fn list<'a>(
+        &'a self,
+        plural: &'static str,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Value>> {
+        let first = Key {
+            plural,
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
         self.objects
             .range(first..)
-            .take_while(move |(key, _)| key.plural == plural && namespace.is_none_or(|namespace| key.namespace == namespace))
+            .take_while(move |(key, _)| {
+                key.plural == plural && namespace.is_none_or(|namespace| key.namespace == namespace)
+            })
             .map(|(_, object)| object)
     }
 
@@ -99,21 +116,26 @@ impl Store {
         self.objects.values()
     }
 
-    /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says whether it changed.
+    /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says
+    /// whether it changed.
     pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
             return false;
         };
         match self.objects.get(&key_of(resource, &object)) {
             // most of what controllers put is there already
-            Some(before) if is_same(before, &object) => object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone(),
+            Some(before) if is_same(before, &object) => {
+                object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
+            }
             Some(before) => {
                 let status = before["spec"] == object["spec"] && before["data"] == object["data"];
                 let author = Author::of_world(&object, status, now);
                 fields::updated(before, &mut object, &author);
             }
             // nobody contends for what is derived: without owners it is lighter to carry around
-            None if object["metadata"]["managedFields"].is_null() && !Author::is_derived(&object) => {
+            None if object["metadata"]["managedFields"].is_null()
+                && !Author::is_derived(&object) =>
+            {
                 let author = Author::of_world(&object, false, now);
                 fields::created(&mut object, &author);
             }
@@ -125,7 +147,12 @@ impl Store {
     }
 
     /// Creates or replaces an object and answers it as it is then.
-    pub(crate) fn write(&mut self, resource: &'static Resource, object: Value, now: Timestamp) -> Arc<Value> {
+    pub(crate) fn write(
+        &mut self,
+        resource: &'static Resource,
+        object: Value,
+        now: Timestamp,
+    ) -> Arc<Value> {
         let key = key_of(resource, &object);
         let mut object = self.prepared(resource, object, now);
         let before = self.objects.get(&key).cloned();
@@ -138,12 +165,24 @@ impl Store {
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
         let object = Arc::new(object);
         self.objects.insert(key, Arc::clone(&object));
-        self.remember(Change { revision, plural: resource.plural, before, object: Arc::clone(&object), deleted: false });
+        self.remember(Change {
+            revision,
+            plural: resource.plural,
+            before,
+            object: Arc::clone(&object),
+            deleted: false,
+        });
         object
     }
 
-    /// An object as it would be stored, apart from its version: uid, creation time and generation are the store's.
-    pub(crate) fn prepared(&self, resource: &'static Resource, mut object: Value, now: Timestamp) -> Value {
+    /// An object as it would be stored, apart from its version: uid, creation time and generation
+    /// are the store's.
+    pub(crate) fn prepared(
+        &self,
+        resource: &'static Resource,
+        mut object: Value,
+        now: Timestamp,
+    ) -> Value {
         let key = key_of(resource, &object);
         let before = self.objects.get(&key);
         let metadata = &mut object["metadata"];
@@ -154,7 +193,8 @@ impl Store {
                 }
             }
             None => {
-                metadata["uid"] = json!(uid(&self.cluster, &key, self.removed.get(&key).copied().unwrap_or(0)));
+                metadata["uid"] =
+                    json!(uid(&self.cluster, &key, self.removed.get(&key).copied().unwrap_or(0)));
                 metadata["creationTimestamp"] = json!(object::time(now));
                 if let Value::Object(fields) = metadata {
                     fields.shift_remove("resourceVersion");
@@ -162,18 +202,27 @@ impl Store {
             }
         }
         // other kinds have no generation, even if they have a spec
-        if matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy") || resource.plural == "pods" {
-            let generation = before.and_then(|before| before["metadata"]["generation"].as_u64()).unwrap_or(0);
-            let changed = before
-                .is_none_or(|before| before["spec"] != object["spec"] || before["metadata"]["deletionTimestamp"] != object["metadata"]["deletionTimestamp"]);
+        if matches!(resource.group, "apps" | "batch" | "networking.k8s.io" | "policy")
+            || resource.plural == "pods"
+        {
+            let generation =
+                before.and_then(|before| before["metadata"]["generation"].as_u64()).unwrap_or(0);
+            let changed = before.is_none_or(|before| {
+                before["spec"] != object["spec"]
+                    || before["metadata"]["deletionTimestamp"]
+                        != object["metadata"]["deletionTimestamp"]
+            });
             object["metadata"]["generation"] = json!(generation + u64::from(changed));
         } else if let Value::Object(fields) = &mut object["metadata"] {
             fields.shift_remove("generation");
         }
         // what is empty is not written
         if let Value::Object(fields) = &mut object["metadata"] {
-            let empty =
-                |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty);
+            let empty = |value: &Value| {
+                value.is_null()
+                    || value.as_array().is_some_and(Vec::is_empty)
+                    || value.as_object().is_some_and(serde_json::Map::is_empty)
+            };
             fields.retain(|_, value| !empty(value));
         }
         object
@@ -189,7 +238,13 @@ impl Store {
         let revision = self.revision() + 1;
         let mut object = (*before).clone();
         object["metadata"]["resourceVersion"] = json!(revision.to_string());
-        self.remember(Change { revision, plural, before: Some(before), object: Arc::new(object), deleted: true });
+        self.remember(Change {
+            revision,
+            plural,
+            before: Some(before),
+            object: Arc::new(object),
+            deleted: true,
+        });
         true
     }
 
@@ -227,21 +282,31 @@ impl Store {
 }
 
 fn key_of(resource: &'static Resource, object: &Value) -> Key {
-    let namespace = if resource.namespaced { object::namespace(object).to_owned() } else { String::new() };
+    let namespace =
+        if resource.namespaced { object::namespace(object).to_owned() } else { String::new() };
     Key { plural: resource.plural, namespace, name: object::name(object).to_owned() }
 }
 
 /// Says whether two states of an object differ in nothing that anybody can own.
 fn is_same(before: &Value, after: &Value) -> bool {
-    let without = |object: &Value| object.as_object().map_or(0, |fields| fields.iter().filter(|(key, value)| *key != "metadata" && !value.is_null()).count());
-    let fields = before.as_object().into_iter().flatten().filter(|(key, value)| *key != "metadata" && !value.is_null());
+    let without = |object: &Value| {
+        object.as_object().map_or(0, |fields| {
+            fields.iter().filter(|(key, value)| *key != "metadata" && !value.is_null()).count()
+        })
+    };
+    let fields = before
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| *key != "metadata" && !value.is_null());
     let metadata = ["labels", "annotations", "ownerReferences", "finalizers", "generateName"];
     without(before) == without(after)
         && fields.into_iter().all(|(key, value)| *value == after[key])
         && metadata.iter().all(|field| before["metadata"][field] == after["metadata"][field])
 }
 
-/// A uid that is the same in every run, and another one for each object that has been at this place.
+/// A uid that is the same in every run, and another one for each object that has been at this
+/// place.
 fn uid(cluster: &str, key: &Key, removed: u64) -> String {
     let place = format!("{cluster}{}/{}/{}", key.plural, key.namespace, key.name);
     let digest = Sha256::digest(if removed == 0 { place } else { format!("{place}#{removed}") });
@@ -254,7 +319,8 @@ mod tests {
     use super::*;
 
     fn config(name: &str, value: &str) -> Value {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "a"}, "data": {"k": value}})
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name,
+            "namespace": "a"}, "data": {"k": value}})
     }
 
     #[test]
@@ -270,16 +336,29 @@ mod tests {
         assert_ne!(first["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"]);
         assert!(store.delete("configmaps", "a", "x") && !store.delete("configmaps", "a", "x"));
         store.put(config("x", "2"), now);
-        assert_ne!(first["metadata"]["uid"], store.get("configmaps", "a", "x").unwrap()["metadata"]["uid"], "what comes after a deletion is another object");
+        assert_ne!(
+            first["metadata"]["uid"],
+            store.get("configmaps", "a", "x").unwrap()["metadata"]["uid"],
+            "what comes after a deletion is another object"
+        );
     }
 
     #[test]
     fn generation_follows_the_spec_alone() {
         let mut store = Store::new();
-        let deployment = |replicas: u64, ready: u64| json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "a"}, "spec": {"replicas": replicas}, "status": {"ready": ready}});
-        for (object, expected) in [(deployment(1, 0), 1), (deployment(1, 1), 1), (deployment(2, 1), 2)] {
+        let deployment = |replicas: u64, ready: u64| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "d", "namespace": "a"}, "spec": {"replicas": replicas},
+                "status": {"ready": ready}})
+        };
+        for (object, expected) in
+            [(deployment(1, 0), 1), (deployment(1, 1), 1), (deployment(2, 1), 2)]
+        {
             store.put(object, Timestamp::UNIX_EPOCH);
-            assert_eq!(store.get("deployments", "a", "d").unwrap()["metadata"]["generation"], json!(expected));
+            assert_eq!(
+                store.get("deployments", "a", "d").unwrap()["metadata"]["generation"],
+                json!(expected)
+            );
         }
     }
 
@@ -290,7 +369,12 @@ mod tests {
         store.put(config("x", "1"), Timestamp::UNIX_EPOCH);
         store.put(config("y", "1"), Timestamp::UNIX_EPOCH);
         store.delete("configmaps", "a", "x");
-        let kinds: Vec<_> = store.since(begin).unwrap().iter().map(|change| (change.deleted, change.before.is_some())).collect();
+        let kinds: Vec<_> = store
+            .since(begin)
+            .unwrap()
+            .iter()
+            .map(|change| (change.deleted, change.before.is_some()))
+            .collect();
         assert_eq!(kinds, [(false, false), (false, false), (true, true)]);
         assert_eq!(store.since(store.revision()).unwrap().len(), 0);
         assert_eq!(store.since(store.revision() + 1).unwrap_err(), Unknown::TooNew);
@@ -302,10 +386,21 @@ mod tests {
     fn lists_are_of_one_kind_and_namespace() {
         let mut store = Store::new();
         for (namespace, name) in [("b", "2"), ("a", "9"), ("b", "1")] {
-            store.put(json!({"kind": "Secret", "metadata": {"name": name, "namespace": namespace}}), Timestamp::UNIX_EPOCH);
-            store.put(json!({"kind": "Service", "metadata": {"name": name, "namespace": namespace}}), Timestamp::UNIX_EPOCH);
+            store.put(
+                json!({"kind": "Secret", "metadata": {"name": name, "namespace": namespace}}),
+                Timestamp::UNIX_EPOCH,
+            );
+            store.put(
+                json!({"kind": "Service", "metadata": {"name": name, "namespace": namespace}}),
+                Timestamp::UNIX_EPOCH,
+            );
         }
-        let names = |namespace| store.list("secrets", namespace).map(|object| object::name(object).to_owned()).collect::<Vec<_>>();
+        let names = |namespace| {
+            store
+                .list("secrets", namespace)
+                .map(|object| object::name(object).to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(None), ["9", "1", "2"]);
         assert_eq!(names(Some("b")), ["1", "2"]);
         assert_eq!(names(Some("c")), Vec::<String>::new());

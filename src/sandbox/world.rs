@@ -71,17 +71,26 @@ pub(crate) struct World {
 impl World {
     /// Builds the world of a scenario. Everything in it has been running for an hour.
     ///
-    /// Variations change what the scenario has made of the manifests, and then what has come of that.
-    pub(crate) fn build(scenario: Scenario, clock: Clock, cluster: &str, variations: &[Variation]) -> Result<Self, SandboxError> {
+    /// Variations change what the scenario has made of the manifests, and then what has come of
+    /// that.
+    pub(crate) fn build(
+        scenario: Scenario,
+        clock: Clock,
+        cluster: &str,
+        variations: &[Variation],
+    ) -> Result<Self, SandboxError> {
         let now = clock.now();
-        let ago = |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
+        let ago =
+            |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
         let begin = ago(AGE);
         let mut manifests = manifests()?;
         let mut history = History::new();
         let mut pod_changes = Vec::new();
         for change in scenario.changes {
             match change.kind()? {
-                Kind::Patch(reference, patch) => patch_manifest(&mut manifests, &mut history, &reference, &patch)?,
+                Kind::Patch(reference, patch) => {
+                    patch_manifest(&mut manifests, &mut history, &reference, &patch)?;
+                }
                 Kind::Pod(reference, patch) => pod_changes.push((reference, patch)),
                 Kind::Delete(reference) => {
                     let index = find(&manifests, &reference)?;
@@ -133,8 +142,15 @@ impl World {
             world.ask(asked, ago(ASKED))?;
         }
         for Reference { namespace, name, .. } in &scenario.renewed {
-            let holder = world.store.get("leases", namespace, name).and_then(|lease| lease["spec"]["holderIdentity"].as_str().map(str::to_owned));
-            world.kept.push((namespace.clone(), name.clone(), holder.ok_or_else(|| wrong(format!("there is no Lease {namespace}/{name}")))?));
+            let holder = world
+                .store
+                .get("leases", namespace, name)
+                .and_then(|lease| lease["spec"]["holderIdentity"].as_str().map(str::to_owned));
+            world.kept.push((
+                namespace.clone(),
+                name.clone(),
+                holder.ok_or_else(|| wrong(format!("there is no Lease {namespace}/{name}")))?,
+            ));
         }
         world.settle(now);
         world.store.compact();
@@ -162,8 +178,21 @@ impl World {
     fn change(&mut self, change: Change, at: Timestamp) -> Result<(), SandboxError> {
         let here = |world: &Self, reference: &Reference| {
             let resource = kinds::by_kind(&reference.kind);
-            let found = resource.and_then(|resource| Some((resource, world.store.get(resource.plural, &reference.namespace, &reference.name)?.clone())));
-            found.ok_or_else(|| wrong(format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)))
+            let found = resource.and_then(|resource| {
+                Some((
+                    resource,
+                    world
+                        .store
+                        .get(resource.plural, &reference.namespace, &reference.name)?
+                        .clone(),
+                ))
+            });
+            found.ok_or_else(|| {
+                wrong(format!(
+                    "there is no {} {}/{}",
+                    reference.kind, reference.namespace, reference.name
+                ))
+            })
         };
         match change.kind()? {
             Kind::Patch(reference, patch) => {
@@ -184,10 +213,19 @@ impl World {
     /// What is in every namespace by itself.
     fn namespaces(&mut self, now: Timestamp) {
         let stays = |namespace: &&Arc<Value>| namespace["metadata"]["deletionTimestamp"].is_null();
-        let names: Vec<String> = self.store.list("namespaces", None).filter(stays).map(|namespace| object::name(namespace).to_owned()).collect();
+        let names: Vec<String> = self
+            .store
+            .list("namespaces", None)
+            .filter(stays)
+            .map(|namespace| object::name(namespace).to_owned())
+            .collect();
         for namespace in names {
             if self.store.get("serviceaccounts", &namespace, "default").is_none() {
-                self.store.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}), now);
+                self.store.put(
+                    json!({"apiVersion": "v1", "kind": "ServiceAccount",
+                    "metadata": {"name": "default", "namespace": namespace}}),
+                    now,
+                );
             }
         }
     }
@@ -195,14 +233,32 @@ impl World {
     fn pod_of(&self, reference: &PodReference) -> Result<Arc<Value>, SandboxError> {
         let prefix = format!("{}-", reference.of);
         let owned = |pod: &&Arc<Value>| {
-            let set = object::list(&pod["metadata"]["ownerReferences"]).first().and_then(|owner| owner["name"].as_str()).unwrap_or_default();
+            let set = object::list(&pod["metadata"]["ownerReferences"])
+                .first()
+                .and_then(|owner| owner["name"].as_str())
+                .unwrap_or_default();
             set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
         };
-        let found = self.store.list("pods", Some(&reference.namespace)).filter(owned).nth(reference.index).cloned();
-        found.ok_or_else(|| wrong(format!("there is no pod {} of {}/{}", reference.index, reference.namespace, reference.of)))
+        let found = self
+            .store
+            .list("pods", Some(&reference.namespace))
+            .filter(owned)
+            .nth(reference.index)
+            .cloned();
+        found.ok_or_else(|| {
+            wrong(format!(
+                "there is no pod {} of {}/{}",
+                reference.index, reference.namespace, reference.of
+            ))
+        })
     }
 
-    fn patch_pod(&mut self, reference: &PodReference, patch: &Value, at: Timestamp) -> Result<(), SandboxError> {
+    fn patch_pod(
+        &mut self,
+        reference: &PodReference,
+        patch: &Value,
+        at: Timestamp,
+    ) -> Result<(), SandboxError> {
         let mut pod = (*self.pod_of(reference)?).clone();
         object::merge(&mut pod, patch);
         self.store.put(pod, at);
@@ -212,18 +268,29 @@ impl World {
     /// Sends a request to a pod.
     fn ask(&mut self, asked: &Asked, at: Timestamp) -> Result<(), SandboxError> {
         let (method, target) = asked.request.split_once(' ').unwrap_or(("GET", &asked.request));
-        let request = Request { method: method.to_owned(), target: target.to_owned(), body: asked.json.to_string().into_bytes() };
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            body: asked.json.to_string().into_bytes(),
+        };
         let pod = self.pod_of(&asked.pod)?;
         let snapshot = self.snapshot();
         let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
         // a variation may have moved it
         let port = |place: usize| {
-            let mut moved = snapshot.pods[place].containers.iter().map(|container| super::app::moved(&container.env, asked.port));
+            let mut moved = snapshot.pods[place]
+                .containers
+                .iter()
+                .map(|container| super::app::moved(&container.env, asked.port));
             moved.find(|port| *port != asked.port).unwrap_or(asked.port)
         };
         match place.and_then(|place| respond(&snapshot, place, port(place), &request, at, 0)) {
             Some(response) if response.status < 400 => Ok(()),
-            other => Err(wrong(format!("{} is answered with {:?}", asked.request, other.map(|response| response.status)))),
+            other => Err(wrong(format!(
+                "{} is answered with {:?}",
+                asked.request,
+                other.map(|response| response.status)
+            ))),
         }
     }
 
@@ -233,18 +300,25 @@ impl World {
         match &self.seen {
             Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
             _ => {
-                let snapshot = Arc::new(Snapshot::of(&self.store, &self.kubelet.processes, &self.apps, &self.memory));
+                let snapshot = Arc::new(Snapshot::of(
+                    &self.store,
+                    &self.kubelet.processes,
+                    &self.apps,
+                    &self.memory,
+                ));
                 self.seen = Some((revision, Arc::clone(&snapshot)));
                 snapshot
             }
         }
     }
 
-    /// What happens from time to time by itself. Where nothing was left to do and nothing has changed since, it is looked at
-    /// less often.
+    /// What happens from time to time by itself. Where nothing was left to do and nothing has
+    /// changed since, it is looked at less often.
     pub(crate) fn tick(&mut self) {
         let now = self.clock.now();
-        let rests = |(at, revision): (Timestamp, u64)| revision == self.store.revision() && now.duration_since(at) < REST;
+        let rests = |(at, revision): (Timestamp, u64)| {
+            revision == self.store.revision() && now.duration_since(at) < REST
+        };
         if !self.settled.is_some_and(rests) {
             self.step(now);
         }
@@ -258,7 +332,8 @@ impl World {
         controllers::collect_garbage(store, now);
         let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
         controllers::deployments(store, now);
-        // progress is measured between what was said before the pods are made and what is said after
+        // progress is measured between what was said before the pods are made and what is said
+        // after
         controllers::deployment_status(store, now);
         controllers::replica_sets(store, &mut self.names, now);
         controllers::stateful_sets(store, now);
@@ -306,9 +381,13 @@ pub(crate) fn manifests() -> Result<Vec<Value>, SandboxError> {
     files.sort_by_key(|file| file.path());
     let mut all = Vec::new();
     for file in files {
-        let wrong = |reason: String| SandboxError::World { file: format!("world/manifests/{}", file.path().display()), reason };
+        let wrong = |reason: String| SandboxError::World {
+            file: format!("world/manifests/{}", file.path().display()),
+            reason,
+        };
         let text = file.contents_utf8().ok_or_else(|| wrong("not UTF-8".to_owned()))?;
-        let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(text).map_err(|error| wrong(error.to_string()))?;
         for document in documents {
             let kind = document["kind"].as_str().unwrap_or_default().to_owned();
             if kinds::by_kind(&kind).is_none() {
@@ -322,18 +401,29 @@ pub(crate) fn manifests() -> Result<Vec<Value>, SandboxError> {
 
 fn find(manifests: &[Value], reference: &Reference) -> Result<usize, SandboxError> {
     let fits = |manifest: &Value| {
-        manifest["kind"] == reference.kind.as_str() && object::namespace(manifest) == reference.namespace && object::name(manifest) == reference.name
+        manifest["kind"] == reference.kind.as_str()
+            && object::namespace(manifest) == reference.namespace
+            && object::name(manifest) == reference.name
     };
-    manifests.iter().position(fits).ok_or_else(|| wrong(format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)))
+    manifests.iter().position(fits).ok_or_else(|| {
+        wrong(format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name))
+    })
 }
 
-fn patch_manifest(manifests: &mut [Value], history: &mut History, reference: &Reference, patch: &Value) -> Result<(), SandboxError> {
+fn patch_manifest(
+    manifests: &mut [Value],
+    history: &mut History,
+    reference: &Reference,
+    patch: &Value,
+) -> Result<(), SandboxError> {
     let manifest = &mut manifests[find(manifests, reference)?];
-    let (before, annotations) = (manifest["spec"]["template"].clone(), manifest["metadata"]["annotations"].clone());
+    let (before, annotations) =
+        (manifest["spec"]["template"].clone(), manifest["metadata"]["annotations"].clone());
     object::merge(manifest, patch);
     // a changed template was rolled out: the ReplicaSet before it is still there
     if reference.kind == "Deployment" && manifest["spec"]["template"] != before {
-        let mut former = json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
+        let mut former =
+            json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
         controllers::complete(&mut former, &Store::new());
         history
             .entry((reference.namespace.clone(), reference.name.clone()))
@@ -353,20 +443,28 @@ mod tests {
     fn no_expression_of_the_world_is_broken() {
         for info in scenario::scenarios() {
             let scenario = scenario::load(&info.name).unwrap();
-            let mut world = World::build(scenario, Clock::starting_at(Timestamp::now()), "", &[]).unwrap();
+            let mut world =
+                World::build(scenario, Clock::starting_at(Timestamp::now()), "", &[]).unwrap();
             let (snapshot, now) = (world.snapshot(), world.clock.now());
             for (pod, state) in snapshot.pods.iter().enumerate() {
                 assert!(state.network.ip.is_some(), "{}", state.network.name);
                 let context = AppContext::new(&snapshot, pod, 0, now, 0).map(Arc::new);
-                let context = context.unwrap_or_else(|| panic!("no app for {}", state.network.name));
+                let context =
+                    context.unwrap_or_else(|| panic!("no app for {}", state.network.name));
                 let app = snapshot.apps.app(context.app);
                 for name in app.values.keys() {
-                    context.evaluate("value", name).unwrap_or_else(|error| panic!("{name}: {error}"));
+                    context
+                        .evaluate("value", name)
+                        .unwrap_or_else(|error| panic!("{name}: {error}"));
                 }
                 for (place, rule) in app.logs.iter().enumerate() {
-                    context.render("log", place).unwrap_or_else(|error| panic!("{}: {error}", rule.text));
+                    context
+                        .render("log", place)
+                        .unwrap_or_else(|error| panic!("{}: {error}", rule.text));
                     if rule.when.is_some() {
-                        context.evaluate("log-when", place).unwrap_or_else(|error| panic!("{:?}: {error}", rule.when));
+                        context
+                            .evaluate("log-when", place)
+                            .unwrap_or_else(|error| panic!("{:?}: {error}", rule.when));
                     }
                 }
             }
@@ -375,9 +473,11 @@ mod tests {
 
     #[test]
     fn a_change_of_what_is_not_there_is_an_error() {
-        let change = serde_json::json!({"title": "", "description": "", "changes": [{"delete": {"kind": "Pod", "name": "nosuch"}}]});
+        let change = serde_json::json!({"title": "", "description": "",
+            "changes": [{"delete": {"kind": "Pod", "name": "nosuch"}}]});
         let scenario: Scenario = serde_json::from_value(change).unwrap();
-        let error = World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH), "", &[]).unwrap_err();
+        let error =
+            World::build(scenario, Clock::starting_at(Timestamp::UNIX_EPOCH), "", &[]).unwrap_err();
         assert!(error.to_string().contains("there is no Pod /nosuch"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Masking: one layer between what a run has read and everything it says.
 //!
-//! Two kinds of secrets are masked: those that the run has learnt, in every form, and those that are recognised by their looks.
+//! Two kinds of secrets are masked: those that the run has learnt, in every form, and those that
+//! are recognised by their looks.
 
 mod pairs;
 mod shapes;
@@ -67,7 +68,8 @@ pub struct Masker {
     fingerprint: Option<Fingerprint>,
 }
 
-/// What stands in a record for a secret value: the same for the same value, and nothing by which it could be found.
+/// What stands in a record for a secret value: the same for the same value, and nothing by which it
+/// could be found.
 type Fingerprint = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 #[derive(Default)]
@@ -106,7 +108,10 @@ impl Masker {
 
     /// The same, with what stands in records for secret values.
     #[must_use]
-    pub fn with_fingerprint(self, fingerprint: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+    pub fn with_fingerprint(
+        self,
+        fingerprint: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
         Self { fingerprint: Some(Arc::new(fingerprint)), ..self }
     }
 
@@ -115,11 +120,11 @@ impl Masker {
         self.fingerprint.as_ref().map(|fingerprint| fingerprint(value))
     }
 
-    /// Registers a secret value, shown as `[secret LABEL]`, with its base64, URL- and JSON-encoded forms, each of its
-    /// lines, and the password of a URI.
+    /// Registers a secret value, shown as `[secret LABEL]`, with its base64, URL- and JSON-encoded
+    /// forms, each of its lines, and the password of a URI.
     ///
-    /// What would mask ordinary text is ignored: values of less than four characters, `true`, `localhost`,
-    /// numbers of up to five digits.
+    /// What would mask ordinary text is ignored: values of less than four characters, `true`,
+    /// `localhost`, numbers of up to five digits.
     pub fn learn(&self, value: &str, label: &str) {
         if self.known.read().unwrap_or_else(PoisonError::into_inner).values.contains(value) {
             return;
@@ -129,7 +134,8 @@ impl Masker {
             return;
         }
         // A label that quotes the value would undo the masking.
-        let label = if forms.iter().any(|form| label.contains(form.as_str())) { "value" } else { label };
+        let label =
+            if forms.iter().any(|form| label.contains(form.as_str())) { "value" } else { label };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.values.insert(value.to_owned());
         for form in forms {
@@ -138,7 +144,8 @@ impl Masker {
         known.finder = None;
     }
 
-    /// Registers the values of a Secret, or of the Secrets in a list, labelled `NAME/KEY`. Other objects are left alone.
+    /// Registers the values of a Secret, or of the Secrets in a list, labelled `NAME/KEY`. Other
+    /// objects are left alone.
     pub fn learn_object(&self, object: &Value) {
         for item in object["items"].as_array().into_iter().flatten() {
             self.learn_object(item);
@@ -158,7 +165,9 @@ impl Masker {
                 }
             }
         }
-        let applied = object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str();
+        let applied =
+            object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"]
+                .as_str();
         if let Some(applied) = applied.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
             self.learn_object(&applied);
         }
@@ -174,7 +183,8 @@ impl Masker {
         }
     }
 
-    /// The text with every secret replaced; also what is left of one that was cut, where `…` says so.
+    /// The text with every secret replaced; also what is left of one that was cut, where `…` says
+    /// so.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.finder().map_or(Cow::Borrowed(text), |finder| finder.mask(text)) {
             Cow::Borrowed(text) => shapes::mask(text),
@@ -225,8 +235,13 @@ impl Finder {
             // The only failure is more than two thousand million states: then everything is masked.
             .or_else(|_| AhoCorasick::new([""]));
         let replacements = forms.values().map(|label| format!("[secret {label}]")).collect();
-        let beginnings = forms.keys().cloned().enumerate().map(|(index, form)| (form, index)).collect();
-        let mut ends: Vec<(String, usize)> = forms.keys().enumerate().map(|(index, form)| (form.chars().rev().collect(), index)).collect();
+        let beginnings =
+            forms.keys().cloned().enumerate().map(|(index, form)| (form, index)).collect();
+        let mut ends: Vec<(String, usize)> = forms
+            .keys()
+            .enumerate()
+            .map(|(index, form)| (form.chars().rev().collect(), index))
+            .collect();
         ends.sort();
         match automaton {
             Ok(automaton) => Self { automaton, replacements, beginnings, ends },
@@ -254,22 +269,35 @@ impl Finder {
         }
     }
 
-    /// Replaces the beginning of a secret before each `…` and the end of one after it. None: there is none.
+    /// Replaces the beginning of a secret before each `…` and the end of one after it. None: there
+    /// is none.
     fn mask_cut(&self, text: &str) -> Option<String> {
         let mut masked = String::new();
         let mut rest = 0;
         for (at, cut) in text.match_indices(CUT) {
-            let before: Vec<usize> = text[rest..at].char_indices().map(|(start, _)| rest + start).collect();
+            let before: Vec<usize> =
+                text[rest..at].char_indices().map(|(start, _)| rest + start).collect();
             let from = before.len().saturating_sub(LONGEST_CUT);
-            let head = before[from..].iter().find_map(|start| Some((*start, part_of(&self.beginnings, &text[*start..at])?)));
+            let head = before[from..]
+                .iter()
+                .find_map(|start| Some((*start, part_of(&self.beginnings, &text[*start..at])?)));
             if let Some((start, index)) = head {
                 masked.push_str(&text[rest..start]);
                 masked.push_str(&self.replacements[index]);
                 rest = at;
             }
             let after = at + cut.len();
-            let ends: Vec<usize> = text[after..].char_indices().map(|(start, c)| after + start + c.len_utf8()).take(LONGEST_CUT).collect();
-            let tail = ends.iter().rev().find_map(|end| Some((*end, part_of(&self.ends, &text[after..*end].chars().rev().collect::<String>())?)));
+            let ends: Vec<usize> = text[after..]
+                .char_indices()
+                .map(|(start, c)| after + start + c.len_utf8())
+                .take(LONGEST_CUT)
+                .collect();
+            let tail = ends.iter().rev().find_map(|end| {
+                Some((
+                    *end,
+                    part_of(&self.ends, &text[after..*end].chars().rev().collect::<String>())?,
+                ))
+            });
             if let Some((end, index)) = tail {
                 masked.push_str(&text[rest..after]);
                 masked.push_str(&self.replacements[index]);
@@ -284,15 +312,19 @@ impl Finder {
     }
 }
 
-/// A value with all its strings and keys said by `say`, and without what their places say is secret: under a key, beside a name, after an option,
-/// between the lines of a key.
+/// A value with all its strings and keys said by `say`, and without what their places say is
+/// secret: under a key, beside a name, after an option, between the lines of a key.
 fn walked(value: &Value, say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Value {
     match value {
         Value::String(text) => Value::String(say(text)),
         Value::Array(items) => Value::Array(walked_list(items, say, found)),
         Value::Object(fields) => {
             // a variable of a container, a header as HAR writes it
-            let variable = fields.get("name").or_else(|| fields.get("key")).and_then(Value::as_str).filter(|_| fields.len() <= 3);
+            let variable = fields
+                .get("name")
+                .or_else(|| fields.get("key"))
+                .and_then(Value::as_str)
+                .filter(|_| fields.len() <= 3);
             let walk = |(key, field): (&String, &Value)| {
                 let name = variable.filter(|_| key == "value").unwrap_or(key);
                 (say(key), walked_field(name, field, say, found))
@@ -309,7 +341,12 @@ fn walked(value: &Value, say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str
     }
 }
 
-fn walked_field(key: &str, field: &Value, say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Value {
+fn walked_field(
+    key: &str,
+    field: &Value,
+    say: &dyn Fn(&str) -> String,
+    found: &dyn Fn(&str, &str),
+) -> Value {
     let said = walked(field, say, found);
     let text = match &said {
         Value::String(text) => Cow::Borrowed(text.as_str()),
@@ -325,8 +362,16 @@ fn walked_field(key: &str, field: &Value, say: &dyn Fn(&str) -> String, found: &
     }
 }
 
-fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String, found: &dyn Fn(&str, &str)) -> Vec<Value> {
-    let text = |item: &Value| item.as_str().or_else(|| ["text", "line", "message"].iter().find_map(|key| item.get(key)?.as_str())).map(str::to_owned);
+fn walked_list(
+    items: &[Value],
+    say: &dyn Fn(&str) -> String,
+    found: &dyn Fn(&str, &str),
+) -> Vec<Value> {
+    let text = |item: &Value| {
+        item.as_str()
+            .or_else(|| ["text", "line", "message"].iter().find_map(|key| item.get(key)?.as_str()))
+            .map(str::to_owned)
+    };
     let (mut in_key, mut is_value) = (false, false);
     let mut all = Vec::with_capacity(items.len());
     for item in items {
@@ -335,10 +380,21 @@ fn walked_list(items: &[Value], say: &dyn Fn(&str) -> String, found: &dyn Fn(&st
         in_key = in_key && !shapes::ends_key(line) && shapes::in_key(line);
         all.push(match item {
             Value::String(_) if in_key => Value::from("[secret key]"),
-            Value::String(argument) if is_value && !shapes::is_placeholder(argument) => Value::from("[secret value]"),
+            Value::String(argument) if is_value && !shapes::is_placeholder(argument) => {
+                Value::from("[secret value]")
+            }
             Value::Object(fields) if in_key => {
                 let is_line = |field: &Value| field.as_str() == Some(line);
-                let hide = |(key, field): (&String, &Value)| (say(key), if is_line(field) { Value::from("[secret key]") } else { walked(field, say, found) });
+                let hide = |(key, field): (&String, &Value)| {
+                    (
+                        say(key),
+                        if is_line(field) {
+                            Value::from("[secret key]")
+                        } else {
+                            walked(field, say, found)
+                        },
+                    )
+                };
                 Value::Object(fields.iter().map(hide).collect())
             }
             other => walked(other, say, found),
@@ -358,7 +414,9 @@ fn part_of(patterns: &[(String, usize)], part: &str) -> Option<usize> {
 /// Whether masking the text everywhere would make ordinary text unreadable.
 fn is_ordinary(text: &str) -> bool {
     let number = text.len() <= SMALL_NUMBER && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.chars().count() < SHORTEST || number || ORDINARY.iter().any(|word| word.eq_ignore_ascii_case(text))
+    text.chars().count() < SHORTEST
+        || number
+        || ORDINARY.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// All forms of a value that have to be masked.
@@ -380,7 +438,10 @@ fn forms(value: &str) -> Vec<String> {
     if value.trim().contains('\n') {
         for line in value.lines().map(str::trim) {
             // `-----BEGIN CERTIFICATE-----` is no secret.
-            if line.chars().count() >= SHORTEST_LINE && !line.starts_with("-----") && !is_ordinary(line) {
+            if line.chars().count() >= SHORTEST_LINE
+                && !line.starts_with("-----")
+                && !is_ordinary(line)
+            {
                 encodings(line, &mut out);
                 in_base64(line, &mut out);
             }
@@ -401,13 +462,19 @@ fn leaves(value: &Value, into: &mut Vec<Cow<'_, str>>) {
     }
 }
 
-/// The secret parts of a URI with a password: as written, decoded, and with the user as basic authentication sends it.
+/// The secret parts of a URI with a password: as written, decoded, and with the user as basic
+/// authentication sends it.
 fn credentials(text: &str) -> Vec<Cow<'_, str>> {
     let Some((_, rest)) = text.split_once("://") else { return Vec::new() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let mut parts = Vec::new();
-    // A password may contain a slash or an @ that should have been encoded: both readings are secret.
-    for userinfo in [authority, rest].into_iter().filter_map(|text| text.rsplit_once('@')).map(|(userinfo, _)| userinfo) {
+    // A password may contain a slash or an @ that should have been encoded: both readings are
+    // secret.
+    for userinfo in [authority, rest]
+        .into_iter()
+        .filter_map(|text| text.rsplit_once('@'))
+        .map(|(userinfo, _)| userinfo)
+    {
         let Some((user, password)) = userinfo.split_once(':') else { continue };
         let (plain_user, plain) = (percent_decoded(user), percent_decoded(password));
         let pair = Cow::Owned(format!("{plain_user}:{plain}"));
@@ -430,7 +497,11 @@ fn encodings(text: &str, out: &mut Vec<String>) {
         out.push(encoded);
     }
     // between the quotes of a shell, in XML and HTML as different libraries write them, in one line
-    let mut written = vec![text.to_owned(), text.replace('\'', "'\\''"), text.split_whitespace().collect::<Vec<_>>().join(" ")];
+    let mut written = vec![
+        text.to_owned(),
+        text.replace('\'', "'\\''"),
+        text.split_whitespace().collect::<Vec<_>>().join(" "),
+    ];
     let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     written.extend(
         [("&apos;", "&quot;"), ("&#39;", "&quot;"), ("&#x27;", "&quot;"), ("&#39;", "&#34;")]
@@ -471,7 +542,8 @@ fn in_base64(text: &str, out: &mut Vec<String>) {
             }
         }
     }
-    // Within something longer, such as `user:password`, the characters depend on the position modulo three.
+    // Within something longer, such as `user:password`, the characters depend on the position
+    // modulo three.
     for (before, first) in [(0, 0), (1, 2), (2, 3)] {
         let mut bytes = vec![0; before];
         bytes.extend_from_slice(text.as_bytes());
@@ -521,7 +593,8 @@ fn percent_decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let decoded = pair.filter(|_| byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let decoded =
+            pair.filter(|_| byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
         out.push(decoded.unwrap_or(byte));
         rest = if decoded.is_some() { &after[2..] } else { after };
     }
@@ -552,11 +625,13 @@ fn ascii_escaped(json: &str) -> String {
 
 /// The last hexadecimal digits of a number.
 fn hex(number: u32, digits: u32) -> impl Iterator<Item = char> {
-    (0..digits).rev().map(move |place| char::from_digit((number >> (4 * place)) & 15, 16).unwrap_or('0'))
+    (0..digits)
+        .rev()
+        .map(move |place| char::from_digit((number >> (4 * place)) & 15, 16).unwrap_or('0'))
 }
 
-/// Text from a cluster, made harmless for a terminal: without escape sequences, control characters (except line
-/// ends and tabs) and characters that reverse the direction of writing.
+/// Text from a cluster, made harmless for a terminal: without escape sequences, control characters
+/// (except line ends and tabs) and characters that reverse the direction of writing.
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
@@ -596,7 +671,8 @@ fn skip_control_sequence(chars: &mut Chars<'_>) {
     chars.next_if(|c| matches!(c, '@'..='~'));
 }
 
-/// Window titles, links: up to the terminator, but never beyond the line, lest they hide what follows.
+/// Window titles, links: up to the terminator, but never beyond the line, lest they hide what
+/// follows.
 fn skip_control_string(chars: &mut Chars<'_>) {
     while let Some(c) = chars.next_if(|c| *c != '\n') {
         match c {
@@ -611,6 +687,7 @@ fn skip_control_string(chars: &mut Chars<'_>) {
 }
 
 fn is_harmful(c: char) -> bool {
-    let directional = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let directional = matches!(c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     directional || c.is_control() && c != '\n' && c != '\t'
 }

@@ -82,15 +82,30 @@ const ENDS: &[(&str, Kind)] = &[
 ];
 
 /// Names that end like those of credentials and are none.
-const OTHERS: &[&str] = &["oldpwd", "pagetoken", "nexttoken", "continuetoken", "unexpectedtoken", "invalidtoken", "continuationtoken", "fencingtoken"];
+const OTHERS: &[&str] = &[
+    "oldpwd",
+    "pagetoken",
+    "nexttoken",
+    "continuetoken",
+    "unexpectedtoken",
+    "invalidtoken",
+    "continuationtoken",
+    "fencingtoken",
+];
 
 /// First words of a sentence about a credential, instead of the credential.
-const PROSE: &str = "a absent accepted access all already an and are auth authentication base64 basic bearer cannot changed could created default \
-    deleted denied disabled does empty enabled eof error exceeded expected expired expires failed failure false file for forbidden \
-    found from generated given got has hidden identifier illegal in incorrect invalid is json jwt length loaded malformed masked \
-    mismatch missing must needed needs new nil no none not null of ok omitted on only optional or parse parsing password present \
-    provided read received refresh refreshed rejected removed renewed required reset revoked rotated secret server set should \
-    signature some string syntax text the this to token too true type unable unauthorized unchanged undefined unexpected unknown unset \
+const PROSE: &str = "a absent accepted access all already an and are auth authentication base64 \
+    basic bearer cannot changed could created default \
+    deleted denied disabled does empty enabled eof error exceeded expected expired expires failed \
+    failure false file for forbidden \
+    found from generated given got has hidden identifier illegal in incorrect invalid is json jwt \
+    length loaded malformed masked \
+    mismatch missing must needed needs new nil no none not null of ok omitted on only optional or \
+    parse parsing password present \
+    provided read received refresh refreshed rejected removed renewed required reset revoked \
+    rotated secret server set should \
+    signature some string syntax text the this to token too true type unable unauthorized \
+    unchanged undefined unexpected unknown unset \
     updated use used user using valid verification verified was with wrong yes";
 
 fn is_prose_word(word: &str) -> bool {
@@ -129,13 +144,23 @@ impl Kind {
     fn takes(self, value: &str) -> bool {
         let word = value.trim_end_matches(['.', ',', ';', ':', '!', '?']).to_ascii_lowercase();
         let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        if is_placeholder(value) || is_prose_word(&word) || value.starts_with('[') || value.starts_with('{') {
+        if is_placeholder(value)
+            || is_prose_word(&word)
+            || value.starts_with('[')
+            || value.starts_with('{')
+        {
             return false;
         }
         match self {
-            Self::Password => value.chars().count() >= if digits { 4 } else { 3 } && !value.starts_with('/'),
-            Self::Token | Self::Key => value.len() >= 6 && !(digits && value.len() < 9) && !value.starts_with('/'),
-            Self::Named => value.len() >= 6 && !digits && !value.starts_with('/') && !is_object_name(value),
+            Self::Password => {
+                value.chars().count() >= if digits { 4 } else { 3 } && !value.starts_with('/')
+            }
+            Self::Token | Self::Key => {
+                value.len() >= 6 && !(digits && value.len() < 9) && !value.starts_with('/')
+            }
+            Self::Named => {
+                value.len() >= 6 && !digits && !value.starts_with('/') && !is_object_name(value)
+            }
             Self::Signature => value.len() >= 20,
             Self::Login => is_login(value),
         }
@@ -144,12 +169,16 @@ impl Kind {
 
 /// `NAME` or `NAMESPACE/NAME` of an object of Kubernetes, as people choose them.
 fn is_object_name(value: &str) -> bool {
-    let allowed = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-./".contains(&byte));
+    let allowed = value
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-./".contains(&byte));
     allowed && (value.contains(['-', '/', '.']) || !value.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 fn is_login(value: &str) -> bool {
-    STANDARD.decode(value).is_ok_and(|bytes| bytes.contains(&b':') && bytes.iter().all(|byte| (0x20..0x7f).contains(byte)))
+    STANDARD.decode(value).is_ok_and(|bytes| {
+        bytes.contains(&b':') && bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
+    })
 }
 
 fn is_name_character(c: char) -> bool {
@@ -158,23 +187,30 @@ fn is_name_character(c: char) -> bool {
 
 /// The kind of credential that a name promises.
 fn kind_of(name: &str) -> Option<Kind> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if OTHERS.iter().any(|other| plain.ends_with(other)) {
         return None;
     }
     let words: Vec<&str> = name.split(['_', '-', '.']).collect();
     let last = words.last().copied().unwrap_or_default();
     match last.to_ascii_lowercase().as_str() {
-        "pass" | "pgpass" | "dbpass" | "userpass" | "rootpass" | "adminpass" => return Some(Kind::Password),
+        "pass" | "pgpass" | "dbpass" | "userpass" | "rootpass" | "adminpass" => {
+            return Some(Kind::Password);
+        }
         _ if last.ends_with("Pass") => return Some(Kind::Password),
         "sig" if words.len() == 1 => return Some(Kind::Signature),
         "auth" if words.len() == 1 => return Some(Kind::Login),
         _ => {}
     }
-    ENDS.iter().filter(|(end, _)| plain.ends_with(end)).max_by_key(|(end, _)| end.len()).map(|(_, kind)| *kind)
+    ENDS.iter()
+        .filter(|(end, _)| plain.ends_with(end))
+        .max_by_key(|(end, _)| end.len())
+        .map(|(_, kind)| *kind)
 }
 
-/// Where the secret begins in a value under this key of an object, and what it is; none if the value may be shown.
+/// Where the secret begins in a value under this key of an object, and what it is; none if the
+/// value may be shown.
 pub(super) fn under(key: &str, value: &str) -> Option<(usize, &'static str)> {
     let lower = key.to_ascii_lowercase();
     if is_placeholder(value) {
@@ -202,11 +238,25 @@ pub(super) fn under(key: &str, value: &str) -> Option<(usize, &'static str)> {
 /// Where the credentials begin in the value of a header that names its scheme, and what they are.
 pub(super) fn credentials_of(value: &str) -> Option<(usize, &'static str)> {
     let (scheme, rest) = value.trim_start().split_once(' ')?;
-    let known =
-        ["bearer", "basic", "digest", "token", "negotiate", "ntlm", "apikey", "hmac", "splunk", "aws4-hmac-sha256", "sharedkey", "sharedaccesssignature"];
+    let known = [
+        "bearer",
+        "basic",
+        "digest",
+        "token",
+        "negotiate",
+        "ntlm",
+        "apikey",
+        "hmac",
+        "splunk",
+        "aws4-hmac-sha256",
+        "sharedkey",
+        "sharedaccesssignature",
+    ];
     let start = value.len() - rest.len();
-    (known.contains(&scheme.to_ascii_lowercase().as_str()) && !is_placeholder(rest) && !is_prose_word(&rest.to_ascii_lowercase()))
-        .then_some((start, "credentials"))
+    (known.contains(&scheme.to_ascii_lowercase().as_str())
+        && !is_placeholder(rest)
+        && !is_prose_word(&rest.to_ascii_lowercase()))
+    .then_some((start, "credentials"))
 }
 
 /// The name around a hit.
@@ -215,17 +265,23 @@ fn name_around(text: &str, hit: &Range<usize>) -> Range<usize> {
     while !text.is_char_boundary(from) {
         from += 1;
     }
-    let start =
-        text[from..hit.start].rfind(|c| !is_name_character(c)).map_or(from, |at| from + at + text[from + at..].chars().next().map_or(1, char::len_utf8));
+    let start = text[from..hit.start]
+        .rfind(|c| !is_name_character(c))
+        .map_or(from, |at| from + at + text[from + at..].chars().next().map_or(1, char::len_utf8));
     let inside = hit.start + text[hit.clone()].trim_end_matches(['=', ':', '"']).len();
     let rest = ahead(text, inside);
     let length = rest.find(|c| !is_name_character(c)).unwrap_or(rest.len());
     // what a hit begins with may be a quotation mark
-    let quoted = text[start..inside].chars().take_while(|c| !is_name_character(*c)).map(char::len_utf8).sum::<usize>();
+    let quoted = text[start..inside]
+        .chars()
+        .take_while(|c| !is_name_character(*c))
+        .map(char::len_utf8)
+        .sum::<usize>();
     start + quoted..inside + length
 }
 
-/// A separator and a quotation mark after a name: where the value begins, the mark that ends it, and whether `=` separates them.
+/// A separator and a quotation mark after a name: where the value begins, the mark that ends it,
+/// and whether `=` separates them.
 struct Opened<'t> {
     value: usize,
     mark: &'t str,
@@ -252,7 +308,11 @@ fn opened<'t>(text: &'t str, name: &Range<usize>) -> Option<Opened<'t>> {
     let spaces = rest.len() - rest.trim_start_matches([' ', '\t']).len();
     let separator = &rest[spaces..];
     // `--password hunter2`
-    if spaces == 1 && close.is_empty() && text[name.clone()].starts_with("--") && !separator.starts_with([':', '=', '-']) {
+    if spaces == 1
+        && close.is_empty()
+        && text[name.clone()].starts_with("--")
+        && !separator.starts_with([':', '=', '-'])
+    {
         let mark = mark(separator);
         return Some(Opened { value: at + spaces + mark.len(), mark, equals: true, spaced: false });
     }
@@ -264,7 +324,12 @@ fn opened<'t>(text: &'t str, name: &Range<usize>) -> Option<Opened<'t>> {
     }
     let gap = after.len() - after.trim_start_matches([' ', '\t']).len();
     let mark = mark(&after[gap..]);
-    Some(Opened { value: at + spaces + length + gap + mark.len(), mark, equals, spaced: gap > 0 && mark.is_empty() && close.is_empty() })
+    Some(Opened {
+        value: at + spaces + length + gap + mark.len(),
+        mark,
+        equals,
+        spaced: gap > 0 && mark.is_empty() && close.is_empty(),
+    })
 }
 
 /// Where a value ends.
@@ -274,7 +339,10 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
     let length = if opened.mark.is_empty() {
         let words = line.split(" #").next().unwrap_or(line);
         // alone on its line it may have spaces in it
-        if begins_line(text, name) && !words.contains(['=', ',', '"', '{', '}']) && !words.contains(": ") {
+        if begins_line(text, name)
+            && !words.contains(['=', ',', '"', '{', '}'])
+            && !words.contains(": ")
+        {
             words.trim_end().len()
         } else {
             line.find(|c| ends_word(c) || ",;&)}]".contains(c)).unwrap_or(line.len())
@@ -284,7 +352,9 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
         loop {
             match line[from..].find(opened.mark) {
                 // a mark that is itself escaped belongs to the value
-                Some(at) if opened.mark.len() == 1 && line[..from + at].ends_with('\\') => from += at + 1,
+                Some(at) if opened.mark.len() == 1 && line[..from + at].ends_with('\\') => {
+                    from += at + 1;
+                }
                 Some(at) => break from + at,
                 None => break line.len(),
             }
@@ -293,8 +363,9 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
     opened.value + length
 }
 
-/// The value of an entry of an environment, as Kubernetes writes it: `"name":"DB_PASSWORD","value":"…"` in JSON, also where that stands escaped
-/// in another text, and `name: DB_PASSWORD` with `value: …` in the next line in YAML.
+/// The value of an entry of an environment, as Kubernetes writes it:
+/// `"name":"DB_PASSWORD","value":"…"` in JSON, also where that stands escaped in another text, and
+/// `name: DB_PASSWORD` with `value: …` in the next line in YAML.
 fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
     let rest = ahead(text, name.end);
     let behind = rest.trim_start_matches(|c: char| c.is_whitespace() || "\\\",'".contains(c));
@@ -302,7 +373,11 @@ fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
         return None;
     }
     let behind = behind.strip_prefix("value")?;
-    let value = behind.trim_start_matches(['\\', '"', '\'']).strip_prefix(':')?.trim_start().trim_start_matches(['\\', '"', '\'']);
+    let value = behind
+        .trim_start_matches(['\\', '"', '\''])
+        .strip_prefix(':')?
+        .trim_start()
+        .trim_start_matches(['\\', '"', '\'']);
     let length = value.find(['"', '\'', '\\', '\n', ',', '}']).unwrap_or(value.len());
     let start = name.end + rest.len() - value.len();
     kind.takes(&value[..length]).then(|| (start..start + length, kind.label()))
@@ -310,7 +385,8 @@ fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
 
 /// The value behind what is left of a name, where that can be the end of a credential's name.
 pub(super) fn cut(text: &str, from: usize) -> Option<Found> {
-    const NAMES: [&str; 7] = ["password", "passwd", "passphrase", "secret", "token", "apikey", "api_key"];
+    const NAMES: [&str; 7] =
+        ["password", "passwd", "passphrase", "secret", "token", "apikey", "api_key"];
     let rest = ahead(text, from);
     let left = &rest[..rest.find(|c| !is_name_character(c)).unwrap_or(rest.len())];
     let lower = left.to_ascii_lowercase();
@@ -321,7 +397,8 @@ pub(super) fn cut(text: &str, from: usize) -> Option<Found> {
     let opened = opened(text, &name)?;
     let end = value_end(text, &name, &opened);
     let value = &text[opened.value..end];
-    (!(opened.mark.is_empty() && opened.spaced) && Kind::Password.takes(value)).then_some((opened.value..end, "value"))
+    (!(opened.mark.is_empty() && opened.spaced) && Kind::Password.takes(value))
+        .then_some((opened.value..end, "value"))
 }
 
 /// The value that belongs to the name at this place.
@@ -336,7 +413,10 @@ pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
     let mut start = opened.value;
     let value = &text[start..end];
     // what the API server and its kind say of a value
-    if let Some(sign) = ["Invalid value: \"", "invalid value: \""].iter().find(|sign| text[start..].starts_with(**sign)) {
+    if let Some(sign) = ["Invalid value: \"", "invalid value: \""]
+        .iter()
+        .find(|sign| text[start..].starts_with(**sign))
+    {
         start += sign.len();
         let rest = ahead(text, start);
         end = start + rest.find('"').unwrap_or(rest.len());
@@ -348,8 +428,11 @@ pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
     let first = value.split(' ').next().unwrap_or_default();
     let lower = |c: char| c.is_ascii_lowercase();
     // "invalid token: please log in", and no `=` or quotation mark
-    let is_prose =
-        opened.spaced && !opened.equals && first.chars().all(lower) && ahead(text, start + first.len()).starts_with(' ') && !begins_line(text, &name);
+    let is_prose = opened.spaced
+        && !opened.equals
+        && first.chars().all(lower)
+        && ahead(text, start + first.len()).starts_with(' ')
+        && !begins_line(text, &name);
     if is_prose || !kind.takes(first) || !kind.takes(value) {
         return None;
     }
@@ -379,7 +462,9 @@ fn begins_line(text: &str, name: &Range<usize>) -> bool {
 
 /// `machine HOST login USER password VALUE`, and the last two alone on a line.
 fn netrc(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
-    if kind != Kind::Password || !["password", "passwd"].contains(&text[name.clone()].to_ascii_lowercase().as_str()) {
+    if kind != Kind::Password
+        || !["password", "passwd"].contains(&text[name.clone()].to_ascii_lowercase().as_str())
+    {
         return None;
     }
     let rest = ahead(text, name.end);
@@ -388,8 +473,10 @@ fn netrc(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
     let start = name.end + line.len() - line.trim_start().len();
     let head = line_head(text, name.start, 0);
     let word = value.split_whitespace().next()?;
-    let is_netrc = (head.contains("login ") && head.contains("machine ")) || (head.trim().is_empty() && word.len() == value.len() && tokens::is_random(word));
-    (line.starts_with([' ', '\t']) && is_netrc && kind.takes(word)).then_some((start..start + word.len(), kind.label()))
+    let is_netrc = (head.contains("login ") && head.contains("machine "))
+        || (head.trim().is_empty() && word.len() == value.len() && tokens::is_random(word));
+    (line.starts_with([' ', '\t']) && is_netrc && kind.takes(word))
+        .then_some((start..start + word.len(), kind.label()))
 }
 
 /// The credentials of an `Authorization` header, the cookies of a `Cookie` header.
@@ -399,16 +486,24 @@ pub(super) fn header(text: &str, hit: Range<usize>) -> Option<Found> {
     let opened = opened(text, &name)?;
     let rest = ahead(text, opened.value);
     let line = &rest[..rest.find(['\n', '\r', CUT]).unwrap_or(rest.len())];
-    let end = if opened.mark.is_empty() { line.find(['"', '\'', '\\', ',']).unwrap_or(line.len()) } else { line.find(opened.mark).unwrap_or(line.len()) };
+    let end = if opened.mark.is_empty() {
+        line.find(['"', '\'', '\\', ',']).unwrap_or(line.len())
+    } else {
+        line.find(opened.mark).unwrap_or(line.len())
+    };
     let value = &line[..end];
     if is_cookie {
-        return (value.contains('=') && !is_placeholder(value)).then_some((opened.value..opened.value + end, "cookie"));
+        return (value.contains('=') && !is_placeholder(value))
+            .then_some((opened.value..opened.value + end, "cookie"));
     }
     match credentials_of(value) {
-        Some((skip, what)) => Some((opened.value + skip..whole(text, opened.value, opened.value + end), what)),
+        Some((skip, what)) => {
+            Some((opened.value + skip..whole(text, opened.value, opened.value + end), what))
+        }
         None => {
             let word = value.split_whitespace().next()?;
-            (word.len() >= 16 && tokens::is_random(word) && !is_placeholder(word)).then_some((opened.value..opened.value + word.len(), "credentials"))
+            (word.len() >= 16 && tokens::is_random(word) && !is_placeholder(word))
+                .then_some((opened.value..opened.value + word.len(), "credentials"))
         }
     }
 }
@@ -419,9 +514,12 @@ pub(super) fn scheme(text: &str, hit: Range<usize>) -> Option<Found> {
         return None;
     }
     let rest = ahead(text, hit.end);
-    let word = &rest[..rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/=".contains(c))).unwrap_or(rest.len())];
+    let word = &rest[..rest
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/=".contains(c)))
+        .unwrap_or(rest.len())];
     let is_basic = text[hit.clone()].eq_ignore_ascii_case("basic ");
-    let is_credential = if is_basic { is_login(word) } else { word.len() >= 12 && tokens::is_random(word) };
+    let is_credential =
+        if is_basic { is_login(word) } else { word.len() >= 12 && tokens::is_random(word) };
     is_credential.then_some((hit.end..whole(text, hit.end, hit.end + word.len()), "credentials"))
 }
 
@@ -432,7 +530,12 @@ pub(super) fn pgpass(text: &str, hit: Range<usize>, copied: usize) -> Option<Fou
     let line = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
     let mut fields = line.splitn(3, ':');
     let (database, user, password) = (fields.next()?, fields.next()?, fields.next()?);
-    if host.is_empty() || host.contains(':') || database.is_empty() || user.is_empty() || is_placeholder(password) {
+    if host.is_empty()
+        || host.contains(':')
+        || database.is_empty()
+        || user.is_empty()
+        || is_placeholder(password)
+    {
         return None;
     }
     let end = hit.end + line.len();
@@ -443,11 +546,11 @@ pub(super) fn pgpass(text: &str, hit: Range<usize>, copied: usize) -> Option<Fou
 pub(super) fn client(text: &str, hit: Range<usize>) -> Option<Found> {
     let program = text[hit.clone()].to_ascii_lowercase();
     let rest = ahead(text, hit.end);
-    let line = &rest[..rest
-        .char_indices()
-        .take(300)
-        .find(|(_, c)| "\n\r|;".contains(*c))
-        .map_or_else(|| rest.char_indices().nth(300).map_or(rest.len(), |(at, _)| at), |(at, _)| at)];
+    let line =
+        &rest[..rest.char_indices().take(300).find(|(_, c)| "\n\r|;".contains(*c)).map_or_else(
+            || rest.char_indices().nth(300).map_or(rest.len(), |(at, _)| at),
+            |(at, _)| at,
+        )];
     let option = match program.as_str() {
         "mysql" | "mariadb" => " -p",
         "sshpass" => " -p",
@@ -460,15 +563,20 @@ pub(super) fn client(text: &str, hit: Range<usize>) -> Option<Found> {
     let gap = if program == "sshpass" { after.len() - after.trim_start().len() } else { 0 };
     let mark = mark(&after[gap..]);
     let value = &after[gap + mark.len()..];
-    let length = value.find(|c: char| if mark.is_empty() { ends_word(c) } else { mark.ends_with(c) }).unwrap_or(value.len());
+    let length = value
+        .find(|c: char| if mark.is_empty() { ends_word(c) } else { mark.ends_with(c) })
+        .unwrap_or(value.len());
     let start = hit.end + at + gap + mark.len();
     let value = &value[..length];
     let skip = if program == "curl " { value.find(':')? + 1 } else { 0 };
-    (value.len() > skip + 1 && !is_placeholder(&value[skip..])).then_some((start + skip..start + length, "password"))
+    (value.len() > skip + 1 && !is_placeholder(&value[skip..]))
+        .then_some((start + skip..start + length, "password"))
 }
 
 /// Whether an argument is an option whose value is the next argument, and secret.
 pub(super) fn is_option(argument: &str) -> bool {
     let name = argument.strip_prefix("--").unwrap_or_default();
-    name.starts_with(char::is_alphabetic) && name.chars().all(is_name_character) && kind_of(name).is_some_and(|kind| kind != Kind::Login)
+    name.starts_with(char::is_alphabetic)
+        && name.chars().all(is_name_character)
+        && kind_of(name).is_some_and(|kind| kind != Kind::Login)
 }

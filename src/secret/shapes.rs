@@ -1,7 +1,9 @@
-//! Credentials that are recognised by their looks: whether or not the run has read where they come from.
+//! Credentials that are recognised by their looks: whether or not the run has read where they come
+//! from.
 //!
-//! One automaton finds the places that are worth a look; each has a reader that looks a bounded way around it, so that the whole is linear.
-//! What is masked is the credential alone: user, host and the words around it stay, because the reason of an error stands there.
+//! One automaton finds the places that are worth a look; each has a reader that looks a bounded way
+//! around it, so that the whole is linear. What is masked is the credential alone: user, host and
+//! the words around it stay, because the reason of an error stands there.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -52,23 +54,34 @@ struct Signs {
 }
 
 static SIGNS: LazyLock<Option<Signs>> = LazyLock::new(|| {
-    let mut words: Vec<(&str, Sign)> = vec![("://", Sign::Url), ("-----BEGIN ", Sign::Pem), ("eyJ", Sign::Jwt)];
+    let mut words: Vec<(&str, Sign)> =
+        vec![("://", Sign::Url), ("-----BEGIN ", Sign::Pem), ("eyJ", Sign::Jwt)];
     words.extend(pairs::WORDS.iter().map(|word| (*word, Sign::Name)));
     words.extend(["authorization", "cookie"].map(|word| (word, Sign::Header)));
     words.extend(["bearer ", "basic "].map(|word| (word, Sign::Scheme)));
     words.extend([":5432:", ":5433:", ":6432:", ":*:"].map(|word| (word, Sign::Pgpass)));
-    words.extend(["mysql", "mariadb", "sshpass", "redis-cli", "curl "].map(|word| (word, Sign::Client)));
+    words.extend(
+        ["mysql", "mariadb", "sshpass", "redis-cli", "curl "].map(|word| (word, Sign::Client)),
+    );
     words.push(("…", Sign::Cut));
     words.extend(["identified by ", " password '"].map(|word| (word, Sign::Sql)));
-    words.extend(tokens::KINDS.iter().enumerate().map(|(index, kind)| (kind.prefix, Sign::Token(index))));
+    words.extend(
+        tokens::KINDS.iter().enumerate().map(|(index, kind)| (kind.prefix, Sign::Token(index))),
+    );
     let (words, signs): (Vec<&str>, Vec<Sign>) = words.into_iter().unzip();
-    let automaton = AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()?;
+    let automaton = AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(words)
+        .ok()?;
     Some(Signs { automaton, signs })
 });
 
 /// The text with every credential replaced that is recognised.
 pub(super) fn mask(text: &str) -> Cow<'_, str> {
-    let Some(signs) = &*SIGNS else { return Cow::Borrowed("[text that could not be searched for credentials]") };
+    let Some(signs) = &*SIGNS else {
+        return Cow::Borrowed("[text that could not be searched for credentials]");
+    };
     let (mut masked, mut copied, mut from) = (String::new(), 0, 0);
     while let Some(hit) = signs.automaton.find(Input::new(text).range(from..)) {
         from = hit.end();
@@ -85,7 +98,11 @@ pub(super) fn mask(text: &str) -> Cow<'_, str> {
             Sign::Sql => sql(text, hit.range()),
             Sign::Cut => cut(text, hit.end()),
         };
-        let Some((range, what)) = found.filter(|(range, _)| range.start >= copied && !range.is_empty()) else { continue };
+        let Some((range, what)) =
+            found.filter(|(range, _)| range.start >= copied && !range.is_empty())
+        else {
+            continue;
+        };
         masked.push_str(&text[copied..range.start]);
         masked.push_str("[secret ");
         masked.push_str(what);
@@ -114,37 +131,47 @@ pub(super) fn ends_word(c: char) -> bool {
     c.is_whitespace() || "\"'`<>\\".contains(c)
 }
 
-/// The end of a password that was cut before a host, and a value whose name was cut: `…ter2@db:3306`, `…word": "hunter2"`.
+/// The end of a password that was cut before a host, and a value whose name was cut:
+/// `…ter2@db:3306`, `…word": "hunter2"`.
 fn cut(text: &str, from: usize) -> Option<Found> {
     let rest = ahead(text, from);
     let run = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
     if let Some((password, place)) = run.split_once('@') {
         let place = place.split(['/', '?']).next().unwrap_or_default();
-        let port = place.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = place.rsplit_once(':').is_some_and(|(_, port)| {
+            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
         let is_password = port && !password.is_empty() && !password.contains(['/', '[']);
         return is_password.then(|| (from..from + password.len(), "password"));
     }
     pairs::cut(text, from)
 }
 
-/// The password of `CREATE USER … IDENTIFIED BY 'password'` (MySQL, MariaDB, Oracle) and `ALTER ROLE … PASSWORD 'password'` (PostgreSQL).
+/// The password of `CREATE USER … IDENTIFIED BY 'password'` (MySQL, MariaDB, Oracle) and `ALTER
+/// ROLE … PASSWORD 'password'` (PostgreSQL).
 fn sql(text: &str, hit: Range<usize>) -> Option<Found> {
     let from = hit.end - usize::from(text[..hit.end].ends_with('\''));
     let rest = ahead(text, from);
     // a statement that stands in another text has its quotes escaped
     let escapes = rest.len() - rest.trim_start_matches('\\').len();
     let quote = rest[escapes..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    let value = rest[escapes + 1..].split([quote, '\\']).next().filter(|value| !value.is_empty() && !is_placeholder(value))?;
+    let value = rest[escapes + 1..]
+        .split([quote, '\\'])
+        .next()
+        .filter(|value| !value.is_empty() && !is_placeholder(value))?;
     let start = from + escapes + 1;
     Some((start..start + value.len(), "password"))
 }
 
 /// The password in `scheme://user:password@host`, or a token that stands there alone.
 fn url(text: &str, hit: Range<usize>, copied: usize) -> Option<Found> {
-    let scheme_start = text[copied..hit.start].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).map_or(copied, |at| copied + at + 1);
+    let scheme_start = text[copied..hit.start]
+        .rfind(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
+        .map_or(copied, |at| copied + at + 1);
     let scheme = text.get(scheme_start..hit.start)?;
     let whole = ahead(text, hit.end);
-    let authority = &whole[..whole.find(|c| ends_word(c) || c == CUT || "/?#".contains(c)).unwrap_or(whole.len())];
+    let authority = &whole
+        [..whole.find(|c| ends_word(c) || c == CUT || "/?#".contains(c)).unwrap_or(whole.len())];
     if authority.is_empty() {
         return None;
     }
@@ -161,9 +188,19 @@ fn url(text: &str, hit: Range<usize>, copied: usize) -> Option<Found> {
     match userinfo.split_once(':') {
         Some((user, password)) if user.contains(['/', '?']) || is_placeholder(password) => None,
         // a port, of which the rest was cut
-        Some((_, password)) if !searched.contains('@') && password.bytes().all(|byte| byte.is_ascii_digit()) => None,
-        Some((user, password)) => Some((at + user.len() + 1..at + user.len() + 1 + password.len(), "password")),
-        None if userinfo.len() >= 20 && !userinfo.contains('/') && searched.contains('@') && tokens::is_random(userinfo) => {
+        Some((_, password))
+            if !searched.contains('@') && password.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            None
+        }
+        Some((user, password)) => {
+            Some((at + user.len() + 1..at + user.len() + 1 + password.len(), "password"))
+        }
+        None if userinfo.len() >= 20
+            && !userinfo.contains('/')
+            && searched.contains('@')
+            && tokens::is_random(userinfo) =>
+        {
             Some((at..at + userinfo.len(), "token"))
         }
         None => None,
@@ -188,11 +225,34 @@ fn run_of(text: &str) -> &str {
 
 /// What stands where a secret was taken out or is still to be put in.
 pub(super) fn is_placeholder(value: &str) -> bool {
-    let starts = ["[secret", "[redacted", "<redacted", "(redacted", "redacted", "<set to ", "${", "$(", "{{", "<nil>", "<none>", "<unset>", "<unknown>"];
+    let starts = [
+        "[secret",
+        "[redacted",
+        "<redacted",
+        "(redacted",
+        "redacted",
+        "<set to ",
+        "${",
+        "$(",
+        "{{",
+        "<nil>",
+        "<none>",
+        "<unset>",
+        "<unknown>",
+    ];
     let lower = value.get(..value.len().min(12)).unwrap_or(value).to_ascii_lowercase();
-    let is_variable = value.strip_prefix('$').is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    let is_variable = value.strip_prefix('$').is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    });
     let all = |c: char| !value.is_empty() && value.chars().all(|other| other == c);
-    starts.iter().any(|start| lower.starts_with(start)) || is_variable || value.is_empty() || all('*') || all('x') || all('X') || all('.') || value == "%s"
+    starts.iter().any(|start| lower.starts_with(start))
+        || is_variable
+        || value.is_empty()
+        || all('*')
+        || all('x')
+        || all('X')
+        || all('.')
+        || value == "%s"
 }
 
 /// The body of a private key: to its END line, or as far as it goes.
@@ -220,10 +280,14 @@ fn pem(text: &str, hit: Range<usize>) -> Option<Found> {
 
 /// How far a text goes on like the body of a key, whose line ends may be escaped.
 fn key_length(body: &str) -> usize {
-    let ends = |c: char| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=\\:,-".contains(c));
+    let ends =
+        |c: char| !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=\\:,-".contains(c));
     let mut end = body.find(ends).unwrap_or(body.len());
     // words after it are no key
-    for (at, line) in body[..end].match_indices('\n').map(|(at, _)| (at + 1, body[at + 1..].lines().next().unwrap_or_default())) {
+    for (at, line) in body[..end]
+        .match_indices('\n')
+        .map(|(at, _)| (at + 1, body[at + 1..].lines().next().unwrap_or_default()))
+    {
         if line.trim().contains(' ') && !line.contains(": ") {
             end = end.min(at);
         }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n";
+const PEM: &str = "-----BEGIN PRIVATE \
+    KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n";
 
 #[test]
 fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
@@ -13,7 +14,9 @@ fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
     masker.learn("mysql://petrosa:p@ss/w0rd \"x\"@mysql:3306/petrosa", "db/uri");
     masker.learn(PEM, "tls/key");
     masker.learn("{\"token\": \"abc.def-123\"}", "api/json");
-    for secret in ["p@ss/w0rd \"x\"", "petrosa:p@ss/w0rd \"x\"", "MIIEvQIBADANBgkqhkiG9w0", "abc.def-123"] {
+    for secret in
+        ["p@ss/w0rd \"x\"", "petrosa:p@ss/w0rd \"x\"", "MIIEvQIBADANBgkqhkiG9w0", "abc.def-123"]
+    {
         for form in [
             secret.to_owned(),
             STANDARD.encode(secret),
@@ -23,7 +26,12 @@ fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
             format!("{secret:?}"),
         ] {
             let said = masker.mask(&format!("cannot connect: {form} refused")).into_owned();
-            assert!(said.starts_with("cannot connect: ") && said.ends_with(" refused") && said.contains("[secret "), "{form} -> {said}");
+            assert!(
+                said.starts_with("cannot connect: ")
+                    && said.ends_with(" refused")
+                    && said.contains("[secret "),
+                "{form} -> {said}"
+            );
             assert!(!said.contains(secret) && !said.contains(form.trim_matches('"')), "{said}");
         }
     }
@@ -34,9 +42,18 @@ fn every_form_of_a_secret_is_hidden_and_the_words_around_it_stay() {
 fn passwords_in_sql_are_hidden_wherever_the_statement_stands() {
     let masker = Masker::default();
     for (text, wanted) in [
-        ("CREATE USER 'a'@'%' IDENTIFIED BY 'Xy7-pass';", "CREATE USER 'a'@'%' IDENTIFIED BY '[secret password]';"),
-        (r#"printf "%s" "identified by \"Xy7-pass\"""#, r#"printf "%s" "identified by \"[secret password]\"""#),
-        ("ALTER ROLE app WITH PASSWORD 'Xy7-pass'", "ALTER ROLE app WITH PASSWORD '[secret password]'"),
+        (
+            "CREATE USER 'a'@'%' IDENTIFIED BY 'Xy7-pass';",
+            "CREATE USER 'a'@'%' IDENTIFIED BY '[secret password]';",
+        ),
+        (
+            r#"printf "%s" "identified by \"Xy7-pass\"""#,
+            r#"printf "%s" "identified by \"[secret password]\"""#,
+        ),
+        (
+            "ALTER ROLE app WITH PASSWORD 'Xy7-pass'",
+            "ALTER ROLE app WITH PASSWORD '[secret password]'",
+        ),
         ("ERROR: user is identified by a plugin", "ERROR: user is identified by a plugin"),
         ("IDENTIFIED BY ''", "IDENTIFIED BY ''"),
     ] {
@@ -48,9 +65,18 @@ fn passwords_in_sql_are_hidden_wherever_the_statement_stands() {
 fn entries_of_an_environment_are_hidden_in_a_text() {
     let masker = Masker::default();
     for (text, wanted) in [
-        (r#"[{"name":"MYSQL_PASSWORD","value":"Hn4Xc8RyTw"}]"#, r#"[{"name":"MYSQL_PASSWORD","value":"[secret password]"}]"#),
-        (r#"{\"name\": \"DB_PASSWORD\", \"value\": \"Hn4Xc8RyTw\"}"#, r#"{\"name\": \"DB_PASSWORD\", \"value\": \"[secret password]\"}"#),
-        ("  - name: DB_PASSWORD\n    value: Hn4Xc8RyTw\n", "  - name: DB_PASSWORD\n    value: [secret password]\n"),
+        (
+            r#"[{"name":"MYSQL_PASSWORD","value":"Hn4Xc8RyTw"}]"#,
+            r#"[{"name":"MYSQL_PASSWORD","value":"[secret password]"}]"#,
+        ),
+        (
+            r#"{\"name\": \"DB_PASSWORD\", \"value\": \"Hn4Xc8RyTw\"}"#,
+            r#"{\"name\": \"DB_PASSWORD\", \"value\": \"[secret password]\"}"#,
+        ),
+        (
+            "  - name: DB_PASSWORD\n    value: Hn4Xc8RyTw\n",
+            "  - name: DB_PASSWORD\n    value: [secret password]\n",
+        ),
         (r#"{"name":"LOG_LEVEL","value":"info"}"#, r#"{"name":"LOG_LEVEL","value":"info"}"#),
         ("password: required value: info", "password: required value: info"),
     ] {
@@ -64,7 +90,10 @@ fn ordinary_words_are_no_secrets() {
     for word in ["", "abc", "true", "8080", "localhost", "MySQL"] {
         masker.learn(word, "x");
     }
-    assert_eq!(masker.mask("true: mysql on localhost:8080 abc"), "true: mysql on localhost:8080 abc");
+    assert_eq!(
+        masker.mask("true: mysql on localhost:8080 abc"),
+        "true: mysql on localhost:8080 abc"
+    );
 }
 
 #[test]
@@ -94,14 +123,28 @@ fn what_is_left_of_a_secret_that_was_cut_is_hidden() {
 #[test]
 fn the_values_of_a_secret_are_learnt_as_they_are_and_as_they_are_kept() {
     let masker = Masker::default();
-    let applied = json!({"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"old": "former-value"}}).to_string();
-    let metadata = json!({"name": "s", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}});
-    let secret = json!({"kind": "Secret", "metadata": metadata, "data": {"a": STANDARD.encode("hunter22"), "b": "/////w=="}, "stringData": {"c": "to-be-set"}});
+    let applied =
+        json!({"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"old": "former-value"}})
+            .to_string();
+    let metadata = json!({"name": "s",
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}});
+    let secret = json!({"kind": "Secret", "metadata": metadata,
+        "data": {"a": STANDARD.encode("hunter22"), "b": "/////w=="},
+        "stringData": {"c": "to-be-set"}});
     masker.learn_object(&json!({"kind": "ConfigMap", "data": {"a": "ordinary words"}}));
     masker.learn_object(&json!({"items": [secret]}));
-    let said = masker.mask("ordinary words: hunter22 aHVudGVyMjI= /////w== to-be-set former-value").into_owned();
-    assert_eq!(said, "ordinary words: [secret s/a] [secret s/a] [secret s/b] [secret s/c] [secret s/old]");
-    assert_eq!(masker.clean("hun\u{1b}[1mter\u{7}22"), "[secret s/a]", "torn apart by what a terminal does not show");
+    let said = masker
+        .mask("ordinary words: hunter22 aHVudGVyMjI= /////w== to-be-set former-value")
+        .into_owned();
+    assert_eq!(
+        said,
+        "ordinary words: [secret s/a] [secret s/a] [secret s/b] [secret s/c] [secret s/old]"
+    );
+    assert_eq!(
+        masker.clean("hun\u{1b}[1mter\u{7}22"),
+        "[secret s/a]",
+        "torn apart by what a terminal does not show"
+    );
 }
 
 #[test]
@@ -152,7 +195,8 @@ proptest! {
     }
 
     #[test]
-    fn no_learnt_secret_survives(secret in "[ -~]{8,40}", before in "[a-z ]{0,20}", after in "[a-z ]{0,20}") {
+    fn no_learnt_secret_survives(secret in "[ -~]{8,40}", before in "[a-z ]{0,20}",
+        after in "[a-z ]{0,20}") {
         let masker = Masker::default();
         masker.learn(&secret, "s");
         prop_assume!(!is_ordinary(secret.trim()));
@@ -206,9 +250,15 @@ fn credentials_are_recognised_by_their_looks() {
         ("client_secret=a1b2-c3d4", "a1b2-c3d4"),
         ("clientSecret: s3cr3tValue", "s3cr3tValue"),
         ("SECRET=Abc123xyz", "Abc123xyz"),
-        ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        (
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        ),
         ("AccountName=a;AccountKey=Zm9vYmFyYmF6cXV4;EndpointSuffix=core", "Zm9vYmFyYmF6cXV4"),
-        ("https://a.blob.core.windows.net/c?sv=2024&sig=abcdefghijklmnopqrstuvwxyz%3D&se=1", "abcdefghijklmnopqrstuvwxyz%3D"),
+        (
+            "https://a.blob.core.windows.net/c?sv=2024&sig=abcdefghijklmnopqrstuvwxyz%3D&se=1",
+            "abcdefghijklmnopqrstuvwxyz%3D",
+        ),
         ("spec.password: Invalid value: \"hunter2\": too short", "hunter2"),
         ("access_token=a1b2c3d4e5f6&x=1", "a1b2c3d4e5f6"),
         ("x-api-key: a1b2c3d4e5f6", "a1b2c3d4e5f6"),
@@ -229,18 +279,39 @@ fn credentials_are_recognised_by_their_looks() {
     ]
     .into_iter()
     .map(|(text, secret)| (text.to_owned(), secret))
-    .chain([(format!("got {jwt} from"), jwt), (format!("{{\"auths\":{{\"r.example\":{{\"auth\":\"{basic}\"}}}}}}"), basic.as_str())])
+    .chain([
+        (format!("got {jwt} from"), jwt),
+        (format!("{{\"auths\":{{\"r.example\":{{\"auth\":\"{basic}\"}}}}}}"), basic.as_str()),
+    ])
     .collect();
     for (text, secret) in cases {
         let said = shapes::mask(&text);
-        assert_eq!(said.matches("[secret ").count(), text.matches(secret).count(), "{text} -> {said}");
+        assert_eq!(
+            said.matches("[secret ").count(),
+            text.matches(secret).count(),
+            "{text} -> {said}"
+        );
         assert!(!said.contains(secret), "{text} -> {said}");
         // nothing but the secret is gone
         let around = text.split(secret).collect::<Vec<_>>();
         assert!(around.iter().all(|part| said.contains(part)), "{text} -> {said}");
         assert_eq!(shapes::mask(&said), said, "masking twice");
     }
-    for prefix in ["ghp_", "github_pat_", "glpat-", "xoxb-", "sk_live_", "npm_", "dop_v1_", "sk-ant-api03-", "sk-proj-", "hvs.", "AIza", "glsa_", "pypi-"] {
+    for prefix in [
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+        "xoxb-",
+        "sk_live_",
+        "npm_",
+        "dop_v1_",
+        "sk-ant-api03-",
+        "sk-proj-",
+        "hvs.",
+        "AIza",
+        "glsa_",
+        "pypi-",
+    ] {
         let text = format!("pushed with {prefix}{long} to it");
         assert_eq!(shapes::mask(&text), "pushed with [secret token] to it", "{text}");
     }
@@ -249,7 +320,10 @@ fn credentials_are_recognised_by_their_looks() {
         shapes::mask("posted to https://hooks.slack.com/services/T0AB1/B0CD2/e3F4g5: 404"),
         "posted to https://hooks.slack.com/services/[secret webhook]: 404"
     );
-    assert_eq!(shapes::mask(&format!("https://{word}@github.com/x")), "https://[secret token]@github.com/x");
+    assert_eq!(
+        shapes::mask(&format!("https://{word}@github.com/x")),
+        "https://[secret token]@github.com/x"
+    );
 }
 
 #[test]
@@ -263,7 +337,10 @@ fn what_lost_its_name_to_a_cut_is_hidden() {
         ("… and 3 more", "… and 3 more"),
         ("…us: 200", "…us: 200"),
         ("a…b@example.com", "a…b@example.com"),
-        (r#""text":"-----BEGIN PRIVATE KEY-----"},{"text":"MIIEvQIBADANBg"},{"te… x"#, r#""text":"-----BEGIN PRIVATE KEY-----[secret key]… x"#),
+        (
+            r#""text":"-----BEGIN PRIVATE KEY-----"},{"text":"MIIEvQIBADANBg"},{"te… x"#,
+            r#""text":"-----BEGIN PRIVATE KEY-----[secret key]… x"#,
+        ),
     ] {
         assert_eq!(shapes::mask(text), wanted, "{text}");
         assert_eq!(shapes::mask(wanted), wanted, "masking twice");
@@ -346,17 +423,39 @@ fn ordinary_text_stays_as_it_is() {
 fn private_keys_are_masked_however_their_lines_arrive() {
     let masker = Masker::default();
     let body = ["MIIEvQIBADANBgkqhkiG9w0", "BAQEFAASCBKcwggSjAgEAAo"];
-    for kind in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"] {
-        let whole = format!("before\n-----BEGIN {kind}-----\n{}\n{}\n-----END {kind}-----\nafter", body[0], body[1]);
-        for text in [whole.clone(), whole.replace('\n', "\\n"), whole.replace('\n', "\r\n"), whole.split("\n-----END").next().unwrap().to_owned()] {
+    for kind in [
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+    ] {
+        let whole = format!(
+            "before\n-----BEGIN {kind}-----\n{}\n{}\n-----END {kind}-----\nafter",
+            body[0], body[1]
+        );
+        for text in [
+            whole.clone(),
+            whole.replace('\n', "\\n"),
+            whole.replace('\n', "\r\n"),
+            whole.split("\n-----END").next().unwrap().to_owned(),
+        ] {
             let said = masker.clean(&text);
-            assert!(body.iter().all(|line| !said.contains(line)) && said.starts_with("before") && said.contains("[secret key]"), "{text} -> {said}");
+            assert!(
+                body.iter().all(|line| !said.contains(line))
+                    && said.starts_with("before")
+                    && said.contains("[secret key]"),
+                "{text} -> {said}"
+            );
             assert_eq!(said.contains("after"), text.contains("after"), "{said}");
         }
         let lines: Vec<Value> = whole.lines().map(Value::from).collect();
         let said = masker.clean_value(&Value::Array(lines)).to_string();
         assert!(body.iter().all(|line| !said.contains(line)) && said.contains("after"), "{said}");
-        let lines: Vec<Value> = whole.lines().map(|line| json!({"time": "2026-01-01T00:00:00Z", "text": line})).collect();
+        let lines: Vec<Value> = whole
+            .lines()
+            .map(|line| json!({"time": "2026-01-01T00:00:00Z", "text": line}))
+            .collect();
         let said = masker.clean_value(&json!({"lines": lines})).to_string();
         assert!(body.iter().all(|line| !said.contains(line)) && said.contains("after"), "{said}");
     }
@@ -366,20 +465,28 @@ fn private_keys_are_masked_however_their_lines_arrive() {
 fn places_say_what_is_secret() {
     let masker = Masker::default();
     let value = json!({
-        "env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "DB_HOST", "value": "mysql"}, {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}],
+        "env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "DB_HOST", "value": "mysql"},
+        {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}],
         "args": ["--password", "hunter2", "--port", "80"],
-        "headers": {"authorization": "Bearer hunter2hunter2", "set-cookie": "a=hunter2; Path=/", "content-type": "text/plain"},
-        "config": {"password": "hunter2", "apiKey": "hunter2hunter2", "secretName": "shop-tls", "secret": "db-credentials", "token": "expired"},
+        "headers": {"authorization": "Bearer hunter2hunter2", "set-cookie": "a=hunter2; Path=/",
+        "content-type": "text/plain"},
+        "config": {"password": "hunter2", "apiKey": "hunter2hunter2", "secretName": "shop-tls",
+        "secret": "db-credentials", "token": "expired"},
     });
     let said = masker.clean_value(&value);
     assert!(!said.to_string().contains("hunter2"), "{said}");
     assert_eq!(said["env"][1]["value"], "mysql");
     assert_eq!(said["env"][2], value["env"][2]);
     assert_eq!(said["args"], json!(["--password", "[secret value]", "--port", "80"]));
-    assert_eq!(said["headers"], json!({"authorization": "Bearer [secret credentials]", "set-cookie": "[secret cookie]", "content-type": "text/plain"}));
+    assert_eq!(
+        said["headers"],
+        json!({"authorization": "Bearer [secret credentials]", "set-cookie": "[secret cookie]",
+            "content-type": "text/plain"})
+    );
     assert_eq!(
         said["config"],
-        json!({"password": "[secret password]", "apiKey": "[secret key]", "secretName": "shop-tls", "secret": "db-credentials", "token": "expired"})
+        json!({"password": "[secret password]", "apiKey": "[secret key]", "secretName": "shop-tls",
+            "secret": "db-credentials", "token": "expired"})
     );
     assert_eq!(masker.clean_value(&said), said, "masking twice");
 }
@@ -412,6 +519,9 @@ fn masking_is_linear() {
         };
         time(1_000);
         let (short, long) = (time(10_000), time(80_000));
-        assert!(long < short * 40 + Duration::from_millis(200), "{piece}: {short:?} for 10 kB, {long:?} for 80 kB");
+        assert!(
+            long < short * 40 + Duration::from_millis(200),
+            "{piece}: {short:?} for 10 kB, {long:?} for 80 kB"
+        );
     }
 }

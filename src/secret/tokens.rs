@@ -119,7 +119,9 @@ pub(super) fn token(text: &str, hit: Range<usize>, kind: &Kind) -> Option<Found>
     let is_cut = rest[run..].starts_with(CUT) && run >= 6;
     let value = &rest[..run];
     // words and names have no digits between their letters
-    if !is_cut && (run < kind.least || !(is_host || kind.charset == Charset::Upper || is_random(value))) {
+    if !is_cut
+        && (run < kind.least || !(is_host || kind.charset == Charset::Upper || is_random(value)))
+    {
         return None;
     }
     // of a hook the address stays
@@ -147,7 +149,12 @@ pub(super) fn is_random(text: &str) -> bool {
 /// JSON in base64: with dots a JWT, and the logins of a container runtime.
 pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
     let start = hit.start;
-    if text[hit] != *"eyJ" || text[..start].chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
+    if text[hit] != *"eyJ"
+        || text[..start]
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    {
         return None;
     }
     let mut end = start;
@@ -160,7 +167,11 @@ pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
         }
         parts += 1;
         end += run;
-        if parts == 5 || !text[end..].starts_with('.') || (parts >= 2 && text[end + 1..].chars().next().is_none_or(|c| !Charset::Dashed.has(c))) {
+        if parts == 5
+            || !text[end..].starts_with('.')
+            || (parts >= 2
+                && text[end + 1..].chars().next().is_none_or(|c| !Charset::Dashed.has(c)))
+        {
             break;
         }
         end += 1;
@@ -168,7 +179,9 @@ pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
     let first = &text[start..end];
     let is_cut = text[end..].starts_with(CUT) && first.len() >= 10;
     // {"auths": …}, {"k": …}
-    let is_login = ["eyJhdXRocyI6", "eyAiYXV0aHMi", "ewogICJhdXRocyI", "eyJrIjoi"].iter().any(|begin| first.starts_with(begin));
+    let is_login = ["eyJhdXRocyI6", "eyAiYXV0aHMi", "ewogICJhdXRocyI", "eyJrIjoi"]
+        .iter()
+        .any(|begin| first.starts_with(begin));
     if is_login {
         let rest = text[end..].find(|c| !Charset::Any.has(c)).unwrap_or(text.len() - end);
         return Some((start..end + rest, "token"));

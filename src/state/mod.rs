@@ -1,4 +1,5 @@
-//! What is known of a run: the fold over its records, used live, on resume and for every report. Pure.
+//! What is known of a run: the fold over its records, used live, on resume and for every report.
+//! Pure.
 
 mod change;
 mod run;

@@ -2,8 +2,10 @@
 
 use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded, LockEvent, NotRuledOut, Outcome, ProgramStarted, Record,
-    RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded,
+    LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, StepApproved, StepAsked, StepFinished, StepMark, StepMarked,
+    StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -24,8 +26,8 @@ pub struct IllegalTransition {
 pub struct RunState {
     seq: u64,
     header: Option<(Timestamp, RunStarted)>,
-    /// In the order of first begin. The number is the part of the run (0, then one more with each resume)
-    /// in which the state was reached: only a later part may begin the step again.
+    /// In the order of first begin. The number is the part of the run (0, then one more with each
+    /// resume) in which the state was reached: only a later part may begin the step again.
     steps: IndexMap<String, (usize, StepState)>,
     /// By path of the step.
     changes: IndexMap<String, Vec<ChangeState>>,
@@ -53,7 +55,8 @@ struct StepPlan {
     digest: String,
     /// The word that consent must type.
     typed: Option<String>,
-    /// Where its changes begin among those of the step: what an earlier plan has made comes before them.
+    /// Where its changes begin among those of the step: what an earlier plan has made comes before
+    /// them.
     first: usize,
 }
 
@@ -85,12 +88,19 @@ impl RunState {
             return refuse(format!("record {} was expected", self.seq.saturating_add(1)));
         }
         match (&record.event, &self.header) {
-            (Event::RunStarted(_), Some(_)) => return refuse("the run has a header already".into()),
+            (Event::RunStarted(_), Some(_)) => {
+                return refuse("the run has a header already".into());
+            }
             (Event::RunStarted(_), None) | (_, Some(_)) => {}
-            (_, None) => return refuse("the first record of a run is its header (run_started)".into()),
+            (_, None) => {
+                return refuse("the first record of a run is its header (run_started)".into());
+            }
         }
         // a person may allow a step, or say how one ended, while no process runs
-        let outside = matches!(record.event, Event::RunResumed(_) | Event::StepApproved(_) | Event::StepMarked(_));
+        let outside = matches!(
+            record.event,
+            Event::RunResumed(_) | Event::StepApproved(_) | Event::StepMarked(_)
+        );
         if self.finished.is_some() && !outside {
             return refuse("the run is over; only a resume may follow".into());
         }
@@ -100,11 +110,17 @@ impl RunState {
             Event::StepStarted(started) => self.begin(record.at, started).or_else(refuse)?,
             Event::StepRetried(retried) => self.retry(retried).or_else(refuse)?,
             Event::ChangesPlanned(planned) => self.plan(planned).or_else(refuse)?,
-            Event::ChangeStarted(started) => self.start_change(record.at, started).or_else(refuse)?,
+            Event::ChangeStarted(started) => {
+                self.start_change(record.at, started).or_else(refuse)?;
+            }
             Event::ChangeDoubted(doubted) => self.doubt_change(doubted).or_else(refuse)?,
             Event::ChangeFinished(finished) => self.finish_change(finished).or_else(refuse)?,
-            Event::ProgramStarted(started) => drop(self.programs.insert(started.path.clone(), started.clone())),
-            Event::StepAsked(asked) => drop(self.questions.insert(asked.path.clone(), asked.clone())),
+            Event::ProgramStarted(started) => {
+                drop(self.programs.insert(started.path.clone(), started.clone()));
+            }
+            Event::StepAsked(asked) => {
+                drop(self.questions.insert(asked.path.clone(), asked.clone()));
+            }
             Event::StepApproved(approved) => self.approvals.push((record.at, approved.clone())),
             Event::StepMarked(marked) => self.mark(marked),
             Event::Lock(lock) => self.locks.push(lock.clone()),
@@ -128,7 +144,10 @@ impl RunState {
     pub fn programs_without_end(&self) -> impl Iterator<Item = &ProgramStarted> {
         let ended = |path: &str| {
             let over = self.step(path).is_some_and(|step| step.outcome().is_some());
-            over || self.changes_of(path).last().is_some_and(|change| matches!(change.stage, ChangeStage::Finished(_)))
+            over || self
+                .changes_of(path)
+                .last()
+                .is_some_and(|change| matches!(change.stage, ChangeStage::Finished(_)))
         };
         self.programs.values().filter(move |program| !ended(&program.path))
     }
@@ -155,14 +174,18 @@ impl RunState {
             && *known == part
         {
             let how = if state.outcome().is_some() { "over" } else { "begun" };
-            return Err(format!("step `{}` is {how} already in this part of the run", started.path));
+            return Err(format!(
+                "step `{}` is {how} already in this part of the run",
+                started.path
+            ));
         }
         let state = StepState::Begun { started: started.clone(), at, last_failure: None };
         self.steps.insert(started.path.clone(), (part, state));
         Ok(())
     }
 
-    /// A new plan of a step is allowed as long as nothing of an earlier one may have been sent, or all of it is known.
+    /// A new plan of a step is allowed as long as nothing of an earlier one may have been sent, or
+    /// all of it is known.
     fn plan(&mut self, planned: &ChangesPlanned) -> Result<(), String> {
         match self.step(&planned.path) {
             Some(StepState::Begun { .. }) => {}
@@ -174,20 +197,35 @@ impl RunState {
         }
         // what was made stays in the record of the run, before what is still to be done
         known.retain(ChangeState::is_made);
-        let plan = StepPlan { digest: planned.digest.clone(), typed: planned.typed.clone(), first: known.len() };
+        let plan = StepPlan {
+            digest: planned.digest.clone(),
+            typed: planned.typed.clone(),
+            first: known.len(),
+        };
         self.plans.insert(planned.path.clone(), plan);
-        known.extend(planned.changes.iter().map(|change| ChangeState { planned: change.clone(), stage: ChangeStage::Planned, sent: None, doubt: None }));
+        known.extend(planned.changes.iter().map(|change| ChangeState {
+            planned: change.clone(),
+            stage: ChangeStage::Planned,
+            sent: None,
+            doubt: None,
+        }));
         Ok(())
     }
 
     fn change(&mut self, path: &str, index: usize) -> Result<&mut ChangeState, String> {
-        self.changes.get_mut(path).and_then(|changes| changes.get_mut(index)).ok_or_else(|| format!("step `{path}` has no change {index}"))
+        self.changes
+            .get_mut(path)
+            .and_then(|changes| changes.get_mut(index))
+            .ok_or_else(|| format!("step `{path}` has no change {index}"))
     }
 
     fn start_change(&mut self, at: Timestamp, started: &ChangeStarted) -> Result<(), String> {
         let change = self.change(&started.path, started.index)?;
         if change.is_made() {
-            return Err(format!("change {} of step `{}` is made already", started.index, started.path));
+            return Err(format!(
+                "change {} of step `{}` is made already",
+                started.index, started.path
+            ));
         }
         change.stage = ChangeStage::Started;
         change.sent = Some(at);
@@ -198,7 +236,10 @@ impl RunState {
     fn doubt_change(&mut self, doubted: &ChangeDoubted) -> Result<(), String> {
         let change = self.change(&doubted.path, doubted.index)?;
         if !change.in_doubt() {
-            return Err(format!("change {} of step `{}` is doubted without having begun", doubted.index, doubted.path));
+            return Err(format!(
+                "change {} of step `{}` is doubted without having begun",
+                doubted.index, doubted.path
+            ));
         }
         change.doubt = Some(doubted.reason.clone());
         Ok(())
@@ -207,7 +248,10 @@ impl RunState {
     fn finish_change(&mut self, finished: &ChangeFinished) -> Result<(), String> {
         let change = self.change(&finished.path, finished.index)?;
         if !change.in_doubt() {
-            return Err(format!("change {} of step `{}` ended without having begun", finished.index, finished.path));
+            return Err(format!(
+                "change {} of step `{}` ended without having begun",
+                finished.index, finished.path
+            ));
         }
         change.stage = ChangeStage::Finished(Box::new(finished.clone()));
         change.doubt = None;
@@ -216,13 +260,28 @@ impl RunState {
 
     /// What a person says of a change in doubt settles it.
     fn mark(&mut self, marked: &StepMarked) {
-        for (index, change) in self.changes.get_mut(&marked.path).into_iter().flatten().enumerate().filter(|(_, change)| change.in_doubt()) {
+        for (index, change) in self
+            .changes
+            .get_mut(&marked.path)
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, change)| change.in_doubt())
+        {
             let made = marked.mark == StepMark::Done;
             change.stage = ChangeStage::Finished(Box::new(ChangeFinished {
                 path: marked.path.clone(),
                 index,
-                result: if made { crate::event::ChangeResult::Observed } else { crate::event::ChangeResult::NotMade },
-                after: if made { change.planned.after.clone() } else { change.planned.before.clone() },
+                result: if made {
+                    crate::event::ChangeResult::Observed
+                } else {
+                    crate::event::ChangeResult::NotMade
+                },
+                after: if made {
+                    change.planned.after.clone()
+                } else {
+                    change.planned.before.clone()
+                },
                 reason: format!("{} says so: {}", marked.by, marked.reason),
                 unproven: false,
             }));
@@ -237,21 +296,27 @@ impl RunState {
                 *last_failure = Some(retried.reason.clone());
                 Ok(())
             }
-            Some((_, StepState::Finished(_))) => Err(format!("step `{}` is over and cannot be retried", retried.path)),
+            Some((_, StepState::Finished(_))) => {
+                Err(format!("step `{}` is over and cannot be retried", retried.path))
+            }
             None => Err(format!("step `{}` was retried without having begun", retried.path)),
         }
     }
 
-    /// A step that was begun before a crash may end without beginning again: a resume that finds its change done
-    /// records just the outcome.
+    /// A step that was begun before a crash may end without beginning again: a resume that finds
+    /// its change done records just the outcome.
     fn end(&mut self, finished: &StepFinished) -> Result<(), String> {
         let part = self.resumes.len();
-        let not_done = finished.attempts == 0 && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
+        let not_done = finished.attempts == 0
+            && matches!(finished.outcome, Outcome::Skipped | Outcome::Unknown | Outcome::Cancelled);
         match self.steps.get(&finished.path) {
             Some((_, StepState::Begun { .. })) => {}
             Some((known, StepState::Finished(_))) if not_done && *known < part => {}
             Some((_, StepState::Finished(_))) => {
-                return Err(format!("step `{}` is over already and was not begun again", finished.path));
+                return Err(format!(
+                    "step `{}` is over already and was not begun again",
+                    finished.path
+                ));
             }
             None if not_done => {}
             None => return Err(format!("step `{}` ended without having begun", finished.path)),
@@ -261,7 +326,10 @@ impl RunState {
         } else {
             self.told.remove(&finished.path);
         }
-        self.steps.insert(finished.path.clone(), (part, StepState::Finished(Box::new(finished.without_output()))));
+        self.steps.insert(
+            finished.path.clone(),
+            (part, StepState::Finished(Box::new(finished.without_output()))),
+        );
         Ok(())
     }
 
@@ -282,7 +350,10 @@ impl RunState {
 
     /// Where the run acts: as of the last resume, if there was one.
     pub fn target(&self) -> Option<&Target> {
-        self.resumes.last().map(|resumed| &resumed.target).or_else(|| self.header().map(|header| &header.target))
+        self.resumes
+            .last()
+            .map(|resumed| &resumed.target)
+            .or_else(|| self.header().map(|header| &header.target))
     }
 
     /// Every step that has begun or ended, in the order of first begin.
@@ -303,8 +374,8 @@ impl RunState {
         }
     }
 
-    /// Whether the last part of the run was kept from its first step: by a cluster that did not answer, missing permissions, another
-    /// run. It can be gone on with.
+    /// Whether the last part of the run was kept from its first step: by a cluster that did not
+    /// answer, missing permissions, another run. It can be gone on with.
     pub fn kept_from_its_first_step(&self) -> bool {
         self.steps.values().any(|(_, state)| state.is_preflight())
     }
@@ -314,10 +385,14 @@ impl RunState {
         self.steps().filter(|(_, state)| state.outcome().is_none()).map(|(path, _)| path).collect()
     }
 
-    /// Paths of the steps of which it is not known whether they changed something: a request without an answer, and what cannot
-    /// be previewed and has not ended. While the run lives these are just in flight.
+    /// Paths of the steps of which it is not known whether they changed something: a request
+    /// without an answer, and what cannot be previewed and has not ended. While the run lives these
+    /// are just in flight.
     pub fn in_doubt(&self) -> Vec<&str> {
-        self.changing_steps().filter(|(_, changes)| changes.iter().any(ChangeState::in_doubt)).map(|(path, _)| path).collect()
+        self.changing_steps()
+            .filter(|(_, changes)| changes.iter().any(ChangeState::in_doubt))
+            .map(|(path, _)| path)
+            .collect()
     }
 
     /// The changes of a step, those that were made first.
@@ -369,7 +444,11 @@ impl RunState {
     /// Paths of planned steps of which no record speaks.
     pub fn not_begun(&self) -> Vec<&str> {
         let planned = self.header().map(|header| header.steps.as_slice()).unwrap_or_default();
-        planned.iter().map(|step| step.path.as_str()).filter(|path| !self.steps.contains_key(*path)).collect()
+        planned
+            .iter()
+            .map(|step| step.path.as_str())
+            .filter(|path| !self.steps.contains_key(*path))
+            .collect()
     }
 
     /// Concluded causes of the current part of the run.

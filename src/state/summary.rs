@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 impl RunState {
-    /// The run in one document; also of a run that has not ended, whose `ended` and `verdict` are none.
+    /// The run in one document; also of a run that has not ended, whose `ended` and `verdict` are
+    /// none.
     pub fn summary(&self) -> Summary {
         let header = self.header();
         let started = self.started_at().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -21,7 +22,12 @@ impl RunState {
             schema: SUMMARY_SCHEMA.into(),
             runbook: header.map(|header| header.runbook.clone()).unwrap_or_default(),
             title: header.map(|header| header.title.clone()).unwrap_or_default(),
-            digest: self.resumes().last().map(|resumed| resumed.digest.clone()).or_else(|| header.map(|header| header.digest.clone())).unwrap_or_default(),
+            digest: self
+                .resumes()
+                .last()
+                .map(|resumed| resumed.digest.clone())
+                .or_else(|| header.map(|header| header.digest.clone()))
+                .unwrap_or_default(),
             mode,
             started,
             ended: self.ended_at(),
@@ -44,28 +50,38 @@ impl RunState {
         }
     }
 
-    /// Ended steps by outcome. Groups stand for their steps and are not counted, unless one ended badly and no step in
-    /// it says so: then the counts would hide what the verdict is about.
+    /// Ended steps by outcome. Groups stand for their steps and are not counted, unless one ended
+    /// badly and no step in it says so: then the counts would hide what the verdict is about.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for step in self.ended().filter(|step| step.action != "group" || self.is_unexplained(step)) {
+        for step in self.ended().filter(|step| step.action != "group" || self.is_unexplained(step))
+        {
             counts.add(step.outcome);
         }
         counts
     }
 
-    /// Whether the run has seen the end of what a step asked for: the verb has waited for it, or a rollout that verifies the step has.
+    /// Whether the run has seen the end of what a step asked for: the verb has waited for it, or a
+    /// rollout that verifies the step has.
     fn saw_the_end(&self, path: &str) -> bool {
-        let waited = self.finished(path).is_some_and(|step| step.outcome.is_good()) && self.told.contains(path);
-        waited || self.ended().any(|step| step.action == "rollout" && step.outcome.is_good() && is_within(&step.path, path))
+        let waited = self.finished(path).is_some_and(|step| step.outcome.is_good())
+            && self.told.contains(path);
+        waited
+            || self.ended().any(|step| {
+                step.action == "rollout" && step.outcome.is_good() && is_within(&step.path, path)
+            })
     }
 
-    /// Changes made in the cluster, oldest first, each with the path of its `step`; of opaque steps what they say of themselves.
+    /// Changes made in the cluster, oldest first, each with the path of its `step`; of opaque steps
+    /// what they say of themselves.
     pub fn changes(&self) -> Vec<Value> {
-        let known = self.changing_steps().flat_map(|(path, changes)| changes.iter().filter(|change| change.is_made()).map(move |change| (path, change)));
+        let known = self.changing_steps().flat_map(|(path, changes)| {
+            changes.iter().filter(|change| change.is_made()).map(move |change| (path, change))
+        });
         let known = known.map(|(path, change)| {
             let planned = &change.planned;
-            json!({"step": path, "verb": planned.verb, "object": planned.object.to_string(), "summary": planned.told(self.saw_the_end(path))})
+            json!({"step": path, "verb": planned.verb, "object": planned.object.to_string(),
+                "summary": planned.told(self.saw_the_end(path))})
         });
         known.collect()
     }

@@ -1,6 +1,9 @@
 use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
-use crate::event::{Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepMark, StepMarked, StepRetried, Verdict};
+use crate::event::{
+    Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished,
+    StepMark, StepMarked, StepRetried, Verdict,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -21,21 +24,50 @@ fn transitions() {
     type Case = (&'static str, fn(&mut Story), &'static str);
     let table: Vec<Case> = vec![
         ("done once", |s| told(s.done(passed("a"))), "legal"),
-        ("skipped without a start", |s| told(s.end(finished("a", "", Outcome::Skipped, ""))), "legal"),
+        (
+            "skipped without a start",
+            |s| told(s.end(finished("a", "", Outcome::Skipped, ""))),
+            "legal",
+        ),
         ("end without a start", |s| told(s.end(passed("a"))), "ended without having begun"),
         ("end twice", |s| told(s.done(passed("a")).end(passed("a"))), "was not begun again"),
         ("begin twice", |s| told(s.begin("a", "").begin("a", "")), "is begun already"),
         ("begin after the end", |s| told(s.done(passed("a")).begin("a", "")), "is over already"),
-        ("begin again after a crash", |s| told(s.begin("a", "").resume().done(passed("a"))), "legal"),
-        ("done again after a resume", |s| told(s.done(passed("a")).resume().done(passed("a"))), "legal"),
+        (
+            "begin again after a crash",
+            |s| told(s.begin("a", "").resume().done(passed("a"))),
+            "legal",
+        ),
+        (
+            "done again after a resume",
+            |s| told(s.done(passed("a")).resume().done(passed("a"))),
+            "legal",
+        ),
         ("found done after a crash", |s| told(s.begin("a", "").resume().end(passed("a"))), "legal"),
-        ("end again after a resume, unbegun", |s| told(s.done(passed("a")).resume().end(passed("a"))), "not begun again"),
-        ("after the end of the run", |s| told(s.finish(Verdict::Passed, 0, &[]).begin("a", "")), "the run is over"),
-        ("resumed after its end", |s| told(s.finish(Verdict::Paused, 4, &[]).resume().begin("a", "")), "legal"),
+        (
+            "end again after a resume, unbegun",
+            |s| told(s.done(passed("a")).resume().end(passed("a"))),
+            "not begun again",
+        ),
+        (
+            "after the end of the run",
+            |s| told(s.finish(Verdict::Passed, 0, &[]).begin("a", "")),
+            "the run is over",
+        ),
+        (
+            "resumed after its end",
+            |s| told(s.finish(Verdict::Paused, 4, &[]).resume().begin("a", "")),
+            "legal",
+        ),
         (
             "retried without a start",
             |s| {
-                let retried = StepRetried { path: "a".into(), attempt: 1, reason: String::new(), delay_ms: 0 };
+                let retried = StepRetried {
+                    path: "a".into(),
+                    attempt: 1,
+                    reason: String::new(),
+                    delay_ms: 0,
+                };
                 s.push(Event::StepRetried(retried));
             },
             "without having begun",
@@ -63,7 +95,11 @@ fn a_gap_and_a_missing_header_are_refused() {
     story.begin("a", "").end(passed("a"));
     story.records.remove(1);
     assert_eq!(refusal(&story), "record 3 cannot follow those before it: record 2 was expected");
-    let headless = Record { seq: 1, at: Timestamp::UNIX_EPOCH, event: Event::StepStarted(started("a", "", "get")) };
+    let headless = Record {
+        seq: 1,
+        at: Timestamp::UNIX_EPOCH,
+        event: Event::StepStarted(started("a", "", "get")),
+    };
     assert!(RunState::new().apply(&headless).is_err());
 }
 
@@ -73,7 +109,10 @@ fn verdicts() {
     use Severity::{Critical, Info, Warning};
     let table = [
         (vec![], (Verdict::Passed, 0)),
-        (vec![(Passed, Critical), (Recovered, Critical), (Skipped, Critical)], (Verdict::Passed, 0)),
+        (
+            vec![(Passed, Critical), (Recovered, Critical), (Skipped, Critical)],
+            (Verdict::Passed, 0),
+        ),
         (vec![(Failed, Warning), (Error, Info), (Unknown, Warning)], (Verdict::Passed, 0)),
         (vec![(Cancelled, Critical)], (Verdict::Cancelled, 3)),
         (vec![(Cancelled, Critical), (Unknown, Critical)], (Verdict::Unknown, 3)),
@@ -83,10 +122,21 @@ fn verdicts() {
     for (steps, expected) in table {
         assert_eq!(verdict(steps.clone(), &[]), expected, "{steps:?}");
     }
-    let finding = |severity| FindingConcluded { id: "f".into(), severity, cause: "c".into(), steps: vec![], remedy: None, command: None, fixed: false };
+    let finding = |severity| FindingConcluded {
+        id: "f".into(),
+        severity,
+        cause: "c".into(),
+        steps: vec![],
+        remedy: None,
+        command: None,
+        fixed: false,
+    };
     assert_eq!(verdict([(Error, Critical)], &[finding(Critical)]), (Verdict::Failed, 1));
     assert_eq!(verdict([(Passed, Critical)], &[finding(Warning)]), (Verdict::Passed, 0));
-    assert_eq!(verdict([(Passed, Critical)], &[FindingConcluded { fixed: true, ..finding(Critical) }]), (Verdict::Passed, 0));
+    assert_eq!(
+        verdict([(Passed, Critical)], &[FindingConcluded { fixed: true, ..finding(Critical) }]),
+        (Verdict::Passed, 0)
+    );
 }
 
 #[test]
@@ -95,8 +145,18 @@ fn groups_stand_for_their_steps() {
     let child = |outcome, severity| StepFinished { severity, ..finished("g/a", "", outcome, "") };
     let critical = Severity::Critical;
     let table = [
-        ("a warning inside", child(Outcome::Failed, Severity::Warning), group(Outcome::Failed), Verdict::Passed),
-        ("a failure inside", child(Outcome::Failed, critical), group(Outcome::Failed), Verdict::Failed),
+        (
+            "a warning inside",
+            child(Outcome::Failed, Severity::Warning),
+            group(Outcome::Failed),
+            Verdict::Passed,
+        ),
+        (
+            "a failure inside",
+            child(Outcome::Failed, critical),
+            group(Outcome::Failed),
+            Verdict::Failed,
+        ),
         ("rescued", child(Outcome::Failed, critical), group(Outcome::Recovered), Verdict::Passed),
         ("its own error", child(Outcome::Passed, critical), group(Outcome::Error), Verdict::Error),
     ];
@@ -115,7 +175,11 @@ fn groups_stand_for_their_steps() {
 fn a_crashed_run_is_in_doubt_and_can_be_resumed() {
     let mut story = Story::new(Mode::Run, &[("a", ""), ("b", ""), ("c", "")]);
     story.done(passed("a")).begin("b", "");
-    assert_eq!(RunState::replay(&story.records).unwrap().in_doubt(), Vec::<&str>::new(), "what only looks is never in doubt");
+    assert_eq!(
+        RunState::replay(&story.records).unwrap().in_doubt(),
+        Vec::<&str>::new(),
+        "what only looks is never in doubt"
+    );
     let mut story = Story::new(Mode::Run, &[("a", ""), ("b", ""), ("c", "")]);
     story.done(passed("a")).sends("b", "");
     let state = RunState::replay(&story.records).unwrap();
@@ -133,7 +197,11 @@ fn a_resume_draws_findings_anew() {
     let mut story = diagnosis();
     story.resume();
     let state = RunState::replay(&story.records).unwrap();
-    assert!(state.findings().is_empty() && state.not_ruled_out().is_empty() && state.end_of_run().is_none());
+    assert!(
+        state.findings().is_empty()
+            && state.not_ruled_out().is_empty()
+            && state.end_of_run().is_none()
+    );
     assert_eq!(state.summary().mode, Mode::Resume);
 }
 
@@ -149,16 +217,25 @@ fn a_finding_is_concluded_or_open_never_both() {
 fn changes_are_those_that_were_made() {
     let mut story = Story::new(Mode::Run, &[("scale", "")]);
     story.sends("scale", "");
-    assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, Vec::<serde_json::Value>::new());
+    assert_eq!(
+        RunState::replay(&story.records).unwrap().summary().changes,
+        Vec::<serde_json::Value>::new()
+    );
     story.made("scale");
     let state = RunState::replay(&story.records).unwrap();
-    let told = |summary: &str| [json!({"step": "scale", "verb": "patch", "object": "apps/v1 Deployment ns/x", "summary": summary})];
+    let told = |summary: &str| {
+        [json!({"step": "scale", "verb": "patch", "object": "apps/v1 Deployment ns/x",
+                "summary": summary})]
+    };
     assert_eq!(state.summary().changes, told("3 → 1 replicas requested"));
     assert!(state.in_doubt().is_empty());
     // until a rollout that belongs to the step has seen its end
     let rollout = |path: &str| StepFinished { action: "rollout".to_owned(), ..passed(path) };
     story.done(rollout("other/rollout"));
-    assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, told("3 → 1 replicas requested"));
+    assert_eq!(
+        RunState::replay(&story.records).unwrap().summary().changes,
+        told("3 → 1 replicas requested")
+    );
     story.done(rollout("scale/rollout"));
     assert_eq!(RunState::replay(&story.records).unwrap().summary().changes, told("3 → 1 replicas"));
 }
@@ -178,7 +255,12 @@ fn what_a_person_says_settles_a_doubt() {
     for (mark, made) in [(StepMark::Done, 1), (StepMark::NotDone, 0)] {
         let mut story = Story::new(Mode::Run, &[]);
         story.sends("scale", "").resume();
-        story.push(Event::StepMarked(StepMarked { path: "scale".into(), mark, by: "ada@host".into(), reason: "looked".into() }));
+        story.push(Event::StepMarked(StepMarked {
+            path: "scale".into(),
+            mark,
+            by: "ada@host".into(),
+            reason: "looked".into(),
+        }));
         let state = RunState::replay(&story.records).unwrap();
         assert_eq!((state.in_doubt().len(), state.summary().changes.len()), (0, made), "{mark:?}");
     }
@@ -186,7 +268,12 @@ fn what_a_person_says_settles_a_doubt() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let path = prop::sample::select(vec!["a", "b", "g/a"]);
-    let outcome = prop::sample::select(vec![Outcome::Passed, Outcome::Failed, Outcome::Skipped, Outcome::Unknown]);
+    let outcome = prop::sample::select(vec![
+        Outcome::Passed,
+        Outcome::Failed,
+        Outcome::Skipped,
+        Outcome::Unknown,
+    ]);
     (0..12u8, path, outcome).prop_map(|(kind, path, outcome)| {
         let mut story = Story::new(Mode::Run, &[]);
         match kind {
@@ -196,10 +283,17 @@ fn any_event() -> impl Strategy<Value = Event> {
             3 => told(story.finding(path, "", "")),
             4 => told(story.open(path, "")),
             5 => {
-                let retried = StepRetried { path: path.into(), attempt: 1, reason: String::new(), delay_ms: 1 };
+                let retried = StepRetried {
+                    path: path.into(),
+                    attempt: 1,
+                    reason: String::new(),
+                    delay_ms: 1,
+                };
                 story.push(Event::StepRetried(retried));
             }
-            6 => told(story.push(Event::RunInterrupted(RunInterrupted { signal: "SIGINT".into() }))),
+            6 => {
+                told(story.push(Event::RunInterrupted(RunInterrupted { signal: "SIGINT".into() })));
+            }
             7..=8 => told(story.begin(path, "")),
             _ => told(story.end(finished(path, "", outcome, ""))),
         }
@@ -231,7 +325,10 @@ proptest! {
 fn the_state_holds_no_outputs() {
     let mut story = Story::new(Mode::Run, &[]);
     for step in 0..100 {
-        story.done(StepFinished { output: json!({"items": vec!["x".repeat(1000); 100]}), ..passed(&format!("step-{step}")) });
+        story.done(StepFinished {
+            output: json!({"items": vec!["x".repeat(1000); 100]}),
+            ..passed(&format!("step-{step}"))
+        });
     }
     let state = RunState::replay(&story.records).unwrap();
     assert_eq!(state.ended().count(), 100);

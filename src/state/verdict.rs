@@ -4,11 +4,20 @@ use super::step::is_within;
 use super::{RunState, StepState};
 use crate::event::{FindingConcluded, Outcome, Severity, StepFinished, Verdict};
 
-/// The verdict of outcomes and findings, with its exit code. Only what is critical counts, and the worst wins:
-/// false before not judged, not judged before unknown, unknown before cancelled.
-pub fn verdict(steps: impl IntoIterator<Item = (Outcome, Severity)>, findings: &[FindingConcluded]) -> (Verdict, u8) {
-    let cause = findings.iter().any(|finding| finding.severity == Severity::Critical && !finding.fixed);
-    let worst = steps.into_iter().filter(|(_, severity)| *severity == Severity::Critical).map(|(outcome, _)| rank(outcome)).chain(cause.then_some(4)).max();
+/// The verdict of outcomes and findings, with its exit code. Only what is critical counts, and the
+/// worst wins: false before not judged, not judged before unknown, unknown before cancelled.
+pub fn verdict(
+    steps: impl IntoIterator<Item = (Outcome, Severity)>,
+    findings: &[FindingConcluded],
+) -> (Verdict, u8) {
+    let cause =
+        findings.iter().any(|finding| finding.severity == Severity::Critical && !finding.fixed);
+    let worst = steps
+        .into_iter()
+        .filter(|(_, severity)| *severity == Severity::Critical)
+        .map(|(outcome, _)| rank(outcome))
+        .chain(cause.then_some(4))
+        .max();
     match worst {
         Some(4) => (Verdict::Failed, 1),
         Some(3) => (Verdict::Error, 3),
@@ -35,20 +44,31 @@ impl RunState {
         verdict(self.counted().map(|step| (step.outcome, step.severity)), self.findings())
     }
 
-    /// The ended steps that count for the verdict. A failure inside a recovered group does not: the rescue made
-    /// it good. A group stands for its steps, unless it ended badly and no step in it says so.
+    /// The ended steps that count for the verdict. A failure inside a recovered group does not: the
+    /// rescue made it good. A group stands for its steps, unless it ended badly and no step in it
+    /// says so.
     pub fn counted(&self) -> impl Iterator<Item = &StepFinished> {
-        let recovered: Vec<&str> = self.ended().filter(|step| step.outcome == Outcome::Recovered).map(|step| step.path.as_str()).collect();
+        let recovered: Vec<&str> = self
+            .ended()
+            .filter(|step| step.outcome == Outcome::Recovered)
+            .map(|step| step.path.as_str())
+            .collect();
         self.ended().filter(move |step| {
-            let forgiven = rank(step.outcome) > 0 && recovered.iter().any(|group| is_within(&step.path, group));
+            let forgiven = rank(step.outcome) > 0
+                && recovered.iter().any(|group| is_within(&step.path, group));
             !forgiven && (step.action != "group" || self.is_unexplained(step))
         })
     }
 
-    /// Whether a group ended other than well and no step in it ended that way: its own line must say so.
+    /// Whether a group ended other than well and no step in it ended that way: its own line must
+    /// say so.
     pub fn is_unexplained(&self, group: &StepFinished) -> bool {
         rank(group.outcome) > 0
-            && !self.ended().any(|step| step.action != "group" && is_within(&step.path, &group.path) && rank(step.outcome) >= rank(group.outcome))
+            && !self.ended().any(|step| {
+                step.action != "group"
+                    && is_within(&step.path, &group.path)
+                    && rank(step.outcome) >= rank(group.outcome)
+            })
     }
 
     /// The steps that have ended, in the order of first begin.

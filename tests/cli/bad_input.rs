@@ -22,37 +22,82 @@ fn mistakes_in_a_runbook() {
         ("unknown_verb", "steps:\n  - id: a\n    gte: {kind: Pod}\n"),
         ("two_actions", "steps:\n  - id: a\n    get: {kind: Pod}\n    pause: 1s\n"),
         ("no_action", "steps:\n  - id: a\n    title: Nothing\n"),
-        ("wrong_types", "steps:\n  - id: a\n    http: {target: deployment/x, port: [1], pods: some}\n    timeout: 5\n"),
-        ("duplicate_key", "steps:\n  - id: a\n    title: One\n    title: Two\n    get: {kind: Pod}\n"),
-        ("duplicate_id", "steps:\n  - id: a\n    get: {kind: Pod}\n  - id: a\n    get: {kind: Pod}\n"),
-        ("later_step", "steps:\n  - id: a\n    value: $steps.b.output\n  - id: b\n    get: {kind: Pod}\n"),
-        ("no_such_step", "steps:\n  - id: pods\n    get: {kind: Pod}\n  - id: b\n    value: $steps.pod.output\n"),
+        (
+            "wrong_types",
+            "steps:\n  - id: a\n    http: {target: deployment/x, port: [1], pods: some}\n    \
+                timeout: 5\n",
+        ),
+        (
+            "duplicate_key",
+            "steps:\n  - id: a\n    title: One\n    title: Two\n    get: {kind: Pod}\n",
+        ),
+        (
+            "duplicate_id",
+            "steps:\n  - id: a\n    get: {kind: Pod}\n  - id: a\n    get: {kind: Pod}\n",
+        ),
+        (
+            "later_step",
+            "steps:\n  - id: a\n    value: $steps.b.output\n  - id: b\n    get: {kind: Pod}\n",
+        ),
+        (
+            "no_such_step",
+            "steps:\n  - id: pods\n    get: {kind: Pod}\n  - id: b\n    value: $steps.pod.output\n",
+        ),
         (
             "parallel_sibling",
-            "steps:\n  - id: g\n    parallel: true\n    steps:\n      - id: a\n        get: {kind: Pod}\n      - id: b\n        value: $steps.a.output\n",
+            "steps:\n  - id: g\n    parallel: true\n    steps:\n      - id: a\n        get: {kind: \
+                Pod}\n      - id: b\n        value: $steps.a.output\n",
         ),
-        ("undefined_parameter", "steps:\n  - id: a\n    logs: {target: deployment/x, since: \"{{ params.windwo }}\"}\n"),
-        ("jq_syntax", "steps:\n  - id: a\n    get: {kind: Pod}\n    expect:\n      - that: .items | lenght > 0\n      - that: .items[ | length\n"),
+        (
+            "undefined_parameter",
+            "steps:\n  - id: a\n    logs: {target: deployment/x, since: \"{{ params.windwo }}\"}\n",
+        ),
+        (
+            "jq_syntax",
+            "steps:\n  - id: a\n    get: {kind: Pod}\n    expect:\n      - that: .items | lenght > \
+                0\n      - that: .items[ | length\n",
+        ),
         (
             "template_syntax",
-            "steps:\n  - id: a\n    title: \"{{ params.window | shoutt }}\"\n    get: {kind: Pod}\n  - id: b\n    title: \"{{ params.window\"\n    get: {kind: Pod}\n",
+            "steps:\n  - id: a\n    title: \"{{ params.window | shoutt }}\"\n    get: {kind: \
+                Pod}\n  - id: b\n    title: \"{{ params.window\"\n    get: {kind: Pod}\n",
         ),
-        ("unquoted_template", "steps:\n  - id: a\n    logs: {target: deployment/x, since: {{ params.window }}}\n"),
+        (
+            "unquoted_template",
+            "steps:\n  - id: a\n    logs: {target: deployment/x, since: {{ params.window }}}\n",
+        ),
         ("yaml_1_1", "steps:\n  - id: a\n    get: {kind: Pod, all_namespaces: yes, name: 0755}\n"),
-        ("constant_condition", "steps:\n  - id: a\n    when: 1 == 1\n    get: {kind: Pod}\n    expect:\n      - that: \"true\"\n"),
+        (
+            "constant_condition",
+            "steps:\n  - id: a\n    when: 1 == 1\n    get: {kind: Pod}\n    expect:\n      - \
+                that: \"true\"\n",
+        ),
         (
             "no_deadline",
-            "steps:\n  - id: a\n    wait: {kind: Pod, name: x, until: .status.phase == \"Running\"}\n  - id: b\n    get: {kind: Pod}\n    until: .items | length > 0\n",
+            "steps:\n  - id: a\n    wait: {kind: Pod, name: x, until: .status.phase \
+                == \"Running\"}\n  - id: b\n    get: {kind: Pod}\n    until: .items | length > 0\n",
         ),
         ("no_such_runbook", "steps:\n  - id: a\n    run: {runbook: ta-bot/smokee}\n"),
-        ("wrong_arguments", "steps:\n  - id: a\n    get: {kind: Pod, name: x, selector: app=y}\n  - id: b\n    exec: {target: deployment/x, command: []}\n"),
+        (
+            "wrong_arguments",
+            "steps:\n  - id: a\n    get: {kind: Pod, name: x, selector: app=y}\n  - id: b\n    \
+                exec: {target: deployment/x, command: []}\n",
+        ),
         (
             "duration_as_number",
-            "steps:\n  - id: a\n    get: {kind: Pod, name: x}\n    expect:\n      - that: (.status.startTime | age) < $params.window * 2\n      - that: $params.window != null and ($params.window|duration) > 1\n",
+            "steps:\n  - id: a\n    get: {kind: Pod, name: x}\n    expect:\n      - that: \
+                (.status.startTime | age) < $params.window * 2\n      - that: $params.window != \
+                null and ($params.window|duration) > 1\n",
         ),
         ("item_outside", "steps:\n  - id: a\n    value: $item\n"),
-        ("shell_in_list", "steps:\n  - id: a\n    exec: {target: deployment/x, command: \"ls | grep x\"}\n"),
-        ("wrong_parameter", "steps:\n  - id: a\n    run: {runbook: ta-bot/smoke, with: {namespcae: x}}\n"),
+        (
+            "shell_in_list",
+            "steps:\n  - id: a\n    exec: {target: deployment/x, command: \"ls | grep x\"}\n",
+        ),
+        (
+            "wrong_parameter",
+            "steps:\n  - id: a\n    run: {runbook: ta-bot/smoke, with: {namespcae: x}}\n",
+        ),
     ] {
         insta::assert_snapshot!(format!("mistake_{name}"), check(format!("{HEAD}{steps}")));
     }
@@ -61,7 +106,9 @@ fn mistakes_in_a_runbook() {
 #[test]
 fn a_cycle_of_runbooks_is_found() {
     let place = Place::new();
-    let text = |other: &str| format!("runbook: v1\ntitle: T\nsteps:\n  - id: a\n    run: {{runbook: {other}}}\n");
+    let text = |other: &str| {
+        format!("runbook: v1\ntitle: T\nsteps:\n  - id: a\n    run: {{runbook: {other}}}\n")
+    };
     place.write("runbooks/one.yaml", text("two"));
     place.write("runbooks/two.yaml", text("one"));
     let said = place.run(&["check", "one"]);
@@ -82,7 +129,15 @@ fn files_that_are_no_runbooks() {
     ] {
         insta::assert_snapshot!(format!("file_{name}"), check(text));
     }
-    for deep in ["[".repeat(200_000), "{a: ".repeat(200_000), format!("{HEAD}steps:\n  - id: a\n    value: '{}1{}'\n", "(".repeat(7000), ")".repeat(7000))] {
+    for deep in [
+        "[".repeat(200_000),
+        "{a: ".repeat(200_000),
+        format!(
+            "{HEAD}steps:\n  - id: a\n    value: '{}1{}'\n",
+            "(".repeat(7000),
+            ")".repeat(7000)
+        ),
+    ] {
         check(deep);
     }
     let place = Place::new();
@@ -98,7 +153,12 @@ fn files_that_are_no_runbooks() {
 #[test]
 fn a_jq_program_that_never_ends_is_stopped() {
     let place = Place::new();
-    let file = place.write("x.yaml", "runbook: v1\ntitle: T\nsteps:\n  - id: a\n    title: For ever\n    value: '[range(infinite)] | length'\n  - id: b\n    title: Recursion\n    value: '[recurse(.)] | length'\n");
+    let file = place.write(
+        "x.yaml",
+        "runbook: v1\ntitle: T\nsteps:\n  - id: a\n    title: For ever\n    value: \
+            '[range(infinite)] | length'\n  - id: b\n    title: Recursion\n    value: \
+            '[recurse(.)] | length'\n",
+    );
     let said = place.run(&["run", &file]);
     assert_eq!(said.code, 3, "{}", said.all());
     assert!(!said.stderr.contains("panicked"));
@@ -107,7 +167,9 @@ fn a_jq_program_that_never_ends_is_stopped() {
 #[test]
 fn a_dead_server_is_said_in_one_sentence() {
     let place = Place::new();
-    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: \"http://127.0.0.1:1\"}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\n";
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, \
+        cluster: {server: \"http://127.0.0.1:1\"}}]\ncontexts: [{name: c, context: {cluster: c, \
+        user: u}}]\nusers: [{name: u, user: {}}]\n";
     let file = place.write("kubeconfig", kubeconfig);
     let said = place.run(&["run", "ta-bot/no-signals", "--kubeconfig", &file]);
     assert_eq!(said.code, 3, "{}", said.all());
@@ -120,15 +182,20 @@ fn a_dead_server_is_said_in_one_sentence() {
 /// A server whose certificate was valid in 2020 only; its authority is known.
 #[test]
 fn an_expired_certificate_is_called_expired() {
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![include_bytes!("fixtures/expired.der").to_vec().into()],
-            rustls::pki_types::PrivatePkcs8KeyDer::from(include_bytes!("fixtures/expired.key.der").to_vec()).into(),
+    let config = rustls::ServerConfig::builder_with_provider(
+        rustls::crypto::ring::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(
+        vec![include_bytes!("fixtures/expired.der").to_vec().into()],
+        rustls::pki_types::PrivatePkcs8KeyDer::from(
+            include_bytes!("fixtures/expired.key.der").to_vec(),
         )
-        .unwrap();
+        .into(),
+    )
+    .unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let server = format!("https://{}", listener.local_addr().unwrap());
     let config = std::sync::Arc::new(config);
@@ -142,7 +209,9 @@ fn an_expired_certificate_is_called_expired() {
     let place = Place::new();
     let authority = place.write("authority.pem", include_str!("fixtures/authority.pem"));
     let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{name: c, cluster: {{server: \"{server}\", certificate-authority: {authority}}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{name: c, cluster: \
+            {{server: \"{server}\", certificate-authority: {authority}}}}}]\ncontexts: [{{name: c, \
+            context: {{cluster: c, user: u}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
     );
     let file = place.write("kubeconfig", kubeconfig);
     let said = place.run(&["run", "ta-bot/smoke", "--kubeconfig", &file]);

@@ -38,18 +38,36 @@ fn an_output_is_recorded_once_and_shown_from_where_it_is() {
     let run = place.run(&["run", &file, "--output", "jsonl"]);
     assert_eq!(run.code, 0, "{}", run.all());
     let streamed = records(&run.stdout);
-    let output = |path: &str| streamed.iter().find(|record| record["event"] == "step_finished" && record["path"] == path).unwrap()["output"].clone();
+    let output = |path: &str| {
+        streamed
+            .iter()
+            .find(|record| record["event"] == "step_finished" && record["path"] == path)
+            .unwrap()["output"]
+            .clone()
+    };
     assert_eq!(output("unused")[19999], 20004);
     assert_eq!(output("each[1]")[19999], 39998);
-    assert_eq!(output("both"), serde_json::json!({"inner": {"outcome": "passed"}, "small": {"outcome": "passed"}}));
-    assert_eq!(output("each"), serde_json::json!([{"item": 1, "outcome": "passed"}, {"item": 2, "outcome": "passed"}]));
+    assert_eq!(
+        output("both"),
+        serde_json::json!({"inner": {"outcome": "passed"}, "small": {"outcome": "passed"}})
+    );
+    assert_eq!(
+        output("each"),
+        serde_json::json!([{"item": 1, "outcome": "passed"}, {"item": 2, "outcome": "passed"}])
+    );
     assert_eq!(fs::read_dir(run_folder(&place).join("artifacts")).unwrap().count(), 5);
     assert!(fs::metadata(run_folder(&place).join("journal.jsonl")).unwrap().len() < 64 * 1024);
-    for command in [["show", "01K9ZQ4T", "--output", "jsonl"], ["report", "01K9ZQ4T", "--format", "jsonl"]] {
+    for command in
+        [["show", "01K9ZQ4T", "--output", "jsonl"], ["report", "01K9ZQ4T", "--format", "jsonl"]]
+    {
         assert_eq!(records(&place.run(&command).stdout), streamed, "{command:?}");
     }
     let shown = place.run(&["show", "01K9ZQ4T"]).stdout;
-    assert!(shown.contains("\n        20004\n      ]\n"), "{}", shown.lines().filter(|line| line.contains("2000")).collect::<String>());
+    assert!(
+        shown.contains("\n        20004\n      ]\n"),
+        "{}",
+        shown.lines().filter(|line| line.contains("2000")).collect::<String>()
+    );
     let verbose = place.run(&["report", "01K9ZQ4T", "--verbose"]).stdout;
     assert!(verbose.contains("and 19996 more"), "{verbose}");
 }
@@ -62,13 +80,17 @@ fn a_resume_finds_the_outputs_that_it_needs() {
     let path = run_folder(&place).join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     // as if the process had been killed before the last step
-    let before: Vec<&str> = whole.lines().take_while(|line| !(line.contains("step_started") && line.contains("\"path\":\"last\""))).collect();
+    let before: Vec<&str> = whole
+        .lines()
+        .take_while(|line| !(line.contains("step_started") && line.contains("\"path\":\"last\"")))
+        .collect();
     fs::write(&path, before.join("\n") + "\n").unwrap();
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
     assert!(resumed.all().contains("Kept from before: "), "{}", resumed.all());
     // an output that was changed since is not believed
-    let stored = fs::read_dir(run_folder(&place).join("artifacts")).unwrap().next().unwrap().unwrap().path();
+    let stored =
+        fs::read_dir(run_folder(&place).join("artifacts")).unwrap().next().unwrap().unwrap().path();
     fs::write(&stored, "[]").unwrap();
     fs::write(&path, before.join("\n") + "\n").unwrap();
     let refused = place.run(&["resume", "01K9ZQ4T"]);

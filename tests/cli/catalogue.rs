@@ -5,11 +5,21 @@ use std::collections::BTreeMap;
 
 pub(crate) fn names() -> Vec<String> {
     let (document, _) = Place::new().json(&["list"]);
-    document["runbooks"].as_array().unwrap().iter().map(|runbook| runbook["name"].as_str().unwrap().to_owned()).collect()
+    document["runbooks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|runbook| runbook["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The runbooks that change something; all others only look.
-const CHANGING: &[&str] = &["ta-bot/emergency-scale-down", "ta-bot/restart", "ta-bot/restore-replicas", "ta-bot/rollback"];
+const CHANGING: &[&str] = &[
+    "ta-bot/emergency-scale-down",
+    "ta-bot/restart",
+    "ta-bot/restore-replicas",
+    "ta-bot/rollback",
+];
 
 /// Runbooks that only look, unless a parameter asks for more.
 const ASKED: &[(&str, &str)] = &[
@@ -29,8 +39,12 @@ const TRYING: &[&str] = &["binance-extractor/new-cronjob-check", "ta-bot/record-
 pub(crate) fn required(name: &str) -> &'static [&'static str] {
     match name {
         "ta-bot/emergency-scale-down" => &["--set", "reason=test"],
-        "platform/network-path" => &["--set", "src=app=petrosa-ta-bot", "--set", "dst=http://petrosa-tradeengine-service"],
-        "platform/connection" => &["--set", "client=app=petrosa-ta-bot", "--set", "host=mysql", "--set", "port=3306"],
+        "platform/network-path" => {
+            &["--set", "src=app=petrosa-ta-bot", "--set", "dst=http://petrosa-tradeengine-service"]
+        }
+        "platform/connection" => {
+            &["--set", "client=app=petrosa-ta-bot", "--set", "host=mysql", "--set", "port=3306"]
+        }
         "binance-extractor/new-cronjob-check" => &["--set", "cronjob=binance-klines-gap-filler-m5"],
         _ => &[],
     }
@@ -41,7 +55,10 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
     for name in CHANGING {
         let (document, _) = Place::new().json(&[&["plan", name][..], required(name)].concat());
         let steps = document["steps"].as_array().unwrap();
-        assert!(steps.iter().any(|step| step["path"] == "smoke" && step["action"] == "run"), "{name}");
+        assert!(
+            steps.iter().any(|step| step["path"] == "smoke" && step["action"] == "run"),
+            "{name}"
+        );
     }
 }
 
@@ -49,7 +66,8 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
 fn a_diagnosis_changes_nothing_unless_it_is_asked_to() {
     for (name, asking) in ASKED {
         let effects = |arguments: &[&str]| {
-            let (document, _) = Place::new().json(&[&["plan", name][..], required(name), arguments].concat());
+            let (document, _) =
+                Place::new().json(&[&["plan", name][..], required(name), arguments].concat());
             let steps = document["steps"].as_array().unwrap().clone();
             steps.iter().map(|step| step["effect"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
@@ -64,7 +82,9 @@ fn every_runbook_is_valid_and_says_what_it_does_and_what_it_is_for() {
     for name in names() {
         let (document, code) = Place::new().json(&["describe", &name]);
         assert_eq!(code, 0);
-        let changes = CHANGING.contains(&name.as_str()) || TRYING.contains(&name.as_str()) || ASKED.iter().any(|(asked, _)| *asked == name);
+        let changes = CHANGING.contains(&name.as_str())
+            || TRYING.contains(&name.as_str())
+            || ASKED.iter().any(|(asked, _)| *asked == name);
         let effect = document["effect"].as_str().unwrap();
         assert_eq!(["write", "opaque"].contains(&effect), changes, "{name}: {effect}");
         assert!(document["description"].as_str().unwrap().len() > 40, "{name} explains itself");
@@ -97,7 +117,10 @@ fn every_plan_names_its_permissions_and_the_commands_by_hand() {
     for name in names() {
         let (document, _) = Place::new().json(&[&["plan", &name][..], required(&name)].concat());
         let steps = document["steps"].as_array().unwrap();
-        let asking = steps.iter().filter(|step| !["value", "group", "run", "confirm", "pause"].contains(&step["action"].as_str().unwrap()));
+        let asking = steps.iter().filter(|step| {
+            !["value", "group", "run", "confirm", "pause"]
+                .contains(&step["action"].as_str().unwrap())
+        });
         for step in asking {
             assert!(!step["by_hand"].as_array().unwrap().is_empty(), "{name} {step}");
         }

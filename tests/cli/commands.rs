@@ -14,7 +14,18 @@ fn texts() {
         ("history_empty", vec!["history"]),
         ("unknown_runbook", vec!["run", "ta-bot/no-signal", "--sandbox"]),
         ("unknown_runbook_short", vec!["run", "no-signals", "--sandbox"]),
-        ("unknown_parameter", vec!["run", "ta-bot/no-signals", "--sandbox", "--set", "log_windwo=5m", "--set", "min_candles=many"]),
+        (
+            "unknown_parameter",
+            vec![
+                "run",
+                "ta-bot/no-signals",
+                "--sandbox",
+                "--set",
+                "log_windwo=5m",
+                "--set",
+                "min_candles=many",
+            ],
+        ),
         ("unknown_scenario", vec!["run", "ta-bot/no-signals", "--sandbox=tabot-noleader"]),
         ("no_kubeconfig", vec!["run", "ta-bot/no-signals"]),
         ("no_such_context", vec!["run", "ta-bot/no-signals", "--context", "prod"]),
@@ -28,7 +39,12 @@ fn texts() {
 #[test]
 fn a_run_can_be_shown_again_and_stands_in_the_history() {
     let place = Place::new();
-    let text = "runbook: v1\ntitle: Count\nparams:\n  limit: {type: int, default: 2}\nsteps:\n  - id: numbers\n    title: Some numbers\n    value: '[{name: \"a\", n: 1}, {name: \"b\", n: 3}]'\n  - id: small\n    title: All are small\n    value: $steps.numbers.output\n    expect:\n      - all: .n <= $params.limit\n        message: too large\nfindings:\n  - id: too-large\n    when: $steps.small.failed\n    cause: A number is too large\n    remedy: {text: count again}\n";
+    let text = "runbook: v1\ntitle: Count\nparams:\n  limit: {type: int, default: 2}\nsteps:\n  - \
+        id: numbers\n    title: Some numbers\n    value: '[{name: \"a\", n: 1}, {name: \"b\", n: \
+        3}]'\n  - id: small\n    title: All are small\n    value: $steps.numbers.output\n    \
+        expect:\n      - all: .n <= $params.limit\n        message: too large\nfindings:\n  - id: \
+        too-large\n    when: $steps.small.failed\n    cause: A number is too large\n    remedy: \
+        {text: count again}\n";
     let file = place.write("count.yaml", text);
     assert_eq!(place.run(&["run", &file]).code, 1);
     insta::assert_snapshot!("show", place.run(&["show", "01K9ZQ4T"]).all());
@@ -49,7 +65,11 @@ fn colour_is_an_option_and_never_in_a_pipe() {
 #[test]
 fn without_utf8_the_symbols_are_words() {
     let place = Place::new();
-    let said = crate::support::said(place.command().env("LC_ALL", "C").args(["run", "ta-bot/no-signals", "--sandbox"]));
+    let said = crate::support::said(place.command().env("LC_ALL", "C").args([
+        "run",
+        "ta-bot/no-signals",
+        "--sandbox",
+    ]));
     assert!(said.stdout.is_ascii(), "{}", said.stdout);
     assert!(said.stdout.contains("FAIL leader"), "{}", said.stdout);
 }
@@ -66,7 +86,12 @@ fn completions_for_each_shell() {
 #[test]
 fn a_confirmation_without_a_terminal_pauses_the_run() {
     let place = Place::new();
-    let file = place.write("ask.yaml", "runbook: v1\ntitle: Ask\nsteps:\n  - id: sure\n    title: Are we sure\n    confirm: {question: Go on?}\n  - id: after\n    title: Only after the answer\n    value: $params\n");
+    let file = place.write(
+        "ask.yaml",
+        "runbook: v1\ntitle: Ask\nsteps:\n  - id: sure\n    title: Are we sure\n    confirm: \
+            {question: Go on?}\n  - id: after\n    title: Only after the answer\n    value: \
+            $params\n",
+    );
     let said = place.run(&["run", &file]);
     assert_eq!(said.code, 4, "{}", said.all());
     insta::assert_snapshot!("paused", said.all());

@@ -17,10 +17,14 @@ steps:
     scale: {target: deployment/petrosa-ta-bot, replicas: 1}
 ";
 
-/// Runs with files that cannot become larger than so many blocks of 512 bytes. What is written beyond fails, as on a full disk.
+/// Runs with files that cannot become larger than so many blocks of 512 bytes. What is written
+/// beyond fails, as on a full disk.
 fn run_within(stage: &Stage, blocks: u32) -> Said {
     let mut command = assert_cmd::Command::new("sh");
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {} run steps.yaml --yes", env!("CARGO_BIN_EXE_runbook"));
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec {} run steps.yaml --yes",
+        env!("CARGO_BIN_EXE_runbook")
+    );
     command
         .args(["-c", &script])
         .env("HOME", stage.place.path())
@@ -47,11 +51,18 @@ fn promise_17_a_full_disk_stops_the_run_before_the_next_change_and_says_so() {
         }
         let all = format!("{blocks} blocks, {made} changes: {}", said.all());
         assert_eq!(said.code, 3, "{all}");
-        assert!(said.stderr.contains("the run stopped, because its journal could not be written"), "{all}");
-        assert!(said.stderr.contains("journal.jsonl") && said.stderr.contains("File too large"), "where and why: {all}");
+        assert!(
+            said.stderr.contains("the run stopped, because its journal could not be written"),
+            "{all}"
+        );
+        assert!(
+            said.stderr.contains("journal.jsonl") && said.stderr.contains("File too large"),
+            "where and why: {all}"
+        );
         let folder = stage.place.state().join("runs").join(RUN);
         let journal = fs::read_to_string(folder.join("journal.jsonl")).unwrap_or_default();
-        let whole: Vec<Value> = journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let whole: Vec<Value> =
+            journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let begun = whole.iter().filter(|record| record["event"] == "change_started").count();
         assert!(made <= begun, "a change without its intent on the disk: {all}\n{journal}");
         stopped_after.insert(made);
@@ -64,7 +75,11 @@ fn promise_17_a_full_disk_stops_the_run_before_the_next_change_and_says_so() {
         assert!(resumed.code == 0 || over, "{all}\n{}", resumed.all());
         assert_eq!(stage.writes().len(), 3, "{all}\n{}", resumed.all());
     }
-    assert_eq!(stopped_after.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3], "it was stopped between all changes");
+    assert_eq!(
+        stopped_after.into_iter().collect::<Vec<_>>(),
+        [0, 1, 2, 3],
+        "it was stopped between all changes"
+    );
 }
 
 #[cfg(unix)]

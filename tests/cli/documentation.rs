@@ -10,7 +10,12 @@ fn page(name: &str) -> String {
 
 /// The fenced blocks of a language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
-    text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix(&format!("{language}\n"))).map(str::to_owned).collect()
+    text.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.strip_prefix(&format!("{language}\n")))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -29,12 +34,19 @@ fn the_runbooks_in_the_documentation_run() {
 
 #[test]
 fn the_transcript_in_the_readme_is_what_is_printed() {
-    let shown = blocks(&page("README.md"), "").into_iter().find(|block| block.contains("leader-stuck")).unwrap();
+    let shown = blocks(&page("README.md"), "")
+        .into_iter()
+        .find(|block| block.contains("leader-stuck"))
+        .unwrap();
     let said = Place::new().run(&["run", "ta-bot/no-signals", "--sandbox"]).stdout;
     // ids and times differ from run to run
     let strip = |text: &str| {
         let changing = regex::Regex::new(r"(run|show) [0-9A-Z]{8}|\s+\d+ ms$|\d+ ms").unwrap();
-        text.trim().lines().map(|line| changing.replace_all(line, "").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        text.trim()
+            .lines()
+            .map(|line| changing.replace_all(line, "").trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     assert_eq!(strip(&shown), strip(&said).trim_end());
 }

@@ -12,8 +12,13 @@ fn run(text: &str) -> (Value, i32) {
 
 /// `path outcome` of every step that is no group.
 fn outcomes(document: &Value) -> Vec<String> {
-    let steps = document["steps"].as_array().unwrap().iter().filter(|step| step["action"] != "group");
-    steps.map(|step| format!("{} {}", step["path"].as_str().unwrap(), step["outcome"].as_str().unwrap())).collect()
+    let steps =
+        document["steps"].as_array().unwrap().iter().filter(|step| step["action"] != "group");
+    steps
+        .map(|step| {
+            format!("{} {}", step["path"].as_str().unwrap(), step["outcome"].as_str().unwrap())
+        })
+        .collect()
 }
 
 fn reason<'a>(document: &'a Value, path: &str) -> &'a str {
@@ -26,15 +31,22 @@ const BAD: &str = "value: $run.id | length\n    expect: [{that: . == 0}]";
 fn a_procedure_stops_and_a_diagnosis_goes_on() {
     let steps = format!("steps:\n  - id: a\n    {BAD}\n  - id: b\n    value: $run.id\n");
     let (document, code) = run(&steps);
-    assert_eq!((outcomes(&document), code), (vec!["a failed".to_owned(), "b skipped".to_owned()], 1));
+    assert_eq!(
+        (outcomes(&document), code),
+        (vec!["a failed".to_owned(), "b skipped".to_owned()], 1)
+    );
     assert_eq!(reason(&document, "b"), "step a did not pass");
     let (document, code) = run(&format!("on_failure: continue\n{steps}"));
-    assert_eq!((outcomes(&document), code), (vec!["a failed".to_owned(), "b passed".to_owned()], 1));
+    assert_eq!(
+        (outcomes(&document), code),
+        (vec!["a failed".to_owned(), "b passed".to_owned()], 1)
+    );
 }
 
 #[test]
 fn always_is_done_however_the_steps_ended() {
-    let (document, _) = run(&format!("steps:\n  - id: a\n    {BAD}\nalways:\n  - id: z\n    value: $run.id\n"));
+    let (document, _) =
+        run(&format!("steps:\n  - id: a\n    {BAD}\nalways:\n  - id: z\n    value: $run.id\n"));
     assert_eq!(outcomes(&document), ["a failed", "z passed"]);
 }
 
@@ -51,7 +63,17 @@ fn a_condition_skips_and_one_that_depends_on_nothing_known_is_unknown() {
     )
     .replace("id: null", "id: missing")
     .as_str());
-    assert_eq!(outcomes(&document), ["a passed", "nay skipped", "broken error", "after unknown", "when unknown", "missing error"]);
+    assert_eq!(
+        outcomes(&document),
+        [
+            "a passed",
+            "nay skipped",
+            "broken error",
+            "after unknown",
+            "when unknown",
+            "missing error"
+        ]
+    );
     assert_eq!(code, 3, "unknown is not pass");
     assert_eq!(reason(&document, "after"), "step broken could not be judged: cannot look");
     assert!(reason(&document, "missing").contains("null"), "{}", reason(&document, "missing"));
@@ -59,8 +81,10 @@ fn a_condition_skips_and_one_that_depends_on_nothing_known_is_unknown() {
 
 #[test]
 fn severity_decides_what_counts() {
-    let (document, code) =
-        run(&format!("on_failure: continue\nsteps:\n  - id: a\n    severity: warning\n    {BAD}\n  - id: b\n    severity: info\n    {BAD}\n"));
+    let (document, code) = run(&format!(
+        "on_failure: continue\nsteps:\n  - id: a\n    severity: warning\n    {BAD}\n  - id: b\n    \
+            severity: info\n    {BAD}\n"
+    ));
     assert_eq!((code, &document["verdict"]), (0, &"passed".into()));
     assert_eq!(document["counts"]["failed"], 2);
 }
@@ -69,10 +93,15 @@ fn severity_decides_what_counts() {
 fn a_loop_has_one_path_for_each_item_and_one_result_for_all() {
     let (document, code) = run(concat!(
         "params:\n  names: {type: list, default: [p, q]}\n",
-        "steps:\n  - id: each\n    title: \"Item {{ item }}\"\n    for_each: $params.names\n    value: $item + \"!\"\n",
-        "  - id: all\n    value: '[$steps.each.output[].output]'\n    expect:\n      - that: . == [\"p!\", \"q!\"]\n",
+        "steps:\n  - id: each\n    title: \"Item {{ item }}\"\n    for_each: $params.names\n    \
+            value: $item + \"!\"\n",
+        "  - id: all\n    value: '[$steps.each.output[].output]'\n    expect:\n      - that: . == \
+            [\"p!\", \"q!\"]\n",
     ));
-    assert_eq!((outcomes(&document), code), (vec!["each[0] passed".into(), "each[1] passed".into(), "all passed".into()], 0));
+    assert_eq!(
+        (outcomes(&document), code),
+        (vec!["each[0] passed".into(), "each[1] passed".into(), "all passed".into()], 0)
+    );
 }
 
 #[test]
@@ -80,7 +109,8 @@ fn a_loop_over_a_group_sees_its_own_item_only() {
     let (document, code) = run(concat!(
         "steps:\n  - id: pairs\n    for_each: '[1, 2] + [$run.id | length]'\n    steps:\n",
         "      - id: double\n        value: $item * 2\n",
-        "      - id: check\n        value: $steps.double.output\n        expect: [{that: . == $item * 2}]\n",
+        "      - id: check\n        value: $steps.double.output\n        expect: [{that: . == \
+            $item * 2}]\n",
     ));
     assert_eq!(code, 0, "{document:#}");
     assert_eq!(outcomes(&document).len(), 6);
@@ -91,13 +121,28 @@ fn a_loop_over_a_group_sees_its_own_item_only() {
 fn a_rescue_that_succeeds_makes_the_group_good() {
     let group = |rescue: &str| {
         format!(
-            "steps:\n  - id: g\n    steps:\n      - id: a\n        {}\n    rescue:\n      - id: r\n        {rescue}\n    always:\n      - id: z\n        value: $run.id\n  - id: after\n    value: $run.id\n",
+            "steps:\n  - id: g\n    steps:\n      - id: a\n        {}\n    rescue:\n      - id: \
+                r\n        {rescue}\n    always:\n      - id: z\n        value: $run.id\n  - id: \
+                after\n    value: $run.id\n",
             BAD.replace("\n    ", "\n        ")
         )
     };
     let (document, code) = run(&group("value: $run.id"));
-    assert_eq!((outcomes(&document), code), (vec!["g/a failed".into(), "g/r passed".into(), "g/z passed".into(), "after passed".into()], 0));
-    let group_outcome = |document: &Value| document["steps"].as_array().unwrap().iter().find(|step| step["path"] == "g").unwrap()["outcome"].clone();
+    assert_eq!(
+        (outcomes(&document), code),
+        (
+            vec![
+                "g/a failed".into(),
+                "g/r passed".into(),
+                "g/z passed".into(),
+                "after passed".into()
+            ],
+            0
+        )
+    );
+    let group_outcome = |document: &Value| {
+        document["steps"].as_array().unwrap().iter().find(|step| step["path"] == "g").unwrap()["outcome"].clone()
+    };
     assert_eq!(group_outcome(&document), "recovered");
     let (document, code) = run(&group(&BAD.replace("\n    ", "\n        ")));
     assert_eq!((group_outcome(&document), code), ("failed".into(), 1));
@@ -107,7 +152,8 @@ fn a_rescue_that_succeeds_makes_the_group_good() {
 #[test]
 fn a_parallel_group_does_all_its_steps_whatever_comes_of_one() {
     let (document, code) = run(&format!(
-        "steps:\n  - id: g\n    parallel: 2\n    steps:\n      - id: a\n        {}\n      - id: b\n        pause: 20ms\n      - id: c\n        value: $run.id\n",
+        "steps:\n  - id: g\n    parallel: 2\n    steps:\n      - id: a\n        {}\n      - id: \
+            b\n        pause: 20ms\n      - id: c\n        value: $run.id\n",
         BAD.replace("\n    ", "\n        ")
     ));
     assert_eq!(code, 1);
@@ -119,7 +165,9 @@ fn a_repeated_look_ends_with_its_deadline_and_says_what_it_last_saw() {
     let place = Place::new();
     let file = place.write(
         "poll.yaml",
-        "runbook: v1\ntitle: Poll\nsteps:\n  - id: pods\n    title: Five pods\n    timeout: 2s\n    every: 200ms\n    get: {kind: Pod, selector: app=petrosa-ta-bot, namespace: petrosa-apps}\n    expect:\n      - that: .items | length == 5\n",
+        "runbook: v1\ntitle: Poll\nsteps:\n  - id: pods\n    title: Five pods\n    timeout: \
+            2s\n    every: 200ms\n    get: {kind: Pod, selector: app=petrosa-ta-bot, namespace: \
+            petrosa-apps}\n    expect:\n      - that: .items | length == 5\n",
     );
     let (document, code) = place.json(&["run", &file, "--sandbox=healthy"]);
     assert_eq!((outcomes(&document), code), (vec!["pods timed_out".to_owned()], 1));
@@ -131,27 +179,54 @@ fn a_wait_for_what_does_not_come_times_out_and_for_what_is_gone_passes() {
     let place = Place::new();
     let file = place.write(
         "wait.yaml",
-        "runbook: v1\ntitle: Wait\non_failure: continue\nnamespace: petrosa-apps\nsteps:\n  - id: comes\n    timeout: 2s\n    wait: {kind: Pod, name: nobody, until: .status.phase == \"Running\"}\n  - id: gone\n    timeout: 5s\n    wait: {kind: Pod, name: nobody, absent: true}\n  - id: there\n    timeout: 5s\n    wait: {kind: Deployment, name: petrosa-ta-bot, until: .status.readyReplicas == 3}\n",
+        "runbook: v1\ntitle: Wait\non_failure: continue\nnamespace: petrosa-apps\nsteps:\n  - id: \
+            comes\n    timeout: 2s\n    wait: {kind: Pod, name: nobody, until: .status.phase \
+            == \"Running\"}\n  - id: gone\n    timeout: 5s\n    wait: {kind: Pod, name: nobody, \
+            absent: true}\n  - id: there\n    timeout: 5s\n    wait: {kind: Deployment, name: \
+            petrosa-ta-bot, until: .status.readyReplicas == 3}\n",
     );
     let (document, code) = place.json(&["run", &file, "--sandbox=healthy"]);
-    assert_eq!((outcomes(&document), code), (vec!["comes timed_out".into(), "gone passed".into(), "there passed".into()], 1));
+    assert_eq!(
+        (outcomes(&document), code),
+        (vec!["comes timed_out".into(), "gone passed".into(), "there passed".into()], 1)
+    );
     assert!(reason(&document, "comes").contains("nothing there"), "{document:#}");
 }
 
 #[test]
 fn a_called_runbook_gives_its_verdict() {
     let place = Place::new();
-    place.write("runbooks/check.yaml", "runbook: v1\ntitle: Check\nparams:\n  limit: {type: int, default: 0}\non_failure: continue\nsteps:\n  - id: a\n    value: '1 + $params.limit - $params.limit'\n    expect: [{that: . <= $params.limit}]\nfindings:\n  - id: too-many\n    when: $steps.a.failed\n    cause: Too many\n");
+    place.write(
+        "runbooks/check.yaml",
+        "runbook: v1\ntitle: Check\nparams:\n  limit: {type: int, default: 0}\non_failure: \
+            continue\nsteps:\n  - id: a\n    value: '1 + $params.limit - $params.limit'\n    \
+            expect: [{that: . <= $params.limit}]\nfindings:\n  - id: too-many\n    when: \
+            $steps.a.failed\n    cause: Too many\n",
+    );
     let call = |limit: u32| {
-        place.write("call.yaml", format!("runbook: v1\ntitle: Call\non_failure: continue\nsteps:\n  - id: sub\n    run: {{runbook: check, with: {{limit: {limit}}}}}\nfindings:\n  - id: sub-found\n    when: $steps.sub.failed and ($steps.sub.output.findings | index(\"too-many\") != null)\n    cause: The called one found it\n"))
+        place.write(
+            "call.yaml",
+            format!(
+                "runbook: v1\ntitle: Call\non_failure: \
+            continue\nsteps:\n  - id: sub\n    run: {{runbook: check, with: {{limit: \
+            {limit}}}}}\nfindings:\n  - id: sub-found\n    when: $steps.sub.failed and \
+            ($steps.sub.output.findings | index(\"too-many\") != null)\n    cause: The called one \
+            found it\n"
+            ),
+        )
     };
     let file = call(5);
     let (document, code) = place.json(&["run", &file]);
     assert_eq!((outcomes(&document), code), (vec!["sub passed".into(), "sub/a passed".into()], 0));
     let other = Place::new();
     std::fs::create_dir_all(other.path().join("runbooks")).unwrap();
-    std::fs::copy(place.path().join("runbooks/check.yaml"), other.path().join("runbooks/check.yaml")).unwrap();
-    let file = other.write("call.yaml", std::fs::read_to_string(place.path().join(call(0))).unwrap());
+    std::fs::copy(
+        place.path().join("runbooks/check.yaml"),
+        other.path().join("runbooks/check.yaml"),
+    )
+    .unwrap();
+    let file =
+        other.write("call.yaml", std::fs::read_to_string(place.path().join(call(0))).unwrap());
     let (document, code) = other.json(&["run", &file]);
     assert_eq!((findings(&document), code), (vec!["sub-found"], 1));
     assert_eq!(reason(&document, "sub"), "found: too-many");
@@ -166,16 +241,24 @@ fn a_cause_is_open_when_what_it_needs_could_not_be_judged() {
         "findings:\n",
         "  - id: ruled-out\n    when: $steps.good.failed\n    cause: A\n",
         "  - id: open\n    when: $steps.broken.failed\n    cause: B\n",
-        "  - id: concluded\n    severity: warning\n    when: [$steps.broken.failed, $steps.good.passed]\n    cause: C\n",
+        "  - id: concluded\n    severity: warning\n    when: [$steps.broken.failed, \
+            $steps.good.passed]\n    cause: C\n",
     ));
     assert_eq!((findings(&document), code), (vec!["concluded"], 3));
-    assert_eq!(document["not_ruled_out"], serde_json::json!([{"id": "open", "because": "step broken could not be judged: cannot look"}]));
+    assert_eq!(
+        document["not_ruled_out"],
+        serde_json::json!([{"id": "open",
+            "because": "step broken could not be judged: cannot look"}])
+    );
 }
 
 #[test]
 fn a_context_in_which_it_must_not_run_is_refused() {
     let place = Place::new();
-    let file = place.write("x.yaml", "runbook: v1\ntitle: X\ncontexts: [staging]\nsteps:\n  - id: a\n    get: {kind: Pod}\n");
+    let file = place.write(
+        "x.yaml",
+        "runbook: v1\ntitle: X\ncontexts: [staging]\nsteps:\n  - id: a\n    get: {kind: Pod}\n",
+    );
     let said = place.run(&["run", &file, "--sandbox=healthy"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("runs only in the contexts staging"), "{}", said.stderr);

@@ -1,15 +1,22 @@
-//! Documents that are made to take all memory or time: the program ends, within a small address space.
+//! Documents that are made to take all memory or time: the program ends, within a small address
+//! space.
 
 use crate::support::{Place, Said};
 use std::fmt::Write;
 use std::process::Command;
 
-/// The program with little address space: the stacks of its threads count, what is not touched as well.
+/// The program with little address space: the stacks of its threads count, what is not touched as
+/// well.
 fn confined(place: &Place, arguments: &[&str]) -> Said {
     let plain = place.command();
     let mut command = Command::new("sh");
-    command.env_clear().envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?)))).current_dir(place.path());
-    command.args(["-c", "ulimit -v 2500000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_runbook")]).args(arguments);
+    command
+        .env_clear()
+        .envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .current_dir(place.path());
+    command
+        .args(["-c", "ulimit -v 2500000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_runbook")])
+        .args(arguments);
     crate::support::said(&mut assert_cmd::Command::from_std(command))
 }
 
@@ -33,7 +40,11 @@ fn expressions_that_want_all_memory_end_and_leave_the_program_alive() {
     for (index, program) in jq.iter().enumerate() {
         let _ = writeln!(text, "  - id: s{index}\n    value: '{program}'");
     }
-    let templates = ["{{ 'x' * 1000000000 }}", "{{ '%1000000000d' | format(1) }}", "{{ range(100000) | join('x' * 1000000) }}"];
+    let templates = [
+        "{{ 'x' * 1000000000 }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{{ range(100000) | join('x' * 1000000) }}",
+    ];
     for (index, template) in templates.iter().enumerate() {
         let _ = writeln!(text, "  - id: t{index}\n    title: \"{template}\"\n    value: '1'");
     }
@@ -45,7 +56,8 @@ fn expressions_that_want_all_memory_end_and_leave_the_program_alive() {
     }
 }
 
-/// Twice the document takes about twice the time; what is quadratic would not end within the time of a test.
+/// Twice the document takes about twice the time; what is quadratic would not end within the time
+/// of a test.
 #[test]
 fn large_documents_are_checked_in_time() {
     let place = Place::new();
@@ -62,10 +74,17 @@ fn large_documents_are_checked_in_time() {
     for index in 0..5_000 {
         let _ = writeln!(unknown, "  - {{id: step{index:05}, value: '$params.parax{index:05}'}}");
     }
-    let keys = format!("{head}steps: []\n") + &(0..60_000).map(|index| format!("k{index}: 1\n")).collect::<String>();
+    let keys = format!("{head}steps: []\n")
+        + &(0..60_000).map(|index| format!("k{index}: 1\n")).collect::<String>();
     let twice = format!("{head}steps: []\n") + &"k: 1\n".repeat(100_000);
     let long = format!("{head}steps: [{{id: a, value: '{}'}}]\n", "x".repeat(900_000));
-    for (name, text) in [("duplicates", duplicates), ("unknown", unknown), ("keys", keys), ("twice", twice), ("long", long)] {
+    for (name, text) in [
+        ("duplicates", duplicates),
+        ("unknown", unknown),
+        ("keys", keys),
+        ("twice", twice),
+        ("long", long),
+    ] {
         let file = place.write("x.yaml", text);
         let said = confined(&place, &["check", &file]);
         assert_eq!(said.code, 2, "{name}: {}", said.stderr.chars().take(2000).collect::<String>());
@@ -79,7 +98,9 @@ fn runbooks_that_call_each_other_twice_are_checked_once() {
     for level in 0..40 {
         let called = format!("run: {{runbook: level{}}}", level + 1);
         let step = if level == 39 { "value: '1'".to_owned() } else { called };
-        let text = format!("runbook: v1\ntitle: T\nsteps:\n  - id: a\n    {step}\n  - id: b\n    {step}\n");
+        let text = format!(
+            "runbook: v1\ntitle: T\nsteps:\n  - id: a\n    {step}\n  - id: b\n    {step}\n"
+        );
         place.write(&format!("runbooks/level{level}.yaml"), text);
     }
     let said = place.run(&["check", "level0"]);
@@ -89,7 +110,10 @@ fn runbooks_that_call_each_other_twice_are_checked_once() {
 #[test]
 fn a_catalogue_with_pipes_devices_and_circles_is_listed() {
     let place = Place::new();
-    place.write("runbooks/mine.yaml", "runbook: v1\ntitle: Mine\nsteps:\n  - id: a\n    value: '1'\n");
+    place.write(
+        "runbooks/mine.yaml",
+        "runbook: v1\ntitle: Mine\nsteps:\n  - id: a\n    value: '1'\n",
+    );
     let at = |name: &str| place.path().join("runbooks").join(name);
     assert!(Command::new("mkfifo").arg(at("pipe.yaml")).status().unwrap().success());
     std::os::unix::fs::symlink("/dev/zero", at("zero.yaml")).unwrap();

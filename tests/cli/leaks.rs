@@ -16,7 +16,12 @@ fn shapes() -> Vec<(&'static str, String)> {
     [
         ("uri", "mysql://petrosa:Wq7vTr2mKx@db.example:3306/petrosa?tls=1"),
         ("uri-encoded", "amqp://svc:Zk%2F9%40pLm3Qd@mq.example/vhost"),
-        ("pem", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nEFAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n"),
+        (
+            "pem",
+            "-----BEGIN PRIVATE \
+            KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nEFAASCBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE \
+            KEY-----\n",
+        ),
         ("json", r#"{"client_id": "Hn4Xc8RyTw", "client_secret": "Lb6 \"Jf\" 0Vs/Gd"}"#),
         ("lines", "first-Ua5Ej1Nz\nsecond line Bo3Wi9\n\nfourth\tCy8Sk2Px"),
         ("regex", r"Fg4.*(Yt7|Mh2)+?[^a]$\d{3}"),
@@ -50,16 +55,40 @@ fn forms(value: &str) -> Vec<String> {
     };
     let mut parts = vec![value.to_owned(), value.trim().to_owned()];
     if value.trim().contains('\n') {
-        parts.extend(value.lines().filter(|line| line.len() >= 8 && !line.starts_with("-----")).map(str::to_owned));
+        parts.extend(
+            value
+                .lines()
+                .filter(|line| line.len() >= 8 && !line.starts_with("-----"))
+                .map(str::to_owned),
+        );
     }
     // whoever reads a piece of a long value has read too much
     let letters: Vec<char> = value.chars().collect();
-    parts.extend(letters.chunks(24).filter(|chunk| chunk.len() == 24).map(String::from_iter).filter(|piece| !piece.contains("-----")));
+    parts.extend(
+        letters
+            .chunks(24)
+            .filter(|chunk| chunk.len() == 24)
+            .map(String::from_iter)
+            .filter(|piece| !piece.contains("-----")),
+    );
     let mut forms = Vec::new();
     for part in parts {
-        let encoded: String =
-            part.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
-        let xml = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&apos;").replace('"', "&quot;");
+        let encoded: String = part
+            .bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect();
+        let xml = part
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('\'', "&apos;")
+            .replace('"', "&quot;");
         for written in [part.clone(), part.replace('\'', r"'\''"), xml] {
             forms.extend([escaped(&written), escaped(&escaped(&written)), written]);
         }
@@ -92,7 +121,8 @@ fn nowhere(texts: &[(String, String)]) {
         for form in forms(&value) {
             for (place, text) in texts {
                 if let Some(at) = text.find(&form) {
-                    let start = text[..at].char_indices().rev().nth(60).map_or(0, |(start, _)| start);
+                    let start =
+                        text[..at].char_indices().rev().nth(60).map_or(0, |(start, _)| start);
                     let around: String = text[start..].chars().take(60 + 40).collect();
                     leaks.push(format!("{shape} in {place}: {form:?} in …{around:?}…"));
                 }
@@ -125,7 +155,10 @@ impl Heard {
         files(folder, &mut found);
         assert!(!found.is_empty(), "{}", folder.display());
         for path in found {
-            self.0.push((path.display().to_string(), String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
+            self.0.push((
+                path.display().to_string(),
+                String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned(),
+            ));
         }
     }
 }
@@ -135,15 +168,26 @@ fn talkative() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let plain = |text: &str| text.to_owned();
-    let ways: [fn(&str) -> String; 4] =
-        [plain, |text| format!("{text:?}"), |text| json!({"error": {"detail": text}}).to_string(), |text| STANDARD.encode(format!("user:{text}"))];
-    let lines: Vec<String> = shapes().iter().flat_map(|(name, value)| ways.map(|way| format!("{name} was refused: {}", way(value)))).collect();
+    let ways: [fn(&str) -> String; 4] = [
+        plain,
+        |text| format!("{text:?}"),
+        |text| json!({"error": {"detail": text}}).to_string(),
+        |text| STANDARD.encode(format!("user:{text}")),
+    ];
+    let lines: Vec<String> = shapes()
+        .iter()
+        .flat_map(|(name, value)| ways.map(|way| format!("{name} was refused: {}", way(value))))
+        .collect();
     let body = lines.join("\n");
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 8192]);
-            let head = format!("HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: \
+                    {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             let _ = stream.write_all(&[head.as_bytes(), body.as_bytes()].concat());
         }
     });
@@ -154,19 +198,29 @@ fn talkative() -> u16 {
 fn stage() -> Stage {
     let stage = Stage::with(Options { scenario: "healthy".to_owned(), ..Options::default() });
     let address = stage.sandbox.address().to_string();
-    let data: Map<String, Value> = shapes().into_iter().map(|(name, value)| (name.to_owned(), STANDARD.encode(value).into())).collect();
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shapes", "namespace": "petrosa-apps"}, "data": data});
+    let data: Map<String, Value> = shapes()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), STANDARD.encode(value).into()))
+        .collect();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shapes",
+        "namespace": "petrosa-apps"}, "data": data});
     http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/secrets", &secret.to_string());
-    let variable = |name: &str| json!({"name": name.to_uppercase().replace('-', "_"), "valueFrom": {"secretKeyRef": {"name": "shapes", "key": name}}});
+    let variable = |name: &str| {
+        json!({"name": name.to_uppercase().replace('-', "_"),
+        "valueFrom": {"secretKeyRef": {"name": "shapes", "key": name}}})
+    };
     let env: Vec<Value> = shapes().iter().map(|(name, _)| variable(name)).collect();
     let container = json!({"name": "main", "image": "yurisa2/petrosa-ta-bot:v1.0.70", "env": env});
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "leaky", "namespace": "petrosa-apps"}, "spec": {"containers": [container]}});
-    let made = http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/pods", &pod.to_string());
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "leaky",
+        "namespace": "petrosa-apps"}, "spec": {"containers": [container]}});
+    let made =
+        http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/pods", &pod.to_string());
     assert!(made.contains("\"leaky\""), "{made}");
     stage
 }
 
-/// A runbook that says its secrets wherever a runbook can say something. `values` is a jq expression for the map of them.
+/// A runbook that says its secrets wherever a runbook can say something. `values` is a jq
+/// expression for the map of them.
 fn talkative_runbook(head: &str, values: &str, port: u16) -> String {
     format!(
         r#"runbook: v1
@@ -291,15 +345,33 @@ fn run_all(stage: &Stage, file: &str, parameters: &[&str]) -> Heard {
     let mut heard = Heard::default();
     for (number, output) in ["text", "json", "jsonl"].into_iter().enumerate() {
         let id = format!("01K9ZQ4T0000000000000000D{number}");
-        let arguments = [&["run", file, "--dry-run", "-vvv", "--output", output][..], parameters].concat();
+        let arguments =
+            [&["run", file, "--dry-run", "-vvv", "--output", output][..], parameters].concat();
         let said = heard.hear(&format!("a dry run as {output}"), stage.run_as(&id, &arguments));
         assert_eq!(said.code, 1, "{}", said.all());
     }
     // waits at the first change
-    let said =
-        heard.hear("run", stage.run(&[&["run", file, "-vvv", "--override", "plaintext-secret", "--report", "markdown=report.md"][..], parameters].concat()));
+    let said = heard.hear(
+        "run",
+        stage.run(
+            &[
+                &[
+                    "run",
+                    file,
+                    "-vvv",
+                    "--override",
+                    "plaintext-secret",
+                    "--report",
+                    "markdown=report.md",
+                ][..],
+                parameters,
+            ]
+            .concat(),
+        ),
+    );
     assert_eq!(said.code, 4, "{}", said.all());
-    let said = heard.hear("approve", stage.run(&["approve", RUN, "--step", "patched", "--yes", "-vvv"]));
+    let said =
+        heard.hear("approve", stage.run(&["approve", RUN, "--step", "patched", "--yes", "-vvv"]));
     assert_eq!(said.code, 0, "{}", said.all());
     for output in ["text", "json", "jsonl"] {
         let arguments = ["--output", output, "-vvv"];
@@ -308,7 +380,16 @@ fn run_all(stage: &Stage, file: &str, parameters: &[&str]) -> Heard {
         heard.hear("history", stage.run(&[&["history"][..], &arguments].concat()));
         heard.hear("plan", stage.run(&[&["plan", file][..], &arguments, parameters].concat()));
     }
-    let rest = ["--yes", "-vvv", "--override", "plaintext-secret", "--report", "junit=report.xml", "--output", "jsonl"];
+    let rest = [
+        "--yes",
+        "-vvv",
+        "--override",
+        "plaintext-secret",
+        "--report",
+        "junit=report.xml",
+        "--output",
+        "jsonl",
+    ];
     let said = heard.hear("resume", stage.run(&[&["resume", RUN][..], &rest, parameters].concat()));
     assert_eq!(said.code, 4, "the question waits: {}", said.all());
     for kind in ["text", "markdown", "junit", "json", "jsonl"] {
@@ -320,7 +401,10 @@ fn run_all(stage: &Stage, file: &str, parameters: &[&str]) -> Heard {
     assert!([0, 3].contains(&said.code), "{}", said.all());
     heard.read(&stage.place.state());
     for report in ["report.md", "report.xml"] {
-        heard.0.push((report.to_owned(), fs::read_to_string(stage.place.path().join(report)).unwrap()));
+        heard.0.push((
+            report.to_owned(),
+            fs::read_to_string(stage.place.path().join(report)).unwrap(),
+        ));
     }
     heard
 }
@@ -346,7 +430,10 @@ fn still_readable(heard: &Heard) {
 fn promise_5_what_a_secret_of_the_cluster_holds_is_said_nowhere() {
     let stage = stage();
     let head = "steps:\n  - id: read\n    get: {kind: Secret, name: shapes}";
-    let file = stage.place.write("leaks.yaml", talkative_runbook(head, "$steps.read.output.data | map_values(@base64d)", talkative()));
+    let file = stage.place.write(
+        "leaks.yaml",
+        talkative_runbook(head, "$steps.read.output.data | map_values(@base64d)", talkative()),
+    );
     let heard = run_all(&stage, &file, &[]);
     nowhere(&heard.0);
     still_readable(&heard);
@@ -355,13 +442,18 @@ fn promise_5_what_a_secret_of_the_cluster_holds_is_said_nowhere() {
 #[test]
 fn every_way_to_read_a_secret_learns_it() {
     let stage = stage();
-    let from_list = ".items[] | select(.metadata.name == \"shapes\") | .data | map_values(@base64d)";
-    let learnt = "{kind: Secret, until: .items | any(.metadata.name == \"shapes\")}\n    timeout: 20s";
+    let from_list =
+        ".items[] | select(.metadata.name == \"shapes\") | .data | map_values(@base64d)";
+    let learnt =
+        "{kind: Secret, until: .items | any(.metadata.name == \"shapes\")}\n    timeout: 20s";
     let read = [
         ("get: {kind: Secret}".to_owned(), from_list.to_owned()),
         (format!("wait: {learnt}"), from_list.to_owned()),
         // what the environment of a pod says of it afterwards
-        ("secret: {name: shapes, key: pem, shape: uri}".to_owned(), "{uri: \"nothing to tell\"}".to_owned()),
+        (
+            "secret: {name: shapes, key: pem, shape: uri}".to_owned(),
+            "{uri: \"nothing to tell\"}".to_owned(),
+        ),
     ];
     for (number, (verb, values)) in read.into_iter().enumerate() {
         let mut heard = Heard::default();
@@ -369,7 +461,10 @@ fn every_way_to_read_a_secret_learns_it() {
         let text = talkative_runbook(&head, &format!("'$steps.read.output | {values}'"), 1);
         let text = &text[..text.find("  - id: stdout\n").unwrap()];
         let file = stage.place.write("leaks.yaml", text);
-        let said = heard.hear(&verb, stage.run_as(&format!("01K9ZQ4T0000000000000000F{number}"), &["run", &file, "-vvv"]));
+        let said = heard.hear(
+            &verb,
+            stage.run_as(&format!("01K9ZQ4T0000000000000000F{number}"), &["run", &file, "-vvv"]),
+        );
         assert!(said.code == 1 && said.stdout.contains("[secret shapes/ansi]"), "{}", said.all());
         heard.read(&stage.place.state());
         nowhere(&heard.0);
@@ -381,28 +476,62 @@ fn what_a_secret_parameter_holds_is_said_nowhere() {
     let stage = stage();
     let port = talkative();
     let names: Vec<String> = shapes().iter().map(|(name, _)| (*name).replace('-', "_")).collect();
-    let declared: String =
-        names.iter().map(|name| format!("  {name}: {{type: {}, secret: true}}\n", if name == "number" { "int" } else { "string" })).collect();
-    let values: Vec<String> = names.iter().map(|name| format!("{name}: ($params.{name} | tostring)")).collect();
+    let declared: String = names
+        .iter()
+        .map(|name| {
+            format!(
+                "  {name}: {{type: {}, secret: true}}\n",
+                if name == "number" { "int" } else { "string" }
+            )
+        })
+        .collect();
+    let values: Vec<String> =
+        names.iter().map(|name| format!("{name}: ($params.{name} | tostring)")).collect();
     let given: Map<String, Value> = shapes()
         .into_iter()
-        .map(|(name, value)| (name.replace('-', "_"), if name == "number" { value.parse::<u64>().unwrap().into() } else { value.into() }))
+        .map(|(name, value)| {
+            (
+                name.replace('-', "_"),
+                if name == "number" { value.parse::<u64>().unwrap().into() } else { value.into() },
+            )
+        })
         .collect();
     stage.place.write("params.yaml", Value::Object(given).to_string());
-    let text = talkative_runbook(&format!("params:\n{declared}steps:"), &format!("'{{{}}}'", values.join(", ")), port);
+    let text = talkative_runbook(
+        &format!("params:\n{declared}steps:"),
+        &format!("'{{{}}}'", values.join(", ")),
+        port,
+    );
     let file = stage.place.write("leaks.yaml", text);
     let mut heard = run_all(&stage, &file, &["--params", "params.yaml"]);
     // on the command line, where they are right and where they are wrong
-    let on_the_line: Vec<String> = shapes().iter().map(|(name, value)| format!("{}={value}", name.replace('-', "_"))).collect();
-    let arguments: Vec<&str> = ["run", &file, "--dry-run"].into_iter().chain(on_the_line.iter().flat_map(|pair| ["--set", pair.as_str()])).collect();
+    let on_the_line: Vec<String> = shapes()
+        .iter()
+        .map(|(name, value)| format!("{}={value}", name.replace('-', "_")))
+        .collect();
+    let arguments: Vec<&str> = ["run", &file, "--dry-run"]
+        .into_iter()
+        .chain(on_the_line.iter().flat_map(|pair| ["--set", pair.as_str()]))
+        .collect();
     heard.hear("a dry run with --set", stage.run_as("01K9ZQ4T0000000000000000E1", &arguments));
     let wrong = stage.place.write(
         "wrong.yaml",
-        format!("runbook: v1\ntitle: Wrong\nparams:\n{}steps:\n  - id: one\n    pause: 1ms\n", declared.replace("type: string", "type: int")),
+        format!(
+            "runbook: v1\ntitle: Wrong\nparams:\n{}steps:\n  - id: one\n    pause: 1ms\n",
+            declared.replace("type: string", "type: int")
+        ),
     );
-    let arguments: Vec<&str> = ["run", &wrong].into_iter().chain(on_the_line.iter().flat_map(|pair| ["--set", pair.as_str()])).collect();
+    let arguments: Vec<&str> = ["run", &wrong]
+        .into_iter()
+        .chain(on_the_line.iter().flat_map(|pair| ["--set", pair.as_str()]))
+        .collect();
     let said = heard.hear("wrong values", stage.run(&arguments));
-    assert!(said.code == 2 && said.stderr.contains("parameter `uri` `[secret value]` is not a whole number"), "{}", said.all());
+    assert!(
+        said.code == 2
+            && said.stderr.contains("parameter `uri` `[secret value]` is not a whole number"),
+        "{}",
+        said.all()
+    );
     heard.read(&stage.place.state());
     nowhere(&heard.0);
     still_readable(&heard);
@@ -421,11 +550,15 @@ fn credentials_of_known_shapes_are_said_nowhere_though_no_secret_was_read() {
         {"name": "LOG_LEVEL", "value": "info"},
     ]);
     let container = json!({"name": "main", "image": "yurisa2/petrosa-ta-bot:v1.0.70", "env": env});
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "leaky", "namespace": "petrosa-apps"}, "spec": {"containers": [container]}});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "leaky",
+        "namespace": "petrosa-apps"}, "spec": {"containers": [container]}});
     http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/pods", &pod.to_string());
-    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "leaky.1", "namespace": "petrosa-apps"}, "type": "Warning", "reason": "Unhealthy",
-        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "name": "leaky", "namespace": "petrosa-apps"},
-        "message": "cannot connect to mysql://petrosa:Wq7vTr2mKx@mysql:3306/petrosa: connection refused; sent Authorization: Bearer Lb6Jf0VsGd9Qm2"});
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "leaky.1",
+        "namespace": "petrosa-apps"}, "type": "Warning", "reason": "Unhealthy",
+        "involvedObject": {"kind": "Pod", "apiVersion": "v1", "name": "leaky",
+        "namespace": "petrosa-apps"},
+        "message": "cannot connect to mysql://petrosa:Wq7vTr2mKx@mysql:3306/petrosa: connection \
+            refused; sent Authorization: Bearer Lb6Jf0VsGd9Qm2"});
     http_send(&address, "POST", "/api/v1/namespaces/petrosa-apps/events", &event.to_string());
     let file = stage.place.write(
         "shapes.yaml",
@@ -456,7 +589,8 @@ findings:
 "#,
     );
     let mut heard = Heard::default();
-    let said = heard.hear("run", stage.run(&["run", &file, "-vvv", "--report", "markdown=report.md"]));
+    let said =
+        heard.hear("run", stage.run(&["run", &file, "-vvv", "--report", "markdown=report.md"]));
     assert_eq!(said.code, 1, "{}", said.all());
     for kind in ["text", "markdown", "junit", "json", "jsonl"] {
         heard.hear("report", stage.run(&["report", RUN, "--format", kind]));
@@ -468,7 +602,13 @@ findings:
             assert!(!text.contains(secret), "{secret} in {place}: {text}");
         }
         // the runbook itself says this one
-        assert!(!text.replace(r#". == "Hn4Xc8RyTw""#, "").replace(r#". == \"Hn4Xc8RyTw\""#, "").contains("Hn4Xc8RyTw"), "{place}: {text}");
+        assert!(
+            !text
+                .replace(r#". == "Hn4Xc8RyTw""#, "")
+                .replace(r#". == \"Hn4Xc8RyTw\""#, "")
+                .contains("Hn4Xc8RyTw"),
+            "{place}: {text}"
+        );
     }
     let all: String = heard.0.iter().map(|(_, text)| text.as_str()).collect();
     for words in [
@@ -479,5 +619,9 @@ findings:
     ] {
         assert!(all.contains(words), "{words}: {all}");
     }
-    assert!(said.stdout.contains("✔ judged") || said.stdout.contains("judged"), "judged by the real value: {}", said.all());
+    assert!(
+        said.stdout.contains("✔ judged") || said.stdout.contains("judged"),
+        "judged by the real value: {}",
+        said.all()
+    );
 }

@@ -27,11 +27,15 @@ fn the_summary_document_has_its_fields() {
         assert_eq!(document.pointer(path), Some(&wanted), "{path}");
     }
     assert!(document["digest"].as_str().unwrap().starts_with("sha256:"));
-    let leader = document["steps"].as_array().unwrap().iter().find(|step| step["id"] == "leader").unwrap();
+    let leader =
+        document["steps"].as_array().unwrap().iter().find(|step| step["id"] == "leader").unwrap();
     assert_eq!(leader["outcome"], "failed");
     assert_eq!(leader["reason"], "0 of 3, want 1");
     let expectation = &leader["expectations"][0];
-    assert_eq!((&expectation["outcome"], &expectation["expected"], &expectation["actual"]), (&"failed".into(), &1.into(), &0.into()));
+    assert_eq!(
+        (&expectation["outcome"], &expectation["expected"], &expectation["actual"]),
+        (&"failed".into(), &1.into(), &0.into())
+    );
     assert_eq!(expectation["items"].as_array().unwrap().len(), 3);
 }
 
@@ -40,7 +44,9 @@ fn the_event_stream_is_what_the_journal_keeps() {
     let place = Place::new();
     let said = place.run(&["run", "ta-bot/no-signals", "--sandbox", "--output", "jsonl"]);
     let again = place.run(&["show", "01K9ZQ4T", "--output", "jsonl"]);
-    let read = |text: &str| text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    let read = |text: &str| {
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
     let (events, kept) = (read(&said.stdout), read(&again.stdout));
     assert_eq!(events, kept);
     assert_eq!(events.first().unwrap()["event"], "run_started");
@@ -52,9 +58,19 @@ fn the_event_stream_is_what_the_journal_keeps() {
 
 #[test]
 fn the_same_run_twice_says_the_same() {
-    let strip = |text: String| regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap().replace_all(&text, "PLACE").into_owned();
-    let first = strip(Place::new().run(&["run", "ta-bot/mysql-down", "--sandbox=tabot-one-pod-mysql-down"]).stdout);
-    let second = strip(Place::new().run(&["run", "ta-bot/mysql-down", "--sandbox=tabot-one-pod-mysql-down"]).stdout);
+    let strip = |text: String| {
+        regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap().replace_all(&text, "PLACE").into_owned()
+    };
+    let first = strip(
+        Place::new()
+            .run(&["run", "ta-bot/mysql-down", "--sandbox=tabot-one-pod-mysql-down"])
+            .stdout,
+    );
+    let second = strip(
+        Place::new()
+            .run(&["run", "ta-bot/mysql-down", "--sandbox=tabot-one-pod-mysql-down"])
+            .stdout,
+    );
     assert_eq!(first, second);
 }
 
@@ -64,10 +80,24 @@ fn parameters_come_from_file_environment_and_option_in_this_order() {
     let file = place.write("p.yaml", "log_window: 5m\nmin_candles: 10\n");
     let mut command = place.command();
     command.env("RUNBOOK_PARAM_LOG_WINDOW", "1m").env("RUNBOOK_PARAM_WINDOW", "3m");
-    let said = crate::support::said(command.args(["run", "ta-bot/no-signals", "--sandbox", "--params", &file, "--set", "min_candles=20", "--output", "json"]));
+    let said = crate::support::said(command.args([
+        "run",
+        "ta-bot/no-signals",
+        "--sandbox",
+        "--params",
+        &file,
+        "--set",
+        "min_candles=20",
+        "--output",
+        "json",
+    ]));
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(
-        (&document["params"]["log_window"], &document["params"]["window"], &document["params"]["min_candles"]),
+        (
+            &document["params"]["log_window"],
+            &document["params"]["window"],
+            &document["params"]["min_candles"]
+        ),
         (&"5m".into(), &"3m".into(), &20.into())
     );
 }

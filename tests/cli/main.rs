@@ -1,4 +1,5 @@
-//! The program as its user sees it: arguments in; stdout, stderr and exit code out. One binary, so that it links once.
+//! The program as its user sees it: arguments in; stdout, stderr and exit code out. One binary, so
+//! that it links once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 

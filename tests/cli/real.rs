@@ -1,5 +1,6 @@
-//! The same procedures on a real cluster, when `RUNBOOK_TEST_KUBECONFIG` names one with the systems of the runbooks on it, and
-//! `RUNBOOK_TEST_WORLD` the program that plants faults there (`fault NAME`, `heal`).
+//! The same procedures on a real cluster, when `RUNBOOK_TEST_KUBECONFIG` names one with the systems
+//! of the runbooks on it, and `RUNBOOK_TEST_WORLD` the program that plants faults there (`fault
+//! NAME`, `heal`).
 
 use crate::support::{Place, findings};
 use std::process::Command;
@@ -28,19 +29,39 @@ fn a_real_cluster_gets_the_same_verdicts() {
         let place = Place::new();
         let mut command = place.command();
         command.env_remove("RUNBOOK_NOW");
-        let said = crate::support::said(command.args(["run", runbook, "--kubeconfig", &kubeconfig, "--output", "json"]));
-        let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.all()));
+        let said = crate::support::said(command.args([
+            "run",
+            runbook,
+            "--kubeconfig",
+            &kubeconfig,
+            "--output",
+            "json",
+        ]));
+        let document: serde_json::Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", said.all()));
         (document, said.code)
     };
-    for runbook in
-        ["ta-bot/no-signals", "ta-bot/leader-election", "ta-bot/mysql-down", "ta-bot/nats-down", "ta-bot/health", "ta-bot/smoke", "ta-bot/metrics-verification"]
-    {
+    for runbook in [
+        "ta-bot/no-signals",
+        "ta-bot/leader-election",
+        "ta-bot/mysql-down",
+        "ta-bot/nats-down",
+        "ta-bot/health",
+        "ta-bot/smoke",
+        "ta-bot/metrics-verification",
+    ] {
         let (document, code) = run(runbook);
-        assert_eq!((findings(&document), code), (Vec::new(), 0), "{runbook} on the healthy world: {document:#}");
+        assert_eq!(
+            (findings(&document), code),
+            (Vec::new(), 0),
+            "{runbook} on the healthy world: {document:#}"
+        );
         assert!(document["target"]["cluster_uid"].is_string());
     }
     let Ok(world) = std::env::var("RUNBOOK_TEST_WORLD") else { return };
-    let world = |arguments: &[&str]| Command::new(&world).args(arguments).status().is_ok_and(|status| status.success());
+    let world = |arguments: &[&str]| {
+        Command::new(&world).args(arguments).status().is_ok_and(|status| status.success())
+    };
     let mut planted = "";
     let mut wrong = Vec::new();
     for (fault, runbook, wanted, code) in FAULTS {
@@ -54,7 +75,9 @@ fn a_real_cluster_gets_the_same_verdicts() {
         let (document, exit) = run(runbook);
         let named = findings(&document);
         if named != *wanted || exit != *code {
-            wrong.push(format!("{fault} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}"));
+            wrong.push(format!(
+                "{fault} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}"
+            ));
         }
     }
     assert!(world(&["heal"]));

@@ -11,7 +11,8 @@ fn read(place: &Place, name: &str) -> String {
 
 /// The text without what changes with every edit of the runbook and every release.
 fn stable(text: &str) -> String {
-    let changing = regex::Regex::new(r#"sha256:[0-9a-f]{64}|(?<head>name="version" value=")[^"]*"#).unwrap();
+    let changing =
+        regex::Regex::new(r#"sha256:[0-9a-f]{64}|(?<head>name="version" value=")[^"]*"#).unwrap();
     changing.replace_all(text, "${head}…").into_owned()
 }
 
@@ -43,15 +44,27 @@ fn a_smoke_test_after_a_deploy() {
 #[test]
 fn every_format_of_an_earlier_run() {
     let place = Place::new();
-    let run = place.run(&["run", "ta-bot/smoke", "--sandbox=tabot-no-leader", "--report", "junit=smoke.xml"]);
+    let run = place.run(&[
+        "run",
+        "ta-bot/smoke",
+        "--sandbox=tabot-no-leader",
+        "--report",
+        "junit=smoke.xml",
+    ]);
     let again = place.run(&["report", "01K9ZQ4T"]);
     assert_eq!((again.code, again.stdout), (0, run.stdout), "{}", again.stderr);
     let written = read(&place, "smoke.xml");
     assert_eq!(place.run(&["report", RUN, "--format", "junit"]).stdout, written);
-    assert_eq!(place.run(&["report", RUN, "--format", "junit", "--output", "again.xml"]).stdout, "");
+    assert_eq!(
+        place.run(&["report", RUN, "--format", "junit", "--output", "again.xml"]).stdout,
+        ""
+    );
     assert_eq!(read(&place, "again.xml"), written);
     for format in ["json", "jsonl"] {
-        assert_eq!(place.run(&["report", RUN, "--format", format]).stdout.trim_end(), place.run(&["show", RUN, "--output", format]).stdout.trim_end());
+        assert_eq!(
+            place.run(&["report", RUN, "--format", format]).stdout.trim_end(),
+            place.run(&["show", RUN, "--output", format]).stdout.trim_end()
+        );
     }
 }
 
@@ -59,7 +72,8 @@ fn every_format_of_an_earlier_run() {
 #[test]
 fn a_run_that_could_not_be_judged_or_was_cut_off() {
     let place = Place::new();
-    let run = place.run(&["run", "ta-bot/smoke", "--sandbox=api-down", "--report", "junit=smoke.xml"]);
+    let run =
+        place.run(&["run", "ta-bot/smoke", "--sandbox=api-down", "--report", "junit=smoke.xml"]);
     assert_eq!(run.code, 3, "{}", run.all());
     assert!(read(&place, "smoke.xml").contains("<error "), "{}", read(&place, "smoke.xml"));
 
@@ -67,7 +81,12 @@ fn a_run_that_could_not_be_judged_or_was_cut_off() {
     place.run(&["run", "ta-bot/smoke", "--sandbox=healthy"]);
     let path = place.state().join("runs").join(RUN).join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
-    let until: Vec<&str> = whole.lines().take_while(|line| !(line.contains("step_finished") && line.contains("\"path\":\"leader\""))).collect();
+    let until: Vec<&str> = whole
+        .lines()
+        .take_while(|line| {
+            !(line.contains("step_finished") && line.contains("\"path\":\"leader\""))
+        })
+        .collect();
     fs::write(&path, format!("{}\n{{\"seq\":9,\"at\":\"2026", until.join("\n"))).unwrap();
     let report = place.run(&["report", RUN, "--format", "junit"]);
     assert_eq!(report.code, 0, "{}", report.all());
@@ -81,10 +100,25 @@ fn a_run_that_could_not_be_judged_or_was_cut_off() {
 fn a_report_that_cannot_be_written_does_not_hide_the_verdict() {
     for (scenario, code) in [("healthy", 3), ("tabot-no-leader", 1)] {
         let place = Place::new();
-        let run = place.run(&["run", "ta-bot/smoke", &format!("--sandbox={scenario}"), "--report", "junit=missing/smoke.xml", "--report", "markdown=smoke.md"]);
+        let run = place.run(&[
+            "run",
+            "ta-bot/smoke",
+            &format!("--sandbox={scenario}"),
+            "--report",
+            "junit=missing/smoke.xml",
+            "--report",
+            "markdown=smoke.md",
+        ]);
         assert_eq!(run.code, code, "{}", run.all());
-        assert!(run.stdout.contains(if code == 1 { "✘ Failed" } else { "✔ Passed" }), "{}", run.stdout);
-        assert_eq!(run.stderr, "error: cannot write missing/smoke.xml: No such file or directory (os error 2)\n");
+        assert!(
+            run.stdout.contains(if code == 1 { "✘ Failed" } else { "✔ Passed" }),
+            "{}",
+            run.stdout
+        );
+        assert_eq!(
+            run.stderr,
+            "error: cannot write missing/smoke.xml: No such file or directory (os error 2)\n"
+        );
         assert!(place.path().join("smoke.md").is_file(), "the other report is written");
         let later = place.run(&["report", RUN, "--output", "missing/smoke.txt"]);
         assert_eq!(later.code, 3, "{}", later.all());
@@ -95,8 +129,14 @@ fn a_report_that_cannot_be_written_does_not_hide_the_verdict() {
 fn what_cannot_be_meant_is_said() {
     let place = Place::new();
     for (arguments, words) in [
-        (vec!["run", "ta-bot/smoke", "--sandbox", "--report", "smoke.xml"], "write KIND=FILE, such as junit=smoke.xml"),
-        (vec!["run", "ta-bot/smoke", "--sandbox", "--report", "xml=smoke.xml"], "`xml` is no kind of report"),
+        (
+            vec!["run", "ta-bot/smoke", "--sandbox", "--report", "smoke.xml"],
+            "write KIND=FILE, such as junit=smoke.xml",
+        ),
+        (
+            vec!["run", "ta-bot/smoke", "--sandbox", "--report", "xml=smoke.xml"],
+            "`xml` is no kind of report",
+        ),
         (vec!["report", RUN, "--output", "json"], "write --format json"),
     ] {
         let said = place.run(&arguments);
@@ -109,11 +149,20 @@ fn what_cannot_be_meant_is_said() {
 #[test]
 fn no_secret_is_in_a_report() {
     let place = Place::new();
-    let text = "runbook: v1\ntitle: T\nparams:\n  token: {type: string, secret: true}\nsteps:\n  - id: use\n    title: Uses {{ params.token }}\n    value: $params.token\n    expect:\n      - that: . == \"other\"\n        message: \"not {{ params.token }}\"\nfindings:\n  - id: wrong\n    when: $steps.use.failed\n    cause: The token is {{ params.token }}\n    remedy: {text: \"stop using {{ params.token }}\"}\n";
+    let text = "runbook: v1\ntitle: T\nparams:\n  token: {type: string, secret: true}\nsteps:\n  - \
+        id: use\n    title: Uses {{ params.token }}\n    value: $params.token\n    expect:\n      \
+        - that: . == \"other\"\n        message: \"not {{ params.token }}\"\nfindings:\n  - id: \
+        wrong\n    when: $steps.use.failed\n    cause: The token is {{ params.token }}\n    \
+        remedy: {text: \"stop using {{ params.token }}\"}\n";
     let file = place.write("t.yaml", text);
-    let mut arguments = vec!["run".to_owned(), file, "--set".into(), "token=hunter2-hunter2".into()];
+    let mut arguments =
+        vec!["run".to_owned(), file, "--set".into(), "token=hunter2-hunter2".into()];
     let formats = ["text", "markdown", "junit", "json", "jsonl"];
-    arguments.extend(formats.iter().flat_map(|format| ["--report".to_owned(), format!("{format}=report.{format}")]));
+    arguments.extend(
+        formats
+            .iter()
+            .flat_map(|format| ["--report".to_owned(), format!("{format}=report.{format}")]),
+    );
     let run = said(place.command().args(arguments));
     assert_eq!(run.code, 1, "{}", run.all());
     for format in formats {
@@ -124,13 +173,23 @@ fn no_secret_is_in_a_report() {
 
 #[test]
 fn the_example_for_ci_is_what_the_program_understands() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/github-actions.yaml");
-    let workflow: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/github-actions.yaml");
+    let workflow: serde_json::Value =
+        serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let jobs = workflow["jobs"].as_object().unwrap();
-    let commands = jobs.values().flat_map(|job| job["steps"].as_array().unwrap()).filter_map(|step| step["run"].as_str());
-    let smoke = commands.flat_map(str::lines).find(|line| line.trim().starts_with("runbook run ")).unwrap();
-    let words: Vec<&str> =
-        smoke.split_whitespace().skip(1).take_while(|word| *word != ">").map(|word| if word.contains("version=") { "version=v1.0.70" } else { word }).collect();
+    let commands = jobs
+        .values()
+        .flat_map(|job| job["steps"].as_array().unwrap())
+        .filter_map(|step| step["run"].as_str());
+    let smoke =
+        commands.flat_map(str::lines).find(|line| line.trim().starts_with("runbook run ")).unwrap();
+    let words: Vec<&str> = smoke
+        .split_whitespace()
+        .skip(1)
+        .take_while(|word| *word != ">")
+        .map(|word| if word.contains("version=") { "version=v1.0.70" } else { word })
+        .collect();
     let place = Place::new();
     let run = place.run(&[&words[..], &["--sandbox=healthy"]].concat());
     assert!([0, 1].contains(&run.code), "{}", run.all());

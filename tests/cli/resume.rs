@@ -6,7 +6,9 @@ use runbook::sandbox::Options;
 use std::fs;
 use std::process::{Command, Stdio};
 
-const SLOW: &str = "runbook: v1\ntitle: Slow\nsteps:\n  - id: first\n    title: Quick\n    value: $run.id\n  - id: slow\n    title: Takes its time\n    pause: 30s\n  - id: last\n    title: After it\n    value: $steps.first.output\n";
+const SLOW: &str = "runbook: v1\ntitle: Slow\nsteps:\n  - id: first\n    title: Quick\n    value: \
+    $run.id\n  - id: slow\n    title: Takes its time\n    pause: 30s\n  - id: last\n    title: \
+    After it\n    value: $steps.first.output\n";
 
 fn journal(place: &Place) -> std::path::PathBuf {
     place.state().join("runs/01K9ZQ4T000000000000000000/journal.jsonl")
@@ -28,7 +30,9 @@ fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
         .unwrap();
     // the slow step has begun when its intent is in the journal
     for _ in 0..400 {
-        if fs::read_to_string(journal(&place)).is_ok_and(|text| text.contains("\"id\":\"slow\"") && text.contains("step_started")) {
+        if fs::read_to_string(journal(&place))
+            .is_ok_and(|text| text.contains("\"id\":\"slow\"") && text.contains("step_started"))
+        {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
@@ -45,7 +49,13 @@ fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
     assert_eq!(resumed.code, 0, "{}", resumed.all());
     assert!(resumed.all().contains("Kept from before: first"), "{}", resumed.all());
     let text = fs::read_to_string(journal(&place)).unwrap();
-    let begun = |id: &str| text.lines().filter(|line| line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{id}\""))).count();
+    let begun = |id: &str| {
+        text.lines()
+            .filter(|line| {
+                line.contains("\"step_started\"") && line.contains(&format!("\"path\":\"{id}\""))
+            })
+            .count()
+    };
     assert_eq!((begun("first"), begun("slow"), begun("last")), (1, 2, 1), "{text}");
 }
 
@@ -57,12 +67,18 @@ fn a_torn_journal_is_repaired_and_gone_on_with() {
     let path = journal(&place);
     let whole = fs::read_to_string(&path).unwrap();
     // as if the process had been killed while it wrote the outcome of `slow`
-    let until: Vec<&str> = whole.lines().take_while(|line| !(line.contains("step_finished") && line.contains("\"path\":\"slow\""))).collect();
+    let until: Vec<&str> = whole
+        .lines()
+        .take_while(|line| !(line.contains("step_finished") && line.contains("\"path\":\"slow\"")))
+        .collect();
     fs::write(&path, format!("{}\n{{\"seq\":5,\"at\":\"2026", until.join("\n"))).unwrap();
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
-    assert_eq!((&document["verdict"], document["steps"].as_array().unwrap().len()), (&"passed".into(), 3));
+    assert_eq!(
+        (&document["verdict"], document["steps"].as_array().unwrap().len()),
+        (&"passed".into(), 3)
+    );
 }
 
 #[test]
@@ -79,7 +95,8 @@ fn a_damaged_middle_is_refused_with_its_place() {
     let place = Place::new();
     place.run(&["run", "ta-bot/smoke", "--sandbox=healthy"]);
     let path = journal(&place);
-    let text = fs::read_to_string(&path).unwrap().replacen("\"step_started\"", "\"step_startet\"", 1);
+    let text =
+        fs::read_to_string(&path).unwrap().replacen("\"step_started\"", "\"step_startet\"", 1);
     fs::write(&path, text).unwrap();
     let shown = said(place.command().args(["show", "01K9ZQ4T"]));
     assert_eq!(shown.code, 3);
@@ -87,13 +104,19 @@ fn a_damaged_middle_is_refused_with_its_place() {
 }
 
 /// A run that has scaled and then waits for an answer.
-const ASKS: &str = "runbook: v1\ntitle: Asks\nnamespace: petrosa-apps\nsteps:\n  - id: scale\n    scale: {target: deployment/petrosa-ta-bot, replicas: 2}\n  - id: ask\n    confirm: {question: Go on?}\n  - id: again\n    scale: {target: deployment/petrosa-ta-bot, replicas: 1}\n";
+const ASKS: &str = "runbook: v1\ntitle: Asks\nnamespace: petrosa-apps\nsteps:\n  - id: scale\n    \
+    scale: {target: deployment/petrosa-ta-bot, replicas: 2}\n  - id: ask\n    confirm: {question: \
+    Go on?}\n  - id: again\n    scale: {target: deployment/petrosa-ta-bot, replicas: 1}\n";
 
 #[test]
 fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
     let healthy = || Options { scenario: "healthy".to_owned(), ..Options::default() };
     for (other, words, despite) in [
-        (Options { cluster: "other".to_owned(), ..healthy() }, "this is another cluster: the run began on the one with kube-system ", "cluster"),
+        (
+            Options { cluster: "other".to_owned(), ..healthy() },
+            "this is another cluster: the run began on the one with kube-system ",
+            "cluster",
+        ),
         (
             Options { user: Some("mallory".to_owned()), ..healthy() },
             "the run began as sandbox-operator, and this is mallory; insist with --despite user",
@@ -105,26 +128,58 @@ fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
         assert_eq!(stage.run(&["run", "asks.yaml", "--yes"]).code, 4);
         let elsewhere = Stage::with(other);
         stage.place.write("kubeconfig", elsewhere.sandbox.kubeconfig());
-        let before = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+        let before =
+            fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl"))
+                .unwrap();
         let wrong = if despite == "user" { "cluster" } else { "user" };
-        for arguments in
-            [&["resume", RUN, "--yes"][..], &["resume", RUN, "--yes", "--despite", wrong], &["resume", RUN, "--yes", "--skip", "ask", "--reason", "no"]]
-        {
+        for arguments in [
+            &["resume", RUN, "--yes"][..],
+            &["resume", RUN, "--yes", "--despite", wrong],
+            &["resume", RUN, "--yes", "--skip", "ask", "--reason", "no"],
+        ] {
             let said = stage.run(arguments);
             assert_eq!(said.code, 2, "{}", said.all());
             assert!(said.stderr.contains(words), "{}", said.all());
             assert!(said.stderr.contains(&format!("--despite {despite}")), "{}", said.all());
         }
         assert_eq!(elsewhere.writes().len(), 0, "nothing was sent, not even the lock");
-        let after = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+        let after =
+            fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl"))
+                .unwrap();
         assert_eq!(after, before, "a refused resume leaves no mark");
-        let said = stage.run(&["resume", RUN, "--yes", "--despite", despite, "--skip", "ask", "--reason", "asked elsewhere"]);
+        let said = stage.run(&[
+            "resume",
+            RUN,
+            "--yes",
+            "--despite",
+            despite,
+            "--skip",
+            "ask",
+            "--reason",
+            "asked elsewhere",
+        ]);
         assert_eq!(said.code, 0, "{}", said.all());
-        let replicas: Vec<_> = elsewhere.writes().into_iter().map(|write| (write["verb"].clone(), write["name"].clone())).collect();
-        assert_eq!(replicas, [("patch".into(), "petrosa-ta-bot".into())], "what is done is not done again: {}", said.all());
+        let replicas: Vec<_> = elsewhere
+            .writes()
+            .into_iter()
+            .map(|write| (write["verb"].clone(), write["name"].clone()))
+            .collect();
+        assert_eq!(
+            replicas,
+            [("patch".into(), "petrosa-ta-bot".into())],
+            "what is done is not done again: {}",
+            said.all()
+        );
         let shown = stage.run(&["show", RUN]);
-        let text = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
-        assert!(text.lines().any(|line| line.contains("\"run_resumed\"") && (line.contains("mallory") || despite == "cluster")), "{}", shown.all());
+        let text =
+            fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl"))
+                .unwrap();
+        assert!(
+            text.lines().any(|line| line.contains("\"run_resumed\"")
+                && (line.contains("mallory") || despite == "cluster")),
+            "{}",
+            shown.all()
+        );
     }
 }
 

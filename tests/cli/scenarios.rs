@@ -84,28 +84,68 @@ pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("healthy", "platform/preflight", &[], 0),
     ("te-ingress-missing", "tradeengine/network-connectivity", &["ingress-policy-missing"], 1),
     ("te-ingress-missing", "tradeengine/health", &[], 0),
-    ("te-ingress-missing", "platform/networkpolicy-audit", &["template-not-selected", "one-direction-only"], 1),
+    (
+        "te-ingress-missing",
+        "platform/networkpolicy-audit",
+        &["template-not-selected", "one-direction-only"],
+        1,
+    ),
     ("te-egress-missing-on-client", "tradeengine/network-connectivity", &["egress-missing"], 1),
     ("te-ingress-dead-nginx-selector", "tradeengine/network-connectivity", &["dead-selector"], 0),
-    ("te-ingress-dead-nginx-selector", "platform/networkpolicy-audit", &["selector-matches-nothing"], 1),
+    (
+        "te-ingress-dead-nginx-selector",
+        "platform/networkpolicy-audit",
+        &["selector-matches-nothing"],
+        1,
+    ),
     ("te-degraded", "tradeengine/network-connectivity", &["app-degraded"], 0),
     ("te-degraded", "tradeengine/health", &["degraded"], 0),
-    ("gapfiller-label-mismatch", "binance-extractor/gap-filler-network", &["policy-selector-mismatch"], 1),
-    ("gapfiller-dns-ok-exchange-down", "binance-extractor/gap-filler-network", &["exchange-unreachable"], 1),
-    ("gapfiller-job-partial", "binance-extractor/gap-filler-network", &["policy-selector-mismatch"], 1),
-    ("gapfiller-job-partial", "binance-extractor/gap-filler-verify", &["not-scheduled", "job-failed", "dns-errors", "incomplete"], 1),
+    (
+        "gapfiller-label-mismatch",
+        "binance-extractor/gap-filler-network",
+        &["policy-selector-mismatch"],
+        1,
+    ),
+    (
+        "gapfiller-dns-ok-exchange-down",
+        "binance-extractor/gap-filler-network",
+        &["exchange-unreachable"],
+        1,
+    ),
+    (
+        "gapfiller-job-partial",
+        "binance-extractor/gap-filler-network",
+        &["policy-selector-mismatch"],
+        1,
+    ),
+    (
+        "gapfiller-job-partial",
+        "binance-extractor/gap-filler-verify",
+        &["not-scheduled", "job-failed", "dns-errors", "incomplete"],
+        1,
+    ),
     ("gapfiller-ran", "binance-extractor/gap-filler-network", &[], 0),
     ("gapfiller-ran", "binance-extractor/gap-filler-verify", &["not-scheduled"], 1),
     ("dm-wrong-url-port", "data-manager/client-connectivity", &["url-port-not-on-service"], 1),
     ("dm-egress-8000-missing", "data-manager/client-connectivity", &["egress-8000-missing"], 1),
-    ("dm-egress-8000-missing", "platform/networkpolicy-audit", &["edge-closed", "one-direction-only", "ineffective-rule"], 1),
+    (
+        "dm-egress-8000-missing",
+        "platform/networkpolicy-audit",
+        &["edge-closed", "one-direction-only", "ineffective-rule"],
+        1,
+    ),
     ("tabot-mysql-policy-blocked", "data-manager/health", &[], 0),
     ("tabot-mysql-no-endpoints", "data-manager/health", &["db-disconnected"], 1),
     ("tabot-mysql-secret-malformed", "platform/secret-check", &["malformed"], 1),
     ("te-one-of-three-cut-off", "tradeengine/network-connectivity", &["some-cut-off"], 1),
     ("te-one-of-three-cut-off", "tradeengine/health", &[], 0),
     ("te-one-client-cut-off", "tradeengine/network-connectivity", &["some-cut-off"], 1),
-    ("te-both-directions-closed", "tradeengine/network-connectivity", &["ingress-policy-missing", "egress-missing"], 1),
+    (
+        "te-both-directions-closed",
+        "tradeengine/network-connectivity",
+        &["ingress-policy-missing", "egress-missing"],
+        1,
+    ),
     ("te-selector-mismatch", "tradeengine/network-connectivity", &["selector-mismatch"], 1),
     ("tabot-one-pod-no-dns", "ta-bot/mysql-down", &["one-pod-only"], 1),
     ("tabot-one-pod-no-dns", "ta-bot/nats-down", &["some-cut-off"], 1),
@@ -128,10 +168,13 @@ pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
 fn each_verdict_names_the_planted_cause_and_no_other() {
     let mut wrong = Vec::new();
     for (scenario, runbook, wanted, code) in VERDICTS {
-        let (document, exit) = Place::new().json(&["run", runbook, &format!("--sandbox={scenario}")]);
+        let (document, exit) =
+            Place::new().json(&["run", runbook, &format!("--sandbox={scenario}")]);
         let named = findings(&document);
         if named != *wanted || exit != *code {
-            wrong.push(format!("{scenario} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}"));
+            wrong.push(format!(
+                "{scenario} {runbook}: named {named:?} exit {exit}, wanted {wanted:?} exit {code}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -140,8 +183,15 @@ fn each_verdict_names_the_planted_cause_and_no_other() {
 #[test]
 fn what_could_not_be_looked_at_is_not_ruled_out() {
     let (document, _) = Place::new().json(&["run", "ta-bot/no-signals", "--sandbox=rbac-missing"]);
-    let open: Vec<_> = document["not_ruled_out"].as_array().unwrap().iter().map(|open| open["id"].as_str().unwrap()).collect();
-    for id in ["leader-stuck", "mysql-down", "candles-insufficient", "strategies-disabled", "nats-down"] {
+    let open: Vec<_> = document["not_ruled_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|open| open["id"].as_str().unwrap())
+        .collect();
+    for id in
+        ["leader-stuck", "mysql-down", "candles-insufficient", "strategies-disabled", "nats-down"]
+    {
         assert!(open.contains(&id), "{open:?}");
     }
     let (document, _) = Place::new().json(&["run", "ta-bot/no-signals", "--sandbox=api-down"]);
@@ -154,10 +204,12 @@ fn the_text_of_each_scenario() {
     let mut scenarios: Vec<&str> = VERDICTS.iter().map(|(scenario, ..)| *scenario).collect();
     scenarios.dedup();
     for scenario in scenarios {
-        let said = Place::new().run(&["run", "ta-bot/no-signals", &format!("--sandbox={scenario}")]);
+        let said =
+            Place::new().run(&["run", "ta-bot/no-signals", &format!("--sandbox={scenario}")]);
         // what the simulated applications log goes on while the run looks
         insta::with_settings!({filters => vec![(r"03:12:\d\d ERROR", "03:12:SS ERROR")]}, {
-            insta::assert_snapshot!(format!("no_signals_{}", scenario.replace('-', "_")), said.all());
+            insta::assert_snapshot!(format!("no_signals_{}", scenario.replace('-', "_")),
+                said.all());
         });
     }
 }
@@ -173,11 +225,23 @@ fn every_scenario_of_the_sandbox_has_a_verdict_here() {
 
 #[test]
 fn no_line_is_wider_than_eighty_columns() {
-    for scenario in ["healthy", "tabot-no-leader", "tabot-one-pod-mysql-down", "rbac-missing", "api-down"] {
-        for runbook in ["ta-bot/no-signals", "ta-bot/mysql-down", "ta-bot/health", "ta-bot/smoke", "ta-bot/leader-election", "ta-bot/metrics-verification"] {
+    for scenario in
+        ["healthy", "tabot-no-leader", "tabot-one-pod-mysql-down", "rbac-missing", "api-down"]
+    {
+        for runbook in [
+            "ta-bot/no-signals",
+            "ta-bot/mysql-down",
+            "ta-bot/health",
+            "ta-bot/smoke",
+            "ta-bot/leader-election",
+            "ta-bot/metrics-verification",
+        ] {
             let said = Place::new().run(&["run", runbook, &format!("--sandbox={scenario}")]);
             // a command to copy stays in one piece
-            let is_command = |line: &str| ["Next  ", "Do  "].iter().any(|word| line.trim_start().starts_with(word)) || line.contains("kubectl");
+            let is_command = |line: &str| {
+                ["Next  ", "Do  "].iter().any(|word| line.trim_start().starts_with(word))
+                    || line.contains("kubectl")
+            };
             for line in said.stdout.lines().filter(|line| !is_command(line)) {
                 assert!(line.chars().count() <= 80, "{scenario} {runbook}: {line}");
             }

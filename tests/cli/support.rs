@@ -41,7 +41,8 @@ impl Place {
         name.to_owned()
     }
 
-    /// The program in this place, without a cluster and without anything of the machine's environment.
+    /// The program in this place, without a cluster and without anything of the machine's
+    /// environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
         command
@@ -67,7 +68,8 @@ impl Place {
     /// Runs with `--output json` and gives the document.
     pub(crate) fn json(&self, arguments: &[&str]) -> (Value, i32) {
         let said = self.run(&[arguments, &["--output", "json"]].concat());
-        let document = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", said.stdout, said.stderr));
+        let document = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", said.stdout, said.stderr));
         (document, said.code)
     }
 }
@@ -75,7 +77,11 @@ impl Place {
 pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said { stdout: text(&output.stdout), stderr: text(&output.stderr), code: output.status.code().unwrap_or(-1) }
+    Said {
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+        code: output.status.code().unwrap_or(-1),
+    }
 }
 
 impl Said {
@@ -109,5 +115,10 @@ pub(crate) fn chained_again(journal: &str) -> String {
 
 /// The ids of the findings of a summary document.
 pub(crate) fn findings(document: &Value) -> Vec<&str> {
-    document["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+    document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["id"].as_str().unwrap())
+        .collect()
 }

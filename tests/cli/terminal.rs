@@ -70,7 +70,13 @@ impl Terminal {
     }
 
     fn interrupt(&self) {
-        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The exit code and everything that was on the screen.
@@ -113,7 +119,8 @@ fn keys_typed_before_a_question_is_shown_do_not_answer_it() {
     let stage = stage();
     let mut terminal = Terminal::run(&stage, &["run", "ask.yaml"], "y\ny\ny\ny\n");
     terminal.shows(QUESTION, 1);
-    // half a line waits as well as whole ones; what is typed with the answer is not the answer to the next question
+    // half a line waits as well as whole ones; what is typed with the answer is not the answer to
+    // the next question
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(terminal.screen.lock().unwrap().matches(CHANGE).count(), 0);
     terminal.types("y\ny\ny\n");
@@ -144,16 +151,23 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     }
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(4), 0), "nobody has answered: {screen}");
-    assert!(screen.contains("Nothing was answered.") && screen.contains("runbook approve 00000001 --step mark"), "{screen}");
+    assert!(
+        screen.contains("Nothing was answered.")
+            && screen.contains("runbook approve 00000001 --step mark"),
+        "{screen}"
+    );
     // who answered is in the record, and is not asked again
     let mut terminal = Terminal::run(&stage, &["resume", RUN], "");
     terminal.shows(CHANGE, 1);
     terminal.types("Y\n");
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(0), 1), "{screen}");
-    let shown: Value = serde_json::from_str(&stage.run(&["show", RUN, "--output", "json"]).stdout).unwrap();
+    let shown: Value =
+        serde_json::from_str(&stage.run(&["show", RUN, "--output", "json"]).stdout).unwrap();
     assert_eq!(shown["verdict"], "passed");
-    let journal = fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+    let journal =
+        fs::read_to_string(stage.place.state().join("runs").join(RUN).join("journal.jsonl"))
+            .unwrap();
     assert!(journal.contains("\"by\":\"sandbox-operator\",\"how\":\"prompt\""), "{journal}");
 }
 
@@ -177,21 +191,32 @@ fn ctrl_c_at_a_question_stops_the_run_as_elsewhere() {
     terminal.interrupt();
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(130), 0), "{screen}");
-    assert!(screen.contains("Stopping: no further step is begun.") && screen.contains("runbook resume 00000001"), "{screen}");
+    assert!(
+        screen.contains("Stopping: no further step is begun.")
+            && screen.contains("runbook resume 00000001"),
+        "{screen}"
+    );
     let mut terminal = Terminal::run(&stage, &["resume", RUN], "");
     terminal.shows(QUESTION, 1);
     terminal.types("no\n");
     let (code, screen) = terminal.end();
-    assert_eq!((code, stage.writes().len()), (Some(3), 0), "what a person refuses says nothing of the application: {screen}");
+    assert_eq!(
+        (code, stage.writes().len()),
+        (Some(3), 0),
+        "what a person refuses says nothing of the application: {screen}"
+    );
 }
 
 #[test]
 fn a_typed_word_is_the_word_and_nothing_else() {
     let stage = stage();
-    stage
-        .place
-        .write("ask.yaml", ASK.replace("question: Go on", "question: Go on, typed: it is").replace("  - id: mark\n", "  - id: mark\n    confirm: typed\n"));
-    let mut terminal = Terminal::run(&stage, &["run", "ask.yaml", "--yes"], "it is\npetrosa-ta-bot\n");
+    stage.place.write(
+        "ask.yaml",
+        ASK.replace("question: Go on", "question: Go on, typed: it is")
+            .replace("  - id: mark\n", "  - id: mark\n    confirm: typed\n"),
+    );
+    let mut terminal =
+        Terminal::run(&stage, &["run", "ask.yaml", "--yes"], "it is\npetrosa-ta-bot\n");
     terminal.shows("Type it is to go on, or press Enter to stop here: ", 1);
     terminal.types("y\n");
     terminal.shows("That is not it is.", 1);
@@ -212,8 +237,11 @@ fn a_typed_word_is_the_word_and_nothing_else() {
 fn approve_asks_at_the_terminal_as_whom_the_cluster_sees() {
     let stage = stage();
     assert_eq!(stage.run(&["run", "ask.yaml"]).code, 4);
-    for (answer, code, says) in [("n\n", 2, "not approved"), ("\u{4}", 2, "no answer"), ("y\n", 0, "approved by bob until")] {
-        let mut terminal = Terminal::run(&stage, &["approve", RUN, "--step", "sure", "--as", "bob"], "y\n");
+    for (answer, code, says) in
+        [("n\n", 2, "not approved"), ("\u{4}", 2, "no answer"), ("y\n", 0, "approved by bob until")]
+    {
+        let mut terminal =
+            Terminal::run(&stage, &["approve", RUN, "--step", "sure", "--as", "bob"], "y\n");
         terminal.shows("Approve step sure of ask.yaml as bob? [y/n]", 1);
         terminal.types(answer);
         let (found, screen) = terminal.end();

@@ -1,6 +1,9 @@
 //! Pictures: the same bytes for the same edges, and no text that escapes.
 
-use runbook::network::{Decision, Destination, Edge, Graph, GraphEdge, GraphNode, Inventory, PortName, Protocol, Source, mermaid, svg, trace};
+use runbook::network::{
+    Decision, Destination, Edge, Graph, GraphEdge, GraphNode, Inventory, PortName, Protocol,
+    Source, mermaid, svg, trace,
+};
 
 use crate::support::platform;
 
@@ -16,9 +19,19 @@ fn sample() -> Graph {
     Graph {
         nodes: [node("apps", "idle")].into(),
         edges: vec![
-            edge(node("apps", "ta-bot"), node("apps", "engine"), Decision::Denied, "no ingress rule \"matches\" <it>"),
+            edge(
+                node("apps", "ta-bot"),
+                node("apps", "engine"),
+                Decision::Denied,
+                "no ingress rule \"matches\" <it>",
+            ),
             edge(node("apps", "ta-bot"), node("data", "db"), Decision::Allowed, ""),
-            edge(node("apps", "engine"), node("", "api.example.com"), Decision::Unknown, "address not known"),
+            edge(
+                node("apps", "engine"),
+                node("", "api.example.com"),
+                Decision::Unknown,
+                "address not known",
+            ),
         ],
     }
 }
@@ -58,15 +71,31 @@ fn svg_is_plain_and_the_same_in_any_order() {
     turned.edges.reverse();
     assert_eq!(picture, svg(&turned));
     assert!(
-        picture.contains("[1] TCP 8000") && picture.contains("2  apps/ta-bot -&gt; apps/engine TCP 8000: no ingress rule &quot;matches&quot; &lt;it&gt;"),
+        picture.contains("[1] TCP 8000")
+            && picture.contains(
+                "2  apps/ta-bot -&gt; apps/engine TCP \
+            8000: no ingress rule &quot;matches&quot; &lt;it&gt;"
+            ),
         "{picture}"
     );
     assert!(!picture.contains("<script") && !picture.contains("<it>"));
     assert_eq!(picture.matches("<rect").count(), 1 + 5);
     assert_eq!(picture.matches("marker-end").count(), 3);
-    let nasty = Graph { edges: vec![edge(node("a&b", "</text><script>"), node("\u{1}", "\"'"), Decision::Denied, "\u{0}\u{ffff}")], ..Graph::default() };
+    let nasty = Graph {
+        edges: vec![edge(
+            node("a&b", "</text><script>"),
+            node("\u{1}", "\"'"),
+            Decision::Denied,
+            "\u{0}\u{ffff}",
+        )],
+        ..Graph::default()
+    };
     let picture = svg(&nasty);
-    assert!(!picture.contains("<script") && picture.contains("&lt;script&gt;") && picture.contains("a&amp;b"));
+    assert!(
+        !picture.contains("<script")
+            && picture.contains("&lt;script&gt;")
+            && picture.contains("a&amp;b")
+    );
     assert!(picture.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(svg(&Graph::default()).ends_with("</svg>\n"));
 }
@@ -74,9 +103,18 @@ fn svg_is_plain_and_the_same_in_any_order() {
 #[test]
 fn edges_come_from_paths() {
     let inventory = Inventory::from_objects(&platform());
-    let source = Source::Workload { kind: "deployment".into(), namespace: "apps".into(), name: "ta-bot".into() };
-    let asked =
-        Edge { source, destination: Destination::Host("engine-service".into()), port: PortName::Number(80), protocol: Protocol::Tcp, addresses: Vec::new() };
+    let source = Source::Workload {
+        kind: "deployment".into(),
+        namespace: "apps".into(),
+        name: "ta-bot".into(),
+    };
+    let asked = Edge {
+        source,
+        destination: Destination::Host("engine-service".into()),
+        port: PortName::Number(80),
+        protocol: Protocol::Tcp,
+        addresses: Vec::new(),
+    };
     let path = trace(&inventory, &asked).unwrap();
     let drawn = GraphEdge::from_path(node("apps", "ta-bot"), node("apps", "engine"), &path);
     assert_eq!((drawn.port.as_str(), drawn.verdict), ("TCP 80", Decision::Denied));

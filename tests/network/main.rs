@@ -1,4 +1,5 @@
-//! Network policies: the conformance cases of Kubernetes, random worlds against a second evaluator and a real cluster, and what is said of them.
+//! Network policies: the conformance cases of Kubernetes, random worlds against a second evaluator
+//! and a real cluster, and what is said of them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 

@@ -1,4 +1,5 @@
-//! A second evaluator, written from the API documentation alone, on the manifests as they are. Slow and plain on purpose.
+//! A second evaluator, written from the API documentation alone, on the manifests as they are. Slow
+//! and plain on purpose.
 
 use serde_json::Value;
 
@@ -11,17 +12,34 @@ pub(crate) enum End<'a> {
 }
 
 /// May `from` open a connection to `port` of `to`?
-pub(crate) fn allowed(world: &World, from: End<'_>, to: End<'_>, protocol: &str, port: u64) -> bool {
+pub(crate) fn allowed(
+    world: &World,
+    from: End<'_>,
+    to: End<'_>,
+    protocol: &str,
+    port: u64,
+) -> bool {
     if let (End::Pod(one), End::Pod(other)) = (from, to) {
         // "a Pod cannot block access to itself"
-        if one["metadata"]["name"] == other["metadata"]["name"] && one["metadata"]["namespace"] == other["metadata"]["namespace"] {
+        if one["metadata"]["name"] == other["metadata"]["name"]
+            && one["metadata"]["namespace"] == other["metadata"]["namespace"]
+        {
             return true;
         }
     }
-    one_way(world, "Egress", from, to, to, protocol, port) && one_way(world, "Ingress", to, from, to, protocol, port)
+    one_way(world, "Egress", from, to, to, protocol, port)
+        && one_way(world, "Ingress", to, from, to, protocol, port)
 }
 
-fn one_way(world: &World, direction: &str, subject: End<'_>, other: End<'_>, destination: End<'_>, protocol: &str, port: u64) -> bool {
+fn one_way(
+    world: &World,
+    direction: &str,
+    subject: End<'_>,
+    other: End<'_>,
+    destination: End<'_>,
+    protocol: &str,
+    port: u64,
+) -> bool {
     let End::Pod(pod) = subject else { return true };
     if pod["spec"]["hostNetwork"] == true {
         return true;
@@ -38,12 +56,15 @@ fn one_way(world: &World, direction: &str, subject: End<'_>, other: End<'_>, des
             continue;
         }
         isolated = true;
-        let (rules, end) = if direction == "Ingress" { ("ingress", "from") } else { ("egress", "to") };
+        let (rules, end) =
+            if direction == "Ingress" { ("ingress", "from") } else { ("egress", "to") };
         for rule in items(&policy["spec"][rules]) {
             let peers = items(&rule[end]);
             let ports = items(&rule["ports"]);
-            let peer_ok = peers.is_empty() || peers.iter().any(|peer| is_peer(world, policy, peer, other));
-            let port_ok = ports.is_empty() || ports.iter().any(|rule| is_port(rule, destination, protocol, port));
+            let peer_ok =
+                peers.is_empty() || peers.iter().any(|peer| is_peer(world, policy, peer, other));
+            let port_ok = ports.is_empty()
+                || ports.iter().any(|rule| is_port(rule, destination, protocol, port));
             if peer_ok && port_ok {
                 return true;
             }
@@ -56,9 +77,10 @@ fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// "If this field is not specified, it will default based on the existence of ingress or egress rules; policies that contain an egress
-/// section are assumed to affect egress, and all policies (whether or not they contain an ingress section) are assumed to affect ingress."
-/// The server counts an empty list as no section.
+/// "If this field is not specified, it will default based on the existence of ingress or egress
+/// rules; policies that contain an egress section are assumed to affect egress, and all policies
+/// (whether or not they contain an ingress section) are assumed to affect ingress." The server
+/// counts an empty list as no section.
 fn types(spec: &Value) -> Vec<&str> {
     let written = items(&spec["policyTypes"]);
     if !written.is_empty() {
@@ -98,14 +120,21 @@ fn is_peer(world: &World, policy: &Value, peer: &Value, other: End<'_>) -> bool 
             End::Pod(pod) => pod["status"]["podIP"].as_str().unwrap(),
             End::Address(address) => address,
         };
-        return in_cidr(block["cidr"].as_str().unwrap(), address) && !items(&block["except"]).iter().any(|hole| in_cidr(hole.as_str().unwrap(), address));
+        return in_cidr(block["cidr"].as_str().unwrap(), address)
+            && !items(&block["except"])
+                .iter()
+                .any(|hole| in_cidr(hole.as_str().unwrap(), address));
     }
     let End::Pod(pod) = other else { return false };
     if pod["spec"]["hostNetwork"] == true {
         return false;
     }
     if let Some(selector) = peer.get("namespaceSelector") {
-        let namespace = world.namespaces.iter().find(|namespace| namespace["metadata"]["name"] == pod["metadata"]["namespace"]).unwrap();
+        let namespace = world
+            .namespaces
+            .iter()
+            .find(|namespace| namespace["metadata"]["name"] == pod["metadata"]["namespace"])
+            .unwrap();
         if !selected(selector, &namespace["metadata"]["labels"]) {
             return false;
         }
@@ -129,7 +158,9 @@ fn is_port(rule: &Value, destination: End<'_>, protocol: &str, port: u64) -> boo
         Value::String(name) => match destination {
             End::Pod(pod) => items(&pod["spec"]["containers"]).iter().any(|container| {
                 items(&container["ports"]).iter().any(|named| {
-                    named["name"] == *name && named["containerPort"].as_u64() == Some(port) && named["protocol"].as_str().unwrap_or("TCP") == protocol
+                    named["name"] == *name
+                        && named["containerPort"].as_u64() == Some(port)
+                        && named["protocol"].as_str().unwrap_or("TCP") == protocol
                 })
             }),
             End::Address(_) => false,
@@ -139,7 +170,9 @@ fn is_port(rule: &Value, destination: End<'_>, protocol: &str, port: u64) -> boo
 }
 
 fn in_cidr(cidr: &str, address: &str) -> bool {
-    let number = |text: &str| text.split('.').fold(0_u64, |sum, part| sum * 256 + part.parse::<u64>().unwrap());
+    let number = |text: &str| {
+        text.split('.').fold(0_u64, |sum, part| sum * 256 + part.parse::<u64>().unwrap())
+    };
     let (base, prefix) = cidr.split_once('/').unwrap();
     let size = 1_u64 << (32 - prefix.parse::<u32>().unwrap());
     number(base) / size == number(address) / size

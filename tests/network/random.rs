@@ -13,14 +13,30 @@ fn both_evaluators_agree() {
         let world = World::generate(seed);
         let inventory = Inventory::from_objects(world.objects());
         assert!(inventory.unreadable.is_empty(), "seed {seed}: {:?}", inventory.unreadable);
-        let ends: Vec<End<'_>> = world.pods.iter().map(End::Pod).chain(OUTSIDE.iter().map(|address| End::Address(address))).collect();
+        let ends: Vec<End<'_>> = world
+            .pods
+            .iter()
+            .map(End::Pod)
+            .chain(OUTSIDE.iter().map(|address| End::Address(address)))
+            .collect();
         for from in &ends {
             for to in &ends {
                 for name in PROTOCOLS {
                     for port in PORTS {
                         let expected = naive::allowed(&world, *from, *to, name, u64::from(port));
-                        let found = verdict(&inventory, endpoint(&inventory, *from), endpoint(&inventory, *to), protocol(name), port);
-                        assert_eq!(found.allowed(), expected, "seed {seed}, {name} {port}: {found:#?}\n{:#?}", world.policies);
+                        let found = verdict(
+                            &inventory,
+                            endpoint(&inventory, *from),
+                            endpoint(&inventory, *to),
+                            protocol(name),
+                            port,
+                        );
+                        assert_eq!(
+                            found.allowed(),
+                            expected,
+                            "seed {seed}, {name} {port}: {found:#?}\n{:#?}",
+                            world.policies
+                        );
                         edges += 1;
                         denied += u32::from(!expected);
                     }
@@ -29,7 +45,10 @@ fn both_evaluators_agree() {
         }
     }
     // worlds in which nearly all or nearly nothing passes would prove little
-    assert!(edges > 100_000 && denied > edges / 5 && denied < edges * 4 / 5, "{denied} of {edges} denied");
+    assert!(
+        edges > 100_000 && denied > edges / 5 && denied < edges * 4 / 5,
+        "{denied} of {edges} denied"
+    );
 }
 
 #[test]
@@ -42,7 +61,10 @@ fn worlds_are_the_same_for_the_same_seed() {
 
 #[test]
 fn worlds_use_every_field() {
-    let text: String = (0..40).flat_map(|seed| World::generate(seed).policies).map(|policy| policy.to_string()).collect();
+    let text: String = (0..40)
+        .flat_map(|seed| World::generate(seed).policies)
+        .map(|policy| policy.to_string())
+        .collect();
     for field in [
         "matchLabels",
         "\"In\"",

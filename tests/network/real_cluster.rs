@@ -1,4 +1,5 @@
-//! A real cluster by kubectl: `RUNBOOK_TEST_KUBECONFIG` names it, `RUNBOOK_TEST_KUBECTL` is the command with its first arguments.
+//! A real cluster by kubectl: `RUNBOOK_TEST_KUBECONFIG` names it, `RUNBOOK_TEST_KUBECTL` is the
+//! command with its first arguments.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -28,7 +29,9 @@ pub(crate) struct Target {
 impl Kubectl {
     /// None, and a word about it, when no cluster is named.
     pub(crate) fn of_the_environment() -> Option<Self> {
-        let (Ok(kubeconfig), Ok(command)) = (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL")) else {
+        let (Ok(kubeconfig), Ok(command)) =
+            (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL"))
+        else {
             eprintln!("not run: RUNBOOK_TEST_KUBECONFIG or RUNBOOK_TEST_KUBECTL is not set");
             return None;
         };
@@ -40,10 +43,20 @@ impl Kubectl {
     }
 
     /// What it prints, or what went wrong.
-    pub(crate) fn attempt(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
+    pub(crate) fn attempt(
+        &self,
+        arguments: &[&str],
+        input: Option<&Value>,
+    ) -> Result<String, String> {
         let mut parts = self.command.split_whitespace();
         let mut command = Command::new(parts.next().unwrap());
-        command.args(parts).args(["--kubeconfig", &self.kubeconfig]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(parts)
+            .args(["--kubeconfig", &self.kubeconfig])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         if let Some(input) = input {
             child.stdin.as_mut().unwrap().write_all(input.to_string().as_bytes()).unwrap();
@@ -51,7 +64,11 @@ impl Kubectl {
         drop(child.stdin.take());
         let output = child.wait_with_output().unwrap();
         if !output.status.success() {
-            return Err(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)));
+            return Err(format!(
+                "kubectl {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            ));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -64,15 +81,22 @@ impl Kubectl {
 
     /// The objects as the server has them, by kinds with commas between.
     pub(crate) fn objects(&self, kinds: &str) -> Vec<Value> {
-        let list: Value = serde_json::from_str(&self.run(&["get", kinds, "--all-namespaces", "-o", "json"], None)).unwrap();
+        let list: Value = serde_json::from_str(
+            &self.run(&["get", kinds, "--all-namespaces", "-o", "json"], None),
+        )
+        .unwrap();
         list["items"].as_array().unwrap().clone()
     }
 
-    /// What comes of the connections from within a pod, in order: `yes`, `no` when nothing came back, or an error.
+    /// What comes of the connections from within a pod, in order: `yes`, `no` when nothing came
+    /// back, or an error.
     pub(crate) fn probe(&self, pod: &Value, targets: &[Target]) -> Vec<String> {
         let (namespace, name) = names(pod);
         let mut arguments = vec!["exec", "-n", namespace, name, "--", "python3", "-c", PROBE];
-        let targets: Vec<String> = targets.iter().map(|Target { protocol, address, port }| format!("{protocol}/{address}/{port}")).collect();
+        let targets: Vec<String> = targets
+            .iter()
+            .map(|Target { protocol, address, port }| format!("{protocol}/{address}/{port}"))
+            .collect();
         arguments.extend(targets.iter().map(String::as_str));
         let answers: Vec<String> = self.run(&arguments, None).lines().map(str::to_owned).collect();
         assert_eq!(answers.len(), targets.len(), "{answers:?}");
@@ -82,7 +106,8 @@ impl Kubectl {
     /// The same from several pods at once, one after the other in the result.
     pub(crate) fn probe_all(&self, pods: &[Value], targets: &[Target]) -> Vec<String> {
         thread::scope(|scope| {
-            let probes: Vec<_> = pods.iter().map(|pod| scope.spawn(|| self.probe(pod, targets))).collect();
+            let probes: Vec<_> =
+                pods.iter().map(|pod| scope.spawn(|| self.probe(pod, targets))).collect();
             probes.into_iter().flat_map(|probe| probe.join().unwrap()).collect()
         })
     }
@@ -92,22 +117,37 @@ impl Kubectl {
         let mut found = Vec::new();
         eventually("all pods have started", || {
             let there = self.objects("pods");
-            found = pods.iter().filter_map(|pod| there.iter().find(|other| names(other) == names(pod)).cloned()).collect();
-            let started = found.iter().filter(|pod| pod["status"]["containerStatuses"][0]["started"] == true).count();
-            if started == pods.len() { Ok(()) } else { Err(found.iter().map(|pod| pod["status"].to_string()).collect()) }
+            found = pods
+                .iter()
+                .filter_map(|pod| there.iter().find(|other| names(other) == names(pod)).cloned())
+                .collect();
+            let started = found
+                .iter()
+                .filter(|pod| pod["status"]["containerStatuses"][0]["started"] == true)
+                .count();
+            if started == pods.len() {
+                Ok(())
+            } else {
+                Err(found.iter().map(|pod| pod["status"].to_string()).collect())
+            }
         });
         found
     }
 }
 
-/// Probes until all is as it should be or, twice in a row, not: the places that differ, with the answers. Rules take a moment to be in force.
+/// Probes until all is as it should be or, twice in a row, not: the places that differ, with the
+/// answers. Rules take a moment to be in force.
 pub(crate) fn settled(expected: &[bool], probe: impl Fn() -> Vec<String>) -> Vec<(usize, String)> {
     const ROUNDS: usize = 6;
     let mut differing = Vec::new();
     for _ in 0..ROUNDS {
         let found = probe();
         assert_eq!(found.len(), expected.len());
-        let now = found.into_iter().enumerate().filter(|(place, answer)| (answer == "yes") != expected[*place]).collect();
+        let now = found
+            .into_iter()
+            .enumerate()
+            .filter(|(place, answer)| (answer == "yes") != expected[*place])
+            .collect();
         let before = std::mem::replace(&mut differing, now);
         if differing.is_empty() || differing == before {
             break;
@@ -118,19 +158,30 @@ pub(crate) fn settled(expected: &[bool], probe: impl Fn() -> Vec<String>) -> Vec
 
 /// Namespace and name.
 pub(crate) fn names(object: &Value) -> (&str, &str) {
-    (object["metadata"]["namespace"].as_str().unwrap_or_default(), object["metadata"]["name"].as_str().unwrap())
+    (
+        object["metadata"]["namespace"].as_str().unwrap_or_default(),
+        object["metadata"]["name"].as_str().unwrap(),
+    )
 }
 
 /// The pod with all its ports in one container that listens on `listening` over TCP and UDP.
 pub(crate) fn listening_pod(pod: &Value, listening: &[u16]) -> Value {
     let mut pod = pod.clone();
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-    let ports: Vec<Value> = containers.flat_map(|container| container["ports"].as_array().cloned().unwrap_or_default()).collect();
-    let command: Vec<String> = ["python3", "-c", LISTEN].into_iter().map(str::to_owned).chain(listening.iter().map(u16::to_string)).collect();
+    let ports: Vec<Value> = containers
+        .flat_map(|container| container["ports"].as_array().cloned().unwrap_or_default())
+        .collect();
+    let command: Vec<String> = ["python3", "-c", LISTEN]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(listening.iter().map(u16::to_string))
+        .collect();
     let probe = json!({"tcpSocket": {"port": listening[0]}, "periodSeconds": 1});
-    let address = json!({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}});
+    let address =
+        json!({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}});
     let container = json!({
-        "name": "all", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": command, "ports": ports, "env": [address], "startupProbe": probe,
+        "name": "all", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": command,
+        "ports": ports, "env": [address], "startupProbe": probe,
     });
     pod["spec"]["containers"] = json!([container]);
     pod["spec"]["terminationGracePeriodSeconds"] = 1.into();
@@ -142,7 +193,10 @@ pub(crate) fn listening_pod(pod: &Value, listening: &[u16]) -> Value {
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
     while let Err(why) = holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it did not come about that {what}: {why}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it did not come about that {what}: {why}"
+        );
         thread::sleep(Duration::from_millis(200));
     }
 }

@@ -1,7 +1,9 @@
-//! Random worlds as manifests of the API: three namespaces, eight pods, up to twelve policies that use every field.
+//! Random worlds as manifests of the API: three namespaces, eight pods, up to twelve policies that
+//! use every field.
 //!
-//! The manifests are valid to a real API server. There the addresses of pods are known only after they run: plant namespaces and pods first,
-//! then ask for the policies with the addresses that the pods got.
+//! The manifests are valid to a real API server. There the addresses of pods are known only after
+//! they run: plant namespaces and pods first, then ask for the policies with the addresses that the
+//! pods got.
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +41,8 @@ pub(crate) const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 pub(crate) const PORTS: [u16; 4] = [80, 8000, 8080, 9090];
 /// Addresses that are nobody's.
 pub(crate) const OUTSIDE: [&str; 2] = ["203.0.113.7", "198.51.100.9"];
-const LABELS: [(&str, [&str; 3]); 3] = [("app", ["web", "api", "db"]), ("tier", ["front", "back", "none"]), ("env", ["a", "b", "c"])];
+const LABELS: [(&str, [&str; 3]); 3] =
+    [("app", ["web", "api", "db"]), ("tier", ["front", "back", "none"]), ("env", ["a", "b", "c"])];
 const POLICIES: usize = 12;
 const PODS: usize = 8;
 
@@ -60,15 +63,25 @@ impl World {
             if host {
                 pod["spec"]["hostNetwork"] = true.into();
             }
-            let address = if host { format!("10.20.0.{}", 10 + index) } else { format!("10.244.{}.{}", index % 3, 2 + index * 9) };
-            pod["status"] = json!({"phase": "Running", "podIP": address, "conditions": [{"type": "Ready", "status": "True"}]});
+            let address = if host {
+                format!("10.20.0.{}", 10 + index)
+            } else {
+                format!("10.244.{}.{}", index % 3, 2 + index * 9)
+            };
+            pod["status"] = json!({"phase": "Running", "podIP": address,
+                "conditions": [{"type": "Ready", "status": "True"}]});
         }
-        let addresses: Vec<String> = world.pods.iter().map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned()).collect();
+        let addresses: Vec<String> = world
+            .pods
+            .iter()
+            .map(|pod| pod["status"]["podIP"].as_str().unwrap().to_owned())
+            .collect();
         world.policies = policies(seed, &addresses);
         world
     }
 
-    /// The namespaces and pods alone, without addresses: what can be planted on a real cluster first.
+    /// The namespaces and pods alone, without addresses: what can be planted on a real cluster
+    /// first.
     pub(crate) fn without_policies(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let namespaces = NAMESPACES
@@ -76,7 +89,8 @@ impl World {
             .map(|name| {
                 let mut labels = labels(&mut random);
                 labels.insert("kubernetes.io/metadata.name".to_owned(), json!(name));
-                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name,
+                    "labels": labels}})
             })
             .collect();
         let pods = (0..PODS).map(|index| pod(&mut random, index)).collect();
@@ -127,7 +141,12 @@ fn pod(random: &mut Random, index: usize) -> Value {
                 // what answers on a port: TCP and UDP with the name of the pod, SCTP with `up`
                 let args = match protocol {
                     "SCTP" => vec!["porter".to_owned()],
-                    _ => vec!["serve-hostname".to_owned(), format!("--{lower}"), "--http=false".to_owned(), format!("--port={port}")],
+                    _ => vec![
+                        "serve-hostname".to_owned(),
+                        format!("--{lower}"),
+                        "--http=false".to_owned(),
+                        format!("--port={port}"),
+                    ],
                 };
                 containers.push(json!({
                     "name": format!("{lower}-{port}"),
@@ -142,7 +161,8 @@ fn pod(random: &mut Random, index: usize) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": format!("pod-{index}"), "namespace": random.pick(&NAMESPACES), "labels": labels(random)},
+        "metadata": {"name": format!("pod-{index}"), "namespace": random.pick(&NAMESPACES),
+        "labels": labels(random)},
         "spec": {"containers": containers},
     })
 }
@@ -169,7 +189,8 @@ fn expression(random: &mut Random) -> Value {
     match operator {
         "In" | "NotIn" => {
             let count = 1 + random.below(2);
-            let chosen: Vec<&str> = values.iter().cycle().skip(random.below(3)).take(count).copied().collect();
+            let chosen: Vec<&str> =
+                values.iter().cycle().skip(random.below(3)).take(count).copied().collect();
             json!({"key": key, "operator": operator, "values": chosen})
         }
         _ => json!({"key": key, "operator": operator}),
@@ -177,17 +198,30 @@ fn expression(random: &mut Random) -> Value {
 }
 
 fn namespace_selector(random: &mut Random) -> Value {
-    if random.percent(50) { json!({"matchLabels": {"kubernetes.io/metadata.name": random.pick(&NAMESPACES)}}) } else { selector(random) }
+    if random.percent(50) {
+        json!({"matchLabels": {"kubernetes.io/metadata.name": random.pick(&NAMESPACES)}})
+    } else {
+        selector(random)
+    }
 }
 
 /// A block around an address; the exceptions lie inside it.
 fn block(random: &mut Random, addresses: &[String]) -> Value {
-    let address = if random.percent(75) { random.pick(addresses).clone() } else { (*random.pick(&OUTSIDE)).to_owned() };
+    let address = if random.percent(75) {
+        random.pick(addresses).clone()
+    } else {
+        (*random.pick(&OUTSIDE)).to_owned()
+    };
     let parts: Vec<&str> = address.split('.').collect();
     let (cidr, hole) = match random.below(4) {
         0 => (format!("{address}/32"), None),
-        1 => (format!("{}.{}.{}.0/24", parts[0], parts[1], parts[2]), Some(format!("{address}/32"))),
-        2 => (format!("{}.{}.0.0/16", parts[0], parts[1]), Some(format!("{}.{}.{}.0/24", parts[0], parts[1], parts[2]))),
+        1 => {
+            (format!("{}.{}.{}.0/24", parts[0], parts[1], parts[2]), Some(format!("{address}/32")))
+        }
+        2 => (
+            format!("{}.{}.0.0/16", parts[0], parts[1]),
+            Some(format!("{}.{}.{}.0/24", parts[0], parts[1], parts[2])),
+        ),
         _ => ("0.0.0.0/0".to_owned(), Some(format!("{}.{}.0.0/16", parts[0], parts[1]))),
     };
     match hole.filter(|_| random.percent(50)) {
@@ -200,7 +234,10 @@ fn peer(random: &mut Random, addresses: &[String]) -> Value {
     match random.below(4) {
         0 => json!({"podSelector": selector(random)}),
         1 => json!({"namespaceSelector": namespace_selector(random)}),
-        2 => json!({"namespaceSelector": namespace_selector(random), "podSelector": selector(random)}),
+        2 => {
+            json!({"namespaceSelector": namespace_selector(random),
+                "podSelector": selector(random)})
+        }
         _ => block(random, addresses),
     }
 }
@@ -221,7 +258,10 @@ fn port(random: &mut Random) -> Value {
             port.insert("endPort".to_owned(), json!(first + *random.pick(&[0, 1, 80, 1090])));
         }
         _ => {
-            port.insert("port".to_owned(), json!(random.pick(&["http", "metrics", "http-udp", "metrics-sctp", "nobody"])));
+            port.insert(
+                "port".to_owned(),
+                json!(random.pick(&["http", "metrics", "http-udp", "metrics-sctp", "nobody"])),
+            );
         }
     }
     Value::Object(port)
@@ -237,7 +277,8 @@ fn rules(random: &mut Random, end: &str, addresses: &[String]) -> Value {
                 rule.insert(end.to_owned(), json!([]));
             }
             _ => {
-                let peers: Vec<Value> = (0..=random.below(2)).map(|_| peer(random, addresses)).collect();
+                let peers: Vec<Value> =
+                    (0..=random.below(2)).map(|_| peer(random, addresses)).collect();
                 rule.insert(end.to_owned(), json!(peers));
             }
         }

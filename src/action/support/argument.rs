@@ -13,10 +13,17 @@ impl FromStr for Duration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a duration: a number with a unit, such as 250ms, 90s, 15m, 1h30m, 2d");
+        let wrong = || {
+            format!(
+                "`{text}` is not a duration: a number with a unit, such as 250ms, 90s, 15m, 1h30m, \
+                    2d"
+            )
+        };
         // jiff reads everything but days as an exact duration; a day is 24 hours here
         let (days, rest) = match text.split_once('d') {
-            Some((days, rest)) if !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit()) => (days.parse::<u64>().map_err(|_| wrong())?, rest),
+            Some((days, rest)) if !days.is_empty() && days.bytes().all(|b| b.is_ascii_digit()) => {
+                (days.parse::<u64>().map_err(|_| wrong())?, rest)
+            }
             _ => (0, text),
         };
         let exact = if rest.is_empty() && rest.len() < text.len() {
@@ -25,7 +32,8 @@ impl FromStr for Duration {
             let signed = rest.parse::<jiff::SignedDuration>().map_err(|_| wrong())?;
             std::time::Duration::try_from(signed).map_err(|_| format!("`{text}` is negative"))?
         };
-        let days = days.checked_mul(86_400).map(std::time::Duration::from_secs).ok_or_else(wrong)?;
+        let days =
+            days.checked_mul(86_400).map(std::time::Duration::from_secs).ok_or_else(wrong)?;
         days.checked_add(exact).map(Self).ok_or_else(wrong)
     }
 }
@@ -53,7 +61,10 @@ impl<'de> Deserialize<'de> for Duration {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration with a unit, such as 250ms, 90s, 15m or 1h30m")
             }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Duration, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Duration, D::Error> {
                 deserializer.deserialize_any(self)
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
@@ -69,7 +80,9 @@ impl JsonSchema for Duration {
         "Duration".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "description": "A length of time with a unit: 250ms, 90s, 15m, 1h30m, 2d", "examples": ["15m"]})
+        schemars::json_schema!({"type": "string",
+            "description": "A length of time with a unit: 250ms, 90s, 15m, 1h30m, 2d",
+            "examples": ["15m"]})
     }
 }
 
@@ -150,17 +163,32 @@ impl<'de> Deserialize<'de> for Target {
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Target;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a target: deployment/NAME, pod/NAME, service/NAME, or {kind, name} or {kind, selector}")
+                f.write_str(
+                    "a target: deployment/NAME, pod/NAME, service/NAME, or {kind, name} or \
+                    {kind, selector}",
+                )
             }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Target, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Target, D::Error> {
                 deserializer.deserialize_any(self)
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Target, E> {
                 match text.split_once('/') {
-                    Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('/') => {
-                        Ok(Target { kind: kind.to_owned(), which: Which::Name(name.to_owned()), namespace: None })
+                    Some((kind, name))
+                        if !kind.is_empty() && !name.is_empty() && !name.contains('/') =>
+                    {
+                        Ok(Target {
+                            kind: kind.to_owned(),
+                            which: Which::Name(name.to_owned()),
+                            namespace: None,
+                        })
                     }
-                    _ => Err(E::custom(format!("`{text}` is not a target: write deployment/NAME, pod/NAME, service/NAME, or {{kind, selector}}"))),
+                    _ => Err(E::custom(format!(
+                        "`{text}` is not a target: write deployment/NAME, pod/NAME, service/NAME, \
+                            or {{kind, selector}}"
+                    ))),
                 }
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
@@ -168,7 +196,11 @@ impl<'de> Deserialize<'de> for Target {
                 let which = match (fields.name, fields.selector) {
                     (Some(name), None) => Which::Name(name),
                     (None, Some(selector)) => Which::Selector(selector),
-                    _ => return Err(de::Error::custom("a target has either a `name` or a `selector`")),
+                    _ => {
+                        return Err(de::Error::custom(
+                            "a target has either a `name` or a `selector`",
+                        ));
+                    }
                 };
                 Ok(Target { kind: fields.kind, which, namespace: fields.namespace })
             }
@@ -183,11 +215,14 @@ impl JsonSchema for Target {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "What the action acts on: deployment/NAME, pod/NAME, service/NAME, or {kind, name} or {kind, selector}",
+            "description": "What the action acts on: deployment/NAME, pod/NAME, service/NAME, or \
+                {kind, name} or {kind, selector}",
             "anyOf": [
                 {"type": "string"},
-                {"type": "object", "additionalProperties": false, "required": ["kind"], "properties": {
-                    "kind": {"type": "string"}, "name": {"type": "string"}, "selector": {"type": "string"}, "namespace": {"type": "string"}}}
+                {"type": "object", "additionalProperties": false, "required": ["kind"],
+                "properties": {
+                    "kind": {"type": "string"}, "name": {"type": "string"},
+                    "selector": {"type": "string"}, "namespace": {"type": "string"}}}
             ]
         })
     }
@@ -211,7 +246,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("90s", 90.0), ("1h30m", 5400.0), ("250ms", 0.25), ("2d", 172_800.0), ("1d12h", 129_600.0), ("0s", 0.0)] {
+        for (text, seconds) in [
+            ("90s", 90.0),
+            ("1h30m", 5400.0),
+            ("250ms", 0.25),
+            ("2d", 172_800.0),
+            ("1d12h", 129_600.0),
+            ("0s", 0.0),
+        ] {
             assert_eq!(text.parse::<Duration>().map(|d| d.0.as_secs_f64()), Ok(seconds), "{text}");
         }
         for text in ["", "5", "-5s", "d", "soon", "5 parsecs", "999999999999999999999d"] {
@@ -223,9 +265,21 @@ mod tests {
     fn targets() {
         let read = |value| serde_json::from_value::<Target>(value);
         assert_eq!(read(json!("deployment/a")).unwrap().to_string(), "deployment/a");
-        assert_eq!(read(json!({"kind": "Pod", "selector": "app=x", "namespace": "n"})).unwrap().namespace.as_deref(), Some("n"));
-        for wrong in [json!("deployment"), json!("/x"), json!("a/b/c"), json!({"kind": "Pod"}), json!({"kind": "Pod", "name": "a", "selector": "b"}), json!(3)]
-        {
+        assert_eq!(
+            read(json!({"kind": "Pod", "selector": "app=x", "namespace": "n"}))
+                .unwrap()
+                .namespace
+                .as_deref(),
+            Some("n")
+        );
+        for wrong in [
+            json!("deployment"),
+            json!("/x"),
+            json!("a/b/c"),
+            json!({"kind": "Pod"}),
+            json!({"kind": "Pod", "name": "a", "selector": "b"}),
+            json!(3),
+        ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");
         }
     }

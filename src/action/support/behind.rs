@@ -16,8 +16,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The most workloads whose pods are looked at.
 const WORKLOADS: usize = 3;
 
-/// What is wrong with these objects if they are pods, or else with their pods, one entry a pod: `crash-x2f: main: CrashLoopBackOff, exit code
-/// 78, 9 restarts`. `begun` is when the step began.
+/// What is wrong with these objects if they are pods, or else with their pods, one entry a pod:
+/// `crash-x2f: main: CrashLoopBackOff, exit code 78, 9 restarts`. `begun` is when the step began.
 ///
 /// # Errors
 /// Why it could not be looked at, in words that follow a sentence.
@@ -33,21 +33,39 @@ pub(in crate::action) async fn found(
         return Ok(Vec::new());
     }
     let remaining = context.remaining();
-    let limit = Instant::now() + if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
-    match tokio::time::timeout_at(limit, look(cluster, resource, namespace, objects, now(context, begun))).await {
+    let limit =
+        Instant::now() + if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
+    match tokio::time::timeout_at(
+        limit,
+        look(cluster, resource, namespace, objects, now(context, begun)),
+    )
+    .await
+    {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(format!(" (what is wrong with the pods could not be looked up: {error})")),
+        Ok(Err(error)) => {
+            Err(format!(" (what is wrong with the pods could not be looked up: {error})"))
+        }
         Err(_) => Err(" (what is wrong with the pods could not be looked up in time)".to_owned()),
     }
 }
 
 /// The same in words that follow those that have been said, without what these say already.
-pub(in crate::action) async fn words(context: &Context, resource: &Resource, namespace: &str, objects: &[&Value], begun: Instant, said: &str) -> String {
+pub(in crate::action) async fn words(
+    context: &Context,
+    resource: &Resource,
+    namespace: &str,
+    objects: &[&Value],
+    begun: Instant,
+    said: &str,
+) -> String {
     match found(context, resource, namespace, objects, begun).await {
         Ok(mut found) => {
             // the names of pods that were refused differ from try to try
-            let is_said =
-                |one: &String| ["is forbidden: ", "Error creating: "].iter().any(|start| one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why)));
+            let is_said = |one: &String| {
+                ["is forbidden: ", "Error creating: "]
+                    .iter()
+                    .any(|start| one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why)))
+            };
             found.retain(|one| !is_said(one));
             if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
         }
@@ -59,10 +77,19 @@ const HAVE_PODS: &[&str] = &["Pod", "Deployment", "StatefulSet", "DaemonSet", "R
 
 /// The time of the run is that of the beginning of the step.
 fn now(context: &Context, begun: Instant) -> Timestamp {
-    context.now.saturating_add(SignedDuration::try_from(begun.elapsed()).unwrap_or_default()).unwrap_or(context.now)
+    context
+        .now
+        .saturating_add(SignedDuration::try_from(begun.elapsed()).unwrap_or_default())
+        .unwrap_or(context.now)
 }
 
-async fn look(cluster: &Cluster, resource: &Resource, namespace: &str, objects: &[&Value], now: Timestamp) -> Result<Vec<String>, Error> {
+async fn look(
+    cluster: &Cluster,
+    resource: &Resource,
+    namespace: &str,
+    objects: &[&Value],
+    now: Timestamp,
+) -> Result<Vec<String>, Error> {
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if resource.kind == "Pod" {
         let events = match objects {
@@ -75,14 +102,23 @@ async fn look(cluster: &Cluster, resource: &Resource, namespace: &str, objects: 
     let mut found = Vec::new();
     for workload in objects.iter().take(WORKLOADS) {
         let of = PodsOf::Workload { kind: resource.kind.clone(), name: name(workload) };
-        let (pods, makers) = futures::try_join!(cluster.pods_with_finished(&of, namespace), makers(cluster, resource, workload))?;
+        let (pods, makers) = futures::try_join!(
+            cluster.pods_with_finished(&of, namespace),
+            makers(cluster, resource, workload)
+        )?;
         // what has ended was replaced; a Job counts its pods that have failed
-        let pods: Vec<&Value> = pods.iter().filter(|pod| resource.kind == "Job" || !is_finished(pod)).collect();
-        let refused = makers.iter().filter_map(|maker| Some(format!("{}: {}", name(maker), Symptom::brief(&not_made(maker, &events)?))));
-        let mut of_this: Vec<String> = refused.chain(ill(pods.iter().copied(), &events, now)).collect();
+        let pods: Vec<&Value> =
+            pods.iter().filter(|pod| resource.kind == "Job" || !is_finished(pod)).collect();
+        let refused = makers.iter().filter_map(|maker| {
+            Some(format!("{}: {}", name(maker), Symptom::brief(&not_made(maker, &events)?)))
+        });
+        let mut of_this: Vec<String> =
+            refused.chain(ill(pods.iter().copied(), &events, now)).collect();
         if of_this.is_empty() {
             let waiting = unready(pods.into_iter().filter(|pod| !is_deleting(pod)));
-            of_this.extend((!waiting.is_empty()).then(|| format!("not ready: {}", waiting.join(", "))));
+            of_this.extend(
+                (!waiting.is_empty()).then(|| format!("not ready: {}", waiting.join(", "))),
+            );
         }
         found.extend(of_this);
     }
@@ -90,13 +126,24 @@ async fn look(cluster: &Cluster, resource: &Resource, namespace: &str, objects: 
 }
 
 /// The objects that make the pods of a workload.
-async fn makers(cluster: &Cluster, resource: &Resource, workload: &Value) -> Result<Vec<Value>, Error> {
+async fn makers(
+    cluster: &Cluster,
+    resource: &Resource,
+    workload: &Value,
+) -> Result<Vec<Value>, Error> {
     if resource.kind != "Deployment" {
         return Ok(vec![workload.clone()]);
     }
     let sets = cluster.resolve("ReplicaSet").await?;
     let selection = Selection::labels(label_selector(&workload["spec"]["selector"]));
-    let mut sets = cluster.list(&sets, workload["metadata"]["namespace"].as_str(), &selection).await?;
-    sets.retain(|set| set["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["uid"] == workload["metadata"]["uid"]));
+    let mut sets =
+        cluster.list(&sets, workload["metadata"]["namespace"].as_str(), &selection).await?;
+    sets.retain(|set| {
+        set["metadata"]["ownerReferences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["uid"] == workload["metadata"]["uid"])
+    });
     Ok(sets)
 }

@@ -43,14 +43,23 @@ pub struct Intent {
 impl Intent {
     /// One change, or none if the object is as wanted already.
     pub fn of(change: Option<Change>, guards: Vec<Guard>) -> Self {
-        Self { guards: if change.is_some() { guards } else { Vec::new() }, changes: change.into_iter().collect(), output: Map::new() }
+        Self {
+            guards: if change.is_some() { guards } else { Vec::new() },
+            changes: change.into_iter().collect(),
+            output: Map::new(),
+        }
     }
 }
 
 impl Change {
-    /// The change from an object as it was read to what it should be, as a JSON patch that tests what it replaces. None if nothing
-    /// differs.
-    pub fn between(resource: &Resource, before: &Value, wanted: &Value, summary: impl Into<String>) -> Option<Self> {
+    /// The change from an object as it was read to what it should be, as a JSON patch that tests
+    /// what it replaces. None if nothing differs.
+    pub fn between(
+        resource: &Resource,
+        before: &Value,
+        wanted: &Value,
+        summary: impl Into<String>,
+    ) -> Option<Self> {
         let found = differences(&trimmed(before), &trimmed(wanted));
         if found.is_empty() {
             return None;
@@ -60,10 +69,15 @@ impl Change {
             operations.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
         }
         operations.extend(patch(&found));
-        Some(Self { write: write(Method::JsonPatch, resource, before, Value::Array(operations)), before: Some(before.clone()), summary: summary.into() })
+        Some(Self {
+            write: write(Method::JsonPatch, resource, before, Value::Array(operations)),
+            before: Some(before.clone()),
+            summary: summary.into(),
+        })
     }
 
-    /// Sends a body as it is written: a patch, or a manifest to be applied to what is there, if anything is.
+    /// Sends a body as it is written: a patch, or a manifest to be applied to what is there, if
+    /// anything is.
     pub fn written(
         method: Method,
         resource: &Resource,
@@ -73,31 +87,59 @@ impl Change {
         summary: impl Into<String>,
     ) -> Self {
         let namespace = if resource.namespaced { namespace.to_owned() } else { String::new() };
-        Self { write: Write { method, resource: resource.clone(), namespace, name: name.to_owned(), body }, before, summary: summary.into() }
+        Self {
+            write: Write {
+                method,
+                resource: resource.clone(),
+                namespace,
+                name: name.to_owned(),
+                body,
+            },
+            before,
+            summary: summary.into(),
+        }
     }
 
     /// Makes an object that is not there.
     pub fn create(resource: &Resource, object: Value, summary: impl Into<String>) -> Self {
-        Self { write: write(Method::Create, resource, &object, object.clone()), before: None, summary: summary.into() }
+        Self {
+            write: write(Method::Create, resource, &object, object.clone()),
+            before: None,
+            summary: summary.into(),
+        }
     }
 
     /// Deletes just this object: one of the same name that came later stays.
     pub fn delete(resource: &Resource, before: &Value, options: Value) -> Self {
-        Self { write: write(Method::Delete, resource, before, deletion(before, options)), before: Some(before.clone()), summary: "deletion".to_owned() }
+        Self {
+            write: write(Method::Delete, resource, before, deletion(before, options)),
+            before: Some(before.clone()),
+            summary: "deletion".to_owned(),
+        }
     }
 
     /// Evicts just this pod, respecting disruption budgets.
     pub fn evict(resource: &Resource, pod: &Value, options: Value) -> Self {
-        Self { write: write(Method::Evict, resource, pod, deletion(pod, options)), before: Some(pod.clone()), summary: "eviction".to_owned() }
+        Self {
+            write: write(Method::Evict, resource, pod, deletion(pod, options)),
+            before: Some(pod.clone()),
+            summary: "eviction".to_owned(),
+        }
     }
 
     /// The object.
     pub fn object(&self) -> ObjectReference {
         let Write { resource, namespace, name, .. } = &self.write;
-        ObjectReference { api_version: resource.api_version(), kind: resource.kind.clone(), namespace: namespace.clone(), name: name.clone() }
+        ObjectReference {
+            api_version: resource.api_version(),
+            kind: resource.kind.clone(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+        }
     }
 
-    /// Registers what is secret in the request and in the object before it: from then on it can be spoken of.
+    /// Registers what is secret in the request and in the object before it: from then on it can be
+    /// spoken of.
     pub fn learn(&self, masker: &Masker) {
         if let Some(before) = &self.before {
             masker.learn_object(before);
@@ -106,21 +148,35 @@ impl Change {
         if resource.kind != "Secret" {
             return;
         }
-        masker.learn_object(&json!({"kind": "Secret", "metadata": {"name": name}, "data": body["data"], "stringData": body["stringData"]}));
+        masker.learn_object(&json!({"kind": "Secret", "metadata": {"name": name},
+            "data": body["data"], "stringData": body["stringData"]}));
         for operation in body.as_array().into_iter().flatten() {
             let path = operation["path"].as_str().unwrap_or_default();
-            let (field, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
-            let values = if key.is_empty() { operation["value"].clone() } else { json!({key: operation["value"]}) };
-            masker.learn_object(&json!({"kind": "Secret", "metadata": {"name": name}, field: values}));
+            let (field, key) = path
+                .trim_start_matches('/')
+                .split_once('/')
+                .unwrap_or((path.trim_start_matches('/'), ""));
+            let values = if key.is_empty() {
+                operation["value"].clone()
+            } else {
+                json!({key: operation["value"]})
+            };
+            masker.learn_object(
+                &json!({"kind": "Secret", "metadata": {"name": name}, field: values}),
+            );
         }
     }
 
     /// The change as it is recorded. `after` is the object as the server previews it.
     pub fn planned(&self, after: Option<&Value>, masker: &Masker) -> PlannedChange {
-        let hide = |object: Option<&Value>| object.map_or(Value::Null, |object| recorded(object, masker));
+        let hide =
+            |object: Option<&Value>| object.map_or(Value::Null, |object| recorded(object, masker));
         let request = serde_json::to_value(&self.write).unwrap_or_default();
-        let secret = self.write.resource.kind == "Secret" && !matches!(self.write.method, Method::Delete);
-        let masked = secret || masks(masker, &request) || self.before.as_ref().is_some_and(|before| masks(masker, &trimmed(before)));
+        let secret =
+            self.write.resource.kind == "Secret" && !matches!(self.write.method, Method::Delete);
+        let masked = secret
+            || masks(masker, &request)
+            || self.before.as_ref().is_some_and(|before| masks(masker, &trimmed(before)));
         let mut request = request;
         if secret {
             request["body"] = Value::Null;
@@ -148,22 +204,30 @@ fn write(method: Method, resource: &Resource, object: &Value, body: Value) -> Wr
 }
 
 fn deletion(before: &Value, options: Value) -> Value {
-    let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": before["metadata"]["uid"]}});
+    let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions",
+        "preconditions": {"uid": before["metadata"]["uid"]}});
     if let (Some(body), Value::Object(options)) = (body.as_object_mut(), options) {
         body.extend(options);
     }
     body
 }
 
-/// An object as it may be recorded: trimmed, and the values of a Secret as fingerprints that tell equal from different.
+/// An object as it may be recorded: trimmed, and the values of a Secret as fingerprints that tell
+/// equal from different.
 pub fn recorded(object: &Value, masker: &Masker) -> Value {
     hidden(object, masker, &|text| masker.fingerprint(text).unwrap_or_else(|| hashed(text)))
 }
 
-/// An object as it would be recorded beside this change: earlier versions hashed the values of Secrets without a key.
+/// An object as it would be recorded beside this change: earlier versions hashed the values of
+/// Secrets without a key.
 fn recorded_like(planned: &PlannedChange, object: &Value, masker: &Masker) -> Value {
-    let values = [&planned.before, &planned.after].into_iter().flat_map(|object| [&object["data"], &object["stringData"]]);
-    let plain = values.filter_map(Value::as_object).flat_map(Map::values).any(|value| value.as_str().is_some_and(|text| text.starts_with(PLAIN)));
+    let values = [&planned.before, &planned.after]
+        .into_iter()
+        .flat_map(|object| [&object["data"], &object["stringData"]]);
+    let plain = values
+        .filter_map(Value::as_object)
+        .flat_map(Map::values)
+        .any(|value| value.as_str().is_some_and(|text| text.starts_with(PLAIN)));
     if plain { hidden(object, masker, &hashed) } else { recorded(object, masker) }
 }
 
@@ -172,14 +236,21 @@ fn hidden(object: &Value, masker: &Masker, hide: &dyn Fn(&str) -> String) -> Val
     let mut object = trimmed(object);
     if object["kind"] == "Secret" {
         for field in ["data", "stringData"] {
-            for value in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            for value in object
+                .get_mut(field)
+                .and_then(Value::as_object_mut)
+                .into_iter()
+                .flat_map(Map::values_mut)
+            {
                 if let Some(text) = value.as_str() {
                     *value = Value::from(hide(text));
                 }
             }
         }
         // it repeats the values
-        if let Some(annotations) = object["metadata"].get_mut("annotations").and_then(Value::as_object_mut) {
+        if let Some(annotations) =
+            object["metadata"].get_mut("annotations").and_then(Value::as_object_mut)
+        {
             annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
         }
     }
@@ -190,7 +261,8 @@ fn hidden(object: &Value, masker: &Masker, hide: &dyn Fn(&str) -> String) -> Val
 const PLAIN: &str = "sha256:";
 
 fn hashed(text: &str) -> String {
-    let hex: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String =
+        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("{PLAIN}{hex}")
 }
 
@@ -218,31 +290,49 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
     match (planned.verb.as_str(), &current) {
         ("delete" | "evict", None) => Seen::Done,
         ("delete" | "evict", Some(now)) if uid(now) != uid(&planned.before) => Seen::Done,
-        ("delete" | "evict", Some(now)) if !now["metadata"]["deletionTimestamp"].is_null() => Seen::Done,
+        ("delete" | "evict", Some(now)) if !now["metadata"]["deletionTimestamp"].is_null() => {
+            Seen::Done
+        }
         ("delete" | "evict", Some(_)) => Seen::NotDone,
         (_, None) if planned.before.is_null() => Seen::NotDone,
         (_, None) => Seen::CannotTell(format!("{} is gone", planned.object.short())),
         (_, Some(now)) if !planned.before.is_null() && uid(now) != uid(&planned.before) => {
-            Seen::CannotTell(format!("{} was replaced by another object of the same name", planned.object.short()))
+            Seen::CannotTell(format!(
+                "{} was replaced by another object of the same name",
+                planned.object.short()
+            ))
         }
-        (_, Some(_)) if planned.after.is_null() => Seen::CannotTell("the change could not be previewed, so that there is nothing to compare with".to_owned()),
+        (_, Some(_)) if planned.after.is_null() => Seen::CannotTell(
+            "the change could not be previewed, so that there is nothing to compare with"
+                .to_owned(),
+        ),
         (_, Some(now)) => {
             let now = desired(now);
-            let wanted: Vec<Difference> = differences(&desired(&planned.before), &desired(&planned.after));
+            let wanted: Vec<Difference> =
+                differences(&desired(&planned.before), &desired(&planned.after));
             let at = |difference: &Difference| now.pointer(&difference.pointer).cloned();
             if planned.masked && planned.object.kind != "Secret" && wanted.is_empty() {
-                return Seen::CannotTell(format!("what changes in {} is secret and not recorded", planned.object.short()));
+                return Seen::CannotTell(format!(
+                    "what changes in {} is secret and not recorded",
+                    planned.object.short()
+                ));
             }
             if planned.before.is_null() {
                 // what exists under the name and holds all that was to be made is what was made
                 return if contains(&now, &desired(&planned.after)) {
                     Seen::Done
                 } else {
-                    Seen::CannotTell(format!("{} exists, and is not as it was to be made", planned.object.short()))
+                    Seen::CannotTell(format!(
+                        "{} exists, and is not as it was to be made",
+                        planned.object.short()
+                    ))
                 };
             }
             if wanted.is_empty() {
-                return Seen::CannotTell(format!("what changes of {} is secret, and the same in the record before and after", planned.object.short()));
+                return Seen::CannotTell(format!(
+                    "what changes of {} is secret, and the same in the record before and after",
+                    planned.object.short()
+                ));
             }
             if wanted.iter().all(|difference| at(difference) == difference.after) {
                 return Seen::Done;
@@ -250,8 +340,15 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
             if wanted.iter().all(|difference| at(difference) == difference.before) {
                 return Seen::NotDone;
             }
-            let other = wanted.iter().find(|difference| at(difference) != difference.after).map(|difference| difference.path.clone()).unwrap_or_default();
-            Seen::CannotTell(format!("{other} of {} is neither as before nor as wanted", planned.object.short()))
+            let other = wanted
+                .iter()
+                .find(|difference| at(difference) != difference.after)
+                .map(|difference| difference.path.clone())
+                .unwrap_or_default();
+            Seen::CannotTell(format!(
+                "{other} of {} is neither as before nor as wanted",
+                planned.object.short()
+            ))
         }
     }
 }
@@ -259,7 +356,9 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
 /// Whether `whole` has everything that `part` has. Lists agree as a whole.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
-        (Value::Object(whole), Value::Object(part)) => part.iter().all(|(key, value)| whole.get(key).is_some_and(|whole| contains(whole, value))),
+        (Value::Object(whole), Value::Object(part)) => part
+            .iter()
+            .all(|(key, value)| whole.get(key).is_some_and(|whole| contains(whole, value))),
         _ => whole == part,
     }
 }
@@ -267,8 +366,15 @@ fn contains(whole: &Value, part: &Value) -> bool {
 /// The change that takes another one back.
 ///
 /// # Errors
-/// Why it cannot be taken back: someone else has changed the object since, or what was there is not recorded.
-pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, resource: &Resource, masker: &Masker) -> Result<Option<Change>, String> {
+/// Why it cannot be taken back: someone else has changed the object since, or what was there is not
+/// recorded.
+pub fn reverse(
+    planned: &PlannedChange,
+    after: &Value,
+    current: Option<&Value>,
+    resource: &Resource,
+    masker: &Masker,
+) -> Result<Option<Change>, String> {
     let object = planned.object.short();
     if planned.verb == "evict" {
         return Ok(None);
@@ -281,7 +387,9 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
             return Err(format!("{object} is gone: someone else has deleted it since"));
         }
         if planned.masked {
-            return Err(format!("{object} held secret values, which are not recorded: make it again by hand"));
+            return Err(format!(
+                "{object} held secret values, which are not recorded: make it again by hand"
+            ));
         }
         let mut again = planned.before.clone();
         if let Some(metadata) = again.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -292,11 +400,15 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
         return Ok(Some(Change::create(resource, again, "made again")));
     };
     // what is recorded is masked, so that only masked can be compared with it
-    let (now, then) = (desired(&masker.clean_value(&recorded_like(planned, current, masker))), desired(after));
+    let (now, then) =
+        (desired(&masker.clean_value(&recorded_like(planned, current, masker))), desired(after));
     let was = desired(&planned.before);
     let back = differences(&then, &was);
-    let is_hidden = |difference: &Difference| difference.after.as_ref().is_some_and(|value| value.to_string().contains("[secret "));
-    let is_lost = planned.masked && (planned.object.kind == "Secret" || back.is_empty() || back.iter().any(is_hidden));
+    let is_hidden = |difference: &Difference| {
+        difference.after.as_ref().is_some_and(|value| value.to_string().contains("[secret "))
+    };
+    let is_lost = planned.masked
+        && (planned.object.kind == "Secret" || back.is_empty() || back.iter().any(is_hidden));
     // where only something masked differs, equal says nothing
     if !planned.before.is_null() && now == was && !(planned.masked && back.is_empty()) {
         return Ok(None);
@@ -309,14 +421,24 @@ pub fn reverse(planned: &PlannedChange, after: &Value, current: Option<&Value>, 
         return Err(format!("{object} was replaced by another object of the same name since"));
     }
     if now != then {
-        let places: Vec<_> = differences(&then, &now).into_iter().map(|difference| difference.path).take(3).collect();
+        let places: Vec<_> = differences(&then, &now)
+            .into_iter()
+            .map(|difference| difference.path)
+            .take(3)
+            .collect();
         return Err(format!("someone else has changed {object} since: {}", places.join(", ")));
     }
     if planned.before.is_null() {
-        return Ok(Some(Change::delete(resource, current, json!({"propagationPolicy": "Background"}))));
+        return Ok(Some(Change::delete(
+            resource,
+            current,
+            json!({"propagationPolicy": "Background"}),
+        )));
     }
     if is_lost {
-        return Err(format!("what {object} held before was secret and is not recorded: put it back by hand"));
+        return Err(format!(
+            "what {object} held before was secret and is not recorded: put it back by hand"
+        ));
     }
     let mut wanted = trimmed(current);
     for difference in back {
@@ -352,7 +474,10 @@ mod tests {
 
     #[test]
     fn what_an_earlier_version_recorded_of_a_secret_is_compared_as_it_did() {
-        let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "uid": "u"}, "data": {"pin": value}});
+        let secret = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "s", "uid": "u"}, "data": {"pin": value}})
+        };
         let keyed = Masker::default().with_fingerprint(|value| format!("keyed:{}", value.len()));
         for recording in [&keyed, &Masker::default()] {
             let planned = PlannedChange {

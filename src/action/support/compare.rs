@@ -1,4 +1,5 @@
-//! Two states of an object: what differs, how a person sees it, and the patch from one to the other. Pure.
+//! Two states of an object: what differs, how a person sees it, and the patch from one to the
+//! other. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -15,13 +16,16 @@ pub struct Difference {
     pub after: Option<Value>,
 }
 
-/// An object without what the server keeps for itself: status, versions, managed fields. The uid stays.
+/// An object without what the server keeps for itself: status, versions, managed fields. The uid
+/// stays.
 pub fn trimmed(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.shift_remove("status");
         if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-            for kept_by_server in ["managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink"] {
+            for kept_by_server in
+                ["managedFields", "resourceVersion", "generation", "creationTimestamp", "selfLink"]
+            {
                 metadata.shift_remove(kept_by_server);
             }
         }
@@ -29,7 +33,8 @@ pub fn trimmed(object: &Value) -> Value {
     object
 }
 
-/// An object without what controllers write into it of their own accord: two states that agree in the rest ask for the same.
+/// An object without what controllers write into it of their own accord: two states that agree in
+/// the rest ask for the same.
 pub fn desired(object: &Value) -> Value {
     let mut object = trimmed(object);
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -46,7 +51,9 @@ pub fn desired(object: &Value) -> Value {
     if object["kind"] == "Job" {
         for labels in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
             if let Some(labels) = object.pointer_mut(labels).and_then(Value::as_object_mut) {
-                labels.retain(|key, _| !matches!(key.as_str(), "controller-uid" | "batch.kubernetes.io/controller-uid"));
+                labels.retain(|key, _| {
+                    !matches!(key.as_str(), "controller-uid" | "batch.kubernetes.io/controller-uid")
+                });
             }
         }
     }
@@ -54,7 +61,9 @@ pub fn desired(object: &Value) -> Value {
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
         && let Some(taints) = spec.get_mut("taints").and_then(Value::as_array_mut)
     {
-        taints.retain(|taint| !taint["key"].as_str().unwrap_or_default().starts_with("node.kubernetes.io/"));
+        taints.retain(|taint| {
+            !taint["key"].as_str().unwrap_or_default().starts_with("node.kubernetes.io/")
+        });
         if taints.is_empty() {
             spec.shift_remove("taints");
         }
@@ -62,15 +71,18 @@ pub fn desired(object: &Value) -> Value {
     object
 }
 
-/// What a restart writes into the pod template: the time, as kubectl does (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go),
-/// and which step of which run it was.
+/// What a restart writes into the pod template: the time, as kubectl does
+/// (staging/src/k8s.io/kubectl/pkg/polymorphichelpers/objectrestarter.go), and which step of which
+/// run it was.
 pub const RESTART: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", "runbook/restartedBy"];
 
 /// Whether two states of a workload differ in nothing but that pods were, or are, restarted.
 pub fn only_restarts(before: &Value, after: &Value) -> bool {
     let without = |object: &Value| {
         let mut object = object.clone();
-        if let Some(metadata) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+        if let Some(metadata) =
+            object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut)
+        {
             let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
             let empty = annotations.is_none_or(|annotations| {
                 annotations.retain(|key, _| !RESTART.contains(&key.as_str()));
@@ -85,14 +97,21 @@ pub fn only_restarts(before: &Value, after: &Value) -> bool {
     before != after && without(before) == without(after)
 }
 
-/// What differs between two values, in the order of the fields. A list whose length changes differs as a whole.
+/// What differs between two values, in the order of the fields. A list whose length changes differs
+/// as a whole.
 pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(before, after, String::new(), String::new(), &mut found);
     found
 }
 
-fn compare(before: &Value, after: &Value, pointer: String, path: String, found: &mut Vec<Difference>) {
+fn compare(
+    before: &Value,
+    after: &Value,
+    pointer: String,
+    path: String,
+    found: &mut Vec<Difference>,
+) {
     match (before, after) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => {
@@ -102,17 +121,29 @@ fn compare(before: &Value, after: &Value, pointer: String, path: String, found: 
                 let path = joined(&path, key);
                 match (old.get(key), new.get(key)) {
                     (Some(old), Some(new)) => compare(old, new, pointer, path, found),
-                    (old, new) => found.push(Difference { pointer, path, before: old.cloned(), after: new.cloned() }),
+                    (old, new) => found.push(Difference {
+                        pointer,
+                        path,
+                        before: old.cloned(),
+                        after: new.cloned(),
+                    }),
                 }
             }
         }
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() && names(old) == names(new) => {
+        (Value::Array(old), Value::Array(new))
+            if old.len() == new.len() && names(old) == names(new) =>
+        {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
                 let name = old["name"].as_str().map_or_else(|| index.to_string(), str::to_owned);
                 compare(old, new, format!("{pointer}/{index}"), format!("{path}[{name}]"), found);
             }
         }
-        _ => found.push(Difference { pointer, path, before: Some(before.clone()), after: Some(after.clone()) }),
+        _ => found.push(Difference {
+            pointer,
+            path,
+            before: Some(before.clone()),
+            after: Some(after.clone()),
+        }),
     }
 }
 
@@ -122,7 +153,8 @@ fn names(items: &[Value]) -> Vec<Option<&str>> {
 
 /// `metadata.labels["app.kubernetes.io/name"]`
 fn joined(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let plain =
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     match (path.is_empty(), plain) {
         (true, _) => key.to_owned(),
         (false, true) => format!("{path}.{key}"),
@@ -130,9 +162,10 @@ fn joined(path: &str, key: &str) -> String {
     }
 }
 
-/// The JSON patch from one state to the other. Each operation is preceded by a test of what it replaces, so that the server refuses
-/// the whole when someone else was faster, and when the same patch came through before. That there is nothing at a place is tested
-/// with null: API servers take what is absent for null.
+/// The JSON patch from one state to the other. Each operation is preceded by a test of what it
+/// replaces, so that the server refuses the whole when someone else was faster, and when the same
+/// patch came through before. That there is nothing at a place is tested with null: API servers
+/// take what is absent for null.
 pub fn patch(differences: &[Difference]) -> Vec<Value> {
     let mut operations = Vec::new();
     for Difference { pointer, before, after, .. } in differences {
@@ -146,8 +179,8 @@ pub fn patch(differences: &[Difference]) -> Vec<Value> {
     operations
 }
 
-/// The test that pins what a JSON patch finds at a place: the value there, that there is none, or the whole list for a place in a list,
-/// whose places move. None for the whole object.
+/// The test that pins what a JSON patch finds at a place: the value there, that there is none, or
+/// the whole list for a place in a list, whose places move. None for the whole object.
 pub fn pin(object: &Value, pointer: &str) -> Option<Value> {
     let mut at = String::new();
     let mut value = object;
@@ -164,14 +197,16 @@ pub fn pin(object: &Value, pointer: &str) -> Option<Value> {
     Some(json!({"op": "test", "path": at, "value": value}))
 }
 
-/// The difference as lines for a person: the place, then `- ` and `+ ` lines. Bookkeeping is left out; so are the values of a Secret,
-/// which are hashed before they come here.
+/// The difference as lines for a person: the place, then `- ` and `+ ` lines. Bookkeeping is left
+/// out; so are the values of a Secret, which are hashed before they come here.
 pub fn lines(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
     match (before.map(shown), after.map(shown)) {
         (None, None) => Vec::new(),
         (None, Some(after)) => yaml(&after).into_iter().map(|line| format!("+ {line}")).collect(),
         (Some(before), None) => yaml(&before).into_iter().map(|line| format!("- {line}")).collect(),
-        (Some(before), Some(after)) => differences(&before, &after).iter().flat_map(difference_lines).collect(),
+        (Some(before), Some(after)) => {
+            differences(&before, &after).iter().flat_map(difference_lines).collect()
+        }
     }
 }
 
@@ -195,7 +230,11 @@ fn difference_lines(difference: &Difference) -> Vec<String> {
     let (old, new) = match (&difference.before, &difference.after) {
         // of two lists only the items that are not in both
         (Some(Value::Array(old)), Some(Value::Array(new))) => (only(old, new), only(new, old)),
-        (Some(Value::String(old)), Some(Value::String(new))) if old.contains('\n') || new.contains('\n') => changed_lines(old, new),
+        (Some(Value::String(old)), Some(Value::String(new)))
+            if old.contains('\n') || new.contains('\n') =>
+        {
+            changed_lines(old, new)
+        }
         (old, new) => (old.iter().flat_map(yaml).collect(), new.iter().flat_map(yaml).collect()),
     };
     let old = old.into_iter().map(|line| format!("- {line}"));
@@ -204,15 +243,22 @@ fn difference_lines(difference: &Difference) -> Vec<String> {
 }
 
 fn only(items: &[Value], others: &[Value]) -> Vec<String> {
-    items.iter().filter(|item| !others.contains(item)).flat_map(|item| yaml(&json!([item]))).collect()
+    items
+        .iter()
+        .filter(|item| !others.contains(item))
+        .flat_map(|item| yaml(&json!([item])))
+        .collect()
 }
 
 /// The lines that differ, with what is the same before and after left out.
 fn changed_lines(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let part = |lines: &[&str]| lines[head..lines.len() - tail].iter().map(|line| (*line).to_owned()).collect();
+    let tail =
+        old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let part = |lines: &[&str]| {
+        lines[head..lines.len() - tail].iter().map(|line| (*line).to_owned()).collect()
+    };
     (part(&old), part(&new))
 }
 
@@ -238,7 +284,9 @@ pub fn place<'a>(object: &'a mut Value, keys: &[&str]) -> Result<&'a mut Value, 
         if at.is_null() {
             *at = Value::Object(Map::new());
         }
-        let Value::Object(fields) = at else { return Err(format!("{} is no object", keys[..depth].join("."))) };
+        let Value::Object(fields) = at else {
+            return Err(format!("{} is no object", keys[..depth].join(".")));
+        };
         at = fields.entry((*key).to_owned()).or_insert(Value::Null);
     }
     Ok(at)
@@ -269,10 +317,16 @@ mod tests {
 
     #[test]
     fn a_change_of_an_image_is_one_place_named_by_the_container() {
-        let with = |image: &str| json!({"spec": {"containers": [{"name": "a", "image": "x:1"}, {"name": "b", "image": image}]}});
+        let with = |image: &str| {
+            json!({"spec": {"containers": [{"name": "a", "image": "x:1"},
+            {"name": "b", "image": image}]}})
+        };
         let found = differences(&with("y:1"), &with("y:2"));
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].pointer.as_str(), found[0].path.as_str()), ("/spec/containers/1/image", "spec.containers[b].image"));
+        assert_eq!(
+            (found[0].pointer.as_str(), found[0].path.as_str()),
+            ("/spec/containers/1/image", "spec.containers[b].image")
+        );
         assert_eq!(
             patch(&found),
             [
@@ -280,14 +334,23 @@ mod tests {
                 json!({"op": "replace", "path": "/spec/containers/1/image", "value": "y:2"})
             ]
         );
-        assert_eq!(lines(Some(&with("y:1")), Some(&with("y:2"))), ["spec.containers[b].image", "- y:1", "+ y:2"]);
+        assert_eq!(
+            lines(Some(&with("y:1")), Some(&with("y:2"))),
+            ["spec.containers[b].image", "- y:1", "+ y:2"]
+        );
     }
 
     #[test]
     fn a_restart_is_told_from_other_changes_of_a_template() {
-        let with = |annotations: Value, image: &str| json!({"spec": {"template": {"metadata": {"annotations": annotations}, "image": image}}});
+        let with = |annotations: Value, image: &str| {
+            json!({"spec": {"template": {"metadata": {"annotations": annotations},
+                "image": image}}})
+        };
         let none = json!({"spec": {"template": {"metadata": {}, "image": "a"}}});
-        let restarted = with(json!({"kubectl.kubernetes.io/restartedAt": "1", "runbook/restartedBy": "r"}), "a");
+        let restarted = with(
+            json!({"kubectl.kubernetes.io/restartedAt": "1", "runbook/restartedBy": "r"}),
+            "a",
+        );
         for (before, after, only) in [
             (&none, &restarted, true),
             (&restarted, &with(json!({"kubectl.kubernetes.io/restartedAt": "2"}), "a"), true),
@@ -295,14 +358,24 @@ mod tests {
             (&restarted, &with(json!({"other": "2"}), "a"), false),
             (&none, &none, false),
         ] {
-            assert_eq!((only_restarts(before, after), only_restarts(after, before)), (only, only), "{before} {after}");
+            assert_eq!(
+                (only_restarts(before, after), only_restarts(after, before)),
+                (only, only),
+                "{before} {after}"
+            );
         }
     }
 
     #[test]
     fn a_patch_tests_also_that_nothing_was_there() {
         let found = differences(&json!({"a": {}}), &json!({"a": {"b/c": 1}}));
-        assert_eq!(patch(&found), [json!({"op": "test", "path": "/a/b~1c", "value": null}), json!({"op": "add", "path": "/a/b~1c", "value": 1})]);
+        assert_eq!(
+            patch(&found),
+            [
+                json!({"op": "test", "path": "/a/b~1c", "value": null}),
+                json!({"op": "add", "path": "/a/b~1c", "value": 1})
+            ]
+        );
     }
 
     #[test]
@@ -324,9 +397,13 @@ mod tests {
     #[test]
     fn a_place_behind_something_else_than_an_object_is_an_error() {
         let mut object = json!({"spec": {"template": {"metadata": null}, "text": "x"}});
-        *place(&mut object, &["spec", "template", "metadata", "annotations", "a"]).unwrap() = json!(1);
+        *place(&mut object, &["spec", "template", "metadata", "annotations", "a"]).unwrap() =
+            json!(1);
         assert_eq!(object["spec"]["template"]["metadata"], json!({"annotations": {"a": 1}}));
-        assert_eq!(place(&mut object, &["spec", "text", "a"]).unwrap_err(), "spec.text is no object");
+        assert_eq!(
+            place(&mut object, &["spec", "text", "a"]).unwrap_err(),
+            "spec.text is no object"
+        );
         assert!(place(&mut json!([]), &["a"]).is_err());
     }
 
@@ -335,16 +412,26 @@ mod tests {
         let before = json!({"metadata": {"labels": {"a/b": "1"}}, "list": [1]});
         let after = json!({"metadata": {"labels": {"a/b": "2", "c~d": "3"}}, "list": [1, 2]});
         let found = differences(&before, &after);
-        let places: Vec<_> = found.iter().map(|found| (found.pointer.as_str(), found.path.as_str())).collect();
-        assert_eq!(places, [("/metadata/labels/a~1b", "metadata.labels[\"a/b\"]"), ("/metadata/labels/c~0d", "metadata.labels[\"c~d\"]"), ("/list", "list")]);
+        let places: Vec<_> =
+            found.iter().map(|found| (found.pointer.as_str(), found.path.as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                ("/metadata/labels/a~1b", "metadata.labels[\"a/b\"]"),
+                ("/metadata/labels/c~0d", "metadata.labels[\"c~d\"]"),
+                ("/list", "list")
+            ]
+        );
         assert_eq!(lines(Some(&before), Some(&after)).last().map(String::as_str), Some("+ - 2"));
     }
 
     #[test]
     fn bookkeeping_is_no_difference() {
         let object = |version: &str, revision: &str| {
-            json!({"metadata": {"name": "d", "uid": "u", "resourceVersion": version, "generation": version, "managedFields": [version],
-                "annotations": {"deployment.kubernetes.io/revision": revision}}, "spec": {"a": 1}, "status": version})
+            json!({"metadata": {"name": "d", "uid": "u", "resourceVersion": version,
+                "generation": version, "managedFields": [version],
+                "annotations": {"deployment.kubernetes.io/revision": revision}}, "spec": {"a": 1},
+                "status": version})
         };
         assert_eq!(desired(&object("1", "1")), desired(&object("2", "2")));
         assert_eq!(lines(Some(&object("1", "1")), Some(&object("2", "2"))), Vec::<String>::new());
@@ -356,16 +443,23 @@ mod tests {
         let job = |uid: &str| {
             json!({"kind": "Job", "metadata": {"name": "j", "uid": uid}, "spec": {
                 "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}},
-                "template": {"metadata": {"labels": {"app": "a", "controller-uid": uid, "batch.kubernetes.io/controller-uid": uid, "job-name": "j"}}}}})
+                "template": {"metadata": {"labels": {"app": "a", "controller-uid": uid,
+                "batch.kubernetes.io/controller-uid": uid, "job-name": "j"}}}}})
         };
         assert_eq!(desired(&job("1")), desired(&job("2")));
-        assert_eq!(desired(&job("1"))["spec"]["template"]["metadata"]["labels"], json!({"app": "a", "job-name": "j"}));
+        assert_eq!(
+            desired(&job("1"))["spec"]["template"]["metadata"]["labels"],
+            json!({"app": "a", "job-name": "j"})
+        );
     }
 
     #[test]
     fn long_texts_show_their_changed_lines() {
         let with = |text: &str| json!({"data": {"conf": text}});
-        assert_eq!(lines(Some(&with("a\nb\nc")), Some(&with("a\nx\nc"))), ["data.conf", "- b", "+ x"]);
+        assert_eq!(
+            lines(Some(&with("a\nb\nc")), Some(&with("a\nx\nc"))),
+            ["data.conf", "- b", "+ x"]
+        );
     }
 
     #[test]
@@ -374,7 +468,11 @@ mod tests {
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
             (json!({"a": [1]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
             (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
         ] {
             let mut merged = target.clone();

@@ -49,8 +49,8 @@ pub struct Context {
 
 /// Looks up earlier runs.
 pub trait Records: Send + Sync {
-    /// The summary of a run, with `changes` that hold the objects before and after; by id, or the newest run of a runbook that changed
-    /// something.
+    /// The summary of a run, with `changes` that hold the objects before and after; by id, or the
+    /// newest run of a runbook that changed something.
     ///
     /// # Errors
     /// Why there is none, for a person.
@@ -172,7 +172,8 @@ impl Failure {
         Self { kind: FailureKind::Error, message: message.into(), not_executed: false }
     }
 
-    /// It was waited for in vain. Where the view was not fresh at the end, nobody knows how it is now, and that is no statement about it.
+    /// It was waited for in vain. Where the view was not fresh at the end, nobody knows how it is
+    /// now, and that is no statement about it.
     pub fn in_vain(text: String, not_fresh: Option<&cluster::Error>) -> Self {
         match not_fresh {
             Some(error) => Self::error(format!("{text} (not fresh: {error})")),

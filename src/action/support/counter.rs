@@ -1,5 +1,6 @@
-//! Counters that the API leaves out where they are 0 (`omitempty` of k8s.io/api apps/v1 and batch/v1): absent means 0 there, and a
-//! condition over `.status.readyReplicas` must not stay unknown just when no pod is ready.
+//! Counters that the API leaves out where they are 0 (`omitempty` of k8s.io/api apps/v1 and
+//! batch/v1): absent means 0 there, and a condition over `.status.readyReplicas` must not stay
+//! unknown just when no pod is ready.
 
 use crate::cluster::Resource;
 use serde_json::{Value, json};
@@ -7,10 +8,26 @@ use serde_json::{Value, json};
 /// The counters of a kind's status, of all that have been left out where they are 0.
 fn counters(resource: &Resource) -> &'static [&'static str] {
     match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apps", "Deployment") => &["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"],
-        ("apps", "ReplicaSet") => &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
-        ("apps", "StatefulSet") => &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
-        ("apps", "DaemonSet") => &["updatedNumberScheduled", "numberAvailable", "numberUnavailable"],
+        ("apps", "Deployment") => &[
+            "replicas",
+            "updatedReplicas",
+            "readyReplicas",
+            "availableReplicas",
+            "unavailableReplicas",
+        ],
+        ("apps", "ReplicaSet") => {
+            &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"]
+        }
+        ("apps", "StatefulSet") => &[
+            "replicas",
+            "readyReplicas",
+            "currentReplicas",
+            "updatedReplicas",
+            "availableReplicas",
+        ],
+        ("apps", "DaemonSet") => {
+            &["updatedNumberScheduled", "numberAvailable", "numberUnavailable"]
+        }
         ("batch", "Job") => &["active", "succeeded", "failed"],
         _ => &[],
     }
@@ -36,8 +53,17 @@ mod tests {
     #[test]
     fn what_is_left_out_is_zero_and_what_is_there_stays() {
         for (kind, object, wanted) in [
-            ("Job", json!({"status": {"failed": 2}}), json!({"status": {"failed": 2, "active": 0, "succeeded": 0}})),
-            ("DaemonSet", json!({}), json!({"status": {"updatedNumberScheduled": 0, "numberAvailable": 0, "numberUnavailable": 0}})),
+            (
+                "Job",
+                json!({"status": {"failed": 2}}),
+                json!({"status": {"failed": 2, "active": 0, "succeeded": 0}}),
+            ),
+            (
+                "DaemonSet",
+                json!({}),
+                json!({"status": {"updatedNumberScheduled": 0, "numberAvailable": 0,
+                    "numberUnavailable": 0}}),
+            ),
             ("Pod", json!({"status": {}}), json!({"status": {}})),
             ("Job", Value::Null, Value::Null),
         ] {

@@ -20,7 +20,10 @@ impl Target {
 
     /// Whether this is one pod by name, so that the output is one item and not a list.
     pub fn is_one_pod(&self) -> bool {
-        matches!((&self.which, self.kind.to_ascii_lowercase().as_str()), (Which::Name(_), "pod" | "pods" | "po"))
+        matches!(
+            (&self.which, self.kind.to_ascii_lowercase().as_str()),
+            (Which::Name(_), "pod" | "pods" | "po")
+        )
     }
 
     /// How the cluster layer is asked for the pods.
@@ -30,10 +33,19 @@ impl Target {
     pub fn pods(&self) -> Result<PodsOf, Failure> {
         Ok(match (self.kind.to_ascii_lowercase().as_str(), &self.which) {
             ("pod" | "pods" | "po", Which::Name(name)) => PodsOf::Pod(name.clone()),
-            ("pod" | "pods" | "po", Which::Selector(selector)) => PodsOf::Selector(selector.clone()),
+            ("pod" | "pods" | "po", Which::Selector(selector)) => {
+                PodsOf::Selector(selector.clone())
+            }
             ("service" | "services" | "svc", Which::Name(name)) => PodsOf::Service(name.clone()),
-            (_, Which::Name(name)) => PodsOf::Workload { kind: self.kind.clone(), name: name.clone() },
-            (_, Which::Selector(_)) => return Err(Failure::error(format!("pods are selected with `kind: Pod`, not with `kind: {}`", self.kind))),
+            (_, Which::Name(name)) => {
+                PodsOf::Workload { kind: self.kind.clone(), name: name.clone() }
+            }
+            (_, Which::Selector(_)) => {
+                return Err(Failure::error(format!(
+                    "pods are selected with `kind: Pod`, not with `kind: {}`",
+                    self.kind
+                )));
+            }
         })
     }
 
@@ -68,7 +80,9 @@ impl Target {
     pub fn kubectl(&self) -> String {
         match &self.which {
             Which::Name(name) => format!("{}/{name}", self.kind.to_ascii_lowercase()),
-            Which::Selector(selector) => format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector)),
+            Which::Selector(selector) => {
+                format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector))
+            }
         }
     }
 }
@@ -76,11 +90,20 @@ impl Target {
 /// A word for a POSIX shell, quoted if it must be.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// A read of one kind in a namespace, as a permission.
-pub(in crate::action) fn reading(resource: &Resource, verb: &str, namespace: &str, name: &str) -> Access {
+pub(in crate::action) fn reading(
+    resource: &Resource,
+    verb: &str,
+    namespace: &str,
+    name: &str,
+) -> Access {
     Access {
         verb: verb.to_owned(),
         group: resource.group.clone(),
@@ -95,7 +118,11 @@ pub(in crate::action) fn reading(resource: &Resource, verb: &str, namespace: &st
 ///
 /// # Errors
 /// When they cannot be listed, or there are none.
-pub(in crate::action) async fn pods_of(context: &Context, target: &Target, pods: Pods) -> Result<Vec<Value>, Failure> {
+pub(in crate::action) async fn pods_of(
+    context: &Context,
+    target: &Target,
+    pods: Pods,
+) -> Result<Vec<Value>, Failure> {
     let namespace = target.namespace(&context.namespace);
     let mut found = context.cluster()?.pods(&target.pods()?, namespace).await?;
     if pods == Pods::One {
@@ -103,22 +130,33 @@ pub(in crate::action) async fn pods_of(context: &Context, target: &Target, pods:
         found = found.into_iter().skip(ready).take(1).collect();
     }
     if found.is_empty() {
-        return Err(Failure::new(FailureKind::Failed, format!("{target} in namespace {namespace} has no running pod")));
+        return Err(Failure::new(
+            FailureKind::Failed,
+            format!("{target} in namespace {namespace} has no running pod"),
+        ));
     }
     Ok(found)
 }
 
-/// Does the same with every pod at once and gathers the items by pod name. A pod of which nothing is known becomes
-/// `{pod, error, unread}`, which no expectation takes for an answer; if it is so with all of them, the whole action has failed.
+/// Does the same with every pod at once and gathers the items by pod name. A pod of which nothing
+/// is known becomes `{pod, error, unread}`, which no expectation takes for an answer; if it is so
+/// with all of them, the whole action has failed.
 ///
 /// # Errors
 /// When no pod gave an answer: the first reason.
-pub(in crate::action) async fn each_pod<F, Fut>(pods: &[Value], one: bool, act: F) -> Result<Output, Failure>
+pub(in crate::action) async fn each_pod<F, Fut>(
+    pods: &[Value],
+    one: bool,
+    act: F,
+) -> Result<Output, Failure>
 where
     F: Fn(String, Value) -> Fut,
     Fut: Future<Output = Item> + Send,
 {
-    let named: Vec<_> = pods.iter().map(|pod| (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), pod.clone())).collect();
+    let named: Vec<_> = pods
+        .iter()
+        .map(|pod| (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), pod.clone()))
+        .collect();
     let names: Vec<_> = named.iter().map(|(name, _)| name.clone()).collect();
     // the futures are made first: a closure in the stream would have to be general over lifetimes
     let work: Vec<_> = named.into_iter().map(|(name, pod)| act(name, pod)).collect();
@@ -137,11 +175,20 @@ where
         }
         items.push(Value::Object(item));
     }
-    let summary = if answered == total { format!("{total} of {total}") } else { format!("{answered} of {total} answered") };
-    Ok(if one { Output::new(items.pop().unwrap_or_default(), String::new()) } else { Output::new(Value::Array(items), summary) })
+    let summary = if answered == total {
+        format!("{total} of {total}")
+    } else {
+        format!("{answered} of {total} answered")
+    };
+    Ok(if one {
+        Output::new(items.pop().unwrap_or_default(), String::new())
+    } else {
+        Output::new(Value::Array(items), summary)
+    })
 }
 
-/// The fields that mark an item as unread (see `crate::expression::unread`): nothing is known of it but why.
+/// The fields that mark an item as unread (see `crate::expression::unread`): nothing is known of it
+/// but why.
 pub(in crate::action) fn unread(failure: Failure) -> Map<String, Value> {
     item([("error", Value::from(failure.message)), ("unread", Value::Bool(true))])
 }
@@ -167,7 +214,13 @@ mod tests {
 
     #[test]
     fn words_are_quoted_for_a_shell_only_where_they_must_be() {
-        for (word, wanted) in [("app=x", "app=x"), ("a b", "'a b'"), ("", "''"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")] {
+        for (word, wanted) in [
+            ("app=x", "app=x"),
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+        ] {
             assert_eq!(quote(word), wanted);
         }
     }
@@ -177,13 +230,27 @@ mod tests {
         let pods = [json!({"metadata": {"name": "a"}}), json!({"metadata": {"name": "b"}})];
         let act = |silent: &'static [&'static str]| {
             move |name: String, _: Value| async move {
-                if silent.contains(&name.as_str()) { Err(Failure::error("not allowed")) } else { Ok(item([("status", json!(200))])) }
+                if silent.contains(&name.as_str()) {
+                    Err(Failure::error("not allowed"))
+                } else {
+                    Ok(item([("status", json!(200))]))
+                }
             }
         };
         let output = each_pod(&pods, false, act(&["b"])).await.unwrap();
-        assert_eq!(output.value, json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed", "unread": true}]));
+        assert_eq!(
+            output.value,
+            json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed",
+                "unread": true}])
+        );
         assert_eq!(output.summary, "1 of 2 answered");
-        assert_eq!(each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message, "not allowed");
-        assert_eq!(each_pod(&pods[..1], true, act(&[])).await.unwrap().value, json!({"pod": "a", "status": 200}));
+        assert_eq!(
+            each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message,
+            "not allowed"
+        );
+        assert_eq!(
+            each_pod(&pods[..1], true, act(&[])).await.unwrap().value,
+            json!({"pod": "a", "status": 200})
+        );
     }
 }

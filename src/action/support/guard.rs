@@ -1,27 +1,45 @@
-//! What speaks against a change although the server would accept it: someone else owns the field, or would take it back. Pure.
+//! What speaks against a change although the server would accept it: someone else owns the field,
+//! or would take it back. Pure.
 
 use super::change::Guard;
 use serde_json::Value;
 
 /// Who keeps this object as it is and will take a change back: Argo CD, Flux or Helm.
 pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
-    let label = |key: &str| object["metadata"]["labels"][key].as_str().filter(|text| !text.is_empty());
-    let annotation = |key: &str| object["metadata"]["annotations"][key].as_str().filter(|text| !text.is_empty());
-    let name = format!("{}/{}", object["kind"].as_str().unwrap_or("object").to_ascii_lowercase(), object["metadata"]["name"].as_str().unwrap_or_default());
+    let label =
+        |key: &str| object["metadata"]["labels"][key].as_str().filter(|text| !text.is_empty());
+    let annotation =
+        |key: &str| object["metadata"]["annotations"][key].as_str().filter(|text| !text.is_empty());
+    let name = format!(
+        "{}/{}",
+        object["kind"].as_str().unwrap_or("object").to_ascii_lowercase(),
+        object["metadata"]["name"].as_str().unwrap_or_default()
+    );
     // the tracking id is APP:GROUP/KIND:NAMESPACE/NAME
-    let argo = annotation("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next()).or_else(|| label("argocd.argoproj.io/instance"));
+    let argo = annotation("argocd.argoproj.io/tracking-id")
+        .and_then(|id| id.split(':').next())
+        .or_else(|| label("argocd.argoproj.io/instance"));
     if let Some(application) = argo {
         return Some(Guard {
             id: "managed-by-argo-cd",
-            reason: format!("Argo CD application {application} manages {name} and will take the change back"),
-            way: format!("change it in the repository of {application}, or suspend its automated sync first"),
+            reason: format!(
+                "Argo CD application {application} manages {name} and will take the change back"
+            ),
+            way: format!(
+                "change it in the repository of {application}, or suspend its automated sync first"
+            ),
         });
     }
     if let Some(kustomization) = label("kustomize.toolkit.fluxcd.io/name") {
         return Some(Guard {
             id: "managed-by-flux",
-            reason: format!("Flux kustomization {kustomization} manages {name} and will take the change back"),
-            way: format!("change it in the repository, or suspend it first: flux suspend kustomization {kustomization}"),
+            reason: format!(
+                "Flux kustomization {kustomization} manages {name} and will take the change back"
+            ),
+            way: format!(
+                "change it in the repository, or suspend it first: flux suspend kustomization \
+                    {kustomization}"
+            ),
         });
     }
     let flux_release = label("helm.toolkit.fluxcd.io/name");
@@ -29,7 +47,10 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
         return Some(Guard {
             id: "managed-by-flux",
             reason: format!("Flux release {release} manages {name} and will take the change back"),
-            way: format!("change it in the repository, or suspend it first: flux suspend helmrelease {release}"),
+            way: format!(
+                "change it in the repository, or suspend it first: flux suspend helmrelease \
+                    {release}"
+            ),
         });
     }
     let helm = label("app.kubernetes.io/managed-by") == Some("Helm");
@@ -37,7 +58,9 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
     if let (true, Some(release)) = (helm, release) {
         return Some(Guard {
             id: "managed-by-helm",
-            reason: format!("Helm release {release} owns {name}: its next upgrade takes the change back"),
+            reason: format!(
+                "Helm release {release} owns {name}: its next upgrade takes the change back"
+            ),
             way: format!("change the values of {release} too"),
         });
     }
@@ -53,36 +76,61 @@ pub(in crate::action) fn paused(workload: &Value) -> Option<Guard> {
             workload["kind"].as_str().unwrap_or("deployment").to_ascii_lowercase(),
             workload["metadata"]["name"].as_str().unwrap_or_default()
         ),
-        way: format!("kubectl rollout resume {}", workload["metadata"]["name"].as_str().unwrap_or_default()),
+        way: format!(
+            "kubectl rollout resume {}",
+            workload["metadata"]["name"].as_str().unwrap_or_default()
+        ),
     })
 }
 
 /// An autoscaler that owns the replicas of a workload and would set another number.
-pub(in crate::action) fn autoscaled(autoscalers: &[Value], workload: &Value, replicas: u64) -> Option<Guard> {
+pub(in crate::action) fn autoscaled(
+    autoscalers: &[Value],
+    workload: &Value,
+    replicas: u64,
+) -> Option<Guard> {
     let owner = autoscalers.iter().find(|autoscaler| {
         let reference = &autoscaler["spec"]["scaleTargetRef"];
-        let group = |text: &Value| text.as_str().unwrap_or_default().split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default();
+        let group = |text: &Value| {
+            text.as_str()
+                .unwrap_or_default()
+                .split_once('/')
+                .map(|(group, _)| group.to_owned())
+                .unwrap_or_default()
+        };
         reference["kind"] == workload["kind"]
             && reference["name"] == workload["metadata"]["name"]
             && group(&reference["apiVersion"]) == group(&workload["apiVersion"])
     })?;
     let name = owner["metadata"]["name"].as_str().unwrap_or_default();
-    let (least, most) = (owner["spec"]["minReplicas"].as_u64().unwrap_or(1), owner["spec"]["maxReplicas"].as_u64().unwrap_or(u64::MAX));
+    let (least, most) = (
+        owner["spec"]["minReplicas"].as_u64().unwrap_or(1),
+        owner["spec"]["maxReplicas"].as_u64().unwrap_or(u64::MAX),
+    );
     let scaled_object = owner["metadata"]["labels"]["scaledobject.keda.sh/name"].as_str();
     // an autoscaler does not touch a workload of no replicas, unless KEDA wakes it
-    let harmless = (replicas == 0 && scaled_object.is_none()) || (least == most && replicas == least);
+    let harmless =
+        (replicas == 0 && scaled_object.is_none()) || (least == most && replicas == least);
     if harmless {
         return None;
     }
     Some(match scaled_object {
         Some(keda) => Guard {
             id: "keda-owns-replicas",
-            reason: format!("KEDA ScaledObject {keda} owns the replicas ({least} to {most}) and would undo this"),
-            way: format!("pause it first: kubectl annotate scaledobject {keda} autoscaling.keda.sh/paused-replicas={replicas}"),
+            reason: format!(
+                "KEDA ScaledObject {keda} owns the replicas ({least} to {most}) and would undo this"
+            ),
+            way: format!(
+                "pause it first: kubectl annotate scaledobject {keda} \
+                    autoscaling.keda.sh/paused-replicas={replicas}"
+            ),
         },
         None => Guard {
             id: "hpa-owns-replicas",
-            reason: format!("HorizontalPodAutoscaler {name} owns the replicas ({least} to {most}) and would undo this within a minute"),
+            reason: format!(
+                "HorizontalPodAutoscaler {name} owns the replicas ({least} to {most}) and would \
+                    undo this within a minute"
+            ),
             way: format!("set the bounds of {name} to {replicas} in the same run"),
         },
     })
@@ -95,7 +143,12 @@ pub(in crate::action) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard
     if let [first, second, ..] = budgets {
         return Some(Guard {
             id: "several-disruption-budgets",
-            reason: format!("pod/{pod_name} has two PodDisruptionBudgets, {} and {}: the server never evicts such a pod", name(first), name(second)),
+            reason: format!(
+                "pod/{pod_name} has two PodDisruptionBudgets, {} and {}: the server never evicts \
+                    such a pod",
+                name(first),
+                name(second)
+            ),
             way: "delete one of them".to_owned(),
         });
     }
@@ -107,23 +160,43 @@ pub(in crate::action) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard
     Some(Guard {
         id: "disruption-budget",
         reason: format!(
-            "PodDisruptionBudget {} allows no disruption of pod/{pod_name}: it wants {} healthy pods and has {}",
+            "PodDisruptionBudget {} allows no disruption of pod/{pod_name}: it wants {} healthy \
+                pods and has {}",
             name(budget),
             status["desiredHealthy"].as_u64().unwrap_or(0),
             status["currentHealthy"].as_u64().unwrap_or(0)
         ),
-        way: "add a replica, or wait until the pods are healthy; overridden, the eviction is tried until the deadline".to_owned(),
+        way:
+            "add a replica, or wait until the pods are healthy; overridden, the eviction is tried \
+            until the deadline"
+                .to_owned(),
     })
 }
 
 /// Words that stand for a value that was to be filled in.
-const PLACEHOLDERS: &[&str] =
-    &["changeme", "change_me", "change-me", "replace_me", "replace-me", "replaceme", "your-", "your_", "<your", "todo:", "xxxx", "placeholder"];
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "change_me",
+    "change-me",
+    "replace_me",
+    "replace-me",
+    "replaceme",
+    "your-",
+    "your_",
+    "<your",
+    "todo:",
+    "xxxx",
+    "placeholder",
+];
 
 /// What a manifest to be applied must not have: placeholders, and secret values in plain text.
 pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
     let mut guards = Vec::new();
-    let name = format!("{}/{}", object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(), object["metadata"]["name"].as_str().unwrap_or_default());
+    let name = format!(
+        "{}/{}",
+        object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
+        object["metadata"]["name"].as_str().unwrap_or_default()
+    );
     let mut found = Vec::new();
     strings(object, "", &mut |path, text| {
         let lower = text.to_ascii_lowercase();
@@ -137,7 +210,11 @@ pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
             id: "placeholder",
             reason: format!(
                 "{name} still has a placeholder at {path}{}",
-                if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() }
+                if found.len() > 1 {
+                    format!(" and {} more", found.len() - 1)
+                } else {
+                    String::new()
+                }
             ),
             way: "fill it in".to_owned(),
         });
@@ -166,32 +243,57 @@ pub(in crate::action) fn overwritten(before: &Value, manifest: &Value) -> Option
         use base64::Engine;
         value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
     };
-    let data = manifest["data"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key, decoded(value)?)));
-    let plain = manifest["stringData"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key, value.as_str()?.as_bytes().to_vec())));
-    let changed: Vec<&str> =
-        data.chain(plain).filter(|(key, value)| decoded(&before["data"][key.as_str()]).as_ref() != Some(value)).map(|(key, _)| key.as_str()).collect();
+    let data = manifest["data"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key, decoded(value)?)));
+    let plain = manifest["stringData"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key, value.as_str()?.as_bytes().to_vec())));
+    let changed: Vec<&str> = data
+        .chain(plain)
+        .filter(|(key, value)| decoded(&before["data"][key.as_str()]).as_ref() != Some(value))
+        .map(|(key, _)| key.as_str())
+        .collect();
     if changed.is_empty() {
         return None;
     }
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     Some(Guard {
         id: "secret-overwritten",
-        reason: format!("Secret {name} exists and would get other values for {}", changed.join(", ")),
-        way: "leave the Secret out of what is applied; its former values would not be recorded".to_owned(),
+        reason: format!(
+            "Secret {name} exists and would get other values for {}",
+            changed.join(", ")
+        ),
+        way: "leave the Secret out of what is applied; its former values would not be recorded"
+            .to_owned(),
     })
 }
 
-/// Every text that is a value. A `description` is prose about values, as in the definition of a kind, unless it is a key of the data.
+/// Every text that is a value. A `description` is prose about values, as in the definition of a
+/// kind, unless it is a key of the data.
 fn strings(value: &Value, path: &str, found: &mut impl FnMut(&str, &str)) {
     match value {
         Value::String(text) => found(path, text),
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| strings(item, &format!("{path}[{index}]"), found)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, item)| strings(item, &format!("{path}[{index}]"), found)),
         Value::Object(fields) => {
             let data = matches!(path, "data" | "stringData");
             fields
                 .iter()
                 .filter(|(key, value)| data || *key != "description" || !value.is_string())
-                .for_each(|(key, value)| strings(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, found));
+                .for_each(|(key, value)| {
+                    strings(
+                        value,
+                        &if path.is_empty() { key.clone() } else { format!("{path}.{key}") },
+                        found,
+                    );
+                });
         }
         _ => {}
     }
@@ -201,13 +303,20 @@ fn strings(value: &Value, path: &str, found: &mut impl FnMut(&str, &str)) {
 fn credentials(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            if let (Some(name), Some(text)) = (fields.get("name").and_then(Value::as_str), fields.get("value").and_then(Value::as_str)) {
+            if let (Some(name), Some(text)) = (
+                fields.get("name").and_then(Value::as_str),
+                fields.get("value").and_then(Value::as_str),
+            ) {
                 let upper = name.to_ascii_uppercase();
-                let speaks = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| upper.contains(word));
+                let speaks = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"]
+                    .iter()
+                    .any(|word| upper.contains(word));
                 // a URI with a password in it
-                let uri = text
-                    .split_once("://")
-                    .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|place| place.split_once('@').is_some_and(|(user, _)| user.contains(':'))));
+                let uri = text.split_once("://").is_some_and(|(_, rest)| {
+                    rest.split('/').next().is_some_and(|place| {
+                        place.split_once('@').is_some_and(|(user, _)| user.contains(':'))
+                    })
+                });
                 if !text.is_empty() && (speaks || uri) {
                     found.push(name.to_owned());
                 }
@@ -227,11 +336,24 @@ mod tests {
     #[test]
     fn owners_are_named() {
         for (metadata, id, owner) in [
-            (json!({"name": "d", "annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:ns/d"}}), "managed-by-argo-cd", "shop"),
-            (json!({"name": "d", "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}), "managed-by-flux", "apps"),
-            (json!({"name": "d", "labels": {"helm.toolkit.fluxcd.io/name": "rel"}}), "managed-by-flux", "rel"),
             (
-                json!({"name": "d", "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "web"}}),
+                json!({"name": "d", "annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:ns/d"}}),
+                "managed-by-argo-cd",
+                "shop",
+            ),
+            (
+                json!({"name": "d", "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
+                "managed-by-flux",
+                "apps",
+            ),
+            (
+                json!({"name": "d", "labels": {"helm.toolkit.fluxcd.io/name": "rel"}}),
+                "managed-by-flux",
+                "rel",
+            ),
+            (
+                json!({"name": "d", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+                    "annotations": {"meta.helm.sh/release-name": "web"}}),
                 "managed-by-helm",
                 "web",
             ),
@@ -240,13 +362,23 @@ mod tests {
             assert_eq!(guard.id, id);
             assert!(guard.reason.contains(owner), "{}", guard.reason);
         }
-        assert_eq!(managed(&json!({"kind": "Deployment", "metadata": {"name": "d", "labels": {"app": "d"}}})), None);
+        assert_eq!(
+            managed(
+                &json!({"kind": "Deployment", "metadata": {"name": "d", "labels": {"app": "d"}}})
+            ),
+            None
+        );
     }
 
     #[test]
     fn an_autoscaler_that_would_not_touch_the_number_is_no_obstacle() {
-        let workload = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}});
-        let hpa = |min: u64, max: u64, kind: &str| json!({"metadata": {"name": "h"}, "spec": {"minReplicas": min, "maxReplicas": max, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": "d"}}});
+        let workload =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}});
+        let hpa = |min: u64, max: u64, kind: &str| {
+            json!({"metadata": {"name": "h"}, "spec": {"minReplicas": min,
+                "maxReplicas": max, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind,
+                "name": "d"}}})
+        };
         for (autoscaler, replicas, stops) in [
             (hpa(2, 10, "Deployment"), 1, true),
             (hpa(2, 10, "Deployment"), 5, true),
@@ -254,7 +386,11 @@ mod tests {
             (hpa(1, 1, "Deployment"), 1, false),
             (hpa(2, 10, "StatefulSet"), 1, false),
         ] {
-            assert_eq!(autoscaled(std::slice::from_ref(&autoscaler), &workload, replicas).is_some(), stops, "{autoscaler} {replicas}");
+            assert_eq!(
+                autoscaled(std::slice::from_ref(&autoscaler), &workload, replicas).is_some(),
+                stops,
+                "{autoscaler} {replicas}"
+            );
         }
         let mut keda = hpa(0, 10, "Deployment");
         keda["metadata"]["labels"] = json!({"scaledobject.keda.sh/name": "k"});
@@ -264,51 +400,87 @@ mod tests {
     #[test]
     fn manifests_with_placeholders_or_passwords_are_stopped() {
         for (object, ids) in [
-            (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"host": "<your-host>"}}), vec!["placeholder"]),
             (
-                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}}),
+                json!({"kind": "ConfigMap", "metadata": {"name": "c"},
+                    "data": {"host": "<your-host>"}}),
+                vec!["placeholder"],
+            ),
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}}),
                 vec!["plaintext-secret"],
             ),
             (
-                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB", "value": "mysql://u:p@host/db"}]}}),
+                json!({"kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"env": [{"name": "DB", "value": "mysql://u:p@host/db"}]}}),
                 vec!["plaintext-secret"],
             ),
             (
-                json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}}),
-                vec![],
-            ),
-            (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"url": "http://a/b"}}), vec![]),
-            (json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"description": "TODO: say something"}}), vec!["placeholder"]),
-            (
-                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {
-                    "description": "TODO: the placeholder for your-value", "properties": {"description": {"type": "string", "description": "<your-text>"}}}}}]}}),
+                json!({"kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"env": [{"name": "DB_PASSWORD",
+                    "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}}),
                 vec![],
             ),
             (
-                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"}, "spec": {"versions": [{"schema": {"openAPIV3Schema": {
+                json!({"kind": "ConfigMap", "metadata": {"name": "c"},
+                    "data": {"url": "http://a/b"}}),
+                vec![],
+            ),
+            (
+                json!({"kind": "ConfigMap", "metadata": {"name": "c"},
+                    "data": {"description": "TODO: say something"}}),
+                vec!["placeholder"],
+            ),
+            (
+                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"},
+                    "spec": {"versions": [{"schema": {"openAPIV3Schema": {
+                    "description": "TODO: the placeholder for your-value",
+                    "properties": {"description": {"type": "string",
+                    "description": "<your-text>"}}}}}]}}),
+                vec![],
+            ),
+            (
+                json!({"kind": "CustomResourceDefinition", "metadata": {"name": "d"},
+                    "spec": {"versions": [{"schema": {"openAPIV3Schema": {
                     "properties": {"description": {"type": "string", "default": "CHANGEME"}}}}}]}}),
                 vec!["placeholder"],
             ),
         ] {
-            assert_eq!(manifest(&object).iter().map(|guard| guard.id).collect::<Vec<_>>(), ids, "{object}");
+            assert_eq!(
+                manifest(&object).iter().map(|guard| guard.id).collect::<Vec<_>>(),
+                ids,
+                "{object}"
+            );
         }
     }
 
     #[test]
     fn a_budget_without_room_and_two_budgets_stop_an_eviction() {
         let pod = json!({"metadata": {"name": "p"}});
-        let budget_of = |allowed: u64| json!({"metadata": {"name": "b"}, "status": {"disruptionsAllowed": allowed, "desiredHealthy": 2, "currentHealthy": 2}});
+        let budget_of = |allowed: u64| {
+            json!({"metadata": {"name": "b"},
+            "status": {"disruptionsAllowed": allowed, "desiredHealthy": 2, "currentHealthy": 2}})
+        };
         assert_eq!(budget(&[&budget_of(0)], &pod).unwrap().id, "disruption-budget");
         assert_eq!(budget(&[&budget_of(1)], &pod), None);
-        assert_eq!(budget(&[&budget_of(1), &budget_of(1)], &pod).unwrap().id, "several-disruption-budgets");
+        assert_eq!(
+            budget(&[&budget_of(1), &budget_of(1)], &pod).unwrap().id,
+            "several-disruption-budgets"
+        );
         assert_eq!(budget(&[], &pod), None);
     }
 
     #[test]
     fn a_secret_is_overwritten_only_by_other_values() {
         let before = json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "djE="}});
-        assert_eq!(overwritten(&before, &json!({"kind": "Secret", "stringData": {"k": "v1"}})), None);
-        assert_eq!(overwritten(&before, &json!({"kind": "Secret", "stringData": {"k": "v2"}})).unwrap().id, "secret-overwritten");
+        assert_eq!(
+            overwritten(&before, &json!({"kind": "Secret", "stringData": {"k": "v1"}})),
+            None
+        );
+        assert_eq!(
+            overwritten(&before, &json!({"kind": "Secret", "stringData": {"k": "v2"}})).unwrap().id,
+            "secret-overwritten"
+        );
         assert_eq!(overwritten(&before, &json!({"kind": "ConfigMap", "data": {"k": "v2"}})), None);
     }
 }

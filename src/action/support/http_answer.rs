@@ -100,7 +100,13 @@ impl Patience {
 ///
 /// # Errors
 /// When the target could not be asked.
-pub(in crate::action) fn judge(result: Result<HttpAnswer, Error>, method: Method, via: Via, patience: Patience, elapsed: Duration) -> Result<Answer, Failure> {
+pub(in crate::action) fn judge(
+    result: Result<HttpAnswer, Error>,
+    method: Method,
+    via: Via,
+    patience: Patience,
+    elapsed: Duration,
+) -> Result<Answer, Failure> {
     let error = match result {
         Ok(answer) => return Ok(answer.into()),
         Err(error) => error,
@@ -108,20 +114,32 @@ pub(in crate::action) fn judge(result: Result<HttpAnswer, Error>, method: Method
     // with a Status it is the API server that ran out of time
     let silent = error.kind == ErrorKind::Timeout && error.status.is_none();
     if silent && patience.of_step {
-        return Err(Failure::error(format!("the step's time was over before there was an answer: {error}")));
+        return Err(Failure::error(format!(
+            "the step's time was over before there was an answer: {error}"
+        )));
     }
     let about_target = match via {
         _ if is_answer(error.kind) => silent || error.kind == ErrorKind::ConnectionRefused,
         // nothing is in between that could have broken or could present another certificate
         Via::Direct => matches!(error.kind, ErrorKind::Tls | ErrorKind::Protocol),
-        Via::Proxy if error.message.contains("no endpoints available") => return Err(Failure::error(error.message)),
+        Via::Proxy if error.message.contains("no endpoints available") => {
+            return Err(Failure::error(error.message));
+        }
         Via::Proxy => is_unreached(&error.message),
         Via::Forward | Via::Pod => false,
     };
     if !about_target {
-        return Err(if method.only_reads() || error.not_executed() { error.into() } else { in_doubt(method, &error.to_string()) });
+        return Err(if method.only_reads() || error.not_executed() {
+            error.into()
+        } else {
+            in_doubt(method, &error.to_string())
+        });
     }
-    Ok(Answer::Missing { refused: error.kind == ErrorKind::ConnectionRefused, reason: error.message, elapsed })
+    Ok(Answer::Missing {
+        refused: error.kind == ErrorKind::ConnectionRefused,
+        reason: error.message,
+        elapsed,
+    })
 }
 
 /// The failure of a request that may have changed something: never one to try again.
@@ -132,7 +150,8 @@ pub(in crate::action) fn in_doubt(method: Method, why: &str) -> Failure {
 /// What the API server's proxy says when the target, and not the way to it, is at fault.
 fn is_unreached(message: &str) -> bool {
     let causes = ["i/o timeout", "EOF", "connection reset", "no route to host"];
-    message.contains("error trying to reach service") && causes.iter().any(|cause| message.contains(cause))
+    message.contains("error trying to reach service")
+        && causes.iter().any(|cause| message.contains(cause))
 }
 
 impl Method {
@@ -184,19 +203,30 @@ impl Http {
         headers
     }
 
-    /// Whether the URL may be asked from this machine: its host is declared, as `HOST` for every port or as `HOST:PORT`.
+    /// Whether the URL may be asked from this machine: its host is declared, as `HOST` for every
+    /// port or as `HOST:PORT`.
     ///
     /// # Errors
     /// Why not, for a person.
     pub fn allowed(&self, hosts: &[String]) -> Result<(), String> {
-        let Some(uri) = self.url.as_ref().and_then(|url| url.parse::<http::Uri>().ok()) else { return Ok(()) };
-        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+        let Some(uri) = self.url.as_ref().and_then(|url| url.parse::<http::Uri>().ok()) else {
+            return Ok(());
+        };
+        let bare = |host: &str| {
+            host.trim_start_matches('[')
+                .trim_end_matches(']')
+                .trim_end_matches('.')
+                .to_ascii_lowercase()
+        };
         let host = bare(uri.host().unwrap_or_default());
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let port =
+            uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let covers = |declared: &String| {
             let (name, wanted) = match declared.rsplit_once(':') {
                 // an IPv6 address without brackets has colons, and no port
-                Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, digits.parse::<u16>().ok()),
+                Some((name, digits)) if !name.contains(':') || name.ends_with(']') => {
+                    (name, digits.parse::<u16>().ok())
+                }
                 _ => (declared.as_str(), Some(port)),
             };
             bare(name) == host && wanted == Some(port)
@@ -217,7 +247,9 @@ impl Http {
         for (name, value) in self.all_headers() {
             request = request.header(name, value);
         }
-        request.body(Bytes::from(self.body_text().unwrap_or_default())).map_err(|error| format!("{} {uri} is no HTTP request: {error}", self.method.text()))
+        request
+            .body(Bytes::from(self.body_text().unwrap_or_default()))
+            .map_err(|error| format!("{} {uri} is no HTTP request: {error}", self.method.text()))
     }
 }
 
@@ -255,7 +287,8 @@ mod tests {
     fn tells_the_target_from_the_way_to_it() {
         let own = Patience { time: Duration::from_secs(5), of_step: false };
         let steps = Patience { of_step: true, ..own };
-        let unreached = "the server failed to proxy: error trying to reach service: dial tcp: i/o timeout (HTTP 503)";
+        let unreached = "the server failed to proxy: error trying to reach service: dial tcp: i/o \
+            timeout (HTTP 503)";
         // None: it could not be asked; otherwise whether the connection was refused
         let cases = [
             (ErrorKind::ConnectionRefused, "", Via::Forward, own, Some(true)),
@@ -273,16 +306,28 @@ mod tests {
             (ErrorKind::Server, "no agent available", Via::Proxy, own, None),
         ];
         for (kind, message, via, patience, wanted) in cases {
-            let judged = judge(Err(Error::new(kind, message)), Method::Get, via, patience, Duration::ZERO);
-            let found = judged.ok().map(|answer| matches!(answer, Answer::Missing { refused: true, .. }));
+            let judged =
+                judge(Err(Error::new(kind, message)), Method::Get, via, patience, Duration::ZERO);
+            let found =
+                judged.ok().map(|answer| matches!(answer, Answer::Missing { refused: true, .. }));
             assert_eq!(found, wanted, "{kind:?} {message} {via:?} {patience:?}");
         }
         let mut error = Error::new(ErrorKind::Timeout, "the API server timed out");
         error.status = Some(json!({"kind": "Status"}));
-        for (method, kind) in [(Method::Get, FailureKind::Transient), (Method::Post, FailureKind::Error)] {
-            assert_eq!(judge(Err(error.clone()), method, Via::Proxy, own, Duration::ZERO).unwrap_err().kind, kind);
+        for (method, kind) in
+            [(Method::Get, FailureKind::Transient), (Method::Post, FailureKind::Error)]
+        {
+            assert_eq!(
+                judge(Err(error.clone()), method, Via::Proxy, own, Duration::ZERO)
+                    .unwrap_err()
+                    .kind,
+                kind
+            );
         }
         let unsent = Error::new(ErrorKind::Unreachable, "no route");
-        assert_eq!(judge(Err(unsent), Method::Post, Via::Forward, own, Duration::ZERO).unwrap_err().kind, FailureKind::Transient);
+        assert_eq!(
+            judge(Err(unsent), Method::Post, Via::Forward, own, Duration::ZERO).unwrap_err().kind,
+            FailureKind::Transient
+        );
     }
 }

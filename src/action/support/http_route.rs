@@ -5,7 +5,9 @@ use super::http_answer::{Answer, Patience, in_doubt, judge};
 use super::{http_in_pod, kubectl_line, port};
 use crate::action::http::{Http, Port, Via, service_name};
 use crate::action::{Context, Failure, FailureKind, Output, Pods, Target, Verb};
-use crate::cluster::{Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod};
+use crate::cluster::{
+    Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod,
+};
 use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -17,28 +19,56 @@ impl Http {
     ///
     /// # Errors
     /// When nobody could be asked.
-    pub(in crate::action) async fn ask<F>(&self, context: &Context, limit: usize, show: F) -> Result<Output, Failure>
+    pub(in crate::action) async fn ask<F>(
+        &self,
+        context: &Context,
+        limit: usize,
+        show: F,
+    ) -> Result<Output, Failure>
     where
         F: Fn(Answer) -> Item + Sync,
     {
-        // a request that may have changed something and got no answer is no answer either; who refused the connection got none
+        // a request that may have changed something and got no answer is no answer either; who
+        // refused the connection got none
         let show = &|answer: Answer| match answer {
-            Answer::Missing { refused: false, reason, .. } if self.effect() == Effect::Opaque => Err(in_doubt(self.method, &reason)),
+            Answer::Missing { refused: false, reason, .. } if self.effect() == Effect::Opaque => {
+                Err(in_doubt(self.method, &reason))
+            }
             answer => show(answer),
         };
         match (self.via, &self.target, &self.url, &self.from) {
             (Via::Pod, target, url, Some(from)) => {
                 let (pods, url) = match (url, target) {
                     (Some(url), _) => (pods_of(context, from, self.pods()).await?, url.clone()),
-                    (None, Some(target)) => tokio::try_join!(pods_of(context, from, self.pods()), self.inner_url(context, target))?,
+                    (None, Some(target)) => tokio::try_join!(
+                        pods_of(context, from, self.pods()),
+                        self.inner_url(context, target)
+                    )?,
                     (None, None) => return Err(Failure::error("a `target` or a `url` is missing")),
                 };
-                self.say(context, &format!("{url} from {} of {from}", kubectl_line::counted(pods.len())));
+                self.say(
+                    context,
+                    &format!("{url} from {} of {from}", kubectl_line::counted(pods.len())),
+                );
                 let place = from.namespace(&context.namespace);
                 let (first, url) = (&AtomicUsize::new(0), url.as_str());
-                each_pod(&pods, from.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
-                    show(http_in_pod::ask(context, self, url, (place, &name, &pod::network_containers(&pod)), first, limit).await?)
-                })
+                each_pod(
+                    &pods,
+                    from.is_one_pod() || self.pods() == Pods::One,
+                    |name, pod| async move {
+                        show(
+                            http_in_pod::ask(
+                                context,
+                                self,
+                                url,
+                                (place, &name, &pod::network_containers(&pod)),
+                                first,
+                                limit,
+                            )
+                            .await?,
+                        )
+                    },
+                )
                 .await
             }
             (Via::Direct, _, Some(url), _) => {
@@ -46,13 +76,19 @@ impl Http {
                 self.say(context, url);
                 let request = self.request(url).map_err(Failure::error)?;
                 let patience = Patience::new(context, self.timeout.0);
-                let answer = self.judged(patience, direct_http(request, patience.time, limit)).await?;
+                let answer =
+                    self.judged(patience, direct_http(request, patience.time, limit)).await?;
                 alone(show(answer)?, [("url", url)])
             }
-            (Via::Forward | Via::Proxy, Some(target), _, _) if service_name(target).is_some() && self.pods == Some(Pods::All) => {
+            (Via::Forward | Via::Proxy, Some(target), _, _)
+                if service_name(target).is_some() && self.pods == Some(Pods::All) =>
+            {
                 let namespace = target.namespace(&context.namespace);
                 let (entry, pods) = self.behind_service(context, target).await?;
-                self.say(context, &format!("{} behind {target}", kubectl_line::counted(pods.len())));
+                self.say(
+                    context,
+                    &format!("{} behind {target}", kubectl_line::counted(pods.len())),
+                );
                 let entry = &entry;
                 each_pod(&pods, false, |name, pod| async move {
                     let port = port::behind(entry, &pod).map_err(Failure::error)?;
@@ -80,32 +116,54 @@ impl Http {
                 };
                 self.say(context, &format!("{target}:{port}"));
                 let to = ProxyTo::Service { name: name.clone(), port };
-                alone(show(self.proxied(context, target.namespace(&context.namespace), &to, limit).await?)?, [("service", &name)])
+                alone(
+                    show(
+                        self.proxied(context, target.namespace(&context.namespace), &to, limit)
+                            .await?,
+                    )?,
+                    [("service", &name)],
+                )
             }
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
                 let pods = pods_of(context, target, self.pods()).await?;
                 self.say(context, &format!("{} of {target}", kubectl_line::counted(pods.len())));
                 let namespace = target.namespace(&context.namespace);
                 let services = &self.services_for(context, namespace, &pods).await;
-                each_pod(&pods, target.is_one_pod() || self.pods() == Pods::One, |name, pod| async move {
-                    let port = port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
-                    let port = port.or_else(|reason| port::by_services(&pod, services).ok_or(reason)).map_err(Failure::error)?;
-                    show(self.one_pod(context, namespace, name, port, limit).await?)
-                })
+                each_pod(
+                    &pods,
+                    target.is_one_pod() || self.pods() == Pods::One,
+                    |name, pod| async move {
+                        let port =
+                            port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
+                        let port = port
+                            .or_else(|reason| port::by_services(&pod, services).ok_or(reason))
+                            .map_err(Failure::error)?;
+                        show(self.one_pod(context, namespace, name, port, limit).await?)
+                    },
+                )
                 .await
             }
-            _ => Err(Failure::error(self.check().err().unwrap_or_else(|| "nobody to ask".to_owned()))),
+            _ => Err(Failure::error(
+                self.check().err().unwrap_or_else(|| "nobody to ask".to_owned()),
+            )),
         }
     }
 
     fn say(&self, context: &Context, whom: &str) {
-        (context.progress)(&format!("{} {} of {whom}", self.method.text(), if self.url.is_some() { "" } else { &self.path }));
+        (context.progress)(&format!(
+            "{} {} of {whom}",
+            self.method.text(),
+            if self.url.is_some() { "" } else { &self.path }
+        ));
     }
 
     /// The Services of the namespace, where pods themselves do not say which port is meant.
     async fn services_for(&self, context: &Context, namespace: &str, pods: &[Value]) -> Vec<Value> {
-        let known = |pod: &Value| port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).is_ok();
-        let (Ok(cluster), Some(kind)) = (context.cluster(), builtin("Service")) else { return Vec::new() };
+        let known =
+            |pod: &Value| port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).is_ok();
+        let (Ok(cluster), Some(kind)) = (context.cluster(), builtin("Service")) else {
+            return Vec::new();
+        };
         if self.port.is_some() || pods.iter().all(known) {
             return Vec::new();
         }
@@ -114,25 +172,54 @@ impl Http {
     }
 
     /// Asks one pod over the API server, as `via` says.
-    async fn one_pod(&self, context: &Context, namespace: &str, name: String, port: u16, limit: usize) -> Result<Answer, Failure> {
+    async fn one_pod(
+        &self,
+        context: &Context,
+        namespace: &str,
+        name: String,
+        port: u16,
+        limit: usize,
+    ) -> Result<Answer, Failure> {
         match self.via {
-            Via::Proxy => self.proxied(context, namespace, &ProxyTo::Pod { name, port }, limit).await,
-            Via::Forward | Via::Pod | Via::Direct => self.forwarded(context, namespace, &name, port, limit).await,
+            Via::Proxy => {
+                self.proxied(context, namespace, &ProxyTo::Pod { name, port }, limit).await
+            }
+            Via::Forward | Via::Pod | Via::Direct => {
+                self.forwarded(context, namespace, &name, port, limit).await
+            }
         }
     }
 
-    async fn forwarded(&self, context: &Context, namespace: &str, pod: &str, port: u16, limit: usize) -> Result<Answer, Failure> {
+    async fn forwarded(
+        &self,
+        context: &Context,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        limit: usize,
+    ) -> Result<Answer, Failure> {
         let request = self.request(&self.path).map_err(Failure::error)?;
         let patience = Patience::new(context, self.timeout.0);
         let cluster = context.cluster()?;
-        self.judged(patience, cluster.forward_http(namespace, pod, port, request, patience.time, limit)).await
+        self.judged(
+            patience,
+            cluster.forward_http(namespace, pod, port, request, patience.time, limit),
+        )
+        .await
     }
 
-    async fn proxied(&self, context: &Context, namespace: &str, to: &ProxyTo, limit: usize) -> Result<Answer, Failure> {
+    async fn proxied(
+        &self,
+        context: &Context,
+        namespace: &str,
+        to: &ProxyTo,
+        limit: usize,
+    ) -> Result<Answer, Failure> {
         let request = self.request(&self.path).map_err(Failure::error)?;
         let patience = Patience::new(context, self.timeout.0);
         let cluster = context.cluster()?;
-        self.judged(patience, cluster.proxy_http(namespace, to, request, patience.time, limit)).await
+        self.judged(patience, cluster.proxy_http(namespace, to, request, patience.time, limit))
+            .await
     }
 
     async fn judged<E>(&self, patience: Patience, exchange: E) -> Result<Answer, Failure>
@@ -145,19 +232,28 @@ impl Http {
     }
 
     /// The ready pods behind a service, at least one, and the entry of its port.
-    async fn behind_service(&self, context: &Context, target: &Target) -> Result<(Value, Vec<Value>), Failure> {
+    async fn behind_service(
+        &self,
+        context: &Context,
+        target: &Target,
+    ) -> Result<(Value, Vec<Value>), Failure> {
         let namespace = target.namespace(&context.namespace);
         let service = service(context, target).await?;
         let entry = port::of_service(&service, self.port.as_ref()).map_err(Failure::error)?;
         let selector = label_selector(&json!({"matchLabels": service["spec"]["selector"]}));
         if selector.is_empty() {
-            return Err(Failure::error(format!("{target} in namespace {namespace} has no selector, so its pods are not known; use `via: proxy`")));
+            return Err(Failure::error(format!(
+                "{target} in namespace {namespace} has no selector, so its pods are not known; use \
+                    `via: proxy`"
+            )));
         }
         let mut pods = context.cluster()?.pods(&PodsOf::Selector(selector), namespace).await?;
         let all = pods.len();
         pods.retain(pod::is_ready);
         if pods.is_empty() {
-            return Err(Failure::error(format!("{target} in namespace {namespace} has no ready pod ({all} not ready)")));
+            return Err(Failure::error(format!(
+                "{target} in namespace {namespace} has no ready pod ({all} not ready)"
+            )));
         }
         Ok((entry.clone(), pods))
     }
@@ -177,10 +273,17 @@ impl Http {
                 let pods = pods_of(context, target, Pods::One).await?;
                 let pod = pods.first().unwrap_or(&Value::Null);
                 let Some(ip) = pod["status"]["podIP"].as_str() else {
-                    return Err(Failure::new(FailureKind::Failed, format!("{target} in namespace {namespace} has no address yet")));
+                    return Err(Failure::new(
+                        FailureKind::Failed,
+                        format!("{target} in namespace {namespace} has no address yet"),
+                    ));
                 };
                 let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
-                (host, port::of_pod(pod, self.port.as_ref(), self.container.as_deref()).map_err(Failure::error)?)
+                (
+                    host,
+                    port::of_pod(pod, self.port.as_ref(), self.container.as_deref())
+                        .map_err(Failure::error)?,
+                )
             }
         };
         Ok(format!("http://{host}:{port}{}", self.path))
@@ -195,12 +298,17 @@ async fn service(context: &Context, target: &Target) -> Result<Value, Failure> {
 
 fn service_port(service: &Value, wanted: Option<&Port>) -> Result<u16, Failure> {
     let entry = port::of_service(service, wanted).map_err(Failure::error)?;
-    port::number(&entry["port"]).ok_or_else(|| Failure::error("the service has a port without a number"))
+    port::number(&entry["port"])
+        .ok_or_else(|| Failure::error("the service has a port without a number"))
 }
 
 /// One item as the whole output, with what it is of.
-fn alone<const N: usize>(fields: Map<String, Value>, of: [(&str, &str); N]) -> Result<Output, Failure> {
-    let mut item: Map<String, Value> = of.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+fn alone<const N: usize>(
+    fields: Map<String, Value>,
+    of: [(&str, &str); N],
+) -> Result<Output, Failure> {
+    let mut item: Map<String, Value> =
+        of.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
     item.extend(fields);
     Ok(Output::new(Value::Object(item), ""))
 }

@@ -8,12 +8,23 @@ use crate::action::{Pods, Target, Which};
 const EACH: &str = "pod/NAME";
 
 /// The lines that find the pods, and the place for lines that kubectl takes for one pod only.
-pub(in crate::action) fn pods(target: &Target, pods: Pods, namespace: &str) -> (Vec<String>, String) {
+pub(in crate::action) fn pods(
+    target: &Target,
+    pods: Pods,
+    namespace: &str,
+) -> (Vec<String>, String) {
     let place = format!("-n {}", quote(namespace));
     match &target.which {
-        Which::Selector(selector) => (vec![format!("kubectl get pods {place} -l {} # NAME: each of them", quote(selector))], EACH.to_owned()),
-        Which::Name(_) if pods == Pods::All && !target.is_one_pod() => (vec![format!("kubectl get pods {place} # NAME: each of {target}")], EACH.to_owned()),
-        Which::Name(name) => (Vec::new(), quote(&format!("{}/{name}", target.kind.to_ascii_lowercase()))),
+        Which::Selector(selector) => (
+            vec![format!("kubectl get pods {place} -l {} # NAME: each of them", quote(selector))],
+            EACH.to_owned(),
+        ),
+        Which::Name(_) if pods == Pods::All && !target.is_one_pod() => {
+            (vec![format!("kubectl get pods {place} # NAME: each of {target}")], EACH.to_owned())
+        }
+        Which::Name(name) => {
+            (Vec::new(), quote(&format!("{}/{name}", target.kind.to_ascii_lowercase())))
+        }
     }
 }
 
@@ -23,7 +34,11 @@ pub(in crate::action) fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>)
 }
 
 /// The line that opens a port-forward, and the `host:port` at which it then listens.
-pub(in crate::action) fn forward(place: &str, namespace: &str, port: Option<&Port>) -> (String, String) {
+pub(in crate::action) fn forward(
+    place: &str,
+    namespace: &str,
+    port: Option<&Port>,
+) -> (String, String) {
     let (local, remote) = match port {
         // ports below 1024 are not for ordinary users
         Some(Port::Number(number)) if *number < 1024 => (number + 8000, number.to_string()),
@@ -31,17 +46,27 @@ pub(in crate::action) fn forward(place: &str, namespace: &str, port: Option<&Por
         Some(Port::Name(name)) => (8080, name.clone()),
         None => (8080, "PORT".to_owned()),
     };
-    (format!("kubectl port-forward -n {} {place} {local}:{} &", quote(namespace), quote(&remote)), format!("localhost:{local}"))
+    (
+        format!(
+            "kubectl port-forward -n {} {place} {local}:{} &",
+            quote(namespace),
+            quote(&remote)
+        ),
+        format!("localhost:{local}"),
+    )
 }
 
 /// A request as the arguments of curl; a body comes on standard input.
 pub(in crate::action) fn curl(http: &Http, url: &str, seconds: f32) -> Vec<String> {
-    let mut words: Vec<String> = ["curl", "-sS", "-m", &seconds.to_string()].map(str::to_owned).to_vec();
+    let mut words: Vec<String> =
+        ["curl", "-sS", "-m", &seconds.to_string()].map(str::to_owned).to_vec();
     match http.method {
         // with -X HEAD curl would wait for a body that never comes
         Method::Head => words.push("-I".to_owned()),
         Method::Get => words.push("-i".to_owned()),
-        Method::Post | Method::Put | Method::Patch | Method::Delete => words.extend(["-i", "-X", http.method.text()].map(str::to_owned)),
+        Method::Post | Method::Put | Method::Patch | Method::Delete => {
+            words.extend(["-i", "-X", http.method.text()].map(str::to_owned));
+        }
     }
     for (name, value) in http.all_headers() {
         // curl takes a semicolon for the colon of a header without a value

@@ -1,4 +1,5 @@
-//! Manifests: YAML with several documents as objects in the order in which they can be applied. Pure but for the reading of a file.
+//! Manifests: YAML with several documents as objects in the order in which they can be applied.
+//! Pure but for the reading of a file.
 
 use crate::cluster::{Resource, builtin};
 use serde_json::Value;
@@ -26,7 +27,11 @@ impl Document {
 
     /// The kind as [`builtin`] and the cluster know it: `apps/v1/Deployment`.
     pub(in crate::action) fn kind(&self) -> String {
-        format!("{}/{}", self.object["apiVersion"].as_str().unwrap_or_default(), self.object["kind"].as_str().unwrap_or_default())
+        format!(
+            "{}/{}",
+            self.object["apiVersion"].as_str().unwrap_or_default(),
+            self.object["kind"].as_str().unwrap_or_default()
+        )
     }
 }
 
@@ -38,38 +43,64 @@ pub(in crate::action) fn read(path: &str) -> Result<Vec<Document>, String> {
     let unreadable = |reason: String| format!("{path} cannot be read: {reason}");
     let about = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
     if !about.is_file() {
-        return Err(unreadable(format!("it is {}", if about.is_dir() { "a directory: name the files one by one" } else { "no regular file" })));
+        return Err(unreadable(format!(
+            "it is {}",
+            if about.is_dir() {
+                "a directory: name the files one by one"
+            } else {
+                "no regular file"
+            }
+        )));
     }
     if about.len() > FILE {
         return Err(unreadable(format!("it has {} bytes, and {FILE} are the most", about.len())));
     }
-    let text = std::fs::read_to_string(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
+    let text =
+        std::fs::read_to_string(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
     documents(path, parse(&text).map_err(|reason| format!("{path}: {reason}"))?)
 }
 
-/// The documents of a text, with the rules of YAML 1.2 for `yes` and `no` and those of kubectl for numbers such as `0644`.
+/// The documents of a text, with the rules of YAML 1.2 for `yes` and `no` and those of kubectl for
+/// numbers such as `0644`.
 pub(in crate::action) fn parse(text: &str) -> Result<Vec<Value>, String> {
-    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true, with_snippet: false };
+    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true,
+    with_snippet: false };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())
 }
 
-/// Objects as they are written in the runbook or in a file: lists are flattened, empty ones passed over, each is checked, and all are sorted.
+/// Objects as they are written in the runbook or in a file: lists are flattened, empty ones passed
+/// over, each is checked, and all are sorted.
 ///
 /// # Errors
 /// The place and what is wrong there.
-pub(in crate::action) fn documents(source: &str, values: Vec<Value>) -> Result<Vec<Document>, String> {
+pub(in crate::action) fn documents(
+    source: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Document>, String> {
     let mut all = Vec::new();
     let several = values.len() > 1;
     for (index, value) in values.into_iter().enumerate() {
-        let place = if several { format!("{source}: document {}", index + 1) } else { source.to_owned() };
+        let place =
+            if several { format!("{source}: document {}", index + 1) } else { source.to_owned() };
         flatten(value, place, &mut all)?;
     }
     all.sort_by_key(|document| rank(document.object["kind"].as_str().unwrap_or_default()));
     for (index, document) in all.iter().enumerate() {
-        let same = |other: &&Document| other.kind() == document.kind() && ["namespace", "name"].iter().all(|key| other.metadata(key) == document.metadata(key));
+        let same = |other: &&Document| {
+            other.kind() == document.kind()
+                && ["namespace", "name"]
+                    .iter()
+                    .all(|key| other.metadata(key) == document.metadata(key))
+        };
         if let Some(other) = all[..index].iter().find(same) {
-            return Err(format!("{}: {} {} is there twice, also in {}", document.place, document.kind(), document.metadata("name"), other.place));
+            return Err(format!(
+                "{}: {} {} is there twice, also in {}",
+                document.place,
+                document.kind(),
+                document.metadata("name"),
+                other.place
+            ));
         }
     }
     Ok(all)
@@ -81,7 +112,9 @@ fn flatten(value: Value, place: String, into: &mut Vec<Document>) -> Result<(), 
     }
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     if let (true, Some(items)) = (is_list, value["items"].as_array()) {
-        return items.iter().enumerate().try_for_each(|(index, item)| flatten(item.clone(), format!("{place}, item {}", index + 1), into));
+        return items.iter().enumerate().try_for_each(|(index, item)| {
+            flatten(item.clone(), format!("{place}, item {}", index + 1), into)
+        });
     }
     let document = Document { object: value, place };
     fault(&document).map_or_else(
@@ -105,12 +138,18 @@ fn fault(document: &Document) -> Option<String> {
     }
     let kind = object["kind"].as_str().unwrap_or_default();
     match (document.metadata("name"), object["metadata"].get("generateName")) {
-        ("", Some(_)) => return Some(format!("{kind} has a generateName: each application would make another one; give it a name")),
+        ("", Some(_)) => {
+            return Some(format!(
+                "{kind} has a generateName: each application would make another one; give it a name"
+            ));
+        }
         ("", None) => return Some(format!("metadata.name of {kind} is missing")),
         _ => {}
     }
     let size = object.to_string().len();
-    (size > OBJECT).then(|| format!("{kind} {} has {size} bytes, and {OBJECT} are the most", document.metadata("name")))
+    (size > OBJECT).then(|| {
+        format!("{kind} {} has {size} bytes, and {OBJECT} are the most", document.metadata("name"))
+    })
 }
 
 /// What comes first because others need it. What is not named here comes with the workloads.
@@ -119,7 +158,14 @@ fn rank(kind: &str) -> u8 {
         "Namespace" => 0,
         "CustomResourceDefinition" => 1,
         "ServiceAccount" | "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => 2,
-        "ConfigMap" | "Secret" | "PersistentVolume" | "PersistentVolumeClaim" | "StorageClass" | "PriorityClass" | "ResourceQuota" | "LimitRange" => 3,
+        "ConfigMap"
+        | "Secret"
+        | "PersistentVolume"
+        | "PersistentVolumeClaim"
+        | "StorageClass"
+        | "PriorityClass"
+        | "ResourceQuota"
+        | "LimitRange" => 3,
         "Service" => 4,
         "HorizontalPodAutoscaler" | "PodDisruptionBudget" | "Ingress" => 6,
         "APIService" | "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => 7,
@@ -127,15 +173,21 @@ fn rank(kind: &str) -> u8 {
     }
 }
 
-/// The kind that a document defines or one of the definitions beside it does: it need not be served yet.
+/// The kind that a document defines or one of the definitions beside it does: it need not be served
+/// yet.
 pub(in crate::action) fn defined(document: &Document, all: &[Document]) -> Option<Resource> {
     let kind = document.kind();
     if let Some(resource) = builtin(&kind) {
         return Some(resource);
     }
     let (group, version) = document.object["apiVersion"].as_str()?.split_once('/')?;
-    let definitions = all.iter().map(|document| &document.object).filter(|object| object["kind"] == "CustomResourceDefinition");
-    let definition = definitions.map(|object| &object["spec"]).find(|spec| spec["group"] == group && spec["names"]["kind"] == document.object["kind"])?;
+    let definitions = all
+        .iter()
+        .map(|document| &document.object)
+        .filter(|object| object["kind"] == "CustomResourceDefinition");
+    let definition = definitions
+        .map(|object| &object["spec"])
+        .find(|spec| spec["group"] == group && spec["names"]["kind"] == document.object["kind"])?;
     Some(Resource {
         group: group.to_owned(),
         version: version.to_owned(),
@@ -146,14 +198,20 @@ pub(in crate::action) fn defined(document: &Document, all: &[Document]) -> Optio
     })
 }
 
-/// Whether an object has everything that a manifest says, so that applying it would change nothing but the ownership of fields.
+/// Whether an object has everything that a manifest says, so that applying it would change nothing
+/// but the ownership of fields.
 pub(in crate::action) fn covers(object: &Value, manifest: &Value) -> bool {
     match (object, manifest) {
-        (Value::Object(object), Value::Object(manifest)) => {
-            manifest.iter().all(|(key, wanted)| object.get(key).map_or_else(|| is_empty(wanted), |value| covers(value, wanted)))
+        (Value::Object(object), Value::Object(manifest)) => manifest.iter().all(|(key, wanted)| {
+            object.get(key).map_or_else(|| is_empty(wanted), |value| covers(value, wanted))
+        }),
+        (Value::Array(items), Value::Array(wanted)) => {
+            items.len() == wanted.len()
+                && items.iter().zip(wanted).all(|(item, wanted)| covers(item, wanted))
         }
-        (Value::Array(items), Value::Array(wanted)) => items.len() == wanted.len() && items.iter().zip(wanted).all(|(item, wanted)| covers(item, wanted)),
-        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64() == right.as_f64()
+        }
         _ => object == manifest,
     }
 }
@@ -174,24 +232,36 @@ mod tests {
 
     #[test]
     fn documents_are_flattened_checked_and_sorted() {
-        let text = "---\n# nothing\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: s}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: n}}\n---\n";
+        let text = "---\n# nothing\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: \
+            d}\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, \
+            metadata: {name: s}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: n}}\n---\n";
         let all = documents("f.yaml", parse(text).unwrap()).unwrap();
         let kinds: Vec<String> = all.iter().map(Document::kind).collect();
         assert_eq!(kinds, ["v1/Namespace", "v1/Service", "apps/v1/Deployment"]);
-        assert!(all[0].place.starts_with("f.yaml: document") && all[0].place.ends_with("item 2"), "{}", all[0].place);
+        assert!(
+            all[0].place.starts_with("f.yaml: document") && all[0].place.ends_with("item 2"),
+            "{}",
+            all[0].place
+        );
         for (value, reason) in [
             (json!([1]), "f: is no object: apiVersion, kind and metadata are missing"),
             (json!({"kind": "Pod"}), "f: apiVersion is missing"),
-            (json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}), "f: metadata.name of Pod is missing"),
+            (
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}),
+                "f: metadata.name of Pod is missing",
+            ),
             (
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}}),
-                "f: Pod has a generateName: each application would make another one; give it a name",
+                "f: Pod has a generateName: each application would make another one; give it a \
+                    name",
             ),
         ] {
             assert_eq!(documents("f", vec![value]).unwrap_err(), reason);
         }
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}});
-        assert!(documents("f", vec![pod.clone(), pod.clone()]).unwrap_err().contains("is there twice"));
+        assert!(
+            documents("f", vec![pod.clone(), pod.clone()]).unwrap_err().contains("is there twice")
+        );
         let mut large = pod;
         large["data"] = json!("x".repeat(OBJECT));
         assert!(documents("f", vec![large]).unwrap_err().contains("are the most"));
@@ -199,10 +269,15 @@ mod tests {
 
     #[test]
     fn scalars_are_read_as_kubectl_does() {
-        let read = parse("mode: 0644\nten: 010\nword: yes\nflag: true\nport: 80\nversion: '1.10'\ntext: 1.2.3\nnone: ~\nzip: 08001\n").unwrap();
+        let read = parse(
+            "mode: 0644\nten: 010\nword: yes\nflag: true\nport: 80\nversion: \
+            '1.10'\ntext: 1.2.3\nnone: ~\nzip: 08001\n",
+        )
+        .unwrap();
         assert_eq!(
             read[0],
-            json!({"mode": 420, "ten": 8, "word": "yes", "flag": true, "port": 80, "version": "1.10", "text": "1.2.3", "none": null, "zip": 8001.0})
+            json!({"mode": 420, "ten": 8, "word": "yes", "flag": true, "port": 80,
+                "version": "1.10", "text": "1.2.3", "none": null, "zip": 8001.0})
         );
     }
 
@@ -220,19 +295,36 @@ mod tests {
 
     #[test]
     fn a_kind_may_be_defined_beside_its_object() {
-        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "xs.a.b"},
-            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"kind": "X", "plural": "xs"}}});
-        let all = documents("f", vec![json!({"apiVersion": "a.b/v1", "kind": "X", "metadata": {"name": "x"}}), definition]).unwrap();
+        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition", "metadata": {"name": "xs.a.b"},
+            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"kind": "X",
+            "plural": "xs"}}});
+        let all = documents(
+            "f",
+            vec![
+                json!({"apiVersion": "a.b/v1", "kind": "X", "metadata": {"name": "x"}}),
+                definition,
+            ],
+        )
+        .unwrap();
         let found = defined(&all[1], &all).unwrap();
-        assert_eq!((found.plural.as_str(), found.namespaced, found.api_version().as_str()), ("xs", true, "a.b/v1"));
+        assert_eq!(
+            (found.plural.as_str(), found.namespaced, found.api_version().as_str()),
+            ("xs", true, "a.b/v1")
+        );
         assert_eq!(defined(&all[1], &all[1..]), None);
     }
 
     #[test]
     fn what_is_there_covers_what_is_written() {
-        let object = json!({"metadata": {"name": "d", "uid": "u"}, "spec": {"replicas": 1, "ports": [{"port": 80, "protocol": "TCP"}]}});
+        let object = json!({"metadata": {"name": "d", "uid": "u"}, "spec": {"replicas": 1,
+            "ports": [{"port": 80, "protocol": "TCP"}]}});
         for (manifest, wanted) in [
-            (json!({"metadata": {"name": "d"}, "spec": {"replicas": 1.0, "ports": [{"port": 80}]}}), true),
+            (
+                json!({"metadata": {"name": "d"}, "spec": {"replicas": 1.0,
+                    "ports": [{"port": 80}]}}),
+                true,
+            ),
             (json!({"metadata": {"name": "d", "labels": {}, "creationTimestamp": null}}), true),
             (json!({"spec": {"replicas": 2}}), false),
             (json!({"spec": {"ports": []}}), false),

@@ -43,17 +43,27 @@ impl Map {
 /// A fault in the keys, or in the values of labels.
 pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
     if keys.is_empty() {
-        return Err(format!("`{}` is empty: write `KEY: value`, or `KEY: null` to remove it", map.field()));
+        return Err(format!(
+            "`{}` is empty: write `KEY: value`, or `KEY: null` to remove it",
+            map.field()
+        ));
     }
     for (key, value) in keys {
-        let (prefix, name) = key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        let (prefix, name) =
+            key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
         if prefix == Some("") || !word(name) || name.is_empty() {
-            return Err(format!("`{key}` is no key of {}s: letters, digits, `-`, `_` and `.`, at most 63, and a domain with a slash before it", map.one()));
+            return Err(format!(
+                "`{key}` is no key of {}s: letters, digits, `-`, `_` and `.`, at most 63, and a \
+                    domain with a slash before it",
+                map.one()
+            ));
         }
         if let (Map::Labels, Some(value)) = (map, value)
             && !word(&value.to_string())
         {
-            return Err(format!("`{value}` is no value of a label: letters, digits, `-`, `_` and `.`, at most 63"));
+            return Err(format!(
+                "`{value}` is no value of a label: letters, digits, `-`, `_` and `.`, at most 63"
+            ));
         }
     }
     Ok(())
@@ -61,29 +71,54 @@ pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
 
 fn word(text: &str) -> bool {
     let ends = |end: Option<char>| end.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && ends(text.chars().next()) && ends(text.chars().last())
+    text.len() <= 63
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && ends(text.chars().next())
+        && ends(text.chars().last())
 }
 
 /// The line of kubectl.
-pub(in crate::action) fn manual_commands(map: Map, target: &Target, step: &str, keys: &Keys, overwrite: bool) -> Vec<String> {
+pub(in crate::action) fn manual_commands(
+    map: Map,
+    target: &Target,
+    step: &str,
+    keys: &Keys,
+    overwrite: bool,
+) -> Vec<String> {
     let words = keys.iter().map(|(key, value)| match value {
         Some(value) => quote(&format!("{key}={value}")),
         None => format!("{}-", quote(key)),
     });
     let words: Vec<String> = words.collect();
     let overwrite = if overwrite { " --overwrite" } else { "" };
-    vec![format!("kubectl {} {} -n {}{overwrite} {}", map.verb(), target.kubectl(), quote(target.namespace(step)), words.join(" "))]
+    vec![format!(
+        "kubectl {} {} -n {}{overwrite} {}",
+        map.verb(),
+        target.kubectl(),
+        quote(target.namespace(step)),
+        words.join(" ")
+    )]
 }
 
 /// The change of one object.
 ///
 /// # Errors
 /// When it cannot be read, or a key has another value that is not to be overwritten.
-pub(in crate::action) async fn intend(context: &Context, map: Map, target: &Target, keys: &Keys, overwrite: bool) -> Result<Option<Intent>, Failure> {
+pub(in crate::action) async fn intend(
+    context: &Context,
+    map: Map,
+    target: &Target,
+    keys: &Keys,
+    overwrite: bool,
+) -> Result<Option<Intent>, Failure> {
     let found = workload::find(context, target).await?;
     let mut wanted = found.object.clone();
-    let summary = set(&mut wanted, map, keys, overwrite).map_err(|reason| Failure::new(FailureKind::Failed, format!("{target}: {reason}")))?;
-    Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary), workload::guards(&found.object))))
+    let summary = set(&mut wanted, map, keys, overwrite)
+        .map_err(|reason| Failure::new(FailureKind::Failed, format!("{target}: {reason}")))?;
+    Ok(Some(Intent::of(
+        Change::between(&found.resource, &found.object, &wanted, summary),
+        workload::guards(&found.object),
+    )))
 }
 
 /// Sets the keys. Gives what changes in a few words.
@@ -93,13 +128,22 @@ fn set(object: &mut Value, map: Map, keys: &Keys, overwrite: bool) -> Result<Str
         let before = object["metadata"][map.field()][key].as_str().map(str::to_owned);
         match (before, value.as_ref().map(ToString::to_string)) {
             (Some(before), Some(after)) if before == after => {}
-            (Some(before), Some(_)) if !overwrite => return Err(format!("the {} {key} has the value {before} already, and `overwrite` is false", map.one())),
+            (Some(before), Some(_)) if !overwrite => {
+                return Err(format!(
+                    "the {} {key} has the value {before} already, and `overwrite` is false",
+                    map.one()
+                ));
+            }
             (_, Some(after)) => {
                 let entries = &mut object["metadata"][map.field()];
                 if !entries.is_object() {
                     *entries = json!({});
                 }
-                said.push(if map == Map::Labels { format!("{key}={after}") } else { format!("{key} set") });
+                said.push(if map == Map::Labels {
+                    format!("{key}={after}")
+                } else {
+                    format!("{key} set")
+                });
                 entries[key] = json!(after);
             }
             (Some(_), None) => {
@@ -127,13 +171,24 @@ mod tests {
         let before = json!({"metadata": {"labels": {"a": "1", "b": "2"}}});
         for (change, overwrite, wanted) in [
             (json!({"a": "1"}), false, Ok(("", json!({"a": "1", "b": "2"})))),
-            (json!({"a": 3, "b": null, "c": null}), true, Ok(("a=3, b removed", json!({"a": "3"})))),
-            (json!({"a": "3"}), false, Err("the label a has the value 1 already, and `overwrite` is false")),
+            (
+                json!({"a": 3, "b": null, "c": null}),
+                true,
+                Ok(("a=3, b removed", json!({"a": "3"}))),
+            ),
+            (
+                json!({"a": "3"}),
+                false,
+                Err("the label a has the value 1 already, and `overwrite` is false"),
+            ),
         ] {
             let mut object = before.clone();
             let said = set(&mut object, Map::Labels, &keys(change), overwrite);
             match wanted {
-                Ok((summary, labels)) => assert_eq!((said.as_deref(), &object["metadata"]["labels"]), (Ok(summary), &labels)),
+                Ok((summary, labels)) => assert_eq!(
+                    (said.as_deref(), &object["metadata"]["labels"]),
+                    (Ok(summary), &labels)
+                ),
                 Err(reason) => assert_eq!(said.unwrap_err(), reason),
             }
         }

@@ -26,12 +26,17 @@ pub struct Survey {
 }
 
 /// The permissions that [`namespaces`] needs.
-pub(in crate::action) fn namespaces_permissions<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Access> {
+pub(in crate::action) fn namespaces_permissions<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> Vec<Access> {
     let mut needed: Vec<Access> = names
         .into_iter()
         .flat_map(|name| {
             let space = builtin("Namespace").map(|resource| reading(&resource, "get", "", name));
-            PATH.into_iter().filter_map(builtin).map(move |resource| reading(&resource, "list", name, "")).chain(space)
+            PATH.into_iter()
+                .filter_map(builtin)
+                .map(move |resource| reading(&resource, "list", name, ""))
+                .chain(space)
         })
         .collect();
     needed.sort();
@@ -49,19 +54,28 @@ pub(in crate::action) fn everything_permissions() -> Vec<Access> {
         .collect()
 }
 
-/// What matters for pods of these namespaces; DNS is looked at as well. A name that is no namespace is left out.
+/// What matters for pods of these namespaces; DNS is looked at as well. A name that is no namespace
+/// is left out.
 ///
 /// # Errors
 /// When something of these namespaces cannot be read.
-pub(in crate::action) async fn namespaces(cluster: &Cluster, names: &BTreeSet<String>) -> Result<Survey, Failure> {
+pub(in crate::action) async fn namespaces(
+    cluster: &Cluster,
+    names: &BTreeSet<String>,
+) -> Result<Survey, Failure> {
     let wanted = try_join_all(names.iter().map(|name| of_namespace(cluster, name)));
-    let system = async { if names.contains(SYSTEM) { Ok(Vec::new()) } else { of_namespace(cluster, SYSTEM).await } };
+    let system = async {
+        if names.contains(SYSTEM) { Ok(Vec::new()) } else { of_namespace(cluster, SYSTEM).await }
+    };
     let (wanted, system, foreign) = tokio::join!(wanted, system, foreign(cluster));
     let mut objects: Vec<Value> = wanted?.into_iter().flatten().collect();
     let (more, mut gaps) = foreign;
     match system {
         Ok(found) => objects.extend(found),
-        Err(failure) => gaps.push(format!("DNS is taken to be as usual, {SYSTEM} could not be read: {}", failure.message)),
+        Err(failure) => gaps.push(format!(
+            "DNS is taken to be as usual, {SYSTEM} could not be read: {}",
+            failure.message
+        )),
     }
     objects.extend(more);
     Ok(Survey { inventory: Inventory::from_objects(&objects), objects, gaps })
@@ -72,7 +86,12 @@ pub(in crate::action) async fn namespaces(cluster: &Cluster, names: &BTreeSet<St
 /// # Errors
 /// When something cannot be listed.
 pub async fn everything(cluster: &Cluster) -> Result<Survey, Failure> {
-    let kinds: Vec<Resource> = PATH.iter().chain(&TEMPLATES).chain(["ConfigMap", "Namespace"].iter()).filter_map(|kind| builtin(kind)).collect();
+    let kinds: Vec<Resource> = PATH
+        .iter()
+        .chain(&TEMPLATES)
+        .chain(["ConfigMap", "Namespace"].iter())
+        .filter_map(|kind| builtin(kind))
+        .collect();
     let all = Selection::default();
     let lists = try_join_all(kinds.iter().map(|resource| cluster.list(resource, None, &all)));
     let (lists, (more, gaps)) = tokio::join!(lists, foreign(cluster));
@@ -98,17 +117,25 @@ async fn of_namespace(cluster: &Cluster, name: &str) -> Result<Vec<Value>, Failu
 
 /// Policies of other kinds, and those that could not be listed.
 async fn foreign(cluster: &Cluster) -> (Vec<Value>, Vec<String>) {
-    let (kinds, mut gaps): (Vec<Resource>, Vec<String>) = match cluster.served(&ForeignPolicy::KINDS).await {
-        Ok((kinds, broken)) => (
-            kinds,
-            broken
-                .into_iter()
-                .filter(|group| ForeignPolicy::KINDS.iter().any(|(known, _)| group.starts_with(known)))
-                .map(|group| format!("API group {group} did not answer"))
-                .collect(),
-        ),
-        Err(error) => return (Vec::new(), vec![format!("which other kinds of policies there are is not known: {error}")]),
-    };
+    let (kinds, mut gaps): (Vec<Resource>, Vec<String>) =
+        match cluster.served(&ForeignPolicy::KINDS).await {
+            Ok((kinds, broken)) => (
+                kinds,
+                broken
+                    .into_iter()
+                    .filter(|group| {
+                        ForeignPolicy::KINDS.iter().any(|(known, _)| group.starts_with(known))
+                    })
+                    .map(|group| format!("API group {group} did not answer"))
+                    .collect(),
+            ),
+            Err(error) => {
+                return (
+                    Vec::new(),
+                    vec![format!("which other kinds of policies there are is not known: {error}")],
+                );
+            }
+        };
     let all = Selection::default();
     let lists = join_all(kinds.iter().map(|resource| cluster.list(resource, None, &all))).await;
     let mut objects = Vec::new();

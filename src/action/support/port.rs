@@ -4,59 +4,89 @@ use crate::action::http::Port;
 use crate::cluster::pod::annotated_container;
 use serde_json::Value;
 
-/// The port of a pod. Without a port: the only TCP port of the container that is meant, or of several the one that its HTTP probes ask.
+/// The port of a pod. Without a port: the only TCP port of the container that is meant, or of
+/// several the one that its HTTP probes ask.
 ///
-/// The container is the one that is named, or that the annotation `kubectl.kubernetes.io/default-container` names; where there is neither,
-/// all of them are looked at. A sidecar is no other application.
+/// The container is the one that is named, or that the annotation
+/// `kubectl.kubernetes.io/default-container` names; where there is neither, all of them are looked
+/// at. A sidecar is no other application.
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
-pub(in crate::action) fn of_pod(pod: &Value, port: Option<&Port>, container: Option<&str>) -> Result<u16, String> {
+pub(in crate::action) fn of_pod(
+    pod: &Value,
+    port: Option<&Port>,
+    container: Option<&str>,
+) -> Result<u16, String> {
     if let Some(Port::Number(number)) = port {
         return Ok(*number);
     }
     let what = format!("pod {}", pod["metadata"]["name"].as_str().unwrap_or_default());
-    let all: Vec<&Value> = ["containers", "initContainers"].iter().flat_map(|key| pod["spec"][*key].as_array().into_iter().flatten()).collect();
+    let all: Vec<&Value> = ["containers", "initContainers"]
+        .iter()
+        .flat_map(|key| pod["spec"][*key].as_array().into_iter().flatten())
+        .collect();
     let meant = match (container, port) {
         (Some(name), _) => Some(name.to_owned()),
         // a name is that of one port only, whichever container has it
         (None, Some(_)) => None,
         (None, None) => annotated_container(pod),
     };
-    let own: Vec<&Value> = all.iter().filter(|container| meant.as_ref().is_none_or(|name| container["name"] == name.as_str())).copied().collect();
+    let own: Vec<&Value> = all
+        .iter()
+        .filter(|container| meant.as_ref().is_none_or(|name| container["name"] == name.as_str()))
+        .copied()
+        .collect();
     if own.is_empty()
         && let Some(name) = meant
     {
-        let names: Vec<&str> = all.iter().filter_map(|container| container["name"].as_str()).collect();
+        let names: Vec<&str> =
+            all.iter().filter_map(|container| container["name"].as_str()).collect();
         return Err(format!("{what} has no container {name}; it has {}", names.join(", ")));
     }
-    let declared: Vec<&Value> = own.iter().flat_map(|container| container["ports"].as_array().into_iter().flatten()).filter(|port| is_tcp(port)).collect();
+    let declared: Vec<&Value> = own
+        .iter()
+        .flat_map(|container| container["ports"].as_array().into_iter().flatten())
+        .filter(|port| is_tcp(port))
+        .collect();
     let numbers = |entry: &&Value| number(&entry["containerPort"]);
     match port {
         Some(Port::Name(name)) => declared
             .iter()
             .find(|entry| entry["name"] == name.as_str())
             .and_then(numbers)
-            .ok_or_else(|| format!("{what} has no port named `{name}`; {}", listed(&declared, "containerPort"))),
+            .ok_or_else(|| {
+                format!("{what} has no port named `{name}`; {}", listed(&declared, "containerPort"))
+            }),
         Some(Port::Number(_)) | None => {
             let mut all: Vec<u16> = declared.iter().filter_map(numbers).collect();
             all.sort_unstable();
             all.dedup();
             match (&all[..], &asked(&own)[..]) {
                 ([only], _) | (_, [only]) => Ok(*only),
-                _ => Err(format!("which port of {what}? name one with `port`; {}", listed(&declared, "containerPort"))),
+                _ => Err(format!(
+                    "which port of {what}? name one with `port`; {}",
+                    listed(&declared, "containerPort")
+                )),
             }
         }
     }
 }
 
-/// The port to which Services lead that select a pod; none unless all of them agree. For pods whose containers do not say what they listen on.
+/// The port to which Services lead that select a pod; none unless all of them agree. For pods whose
+/// containers do not say what they listen on.
 pub(in crate::action) fn by_services(pod: &Value, services: &[Value]) -> Option<u16> {
     let has = |key: &String, value: &Value| pod["metadata"]["labels"][key.as_str()] == *value;
     let selects = |service: &&Value| {
-        service["spec"]["selector"].as_object().is_some_and(|selector| !selector.is_empty() && selector.iter().all(|(key, value)| has(key, value)))
+        service["spec"]["selector"].as_object().is_some_and(|selector| {
+            !selector.is_empty() && selector.iter().all(|(key, value)| has(key, value))
+        })
     };
-    let entries = services.iter().filter(selects).flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten()).filter(|entry| is_tcp(entry));
+    let entries = services
+        .iter()
+        .filter(selects)
+        .flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten())
+        .filter(|entry| is_tcp(entry));
     let mut found: Vec<u16> = entries.filter_map(|entry| behind(entry, pod).ok()).collect();
     found.sort_unstable();
     found.dedup();
@@ -70,10 +100,19 @@ pub(in crate::action) fn by_services(pod: &Value, services: &[Value]) -> Option<
 fn asked(containers: &[&Value]) -> Vec<u16> {
     let mut found = Vec::new();
     for container in containers {
-        let probes = ["readinessProbe", "livenessProbe", "startupProbe"].map(|probe| &container[probe]["httpGet"]["port"]);
-        let named =
-            |name: &str| container["ports"].as_array().into_iter().flatten().find(|port| port["name"] == name).and_then(|port| number(&port["containerPort"]));
-        found.extend(probes.into_iter().filter_map(|port| port.as_str().map_or_else(|| number(port), named)));
+        let probes = ["readinessProbe", "livenessProbe", "startupProbe"]
+            .map(|probe| &container[probe]["httpGet"]["port"]);
+        let named = |name: &str| {
+            container["ports"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|port| port["name"] == name)
+                .and_then(|port| number(&port["containerPort"]))
+        };
+        found.extend(
+            probes.into_iter().filter_map(|port| port.as_str().map_or_else(|| number(port), named)),
+        );
     }
     found.sort_unstable();
     found.dedup();
@@ -84,21 +123,38 @@ fn asked(containers: &[&Value]) -> Vec<u16> {
 ///
 /// # Errors
 /// When there is no such port, or several to choose from; the ports there are.
-pub(in crate::action) fn of_service<'a>(service: &'a Value, port: Option<&Port>) -> Result<&'a Value, String> {
-    let declared: Vec<&Value> = service["spec"]["ports"].as_array().into_iter().flatten().filter(|port| is_tcp(port)).collect();
+pub(in crate::action) fn of_service<'a>(
+    service: &'a Value,
+    port: Option<&Port>,
+) -> Result<&'a Value, String> {
+    let declared: Vec<&Value> = service["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|port| is_tcp(port))
+        .collect();
     let what = format!("service {}", service["metadata"]["name"].as_str().unwrap_or_default());
     let found = match (port, &declared[..]) {
-        (Some(Port::Number(wanted)), _) => declared.iter().find(|entry| number(&entry["port"]) == Some(*wanted)),
+        (Some(Port::Number(wanted)), _) => {
+            declared.iter().find(|entry| number(&entry["port"]) == Some(*wanted))
+        }
         (Some(Port::Name(name)), _) => declared.iter().find(|entry| entry["name"] == name.as_str()),
         (None, [only]) => Some(only),
-        (None, _) => return Err(format!("which port of {what}? name one with `port`; {}", listed(&declared, "port"))),
+        (None, _) => {
+            return Err(format!(
+                "which port of {what}? name one with `port`; {}",
+                listed(&declared, "port")
+            ));
+        }
     };
     let wanted = || match port {
         Some(Port::Name(name)) => format!("named `{name}`"),
         Some(Port::Number(number)) => number.to_string(),
         None => String::new(),
     };
-    found.copied().ok_or_else(|| format!("{what} has no port {}; {}", wanted(), listed(&declared, "port")))
+    found
+        .copied()
+        .ok_or_else(|| format!("{what} has no port {}; {}", wanted(), listed(&declared, "port")))
 }
 
 /// The port of a pod that an entry of `spec.ports` of a service leads to, also of a headless one.
@@ -108,7 +164,9 @@ pub(in crate::action) fn of_service<'a>(service: &'a Value, port: Option<&Port>)
 pub(in crate::action) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
     match &entry["targetPort"] {
         Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone())), None),
-        target => number(target).or_else(|| number(&entry["port"])).ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
+        target => number(target)
+            .or_else(|| number(&entry["port"]))
+            .ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
     }
 }
 
@@ -144,8 +202,11 @@ mod tests {
     #[test]
     fn ports_of_pods() {
         let one = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"ports": [
-            {"name": "web", "containerPort": 8080}, {"name": "dns", "containerPort": 53, "protocol": "UDP"}]}]}});
-        let two = json!({"metadata": {"name": "b"}, "spec": {"containers": [{"ports": [{"containerPort": 80}]}], "initContainers": [{"ports": [{"name": "mesh", "containerPort": 15000}]}]}});
+            {"name": "web", "containerPort": 8080}, {"name": "dns", "containerPort": 53,
+            "protocol": "UDP"}]}]}});
+        let two = json!({"metadata": {"name": "b"},
+            "spec": {"containers": [{"ports": [{"containerPort": 80}]}],
+            "initContainers": [{"ports": [{"name": "mesh", "containerPort": 15000}]}]}});
         let none = json!({"metadata": {"name": "c"}, "spec": {"containers": [{}]}});
         let cases = [
             (&one, None, Ok(8080)),
@@ -154,7 +215,11 @@ mod tests {
             (&one, name("dns"), Err("pod a has no port named `dns`; it has 8080 (web)")),
             (&two, name("mesh"), Ok(15000)),
             (&two, None, Err("which port of pod b? name one with `port`; it has 80, 15000 (mesh)")),
-            (&none, None, Err("which port of pod c? name one with `port`; it declares no TCP ports")),
+            (
+                &none,
+                None,
+                Err("which port of pod c? name one with `port`; it declares no TCP ports"),
+            ),
         ];
         for (pod, port, wanted) in cases {
             assert_eq!(of_pod(pod, port.as_ref(), None), wanted.map_err(str::to_owned), "{port:?}");
@@ -164,8 +229,10 @@ mod tests {
     #[test]
     fn the_port_of_the_container_that_is_meant() {
         let mut pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [
-            {"name": "proxy", "ports": [{"name": "admin", "containerPort": 15000}], "readinessProbe": {"httpGet": {"port": 15000}}},
-            {"name": "web", "ports": [{"name": "http", "containerPort": 8000}, {"name": "metrics", "containerPort": 9090}], "readinessProbe": {"httpGet": {"port": "http"}}},
+            {"name": "proxy", "ports": [{"name": "admin", "containerPort": 15000}],
+            "readinessProbe": {"httpGet": {"port": 15000}}},
+            {"name": "web", "ports": [{"name": "http", "containerPort": 8000}, {"name": "metrics",
+            "containerPort": 9090}], "readinessProbe": {"httpGet": {"port": "http"}}},
             {"name": "two", "ports": [{"containerPort": 1}, {"containerPort": 2}]}]}});
         let several = "which port of pod a? name one with `port`; it has ";
         let cases = [
@@ -173,9 +240,17 @@ mod tests {
             (None, Some("proxy"), Ok(15000)),
             (name("metrics"), None, Ok(9090)),
             (name("metrics"), Some("web"), Ok(9090)),
-            (name("metrics"), Some("proxy"), Err("pod a has no port named `metrics`; it has 15000 (admin)".to_owned())),
+            (
+                name("metrics"),
+                Some("proxy"),
+                Err("pod a has no port named `metrics`; it has 15000 (admin)".to_owned()),
+            ),
             (None, Some("two"), Err(format!("{several}1, 2"))),
-            (None, Some("none"), Err("pod a has no container none; it has proxy, web, two".to_owned())),
+            (
+                None,
+                Some("none"),
+                Err("pod a has no container none; it has proxy, web, two".to_owned()),
+            ),
             (None, None, Err(format!("{several}15000 (admin), 8000 (http), 9090 (metrics), 1, 2"))),
         ];
         for (port, container, wanted) in cases {
@@ -183,16 +258,37 @@ mod tests {
         }
         pod["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/default-container": "web"});
         assert_eq!(of_pod(&pod, None, None), Ok(8000));
-        assert_eq!(of_pod(&pod, name("admin").as_ref(), None), Ok(15000), "a port that is named is found in any container");
+        assert_eq!(
+            of_pod(&pod, name("admin").as_ref(), None),
+            Ok(15000),
+            "a port that is named is found in any container"
+        );
     }
 
     #[test]
     fn services_say_what_pods_do_not() {
-        let pod = json!({"metadata": {"name": "a", "labels": {"app": "a", "x": "y"}}, "spec": {"containers": [{"name": "c"}]}});
-        let service = |selector: Value, target: Value| json!({"spec": {"selector": selector, "ports": [{"port": 80, "targetPort": target}, {"port": 53, "protocol": "UDP"}]}});
+        let pod = json!({"metadata": {"name": "a", "labels": {"app": "a", "x": "y"}},
+            "spec": {"containers": [{"name": "c"}]}});
+        let service = |selector: Value, target: Value| {
+            json!({"spec": {"selector": selector,
+                "ports": [{"port": 80, "targetPort": target}, {"port": 53, "protocol": "UDP"}]}})
+        };
         let own = service(json!({"app": "a"}), json!(8000));
-        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"app": "b"}), json!(1)), service(Value::Null, json!(2))]), Some(8000));
-        assert_eq!(by_services(&pod, &[own.clone(), service(json!({"x": "y"}), json!(8000))]), Some(8000));
+        assert_eq!(
+            by_services(
+                &pod,
+                &[
+                    own.clone(),
+                    service(json!({"app": "b"}), json!(1)),
+                    service(Value::Null, json!(2))
+                ]
+            ),
+            Some(8000)
+        );
+        assert_eq!(
+            by_services(&pod, &[own.clone(), service(json!({"x": "y"}), json!(8000))]),
+            Some(8000)
+        );
         assert_eq!(by_services(&pod, &[own, service(json!({"x": "y"}), json!(9000))]), None);
         assert_eq!(by_services(&pod, &[]), None);
     }
@@ -200,15 +296,26 @@ mod tests {
     #[test]
     fn ports_of_services() {
         let service = json!({"metadata": {"name": "s"}, "spec": {"ports": [
-            {"name": "http", "port": 80, "targetPort": "web"}, {"name": "admin", "port": 81, "targetPort": 9000}, {"port": 82}]}});
-        let pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]}});
+            {"name": "http", "port": 80, "targetPort": "web"}, {"name": "admin", "port": 81,
+            "targetPort": 9000}, {"port": 82}]}});
+        let pod = json!({"metadata": {"name": "a"},
+            "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]}});
         let cases = [
             (Some(Port::Number(80)), Ok(8080)),
             (name("admin"), Ok(9000)),
             (Some(Port::Number(82)), Ok(82)),
-            (Some(Port::Number(8080)), Err("service s has no port 8080; it has 80 (http), 81 (admin), 82")),
+            (
+                Some(Port::Number(8080)),
+                Err("service s has no port 8080; it has 80 (http), 81 (admin), 82"),
+            ),
             (name("x"), Err("service s has no port named `x`; it has 80 (http), 81 (admin), 82")),
-            (None, Err("which port of service s? name one with `port`; it has 80 (http), 81 (admin), 82")),
+            (
+                None,
+                Err(
+                    "which port of service s? name one with `port`; it has 80 (http), 81 (admin), \
+                        82",
+                ),
+            ),
         ];
         for (port, wanted) in cases {
             let found = of_service(&service, port.as_ref()).and_then(|entry| behind(entry, &pod));
@@ -216,6 +323,9 @@ mod tests {
         }
         let only = json!({"spec": {"ports": [{"port": 80, "targetPort": "gone"}]}});
         let entry = of_service(&only, None).unwrap();
-        assert_eq!(behind(entry, &pod), Err("pod a has no port named `gone`; it has 8080 (web)".to_owned()));
+        assert_eq!(
+            behind(entry, &pod),
+            Err("pod a has no port named `gone`; it has 8080 (web)".to_owned())
+        );
     }
 }

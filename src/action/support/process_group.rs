@@ -1,8 +1,9 @@
 //! The process group of a program of this machine: it dies with the run, however the run ends.
 //!
-//! A watcher of a few lines of `sh`, in a group of its own, holds the other end of a pipe. When the pipe ends without a word (the run was
-//! stopped, killed, or has crashed), it ends the group: SIGTERM, and SIGKILL for what is still there after a grace. Where there is no `sh`, the
-//! group is ended at once, and outlives a run that is killed.
+//! A watcher of a few lines of `sh`, in a group of its own, holds the other end of a pipe. When the
+//! pipe ends without a word (the run was stopped, killed, or has crashed), it ends the group:
+//! SIGTERM, and SIGKILL for what is still there after a grace. Where there is no `sh`, the group is
+//! ended at once, and outlives a run that is killed.
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::process::Stdio;
@@ -64,19 +65,27 @@ fn watcher() -> Option<(Child, ChildStdin)> {
     let mut sh = Command::new("sh");
     sh.args(["-c", WATCHER]).env("grace", GRACE.to_string()).process_group(0);
     let spawned = sh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut child = spawned.inspect_err(|error| tracing::debug!(%error, "nothing watches over the program")).ok()?;
+    let mut child = spawned
+        .inspect_err(|error| tracing::debug!(%error, "nothing watches over the program"))
+        .ok()?;
     let pipe = child.stdin.take()?;
     Some((child, pipe))
 }
 
-/// Whether a process group of this machine has processes that run; one that has ended and that nobody has waited for does not.
+/// Whether a process group of this machine has processes that run; one that has ended and that
+/// nobody has waited for does not.
 pub fn group_is_alive(group: u32) -> bool {
     let pid = i32::try_from(group).ok().and_then(Pid::from_raw);
-    let exists = pid.is_some_and(|pid| matches!(test_kill_process_group(pid), Ok(()) | Err(rustix::io::Errno::PERM)));
+    let exists = pid.is_some_and(|pid| {
+        matches!(test_kill_process_group(pid), Ok(()) | Err(rustix::io::Errno::PERM))
+    });
     // where there is no such file system, it is there
     exists
         && std::fs::read_dir("/proc").map_or(true, |processes| {
-            let mut states = processes.flatten().filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).peekable();
+            let mut states = processes
+                .flatten()
+                .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
+                .peekable();
             states.peek().is_none() || states.any(|stat| runs_in(&stat, group))
         })
 }
@@ -85,7 +94,8 @@ pub fn group_is_alive(group: u32) -> bool {
 fn runs_in(stat: &str, group: u32) -> bool {
     // the name of a program may have parentheses and blanks
     let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-    let (state, of) = (fields.next().unwrap_or_default(), fields.nth(1).and_then(|of| of.parse::<u32>().ok()));
+    let (state, of) =
+        (fields.next().unwrap_or_default(), fields.nth(1).and_then(|of| of.parse::<u32>().ok()));
     of == Some(group) && !matches!(state, "Z" | "X")
 }
 

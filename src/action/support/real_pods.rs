@@ -55,7 +55,9 @@ async fn perform(context: &Context, verb: &str, arguments: Value) -> Result<Outp
     action.check().unwrap();
     let started = Instant::now();
     let result = action.perform(context).await;
-    let summary = result.as_ref().map_or_else(|failure| failure.message.as_str(), |output| output.summary.as_str());
+    let summary = result
+        .as_ref()
+        .map_or_else(|failure| failure.message.as_str(), |output| output.summary.as_str());
     println!("{:>5} ms  {verb} {arguments}: {summary}", started.elapsed().as_millis());
     result
 }
@@ -68,23 +70,41 @@ async fn asks_the_pods_of_a_real_cluster() {
     let context = context(Some(Cluster::connect(&options).await.unwrap()), "petrosa-apps");
     let context = &context;
     let bot = "deployment/petrosa-ta-bot";
-    let ask = |verb, arguments| async move { perform(context, verb, arguments).await.unwrap().value };
-    let all =
-        |items: &Value, key: &str, wanted: &Value| items.as_array().is_some_and(|items| items.len() == 3 && items.iter().all(|item| item[key] == *wanted));
+    let ask =
+        |verb, arguments| async move { perform(context, verb, arguments).await.unwrap().value };
+    let all = |items: &Value, key: &str, wanted: &Value| {
+        items
+            .as_array()
+            .is_some_and(|items| items.len() == 3 && items.iter().all(|item| item[key] == *wanted))
+    };
 
     ask("get", json!({"kind": "Pod", "selector": "app=petrosa-ta-bot"})).await;
     for _ in 0..3 {
-        let logs = ask("logs", json!({"target": bot, "tail": 50, "match": "(?<word>[A-Za-z]+)"})).await;
+        let logs =
+            ask("logs", json!({"target": bot, "tail": 50, "match": "(?<word>[A-Za-z]+)"})).await;
         assert!(logs[0]["lines"][0]["time"].is_string(), "{logs}");
         assert!(logs[0]["matches"].as_array().is_some_and(|all| !all.is_empty()), "{logs}");
         for via in ["forward", "proxy"] {
-            let health = ask("http", json!({"target": bot, "port": 8080, "path": "/health", "via": via})).await;
-            assert!(health.as_array().is_some_and(|items| items.len() == 3 && items.iter().all(|item| item["json"].is_object())), "{health}");
+            let health =
+                ask("http", json!({"target": bot, "port": 8080, "path": "/health", "via": via}))
+                    .await;
+            assert!(
+                health
+                    .as_array()
+                    .is_some_and(|items| items.len() == 3
+                        && items.iter().all(|item| item["json"].is_object())),
+                "{health}"
+            );
         }
     }
-    let inside = ask("http", json!({"url": "http://localhost:8080/health", "via": "pod", "from": bot})).await;
+    let inside =
+        ask("http", json!({"url": "http://localhost:8080/health", "via": "pod", "from": bot}))
+            .await;
     assert!(inside[0]["status"].is_u64(), "{inside}");
-    assert!(inside[0]["headers"]["content-type"].is_string() && inside[0]["json"].is_object(), "{inside}");
+    assert!(
+        inside[0]["headers"]["content-type"].is_string() && inside[0]["json"].is_object(),
+        "{inside}"
+    );
     let service = json!({"target": "service/petrosa-ta-bot-service", "path": "/health"});
     let one = ask("http", service.clone()).await;
     assert!(one["pod"].is_string() && one["service"] == "petrosa-ta-bot-service", "{one}");
@@ -93,47 +113,109 @@ async fn asks_the_pods_of_a_real_cluster() {
         service[key] = value;
         assert!(ask("http", service).await["status"].is_u64());
     }
-    let inside = ask("http", json!({"target": "service/petrosa-data-manager", "path": "/health", "via": "pod", "from": bot, "pods": "one"})).await;
+    let inside = ask(
+        "http",
+        json!({"target": "service/petrosa-data-manager", "path": "/health",
+        "via": "pod", "from": bot, "pods": "one"}),
+    )
+    .await;
     assert!(inside["status"].is_u64(), "{inside}");
 
     // its network policy keeps the bot from its own service
-    let blocked = ask("http", json!({"target": "service/petrosa-ta-bot-service", "via": "pod", "from": bot, "timeout": "500ms"})).await;
-    assert!(all(&blocked, "status", &Value::Null) && all(&blocked, "refused", &json!(false)), "{blocked}");
+    let blocked = ask(
+        "http",
+        json!({"target": "service/petrosa-ta-bot-service", "via": "pod", "from": bot,
+            "timeout": "500ms"}),
+    )
+    .await;
+    assert!(
+        all(&blocked, "status", &Value::Null) && all(&blocked, "refused", &json!(false)),
+        "{blocked}"
+    );
 
     for via in ["forward", "proxy"] {
         let refused = ask("http", json!({"target": bot, "port": 9, "via": via})).await;
-        assert!(all(&refused, "refused", &json!(true)) && all(&refused, "status", &Value::Null), "{refused}");
+        assert!(
+            all(&refused, "refused", &json!(true)) && all(&refused, "status", &Value::Null),
+            "{refused}"
+        );
     }
-    let refused = ask("http", json!({"url": "http://localhost:9/", "via": "pod", "from": bot})).await;
+    let refused =
+        ask("http", json!({"url": "http://localhost:9/", "via": "pod", "from": bot})).await;
     assert!(all(&refused, "refused", &json!(true)), "{refused}");
-    let unnamed = ask("http", json!({"url": "http://no-such-host.invalid/", "via": "pod", "from": bot})).await;
-    assert!(all(&unnamed, "status", &Value::Null) && all(&unnamed, "refused", &json!(false)), "{unnamed}");
-    let bare = perform(context, "http", json!({"url": "http://localhost:8000/health", "via": "pod", "from": "deployment/petrosa-tradeengine"})).await;
+    let unnamed =
+        ask("http", json!({"url": "http://no-such-host.invalid/", "via": "pod", "from": bot}))
+            .await;
+    assert!(
+        all(&unnamed, "status", &Value::Null) && all(&unnamed, "refused", &json!(false)),
+        "{unnamed}"
+    );
+    let bare = perform(
+        context,
+        "http",
+        json!({"url": "http://localhost:8000/health", "via": "pod",
+            "from": "deployment/petrosa-tradeengine"}),
+    )
+    .await;
     assert!(bare.unwrap_err().message.contains("tried curl, wget, python3"));
 
-    let run = ask("exec", json!({"target": bot, "command": ["python3", "-c", "print('{\"a\": 1}')"], "effect": "read"})).await;
+    let run = ask(
+        "exec",
+        json!({"target": bot, "command": ["python3", "-c", "print('{\"a\": 1}')"],
+        "effect": "read"}),
+    )
+    .await;
     assert!(all(&run, "json", &json!({"a": 1})), "{run}");
-    let run = ask("exec", json!({"target": bot, "command": ["sh", "-c", "exit 3"], "pods": "one"})).await;
+    let run =
+        ask("exec", json!({"target": bot, "command": ["sh", "-c", "exit 3"], "pods": "one"})).await;
     assert_eq!(run["exit_code"], 3);
-    let absent = perform(context, "exec", json!({"target": bot, "command": ["no-such-program"]})).await.unwrap_err();
+    let absent = perform(context, "exec", json!({"target": bot, "command": ["no-such-program"]}))
+        .await
+        .unwrap_err();
     assert_eq!(absent.kind, FailureKind::Error);
-    let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_secs(1), ..context.clone() };
-    let slow = perform(&hurried, "exec", json!({"target": bot, "command": ["sleep", "3"], "pods": "one"})).await.unwrap_err();
+    let hurried = Context {
+        deadline: tokio::time::Instant::now() + Duration::from_secs(1),
+        ..context.clone()
+    };
+    let slow =
+        perform(&hurried, "exec", json!({"target": bot, "command": ["sleep", "3"], "pods": "one"}))
+            .await
+            .unwrap_err();
     assert_eq!(slow.kind, FailureKind::Error);
 
-    let metrics = ask("metrics", json!({"target": "deployment/petrosa-tradeengine", "port": "metrics"})).await;
-    assert!(all(&metrics, "status", &json!(200)) && all(&metrics, "invalid_lines", &json!(0)), "{metrics}");
-    assert!(metrics[0]["families"].as_object().is_some_and(|families| !families.is_empty()), "{metrics}");
+    let metrics =
+        ask("metrics", json!({"target": "deployment/petrosa-tradeengine", "port": "metrics"}))
+            .await;
+    assert!(
+        all(&metrics, "status", &json!(200)) && all(&metrics, "invalid_lines", &json!(0)),
+        "{metrics}"
+    );
+    assert!(
+        metrics[0]["families"].as_object().is_some_and(|families| !families.is_empty()),
+        "{metrics}"
+    );
 
     let prometheus = json!({"kind": "service", "name": "prometheus", "namespace": "monitoring"});
     let up = ask("promql", json!({"query": "count(up)", "target": prometheus})).await;
     assert!(up["outcome"] == "data" && up["value"].is_i64(), "{up}");
-    let none = ask("promql", json!({"query": "no_such_metric{a=\"b c\"}", "target": prometheus, "via": "proxy", "port": 9090})).await;
+    let none = ask(
+        "promql",
+        json!({"query": "no_such_metric{a=\"b c\"}", "target": prometheus,
+        "via": "proxy", "port": 9090}),
+    )
+    .await;
     assert_eq!(none, json!({"outcome": "no_data", "value": null, "result": []}));
     let nan = ask("promql", json!({"query": "vector(0) / 0", "target": prometheus})).await;
     assert_eq!(nan["outcome"], "nan");
-    let wrong = perform(context, "promql", json!({"query": "up{", "target": prometheus})).await.unwrap_err();
+    let wrong = perform(context, "promql", json!({"query": "up{", "target": prometheus}))
+        .await
+        .unwrap_err();
     assert!(wrong.message.contains("parse error"), "{wrong:?}");
-    let elsewhere = perform(context, "promql", json!({"query": "up", "target": "service/petrosa-ta-bot-service"})).await;
+    let elsewhere = perform(
+        context,
+        "promql",
+        json!({"query": "up", "target": "service/petrosa-ta-bot-service"}),
+    )
+    .await;
     assert_eq!(elsewhere.unwrap_err().kind, FailureKind::Error);
 }

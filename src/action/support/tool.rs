@@ -1,4 +1,5 @@
-//! Tools in the images of pods: each that is there is asked until one says something that is understood. What is not understood is no answer.
+//! Tools in the images of pods: each that is there is asked until one says something that is
+//! understood. What is not understood is no answer.
 
 use crate::action::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
@@ -57,11 +58,12 @@ pub(in crate::action) struct Said<T> {
     pub(in crate::action) elapsed: Duration,
 }
 
-/// Asks the tools in their order, in each container of the pod: they share its network. `read` says what a tool's end means; it is given what an
-/// earlier one perhaps said.
+/// Asks the tools in their order, in each container of the pod: they share its network. `read` says
+/// what a tool's end means; it is given what an earlier one perhaps said.
 ///
 /// # Errors
-/// When exec is not possible, or no tool of the image gave an answer that is understood: the first line of each.
+/// When exec is not possible, or no tool of the image gave an answer that is understood: the first
+/// line of each.
 pub(in crate::action) async fn ask_tools<T>(
     context: &Context,
     namespace: &str,
@@ -75,7 +77,8 @@ pub(in crate::action) async fn ask_tools<T>(
     for container in network_containers(pod) {
         for (tool, command) in commands {
             let begun = Instant::now();
-            let Some(done) = try_in(context, namespace, name, Some(&container), command).await? else {
+            let Some(done) = try_in(context, namespace, name, Some(&container), command).await?
+            else {
                 absent.push(tool.name());
                 continue;
             };
@@ -86,7 +89,12 @@ pub(in crate::action) async fn ask_tools<T>(
                 Heard::Perhaps(what) => perhaps = perhaps.or(Some(said(what))),
                 // what the shell and its kind say of a program that is not there
                 Heard::Nothing if done.code == 126 || done.code == 127 => absent.push(tool.name()),
-                Heard::Nothing => unclear.push(format!("{} ended with exit code {}: {}", tool.name(), done.code, done.first_line())),
+                Heard::Nothing => unclear.push(format!(
+                    "{} ended with exit code {}: {}",
+                    tool.name(),
+                    done.code,
+                    done.first_line()
+                )),
             }
         }
     }
@@ -97,10 +105,20 @@ pub(in crate::action) async fn ask_tools<T>(
 
 fn no_answer(pod: &str, purpose: &str, absent: &[&str], unclear: &[String]) -> String {
     if unclear.is_empty() {
-        return format!("the image of pod/{pod} has no tool to {purpose} with: tried {}", absent.join(", "));
+        return format!(
+            "the image of pod/{pod} has no tool to {purpose} with: tried {}",
+            absent.join(", ")
+        );
     }
-    let absent = if absent.is_empty() { String::new() } else { format!("; not in the image: {}", absent.join(", ")) };
-    format!("no tool of pod/{pod} gave an answer when it was to {purpose}: {}{absent}", unclear.join("; "))
+    let absent = if absent.is_empty() {
+        String::new()
+    } else {
+        format!("; not in the image: {}", absent.join(", "))
+    };
+    format!(
+        "no tool of pod/{pod} gave an answer when it was to {purpose}: {}{absent}",
+        unclear.join("; ")
+    )
 }
 
 /// Words of a command.
@@ -128,24 +146,45 @@ impl Done {
 
     fn first_line(&self) -> String {
         let words = self.words();
-        let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it printed nothing");
+        let line = words
+            .lines()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or("it printed nothing");
         line.chars().take(200).collect()
     }
 }
 
 /// Runs a command that may not be in the image: none if it is not.
-async fn try_in(context: &Context, namespace: &str, pod: &str, container: Option<&str>, command: &[String]) -> Result<Option<Done>, Failure> {
-    let executed = context.cluster()?.exec(namespace, pod, container, command, None, context.remaining(), LIMIT).await?;
+async fn try_in(
+    context: &Context,
+    namespace: &str,
+    pod: &str,
+    container: Option<&str>,
+    command: &[String],
+) -> Result<Option<Done>, Failure> {
+    let executed = context
+        .cluster()?
+        .exec(namespace, pod, container, command, None, context.remaining(), LIMIT)
+        .await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     match executed.exit {
-        Exit::Code(code) => Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) })),
+        Exit::Code(code) => {
+            Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) }))
+        }
         Exit::NotStarted(_) => Ok(None),
-        Exit::Unknown(why) => Err(Failure::error(format!("the command in pod/{pod} ended without a status, so nothing is known of its result: {why}"))),
-        Exit::TimedOut => Err(Failure::error(format!("the command in pod/{pod} did not end in time and may still run"))),
+        Exit::Unknown(why) => Err(Failure::error(format!(
+            "the command in pod/{pod} ended without a status, so nothing is known of its result: \
+                {why}"
+        ))),
+        Exit::TimedOut => Err(Failure::error(format!(
+            "the command in pod/{pod} did not end in time and may still run"
+        ))),
     }
 }
 
-/// The permissions that exec in the pods of a target needs. API servers before 1.35 ask for `get`, later ones for `create`.
+/// The permissions that exec in the pods of a target needs. API servers before 1.35 ask for `get`,
+/// later ones for `create`.
 pub(in crate::action) fn exec_permissions(target: &Target, namespace: &str) -> Vec<Access> {
     let mut all = target.pod_permissions(namespace);
     for verb in ["create", "get"] {
@@ -166,12 +205,20 @@ mod tests {
 
     #[test]
     fn without_an_answer_every_tool_is_quoted() {
-        let usage = Done { code: 1, stdout: String::new(), stderr: "nc: invalid option -- 'z'\nBusyBox v1.37.0 multi-call binary.\n".to_owned() };
+        let usage = Done {
+            code: 1,
+            stdout: String::new(),
+            stderr: "nc: invalid option -- 'z'\nBusyBox v1.37.0 multi-call binary.\n".to_owned(),
+        };
         let unclear = [format!("nc -z ended with exit code 1: {}", usage.first_line())];
         assert_eq!(
             no_answer("web-1", "connect", &["python3", "curl"], &unclear),
-            "no tool of pod/web-1 gave an answer when it was to connect: nc -z ended with exit code 1: nc: invalid option -- 'z'; not in the image: python3, curl"
+            "no tool of pod/web-1 gave an answer when it was to connect: nc -z ended with exit \
+                code 1: nc: invalid option -- 'z'; not in the image: python3, curl"
         );
-        assert_eq!(no_answer("web-1", "connect", &["nc -z"], &[]), "the image of pod/web-1 has no tool to connect with: tried nc -z");
+        assert_eq!(
+            no_answer("web-1", "connect", &["nc -z"], &[]),
+            "the image of pod/web-1 has no tool to connect with: tried nc -z"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the tools in images say, and what it means: one table for connections, one reader for names. Whatever is not here means nothing.
+//! What the tools in images say, and what it means: one table for connections, one reader for
+//! names. Whatever is not here means nothing.
 
 use super::tool::{Done, Heard, Tool};
 use std::collections::BTreeSet;
@@ -49,9 +50,16 @@ const UNRESOLVED: &[&str] = &[
     "try again",
 ];
 const TIMED_OUT: &[&str] = &["timed out", "ncat: timeout"];
-const NO_ROUTE: &[&str] = &["no route to host", "network is unreachable", "network unreachable", "host is unreachable", "host unreachable"];
+const NO_ROUTE: &[&str] = &[
+    "no route to host",
+    "network is unreachable",
+    "network unreachable",
+    "host is unreachable",
+    "host unreachable",
+];
 
-/// Tools, their exit codes, words in lower case of which they print one (none: whatever they print), what it means. The first line that fits counts.
+/// Tools, their exit codes, words in lower case of which they print one (none: whatever they
+/// print), what it means. The first line that fits counts.
 const CONNECTIONS: &[(&[Tool], &[i32], &[&str], Connection)] = &[
     (&[Nc, PlainNc, Bash], &[0], &[], Connected),
     // connected, or nc would have given up before `timeout` did
@@ -69,7 +77,12 @@ const CONNECTIONS: &[(&[Tool], &[i32], &[&str], Connection)] = &[
     (&[Curl], &[28], &["resolving timed out"], Unresolved),
     (&[Curl], &[28], &[], Timeout),
     // GNU wget says so, busybox is answered with whatever it takes for an error
-    (&[Wget], ANY, &["... connected.", "server returned error", "error getting response", "bad header"], Connected),
+    (
+        &[Wget],
+        ANY,
+        &["... connected.", "server returned error", "error getting response", "bad header"],
+        Connected,
+    ),
     (&[Wget], &[0], &[], Connected),
     (&[Nc, PlainNc, Bash], &[1], REFUSED, Refused),
     (&[Nc, PlainNc, Bash], &[1], UNRESOLVED, Unresolved),
@@ -86,9 +99,17 @@ const CONNECTIONS: &[(&[Tool], &[i32], &[&str], Connection)] = &[
 ];
 
 /// What a tool's end says of a connection that was given this much time.
-pub(in crate::action) fn connection(tool: Tool, done: &Done, elapsed: Duration, limit: Duration) -> Heard<Connection> {
+pub(in crate::action) fn connection(
+    tool: Tool,
+    done: &Done,
+    elapsed: Duration,
+    limit: Duration,
+) -> Heard<Connection> {
     let text = format!("{}\n{}", done.stderr, done.stdout).to_lowercase();
-    if ["usage:", "invalid option", "unrecognized option", "unknown option"].iter().any(|sign| text.contains(sign)) {
+    if ["usage:", "invalid option", "unrecognized option", "unknown option"]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
         return Heard::Nothing;
     }
     let says = |words: &[&str]| words.is_empty() || words.iter().any(|word| text.contains(word));
@@ -98,7 +119,13 @@ pub(in crate::action) fn connection(tool: Tool, done: &Done, elapsed: Duration, 
     match CONNECTIONS.iter().find(fits) {
         Some((.., means)) => Heard::Sure(*means),
         // some say nothing when they give up, after all the time they were given
-        None if matches!(tool, Nc | PlainNc) && done.code == 1 && text.trim().is_empty() && elapsed >= limit => Heard::Sure(Timeout),
+        None if matches!(tool, Nc | PlainNc)
+            && done.code == 1
+            && text.trim().is_empty()
+            && elapsed >= limit =>
+        {
+            Heard::Sure(Timeout)
+        }
         None => Heard::Nothing,
     }
 }
@@ -129,8 +156,14 @@ pub(in crate::action) type Found = (Lookup, BTreeSet<String>);
 /// A resolver asks for five seconds before it gives up (resolv.conf(5), `timeout`).
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What a tool's end says of a name. Applications resolve as getent does: what others find that getent has not found is not an answer to the question.
-pub(in crate::action) fn lookup(tool: Tool, done: &Done, elapsed: Duration, before: Option<&Found>) -> Heard<Found> {
+/// What a tool's end says of a name. Applications resolve as getent does: what others find that
+/// getent has not found is not an answer to the question.
+pub(in crate::action) fn lookup(
+    tool: Tool,
+    done: &Done,
+    elapsed: Duration,
+    before: Option<&Found>,
+) -> Heard<Found> {
     let addresses = addresses(tool, &done.stdout);
     let without = |lookup| Heard::Sure((lookup, BTreeSet::new()));
     let text = format!("{}\n{}", done.stdout, done.stderr).to_lowercase();
@@ -138,7 +171,8 @@ pub(in crate::action) fn lookup(tool: Tool, done: &Done, elapsed: Duration, befo
     let resolved = !addresses.is_empty() && (tool == Tool::Nslookup || done.code == 0);
     match tool {
         _ if resolved && before.is_some() && tool != Tool::Python => Heard::Nothing,
-        // that of busybox asks for every search domain and ends with 1 when one of them is not the right one
+        // that of busybox asks for every search domain and ends with 1 when one of them is not the
+        // right one
         _ if resolved => Heard::Sure((Lookup::Resolved, addresses)),
         Tool::Getent if done.code == 2 && elapsed >= PATIENCE => without(Lookup::Timeout),
         // one exit code for "no such name" and "the server cannot say"
@@ -149,14 +183,33 @@ pub(in crate::action) fn lookup(tool: Tool, done: &Done, elapsed: Duration, befo
             Some("again") => without(Lookup::ServerFailure),
             _ => Heard::Nothing,
         },
-        Tool::Nslookup if says(&["timed out", "no servers could be reached"]) => without(Lookup::Timeout),
-        Tool::Nslookup if says(&["servfail", "refused", "try again", "temporary failure"]) => without(Lookup::ServerFailure),
-        Tool::Nslookup if says(&["nxdomain", "no answer", "name does not resolve", "name or service not known"]) => without(Lookup::NotFound),
-        Tool::Dig if done.code == 9 || says(&["no servers could be reached"]) => without(Lookup::Timeout),
-        Tool::Dig if says(&["status: servfail", "status: refused"]) => without(Lookup::ServerFailure),
+        Tool::Nslookup if says(&["timed out", "no servers could be reached"]) => {
+            without(Lookup::Timeout)
+        }
+        Tool::Nslookup if says(&["servfail", "refused", "try again", "temporary failure"]) => {
+            without(Lookup::ServerFailure)
+        }
+        Tool::Nslookup
+            if says(&[
+                "nxdomain",
+                "no answer",
+                "name does not resolve",
+                "name or service not known",
+            ]) =>
+        {
+            without(Lookup::NotFound)
+        }
+        Tool::Dig if done.code == 9 || says(&["no servers could be reached"]) => {
+            without(Lookup::Timeout)
+        }
+        Tool::Dig if says(&["status: servfail", "status: refused"]) => {
+            without(Lookup::ServerFailure)
+        }
         Tool::Dig if says(&["status: nxdomain"]) => without(Lookup::NotFound),
         // it may have addresses of the other kind
-        Tool::Dig if done.code == 0 && says(&["status: noerror"]) => Heard::Perhaps((Lookup::NotFound, BTreeSet::new())),
+        Tool::Dig if done.code == 0 && says(&["status: noerror"]) => {
+            Heard::Perhaps((Lookup::NotFound, BTreeSet::new()))
+        }
         _ => Heard::Nothing,
     }
 }
@@ -167,12 +220,20 @@ fn addresses(tool: Tool, stdout: &str) -> BTreeSet<String> {
     let words: Vec<&str> = match tool {
         // the first address is that of the server
         Tool::Nslookup => {
-            let answer = lines.skip_while(|line| !line.starts_with("Name:") && !line.starts_with("Non-authoritative"));
+            let answer = lines.skip_while(|line| {
+                !line.starts_with("Name:") && !line.starts_with("Non-authoritative")
+            });
             // `Address: A`, and `Address 1: A NAME` of older busyboxes
-            answer.filter(|line| line.starts_with("Address")).filter_map(|line| line.split_once(':')?.1.split_whitespace().next()).collect()
+            answer
+                .filter(|line| line.starts_with("Address"))
+                .filter_map(|line| line.split_once(':')?.1.split_whitespace().next())
+                .collect()
         }
         // NAME TTL IN A ADDRESS
-        Tool::Dig => lines.filter(|line| !line.starts_with(';')).filter_map(|line| line.split_whitespace().nth(4)).collect(),
+        Tool::Dig => lines
+            .filter(|line| !line.starts_with(';'))
+            .filter_map(|line| line.split_whitespace().nth(4))
+            .collect(),
         _ => lines.filter_map(|line| line.split_whitespace().next()).collect(),
     };
     words.into_iter().filter(|word| word.parse::<IpAddr>().is_ok()).map(str::to_owned).collect()
@@ -190,19 +251,40 @@ mod tests {
 
     #[test]
     fn the_words_of_the_tools_that_connect() {
-        let usage =
-            "nc: invalid option -- 'z'\nBusyBox v1.37.0 (Debian 1:1.37.0-6+b9) multi-call binary.\n\nUsage: nc [-iN] [-wN] [-l]\n\t-w SEC\tConnect timeout\n";
+        let usage = "nc: invalid option -- 'z'\nBusyBox v1.37.0 (Debian 1:1.37.0-6+b9) multi-call \
+            binary.\n\nUsage: nc [-iN] [-wN] [-l]\n\t-w SEC\tConnect timeout\n";
         for (tool, code, stderr, wanted) in [
             // OpenBSD
             (Nc, 0, "Connection to mysql 3306 port [tcp/mysql] succeeded!", Some(Connected)),
-            (Nc, 1, "nc: connect to mysql (10.96.0.4) port 3306 (tcp) failed: Connection refused", Some(Refused)),
-            (Nc, 1, "nc: connect to mysql (10.96.0.4) port 3306 (tcp) timed out: Operation now in progress", Some(Timeout)),
-            (Nc, 1, "nc: getaddrinfo for host \"nope\" port 1: Name or service not known", Some(Unresolved)),
+            (
+                Nc,
+                1,
+                "nc: connect to mysql (10.96.0.4) port 3306 (tcp) failed: Connection refused",
+                Some(Refused),
+            ),
+            (
+                Nc,
+                1,
+                "nc: connect to mysql (10.96.0.4) port 3306 (tcp) timed out: Operation now in \
+                    progress",
+                Some(Timeout),
+            ),
+            (
+                Nc,
+                1,
+                "nc: getaddrinfo for host \"nope\" port 1: Name or service not known",
+                Some(Unresolved),
+            ),
             (Nc, 1, "nc: getaddrinfo for host \"nope\" port 1: Try again", Some(Unresolved)),
             (Nc, 1, "nc: connect to 10.0.0.1 port 1 (tcp) failed: No route to host", Some(NoRoute)),
             (Nc, 1, "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-w timeout]", None),
             // busybox
-            (Nc, 1, "nc: can't connect to remote host (127.0.0.1): Connection refused", Some(Refused)),
+            (
+                Nc,
+                1,
+                "nc: can't connect to remote host (127.0.0.1): Connection refused",
+                Some(Refused),
+            ),
             (Nc, 1, "nc: bad address 'nope'", Some(Unresolved)),
             (PlainNc, 1, "nc: timed out", Some(Timeout)),
             (PlainNc, 143, "", Some(Connected)),
@@ -211,83 +293,239 @@ mod tests {
             // nmap
             (Nc, 1, "Ncat: Connection refused.", Some(Refused)),
             (Nc, 1, "Ncat: TIMEOUT.", Some(Timeout)),
-            (Nc, 1, "Ncat: Could not resolve hostname \"nope\": Name or service not known. QUITTING.", Some(Unresolved)),
+            (
+                Nc,
+                1,
+                "Ncat: Could not resolve hostname \"nope\": Name or service not known. QUITTING.",
+                Some(Unresolved),
+            ),
             (Nc, 2, "Ncat: Invalid -w timeout (must be greater than 0). QUITTING.", None),
             // traditional
             (Nc, 1, "mysql [10.96.0.4] 3306 (mysql) : Connection refused", Some(Refused)),
             (Nc, 1, "nope: forward host lookup failed: Unknown host", Some(Unresolved)),
             (Nc, 1, "nc: Operation not permitted", None),
-            (Curl, 28, "* Connected to mysql (10.96.0.4) port 3306\n* Operation timed out", Some(Connected)),
-            (Curl, 49, "* Established connection to mysql (10.96.0.4 port 3306) from 10.1.2.3 port 40000 ", Some(Connected)),
-            (Curl, 28, "*   Trying 10.96.0.4:3306...\ncurl: (28) Connection timed out after 3001 milliseconds", Some(Timeout)),
+            (
+                Curl,
+                28,
+                "* Connected to mysql (10.96.0.4) port 3306\n* Operation timed out",
+                Some(Connected),
+            ),
+            (
+                Curl,
+                49,
+                "* Established connection to mysql (10.96.0.4 port 3306) from 10.1.2.3 port 40000 ",
+                Some(Connected),
+            ),
+            (
+                Curl,
+                28,
+                "*   Trying 10.96.0.4:3306...\ncurl: (28) Connection timed out after 3001 \
+                    milliseconds",
+                Some(Timeout),
+            ),
             (Curl, 28, "curl: (28) Resolving timed out after 3001 milliseconds", Some(Unresolved)),
             (Curl, 6, "curl: (6) Could not resolve host: nope", Some(Unresolved)),
-            (Curl, 7, "curl: (7) Failed to connect to mysql port 3306: Connection refused", Some(Refused)),
-            (Curl, 7, "* connect to 10.0.0.1 port 1 from 0.0.0.0 port 0 failed: No route to host\ncurl: (7) Couldn't connect to server", Some(NoRoute)),
+            (
+                Curl,
+                7,
+                "curl: (7) Failed to connect to mysql port 3306: Connection refused",
+                Some(Refused),
+            ),
+            (
+                Curl,
+                7,
+                "* connect to 10.0.0.1 port 1 from 0.0.0.0 port 0 failed: No route to host\ncurl: \
+                    (7) Couldn't connect to server",
+                Some(NoRoute),
+            ),
             (Curl, 7, "curl: (7) Couldn't connect to server", None),
             (Curl, 1, "curl: (1) Protocol \"telnet\" not supported", None),
             (Curl, 2, "curl: option --noproxy: is unknown", None),
             (Bash, 0, "", Some(Connected)),
             (Bash, 124, "", Some(Timeout)),
-            (Bash, 1, "bash: connect: Connection refused\nbash: line 1: /dev/tcp/127.0.0.1/1: Connection refused", Some(Refused)),
+            (
+                Bash,
+                1,
+                "bash: connect: Connection refused\nbash: line 1: /dev/tcp/127.0.0.1/1: Connection \
+                    refused",
+                Some(Refused),
+            ),
             (Bash, 1, "bash: line 1: /dev/tcp/h/1: No such file or directory", None),
-            (Wget, 4, "Connecting to h (h)|10.0.0.1|:80... failed: Connection refused.", Some(Refused)),
-            (Wget, 4, "Connecting to h|10.0.0.1|:80... connected.\nHTTP request sent, awaiting response... Read error", Some(Connected)),
-            (Wget, 1, "Connecting to h:443 (10.96.0.1:443)\nwget: server returned error: HTTP/1.0 400 Bad Request", Some(Connected)),
+            (
+                Wget,
+                4,
+                "Connecting to h (h)|10.0.0.1|:80... failed: Connection refused.",
+                Some(Refused),
+            ),
+            (
+                Wget,
+                4,
+                "Connecting to h|10.0.0.1|:80... connected.\nHTTP request sent, awaiting \
+                    response... Read error",
+                Some(Connected),
+            ),
+            (
+                Wget,
+                1,
+                "Connecting to h:443 (10.96.0.1:443)\nwget: server returned error: HTTP/1.0 400 \
+                    Bad Request",
+                Some(Connected),
+            ),
             (Wget, 1, "wget: download timed out", None),
         ] {
             let wanted = wanted.map_or(Heard::Nothing, Heard::Sure);
-            assert_eq!(connection(tool, &done(code, "", stderr), Duration::from_secs(1), LIMIT), wanted, "{tool:?} {code} {stderr}");
+            assert_eq!(
+                connection(tool, &done(code, "", stderr), Duration::from_secs(1), LIMIT),
+                wanted,
+                "{tool:?} {code} {stderr}"
+            );
         }
-        assert_eq!(connection(Python, &done(0, "refused [Errno 111] Connection refused\n", ""), Duration::ZERO, LIMIT), Heard::Sure(Refused));
-        assert_eq!(connection(Python, &done(1, "", "Traceback (most recent call last):\nTimeoutError: timed out"), Duration::ZERO, LIMIT), Heard::Nothing);
+        assert_eq!(
+            connection(
+                Python,
+                &done(0, "refused [Errno 111] Connection refused\n", ""),
+                Duration::ZERO,
+                LIMIT
+            ),
+            Heard::Sure(Refused)
+        );
+        assert_eq!(
+            connection(
+                Python,
+                &done(1, "", "Traceback (most recent call last):\nTimeoutError: timed out"),
+                Duration::ZERO,
+                LIMIT
+            ),
+            Heard::Nothing
+        );
     }
 
     #[test]
     fn silence_means_a_timeout_only_after_the_time() {
         assert_eq!(connection(Nc, &done(1, "", ""), LIMIT, LIMIT), Heard::Sure(Timeout));
-        assert_eq!(connection(Nc, &done(1, "", ""), Duration::from_millis(50), LIMIT), Heard::Nothing);
+        assert_eq!(
+            connection(Nc, &done(1, "", ""), Duration::from_millis(50), LIMIT),
+            Heard::Nothing
+        );
         assert_eq!(connection(Wget, &done(1, "", ""), LIMIT, LIMIT), Heard::Nothing);
     }
 
     #[test]
     fn the_words_of_the_tools_that_resolve() {
-        let busybox = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find web.cluster.local: NXDOMAIN\n\nName:\tweb.shop.svc.cluster.local\nAddress: 10.96.0.7\n\n";
-        let bind = "Server:\t10.96.0.10\nAddress:\t10.96.0.10#53\n\nName:\tmysql\nAddress: 10.96.0.7\n";
-        let dig = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1\nmysql.shop.svc.cluster.local. 5 IN A 10.96.0.7\n";
+        let busybox = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find \
+            web.cluster.local: NXDOMAIN\n\nName:\tweb.shop.svc.cluster.local\nAddress: \
+            10.96.0.7\n\n";
+        let bind =
+            "Server:\t10.96.0.10\nAddress:\t10.96.0.10#53\n\nName:\tmysql\nAddress: 10.96.0.7\n";
+        let dig = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: \
+            1\nmysql.shop.svc.cluster.local. 5 IN A 10.96.0.7\n";
         for (tool, code, stdout, stderr, wanted) in [
-            (Tool::Getent, 0, "10.96.0.7      STREAM mysql\n10.96.0.7      DGRAM\n", "", Some(Lookup::Resolved)),
+            (
+                Tool::Getent,
+                0,
+                "10.96.0.7      STREAM mysql\n10.96.0.7      DGRAM\n",
+                "",
+                Some(Lookup::Resolved),
+            ),
             (Tool::Getent, 1, "", "Unknown database: ahosts", None),
             (Tool::Nslookup, 0, bind, "", Some(Lookup::Resolved)),
             (Tool::Nslookup, 1, busybox, "", Some(Lookup::Resolved)),
-            (Tool::Nslookup, 0, "Name:      web\nAddress 1: 10.96.0.7 web.shop.svc.cluster.local\n", "", Some(Lookup::Resolved)),
-            (Tool::Nslookup, 1, "** server can't find nope: NXDOMAIN\n", "", Some(Lookup::NotFound)),
-            (Tool::Nslookup, 1, "** server can't find a.b: NXDOMAIN\n** server can't find a: SERVFAIL\n", "", Some(Lookup::ServerFailure)),
-            (Tool::Nslookup, 1, "", "nslookup: can't resolve 'nope': Name does not resolve", Some(Lookup::NotFound)),
-            (Tool::Nslookup, 1, ";; connection timed out; no servers could be reached\n", "", Some(Lookup::Timeout)),
-            (Tool::Nslookup, 1, "", "BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup HOST", None),
+            (
+                Tool::Nslookup,
+                0,
+                "Name:      web\nAddress 1: 10.96.0.7 web.shop.svc.cluster.local\n",
+                "",
+                Some(Lookup::Resolved),
+            ),
+            (
+                Tool::Nslookup,
+                1,
+                "** server can't find nope: NXDOMAIN\n",
+                "",
+                Some(Lookup::NotFound),
+            ),
+            (
+                Tool::Nslookup,
+                1,
+                "** server can't find a.b: NXDOMAIN\n** server can't find a: SERVFAIL\n",
+                "",
+                Some(Lookup::ServerFailure),
+            ),
+            (
+                Tool::Nslookup,
+                1,
+                "",
+                "nslookup: can't resolve 'nope': Name does not resolve",
+                Some(Lookup::NotFound),
+            ),
+            (
+                Tool::Nslookup,
+                1,
+                ";; connection timed out; no servers could be reached\n",
+                "",
+                Some(Lookup::Timeout),
+            ),
+            (
+                Tool::Nslookup,
+                1,
+                "",
+                "BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup HOST",
+                None,
+            ),
             (Tool::Python, 0, "10.96.0.7\n", "", Some(Lookup::Resolved)),
-            (Tool::Python, 0, "not_found [Errno -2] Name or service not known\n", "", Some(Lookup::NotFound)),
-            (Tool::Python, 0, "again [Errno -3] Temporary failure in name resolution\n", "", Some(Lookup::ServerFailure)),
+            (
+                Tool::Python,
+                0,
+                "not_found [Errno -2] Name or service not known\n",
+                "",
+                Some(Lookup::NotFound),
+            ),
+            (
+                Tool::Python,
+                0,
+                "again [Errno -3] Temporary failure in name resolution\n",
+                "",
+                Some(Lookup::ServerFailure),
+            ),
             (Tool::Python, 1, "", "SyntaxError: invalid syntax", None),
             (Tool::Dig, 0, dig, "", Some(Lookup::Resolved)),
             (Tool::Dig, 0, ";; status: NXDOMAIN, id: 1\n", "", Some(Lookup::NotFound)),
             (Tool::Dig, 9, ";; no servers could be reached\n", "", Some(Lookup::Timeout)),
         ] {
-            let addresses = if wanted == Some(Lookup::Resolved) { BTreeSet::from(["10.96.0.7".to_owned()]) } else { BTreeSet::new() };
+            let addresses = if wanted == Some(Lookup::Resolved) {
+                BTreeSet::from(["10.96.0.7".to_owned()])
+            } else {
+                BTreeSet::new()
+            };
             let wanted = wanted.map_or(Heard::Nothing, |wanted| Heard::Sure((wanted, addresses)));
-            assert_eq!(lookup(tool, &done(code, stdout, stderr), Duration::ZERO, None), wanted, "{tool:?} {code} {stdout} {stderr}");
+            assert_eq!(
+                lookup(tool, &done(code, stdout, stderr), Duration::ZERO, None),
+                wanted,
+                "{tool:?} {code} {stdout} {stderr}"
+            );
         }
     }
 
     #[test]
     fn what_getent_does_not_find_is_not_found_and_others_say_why() {
         let nothing = (Lookup::NotFound, BTreeSet::new());
-        assert_eq!(lookup(Tool::Getent, &done(2, "", ""), Duration::ZERO, None), Heard::Perhaps(nothing.clone()));
-        assert_eq!(lookup(Tool::Getent, &done(2, "", ""), Duration::from_secs(5), None), Heard::Sure((Lookup::Timeout, BTreeSet::new())));
+        assert_eq!(
+            lookup(Tool::Getent, &done(2, "", ""), Duration::ZERO, None),
+            Heard::Perhaps(nothing.clone())
+        );
+        assert_eq!(
+            lookup(Tool::Getent, &done(2, "", ""), Duration::from_secs(5), None),
+            Heard::Sure((Lookup::Timeout, BTreeSet::new()))
+        );
         let servfail = done(1, "** server can't find a: SERVFAIL\n", "");
-        assert_eq!(lookup(Tool::Nslookup, &servfail, Duration::ZERO, Some(&nothing)), Heard::Sure((Lookup::ServerFailure, BTreeSet::new())));
+        assert_eq!(
+            lookup(Tool::Nslookup, &servfail, Duration::ZERO, Some(&nothing)),
+            Heard::Sure((Lookup::ServerFailure, BTreeSet::new()))
+        );
         let resolved = done(0, "Name:\ta\nAddress: 10.0.0.1\n", "");
-        assert_eq!(lookup(Tool::Nslookup, &resolved, Duration::ZERO, Some(&nothing)), Heard::Nothing);
+        assert_eq!(
+            lookup(Tool::Nslookup, &resolved, Duration::ZERO, Some(&nothing)),
+            Heard::Nothing
+        );
     }
 }

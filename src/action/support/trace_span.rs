@@ -1,4 +1,5 @@
-//! Traces as Tempo gives them, in the JSON of OTLP (opentelemetry-proto, trace/v1) and its older spellings. Pure.
+//! Traces as Tempo gives them, in the JSON of OTLP (opentelemetry-proto, trace/v1) and its older
+//! spellings. Pure.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,8 +36,15 @@ struct Span {
 pub(in crate::action) fn found(answer: &Value) -> Result<Vec<String>, String> {
     match &answer["traces"] {
         Value::Array(traces) => {
-            let id = |trace: &Value| trace["traceID"].as_str().or(trace["traceId"].as_str()).map(str::to_owned);
-            traces.iter().map(|trace| id(trace).ok_or_else(|| "Tempo found a trace without an id".to_owned())).collect()
+            let id = |trace: &Value| {
+                trace["traceID"].as_str().or(trace["traceId"].as_str()).map(str::to_owned)
+            };
+            traces
+                .iter()
+                .map(|trace| {
+                    id(trace).ok_or_else(|| "Tempo found a trace without an id".to_owned())
+                })
+                .collect()
         }
         // nothing found is left out
         Value::Null if answer.is_object() => Ok(Vec::new()),
@@ -50,17 +58,40 @@ pub(in crate::action) fn found(answer: &Value) -> Result<Vec<String>, String> {
 /// When it has another shape than any known version.
 pub(in crate::action) fn trace(id: &str, body: &Value) -> Result<Trace, String> {
     let body = if body["trace"].is_object() { &body["trace"] } else { body };
-    let batches = body["batches"].as_array().or(body["resourceSpans"].as_array()).ok_or_else(|| format!("trace {id} has no batches of spans"))?;
+    let batches = body["batches"]
+        .as_array()
+        .or(body["resourceSpans"].as_array())
+        .ok_or_else(|| format!("trace {id} has no batches of spans"))?;
     let mut spans = Vec::new();
     for batch in batches {
-        let service = attribute(&batch["resource"]["attributes"], "service.name").unwrap_or_default();
-        let scopes = ["scopeSpans", "instrumentationLibrarySpans"].into_iter().find_map(|key| batch[key].as_array());
-        for span in scopes.into_iter().flatten().flat_map(|scope| scope["spans"].as_array().into_iter().flatten()) {
-            spans.push(read(span, &service).ok_or_else(|| format!("trace {id} has a span without id or times"))?);
+        let service =
+            attribute(&batch["resource"]["attributes"], "service.name").unwrap_or_default();
+        let scopes = ["scopeSpans", "instrumentationLibrarySpans"]
+            .into_iter()
+            .find_map(|key| batch[key].as_array());
+        for span in scopes
+            .into_iter()
+            .flatten()
+            .flat_map(|scope| scope["spans"].as_array().into_iter().flatten())
+        {
+            spans.push(
+                read(span, &service)
+                    .ok_or_else(|| format!("trace {id} has a span without id or times"))?,
+            );
         }
     }
-    spans.sort_by(|left, right| (left.start, std::cmp::Reverse(left.end), &left.id).cmp(&(right.start, std::cmp::Reverse(right.end), &right.id)));
-    let start = spans.iter().map(|span| span.start).min().ok_or_else(|| format!("trace {id} has no span"))?;
+    spans.sort_by(|left, right| {
+        (left.start, std::cmp::Reverse(left.end), &left.id).cmp(&(
+            right.start,
+            std::cmp::Reverse(right.end),
+            &right.id,
+        ))
+    });
+    let start = spans
+        .iter()
+        .map(|span| span.start)
+        .min()
+        .ok_or_else(|| format!("trace {id} has no span"))?;
     let end = spans.iter().map(|span| span.end).max().unwrap_or(start);
     Ok(Trace { id: id.to_owned(), start, end, spans })
 }
@@ -73,14 +104,24 @@ fn attribute(attributes: &Value, key: &str) -> Option<String> {
 fn read(span: &Value, service: &str) -> Option<Span> {
     let kind = match (&span["kind"], span["kind"].as_str()) {
         (_, Some(name)) => name.trim_start_matches("SPAN_KIND_").to_ascii_lowercase(),
-        (number, None) => ["", "internal", "server", "client", "producer", "consumer"].get(usize::try_from(number.as_u64().unwrap_or(0)).ok()?)?.to_string(),
+        (number, None) => ["", "internal", "server", "client", "producer", "consumer"]
+            .get(usize::try_from(number.as_u64().unwrap_or(0)).ok()?)?
+            .to_string(),
     };
-    let kind = ["server", "client", "producer", "consumer"].into_iter().find(|known| *known == kind).unwrap_or("internal");
+    let kind = ["server", "client", "producer", "consumer"]
+        .into_iter()
+        .find(|known| *known == kind)
+        .unwrap_or("internal");
     let code = &span["status"]["code"];
-    let (start, end) = (nanoseconds(&span["startTimeUnixNano"])?, nanoseconds(&span["endTimeUnixNano"])?);
+    let (start, end) =
+        (nanoseconds(&span["startTimeUnixNano"])?, nanoseconds(&span["endTimeUnixNano"])?);
     Some(Span {
         id: hexadecimal(span["spanId"].as_str().or(span["spanID"].as_str())?),
-        parent: span["parentSpanId"].as_str().map(hexadecimal).filter(|parent| !parent.bytes().all(|byte| byte == b'0')).unwrap_or_default(),
+        parent: span["parentSpanId"]
+            .as_str()
+            .map(hexadecimal)
+            .filter(|parent| !parent.bytes().all(|byte| byte == b'0'))
+            .unwrap_or_default(),
         service: service.to_owned(),
         name: span["name"].as_str().unwrap_or_default().to_owned(),
         kind,
@@ -109,21 +150,33 @@ fn hexadecimal(id: &str) -> String {
 impl Trace {
     /// The trace for jq.
     pub(in crate::action) fn json(&self) -> Value {
-        let by_id: BTreeMap<&str, &Span> = self.spans.iter().map(|span| (span.id.as_str(), span)).collect();
-        let services: BTreeSet<&str> = self.spans.iter().map(|span| span.service.as_str()).collect();
-        let orphans = self.spans.iter().filter(|span| !span.parent.is_empty() && !by_id.contains_key(span.parent.as_str())).count();
+        let by_id: BTreeMap<&str, &Span> =
+            self.spans.iter().map(|span| (span.id.as_str(), span)).collect();
+        let services: BTreeSet<&str> =
+            self.spans.iter().map(|span| span.service.as_str()).collect();
+        let orphans = self
+            .spans
+            .iter()
+            .filter(|span| !span.parent.is_empty() && !by_id.contains_key(span.parent.as_str()))
+            .count();
         let spans: Vec<Value> = self
             .spans
             .iter()
             .map(|span| {
                 let parent = Some(&span.parent).filter(|parent| !parent.is_empty());
-                json!({"id": span.id, "parent": parent, "service": span.service, "name": span.name, "kind": span.kind,
-                    "offset_ms": milliseconds(span.start - self.start), "duration_ms": milliseconds(span.end - span.start), "error": span.error,
+                json!({"id": span.id, "parent": parent, "service": span.service, "name": span.name,
+                    "kind": span.kind,
+                    "offset_ms": milliseconds(span.start - self.start),
+                    "duration_ms": milliseconds(span.end - span.start), "error": span.error,
                     "depth": depth(span, &by_id)})
             })
             .collect();
-        let start = i64::try_from(self.start / 1_000_000).ok().and_then(|start| Timestamp::from_millisecond(start).ok()).map(|start| start.to_string());
-        json!({"id": self.id, "start": start, "duration_ms": milliseconds(self.end - self.start), "services": services, "spans": spans, "orphans": orphans})
+        let start = i64::try_from(self.start / 1_000_000)
+            .ok()
+            .and_then(|start| Timestamp::from_millisecond(start).ok())
+            .map(|start| start.to_string());
+        json!({"id": self.id, "start": start, "duration_ms": milliseconds(self.end - self.start),
+            "services": services, "spans": spans, "orphans": orphans})
     }
 }
 
@@ -138,7 +191,10 @@ fn depth(span: &Span, by_id: &BTreeMap<&str, &Span>) -> usize {
     above
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a duration in nanoseconds is far below the exact range")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a duration in nanoseconds is far below the exact range"
+)]
 fn milliseconds(nanoseconds: u64) -> f64 {
     (nanoseconds as f64 / 1_000.0).round() / 1_000.0
 }
@@ -148,22 +204,28 @@ mod tests {
     use super::*;
 
     fn span(id: &str, parent: &str, start: u64, end: u64) -> Value {
-        json!({"spanId": id, "parentSpanId": parent, "name": format!("n{id}"), "kind": "SPAN_KIND_SERVER", "startTimeUnixNano": start.to_string(), "endTimeUnixNano": end.to_string()})
+        json!({"spanId": id, "parentSpanId": parent, "name": format!("n{id}"),
+            "kind": "SPAN_KIND_SERVER", "startTimeUnixNano": start.to_string(),
+            "endTimeUnixNano": end.to_string()})
     }
 
     fn batch(service: &str, scope: &str, spans: Value) -> Value {
-        json!({"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}, scope: [{"spans": spans}]})
+        json!({"resource": {"attributes": [{"key": "service.name",
+            "value": {"stringValue": service}}]}, scope: [{"spans": spans}]})
     }
 
     #[test]
     fn the_shapes_of_the_versions() {
         let one = || span("00000000000000a1", "", 1_000_000_000, 1_200_000_000);
-        let plain = trace("t", &json!({"batches": [batch("web", "scopeSpans", json!([one()]))]})).unwrap();
+        let plain =
+            trace("t", &json!({"batches": [batch("web", "scopeSpans", json!([one()]))]})).unwrap();
         for body in [
             json!({"resourceSpans": [batch("web", "scopeSpans", json!([one()]))]}),
             json!({"trace": {"resourceSpans": [batch("web", "scopeSpans", json!([one()]))]}}),
             json!({"batches": [batch("web", "instrumentationLibrarySpans", json!([one()]))]}),
-            json!({"batches": [batch("web", "scopeSpans", json!([{"spanId": "AAAAAAAAAKE=", "parentSpanId": "AAAAAAAAAAA=", "name": "n00000000000000a1", "kind": 2,
+            json!({"batches": [batch("web", "scopeSpans",
+                json!([{"spanId": "AAAAAAAAAKE=", "parentSpanId": "AAAAAAAAAAA=",
+                    "name": "n00000000000000a1", "kind": 2,
                 "startTimeUnixNano": 1_000_000_000_u64, "endTimeUnixNano": 1_200_000_000_u64}]))]}),
         ] {
             assert_eq!(trace("t", &body).unwrap(), plain, "{body}");
@@ -183,23 +245,49 @@ mod tests {
             span("000000000000000b", "000000000000000a", 10, 50),
             span("000000000000000d", "ffffffffffffffff", 60, 70)
         ]);
-        let json = trace("t", &json!({"batches": [batch("a", "scopeSpans", spans)]})).unwrap().json();
-        let told: Vec<(String, u64)> =
-            json["spans"].as_array().unwrap().iter().map(|span| (span["name"].as_str().unwrap().to_owned(), span["depth"].as_u64().unwrap())).collect();
-        let wanted = [("n000000000000000a", 0), ("n000000000000000b", 1), ("n000000000000000c", 2), ("n000000000000000d", 0)];
+        let json =
+            trace("t", &json!({"batches": [batch("a", "scopeSpans", spans)]})).unwrap().json();
+        let told: Vec<(String, u64)> = json["spans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|span| {
+                (span["name"].as_str().unwrap().to_owned(), span["depth"].as_u64().unwrap())
+            })
+            .collect();
+        let wanted = [
+            ("n000000000000000a", 0),
+            ("n000000000000000b", 1),
+            ("n000000000000000c", 2),
+            ("n000000000000000d", 0),
+        ];
         assert_eq!(told, wanted.map(|(name, depth)| (name.to_owned(), depth)));
         assert_eq!(json["orphans"], 1);
         // a circle ends
-        let spans = json!([span("000000000000000a", "000000000000000b", 0, 1), span("000000000000000b", "000000000000000a", 0, 1)]);
-        assert!(trace("t", &json!({"batches": [batch("a", "scopeSpans", spans)]})).is_ok_and(|trace| trace.json()["orphans"] == 0));
+        let spans = json!([
+            span("000000000000000a", "000000000000000b", 0, 1),
+            span("000000000000000b", "000000000000000a", 0, 1)
+        ]);
+        assert!(
+            trace("t", &json!({"batches": [batch("a", "scopeSpans", spans)]}))
+                .is_ok_and(|trace| trace.json()["orphans"] == 0)
+        );
     }
 
     #[test]
     fn what_is_no_trace() {
-        for body in [json!({}), json!({"batches": []}), json!({"batches": [batch("a", "scopeSpans", json!([{"name": "x"}]))]}), json!([1])] {
+        for body in [
+            json!({}),
+            json!({"batches": []}),
+            json!({"batches": [batch("a", "scopeSpans", json!([{"name": "x"}]))]}),
+            json!([1]),
+        ] {
             assert!(trace("t", &body).is_err(), "{body}");
         }
-        assert_eq!(found(&json!({"traces": [{"traceID": "1f"}], "metrics": {}})), Ok(vec!["1f".to_owned()]));
+        assert_eq!(
+            found(&json!({"traces": [{"traceID": "1f"}], "metrics": {}})),
+            Ok(vec!["1f".to_owned()])
+        );
         assert_eq!(found(&json!({"metrics": {}})), Ok(vec![]));
         assert!(found(&json!([])).is_err() && found(&json!({"traces": [{}]})).is_err());
     }

@@ -1,4 +1,5 @@
-//! Names of objects that a step makes: the same when the step is done again, so that it is never made twice.
+//! Names of objects that a step makes: the same when the step is done again, so that it is never
+//! made twice.
 
 use sha2::{Digest, Sha256};
 
@@ -9,8 +10,13 @@ const NAME: usize = 63;
 
 /// A name for what this step of this run makes; another step or run has another name.
 pub(in crate::action) fn unique_name(prefix: &str, run: &str, path: &str) -> String {
-    let run: String = run.chars().skip(run.chars().count().saturating_sub(8)).collect::<String>().to_ascii_lowercase();
-    let hash: String = Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let run: String = run
+        .chars()
+        .skip(run.chars().count().saturating_sub(8))
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let hash: String =
+        Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
     let rest = format!("-{run}-{hash}");
     let prefix: String = prefix.chars().take(NAME.saturating_sub(rest.len())).collect();
     format!("{}{rest}", prefix.trim_end_matches(['-', '.']))

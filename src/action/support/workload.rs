@@ -1,4 +1,5 @@
-//! What the verbs that change workloads share: the object they act on, its pod template, permissions, and guards.
+//! What the verbs that change workloads share: the object they act on, its pod template,
+//! permissions, and guards.
 
 use super::change::Guard;
 use super::fan_out::reading;
@@ -25,13 +26,19 @@ pub(in crate::action) async fn find(context: &Context, target: &Target) -> Resul
     let resource = cluster.resolve(&target.kind).await?;
     match cluster.get(&resource, Some(target.namespace(&context.namespace)), name).await {
         Ok(object) => Ok(Found { resource, object }),
-        Err(error) if error.kind == ErrorKind::NotFound => Err(Failure::new(FailureKind::Failed, error.to_string())),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            Err(Failure::new(FailureKind::Failed, error.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Checks that a target names one object of a kind that the verb knows.
-pub(in crate::action) fn check_target(verb: &str, target: &Target, kinds: &[&str]) -> Result<(), String> {
+pub(in crate::action) fn check_target(
+    verb: &str,
+    target: &Target,
+    kinds: &[&str],
+) -> Result<(), String> {
     if matches!(target.which, Which::Selector(_)) {
         return Err(format!("`{verb}` changes one object: name it, as in deployment/NAME"));
     }
@@ -44,7 +51,8 @@ pub(in crate::action) fn check_target(verb: &str, target: &Target, kinds: &[&str
 }
 
 /// The kinds that have a pod template which can be changed.
-pub(in crate::action) const TEMPLATED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob"];
+pub(in crate::action) const TEMPLATED: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "CronJob"];
 /// The kinds whose change of template is rolled out.
 pub(in crate::action) const ROLLED: &[&str] = &["Deployment", "StatefulSet", "DaemonSet"];
 
@@ -56,7 +64,10 @@ pub(in crate::action) fn template_of(kind: &str) -> &'static str {
 /// The containers of a pod template, those that run before the others included.
 pub(in crate::action) fn containers(template: &mut Value) -> impl Iterator<Item = &mut Value> {
     let lists = template.get_mut("spec").and_then(Value::as_object_mut).into_iter().flatten();
-    lists.filter(|(key, _)| *key == "containers" || *key == "initContainers").filter_map(|(_, list)| list.as_array_mut()).flatten()
+    lists
+        .filter(|(key, _)| *key == "containers" || *key == "initContainers")
+        .filter_map(|(_, list)| list.as_array_mut())
+        .flatten()
 }
 
 /// The name of a container.
@@ -64,14 +75,21 @@ pub(in crate::action) fn name_of(container: &Value) -> &str {
     container["name"].as_str().unwrap_or_default()
 }
 
-/// Stops where an autoscaler owns the replicas of this workload. Asks the cluster for the autoscalers.
+/// Stops where an autoscaler owns the replicas of this workload. Asks the cluster for the
+/// autoscalers.
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(in crate::action) async fn autoscaled(context: &Context, object: &Value, replicas: u64) -> Result<Option<Guard>, Failure> {
+pub(in crate::action) async fn autoscaled(
+    context: &Context,
+    object: &Value,
+    replicas: u64,
+) -> Result<Option<Guard>, Failure> {
     let cluster = context.cluster()?;
     let resource = cluster.resolve("HorizontalPodAutoscaler").await?;
-    let autoscalers = cluster.list(&resource, object["metadata"]["namespace"].as_str(), &Selection::default()).await?;
+    let autoscalers = cluster
+        .list(&resource, object["metadata"]["namespace"].as_str(), &Selection::default())
+        .await?;
     Ok(guard::autoscaled(&autoscalers, object, replicas))
 }
 
@@ -91,7 +109,11 @@ pub(in crate::action) fn lock_of(target: &Target, step: &str) -> Vec<String> {
     let known = builtin(&target.kind);
     let kind = known.as_ref().map_or(&target.kind, |resource| &resource.kind).to_ascii_lowercase();
     // an object without a namespace is locked in that of the run
-    let place = if known.is_some_and(|resource| !resource.namespaced) { "" } else { target.namespace(step) };
+    let place = if known.is_some_and(|resource| !resource.namespaced) {
+        ""
+    } else {
+        target.namespace(step)
+    };
     match &target.which {
         Which::Name(name) => vec![format!("{place}/{kind}/{name}")],
         Which::Selector(_) => Vec::new(),

@@ -20,12 +20,17 @@ fn judge(fields: &Value, output: &Value) -> Judgement {
 
 fn pods(statuses: &[u64]) -> Value {
     let pods = statuses.iter().enumerate();
-    pods.map(|(i, status)| json!({"pod": format!("ta-{i}"), "status": status, "json": {"leader": *status == 200}})).collect()
+    pods.map(|(i, status)| {
+        json!({"pod": format!("ta-{i}"), "status": status,
+        "json": {"leader": *status == 200}})
+    })
+    .collect()
 }
 
 #[test]
 fn that_shows_the_value_behind_a_false_condition() {
-    let pod = json!({"status": 503, "version": "v1.0.60", "ready": false, "tags": ["a", "b"], "n": 3, "items": []});
+    let pod = json!({"status": 503, "version": "v1.0.60", "ready": false, "tags": ["a", "b"],
+        "n": 3, "items": []});
     let cases = [
         (".status == 200", json!(200), json!(503), "503, want 200"),
         (".status != 503", json!("!= 503"), json!(503), "503, want != 503"),
@@ -34,18 +39,58 @@ fn that_shows_the_value_behind_a_false_condition() {
         (".n == 3 and .status == 200", json!(200), json!(503), "503, want 200"),
         (".status == 200 and .n == 3", json!(200), json!(503), "503, want 200"),
         (".n == 3 and (.status == 200 and .ready)", json!(200), json!(503), "503, want 200"),
-        (".status == 200 or .status == 204", json!("200 or 204"), json!(503), "503, want 200 or 204"),
-        (".status == 200 or .n == 4", json!("200 or 4"), json!([503, 3]), "503 and 3, want 200 or 4"),
-        (".version == $params.version", json!("v1.0.68"), json!("v1.0.60"), "v1.0.60, want v1.0.68"),
-        ("semver_cmp(.version; $params.version) >= 0", json!(">= v1.0.68"), json!("v1.0.60"), "v1.0.60, want >= v1.0.68"),
-        (".version | test(\"^v2\")", json!("test(\"^v2\")"), json!("v1.0.60"), "v1.0.60, want test(\"^v2\")"),
-        ("(.version | startswith(\"v2 and\")) and .ready", json!("startswith(\"v2 and\")"), json!("v1.0.60"), "v1.0.60, want startswith(\"v2 and\")"),
-        (".tags | all(. == \"a\")", json!("all(. == \"a\")"), json!(["a", "b"]), "[\"a\",\"b\"], want all(. == \"a\")"),
+        (
+            ".status == 200 or .status == 204",
+            json!("200 or 204"),
+            json!(503),
+            "503, want 200 or 204",
+        ),
+        (
+            ".status == 200 or .n == 4",
+            json!("200 or 4"),
+            json!([503, 3]),
+            "503 and 3, want 200 or 4",
+        ),
+        (
+            ".version == $params.version",
+            json!("v1.0.68"),
+            json!("v1.0.60"),
+            "v1.0.60, want v1.0.68",
+        ),
+        (
+            "semver_cmp(.version; $params.version) >= 0",
+            json!(">= v1.0.68"),
+            json!("v1.0.60"),
+            "v1.0.60, want >= v1.0.68",
+        ),
+        (
+            ".version | test(\"^v2\")",
+            json!("test(\"^v2\")"),
+            json!("v1.0.60"),
+            "v1.0.60, want test(\"^v2\")",
+        ),
+        (
+            "(.version | startswith(\"v2 and\")) and .ready",
+            json!("startswith(\"v2 and\")"),
+            json!("v1.0.60"),
+            "v1.0.60, want startswith(\"v2 and\")",
+        ),
+        (
+            ".tags | all(. == \"a\")",
+            json!("all(. == \"a\")"),
+            json!(["a", "b"]),
+            "[\"a\",\"b\"], want all(. == \"a\")",
+        ),
         (".n as $n | .tags | length == $n", json!(3), json!(2), "2, want 3"),
         (".n | . == 3 | not", json!(false), json!(true), "true, want false"),
         (".n | near(5; 1)", json!("near(5; 1)"), json!(3), "3, want near(5; 1)"),
         (".ready", json!(true), json!(false), "false, want true"),
-        (".tags | contains([\"z\"])", json!("contains([\"z\"])"), json!(["a", "b"]), "[\"a\",\"b\"], want contains([\"z\"])"),
+        (
+            ".tags | contains([\"z\"])",
+            json!("contains([\"z\"])"),
+            json!(["a", "b"]),
+            "[\"a\",\"b\"], want contains([\"z\"])",
+        ),
     ];
     for (that, expected, actual, reason) in cases {
         let judgement = judge(&json!({"that": that}), &pod);
@@ -71,7 +116,11 @@ fn that_is_true_false_or_an_error() {
         let judgement = judge(&json!({"that": that}), &output);
         assert_eq!(judgement.outcome, outcome, "{that}: {}", judgement.reason);
     }
-    assert!(judge(&json!({"that": ".a"}), &json!({})).reason.contains("a missing path is a changed shape"));
+    assert!(
+        judge(&json!({"that": ".a"}), &json!({}))
+            .reason
+            .contains("a missing path is a changed shape")
+    );
 }
 
 #[test]
@@ -86,7 +135,13 @@ fn quantifiers_judge_lists() {
     let cases: [(&Value, &[u64], Truth, &str); 20] = [
         (&all, &[200, 200], True, "2 of 2"),
         (&all, &[200, 503], False, "1 of 2, want all: pod/ta-1: 503, want 200"),
-        (&all, &[500, 500, 500, 500, 500], False, "0 of 5, want all: pod/ta-0: 500, want 200; pod/ta-1: 500, want 200; pod/ta-2: 500, want 200; and 2 more"),
+        (
+            &all,
+            &[500, 500, 500, 500, 500],
+            False,
+            "0 of 5, want all: pod/ta-0: 500, want 200; pod/ta-1: 500, want 200; pod/ta-2: 500, \
+                want 200; and 2 more",
+        ),
         (&all, &[], Error, "nothing to judge: the list is empty"),
         (&any, &[200, 503], True, "1 of 2"),
         (&any, &[500, 503], False, "0 of 2, want at least 1"),
@@ -114,13 +169,21 @@ fn quantifiers_judge_lists() {
 
 #[test]
 fn items_to_blame_are_named_with_their_values() {
-    let items = |judgement: &Judgement| -> Vec<(String, Value)> { judgement.items.iter().map(|item| (item.name.clone(), item.value.clone())).collect() };
+    let items = |judgement: &Judgement| -> Vec<(String, Value)> {
+        judgement.items.iter().map(|item| (item.name.clone(), item.value.clone())).collect()
+    };
     let judgement = judge(&json!({"all": ".status == 200"}), &pods(&[200, 503, 500]));
-    assert_eq!(items(&judgement), [("pod/ta-1".into(), json!(503)), ("pod/ta-2".into(), json!(500))]);
+    assert_eq!(
+        items(&judgement),
+        [("pod/ta-1".into(), json!(503)), ("pod/ta-2".into(), json!(500))]
+    );
     assert_eq!((judgement.expected, judgement.actual), (json!(3), json!(1)));
 
     let judgement = judge(&json!({"exactly": 1, "of": ".json.leader"}), &pods(&[1, 2]));
-    assert_eq!(items(&judgement), [("pod/ta-0".into(), json!(false)), ("pod/ta-1".into(), json!(false))]);
+    assert_eq!(
+        items(&judgement),
+        [("pod/ta-0".into(), json!(false)), ("pod/ta-1".into(), json!(false))]
+    );
     assert_eq!((judgement.expected, judgement.actual), (json!(1), json!(0)));
 
     let judgement = judge(&json!({"same": ".status"}), &pods(&[200, 503, 200]));
@@ -131,7 +194,8 @@ fn items_to_blame_are_named_with_their_values() {
 #[test]
 fn items_are_named_by_what_they_have() {
     let output = json!([
-        {"pod": "a", "x": 1}, {"pod": "pod/b", "x": 1}, {"name": "c", "x": 1}, {"metadata": {"name": "d"}, "x": 1}, {"x": 1},
+        {"pod": "a", "x": 1}, {"pod": "pod/b", "x": 1}, {"name": "c", "x": 1},
+        {"metadata": {"name": "d"}, "x": 1}, {"x": 1},
     ]);
     let judgement = judge(&json!({"all": ".x == 2"}), &output);
     let names: Vec<_> = judgement.items.iter().map(|item| item.name.as_str()).collect();
@@ -190,9 +254,17 @@ fn over_gives_the_list() {
     let output = json!({"items": [{"a": 1}, {"a": 2}], "one": {"a": 1}});
     let cases = [
         (json!({"all": ".a > 0", "over": ".items"}), Truth::True, "2 of 2"),
-        (json!({"all": ".a > 1", "over": ".items"}), Truth::False, "1 of 2, want all: item 1: 1, want > 1"),
+        (
+            json!({"all": ".a > 1", "over": ".items"}),
+            Truth::False,
+            "1 of 2, want all: item 1: 1, want > 1",
+        ),
         (json!({"all": ".a > 0", "over": "[.items[]]"}), Truth::True, "2 of 2"),
-        (json!({"all": ".a > 0", "over": ".items[]"}), Truth::Error, "`over` gave 2 values, not one list: write `[.items[]]`"),
+        (
+            json!({"all": ".a > 0", "over": ".items[]"}),
+            Truth::Error,
+            "`over` gave 2 values, not one list: write `[.items[]]`",
+        ),
         (json!({"all": ".a > 0", "over": ".nope"}), Truth::Error, "`.nope` is null, not a list"),
         (
             json!({"all": ".a > 0", "over": "empty, (.items[] | select(.a > 5))"}),
@@ -233,7 +305,10 @@ fn an_expectation_that_makes_no_sense_is_refused() {
 
 #[test]
 fn a_judgement_survives_the_journal() {
-    let judgement = judge(&json!({"all": ".status == 200", "message": "every pod answers"}), &pods(&[200, 503]));
+    let judgement = judge(
+        &json!({"all": ".status == 200", "message": "every pod answers"}),
+        &pods(&[200, 503]),
+    );
     assert_eq!(judgement.message.as_deref(), Some("every pod answers"));
     assert_eq!(judgement.that, "all: .status == 200");
     let text = serde_json::to_string(&judgement).expect("serializes");
@@ -244,7 +319,8 @@ fn a_judgement_survives_the_journal() {
 fn references_come_from_every_part() {
     let fields = json!({"all": ". == $params.a", "over": "$params.b"});
     let compiled = compile_expectation(&expect(&fields), &["params"]).expect("compiles");
-    let names: Vec<_> = compiled.references().filter_map(|reference| reference.name.as_deref()).collect();
+    let names: Vec<_> =
+        compiled.references().filter_map(|reference| reference.name.as_deref()).collect();
     assert_eq!(names, ["a", "b"]);
 }
 
@@ -255,7 +331,8 @@ fn large_values_and_endless_conditions_are_cut() {
     assert!(actual.len() < 1000 && actual.ends_with("(5000 items)"), "{actual}");
     assert!(judgement.reason.len() < 300);
 
-    let compiled = compile_expectation(&expect(&json!({"all": "[., range(infinite)] == 1"})), &[]).expect("compiles");
+    let compiled = compile_expectation(&expect(&json!({"all": "[., range(infinite)] == 1"})), &[])
+        .expect("compiles");
     let budget = Budget { fuel: 10_000, ..Budget::default() };
     let judgement = compiled.judge(&json!([1, 2]), &Bindings::new(), budget);
     assert_eq!(judgement.outcome, Truth::Error);

@@ -49,7 +49,12 @@ fn endless_programs_are_stopped() {
     for program in programs {
         let jq = compile(program, &[]).expect(program);
         let error = jq.run(&json!({"a": 1}), &Bindings::new(), BUDGET).expect_err(program);
-        let stopped = [EvalErrorKind::OutOfFuel, EvalErrorKind::Deadline, EvalErrorKind::TooLarge, EvalErrorKind::Runtime];
+        let stopped = [
+            EvalErrorKind::OutOfFuel,
+            EvalErrorKind::Deadline,
+            EvalErrorKind::TooLarge,
+            EvalErrorKind::Runtime,
+        ];
         assert!(stopped.contains(&error.kind), "{program}: {error:?}");
     }
 }
@@ -88,7 +93,8 @@ fn large_requests_are_refused() {
     }
 }
 
-/// Each would make gigabytes; what it made until it was stopped is small, so that tests beside it are not disturbed.
+/// Each would make gigabytes; what it made until it was stopped is small, so that tests beside it
+/// are not disturbed.
 #[test]
 fn what_multiplies_its_input_is_refused_before_it_does() {
     let input = json!("abc\n".repeat(250_000));
@@ -111,7 +117,11 @@ fn what_multiplies_its_input_is_refused_before_it_does() {
     ];
     for program in programs {
         let jq = compile(program, &[]).expect(program);
-        let result = jq.run(&input, &Bindings::new(), Budget { deadline: Duration::from_secs(60), ..BUDGET });
+        let result = jq.run(
+            &input,
+            &Bindings::new(),
+            Budget { deadline: Duration::from_secs(60), ..BUDGET },
+        );
         let Err(error) = result else { panic!("{program}: not refused") };
         assert!(error.message.contains("too large"), "{program}: {error:?}");
     }
@@ -151,7 +161,12 @@ fn templates_that_multiply_are_stopped() {
 
 #[test]
 fn dangerous_sources_are_refused_before_they_are_parsed() {
-    let deep = ["(".repeat(300), "[".repeat(10_000) + &"]".repeat(10_000), "x".repeat(20_000), "1 + ".repeat(10_000)];
+    let deep = [
+        "(".repeat(300),
+        "[".repeat(10_000) + &"]".repeat(10_000),
+        "x".repeat(20_000),
+        "1 + ".repeat(10_000),
+    ];
     for source in deep {
         let error = compile(&source, &[]).expect_err("refused");
         assert!(source.get(error.range.clone()).is_some(), "{:?}", error.range);
@@ -187,7 +202,8 @@ fn deep_values_are_refused() {
     let jq = compile(".", &[]).expect("compiles");
     let error = jq.run(&value, &Bindings::new(), BUDGET).expect_err("too deep");
     assert_eq!(error.kind, EvalErrorKind::TooLarge);
-    // Freed piece by piece: the recursive drop of such a value needs more stack than a test thread has.
+    // Freed piece by piece: the recursive drop of such a value needs more stack than a test thread
+    // has.
     while let Value::Array(mut items) = value {
         value = items.pop().unwrap_or_default();
     }

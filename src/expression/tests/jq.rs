@@ -42,7 +42,11 @@ fn programs_give_their_outputs() {
         ("reduce .[] as $x (0; . + $x)", json!([1, 2, 3]), json!([6])),
         ("[foreach .[] as $x (0; . + $x)]", json!([1, 2, 3]), json!([[1, 3, 6]])),
         ("[foreach .[] as $x (0; . + $x; [$x, .])]", json!([1, 2]), json!([[[1, 1], [2, 3]]])),
-        ("[range(3)], [range(1; 3)], [range(0; 6; 3)]", json!(null), json!([[0, 1, 2], [1, 2], [0, 3]])),
+        (
+            "[range(3)], [range(1; 3)], [range(0; 6; 3)]",
+            json!(null),
+            json!([[0, 1, 2], [1, 2], [0, 3]]),
+        ),
         ("[limit(3; repeat(1))]", json!(null), json!([[1, 1, 1]])),
         ("[.[] | until(. > 100; . * 2)]", json!([1, 30]), json!([[128, 120]])),
         ("[while(. < 10; . * 2)]", json!(1), json!([[1, 2, 4, 8]])),
@@ -62,7 +66,11 @@ fn programs_give_their_outputs() {
         ("any(. > 1), all(. > 1)", json!([1, 2]), json!([true, false])),
         ("\"a\\(.x)b\"", json!({"x": [1, "q"]}), json!(["a[1,\"q\"]b"])),
         ("@base64 \"x\\(.)\"", json!("hi"), json!(["xaGk="])),
-        ("tojson, (tojson | fromjson)", json!({"a": [1.5, null]}), json!(["{\"a\":[1.5,null]}", {"a": [1.5, null]}])),
+        (
+            "tojson, (tojson | fromjson)",
+            json!({"a": [1.5, null]}),
+            json!(["{\"a\":[1.5,null]}", {"a": [1.5, null]}]),
+        ),
         ("tostring", json!(1), json!(["1"])),
         ("test(\"^v[0-9]\")", json!("v1"), json!([true])),
         ("capture(\"(?<n>[0-9]+)\").n", json!("v12"), json!(["12"])),
@@ -110,7 +118,10 @@ fn operators_have_their_filters() {
         ("semver_cmp(\"1.2.3-rc.2\"; \"1.2.3-rc.10\")", json!(-1)),
         ("semver_cmp(\"1.2.3-1\"; \"1.2.3-a\")", json!(-1)),
         ("semver_cmp(\"1.2.3+a\"; \"1.2.3+b\")", json!(0)),
-        ("\"v1.2.3-rc.1+7\" | semver | [.major, .minor, .patch, .pre, .build]", json!([1, 2, 3, "rc.1", "7"])),
+        (
+            "\"v1.2.3-rc.1+7\" | semver | [.major, .minor, .patch, .pre, .build]",
+            json!([1, 2, 3, "rc.1", "7"]),
+        ),
         ("\"512Mi\" | quantity", json!(536_870_912)),
         ("\"250m\" | quantity", json!(0.25)),
         ("\"1e3\" | quantity", json!(1000)),
@@ -161,7 +172,8 @@ fn failures_say_why() {
 #[test]
 fn a_long_value_in_an_error_is_cut() {
     let input = json!(vec!["a long element"; 10_000]);
-    let error = jq(".nope").run(&input, &bindings(), Budget::default()).map_err(|error| error.message);
+    let error =
+        jq(".nope").run(&input, &bindings(), Budget::default()).map_err(|error| error.message);
     let message = error.expect_err("an array has no field");
     assert!(message.len() < 600, "{} bytes", message.len());
     assert!(message.ends_with("with \"nope\""), "{message}");
@@ -172,9 +184,17 @@ fn a_condition_is_true_or_false_and_nothing_else() {
     let cases = [
         (".a", json!({"a": true}), Ok(true)),
         (".a", json!({"a": false}), Ok(false)),
-        (".a", json!({}), Err("`.a` is null, not true or false: a missing path is a changed shape")),
+        (
+            ".a",
+            json!({}),
+            Err("`.a` is null, not true or false: a missing path is a changed shape"),
+        ),
         (".a", json!({"a": 3}), Err("`.a` is 3, not true or false: compare it, as in `… == 1`")),
-        (".[] | . > 1", json!([]), Err("`.[] | . > 1` gave nothing, not one value: nothing was selected")),
+        (
+            ".[] | . > 1",
+            json!([]),
+            Err("`.[] | . > 1` gave nothing, not one value: nothing was selected"),
+        ),
         (".[] | . > 1", json!([1, 2]), Err("`.[] | . > 1` gave 2 values, not one: false, true")),
     ];
     for (source, input, expected) in cases {
@@ -207,29 +227,84 @@ fn mistakes_are_found_when_compiled() {
         (".a && .b", "`&` is not part of jq", "&", Some("use `and`")),
         (".a || .b", "expected the end of the expression, found `||`", "||", Some("use `or`")),
         (".a == 'x'", "`'` is not part of jq", "'", Some("strings are written in double quotes")),
-        ("{{ params.x }}", "expected key, found `{ params.x }`", "{ params.x }", Some("this is jq, not a template: write $params.name")),
+        (
+            "{{ params.x }}",
+            "expected key, found `{ params.x }`",
+            "{ params.x }",
+            Some("this is jq, not a template: write $params.name"),
+        ),
         ("anny(.a)", "there is no filter `anny`", "anny", Some("did you mean `any`?")),
-        ("map(sellect(.a))", "there is no filter `sellect`", "sellect", Some("did you mean `select`?")),
+        (
+            "map(sellect(.a))",
+            "there is no filter `sellect`",
+            "sellect",
+            Some("did you mean `select`?"),
+        ),
         ("\"\\(lenght)\"", "there is no filter `lenght`", "lenght", Some("did you mean `length`?")),
         (".[lenght - 1]", "there is no filter `lenght`", "lenght", Some("did you mean `length`?")),
         ("size > 1", "there is no filter `size`", "size", Some("did you mean `length`?")),
         ("@jsn", "there is no filter `@jsn`", "@jsn", Some("did you mean `@json`?")),
-        ("all(1; 2; 3)", "`all` takes 0 or 1 or 2 arguments, not 3", "all", Some("arguments are separated by `;`")),
+        (
+            "all(1; 2; 3)",
+            "`all` takes 0 or 1 or 2 arguments, not 3",
+            "all",
+            Some("arguments are separated by `;`"),
+        ),
         ("$parms.x", "there is no variable `$parms`", "$parms", Some("did you mean `$params`?")),
-        ("env.HOME", "`env` is not available", "env", Some("declare a parameter and read $params.NAME")),
-        ("\"\\(env)\"", "`env` is not available", "env", Some("declare a parameter and read $params.NAME")),
-        ("$ENV.HOME", "there is no variable `$ENV`", "$ENV", Some("an expression does not see the environment: declare a parameter")),
-        ("now", "`now` is not available", "now", Some("use $run.now, or `age` for the seconds since a time")),
+        (
+            "env.HOME",
+            "`env` is not available",
+            "env",
+            Some("declare a parameter and read $params.NAME"),
+        ),
+        (
+            "\"\\(env)\"",
+            "`env` is not available",
+            "env",
+            Some("declare a parameter and read $params.NAME"),
+        ),
+        (
+            "$ENV.HOME",
+            "there is no variable `$ENV`",
+            "$ENV",
+            Some("an expression does not see the environment: declare a parameter"),
+        ),
+        (
+            "now",
+            "`now` is not available",
+            "now",
+            Some("use $run.now, or `age` for the seconds since a time"),
+        ),
         ("halt", "`halt` is not available", "halt", Some("use `error(…)`")),
         ("input", "`input` is not available", "input", Some("use `.`")),
         ("debug", "`debug` is not available", "debug", Some("remove it")),
         ("localtime", "`localtime` is not available", "localtime", Some("use `gmtime`")),
-        ("def f: f; f", "`def f` is not allowed", "f", Some("write the filter out where it is used")),
-        ("\"\\(def f: f; f)\"", "`def f` is not allowed", "f", Some("write the filter out where it is used")),
-        (".[def f: 1; f]", "`def f` is not allowed", "f", Some("write the filter out where it is used")),
+        (
+            "def f: f; f",
+            "`def f` is not allowed",
+            "f",
+            Some("write the filter out where it is used"),
+        ),
+        (
+            "\"\\(def f: f; f)\"",
+            "`def f` is not allowed",
+            "f",
+            Some("write the filter out where it is used"),
+        ),
+        (
+            ".[def f: 1; f]",
+            "`def f` is not allowed",
+            "f",
+            Some("write the filter out where it is used"),
+        ),
         ("_tick", "there is no filter `_tick`", "_tick", None),
         ("_main", "there is no filter `_main`", "_main", None),
-        ("matches(\"x\"; \"\")", "there is no filter `matches`", "matches", Some("did you mean `test`?")),
+        (
+            "matches(\"x\"; \"\")",
+            "there is no filter `matches`",
+            "matches",
+            Some("did you mean `test`?"),
+        ),
         ("break $x", "there is no label `$x`", "$x", None),
         ("import \"a\" as a; .", "expected the end of the expression", "\"a\"", None),
     ];
@@ -254,14 +329,24 @@ fn references_are_found_wherever_they_stand() {
         ("$steps | .leader.output == 1", &[("steps", Some("leader"), "$steps | .leader")]),
         ("$steps | keys", &[("steps", None, "$steps")]),
         ("\"\\($params.x)\"", &[("params", Some("x"), "$params.x")]),
-        ("{($params.k): $params.v}", &[("params", Some("k"), "$params.k"), ("params", Some("v"), "$params.v")]),
+        (
+            "{($params.k): $params.v}",
+            &[("params", Some("k"), "$params.k"), ("params", Some("v"), "$params.v")],
+        ),
         ("map(select(. == $item))", &[("item", None, "$item")]),
         (".[$params.i]", &[("params", Some("i"), "$params.i")]),
-        ("if $findings | any(.id == \"x\") then $run.now else 1 end", &[("findings", None, "$findings"), ("run", Some("now"), "$run.now")]),
+        (
+            "if $findings | any(.id == \"x\") then $run.now else 1 end",
+            &[("findings", None, "$findings"), ("run", Some("now"), "$run.now")],
+        ),
     ];
     for (source, expected) in cases {
         let jq = jq(source);
-        let actual: Vec<_> = jq.references().iter().map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()])).collect();
+        let actual: Vec<_> = jq
+            .references()
+            .iter()
+            .map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()]))
+            .collect();
         assert_eq!(actual, expected, "{source}");
     }
 }
@@ -269,7 +354,16 @@ fn references_are_found_wherever_they_stand() {
 #[test]
 fn constants_are_recognised() {
     let constant = ["true", "1 == 1", "[1, 2] | length > 1", "\"a\" | test(\"b\")"];
-    let dependent = [".a", "$params.x == 1", "[1] | . == $params.x", "length > 0", "all(.a)", "{a}", "1 | age", ".. | true"];
+    let dependent = [
+        ".a",
+        "$params.x == 1",
+        "[1] | . == $params.x",
+        "length > 0",
+        "all(.a)",
+        "{a}",
+        "1 | age",
+        ".. | true",
+    ];
     for source in constant {
         assert!(jq(source).is_constant(), "{source}");
     }
@@ -284,7 +378,10 @@ fn a_program_runs_from_many_threads() {
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let (jq, bindings) = (jq.clone(), bindings());
-            std::thread::spawn(move || (0..50).all(|_| jq.condition(&json!(null), &bindings, Budget::default()) == Ok(true)))
+            std::thread::spawn(move || {
+                (0..50)
+                    .all(|_| jq.condition(&json!(null), &bindings, Budget::default()) == Ok(true))
+            })
         })
         .collect();
     for thread in threads {

@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 
 fn condition(text: &str, input: &Value) -> Result<bool, String> {
     let jq = compile(text, &["params", "steps"]).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let bindings = Bindings::new().with("params", json!({"none": null, "most": 3})).with("steps", json!({}));
+    let bindings =
+        Bindings::new().with("params", json!({"none": null, "most": 3})).with("steps", json!({}));
     jq.condition(input, &bindings, Budget::default()).map_err(|error| error.message)
 }
 
 fn value(text: &str, input: &Value) -> Result<Value, String> {
-    compile(text, &[]).unwrap().run_one(input, &Bindings::new(), Budget::default()).map_err(|error| error.message)
+    compile(text, &[])
+        .unwrap()
+        .run_one(input, &Bindings::new(), Budget::default())
+        .map_err(|error| error.message)
 }
 
 /// `t`, `f`, or `?` for what cannot be judged.
@@ -56,7 +60,8 @@ fn an_order_is_one_of_values_of_the_same_type() {
         ("all(.n, .null; . < 5)", '?'),
         ("[.n, .null] | map(select(. < 5)) | length == 1", '?'),
     ] {
-        let input = json!({"n": 1, "zero": 0, "text": "a", "list": [1], "object": {}, "null": null});
+        let input =
+            json!({"n": 1, "zero": 0, "text": "a", "list": [1], "object": {}, "null": null});
         let judged = condition(text, &input);
         assert_eq!(word(&judged), wanted, "{text}: {judged:?}");
     }
@@ -95,7 +100,8 @@ fn a_path_that_is_missing_is_no_answer() {
         (".conditionz | length == 0", '?'),
         ("(.conditionz // []) | length == 0", 't'),
     ] {
-        let input = json!({"phase": "Running", "conditions": [{"type": "A"}, {"type": "B", "reason": "Gone"}]});
+        let input = json!({"phase": "Running", "conditions": [{"type": "A"},
+            {"type": "B", "reason": "Gone"}]});
         let judged = condition(text, &input);
         assert_eq!(word(&judged), wanted, "{text}: {judged:?}");
     }
@@ -124,7 +130,8 @@ fn all_of_nothing_is_no_answer_and_any_of_nothing_is_false() {
 }
 
 fn fan_out() -> Value {
-    json!([{"pod": "a", "exit_code": 0, "json": {"errors": 0, "ready": true}}, {"pod": "b", "error": "not allowed", "unread": true}])
+    json!([{"pod": "a", "exit_code": 0, "json": {"errors": 0, "ready": true}}, {"pod": "b",
+        "error": "not allowed", "unread": true}])
 }
 
 #[test]
@@ -159,10 +166,18 @@ fn an_unread_item_is_no_answer_whatever_default_stands_behind_it() {
     let why = "pod/b could not be read: not allowed";
     assert_eq!(condition("all(.[]; .json.errors == 0)", &fan_out()).unwrap_err(), why);
     let mapped = value("[.[] | {name: .pod, errors: (.json.errors // 0)}]", &fan_out()).unwrap();
-    assert_eq!(mapped, json!([{"name": "a", "errors": 0}, {"name": "b", "errors": {"pod": "b", "error": "not allowed", "unread": true}}]));
+    assert_eq!(
+        mapped,
+        json!([{"name": "a", "errors": 0}, {"name": "b",
+            "errors": {"pod": "b", "error": "not allowed", "unread": true}}])
+    );
     let all: Expect = serde_json::from_value(json!({"all": ".errors == 0"})).unwrap();
-    let judgement = compile_expectation(&all, &[]).unwrap().judge(&mapped, &Bindings::new(), Budget::default());
-    assert_eq!((judgement.outcome, judgement.reason.as_str()), (Truth::Error, "b: pod/b could not be read: not allowed"));
+    let judgement =
+        compile_expectation(&all, &[]).unwrap().judge(&mapped, &Bindings::new(), Budget::default());
+    assert_eq!(
+        (judgement.outcome, judgement.reason.as_str()),
+        (Truth::Error, "b: pod/b could not be read: not allowed")
+    );
 }
 
 #[test]
@@ -191,7 +206,11 @@ fn paths_and_updates_are_those_of_jq() {
 fn quantifiers_over_what_is_not_there() {
     let judge = |fields: Value, output: &Value| {
         let expect: Expect = serde_json::from_value(fields).unwrap();
-        compile_expectation(&expect, &[]).unwrap().judge(output, &Bindings::new(), Budget::default())
+        compile_expectation(&expect, &[]).unwrap().judge(
+            output,
+            &Bindings::new(),
+            Budget::default(),
+        )
     };
     let pods = json!([{"pod": "a", "status": 200, "reason": "x"}, {"pod": "b", "status": 503}]);
     for (fields, output, wanted) in [
@@ -218,7 +237,9 @@ fn quantifiers_over_what_is_not_there() {
     }
     assert_eq!(
         judge(json!({"all": ".statuz == 200"}), &pods).reason,
-        "pod/a: `.statuz` is null for every item: a missing path is a changed shape; where it may be absent, write `(… // DEFAULT)`; \
-         pod/b: `.statuz` is null for every item: a missing path is a changed shape; where it may be absent, write `(… // DEFAULT)`"
+        "pod/a: `.statuz` is null for every item: a missing path is a changed shape; where it may \
+            be absent, write `(… // DEFAULT)`; \
+         pod/b: `.statuz` is null for every item: a missing path is a changed shape; where it may \
+         be absent, write `(… // DEFAULT)`"
     );
 }

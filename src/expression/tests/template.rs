@@ -5,8 +5,10 @@ use crate::expression::{EvalErrorKind, Template, template};
 fn context() -> Value {
     json!({
         "params": {
-            "namespace": "petrosa-apps", "replicas": 3, "big": 18_446_744_073_709_551_615_u64, "ratio": 0.5,
-            "ready": true, "nothing": null, "tags": ["a", 1, null, true], "map": {"z": 1, "a": {"b": []}},
+            "namespace": "petrosa-apps", "replicas": 3, "big": 18_446_744_073_709_551_615_u64,
+            "ratio": 0.5,
+            "ready": true, "nothing": null, "tags": ["a", 1, null, true], "map": {"z": 1,
+            "a": {"b": []}},
             "tricky": "{{ params.namespace }}", "html": "<a & 'b'>", "dash-name": 7, "empty": "",
         },
         "steps": {"pods": {"output": {"items": [{"name": "p-0"}, {"name": "p-1"}]}}},
@@ -60,7 +62,10 @@ fn templates_render() {
         ("{{ params.namespace | upper }}", json!("PETROSA-APPS")),
         ("{{ steps.pods.output['items'] | map(attribute='name') | join(',') }}", json!("p-0,p-1")),
         ("{% for i in params.tags %}{{ i }};{% endfor %}", json!("a;1;null;true;")),
-        ("{% for i in [1, 2] %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}", json!("1a2b")),
+        (
+            "{% for i in [1, 2] %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}",
+            json!("1a2b"),
+        ),
         ("{% if params.ready %}yes{% else %}no{% endif %}", json!("yes")),
         ("{% set n = params.replicas %}{{ n }}{{ n }}", json!("33")),
         ("{{ params.tags | tojson(indent=1) }}", json!("[\n \"a\",\n 1,\n null,\n true\n]")),
@@ -104,10 +109,15 @@ fn what_is_undefined_is_an_error_that_names_it() {
 
 #[test]
 fn failures_are_short_and_quote_no_other_variable() {
-    for source in ["{{ params.tags | int }}", "a {{ params.replicas / 0 }}", "{{ params.map + 1 }}"] {
+    for source in ["{{ params.tags | int }}", "a {{ params.replicas / 0 }}", "{{ params.map + 1 }}"]
+    {
         let error = compiled(source).render(&context()).expect_err(source);
         assert_eq!(error.kind, EvalErrorKind::Runtime, "{source}");
-        assert!(error.message.len() < 200 && !error.message.contains("petrosa"), "{}", error.message);
+        assert!(
+            error.message.len() < 200 && !error.message.contains("petrosa"),
+            "{}",
+            error.message
+        );
     }
 }
 
@@ -123,14 +133,22 @@ fn mistakes_are_found_when_compiled() {
         ("{{ params.x is defind }}", "there is no test `defind`", Some("did you mean `defined`?")),
         ("{{ uper(params.x) }}", "there is no function `uper`", None),
         ("{{ debug() }}", "there is no function `debug`", None),
-        ("{{ params.x.split(',') }}", "values in templates have no method `split`", Some("use the filter: `value | split`")),
+        (
+            "{{ params.x.split(',') }}",
+            "values in templates have no method `split`",
+            Some("use the filter: `value | split`"),
+        ),
         ("{% include 'x' %}", "`include` is not available", None),
         ("{% extends 'x' %}", "`extends` is not available", None),
         ("{% import 'x' as y %}", "`import` is not available", None),
         ("{% macro f() %}{% endmacro %}", "`macro` is not available in templates", None),
         ("{% set x %}a{% endset %}", "a block of `set` is not available", None),
         ("{% filter upper %}a{% endfilter %}", "a block of `filter` is not available", None),
-        ("{% for x in [1] recursive %}{{ loop([2]) }}{% endfor %}", "a recursive loop is not available", None),
+        (
+            "{% for x in [1] recursive %}{{ loop([2]) }}{% endfor %}",
+            "a recursive loop is not available",
+            None,
+        ),
         ("{% set n = namespace(a=1) %}", "there is no function `namespace`", None),
     ];
     for (source, message, help) in cases {
@@ -153,14 +171,24 @@ fn references_are_found() {
         ("a {{ steps.y.z }}", &[("steps", Some("y"), "steps.y")]),
         ("{{ steps['y'].z }}", &[("steps", Some("y"), "steps['y']")]),
         ("{{ item }}", &[("item", None, "item")]),
-        ("{{ item.x | default(run.id) }}", &[("item", Some("x"), "item.x"), ("run", Some("id"), "run.id")]),
-        ("{% for i in steps.a.output %}{{ i.name }}{% endfor %}", &[("steps", Some("a"), "steps.a")]),
+        (
+            "{{ item.x | default(run.id) }}",
+            &[("item", Some("x"), "item.x"), ("run", Some("id"), "run.id")],
+        ),
+        (
+            "{% for i in steps.a.output %}{{ i.name }}{% endfor %}",
+            &[("steps", Some("a"), "steps.a")],
+        ),
         ("{% set n = params.a %}{{ n }}", &[("params", Some("a"), "params.a")]),
         ("{{ range(params.n) }}", &[("params", Some("n"), "params.n")]),
     ];
     for (source, expected) in cases {
         let template = compiled(source);
-        let actual: Vec<_> = template.references().iter().map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()])).collect();
+        let actual: Vec<_> = template
+            .references()
+            .iter()
+            .map(|r| (r.root.as_str(), r.name.as_deref(), &source[r.range.clone()]))
+            .collect();
         assert_eq!(actual, expected, "{source}");
     }
 }
@@ -175,7 +203,10 @@ fn a_literal_has_no_syntax() {
 
 #[test]
 fn endless_templates_are_stopped() {
-    let sources = ["{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}", "{{ 'x' * 20000000000 }}"];
+    let sources = [
+        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+        "{{ 'x' * 20000000000 }}",
+    ];
     for source in sources {
         compiled(source).render(&context()).expect_err(source);
     }

@@ -47,21 +47,40 @@ impl Request {
 
     /// The parameters of the query, decoded.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
-        crate::sandbox::http::query_pairs(self.target.split_once('?').map(|(_, query)| query).unwrap_or_default())
+        crate::sandbox::http::query_pairs(
+            self.target.split_once('?').map(|(_, query)| query).unwrap_or_default(),
+        )
     }
 }
 
 impl AppContext {
-    /// The process in a container; none when nothing is known of the program, or the question has come too far around.
-    pub(crate) fn new(snapshot: &Arc<Snapshot>, pod: usize, container: usize, at: Timestamp, depth: u8) -> Option<Self> {
+    /// The process in a container; none when nothing is known of the program, or the question has
+    /// come too far around.
+    pub(crate) fn new(
+        snapshot: &Arc<Snapshot>,
+        pod: usize,
+        container: usize,
+        at: Timestamp,
+        depth: u8,
+    ) -> Option<Self> {
         let app = snapshot.pods.get(pod)?.containers.get(container)?.app?;
         let known = Mutex::default();
-        (depth <= DEEPEST).then(|| Self { snapshot: Arc::clone(snapshot), pod, container, app, at, depth, request: Value::Null, known })
+        (depth <= DEEPEST).then(|| Self {
+            snapshot: Arc::clone(snapshot),
+            pod,
+            container,
+            app,
+            at,
+            depth,
+            request: Value::Null,
+            known,
+        })
     }
 
     /// The same process, asked by a request with these path parameters.
     pub(crate) fn asked(self, request: &Request, parameters: Map<String, Value>) -> Self {
-        let query: Map<String, Value> = request.query().into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+        let query: Map<String, Value> =
+            request.query().into_iter().map(|(key, value)| (key, Value::String(value))).collect();
         let mut fields = parameters;
         fields.insert("query".to_owned(), Value::Object(query));
         fields.insert("method".to_owned(), json!(request.method));
@@ -90,19 +109,34 @@ impl AppContext {
     }
 
     /// Renders one part of the app.
-    pub(crate) fn render(self: &Arc<Self>, part: &str, index: impl std::fmt::Display) -> Result<String, minijinja::Error> {
+    pub(crate) fn render(
+        self: &Arc<Self>,
+        part: &str,
+        index: impl std::fmt::Display,
+    ) -> Result<String, minijinja::Error> {
         let root = minijinja::Value::from_dyn_object(Arc::clone(self));
         self.snapshot.apps.templates.get_template(&template(self.app, part, index))?.render(root)
     }
 
     /// Evaluates one expression of the app.
-    pub(crate) fn evaluate(self: &Arc<Self>, part: &str, index: impl std::fmt::Display) -> Result<Value, minijinja::Error> {
+    pub(crate) fn evaluate(
+        self: &Arc<Self>,
+        part: &str,
+        index: impl std::fmt::Display,
+    ) -> Result<Value, minijinja::Error> {
         let text = self.render(part, index)?;
-        serde_json::from_str(&text).map_err(|error| minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string()))
+        serde_json::from_str(&text).map_err(|error| {
+            minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
+        })
     }
 
     /// Says whether a condition of the app holds; an absent one does, a broken one does not.
-    pub(crate) fn holds(self: &Arc<Self>, part: &str, index: usize, condition: Option<&String>) -> bool {
+    pub(crate) fn holds(
+        self: &Arc<Self>,
+        part: &str,
+        index: usize,
+        condition: Option<&String>,
+    ) -> bool {
         condition.is_none() || self.evaluate(part, index).is_ok_and(|value| truthy(&value))
     }
 
@@ -125,7 +159,9 @@ impl AppContext {
 /// A quantity of CPU in cores.
 fn cores(text: &str) -> Option<f64> {
     match text.strip_suffix('m') {
-        Some(thousandths) => thousandths.parse::<f64>().ok().map(|thousandths| thousandths / 1000.0),
+        Some(thousandths) => {
+            thousandths.parse::<f64>().ok().map(|thousandths| thousandths / 1000.0)
+        }
         None => text.parse().ok(),
     }
 }
@@ -152,7 +188,8 @@ impl Object for AppContext {
             "image" => json!(self.container().image),
             "cpu_limit" => json!(self.cpu_limit()),
             "pod" => {
-                json!({"name": state.network.name, "namespace": state.network.namespace, "ip": state.network.ip, "labels": state.network.labels})
+                json!({"name": state.network.name, "namespace": state.network.namespace,
+                    "ip": state.network.ip, "labels": state.network.labels})
             }
             "uptime" => json!(self.uptime()),
             "started" => json!(state.started.as_second()),

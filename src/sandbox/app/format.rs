@@ -30,9 +30,10 @@
 //! templates: {process: "…"}      # for include
 //! ```
 //!
-//! `when`, `json` and the values are minijinja expressions, `text` is a template. They see `env` (of the container), `pod`
-//! (`name`, `namespace`, `ip`, `labels`), `image`, `args`, `cpu_limit` (cores), `uptime` and `started` (seconds), `request`
-//! (path parameters, `query`, `method`, `json`) and the values; and they can ask the network:
+//! `when`, `json` and the values are minijinja expressions, `text` is a template. They see `env`
+//! (of the container), `pod` (`name`, `namespace`, `ip`, `labels`), `image`, `args`, `cpu_limit`
+//! (cores), `uptime` and `started` (seconds), `request` (path parameters, `query`, `method`,
+//! `json`) and the values; and they can ask the network:
 //!
 //! | function | gives |
 //! |---|---|

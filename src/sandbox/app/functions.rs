@@ -14,29 +14,72 @@ use crate::network::Protocol;
 use crate::sandbox::snapshot::{Reach, Resolution};
 
 pub(crate) fn register(environment: &mut Environment<'static>) {
-    environment.add_function("tcp", |state: &State<'_, '_>, address: String| answer(state, |this| outcome(this, connect(this, &address).map(|_| ()))));
+    environment.add_function("tcp", |state: &State<'_, '_>, address: String| {
+        answer(state, |this| outcome(this, connect(this, &address).map(|_| ())))
+    });
     environment.add_function("mysql_login", |state: &State<'_, '_>, uri: Option<String>| {
         answer(state, |this| outcome(this, mysql(this, uri.as_deref().unwrap_or_default())))
     });
     environment.add_function("nats_connect", |state: &State<'_, '_>, url: Option<String>| {
-        answer(state, |this| outcome(this, nats(this, url.as_deref().unwrap_or("nats://nats-server.nats:4222"))))
+        answer(state, |this| {
+            outcome(this, nats(this, url.as_deref().unwrap_or("nats://nats-server.nats:4222")))
+        })
     });
-    environment.add_function("http_get", |state: &State<'_, '_>, url: String| answer(state, |this| http_get(this, &url)));
+    environment.add_function("http_get", |state: &State<'_, '_>, url: String| {
+        answer(state, |this| http_get(this, &url))
+    });
     environment.add_function("lease_holder", |state: &State<'_, '_>, name: String| {
-        answer(state, |this| json!(this.snapshot.holders.get(&(this.state().network.namespace.clone(), name)).cloned().unwrap_or_default()))
+        answer(state, |this| {
+            json!(
+                this.snapshot
+                    .holders
+                    .get(&(this.state().network.namespace.clone(), name))
+                    .cloned()
+                    .unwrap_or_default()
+            )
+        })
     });
     remembering(environment);
-    environment.add_function("values_of", |state: &State<'_, '_>, app: String, value: String| answer(state, |this| values_of(this, &app, &value)));
-    environment.add_function("candles", |state: &State<'_, '_>, query: Value, step: i64, most: i64, stale_minutes: i64| {
-        let text = |key: &str| query.get_attr(key).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-        answer(state, |this| candles(this.at, &text("pair"), &text("period"), text("limit").parse().ok(), step, most, stale_minutes))
+    environment.add_function("values_of", |state: &State<'_, '_>, app: String, value: String| {
+        answer(state, |this| values_of(this, &app, &value))
     });
-    environment.add_function("time", |state: &State<'_, '_>, format: String| answer(state, |this| json!(this.at.strftime(&format).to_string())));
+    environment.add_function(
+        "candles",
+        |state: &State<'_, '_>, query: Value, step: i64, most: i64, stale_minutes: i64| {
+            let text = |key: &str| {
+                query
+                    .get_attr(key)
+                    .ok()
+                    .and_then(|value| value.as_str().map(str::to_owned))
+                    .unwrap_or_default()
+            };
+            answer(state, |this| {
+                candles(
+                    this.at,
+                    &text("pair"),
+                    &text("period"),
+                    text("limit").parse().ok(),
+                    step,
+                    most,
+                    stale_minutes,
+                )
+            })
+        },
+    );
+    environment.add_function("time", |state: &State<'_, '_>, format: String| {
+        answer(state, |this| json!(this.at.strftime(&format).to_string()))
+    });
     environment.add_function("words", |text: Option<String>| -> Vec<String> {
-        text.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        text.unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     });
-    environment
-        .add_function("version_at_least", |version: Option<String>, least: String| version_numbers(&version.unwrap_or_default()) >= version_numbers(&least));
+    environment.add_function("version_at_least", |version: Option<String>, least: String| {
+        version_numbers(&version.unwrap_or_default()) >= version_numbers(&least)
+    });
 }
 
 /// What processes keep, by themselves and together.
@@ -94,18 +137,25 @@ fn remembering(environment: &mut Environment<'static>) {
         map.shift_remove(&key);
         Value::from(Serde(map))
     });
-    environment.add_function("containers", |state: &State<'_, '_>, value: String| answer(state, |this| containers(this, &value)));
+    environment.add_function("containers", |state: &State<'_, '_>, value: String| {
+        answer(state, |this| containers(this, &value))
+    });
 }
 
 /// Every container that runs, with a value of its app.
 fn containers(this: &AppContext, value: &str) -> serde_json::Value {
     let mut found = Vec::new();
-    for (pod, state) in this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
+    for (pod, state) in
+        this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
         for place in 0..state.containers.len() {
-            if let Some(context) = AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1).map(Arc::new) {
+            if let Some(context) =
+                AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1).map(Arc::new)
+            {
                 let network = &state.network;
                 found.push(json!({
-                    "namespace": network.namespace, "pod": network.name, "container": state.containers[place].name, "cpu_limit": context.cpu_limit(),
+                    "namespace": network.namespace, "pod": network.name,
+                    "container": state.containers[place].name, "cpu_limit": context.cpu_limit(),
                     "uptime": context.uptime(), "value": context.value(value),
                 }));
             }
@@ -114,9 +164,17 @@ fn containers(this: &AppContext, value: &str) -> serde_json::Value {
     json!(found)
 }
 
-fn answer(state: &State<'_, '_>, work: impl FnOnce(&Arc<AppContext>) -> serde_json::Value) -> Result<Value, Error> {
+fn answer(
+    state: &State<'_, '_>,
+    work: impl FnOnce(&Arc<AppContext>) -> serde_json::Value,
+) -> Result<Value, Error> {
     let this = state.lookup("this").and_then(|this| this.downcast_object::<AppContext>());
-    let this = this.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the network can only be asked by a running process"))?;
+    let this = this.ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "the network can only be asked by a running process",
+        )
+    })?;
     Ok(Value::from(Serde(work(&this))))
 }
 
@@ -131,9 +189,13 @@ fn outcome(this: &AppContext, result: Result<(), String>) -> serde_json::Value {
     match result {
         Ok(()) => {
             // a plausible latency that is the same in every run, and moves a little as time does
-            let drift = f64::from(u32::try_from(this.at.as_second().rem_euclid(7)).unwrap_or(0)) * 0.013;
-            let base = f64::from(u32::from(this.state().network.name.bytes().fold(0_u8, u8::wrapping_add)) % 40) * 0.01;
-            json!({"ok": true, "error": null, "latency_ms": ((0.4 + base + drift) * 1000.0).round() / 1000.0})
+            let drift =
+                f64::from(u32::try_from(this.at.as_second().rem_euclid(7)).unwrap_or(0)) * 0.013;
+            let base = f64::from(
+                u32::from(this.state().network.name.bytes().fold(0_u8, u8::wrapping_add)) % 40,
+            ) * 0.01;
+            json!({"ok": true, "error": null,
+                "latency_ms": ((0.4 + base + drift) * 1000.0).round() / 1000.0})
         }
         Err(error) => json!({"ok": false, "error": error, "latency_ms": null}),
     }
@@ -141,8 +203,11 @@ fn outcome(this: &AppContext, result: Result<(), String>) -> serde_json::Value {
 
 /// Connects to `host:port`; the error is what a Go program would print.
 fn connect(this: &AppContext, address: &str) -> Result<(IpAddr, Reach), String> {
-    let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("dial tcp: address {address}: missing port in address"))?;
-    let port: u16 = port.parse().map_err(|_| format!("dial tcp: address {address}: invalid port"))?;
+    let (host, port) = address
+        .rsplit_once(':')
+        .ok_or_else(|| format!("dial tcp: address {address}: missing port in address"))?;
+    let port: u16 =
+        port.parse().map_err(|_| format!("dial tcp: address {address}: invalid port"))?;
     let addresses = match this.snapshot.resolve(this.pod, host) {
         Resolution::Addresses(addresses) => addresses,
         Resolution::NoSuchHost => {
@@ -181,13 +246,21 @@ fn with_port(host: &str, port: u16) -> String {
 }
 
 fn mysql(this: &AppContext, text: &str) -> Result<(), String> {
-    let uri = uri(text).filter(|uri| uri.scheme.starts_with("mysql")).ok_or("malformed mysql-uri")?;
+    let uri =
+        uri(text).filter(|uri| uri.scheme.starts_with("mysql")).ok_or("malformed mysql-uri")?;
     let (_, reach) = connect(this, &with_port(uri.host, 3306))?;
     let Reach::Pod { pod, port } = reach else {
         return Err("driver: bad connection".to_owned());
     };
-    let container = this.snapshot.listener(pod, port, Protocol::Tcp).map(|container| &this.snapshot.pods[pod].containers[container]);
-    let Some(app) = container.and_then(|container| container.app).map(|app| this.snapshot.apps.app(app)).filter(|app| !app.users.is_empty()) else {
+    let container = this
+        .snapshot
+        .listener(pod, port, Protocol::Tcp)
+        .map(|container| &this.snapshot.pods[pod].containers[container]);
+    let Some(app) = container
+        .and_then(|container| container.app)
+        .map(|app| this.snapshot.apps.app(app))
+        .filter(|app| !app.users.is_empty())
+    else {
         return Err("driver: bad connection".to_owned());
     };
     if app.users.get(uri.user).is_some_and(|password| password == uri.password) {
@@ -195,7 +268,10 @@ fn mysql(this: &AppContext, text: &str) -> Result<(), String> {
     }
     let from = this.state().network.ip.map(|ip| ip.to_string()).unwrap_or_default();
     let using = if uri.password.is_empty() { "NO" } else { "YES" };
-    Err(format!("Error 1045 (28000): Access denied for user '{}'@'{from}' (using password: {using})", uri.user))
+    Err(format!(
+        "Error 1045 (28000): Access denied for user '{}'@'{from}' (using password: {using})",
+        uri.user
+    ))
 }
 
 fn nats(this: &AppContext, text: &str) -> Result<(), String> {
@@ -203,40 +279,59 @@ fn nats(this: &AppContext, text: &str) -> Result<(), String> {
     match connect(this, &with_port(uri.host, 4222)) {
         Ok(_) => Ok(()),
         // the client library reports refused connections as the lack of servers
-        Err(error) if error.ends_with("connection refused") => Err("nats: no servers available for connection".to_owned()),
+        Err(error) if error.ends_with("connection refused") => {
+            Err("nats: no servers available for connection".to_owned())
+        }
         Err(error) => Err(error),
     }
 }
 
 fn http_get(this: &AppContext, url: &str) -> serde_json::Value {
-    let failed = |reason: &str| json!({"ok": false, "error": format!("Get \"{url}\": {reason}"), "status": 0, "json": null});
+    let failed = |reason: &str| {
+        json!({"ok": false, "error": format!("Get \"{url}\": {reason}"),
+        "status": 0, "json": null})
+    };
     let Some(parsed) = uri(url).filter(|uri| uri.scheme == "http") else {
         return failed("unsupported protocol scheme");
     };
-    let target = url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"));
+    let target =
+        url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"));
     match connect(this, &with_port(parsed.host, 80)) {
         Ok((_, Reach::Pod { pod, port })) => {
-            let response = super::respond(&this.snapshot, pod, port, &Request::get(target), this.at, this.depth + 1);
+            let response = super::respond(
+                &this.snapshot,
+                pod,
+                port,
+                &Request::get(target),
+                this.at,
+                this.depth + 1,
+            );
             match response {
                 Some(response) => {
-                    let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                    let body: serde_json::Value =
+                        serde_json::from_slice(&response.body).unwrap_or_default();
                     json!({"ok": true, "error": null, "status": response.status, "json": body})
                 }
                 None => failed("EOF"),
             }
         }
         Ok(_) => failed("EOF"),
-        Err(error) if error.ends_with("i/o timeout") => failed("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
+        Err(error) if error.ends_with("i/o timeout") => {
+            failed("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
+        }
         Err(error) => failed(&error),
     }
 }
 
 fn values_of(this: &AppContext, app: &str, value: &str) -> serde_json::Value {
     let mut values = Vec::new();
-    for (pod, state) in this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
+    for (pod, state) in
+        this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
         for (place, container) in state.containers.iter().enumerate() {
             if container.app.is_some_and(|index| this.snapshot.apps.app(index).name == app)
-                && let Some(context) = AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1)
+                && let Some(context) =
+                    AppContext::new(&this.snapshot, pod, place, this.at, this.depth + 1)
             {
                 values.push(Arc::new(context).value(value));
             }
@@ -246,17 +341,30 @@ fn values_of(this: &AppContext, app: &str, value: &str) -> serde_json::Value {
     json!(values)
 }
 
-fn candles(at: Timestamp, pair: &str, period: &str, limit: Option<i64>, step: i64, most: i64, stale_minutes: i64) -> serde_json::Value {
+fn candles(
+    at: Timestamp,
+    pair: &str,
+    period: &str,
+    limit: Option<i64>,
+    step: i64,
+    most: i64,
+    stale_minutes: i64,
+) -> serde_json::Value {
     let step = step.max(1);
     let count = limit.filter(|limit| *limit > 0).unwrap_or(100).min(most).max(0);
     let newest = (at.as_second() - stale_minutes * 60).div_euclid(step);
     let candle = |back: i64| {
         let slot = newest - back;
         let price = 60000 + slot.rem_euclid(97);
-        let time = Timestamp::from_second(slot * step).unwrap_or(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        json!({"timestamp": time, "open": price, "high": price + 5, "low": price - 5, "close": price + 1, "volume": 12.5})
+        let time = Timestamp::from_second(slot * step)
+            .unwrap_or(at)
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        json!({"timestamp": time, "open": price, "high": price + 5, "low": price - 5,
+            "close": price + 1, "volume": 12.5})
     };
-    json!({"pair": pair, "period": period, "count": count, "data": (0..count).map(candle).collect::<Vec<_>>()})
+    json!({"pair": pair, "period": period, "count": count,
+        "data": (0..count).map(candle).collect::<Vec<_>>()})
 }
 
 #[cfg(test)]

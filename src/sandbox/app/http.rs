@@ -22,10 +22,15 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8".to_owned(), body: body.as_bytes().to_vec() }
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8".to_owned(),
+            body: body.as_bytes().to_vec(),
+        }
     }
 
-    /// JSON as the programs write it: keys in order, whole numbers without a fraction, a newline at the end.
+    /// JSON as the programs write it: keys in order, whole numbers without a fraction, a newline at
+    /// the end.
     pub(crate) fn json(status: u16, value: &Value) -> Self {
         let mut body = sorted(value).to_string().into_bytes();
         body.push(b'\n');
@@ -36,14 +41,17 @@ impl Response {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let mut pairs: Vec<_> = fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            let mut pairs: Vec<_> =
+                fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
             pairs.sort_by(|one, other| one.0.cmp(&other.0));
             Value::Object(pairs.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         Value::Number(number) => match number.as_f64() {
             #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => {
+                Value::from(float as i64)
+            }
             _ => value.clone(),
         },
         Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
@@ -51,15 +59,28 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
-pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: &Request, at: Timestamp, depth: u8) -> Option<Response> {
+pub(crate) fn respond(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    port: u16,
+    request: &Request,
+    at: Timestamp,
+    depth: u8,
+) -> Option<Response> {
     let container = snapshot.listener(pod, port, Protocol::Tcp)?;
     let context = AppContext::new(snapshot, pod, container, at, depth)?;
     let app = snapshot.apps.app(context.app);
     if app.builtin == Some(Builtin::Prometheus) {
         return Some(prometheus::respond(&context, request));
     }
-    let here: Vec<(usize, &Route)> =
-        app.routes.iter().enumerate().filter(|(_, route)| route.port.is_none_or(|own| moved(&context.container().env, own) == port)).collect();
+    let here: Vec<(usize, &Route)> = app
+        .routes
+        .iter()
+        .enumerate()
+        .filter(|(_, route)| {
+            route.port.is_none_or(|own| moved(&context.container().env, own) == port)
+        })
+        .collect();
     if here.is_empty() {
         return None;
     }
@@ -71,7 +92,9 @@ pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: 
         let Some(parameters) = parameters(pattern, request.path(), route.prefix) else {
             continue;
         };
-        let context = Arc::new(AppContext::new(snapshot, pod, container, at, depth)?.asked(request, parameters));
+        let context = Arc::new(
+            AppContext::new(snapshot, pod, container, at, depth)?.asked(request, parameters),
+        );
         if !context.holds("route-when", place, route.when.as_ref()) {
             continue;
         }
@@ -87,7 +110,11 @@ pub(crate) fn respond(snapshot: &Arc<Snapshot>, pod: usize, port: u16, request: 
         }
         return Some(response);
     }
-    Some(if allowed.is_empty() { Response::text(404, "404 page not found\n") } else { Response::text(405, "Method Not Allowed\n") })
+    Some(if allowed.is_empty() {
+        Response::text(404, "404 page not found\n")
+    } else {
+        Response::text(405, "Method Not Allowed\n")
+    })
 }
 
 fn answer(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
@@ -119,7 +146,8 @@ fn parameters(pattern: &str, path: &str, prefix: bool) -> Option<Map<String, Val
     if prefix {
         return path.starts_with(pattern).then(Map::new);
     }
-    let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    let (wanted, given): (Vec<&str>, Vec<&str>) =
+        (pattern.split('/').collect(), path.split('/').collect());
     if wanted.len() != given.len() {
         return None;
     }

@@ -15,13 +15,23 @@ pub(crate) struct Line {
 }
 
 /// The lines that a container has written after `from`, until and with `now`, oldest first.
-pub(crate) fn lines(snapshot: &Arc<Snapshot>, pod: usize, container: usize, from: Option<Timestamp>, now: Timestamp) -> Vec<Line> {
+pub(crate) fn lines(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    container: usize,
+    from: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Line> {
     let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
         return Vec::new();
     };
     if let Some(ended) = &snapshot.pods[pod].ended {
         let written = ended.lines.get(container).map(Vec::as_slice).unwrap_or_default();
-        return written.iter().filter(|line| from.is_none_or(|from| line.at > from)).cloned().collect();
+        return written
+            .iter()
+            .filter(|line| from.is_none_or(|from| line.at > from))
+            .cloned()
+            .collect();
     }
     let app = snapshot.apps.app(context.app);
     let started = snapshot.pods[pod].started;
@@ -38,12 +48,14 @@ pub(crate) fn lines(snapshot: &Arc<Snapshot>, pod: usize, container: usize, from
         for (turn, moment) in moments(started, rule.after, rule.every, from, now) {
             for (index, text) in texts.iter().enumerate() {
                 // no two lines of a container bear the same time
-                let nanoseconds = place as i64 * 100_000 + index as i64 * 1_000 + (turn % 97) as i64;
+                let nanoseconds =
+                    place as i64 * 100_000 + index as i64 * 1_000 + (turn % 97) as i64;
                 let Ok(at) = moment.checked_add(SignedDuration::from_nanos(nanoseconds)) else {
                     continue;
                 };
                 if from.is_none_or(|from| at > from) && at <= now {
-                    found.push(Line { at, text: format!("{}{text}", at.strftime(&app.log_prefix)) });
+                    found
+                        .push(Line { at, text: format!("{}{text}", at.strftime(&app.log_prefix)) });
                 }
             }
         }
@@ -53,12 +65,21 @@ pub(crate) fn lines(snapshot: &Arc<Snapshot>, pod: usize, container: usize, from
 }
 
 /// When a rule writes, counted.
-pub(crate) fn moments(started: Timestamp, after: f64, every: Option<f64>, from: Option<Timestamp>, now: Timestamp) -> impl Iterator<Item = (u64, Timestamp)> {
+pub(crate) fn moments(
+    started: Timestamp,
+    after: f64,
+    every: Option<f64>,
+    from: Option<Timestamp>,
+    now: Timestamp,
+) -> impl Iterator<Item = (u64, Timestamp)> {
     let first = started.saturating_add(SignedDuration::from_secs_f64(after)).unwrap_or(started);
     let step = every.map(|every| SignedDuration::from_secs_f64(every.max(0.1)));
     let skipped = match (step, from) {
-        // one turn earlier than the first that counts, because lines are a little later than their turn
-        (Some(step), Some(from)) if from > first => (from.duration_since(first).as_millis() / step.as_millis().max(1)).saturating_sub(1),
+        // one turn earlier than the first that counts, because lines are a little later than their
+        // turn
+        (Some(step), Some(from)) if from > first => {
+            (from.duration_since(first).as_millis() / step.as_millis().max(1)).saturating_sub(1)
+        }
         _ => 0,
     };
     let skipped = u64::try_from(skipped).unwrap_or(0);

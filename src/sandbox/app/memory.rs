@@ -1,4 +1,5 @@
-//! What processes remember: what has happened in them, and what they were told. It lives longer than a snapshot.
+//! What processes remember: what has happened in them, and what they were told. It lives longer
+//! than a snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,11 +46,20 @@ impl Memory {
 
     /// How often something had happened in a pod by then.
     pub(crate) fn happened(&self, namespace: &str, pod: &str, name: &str, at: Timestamp) -> usize {
-        self.inner().happened.get(&of(namespace, pod, name)).map_or(0, |times| times.partition_point(|time| *time <= at))
+        self.inner()
+            .happened
+            .get(&of(namespace, pod, name))
+            .map_or(0, |times| times.partition_point(|time| *time <= at))
     }
 
     /// Until when what happens by itself has been looked at; sets it to now.
-    pub(crate) fn look(&self, namespace: &str, pod: &str, name: &str, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn look(
+        &self,
+        namespace: &str,
+        pod: &str,
+        name: &str,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         self.inner().looked_at.insert(of(namespace, pod, name), now)
     }
 
@@ -63,7 +73,8 @@ impl Memory {
         self.inner().values.insert(of(namespace, pod, name), value);
     }
 
-    /// What the processes of a namespace have stored under this name, in the database that they share.
+    /// What the processes of a namespace have stored under this name, in the database that they
+    /// share.
     pub(crate) fn stored(&self, namespace: &str, name: &str) -> Option<Value> {
         self.inner().stored.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }

@@ -1,4 +1,5 @@
-//! The processes in the pods: what they answer, write, and depend on. The data is in `world/apps.yaml`, see [`format`].
+//! The processes in the pods: what they answer, write, and depend on. The data is in
+//! `world/apps.yaml`, see [`format`].
 
 mod context;
 mod format;
@@ -28,7 +29,8 @@ pub(crate) struct Apps {
     templates: Environment<'static>,
 }
 
-/// The port on which a program listens that was told to by its environment: `PORT_8080` is where it listens instead of 8080.
+/// The port on which a program listens that was told to by its environment: `PORT_8080` is where it
+/// listens instead of 8080.
 pub(crate) fn moved(env: &Labels, port: u16) -> u16 {
     env.get(&format!("PORT_{port}")).and_then(|other| other.parse().ok()).unwrap_or(port)
 }
@@ -40,14 +42,20 @@ fn template(app: usize, part: &str, index: impl std::fmt::Display) -> String {
 
 impl Apps {
     pub(crate) fn load(text: &str) -> Result<Self, SandboxError> {
-        let wrong = |reason: String| SandboxError::World { file: "world/apps.yaml".to_owned(), reason };
-        let document: Document = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let wrong =
+            |reason: String| SandboxError::World { file: "world/apps.yaml".to_owned(), reason };
+        let document: Document =
+            serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::None);
         templates.set_undefined_behavior(UndefinedBehavior::Chainable);
         templates.set_fuel(Some(500_000));
         functions::register(&mut templates);
-        let mut add = |name: String, source: String| templates.add_template_owned(name.clone(), source).map_err(|error| wrong(format!("{name}: {error}")));
+        let mut add = |name: String, source: String| {
+            templates
+                .add_template_owned(name.clone(), source)
+                .map_err(|error| wrong(format!("{name}: {error}")))
+        };
         let expression = |source: &str| format!("{{{{ ({source}) | tojson }}}}");
         for (name, source) in &document.templates {
             add(name.clone(), source.clone())?;
@@ -83,7 +91,12 @@ impl Apps {
                 if let Some(when) = &route.when {
                     add(template(index, "route-when", place), expression(when))?;
                 }
-                let body = route.json.as_deref().map(expression).or_else(|| route.text.clone()).unwrap_or_default();
+                let body = route
+                    .json
+                    .as_deref()
+                    .map(expression)
+                    .or_else(|| route.text.clone())
+                    .unwrap_or_default();
                 add(template(index, "route", place), body)?;
             }
             for (place, rule) in app.logs.iter().enumerate() {
@@ -102,32 +115,44 @@ impl Apps {
 
     /// The commands of an image; none if it cannot be pulled.
     pub(crate) fn tools(&self, image: &str) -> Option<&[String]> {
-        let set = self.document.images.iter().find(|set| set.images.iter().any(|known| known == image))?;
+        let set = self
+            .document
+            .images
+            .iter()
+            .find(|set| set.images.iter().any(|known| known == image))?;
         self.document.tools.get(&set.tools).map(Vec::as_slice)
     }
 
     /// The program that a container runs.
     pub(crate) fn program(&self, image: &str, container: &Value) -> Option<usize> {
-        let words = ["command", "args"].into_iter().flat_map(|field| super::object::list(&container[field])).filter_map(Value::as_str);
-        let command: Vec<&str> = words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+        let words = ["command", "args"]
+            .into_iter()
+            .flat_map(|field| super::object::list(&container[field]))
+            .filter_map(Value::as_str);
+        let command: Vec<&str> =
+            words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
         self.document.apps.iter().position(|app| {
             let wanted: Vec<&str> = app.command.split(' ').collect();
-            command.starts_with(&wanted) && app.of_image.as_ref().is_none_or(|part| image.contains(part))
+            command.starts_with(&wanted)
+                && app.of_image.as_ref().is_none_or(|part| image.contains(part))
         })
     }
 
     /// Says whether a program with this environment listens on a port.
     pub(crate) fn listens(&self, app: usize, env: &Labels, port: u16, protocol: Protocol) -> bool {
-        self.app(app)
-            .ports
-            .iter()
-            .enumerate()
-            .any(|(place, entry)| moved(env, entry.port) == port && entry.protocol == protocol && (entry.when.is_none() || self.port_open(app, place, env)))
+        self.app(app).ports.iter().enumerate().any(|(place, entry)| {
+            moved(env, entry.port) == port
+                && entry.protocol == protocol
+                && (entry.when.is_none() || self.port_open(app, place, env))
+        })
     }
 
     fn port_open(&self, app: usize, place: usize, env: &Labels) -> bool {
         let context = minijinja::context! { env => minijinja::value::Serde(env) };
-        let rendered = self.templates.get_template(&template(app, "port", place)).and_then(|template| template.render(context));
+        let rendered = self
+            .templates
+            .get_template(&template(app, "port", place))
+            .and_then(|template| template.render(context));
         rendered.is_ok_and(|text| text == "true")
     }
 }

@@ -22,11 +22,19 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
     }
     let scraper = Scraper::of(context);
     let parameters = request.query();
-    let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let parameter = |name: &str| {
+        parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    };
     let success = |data: Value| Response::json(200, &json!({"status": "success", "data": data}));
     let path = request.path();
-    if let Some(label) = path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values")) {
-        let mut values: Vec<String> = scraper.at(context.at).iter().filter_map(|sample| sample.labels.get(label).cloned()).collect();
+    if let Some(label) =
+        path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values"))
+    {
+        let mut values: Vec<String> = scraper
+            .at(context.at)
+            .iter()
+            .filter_map(|sample| sample.labels.get(label).cloned())
+            .collect();
         values.sort_unstable();
         values.dedup();
         return success(json!(values));
@@ -35,15 +43,21 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
         "/-/ready" => Response::text(200, "Prometheus Server is Ready.\n"),
         "/-/healthy" => Response::text(200, "Prometheus Server is Healthy.\n"),
         "/api/v1/targets" => success(
-            json!({"activeTargets": scraper.targets.iter().map(|target| target.describe(&scraper, context.at)).collect::<Vec<_>>(), "droppedTargets": []}),
+            json!({"activeTargets": scraper.targets.iter().map(|target| target.describe(&scraper,
+                context.at)).collect::<Vec<_>>(), "droppedTargets": []}),
         ),
         "/api/v1/alerts" => success(json!({"alerts": []})),
         "/api/v1/rules" => success(json!({"groups": []})),
         "/api/v1/status/config" => success(json!({"yaml": scraper.config})),
         "/api/v1/status/buildinfo" => {
-            success(json!({"version": "2.42.0", "revision": "", "branch": "HEAD", "buildUser": "", "buildDate": "", "goVersion": ""}))
+            success(json!({"version": "2.42.0", "revision": "", "branch": "HEAD", "buildUser": "",
+                "buildDate": "", "goVersion": ""}))
         }
-        "/api/v1/query" => match query(&scraper, parameter("query"), parameter("time").map_or(Ok(context.at), time)) {
+        "/api/v1/query" => match query(
+            &scraper,
+            parameter("query"),
+            parameter("time").map_or(Ok(context.at), time),
+        ) {
             Ok(data) => success(data),
             Err(error) => bad_data(&error),
         },
@@ -65,43 +79,77 @@ fn bad_data(error: &str) -> Response {
 
 /// A time as the API takes it: RFC 3339, or seconds.
 fn time(text: &str) -> Result<Timestamp, String> {
-    let seconds = text.parse::<f64>().ok().and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
-    let time = seconds.and_then(|duration| Timestamp::UNIX_EPOCH.checked_add(duration).ok()).or_else(|| text.parse().ok());
-    time.ok_or_else(|| format!("invalid parameter \"time\": cannot parse \"{text}\" to a valid timestamp"))
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+    let time = seconds
+        .and_then(|duration| Timestamp::UNIX_EPOCH.checked_add(duration).ok())
+        .or_else(|| text.parse().ok());
+    time.ok_or_else(|| {
+        format!("invalid parameter \"time\": cannot parse \"{text}\" to a valid timestamp")
+    })
 }
 
 fn parsed(query: Option<&str>) -> Result<promql::Expression, String> {
-    let query =
-        query.filter(|query| !query.trim().is_empty()).ok_or("invalid parameter \"query\": unknown position: parse error: no expression found in input")?;
+    let query = query.filter(|query| !query.trim().is_empty()).ok_or(
+        "invalid parameter \"query\": unknown position: parse error: no expression found in input",
+    )?;
     promql::parse(query).map_err(|error| format!("invalid parameter \"query\": {error}"))
 }
 
-fn query(scraper: &Scraper<'_>, text: Option<&str>, at: Result<Timestamp, String>) -> Result<Value, String> {
+fn query(
+    scraper: &Scraper<'_>,
+    text: Option<&str>,
+    at: Result<Timestamp, String>,
+) -> Result<Value, String> {
     let (expression, at) = (parsed(text)?, at?);
     Ok(match promql::evaluate(&expression, scraper, at)? {
         promql::Outcome::Scalar(value) => {
             json!({"resultType": "scalar", "result": point(at, value)})
         }
         promql::Outcome::Vector(samples) => {
-            let result: Vec<Value> = samples.iter().map(|sample| json!({"metric": sample.labels, "value": point(at, sample.value)})).collect();
+            let result: Vec<Value> = samples
+                .iter()
+                .map(|sample| json!({"metric": sample.labels, "value": point(at, sample.value)}))
+                .collect();
             json!({"resultType": "vector", "result": result})
         }
     })
 }
 
-fn range<'a>(scraper: &Scraper<'_>, parameter: &impl Fn(&str) -> Option<&'a str>) -> Result<Value, String> {
+fn range<'a>(
+    scraper: &Scraper<'_>,
+    parameter: &impl Fn(&str) -> Option<&'a str>,
+) -> Result<Value, String> {
     let expression = parsed(parameter("query"))?;
-    let bound = |name: &str| parameter(name).ok_or_else(|| format!("invalid parameter \"{name}\": cannot parse \"\" to a valid timestamp")).and_then(time);
+    let bound = |name: &str| {
+        parameter(name)
+            .ok_or_else(|| {
+                format!("invalid parameter \"{name}\": cannot parse \"\" to a valid timestamp")
+            })
+            .and_then(time)
+    };
     let (start, end) = (bound("start")?, bound("end")?);
     let step = parameter("step").unwrap_or_default();
-    let step = promql::duration(step).or_else(|| SignedDuration::try_from_secs_f64(step.parse().ok()?).ok()).filter(|step| step.is_positive());
-    let step = step.ok_or("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer")?;
+    let step = promql::duration(step)
+        .or_else(|| SignedDuration::try_from_secs_f64(step.parse().ok()?).ok())
+        .filter(|step| step.is_positive());
+    let step = step.ok_or(
+        "invalid parameter \"step\": zero or negative query resolution step \
+        widths are not accepted. Try a positive integer",
+    )?;
     if end < start {
-        return Err("invalid parameter \"end\": end timestamp must not be before start time".to_owned());
+        return Err(
+            "invalid parameter \"end\": end timestamp must not be before start time".to_owned()
+        );
     }
-    let points = i64::try_from(end.duration_since(start).as_millis() / step.as_millis().max(1)).unwrap_or(i64::MAX);
+    let points = i64::try_from(end.duration_since(start).as_millis() / step.as_millis().max(1))
+        .unwrap_or(i64::MAX);
     if points > MOST_POINTS {
-        return Err("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".to_owned());
+        return Err("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing \
+            the query resolution (?step=XX)"
+            .to_owned());
     }
     let mut series: BTreeMap<Labels, Vec<Value>> = BTreeMap::new();
     let mut at = start;
@@ -115,17 +163,25 @@ fn range<'a>(scraper: &Scraper<'_>, parameter: &impl Fn(&str) -> Option<&'a str>
         }
         at = at.checked_add(step).map_err(|error| error.to_string())?;
     }
-    Ok(json!({"resultType": "matrix", "result": series.into_iter().map(|(metric, values)| json!({"metric": metric, "values": values})).collect::<Vec<_>>()}))
+    Ok(json!({"resultType": "matrix",
+            "result": series.into_iter().map(|(metric, values)| json!({"metric": metric,
+            "values": values})).collect::<Vec<_>>()}))
 }
 
-fn series(scraper: &Scraper<'_>, parameters: &[(String, String)], at: Timestamp) -> Result<Value, String> {
+fn series(
+    scraper: &Scraper<'_>,
+    parameters: &[(String, String)],
+    at: Timestamp,
+) -> Result<Value, String> {
     let mut found: Vec<Labels> = Vec::new();
-    let selectors: Vec<&String> = parameters.iter().filter(|(key, _)| key == "match[]").map(|(_, value)| value).collect();
+    let selectors: Vec<&String> =
+        parameters.iter().filter(|(key, _)| key == "match[]").map(|(_, value)| value).collect();
     if selectors.is_empty() {
         return Err("no match[] parameter provided".to_owned());
     }
     for selector in selectors {
-        let expression = promql::parse(selector).map_err(|error| format!("invalid parameter \"match[]\": {error}"))?;
+        let expression = promql::parse(selector)
+            .map_err(|error| format!("invalid parameter \"match[]\": {error}"))?;
         if let promql::Outcome::Vector(samples) = promql::evaluate(&expression, scraper, at)? {
             found.extend(samples.into_iter().map(|sample| sample.labels));
         }
@@ -169,22 +225,41 @@ impl<'a> Scraper<'a> {
     fn of(context: &'a AppContext) -> Self {
         let (snapshot, pod) = (&context.snapshot, context.state());
         let namespace = &pod.network.namespace;
-        let config =
-            pod.mounts.iter().find_map(|mount| snapshot.config.get(&(namespace.clone(), mount.clone()))?.get("prometheus.yml").cloned()).unwrap_or_default();
+        let config = pod
+            .mounts
+            .iter()
+            .find_map(|mount| {
+                snapshot
+                    .config
+                    .get(&(namespace.clone(), mount.clone()))?
+                    .get("prometheus.yml")
+                    .cloned()
+            })
+            .unwrap_or_default();
         let parsed: Value = serde_saphyr::from_str(&config).unwrap_or_default();
-        let interval = parsed["global"]["scrape_interval"].as_str().and_then(promql::duration).unwrap_or(SignedDuration::from_secs(60));
+        let interval = parsed["global"]["scrape_interval"]
+            .as_str()
+            .and_then(promql::duration)
+            .unwrap_or(SignedDuration::from_secs(60));
         let mut targets = Vec::new();
         for job in crate::sandbox::object::list(&parsed["scrape_configs"]) {
             let name = job["job_name"].as_str().unwrap_or_default();
             let mut add = |host: &str, port: u16| {
                 // a name that cannot be resolved brings no target
                 if let Resolution::Addresses(addresses) = snapshot.resolve(context.pod, host) {
-                    targets.extend(addresses.into_iter().map(|address| Target { job: name.to_owned(), address, port }));
+                    targets.extend(addresses.into_iter().map(|address| Target {
+                        job: name.to_owned(),
+                        address,
+                        port,
+                    }));
                 }
             };
             for discovery in crate::sandbox::object::list(&job["dns_sd_configs"]) {
                 let port = crate::sandbox::snapshot::number(&discovery["port"]).unwrap_or(80);
-                for host in crate::sandbox::object::list(&discovery["names"]).iter().filter_map(Value::as_str) {
+                for host in crate::sandbox::object::list(&discovery["names"])
+                    .iter()
+                    .filter_map(Value::as_str)
+                {
                     add(host, port);
                 }
             }
@@ -197,7 +272,9 @@ impl<'a> Scraper<'a> {
                 add(host, port.parse().unwrap_or(80));
             }
         }
-        targets.sort_by(|one, other| (&one.job, one.address, one.port).cmp(&(&other.job, other.address, other.port)));
+        targets.sort_by(|one, other| {
+            (&one.job, one.address, one.port).cmp(&(&other.job, other.address, other.port))
+        });
         Self { context, config, interval, targets, rounds: Mutex::default() }
     }
 
@@ -254,28 +331,49 @@ impl Source for Scraper<'_> {
 
 impl Target {
     fn labels(&self) -> Labels {
-        [("instance".to_owned(), format!("{}:{}", self.address, self.port)), ("job".to_owned(), self.job.clone())].into()
+        [
+            ("instance".to_owned(), format!("{}:{}", self.address, self.port)),
+            ("job".to_owned(), self.job.clone()),
+        ]
+        .into()
     }
 
     /// Says whether there was anything at the address at that time.
     fn existed(&self, scraper: &Scraper<'_>, at: Timestamp) -> bool {
-        let pod = scraper.context.snapshot.pods.iter().find(|pod| pod.network.ip == Some(self.address));
+        let pod =
+            scraper.context.snapshot.pods.iter().find(|pod| pod.network.ip == Some(self.address));
         pod.is_none_or(|pod| pod.started <= at)
     }
 
     /// What the target says of its metrics, or why Prometheus could not read it.
     fn read(&self, scraper: &Scraper<'_>, at: Timestamp) -> Result<String, String> {
-        let (context, url) = (scraper.context, format!("http://{}:{}/metrics", self.address, self.port));
+        let (context, url) =
+            (scraper.context, format!("http://{}:{}/metrics", self.address, self.port));
         match context.snapshot.reach(context.pod, self.address, self.port, Protocol::Tcp) {
-            Reach::Pod { pod, port } => match ask(&context.snapshot, pod, port, &Request::get("/metrics"), at, context.depth + 1) {
-                Some(response) if response.status == 200 => Ok(String::from_utf8_lossy(&response.body).into_owned()),
+            Reach::Pod { pod, port } => match ask(
+                &context.snapshot,
+                pod,
+                port,
+                &Request::get("/metrics"),
+                at,
+                context.depth + 1,
+            ) {
+                Some(response) if response.status == 200 => {
+                    Ok(String::from_utf8_lossy(&response.body).into_owned())
+                }
                 Some(response) => {
-                    let reason = http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+                    let reason = http::StatusCode::from_u16(response.status)
+                        .ok()
+                        .and_then(|status| status.canonical_reason())
+                        .unwrap_or_default();
                     Err(format!("server returned HTTP status {} {reason}", response.status))
                 }
                 None => Err(format!("Get \"{url}\": EOF")),
             },
-            Reach::ApiServer | Reach::Refused => Err(format!("Get \"{url}\": dial tcp {}:{}: connect: connection refused", self.address, self.port)),
+            Reach::ApiServer | Reach::Refused => Err(format!(
+                "Get \"{url}\": dial tcp {}:{}: connect: connection refused",
+                self.address, self.port
+            )),
             Reach::TimedOut => Err(format!("Get \"{url}\": context deadline exceeded")),
         }
     }
@@ -285,9 +383,13 @@ impl Target {
         let read = self.read(scraper, round);
         let address = format!("{}:{}", self.address, self.port);
         json!({
-            "discoveredLabels": {"__address__": address, "__metrics_path__": "/metrics", "__scheme__": "http", "job": self.job},
-            "labels": self.labels(), "scrapePool": self.job, "scrapeUrl": format!("http://{address}/metrics"), "globalUrl": format!("http://{address}/metrics"),
-            "lastError": read.as_ref().err().cloned().unwrap_or_default(), "lastScrape": round.to_string(), "lastScrapeDuration": 0.0021,
+            "discoveredLabels": {"__address__": address, "__metrics_path__": "/metrics",
+            "__scheme__": "http", "job": self.job},
+            "labels": self.labels(), "scrapePool": self.job,
+            "scrapeUrl": format!("http://{address}/metrics"),
+            "globalUrl": format!("http://{address}/metrics"),
+            "lastError": read.as_ref().err().cloned().unwrap_or_default(),
+            "lastScrape": round.to_string(), "lastScrapeDuration": 0.0021,
             "health": if read.is_ok() { "up" } else { "down" },
             "scrapeInterval": format!("{}s", scraper.interval.as_secs()), "scrapeTimeout": "3s",
         })
@@ -318,7 +420,10 @@ mod tests {
     #[test]
     fn the_text_format_is_read() {
         let (labels, value) = exposition("a_total{x=\"1\",y=\"b c\"} 2.5").unwrap();
-        assert_eq!((labels["__name__"].as_str(), labels["x"].as_str(), labels["y"].as_str(), value), ("a_total", "1", "b c", 2.5));
+        assert_eq!(
+            (labels["__name__"].as_str(), labels["x"].as_str(), labels["y"].as_str(), value),
+            ("a_total", "1", "b c", 2.5)
+        );
         assert_eq!(exposition("up 1").unwrap().1, 1.0);
         assert!(exposition("# TYPE up gauge").is_none());
     }

@@ -6,7 +6,8 @@ use super::pods::qos;
 use crate::sandbox::object;
 use crate::sandbox::store::Store;
 
-/// Adds the defaults of the API to a manifest. Addresses of Services are chosen by name and avoid those in the store.
+/// Adds the defaults of the API to a manifest. Addresses of Services are chosen by name and avoid
+/// those in the store.
 pub(crate) fn complete(manifest: &mut Value, store: &Store) {
     match manifest["kind"].as_str().unwrap_or_default() {
         "Namespace" => {
@@ -19,13 +20,21 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         "Service" => service(manifest, store),
         "Deployment" => deployment(manifest),
         "CronJob" => {
-            fill(&mut manifest["spec"], &json!({"suspend": false, "concurrencyPolicy": "Allow", "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}));
+            fill(
+                &mut manifest["spec"],
+                &json!({"suspend": false, "concurrencyPolicy": "Allow",
+                    "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}),
+            );
             pod_template(&mut manifest["spec"]["jobTemplate"]["spec"]["template"]);
             fill(manifest, &json!({"status": {}}));
         }
         "StatefulSet" => {
             let spec = &mut manifest["spec"];
-            fill(spec, &json!({"replicas": 1, "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+            fill(
+                spec,
+                &json!({"replicas": 1, "podManagementPolicy": "OrderedReady",
+                    "revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}),
+            );
             if spec["updateStrategy"]["type"] == "RollingUpdate" {
                 fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"partition": 0}}));
             }
@@ -33,9 +42,15 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         }
         "DaemonSet" => {
             let spec = &mut manifest["spec"];
-            fill(spec, &json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+            fill(
+                spec,
+                &json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}),
+            );
             if spec["updateStrategy"]["type"] == "RollingUpdate" {
-                fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}));
+                fill(
+                    &mut spec["updateStrategy"],
+                    &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
+                );
             }
             pod_template(&mut spec["template"]);
         }
@@ -44,7 +59,9 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
             let number = if spec["parallelism"].is_null() { json!(1) } else { Value::Null };
             fill(
                 spec,
-                &json!({"parallelism": 1, "completions": number, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false, "podReplacementPolicy": "TerminatingOrFailed"}),
+                &json!({"parallelism": 1, "completions": number, "backoffLimit": 6,
+                    "completionMode": "NonIndexed", "suspend": false,
+                    "podReplacementPolicy": "TerminatingOrFailed"}),
             );
             pod_template(&mut spec["template"]);
             fill(manifest, &json!({"status": {}}));
@@ -54,7 +71,9 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
             let class = qos(&manifest["spec"]);
             fill(
                 &mut manifest["spec"],
-                &json!({"serviceAccountName": "default", "serviceAccount": "default", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0}),
+                &json!({"serviceAccountName": "default", "serviceAccount": "default",
+                    "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority",
+                    "priority": 0}),
             );
             fill(manifest, &json!({"status": {"phase": "Pending", "qosClass": class}}));
         }
@@ -92,7 +111,8 @@ fn secret(manifest: &mut Value) {
     use base64::Engine;
     let plain = object::strings(&manifest["stringData"]);
     for (key, value) in plain {
-        manifest["data"][key.as_str()] = json!(base64::engine::general_purpose::STANDARD.encode(value));
+        manifest["data"][key.as_str()] =
+            json!(base64::engine::general_purpose::STANDARD.encode(value));
     }
     if let Value::Object(fields) = manifest {
         fields.shift_remove("stringData");
@@ -102,7 +122,10 @@ fn secret(manifest: &mut Value) {
 
 fn service(manifest: &mut Value, store: &Store) {
     let key = format!("{}/{}", object::namespace(manifest), object::name(manifest));
-    let taken: Vec<String> = store.list("services", None).filter_map(|service| service["spec"]["clusterIP"].as_str().map(str::to_owned)).collect();
+    let taken: Vec<String> = store
+        .list("services", None)
+        .filter_map(|service| service["spec"]["clusterIP"].as_str().map(str::to_owned))
+        .collect();
     let spec = &mut manifest["spec"];
     // a name for another name has neither addresses nor endpoints
     if spec["type"] == "ExternalName" {
@@ -111,14 +134,20 @@ fn service(manifest: &mut Value, store: &Store) {
         return;
     }
     if spec["clusterIP"].is_null() {
-        let start = key.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 50_000;
-        let addresses = (0..50_000).map(|step| (start + step) % 50_000 + 300).map(|number| format!("10.96.{}.{}", number / 256, number % 256));
+        let start =
+            key.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
+                % 50_000;
+        let addresses = (0..50_000)
+            .map(|step| (start + step) % 50_000 + 300)
+            .map(|number| format!("10.96.{}.{}", number / 256, number % 256));
         spec["clusterIP"] = json!(addresses.into_iter().find(|address| !taken.contains(address)));
     }
     let address = spec["clusterIP"].clone();
     fill(
         spec,
-        &json!({"type": "ClusterIP", "clusterIPs": [address], "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster"}),
+        &json!({"type": "ClusterIP", "clusterIPs": [address], "sessionAffinity": "None",
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+            "internalTrafficPolicy": "Cluster"}),
     );
     for port in items(&mut spec["ports"]) {
         let number = port["port"].clone();
@@ -129,11 +158,18 @@ fn service(manifest: &mut Value, store: &Store) {
 
 fn deployment(manifest: &mut Value) {
     let spec = &mut manifest["spec"];
-    fill(spec, &json!({"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "strategy": {"type": "RollingUpdate"}}));
+    fill(
+        spec,
+        &json!({"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600,
+            "strategy": {"type": "RollingUpdate"}}),
+    );
     fill(&mut spec["strategy"], &json!({"type": "RollingUpdate"}));
     if spec["strategy"]["type"] == "RollingUpdate" {
         fill(&mut spec["strategy"], &json!({"rollingUpdate": {}}));
-        fill(&mut spec["strategy"]["rollingUpdate"], &json!({"maxSurge": "25%", "maxUnavailable": "25%"}));
+        fill(
+            &mut spec["strategy"]["rollingUpdate"],
+            &json!({"maxSurge": "25%", "maxUnavailable": "25%"}),
+        );
     }
     pod_template(&mut spec["template"]);
 }
@@ -142,7 +178,9 @@ fn pod_template(template: &mut Value) {
     let spec = &mut template["spec"];
     fill(
         spec,
-        &json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "securityContext": {}, "schedulerName": "default-scheduler"}),
+        &json!({"restartPolicy": "Always", "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst", "securityContext": {},
+            "schedulerName": "default-scheduler"}),
     );
     if let Some(account) = spec["serviceAccountName"].as_str().map(str::to_owned) {
         fill(spec, &json!({"serviceAccount": account}));
@@ -157,7 +195,9 @@ fn pod_template(template: &mut Value) {
     for container in items(&mut spec["containers"]) {
         fill(
             container,
-            &json!({"imagePullPolicy": "IfNotPresent", "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}),
+            &json!({"imagePullPolicy": "IfNotPresent", "resources": {},
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File"}),
         );
         for port in container.get_mut("ports").map(items).unwrap_or_default() {
             fill(port, &json!({"protocol": "TCP"}));
@@ -175,7 +215,11 @@ fn pod_template(template: &mut Value) {
         }
         for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
             if let Some(probe) = container.get_mut(probe) {
-                fill(probe, &json!({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}));
+                fill(
+                    probe,
+                    &json!({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1,
+                        "failureThreshold": 3}),
+                );
                 if let Some(get) = probe.get_mut("httpGet") {
                     fill(get, &json!({"scheme": "HTTP"}));
                 }

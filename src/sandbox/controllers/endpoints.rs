@@ -1,6 +1,7 @@
 //! The endpoints of Services, in both forms.
 //!
-//! After `pkg/controller/endpoint/endpoints_controller.go` and `pkg/controller/endpointslice/` of kube-controller-manager.
+//! After `pkg/controller/endpoint/endpoints_controller.go` and `pkg/controller/endpointslice/` of
+//! kube-controller-manager.
 
 use std::sync::Arc;
 
@@ -14,12 +15,14 @@ use crate::sandbox::object;
 use crate::sandbox::snapshot::{NODE_ADDRESS, protocol, target_port};
 use crate::sandbox::store::Store;
 
-/// The annotation of a Service that says how many endpoints one slice of it holds, as `--max-endpoints-per-slice` says it for all.
+/// The annotation of a Service that says how many endpoints one slice of it holds, as
+/// `--max-endpoints-per-slice` says it for all.
 pub(crate) const PER_SLICE: &str = "sandbox/endpoints-per-slice";
 
 /// Writes Endpoints and EndpointSlices for every Service.
 pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
-    let services: Vec<Value> = store.list("services", None).map(|service| (**service).clone()).collect();
+    let services: Vec<Value> =
+        store.list("services", None).map(|service| (**service).clone()).collect();
     for service in services {
         let namespace = object::namespace(&service);
         let selected = object::strings(&service["spec"]["selector"]);
@@ -30,14 +33,23 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
                 continue;
             }
             let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
-            groups.push((vec![json!({"name": "https", "protocol": "TCP", "port": 6443})], vec![endpoint]));
+            groups.push((
+                vec![json!({"name": "https", "protocol": "TCP", "port": 6443})],
+                vec![endpoint],
+            ));
         } else {
             let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
-            let pods =
-                store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string() && !ended(pod));
+            let pods = store.list("pods", Some(namespace)).filter(|pod| {
+                selector.matches(&object::labels(pod))
+                    && pod["status"]["podIP"].is_string()
+                    && !ended(pod)
+            });
             for pod in pods {
                 // pods that resolve a named port differently are in groups of their own
-                let ports: Vec<Value> = object::list(&service["spec"]["ports"]).iter().filter_map(|port| slice_port(port, &service, pod)).collect();
+                let ports: Vec<Value> = object::list(&service["spec"]["ports"])
+                    .iter()
+                    .filter_map(|port| slice_port(port, &service, pod))
+                    .collect();
                 let endpoint = endpoint(pod);
                 match groups.iter_mut().find(|(known, _)| *known == ports) {
                     Some((_, endpoints)) => endpoints.push(endpoint),
@@ -52,7 +64,9 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
 
 /// Endpoints of Services that are gone; their slices have an owner and go with it.
 fn remove_stale(store: &mut Store) {
-    let managed = |object: &&Arc<Value>| object["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"] == "endpoint-controller";
+    let managed = |object: &&Arc<Value>| {
+        object["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"] == "endpoint-controller"
+    };
     let stale: Vec<(String, String)> = store
         .list("endpoints", None)
         .filter(managed)
@@ -65,27 +79,38 @@ fn remove_stale(store: &mut Store) {
 }
 
 fn slice_port(port: &Value, service: &Value, pod: &Value) -> Option<Value> {
-    let target = if service["spec"]["clusterIP"] == "None" { &port["port"] } else { &port["targetPort"] };
+    let target =
+        if service["spec"]["clusterIP"] == "None" { &port["port"] } else { &port["targetPort"] };
     let target: PortName = serde_json::from_value(target.clone()).ok()?;
     let number = target_port(&target, pod, protocol(&port["protocol"]))?;
-    Some(json!({"name": port["name"].as_str().unwrap_or_default(), "protocol": port["protocol"], "port": number}))
+    Some(json!({"name": port["name"].as_str().unwrap_or_default(), "protocol": port["protocol"],
+            "port": number}))
 }
 
 fn endpoint(pod: &Value) -> Value {
     let (serving, terminating) = (is_ready(pod), deleting(pod));
     let ready = serving && !terminating;
     json!({
-        "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": serving, "terminating": terminating}, "nodeName": pod["spec"]["nodeName"],
-        "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": pod["metadata"]["uid"]},
+        "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": serving,
+        "terminating": terminating}, "nodeName": pod["spec"]["nodeName"],
+        "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod),
+        "uid": pod["metadata"]["uid"]},
     })
 }
 
-fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Value>)>, now: Timestamp) {
+fn publish(
+    store: &mut Store,
+    service: &Value,
+    groups: Vec<(Vec<Value>, Vec<Value>)>,
+    now: Timestamp,
+) {
     let (namespace, name) = (object::namespace(service), object::name(service));
     let mut subsets = Vec::new();
     for (ports, endpoints) in &groups {
         let addresses = |ready: bool| {
-            let chosen = endpoints.iter().filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready);
+            let chosen = endpoints
+                .iter()
+                .filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready);
             let addresses = chosen.map(|endpoint| {
                 let mut address = json!({"ip": endpoint["addresses"][0]});
                 if endpoint["targetRef"].is_object() {
@@ -106,16 +131,26 @@ fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Valu
         subset["ports"] = json!(ports);
         subsets.push(subset);
     }
-    let mut object = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": namespace, "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}});
+    let mut object = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name,
+        "namespace": namespace, "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}});
     if !subsets.is_empty() {
         object["subsets"] = json!(subsets);
     }
     store.put(object, now);
-    let most = service["metadata"]["annotations"][PER_SLICE].as_str().and_then(|most| most.parse::<usize>().ok()).filter(|most| *most > 0);
+    let most = service["metadata"]["annotations"][PER_SLICE]
+        .as_str()
+        .and_then(|most| most.parse::<usize>().ok())
+        .filter(|most| *most > 0);
     let groups: Vec<(Vec<Value>, Vec<Value>)> = match most {
-        Some(most) => {
-            groups.into_iter().flat_map(|(ports, endpoints)| endpoints.chunks(most).map(|part| (ports.clone(), part.to_vec())).collect::<Vec<_>>()).collect()
-        }
+        Some(most) => groups
+            .into_iter()
+            .flat_map(|(ports, endpoints)| {
+                endpoints
+                    .chunks(most)
+                    .map(|part| (ports.clone(), part.to_vec()))
+                    .collect::<Vec<_>>()
+            })
+            .collect(),
         None => groups,
     };
     let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };
@@ -127,13 +162,18 @@ fn publish(store: &mut Store, service: &Value, groups: Vec<(Vec<Value>, Vec<Valu
     }
     for (index, (ports, endpoints)) in groups.into_iter().enumerate() {
         let fixed = name == "kubernetes" && namespace == "default";
-        let slice_name = if fixed { name.to_owned() } else { format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5)) };
+        let slice_name = if fixed {
+            name.to_owned()
+        } else {
+            format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5))
+        };
         let mut slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {
                 "name": slice_name, "namespace": namespace,
                 "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": name},
-                "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name, "uid": service["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}],
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name,
+                "uid": service["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}],
             },
             "endpoints": endpoints, "ports": ports,
         });

@@ -1,6 +1,7 @@
 //! What nobody owns any more goes, and what was asked to go goes when nothing holds it.
 //!
-//! After `pkg/controller/garbagecollector/garbagecollector.go` and `pkg/controller/namespace/` of kube-controller-manager.
+//! After `pkg/controller/garbagecollector/garbagecollector.go` and `pkg/controller/namespace/` of
+//! kube-controller-manager.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,13 +16,21 @@ use crate::sandbox::store::Store;
 
 /// Removes what is to go.
 pub(crate) fn collect_garbage(store: &mut Store, now: Timestamp) {
-    let everything: Vec<Arc<Value>> = RESOURCES.iter().flat_map(|resource| all(store, resource.plural)).collect();
-    let live: BTreeSet<&str> = everything.iter().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
-    let going: BTreeSet<&str> =
-        everything.iter().filter(|object| object["kind"] == "Namespace" && deleting(object)).map(|object| object::name(object)).collect();
+    let everything: Vec<Arc<Value>> =
+        RESOURCES.iter().flat_map(|resource| all(store, resource.plural)).collect();
+    let live: BTreeSet<&str> =
+        everything.iter().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
+    let going: BTreeSet<&str> = everything
+        .iter()
+        .filter(|object| object["kind"] == "Namespace" && deleting(object))
+        .map(|object| object::name(object))
+        .collect();
     for object in &everything {
         let owners = object::list(&object["metadata"]["ownerReferences"]);
-        let orphaned = !owners.is_empty() && !owners.iter().any(|owner| owner["uid"].as_str().is_some_and(|uid| live.contains(uid)));
+        let orphaned = !owners.is_empty()
+            && !owners
+                .iter()
+                .any(|owner| owner["uid"].as_str().is_some_and(|uid| live.contains(uid)));
         if orphaned || going.contains(object::namespace(object)) {
             remove(store, object, now);
         } else if deleting(object) && object["kind"] != "Pod" {
@@ -50,7 +59,8 @@ fn delete(store: &mut Store, object: &Value) {
     }
 }
 
-/// An object that was asked to go: does what its finalizers stand for, and removes it when none is left.
+/// An object that was asked to go: does what its finalizers stand for, and removes it when none is
+/// left.
 fn finish(store: &mut Store, everything: &[Arc<Value>], object: &Value, now: Timestamp) {
     let uid = &object["metadata"]["uid"];
     let dependents = || everything.iter().filter(|dependent| object::owned_by(dependent, uid));
@@ -65,7 +75,11 @@ fn finish(store: &mut Store, everything: &[Arc<Value>], object: &Value, now: Tim
             Some("orphan") => {
                 for dependent in dependents() {
                     let mut freed = (**dependent).clone();
-                    let owners: Vec<&Value> = object::list(&dependent["metadata"]["ownerReferences"]).iter().filter(|owner| owner["uid"] != *uid).collect();
+                    let owners: Vec<&Value> =
+                        object::list(&dependent["metadata"]["ownerReferences"])
+                            .iter()
+                            .filter(|owner| owner["uid"] != *uid)
+                            .collect();
                     freed["metadata"]["ownerReferences"] = json!(owners);
                     store.put(freed, now);
                 }
@@ -74,7 +88,9 @@ fn finish(store: &mut Store, everything: &[Arc<Value>], object: &Value, now: Tim
         }
     }
     let name = object::name(object);
-    if object["kind"] == "Namespace" && everything.iter().any(|other| object::namespace(other) == name) {
+    if object["kind"] == "Namespace"
+        && everything.iter().any(|other| object::namespace(other) == name)
+    {
         return;
     }
     if left.is_empty() {
@@ -91,7 +107,8 @@ mod tests {
     use super::*;
 
     fn config(name: &str, metadata: Value) -> Value {
-        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "a"}});
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name,
+            "namespace": "a"}});
         object::merge(&mut object["metadata"], &metadata);
         object
     }
@@ -104,25 +121,44 @@ mod tests {
         let uid = store.get("configmaps", "a", "owner").unwrap()["metadata"]["uid"].clone();
         store.put(config("owned", json!({"ownerReferences": [{"uid": uid}]})), now);
         store.put(config("orphan", json!({"ownerReferences": [{"uid": "gone"}]})), now);
-        store.put(config("held", json!({"ownerReferences": [{"uid": "gone"}], "finalizers": ["example.com/hold"]})), now);
+        store.put(
+            config(
+                "held",
+                json!({"ownerReferences": [{"uid": "gone"}], "finalizers": ["example.com/hold"]}),
+            ),
+            now,
+        );
         store.put(config("leaving", json!({"deletionTimestamp": "1970-01-01T00:00:00Z"})), now);
         collect_garbage(&mut store, now);
-        let names: Vec<String> = store.list("configmaps", None).map(|object| object::name(object).to_owned()).collect();
+        let names: Vec<String> =
+            store.list("configmaps", None).map(|object| object::name(object).to_owned()).collect();
         assert_eq!(names, ["held", "owned", "owner"]);
         assert!(deleting(store.get("configmaps", "a", "held").unwrap()));
     }
 
     #[test]
     fn finalizers_say_what_becomes_of_dependents() {
-        for (finalizer, first, last) in [("foregroundDeletion", vec!["owner"], vec![]), ("orphan", vec!["owned"], vec!["owned"])] {
+        for (finalizer, first, last) in [
+            ("foregroundDeletion", vec!["owner"], vec![]),
+            ("orphan", vec!["owned"], vec!["owned"]),
+        ] {
             let now = Timestamp::UNIX_EPOCH;
             let mut store = Store::new();
-            store.put(config("owner", json!({"deletionTimestamp": "1970-01-01T00:00:00Z", "finalizers": [finalizer]})), now);
+            store.put(
+                config(
+                    "owner",
+                    json!({"deletionTimestamp": "1970-01-01T00:00:00Z", "finalizers": [finalizer]}),
+                ),
+                now,
+            );
             let uid = store.get("configmaps", "a", "owner").unwrap()["metadata"]["uid"].clone();
             store.put(config("owned", json!({"ownerReferences": [{"uid": uid}]})), now);
             for expected in [first, last] {
                 collect_garbage(&mut store, now);
-                let names: Vec<String> = store.list("configmaps", None).map(|object| object::name(object).to_owned()).collect();
+                let names: Vec<String> = store
+                    .list("configmaps", None)
+                    .map(|object| object::name(object).to_owned())
+                    .collect();
                 assert_eq!(names, expected, "{finalizer}");
             }
         }

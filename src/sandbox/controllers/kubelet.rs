@@ -24,7 +24,8 @@ const SIGTERM: i64 = 143;
 /// How long a pod takes to end.
 const STOP: SignedDuration = SignedDuration::from_millis(200);
 
-/// What the containers of a pod were started with: later changes of ConfigMaps and Secrets do not reach them.
+/// What the containers of a pod were started with: later changes of ConfigMaps and Secrets do not
+/// reach them.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) started: Timestamp,
@@ -66,8 +67,12 @@ impl Kubelet {
 
     /// An address that is free, and not that of the pod which left last.
     fn address(&mut self, store: &Store, node: &str) -> String {
-        let number = store.list("nodes", None).position(|known| object::name(known) == node).unwrap_or(0);
-        let used: Vec<String> = store.list("pods", None).filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned)).collect();
+        let number =
+            store.list("nodes", None).position(|known| object::name(known) == node).unwrap_or(0);
+        let used: Vec<String> = store
+            .list("pods", None)
+            .filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned))
+            .collect();
         let last = self.addresses.entry(node.to_owned()).or_insert(1);
         for _ in 0..253 {
             *last = if *last >= 254 { 2 } else { *last + 1 };
@@ -80,10 +85,18 @@ impl Kubelet {
     }
 }
 
-/// Starts what is on a node and not started yet, and removes what has ended. Says whether some pod is still on its way.
-pub(crate) fn run_pods(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, memory: &Memory, now: Timestamp) -> bool {
+/// Starts what is on a node and not started yet, and removes what has ended. Says whether some pod
+/// is still on its way.
+pub(crate) fn run_pods(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    apps: &Apps,
+    memory: &Memory,
+    now: Timestamp,
+) -> bool {
     let pods = all(store, "pods");
-    let known: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
+    let known: BTreeSet<&str> =
+        pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
     kubelet.processes.retain(|uid, _| known.contains(uid.as_str()));
     kubelet.stopping.retain(|uid, _| known.contains(uid.as_str()));
     let mut busy = false;
@@ -91,7 +104,10 @@ pub(crate) fn run_pods(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, me
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if deleting(pod) {
             busy |= stop(store, kubelet, pod, memory, now);
-        } else if pod["spec"]["nodeName"].is_string() && !ended(pod) && !kubelet.processes.contains_key(uid) {
+        } else if pod["spec"]["nodeName"].is_string()
+            && !ended(pod)
+            && !kubelet.processes.contains_key(uid)
+        {
             busy |= launch(store, kubelet, apps, pod, now);
         }
     }
@@ -99,19 +115,29 @@ pub(crate) fn run_pods(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, me
 }
 
 /// Ends a pod that is to go. Says whether it is still there.
-fn stop(store: &mut Store, kubelet: &mut Kubelet, pod: &Value, memory: &Memory, now: Timestamp) -> bool {
+fn stop(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    pod: &Value,
+    memory: &Memory,
+    now: Timestamp,
+) -> bool {
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let running = kubelet.processes.get(uid).is_some_and(|process| process.ended.is_none());
     if running && !kubelet.stopping.contains_key(uid) {
         for container in object::list(&pod["spec"]["containers"]) {
-            let message = format!("Stopping container {}", container["name"].as_str().unwrap_or_default());
+            let message =
+                format!("Stopping container {}", container["name"].as_str().unwrap_or_default());
             events::record(store, pod, "kubelet", "Killing", &message, now);
         }
     }
     let since = *kubelet.stopping.entry(uid.to_owned()).or_insert(now);
-    let over = !running || pod["metadata"]["deletionGracePeriodSeconds"] == 0 || now.duration_since(since) >= STOP;
+    let over = !running
+        || pod["metadata"]["deletionGracePeriodSeconds"] == 0
+        || now.duration_since(since) >= STOP;
     if over && running && !ended(pod) && pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
-        // its last state, as everybody who watches sees it: it has failed, because its programs were ended
+        // its last state, as everybody who watches sees it: it has failed, because its programs
+        // were ended
         let codes = vec![SIGTERM; object::list(&pod["spec"]["containers"]).len()];
         store.put(ended_pod(pod, &codes, now), now);
     }
@@ -126,13 +152,25 @@ fn stop(store: &mut Store, kubelet: &mut Kubelet, pod: &Value, memory: &Memory, 
 }
 
 /// Starts the containers of a pod. Says whether it is on its way to being ready.
-fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value, now: Timestamp) -> bool {
+fn launch(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    apps: &Apps,
+    before: &Value,
+    now: Timestamp,
+) -> bool {
     let mut pod = before.clone();
     let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
     if !pod["status"]["podIP"].is_string() {
         let address = kubelet.address(store, &node);
-        let addresses = store.get("nodes", "", &node).map(|node| object::list(&node["status"]["addresses"]).to_vec()).unwrap_or_default();
-        let host = addresses.iter().find(|address| address["type"] == "InternalIP").and_then(|address| address["address"].as_str());
+        let addresses = store
+            .get("nodes", "", &node)
+            .map(|node| object::list(&node["status"]["addresses"]).to_vec())
+            .unwrap_or_default();
+        let host = addresses
+            .iter()
+            .find(|address| address["type"] == "InternalIP")
+            .and_then(|address| address["address"].as_str());
         let host = host.map_or_else(|| NODE_ADDRESS.to_string(), str::to_owned);
         pod["status"]["hostIP"] = json!(host);
         pod["status"]["hostIPs"] = json!([{"ip": host}]);
@@ -145,10 +183,20 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
     let mount = unmountable(&pod, store);
     let started: Vec<Result<Labels, Waiting>> = match &mount {
         // no container is made before the volumes are there
-        Some(_) => containers.iter().map(|_| Err(Waiting { reason: CREATING, message: String::new() })).collect(),
-        None => containers.iter().map(|container| start(&pod, container, store, apps, &kubelet.unpullable)).collect(),
+        Some(_) => containers
+            .iter()
+            .map(|_| Err(Waiting { reason: CREATING, message: String::new() }))
+            .collect(),
+        None => containers
+            .iter()
+            .map(|container| start(&pod, container, store, apps, &kubelet.unpullable))
+            .collect(),
     };
-    let statuses: Vec<Value> = containers.iter().zip(&started).map(|(container, outcome)| container_status(container, outcome, &uid, now)).collect();
+    let statuses: Vec<Value> = containers
+        .iter()
+        .zip(&started)
+        .map(|(container, outcome)| container_status(container, outcome, &uid, now))
+        .collect();
     let running = started.iter().all(Result::is_ok);
     pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
     let news = before["status"]["containerStatuses"] != json!(statuses);
@@ -159,19 +207,52 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
         events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
     }
     for (container, outcome) in containers.iter().zip(&started).filter(|_| news) {
-        let (image, container) = (container["image"].as_str().unwrap_or_default(), container["name"].as_str().unwrap_or_default());
+        let (image, container) = (
+            container["image"].as_str().unwrap_or_default(),
+            container["name"].as_str().unwrap_or_default(),
+        );
         match outcome {
             Ok(_) if running => {
-                events::record(store, &pod, "kubelet", "Pulled", &format!("Container image \"{image}\" already present on machine"), now);
-                events::record(store, &pod, "kubelet", "Created", &format!("Container created: {container}"), now);
-                events::record(store, &pod, "kubelet", "Started", &format!("Container started: {container}"), now);
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Pulled",
+                    &format!("Container image \"{image}\" already present on machine"),
+                    now,
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Created",
+                    &format!("Container created: {container}"),
+                    now,
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Started",
+                    &format!("Container started: {container}"),
+                    now,
+                );
             }
             Ok(_) => {}
             Err(waiting) if waiting.reason == CREATING => {}
             Err(waiting) if waiting.reason == "ImagePullBackOff" => {
-                let reason =
-                    format!("Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": not found");
-                events::record(store, &pod, "kubelet", "Pulling", &format!("Pulling image \"{image}\""), now);
+                let reason = format!(
+                    "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to \
+                        pull and unpack image \"{image}\": not found"
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Pulling",
+                    &format!("Pulling image \"{image}\""),
+                    now,
+                );
                 events::warn(store, &pod, "kubelet", "Failed", &reason, now);
                 events::warn(store, &pod, "kubelet", "Failed", "Error: ErrImagePull", now);
                 events::record(store, &pod, "kubelet", "BackOff", &waiting.message, now);
@@ -181,8 +262,13 @@ fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value,
         }
     }
     if running {
-        let environments = containers.iter().zip(started).filter_map(|(container, outcome)| Some((container["name"].as_str()?.to_owned(), outcome.ok()?)));
-        kubelet.processes.insert(uid, Process { started: now, environments: environments.collect(), ended: None });
+        let environments = containers.iter().zip(started).filter_map(|(container, outcome)| {
+            Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
+        });
+        kubelet.processes.insert(
+            uid,
+            Process { started: now, environments: environments.collect(), ended: None },
+        );
     }
     store.put(pod, now);
     running
@@ -199,17 +285,33 @@ fn unmountable(pod: &Value, store: &Store) -> Option<String> {
             (_, Some(map)) => ("configmaps", "configmap", map, map["name"].as_str()?),
             _ => return None,
         };
-        let missing = source["optional"] != true && store.get(plural, object::namespace(pod), name).is_none();
-        missing.then(|| format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found", volume["name"].as_str().unwrap_or_default()))
+        let missing =
+            source["optional"] != true && store.get(plural, object::namespace(pod), name).is_none();
+        missing.then(|| {
+            format!(
+                "MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found",
+                volume["name"].as_str().unwrap_or_default()
+            )
+        })
     })
 }
 
-fn start(pod: &Value, container: &Value, store: &Store, apps: &Apps, unpullable: &[String]) -> Result<Labels, Waiting> {
+fn start(
+    pod: &Value,
+    container: &Value,
+    store: &Store,
+    apps: &Apps,
+    unpullable: &[String],
+) -> Result<Labels, Waiting> {
     let image = container["image"].as_str().unwrap_or_default();
     if apps.tools(image).is_none() || unpullable.iter().any(|known| known == image) {
-        return Err(Waiting { reason: "ImagePullBackOff", message: format!("Back-off pulling image \"{image}\"") });
+        return Err(Waiting {
+            reason: "ImagePullBackOff",
+            message: format!("Back-off pulling image \"{image}\""),
+        });
     }
-    environment(pod, container, store).map_err(|message| Waiting { reason: "CreateContainerConfigError", message })
+    environment(pod, container, store)
+        .map_err(|message| Waiting { reason: "CreateContainerConfigError", message })
 }
 
 /// The variables of a container, or what is missing for them.
@@ -234,13 +336,24 @@ fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, 
             text(pod.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null))
         } else if let Some(reference) = source.get("secretKeyRef") {
             let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let secret = store.get("secrets", namespace, &object).ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
-            let encoded = secret["data"][&key].as_str().ok_or_else(|| format!("Error: couldn't find key {key} in Secret {namespace}/{object}"))?;
-            base64::engine::general_purpose::STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+            let secret = store
+                .get("secrets", namespace, &object)
+                .ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
+            let encoded = secret["data"][&key].as_str().ok_or_else(|| {
+                format!("Error: couldn't find key {key} in Secret {namespace}/{object}")
+            })?;
+            base64::engine::general_purpose::STANDARD
+                .decode(encoded)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default()
         } else if let Some(reference) = source.get("configMapKeyRef") {
             let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let map = store.get("configmaps", namespace, &object).ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
-            let value = map["data"][&key].as_str().ok_or_else(|| format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}"))?;
+            let map = store
+                .get("configmaps", namespace, &object)
+                .ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
+            let value = map["data"][&key].as_str().ok_or_else(|| {
+                format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}")
+            })?;
             value.to_owned()
         } else {
             text(&variable["value"])
@@ -250,18 +363,30 @@ fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, 
     Ok(variables)
 }
 
-fn container_status(container: &Value, outcome: &Result<Labels, Waiting>, uid: &str, now: Timestamp) -> Value {
+fn container_status(
+    container: &Value,
+    outcome: &Result<Labels, Waiting>,
+    uid: &str,
+    now: Timestamp,
+) -> Value {
     use sha2::{Digest, Sha256};
-    let hex = |text: String| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (name, image) = (container["name"].as_str().unwrap_or_default(), container["image"].as_str().unwrap_or_default());
+    let hex = |text: String| {
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let (name, image) = (
+        container["name"].as_str().unwrap_or_default(),
+        container["image"].as_str().unwrap_or_default(),
+    );
     let running = outcome.is_ok();
     let state = match outcome {
         Ok(_) => json!({"running": {"startedAt": object::time(now)}}),
-        Err(waiting) if waiting.message.is_empty() => json!({"waiting": {"reason": waiting.reason}}),
+        Err(waiting) if waiting.message.is_empty() => {
+            json!({"waiting": {"reason": waiting.reason}})
+        }
         Err(waiting) => json!({"waiting": {"reason": waiting.reason, "message": waiting.message}}),
     };
-    let mut status =
-        json!({"name": name, "state": state, "lastState": {}, "ready": false, "restartCount": 0, "image": image, "imageID": "", "started": running});
+    let mut status = json!({"name": name, "state": state, "lastState": {}, "ready": false,
+        "restartCount": 0, "image": image, "imageID": "", "started": running});
     if running {
         status["imageID"] = json!(format!("sha256:{}", hex(image.to_owned())));
         status["containerID"] = json!(format!("containerd://{}", hex(format!("{uid}/{name}"))));
@@ -276,22 +401,28 @@ fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
         .filter(|status| status["ready"] != true)
         .filter_map(|status| status["name"].as_str().map(str::to_owned))
         .collect();
-    for kind in ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] {
+    for kind in
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+    {
         let holds = ready || !matches!(kind, "Ready" | "ContainersReady");
-        let mut condition = json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastProbeTime": null});
+        let mut condition = json!({"type": kind, "status": if holds { "True" } else { "False" },
+            "lastProbeTime": null});
         if !holds {
             condition["reason"] = json!("ContainersNotReady");
-            condition["message"] = json!(format!("containers with unready status: [{}]", unready.join(" ")));
+            condition["message"] =
+                json!(format!("containers with unready status: [{}]", unready.join(" ")));
         }
         set_condition(&mut pod["status"], condition, now);
     }
 }
 
-/// Asks the readiness probes of all running pods. Probes come from the node, which every pod admits. Says whether some pod
-/// has not run for long enough to be ready.
+/// Asks the readiness probes of all running pods. Probes come from the node, which every pod
+/// admits. Says whether some pod has not run for long enough to be ready.
 pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
     let mut busy = false;
-    for (index, state) in snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
+    for (index, state) in
+        snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
         let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name) else {
             continue;
         };
@@ -304,7 +435,12 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
         let containers = object::list(&pod["spec"]["containers"]).to_vec();
         let answers: Vec<Result<(), String>> = containers
             .iter()
-            .map(|container| container.get("readinessProbe").filter(|_| !early).map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now)))
+            .map(|container| {
+                container
+                    .get("readinessProbe")
+                    .filter(|_| !early)
+                    .map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now))
+            })
             .collect();
         let ready: Vec<bool> = answers.iter().map(|answer| !early && answer.is_ok()).collect();
         if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
@@ -326,22 +462,39 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
 }
 
 /// Lets the programs that end by themselves do so. Says whether some still run.
-pub(crate) fn end_pods(store: &mut Store, kubelet: &mut Kubelet, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
+pub(crate) fn end_pods(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    snapshot: &Arc<Snapshot>,
+    now: Timestamp,
+) -> bool {
     let mut busy = false;
-    for (index, state) in snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none()) {
-        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name).cloned() else {
+    for (index, state) in
+        snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
+        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name).cloned()
+        else {
             continue;
         };
-        if pod["spec"]["restartPolicy"] == "Always" || pod["spec"]["restartPolicy"].is_null() || deleting(&pod) {
+        if pod["spec"]["restartPolicy"] == "Always"
+            || pod["spec"]["restartPolicy"].is_null()
+            || deleting(&pod)
+        {
             continue;
         }
-        let codes: Option<Vec<i64>> = (0..state.containers.len()).map(|place| exit_code(snapshot, index, place, now)).collect();
+        let codes: Option<Vec<i64>> = (0..state.containers.len())
+            .map(|place| exit_code(snapshot, index, place, now))
+            .collect();
         let Some(codes) = codes else {
             busy = true;
             continue;
         };
-        let written = (0..state.containers.len()).map(|place| lines(snapshot, index, place, None, now)).collect();
-        if let Some(process) = kubelet.processes.get_mut(pod["metadata"]["uid"].as_str().unwrap_or_default()) {
+        let written = (0..state.containers.len())
+            .map(|place| lines(snapshot, index, place, None, now))
+            .collect();
+        if let Some(process) =
+            kubelet.processes.get_mut(pod["metadata"]["uid"].as_str().unwrap_or_default())
+        {
             process.ended = Some(Arc::new(Ended { lines: written }));
         }
         store.put(ended_pod(&pod, &codes, now), now);
@@ -356,8 +509,10 @@ fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, now: Timestamp)
         return (now.duration_since(snapshot.pods[pod].started) >= START).then_some(0);
     };
     snapshot.apps.app(context.app).exits.as_ref()?;
-    let after = context.evaluate("exits-after", 0).ok().and_then(|after| after.as_f64()).unwrap_or(0.0);
-    (context.uptime() >= after).then(|| context.evaluate("exits-code", 0).ok().and_then(|code| code.as_i64()).unwrap_or(1))
+    let after =
+        context.evaluate("exits-after", 0).ok().and_then(|after| after.as_f64()).unwrap_or(0.0);
+    (context.uptime() >= after)
+        .then(|| context.evaluate("exits-code", 0).ok().and_then(|code| code.as_i64()).unwrap_or(1))
 }
 
 fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
@@ -370,7 +525,8 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
             status["ready"] = json!(false);
             status["started"] = json!(false);
             status["state"] = json!({"terminated": {
-                "exitCode": code, "reason": if *code == 0 { "Completed" } else { "Error" }, "startedAt": started, "finishedAt": object::time(now),
+                "exitCode": code, "reason": if *code == 0 { "Completed" } else { "Error" },
+                "startedAt": started, "finishedAt": object::time(now),
                 "containerID": status["containerID"],
             }});
         }
@@ -388,18 +544,36 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
 }
 
 /// Asks one probe; what it says if it fails is in the words of the kubelet.
-fn ask(snapshot: &Arc<Snapshot>, index: usize, pod: &Value, probe: &Value, now: Timestamp) -> Result<(), String> {
-    let port = |value: &Value| serde_json::from_value::<PortName>(value.clone()).ok().and_then(|port| target_port(&port, pod, Protocol::Tcp));
+fn ask(
+    snapshot: &Arc<Snapshot>,
+    index: usize,
+    pod: &Value,
+    probe: &Value,
+    now: Timestamp,
+) -> Result<(), String> {
+    let port = |value: &Value| {
+        serde_json::from_value::<PortName>(value.clone())
+            .ok()
+            .and_then(|port| target_port(&port, pod, Protocol::Tcp))
+    };
     let refused = |port: Option<u16>| {
-        let address = format!("{}:{}", pod["status"]["podIP"].as_str().unwrap_or_default(), port.unwrap_or_default());
+        let address = format!(
+            "{}:{}",
+            pod["status"]["podIP"].as_str().unwrap_or_default(),
+            port.unwrap_or_default()
+        );
         (format!("dial tcp {address}: connect: connection refused"), address)
     };
     if let Some(get) = probe.get("httpGet") {
         let path = get["path"].as_str().unwrap_or("/");
         let port = port(&get["port"]);
-        return match port.and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0)) {
+        return match port
+            .and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0))
+        {
             Some(response) if (200..400).contains(&response.status) => Ok(()),
-            Some(response) => Err(format!("HTTP probe failed with statuscode: {}", response.status)),
+            Some(response) => {
+                Err(format!("HTTP probe failed with statuscode: {}", response.status))
+            }
             None => {
                 let (refused, address) = refused(port);
                 Err(format!("Get \"http://{address}{path}\": {refused}"))
@@ -408,5 +582,9 @@ fn ask(snapshot: &Arc<Snapshot>, index: usize, pod: &Value, probe: &Value, now: 
     }
     let Some(socket) = probe.get("tcpSocket") else { return Ok(()) };
     let port = port(&socket["port"]);
-    if port.is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()) { Ok(()) } else { Err(refused(port).0) }
+    if port.is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()) {
+        Ok(())
+    } else {
+        Err(refused(port).0)
+    }
 }

@@ -1,5 +1,6 @@
-//! What a cluster does with the objects by itself. Each controller brings the store to what the objects ask for and does
-//! nothing when it is there already, so that they can run again after any change.
+//! What a cluster does with the objects by itself. Each controller brings the store to what the
+//! objects ask for and does nothing when it is there already, so that they can run again after any
+//! change.
 
 mod autoscaler;
 mod daemonset;
@@ -45,5 +46,9 @@ const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// Letters as in generated names, the same for the same text in every run.
 pub(crate) fn letters(text: &str, count: usize) -> String {
-    Sha256::digest(text).iter().take(count).map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
+    Sha256::digest(text)
+        .iter()
+        .take(count)
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect()
 }

@@ -36,12 +36,18 @@ pub(super) fn all(store: &Store, plural: &'static str) -> Vec<Arc<Value>> {
 /// The objects of a kind that this one controls.
 pub(super) fn owned(store: &Store, plural: &'static str, owner: &Value) -> Vec<Arc<Value>> {
     let uid = &owner["metadata"]["uid"];
-    store.list(plural, Some(object::namespace(owner))).filter(|object| object::owned_by(object, uid)).cloned().collect()
+    store
+        .list(plural, Some(object::namespace(owner)))
+        .filter(|object| object::owned_by(object, uid))
+        .cloned()
+        .collect()
 }
 
 /// The reference by which an object says who controls it.
 pub(super) fn owner_reference(object: &Value) -> Value {
-    json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "name": object["metadata"]["name"], "uid": object["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true})
+    json!({"apiVersion": object["apiVersion"], "kind": object["kind"],
+        "name": object["metadata"]["name"], "uid": object["metadata"]["uid"], "controller": true,
+        "blockOwnerDeletion": true})
 }
 
 /// Says whether an object is on its way out.
@@ -49,7 +55,8 @@ pub(super) fn deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// Says whether a pod counts as one that its controller has: it has neither ended nor is it on its way out.
+/// Says whether a pod counts as one that its controller has: it has neither ended nor is it on its
+/// way out.
 pub(super) fn active(pod: &Value) -> bool {
     !deleting(pod) && !ended(pod)
 }
@@ -70,8 +77,15 @@ pub(super) fn is_ready(pod: &Value) -> bool {
 
 /// Ready for as long as the controller asks for.
 pub(super) fn is_available(pod: &Value, seconds: i64, now: Timestamp) -> bool {
-    let since = || condition(pod, "Ready").and_then(|condition| object::timestamp(&condition["lastTransitionTime"]));
-    is_ready(pod) && (seconds == 0 || since().is_some_and(|since| now.duration_since(since) >= SignedDuration::from_secs(seconds)))
+    let since = || {
+        condition(pod, "Ready")
+            .and_then(|condition| object::timestamp(&condition["lastTransitionTime"]))
+    };
+    is_ready(pod)
+        && (seconds == 0
+            || since().is_some_and(|since| {
+                now.duration_since(since) >= SignedDuration::from_secs(seconds)
+            }))
 }
 
 /// A whole number, or another where there is none.
@@ -79,9 +93,13 @@ pub(super) fn number(value: &Value, otherwise: i64) -> i64 {
     value.as_i64().unwrap_or(otherwise)
 }
 
-/// A number of pods, given as such or as a share of a total, as `intstr.GetScaledValueFromIntOrPercent` reads it.
+/// A number of pods, given as such or as a share of a total, as
+/// `intstr.GetScaledValueFromIntOrPercent` reads it.
 pub(super) fn share(value: &Value, total: i64, up: bool) -> i64 {
-    let percent = value.as_str().and_then(|text| text.strip_suffix('%')).and_then(|text| text.parse::<i64>().ok());
+    let percent = value
+        .as_str()
+        .and_then(|text| text.strip_suffix('%'))
+        .and_then(|text| text.parse::<i64>().ok());
     match percent {
         Some(percent) if up => (total.saturating_mul(percent)).saturating_add(99) / 100,
         Some(percent) => total.saturating_mul(percent) / 100,
@@ -91,9 +109,15 @@ pub(super) fn share(value: &Value, total: i64, up: bool) -> i64 {
 }
 
 /// A pod from a template.
-pub(super) fn from_template(owner: &Value, template: &Value, name: &str, generated: Option<&str>) -> Value {
+pub(super) fn from_template(
+    owner: &Value,
+    template: &Value,
+    name: &str,
+    generated: Option<&str>,
+) -> Value {
     let mut spec = template["spec"].clone();
-    let defaults = json!({"serviceAccountName": "default", "serviceAccount": "default", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0});
+    let defaults = json!({"serviceAccountName": "default", "serviceAccount": "default",
+        "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0});
     for (key, value) in defaults.as_object().into_iter().flatten() {
         if spec.get(key).is_none_or(Value::is_null) {
             spec[key.as_str()] = value.clone();
@@ -101,29 +125,35 @@ pub(super) fn from_template(owner: &Value, template: &Value, name: &str, generat
     }
     if spec.get("tolerations").is_none() {
         spec["tolerations"] = json!([
-            {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
-            {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+            {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+            "tolerationSeconds": 300},
+            {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+            "tolerationSeconds": 300},
         ]);
     }
-    let mut metadata =
-        json!({"name": name, "namespace": object::namespace(owner), "labels": template["metadata"]["labels"], "ownerReferences": [owner_reference(owner)]});
+    let mut metadata = json!({"name": name, "namespace": object::namespace(owner),
+        "labels": template["metadata"]["labels"], "ownerReferences": [owner_reference(owner)]});
     if let Some(prefix) = generated {
         metadata["generateName"] = json!(format!("{prefix}-"));
     }
     if template["metadata"]["annotations"].is_object() {
         metadata["annotations"] = template["metadata"]["annotations"].clone();
     }
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Pending", "qosClass": qos(&template["spec"])}})
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,
+        "status": {"phase": "Pending", "qosClass": qos(&template["spec"])}})
 }
 
 /// The quality of service that follows from the resources asked for.
 pub(super) fn qos(spec: &Value) -> &'static str {
     let containers = object::list(&spec["containers"]);
-    let any = containers.iter().any(|container| container["resources"].as_object().is_some_and(|resources| !resources.is_empty()));
+    let any = containers.iter().any(|container| {
+        container["resources"].as_object().is_some_and(|resources| !resources.is_empty())
+    });
     let guaranteed = any
-        && containers
-            .iter()
-            .all(|container| container["resources"]["limits"].is_object() && container["resources"]["requests"] == container["resources"]["limits"]);
+        && containers.iter().all(|container| {
+            container["resources"]["limits"].is_object()
+                && container["resources"]["requests"] == container["resources"]["limits"]
+        });
     match (any, guaranteed) {
         (false, _) => "BestEffort",
         (true, false) => "Burstable",
@@ -142,7 +172,8 @@ pub(super) fn terminate(store: &mut Store, pod: &Value, now: Timestamp) {
     }
     let grace = number(&pod["spec"]["terminationGracePeriodSeconds"], 30);
     let mut pod = pod.clone();
-    pod["metadata"]["deletionTimestamp"] = json!(object::time(now.saturating_add(SignedDuration::from_secs(grace)).unwrap_or(now)));
+    pod["metadata"]["deletionTimestamp"] =
+        json!(object::time(now.saturating_add(SignedDuration::from_secs(grace)).unwrap_or(now)));
     pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
     store.put(pod, now);
 }

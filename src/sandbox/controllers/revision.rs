@@ -33,7 +33,8 @@ pub(super) fn newest(store: &mut Store, owner: &Value, now: Timestamp) -> String
     store.put(
         json!({
             "apiVersion": "apps/v1", "kind": "ControllerRevision",
-            "metadata": {"name": name, "namespace": object::namespace(owner), "labels": labels, "ownerReferences": [owner_reference(owner)]},
+            "metadata": {"name": name, "namespace": object::namespace(owner), "labels": labels,
+            "ownerReferences": [owner_reference(owner)]},
             "data": data, "revision": last + 1,
         }),
         now,

@@ -1,6 +1,8 @@
-//! StatefulSets: pods with an ordinal, made one after the other and replaced from the last to the first.
+//! StatefulSets: pods with an ordinal, made one after the other and replaced from the last to the
+//! first.
 //!
-//! After `pkg/controller/statefulset/stateful_set_control.go` of kube-controller-manager; without volumes of their own.
+//! After `pkg/controller/statefulset/stateful_set_control.go` of kube-controller-manager; without
+//! volumes of their own.
 
 use std::sync::Arc;
 
@@ -8,7 +10,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::events;
-use super::pods::{active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned, terminate};
+use super::pods::{
+    active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
+    terminate,
+};
 use super::revision::{self, REVISION};
 use crate::sandbox::object;
 use crate::sandbox::store::Store;
@@ -29,8 +34,13 @@ pub(crate) fn stateful_sets(store: &mut Store, now: Timestamp) {
 /// The pods by ordinal.
 fn pods(store: &Store, set: &Value) -> Vec<(i64, Arc<Value>)> {
     let prefix = format!("{}-", object::name(set));
-    let ordinal = |pod: &Value| object::name(pod).strip_prefix(&prefix).and_then(|rest| rest.parse::<i64>().ok());
-    let mut pods: Vec<_> = owned(store, "pods", set).into_iter().filter_map(|pod| Some((ordinal(&pod)?, pod))).collect();
+    let ordinal = |pod: &Value| {
+        object::name(pod).strip_prefix(&prefix).and_then(|rest| rest.parse::<i64>().ok())
+    };
+    let mut pods: Vec<_> = owned(store, "pods", set)
+        .into_iter()
+        .filter_map(|pod| Some((ordinal(&pod)?, pod)))
+        .collect();
     pods.sort_by_key(|(ordinal, _)| *ordinal);
     pods
 }
@@ -44,10 +54,13 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
         match pods.iter().find(|(own, _)| *own == ordinal) {
             None => {
                 let name = format!("{}-{ordinal}", object::name(set));
-                let mut pod = from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
-                for (key, value) in
-                    [(REVISION, revision), ("statefulset.kubernetes.io/pod-name", &name), ("apps.kubernetes.io/pod-index", &ordinal.to_string())]
-                {
+                let mut pod =
+                    from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
+                for (key, value) in [
+                    (REVISION, revision),
+                    ("statefulset.kubernetes.io/pod-name", &name),
+                    ("apps.kubernetes.io/pod-index", &ordinal.to_string()),
+                ] {
                     pod["metadata"]["labels"][key] = json!(value);
                 }
                 pod["spec"]["hostname"] = json!(name);
@@ -55,7 +68,8 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
                     pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
                 }
                 store.put(pod, now);
-                let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
+                let message =
+                    format!("create Pod {name} in StatefulSet {} successful", object::name(set));
                 events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
                 if one_by_one {
                     return;
@@ -63,7 +77,10 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
             }
             Some((_, pod)) if one_by_one && !(active(pod) && is_available(pod, seconds, now)) => {
                 // one that is of an earlier template and will never be ready is not waited for
-                if !deleting(pod) && pod["metadata"]["labels"][REVISION] != revision && !is_ready(pod) {
+                if !deleting(pod)
+                    && pod["metadata"]["labels"][REVISION] != revision
+                    && !is_ready(pod)
+                {
                     break;
                 }
                 return;
@@ -73,7 +90,11 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
     }
     let delete = |store: &mut Store, pod: &Value| {
         terminate(store, pod, now);
-        let message = format!("delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
+        let message = format!(
+            "delete Pod {} in StatefulSet {} successful",
+            object::name(pod),
+            object::name(set)
+        );
         events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
     };
     for (_, pod) in pods.iter().rev().filter(|(ordinal, _)| *ordinal >= wanted) {
@@ -101,17 +122,22 @@ fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
 fn status(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
     let wanted = number(&set["spec"]["replicas"], 1);
     let seconds = number(&set["spec"]["minReadySeconds"], 0);
-    let pods: Vec<Arc<Value>> = pods(store, set).into_iter().map(|(_, pod)| pod).filter(|pod| active(pod)).collect();
+    let pods: Vec<Arc<Value>> =
+        pods(store, set).into_iter().map(|(_, pod)| pod).filter(|pod| active(pod)).collect();
     let count = |which: &dyn Fn(&Value) -> bool| pods.iter().filter(|pod| which(pod)).count();
     let updated = count(&|pod| pod["metadata"]["labels"][REVISION] == revision);
     let (ready, before) = (count(&is_ready), set["status"]["currentRevision"].clone());
-    let complete = i64::try_from(updated) == Ok(wanted) && updated == pods.len() && ready == pods.len();
+    let complete =
+        i64::try_from(updated) == Ok(wanted) && updated == pods.len() && ready == pods.len();
     // the current revision is the former one until the update is complete
     let current = if complete || before.is_null() { json!(revision) } else { before };
     let mut status = json!({
-        "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(), "readyReplicas": ready,
-        "availableReplicas": count(&|pod| is_available(pod, seconds, now)), "currentReplicas": count(&|pod| pod["metadata"]["labels"][REVISION] == current),
-        "updatedReplicas": updated, "currentRevision": current, "updateRevision": revision, "collisionCount": 0,
+        "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(),
+        "readyReplicas": ready,
+        "availableReplicas": count(&|pod| is_available(pod, seconds, now)),
+        "currentReplicas": count(&|pod| pod["metadata"]["labels"][REVISION] == current),
+        "updatedReplicas": updated, "currentRevision": current, "updateRevision": revision,
+        "collisionCount": 0,
     });
     omit_zeros(&mut status, &["replicas", "availableReplicas", "collisionCount"]);
     let mut after = set.clone();

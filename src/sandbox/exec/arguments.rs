@@ -24,24 +24,37 @@ impl Arguments {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
-                let (name, inline) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-                let find = |list: &'static [(char, &'static str)]| list.iter().find(|option| option.1 == name).map(|option| option.1);
+                let (name, inline) =
+                    long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+                let find = |list: &'static [(char, &'static str)]| {
+                    list.iter().find(|option| option.1 == name).map(|option| option.1)
+                };
                 if let Some(name) = find(specification.flags) {
                     arguments.options.push((name, String::new()));
                 } else if let Some(name) = find(specification.valued) {
-                    let value = inline.map(str::to_owned).or_else(|| words.next().map(|word| (*word).to_owned()));
+                    let value = inline
+                        .map(str::to_owned)
+                        .or_else(|| words.next().map(|word| (*word).to_owned()));
                     arguments.options.push((name, value.ok_or_else(|| (*word).to_owned())?));
                 } else {
                     return Err((*word).to_owned());
                 }
-            } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
+            } else if let Some(letters) =
+                word.strip_prefix('-').filter(|letters| !letters.is_empty())
+            {
                 for (index, letter) in letters.char_indices() {
-                    let find = |list: &'static [(char, &'static str)]| list.iter().find(|option| option.0 == letter).map(|option| option.1);
+                    let find = |list: &'static [(char, &'static str)]| {
+                        list.iter().find(|option| option.0 == letter).map(|option| option.1)
+                    };
                     if let Some(name) = find(specification.flags) {
                         arguments.options.push((name, String::new()));
                     } else if let Some(name) = find(specification.valued) {
                         let rest = &letters[index + letter.len_utf8()..];
-                        let value = if rest.is_empty() { words.next().map(|word| (*word).to_owned()) } else { Some(rest.to_owned()) };
+                        let value = if rest.is_empty() {
+                            words.next().map(|word| (*word).to_owned())
+                        } else {
+                            Some(rest.to_owned())
+                        };
                         arguments.options.push((name, value.ok_or_else(|| format!("-{letter}"))?));
                         break;
                     } else {
@@ -66,7 +79,9 @@ impl Arguments {
 
     /// A number of seconds.
     pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.value(name)?.parse().ok()?).ok().filter(|duration| !duration.is_zero())
+        Duration::try_from_secs_f64(self.value(name)?.parse().ok()?)
+            .ok()
+            .filter(|duration| !duration.is_zero())
     }
 }
 
@@ -76,11 +91,17 @@ mod tests {
 
     #[test]
     fn command_lines_are_taken_apart() {
-        let specification = Specification { flags: &[('s', "silent"), ('f', "fail")], valued: &[('m', "max-time"), ('w', "write-out")] };
+        let specification = Specification {
+            flags: &[('s', "silent"), ('f', "fail")],
+            valued: &[('m', "max-time"), ('w', "write-out")],
+        };
         let parse = |words: &[&str]| Arguments::parse(&specification, words);
-        for words in
-            [vec!["-sf", "-m", "2", "u"], vec!["-sfm2", "u"], vec!["u", "--silent", "--fail", "--max-time=2"], vec!["--max-time", "2", "-f", "-s", "u"]]
-        {
+        for words in [
+            vec!["-sf", "-m", "2", "u"],
+            vec!["-sfm2", "u"],
+            vec!["u", "--silent", "--fail", "--max-time=2"],
+            vec!["--max-time", "2", "-f", "-s", "u"],
+        ] {
             let arguments = parse(&words).unwrap();
             assert!(arguments.has("silent") && arguments.has("fail"), "{words:?}");
             assert_eq!(arguments.seconds("max-time"), Some(Duration::from_secs(2)), "{words:?}");

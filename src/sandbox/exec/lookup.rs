@@ -17,7 +17,8 @@ pub(crate) fn getent(session: &Session, words: &[&str]) -> Outcome {
             let mut text = String::new();
             for (index, address) in addresses.iter().enumerate() {
                 if database == "hosts" {
-                    let _ = writeln!(text, "{:<15} {}", address.to_string(), full_name(session, name));
+                    let _ =
+                        writeln!(text, "{:<15} {}", address.to_string(), full_name(session, name));
                 } else {
                     let name = if index == 0 { name } else { "" };
                     for kind in ["STREAM", "DGRAM", "RAW"] {
@@ -37,7 +38,10 @@ pub(crate) fn getent(session: &Session, words: &[&str]) -> Outcome {
 fn full_name(session: &Session, name: &str) -> String {
     let own = format!("{name}.{}.svc.cluster.local", session.pod().network.namespace);
     let candidates = [own, format!("{name}.svc.cluster.local"), format!("{name}.cluster.local")];
-    candidates.into_iter().find(|candidate| !session.snapshot.record(candidate).is_empty()).unwrap_or_else(|| name.to_owned())
+    candidates
+        .into_iter()
+        .find(|candidate| !session.snapshot.record(candidate).is_empty())
+        .unwrap_or_else(|| name.to_owned())
 }
 
 pub(crate) fn nslookup(session: &Session, words: &[&str]) -> Outcome {
@@ -49,19 +53,30 @@ pub(crate) fn nslookup(session: &Session, words: &[&str]) -> Outcome {
     match session.snapshot.resolve(session.pod, name) {
         Resolution::Addresses(addresses) => {
             let full = full_name(session, name);
-            let lines: String = addresses.iter().map(|address| format!("Name:\t{full}\nAddress: {address}\n")).collect();
+            let lines: String = addresses
+                .iter()
+                .map(|address| format!("Name:\t{full}\nAddress: {address}\n"))
+                .collect();
             Outcome::printed(format!("{head}{lines}\n"))
         }
-        Resolution::NoSuchHost => Outcome { code: 1, ..Outcome::printed(format!("{head}** server can't find {name}: NXDOMAIN\n\n")) },
+        Resolution::NoSuchHost => Outcome {
+            code: 1,
+            ..Outcome::printed(format!("{head}** server can't find {name}: NXDOMAIN\n\n"))
+        },
         Resolution::NoAnswer => {
             let line = format!(";; communications error to {SERVER}#53: timed out\n");
-            Outcome { code: 1, ..Outcome::printed(format!("{};; no servers could be reached\n\n", line.repeat(3))) }.timed_out(None)
+            Outcome {
+                code: 1,
+                ..Outcome::printed(format!("{};; no servers could be reached\n\n", line.repeat(3)))
+            }
+            .timed_out(None)
         }
     }
 }
 
 pub(crate) fn dig(session: &Session, words: &[&str]) -> Outcome {
-    let names: Vec<&&str> = words.iter().filter(|word| !word.starts_with(['+', '-', '@']) && **word != "A").collect();
+    let names: Vec<&&str> =
+        words.iter().filter(|word| !word.starts_with(['+', '-', '@']) && **word != "A").collect();
     let short = words.contains(&"+short");
     let [name] = names.as_slice() else {
         return super::not_simulated("dig", words);
@@ -70,13 +85,23 @@ pub(crate) fn dig(session: &Session, words: &[&str]) -> Outcome {
         return super::not_simulated("dig", words);
     }
     // dig takes a name as it is, unless told to search
-    let absolute = if words.contains(&"+search") { (**name).to_owned() } else { format!("{}.", name.trim_end_matches('.')) };
+    let absolute = if words.contains(&"+search") {
+        (**name).to_owned()
+    } else {
+        format!("{}.", name.trim_end_matches('.'))
+    };
     match session.snapshot.resolve(session.pod, &absolute) {
-        Resolution::Addresses(addresses) => Outcome::printed(addresses.iter().map(|address| format!("{address}\n")).collect::<String>()),
+        Resolution::Addresses(addresses) => Outcome::printed(
+            addresses.iter().map(|address| format!("{address}\n")).collect::<String>(),
+        ),
         Resolution::NoSuchHost => Outcome::default(),
         Resolution::NoAnswer => {
             let line = format!(";; communications error to {SERVER}#53: timed out\n");
-            Outcome { code: 9, ..Outcome::printed(format!("{};; no servers could be reached\n", line.repeat(3))) }.timed_out(None)
+            Outcome {
+                code: 9,
+                ..Outcome::printed(format!("{};; no servers could be reached\n", line.repeat(3)))
+            }
+            .timed_out(None)
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The commands that exec finds in containers. There is no shell: what would need one is refused, and says so.
+//! The commands that exec finds in containers. There is no shell: what would need one is refused,
+//! and says so.
 
 mod arguments;
 mod curl;
@@ -37,7 +38,10 @@ impl Session {
     }
 
     fn has(&self, tool: &str) -> bool {
-        self.snapshot.apps.tools(&self.container().image).is_some_and(|tools| tools.iter().any(|known| known == tool))
+        self.snapshot
+            .apps
+            .tools(&self.container().image)
+            .is_some_and(|tools| tools.iter().any(|known| known == tool))
     }
 }
 
@@ -72,7 +76,10 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
         return Outcome::default();
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let tool = program.strip_prefix("/usr/bin/").or_else(|| program.strip_prefix("/bin/")).unwrap_or(program);
+    let tool = program
+        .strip_prefix("/usr/bin/")
+        .or_else(|| program.strip_prefix("/bin/"))
+        .unwrap_or(program);
     if !session.has(tool) {
         let why = if program.contains('/') {
             format!("stat {program}: no such file or directory")
@@ -81,7 +88,9 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
         };
         let why = if program.contains('/') { format!("exec: \"{program}\": {why}") } else { why };
         let reason = format!(
-            "error executing command in container: failed to exec in container: failed to start exec \"{}\": OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown",
+            "error executing command in container: failed to exec in container: failed to start \
+                exec \"{}\": OCI runtime exec failed: exec failed: unable to start container \
+                process: {why}: unknown",
             exec_id(session, command)
         );
         return Outcome { not_started: Some(reason), ..Outcome::default() };
@@ -107,20 +116,36 @@ fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
         "cat" => files::cat(session, arguments),
         "ls" => files::ls(session, arguments),
         "env" => {
-            let lines: String = session.container().env.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-            if arguments.is_empty() { Outcome::printed(lines) } else { not_simulated(tool, arguments) }
+            let lines: String = session
+                .container()
+                .env
+                .iter()
+                .map(|(key, value)| format!("{key}={value}\n"))
+                .collect();
+            if arguments.is_empty() {
+                Outcome::printed(lines)
+            } else {
+                not_simulated(tool, arguments)
+            }
         }
         "printenv" => match arguments {
             [] => perform(session, "env", &[]),
             names => {
-                let values: Vec<Option<&String>> = names.iter().map(|name| session.container().env.get(*name)).collect();
-                let text: String = values.iter().flatten().map(|value| format!("{value}\n")).collect();
-                Outcome { code: u8::from(values.iter().any(Option::is_none)), ..Outcome::printed(text) }
+                let values: Vec<Option<&String>> =
+                    names.iter().map(|name| session.container().env.get(*name)).collect();
+                let text: String =
+                    values.iter().flatten().map(|value| format!("{value}\n")).collect();
+                Outcome {
+                    code: u8::from(values.iter().any(Option::is_none)),
+                    ..Outcome::printed(text)
+                }
             }
         },
         "hostname" => match arguments {
             [] => Outcome::printed(format!("{}\n", session.pod().network.name)),
-            ["-i" | "-I"] => Outcome::printed(session.pod().network.ip.map(|ip| format!("{ip}\n")).unwrap_or_default()),
+            ["-i" | "-I"] => Outcome::printed(
+                session.pod().network.ip.map(|ip| format!("{ip}\n")).unwrap_or_default(),
+            ),
             _ => not_simulated(tool, arguments),
         },
         "date" => date(session, arguments),
@@ -148,7 +173,9 @@ fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
     let ["-c", script] = arguments else {
         return not_simulated(tool, arguments);
     };
-    let plain = script.chars().all(|character| character.is_ascii_alphanumeric() || " -_./:@,+".contains(character));
+    let plain = script
+        .chars()
+        .all(|character| character.is_ascii_alphanumeric() || " -_./:@,+".contains(character));
     let words: Vec<&str> = script.split_whitespace().collect();
     match words.as_slice() {
         ["command", "-v", name] if plain => {
@@ -166,5 +193,8 @@ fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
 
 /// The refusal of what the real program could do and the sandbox cannot: never an invented result.
 fn not_simulated(tool: &str, arguments: &[&str]) -> Outcome {
-    Outcome::failed(127, format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" ")))
+    Outcome::failed(
+        127,
+        format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" ")),
+    )
 }

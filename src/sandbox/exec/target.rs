@@ -30,7 +30,12 @@ impl Url {
         let path = path.split('#').next().unwrap_or_default();
         let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let port = port.unwrap_or(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 });
-        (!host.is_empty()).then(|| Self { scheme: scheme.to_ascii_lowercase(), host: host.to_owned(), port, target })
+        (!host.is_empty()).then(|| Self {
+            scheme: scheme.to_ascii_lowercase(),
+            host: host.to_owned(),
+            port,
+            target,
+        })
     }
 }
 
@@ -91,7 +96,9 @@ mod tests {
             ("http://a:x/", None),
         ] {
             let url = Url::parse(text);
-            let parts = url.as_ref().map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.target.as_str()));
+            let parts = url
+                .as_ref()
+                .map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.target.as_str()));
             assert_eq!(parts, expected, "{text}");
         }
     }

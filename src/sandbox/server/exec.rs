@@ -22,22 +22,35 @@ const STATUS: u8 = 3;
 /// How much of a stream goes into one frame.
 const CHUNK: usize = 32 * 1024;
 
-pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, request: Request) -> Result<Response, Status> {
+pub(crate) fn answer(
+    server: &Server,
+    target: &ResourceRequest,
+    query: &Query,
+    request: Request,
+) -> Result<Response, Status> {
     let pod = pod_of(server, target)?;
     let container = container_of(&pod, query.get("container"))?;
     let command: Vec<String> = query.all("command").map(str::to_owned).collect();
     if command.is_empty() {
-        return Err(Status { code: 422, ..Status::bad_request("you must specify at least 1 command for the container") });
+        return Err(Status {
+            code: 422,
+            ..Status::bad_request("you must specify at least 1 command for the container")
+        });
     }
     let terminal = query.get("tty").is_some() && query.flag("tty");
     let snapshot = server.snapshot();
-    let found = snapshot.pod(target.namespace_name(), target.name.as_deref().unwrap_or_default()).and_then(|pod| {
-        let index = snapshot.pods[pod].containers.iter().position(|known| known.name == container)?;
-        Some((pod, index))
-    });
+    let found = snapshot
+        .pod(target.namespace_name(), target.name.as_deref().unwrap_or_default())
+        .and_then(|pod| {
+            let index =
+                snapshot.pods[pod].containers.iter().position(|known| known.name == container)?;
+            Some((pod, index))
+        });
     // a container that does not run cannot be entered
     let Some((pod, index)) = found else {
-        return Err(Status::internal(format!("unable to upgrade connection: container not found (\"{container}\")")));
+        return Err(Status::internal(format!(
+            "unable to upgrade connection: container not found (\"{container}\")"
+        )));
     };
     let (response, upgraded) = upgrade(request, PROTOCOLS)?.split();
     let session = Session { snapshot, pod, container: index, at: server.world().clock.now() };
@@ -58,7 +71,8 @@ pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, r
                 }
             }
             let _ = socket.send(frame(STATUS, status(&outcome).to_string().as_bytes())).await;
-            let _ = socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
+            let _ =
+                socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
             // the client closes its half
             while let Some(Ok(message)) = socket.next().await {
                 if matches!(message, Message::Close(_)) {
@@ -80,7 +94,9 @@ fn status(outcome: &Outcome) -> Value {
         (Some(reason), _) => Status::internal(reason).object(),
         (None, 0) => json!({"metadata": {}, "status": "Success"}),
         (None, code) => json!({
-            "metadata": {}, "status": "Failure", "message": format!("command terminated with non-zero exit code: exit status {code}"), "reason": "NonZeroExitCode",
+            "metadata": {}, "status": "Failure",
+            "message": format!("command terminated with non-zero exit code: exit status {code}"),
+            "reason": "NonZeroExitCode",
             "details": {"causes": [{"reason": "ExitCode", "message": code.to_string()}]},
         }),
     }

@@ -64,12 +64,16 @@ impl Fault {
     /// The answer.
     pub(crate) fn answer(&self) -> Response {
         match self.status {
-            Some(429) => ([(header::RETRY_AFTER, "1")], Status::too_many_requests()).into_response(),
+            Some(429) => {
+                ([(header::RETRY_AFTER, "1")], Status::too_many_requests()).into_response()
+            }
             Some(503) => Status::unavailable("the sandbox was asked to fail here").into_response(),
             Some(500) => Status::internal("the sandbox was asked to fail here").into_response(),
-            Some(code) => {
-                (http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR), "the sandbox was asked to fail here").into_response()
-            }
+            Some(code) => (
+                http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR),
+                "the sandbox was asked to fail here",
+            )
+                .into_response(),
             None => cut(),
         }
     }

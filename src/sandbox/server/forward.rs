@@ -29,13 +29,25 @@ const PROTOCOLS: &[&str] = &["v4.channel.k8s.io"];
 /// What a stream holds before its writer waits.
 const BUFFER: usize = 64 * 1024;
 
-pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, request: Request) -> Result<Response, Status> {
+pub(crate) fn answer(
+    server: &Server,
+    target: &ResourceRequest,
+    query: &Query,
+    request: Request,
+) -> Result<Response, Status> {
     let pod = pod_of(server, target)?;
     if pod["status"]["phase"] != "Running" {
         return Err(Status::bad_request("cannot forward ports: pod is not running"));
     }
-    let ports: Vec<u16> = query.all("ports").flat_map(|ports| ports.split(',')).filter_map(|port| port.parse().ok()).collect();
-    let tunnelled = request.headers().get(http::header::SEC_WEBSOCKET_PROTOCOL).is_some_and(|offered| offered.as_bytes().starts_with(b"SPDY"));
+    let ports: Vec<u16> = query
+        .all("ports")
+        .flat_map(|ports| ports.split(','))
+        .filter_map(|port| port.parse().ok())
+        .collect();
+    let tunnelled = request
+        .headers()
+        .get(http::header::SEC_WEBSOCKET_PROTOCOL)
+        .is_some_and(|offered| offered.as_bytes().starts_with(b"SPDY"));
     if ports.is_empty() && !tunnelled && request.method() == http::Method::GET {
         return Err(Status::bad_request("query parameter \"ports\" is required"));
     }
@@ -69,7 +81,8 @@ struct Pod {
 
 type Outgoing = Arc<Mutex<SplitSink<Socket, Message>>>;
 
-/// Carries the streams: port number i has channel 2i for data and 2i + 1 for errors; each begins with the port.
+/// Carries the streams: port number i has channel 2i for data and 2i + 1 for errors; each begins
+/// with the port.
 async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
     let (outgoing, mut incoming) = socket.split();
     let outgoing: Outgoing = Arc::new(Mutex::new(outgoing));
@@ -132,17 +145,33 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
 /// Plays the process at the far end of a stream; the error is what the kubelet says.
 async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), String> {
     let snapshot = pod.server.snapshot();
-    let listening = snapshot.pod(&pod.namespace, &pod.name).and_then(|index| Some((index, snapshot.listener(index, port, Protocol::Tcp)?)));
+    let listening = snapshot
+        .pod(&pod.namespace, &pod.name)
+        .and_then(|index| Some((index, snapshot.listener(index, port, Protocol::Tcp)?)));
     let Some((index, container)) = listening else {
         return Err(format!(
-            "error forwarding port {port} to pod {}, uid : failed to execute portforward in network namespace \"/var/run/netns/cni-{}\": failed to connect to localhost:{port} inside namespace \"{}\", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused IPv6 dial tcp6 [::1]:{port}: connect: connection refused ",
+            "error forwarding port {port} to pod {}, uid : failed to execute portforward in \
+                network namespace \"/var/run/netns/cni-{}\": failed to connect to localhost:{port} \
+                inside namespace \"{}\", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection \
+                refused IPv6 dial tcp6 [::1]:{port}: connect: connection refused ",
             pod.uid, pod.uid, pod.uid
         ));
     };
-    let program = snapshot.pods[index].containers[container].app.map(|program| snapshot.apps.app(program));
-    let speaks_http = app::respond(&snapshot, index, port, &app::Request::get("/"), pod.server.world().clock.now(), 0).is_some();
+    let program =
+        snapshot.pods[index].containers[container].app.map(|program| snapshot.apps.app(program));
+    let speaks_http = app::respond(
+        &snapshot,
+        index,
+        port,
+        &app::Request::get("/"),
+        pod.server.world().clock.now(),
+        0,
+    )
+    .is_some();
     if !speaks_http {
-        let greeting = program.and_then(|program| program.ports.iter().find(|entry| entry.port == port)).and_then(|entry| entry.greeting.as_ref());
+        let greeting = program
+            .and_then(|program| program.ports.iter().find(|entry| entry.port == port))
+            .and_then(|entry| entry.greeting.as_ref());
         if let Some(greeting) = greeting {
             let _ = stream.write_all(format!("{greeting}\r\n").as_bytes()).await;
         }
@@ -154,7 +183,9 @@ async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), Stri
         let pod = pod.clone();
         async move { Ok::<_, Infallible>(ask(&pod, port, request.map(Body::new)).await) }
     });
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
     Ok(())
 }
 
@@ -164,6 +195,10 @@ async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Respon
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
     let asked = app::Request { method: parts.method.to_string(), target, body };
     let (snapshot, now) = (pod.server.snapshot(), pod.server.world().clock.now());
-    let answer = snapshot.pod(&pod.namespace, &pod.name).and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
-    super::proxy::response(answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")))
+    let answer = snapshot
+        .pod(&pod.namespace, &pod.name)
+        .and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
+    super::proxy::response(
+        answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")),
+    )
 }

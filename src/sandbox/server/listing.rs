@@ -29,14 +29,24 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn of(query: &Query, resource: &Resource) -> Result<Self, Status> {
-        let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default()).map_err(|error| Status::bad_request(error.to_string()))?;
-        let parts = query.get("fieldSelector").unwrap_or_default().split(',').filter(|part| !part.is_empty());
-        let fields = parts.map(|part| field_requirement(part, resource)).collect::<Result<_, _>>()?;
+        let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
+            .map_err(|error| Status::bad_request(error.to_string()))?;
+        let parts = query
+            .get("fieldSelector")
+            .unwrap_or_default()
+            .split(',')
+            .filter(|part| !part.is_empty());
+        let fields =
+            parts.map(|part| field_requirement(part, resource)).collect::<Result<_, _>>()?;
         Ok(Self { labels, fields })
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.labels.matches(&object::labels(object)) && self.fields.iter().all(|(field, value, equal)| (field_value(object, field) == *value) == *equal)
+        self.labels.matches(&object::labels(object))
+            && self
+                .fields
+                .iter()
+                .all(|(field, value, equal)| (field_value(object, field) == *value) == *equal)
     }
 }
 
@@ -77,12 +87,22 @@ fn selectable(resource: &Resource) -> &'static [&'static str] {
 }
 
 fn field_requirement(part: &str, resource: &Resource) -> Result<(String, String, bool), Status> {
-    let split = part.split_once("!=").map(|pair| (pair, false)).or_else(|| part.split_once("==").or_else(|| part.split_once('=')).map(|pair| (pair, true)));
+    let split = part.split_once("!=").map(|pair| (pair, false)).or_else(|| {
+        part.split_once("==").or_else(|| part.split_once('=')).map(|pair| (pair, true))
+    });
     let Some(((field, value), equal)) = split else {
-        return Err(Status::bad_request(format!("invalid field selector \"{part}\"; can't understand '{part}'")));
+        return Err(Status::bad_request(format!(
+            "invalid field selector \"{part}\"; can't understand '{part}'"
+        )));
     };
-    let known = field == "metadata.name" || (resource.namespaced && field == "metadata.namespace") || selectable(resource).contains(&field);
-    if known { Ok((field.to_owned(), value.to_owned(), equal)) } else { Err(Status::bad_request(format!("field label not supported: {field}"))) }
+    let known = field == "metadata.name"
+        || (resource.namespaced && field == "metadata.namespace")
+        || selectable(resource).contains(&field);
+    if known {
+        Ok((field.to_owned(), value.to_owned(), equal))
+    } else {
+        Err(Status::bad_request(format!("field label not supported: {field}")))
+    }
 }
 
 fn field_value(object: &Value, field: &str) -> String {
@@ -93,7 +113,9 @@ fn field_value(object: &Value, field: &str) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Null if field == "spec.hostNetwork" || field == "spec.unschedulable" => "false".to_owned(),
+        Value::Null if field == "spec.hostNetwork" || field == "spec.unschedulable" => {
+            "false".to_owned()
+        }
         Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
     }
 }
@@ -108,7 +130,8 @@ pub(crate) enum Shape {
 
 impl Shape {
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Status> {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+        let accept =
+            headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
         for part in accept.split(',').map(|part| part.replace(' ', "")) {
             let has = |text: &str| part.contains(text);
             match part.split(';').next().unwrap_or_default() {
@@ -125,19 +148,32 @@ impl Shape {
                 return Ok(Self::Plain);
             }
         }
-        Err(Status { code: 406, reason: "NotAcceptable", message: "only the following media types are accepted: application/json".to_owned(), details: None })
+        Err(Status {
+            code: 406,
+            reason: "NotAcceptable",
+            message: "only the following media types are accepted: application/json".to_owned(),
+            details: None,
+        })
     }
 }
 
 pub(crate) fn metadata_only(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"]})
 }
 
-pub(crate) fn get(server: &Server, target: &ResourceRequest, headers: &HeaderMap) -> Result<Response, Status> {
+pub(crate) fn get(
+    server: &Server,
+    target: &ResourceRequest,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     let shape = Shape::of(headers)?;
     let world = server.world();
     let name = target.name.as_deref().unwrap_or_default();
-    let object = world.store.get(target.resource.plural, target.namespace_name(), name).ok_or_else(|| Status::not_found(target.resource, name))?;
+    let object = world
+        .store
+        .get(target.resource.plural, target.namespace_name(), name)
+        .ok_or_else(|| Status::not_found(target.resource, name))?;
     Ok(json_response(&shaped(target.resource, shape, object, world.clock.now())))
 }
 
@@ -146,11 +182,21 @@ pub(crate) fn shaped(resource: &Resource, shape: Shape, object: &Value, now: Tim
     match shape {
         Shape::Plain => object.clone(),
         Shape::MetadataOnly => metadata_only(object),
-        Shape::Table => table::table(resource, &[Arc::new(object.clone())], now, json!({"resourceVersion": object["metadata"]["resourceVersion"]})),
+        Shape::Table => table::table(
+            resource,
+            &[Arc::new(object.clone())],
+            now,
+            json!({"resourceVersion": object["metadata"]["resourceVersion"]}),
+        ),
     }
 }
 
-pub(crate) fn list(server: &Server, target: &ResourceRequest, query: &Query, headers: &HeaderMap) -> Result<Response, Status> {
+pub(crate) fn list(
+    server: &Server,
+    target: &ResourceRequest,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     let shape = Shape::of(headers)?;
     let filter = Filter::of(query, target.resource)?;
     let world = server.world();
@@ -161,17 +207,22 @@ pub(crate) fn list(server: &Server, target: &ResourceRequest, query: &Query, hea
             return Err(Status::too_large_version(wanted, current));
         }
         if exact && wanted != current {
-            return Err(Status::expired(format!("The resourceVersion for the provided list is too old: {wanted}")));
+            return Err(Status::expired(format!(
+                "The resourceVersion for the provided list is too old: {wanted}"
+            )));
         }
     }
     let (from, revision) = match query.get("continue") {
         None => (None, current),
         Some(token) => {
-            let (revision, key) = continuation(token).ok_or_else(|| Status::bad_request("continue key is not valid"))?;
-            // the list goes on at the version at which it began; once that is forgotten it has to begin again
+            let (revision, key) = continuation(token)
+                .ok_or_else(|| Status::bad_request("continue key is not valid"))?;
+            // the list goes on at the version at which it began; once that is forgotten it has to
+            // begin again
             if world.store.since(revision).is_err_and(|unknown| unknown == Unknown::TooOld) {
                 return Err(Status::expired(
-                    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+                    "The provided continue parameter is too old to display a consistent list \
+                        result. You can start a new list without the continue parameter.",
                 ));
             }
             (Some(key), revision)
@@ -181,13 +232,18 @@ pub(crate) fn list(server: &Server, target: &ResourceRequest, query: &Query, hea
         .store
         .list(target.resource.plural, target.namespace.as_deref())
         .filter(|object| filter.matches(object))
-        .map(|object| (format!("{}/{}", object::namespace(object), object::name(object)), Arc::clone(object)))
+        .map(|object| {
+            (format!("{}/{}", object::namespace(object), object::name(object)), Arc::clone(object))
+        })
         .collect();
     if let Some(from) = from {
         items = items.split_off(&from);
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
-    if let Some(limit) = query.number("limit").filter(|limit| *limit > 0).and_then(|limit| usize::try_from(limit).ok())
+    if let Some(limit) = query
+        .number("limit")
+        .filter(|limit| *limit > 0)
+        .and_then(|limit| usize::try_from(limit).ok())
         && let Some(next) = items.keys().nth(limit).cloned()
     {
         let left = items.split_off(&next);
@@ -198,10 +254,13 @@ pub(crate) fn list(server: &Server, target: &ResourceRequest, query: &Query, hea
     Ok(json_response(&match shape {
         Shape::Table => table::table(target.resource, &items, world.clock.now(), metadata),
         Shape::MetadataOnly => {
-            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items.iter().map(|object| metadata_only(object)).collect::<Vec<_>>()})
+            json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "metadata": metadata, "items": items.iter().map(|object| metadata_only(object)).collect::<Vec<_>>()})
         }
         Shape::Plain => {
-            json!({"kind": format!("{}List", target.resource.kind), "apiVersion": target.resource.api_version(), "metadata": metadata, "items": items.iter().map(|object| without_kind(object)).collect::<Vec<_>>()})
+            json!({"kind": format!("{}List", target.resource.kind),
+                "apiVersion": target.resource.api_version(), "metadata": metadata,
+                "items": items.iter().map(|object| without_kind(object)).collect::<Vec<_>>()})
         }
     }))
 }

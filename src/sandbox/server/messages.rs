@@ -56,7 +56,10 @@ fn messages() -> &'static Messages {
                         _ => (Times::Once, kind),
                     };
                     if let Ok(number) = number.parse() {
-                        messages.entry(current).or_default().insert(number, Field { name, kind, times });
+                        messages
+                            .entry(current)
+                            .or_default()
+                            .insert(number, Field { name, kind, times });
                     }
                 }
                 _ => {
@@ -88,7 +91,9 @@ pub(crate) fn object(body: &[u8]) -> Option<Value> {
         }
     }
     let mut object = json!({"apiVersion": version, "kind": kind});
-    if let (Value::Object(object), Value::Object(fields)) = (&mut object, message(&kind, &raw, DEEPEST)?) {
+    if let (Value::Object(object), Value::Object(fields)) =
+        (&mut object, message(&kind, &raw, DEEPEST)?)
+    {
         object.extend(fields);
     }
     Some(object)
@@ -124,7 +129,9 @@ fn message(kind: &str, bytes: &[u8], depth: usize) -> Option<Value> {
             }
             Times::List => {
                 let one = value(field.kind, &item, depth.checked_sub(1)?)?;
-                if let Some(list) = fields.entry(field.name).or_insert_with(|| json!([])).as_array_mut() {
+                if let Some(list) =
+                    fields.entry(field.name).or_insert_with(|| json!([])).as_array_mut()
+                {
                     list.push(one);
                 }
             }
@@ -156,20 +163,34 @@ fn value(kind: &str, item: &Item<'_>, depth: usize) -> Option<Value> {
         ("bool", Item::Number(number)) => json!(*number != 0),
         ("string", Item::Bytes(bytes)) => json!(text(bytes)?),
         ("bytes", Item::Bytes(bytes)) => json!(STANDARD.encode(bytes)),
-        ("Quantity", Item::Bytes(bytes)) => first(bytes, 1)?.map_or(Value::Null, |text| json!(text)),
+        ("Quantity", Item::Bytes(bytes)) => {
+            first(bytes, 1)?.map_or(Value::Null, |text| json!(text))
+        }
         ("IntOrString", Item::Bytes(bytes)) => {
             let number = |wanted: u64| -> Option<u64> {
                 let all = items(bytes)?;
                 Some(
                     all.iter()
-                        .find_map(|(number, item)| if let (true, Item::Number(value)) = (*number == wanted, item) { Some(*value) } else { None })
+                        .find_map(|(number, item)| {
+                            if let (true, Item::Number(value)) = (*number == wanted, item) {
+                                Some(*value)
+                            } else {
+                                None
+                            }
+                        })
                         .unwrap_or(0),
                 )
             };
-            if number(1)? == 0 { json!(number(2)?.cast_signed()) } else { first(bytes, 3)?.map_or(Value::Null, |text| json!(text)) }
+            if number(1)? == 0 {
+                json!(number(2)?.cast_signed())
+            } else {
+                first(bytes, 3)?.map_or(Value::Null, |text| json!(text))
+            }
         }
         ("Time" | "MicroTime", Item::Bytes(bytes)) => time(kind, bytes)?,
-        ("FieldsV1" | "Raw", Item::Bytes(bytes)) => first(bytes, 1)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null),
+        ("FieldsV1" | "Raw", Item::Bytes(bytes)) => first(bytes, 1)?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or(Value::Null),
         (kind, Item::Bytes(bytes)) => message(kind, bytes, depth)?,
         (_, Item::Number(_)) => return None,
     })
@@ -238,7 +259,11 @@ mod tests {
 
     fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
         let tag = u16::from(number) << 3 | 2;
-        let tag = if tag < 128 { vec![tag.to_le_bytes()[0]] } else { vec![(tag & 0x7f).to_le_bytes()[0] | 0x80, (tag >> 7).to_le_bytes()[0]] };
+        let tag = if tag < 128 {
+            vec![tag.to_le_bytes()[0]]
+        } else {
+            vec![(tag & 0x7f).to_le_bytes()[0] | 0x80, (tag >> 7).to_le_bytes()[0]]
+        };
         [&tag[..], &[u8::try_from(content.len()).unwrap()], content].concat()
     }
 
@@ -252,22 +277,52 @@ mod tests {
         for resource in RESOURCES {
             assert!(messages().contains_key(resource.kind), "{}", resource.kind);
         }
-        let simple = ["string", "int", "bool", "bytes", "Quantity", "IntOrString", "Time", "MicroTime", "FieldsV1", "Raw"];
+        let simple = [
+            "string",
+            "int",
+            "bool",
+            "bytes",
+            "Quantity",
+            "IntOrString",
+            "Time",
+            "MicroTime",
+            "FieldsV1",
+            "Raw",
+        ];
         for field in messages().values().flat_map(BTreeMap::values) {
-            assert!(simple.contains(&field.kind) || messages().contains_key(field.kind), "{field:?}");
+            assert!(
+                simple.contains(&field.kind) || messages().contains_key(field.kind),
+                "{field:?}"
+            );
         }
     }
 
     #[test]
     fn objects_are_read() {
-        let metadata = [bytes(1, b"x"), bytes(2, b""), bytes(11, &[bytes(1, b"k"), bytes(2, b"v")].concat()), bytes(8, b"")].concat();
+        let metadata = [
+            bytes(1, b"x"),
+            bytes(2, b""),
+            bytes(11, &[bytes(1, b"k"), bytes(2, b"v")].concat()),
+            bytes(8, b""),
+        ]
+        .concat();
         let volume = [bytes(1, b"v"), bytes(2, &bytes(19, &bytes(1, &bytes(1, b"map"))))].concat();
-        let container = [bytes(1, b"c"), bytes(8, &bytes(1, &[bytes(1, b"cpu"), bytes(2, &bytes(1, b"1"))].concat()))].concat();
-        let pod = [bytes(1, &metadata), bytes(2, &[bytes(1, &volume), bytes(2, &container), vec![4 << 3, 30]].concat())].concat();
+        let container = [
+            bytes(1, b"c"),
+            bytes(8, &bytes(1, &[bytes(1, b"cpu"), bytes(2, &bytes(1, b"1"))].concat())),
+        ]
+        .concat();
+        let pod = [
+            bytes(1, &metadata),
+            bytes(2, &[bytes(1, &volume), bytes(2, &container), vec![4 << 3, 30]].concat()),
+        ]
+        .concat();
         let body = enveloped("Pod", &pod);
         let expected = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "labels": {"k": "v"}},
-            "spec": {"volumes": [{"name": "v", "configMap": {"name": "map"}}], "containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}}], "terminationGracePeriodSeconds": 30},
+            "spec": {"volumes": [{"name": "v", "configMap": {"name": "map"}}],
+            "containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}}],
+            "terminationGracePeriodSeconds": 30},
         });
         assert_eq!(object(&body), Some(expected));
         for cut in 0..body.len() {

@@ -82,7 +82,12 @@ pub(crate) struct Manners {
 }
 
 /// Serves in the background until it is told to stop.
-pub(crate) fn serve(listener: TcpListener, world: World, manners: Manners, stop: CancellationToken) {
+pub(crate) fn serve(
+    listener: TcpListener,
+    world: World,
+    manners: Manners,
+    stop: CancellationToken,
+) {
     let server = Server {
         world: Arc::new(Mutex::new(world)),
         writes: Arc::new(Writes::new(manners.forbid_writes)),
@@ -108,7 +113,8 @@ pub(crate) fn serve(listener: TcpListener, world: World, manners: Manners, stop:
                     };
                     // answers are small: waiting to fill packets would only delay them
                     let _ = stream.set_nodelay(true);
-                    // an error of the service is what makes hyper close a connection without an answer
+                    // an error of the service is what makes hyper close a connection without an
+                    // answer
                     let service = TowerToHyperService::new(ServiceExt::<http::Request<Incoming>>::map_result(router.clone(), answered));
                     connections.spawn(async move {
                         let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -122,7 +128,9 @@ pub(crate) fn serve(listener: TcpListener, world: World, manners: Manners, stop:
 
 fn answered(result: Result<Response, Infallible>) -> Result<Response, BoxError> {
     match result {
-        Ok(response) if response.extensions().get::<Cut>().is_some() => Err("cut on purpose".into()),
+        Ok(response) if response.extensions().get::<Cut>().is_some() => {
+            Err("cut on purpose".into())
+        }
         Ok(response) => Ok(response),
         Err(never) => match never {},
     }

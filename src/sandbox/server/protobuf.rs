@@ -8,7 +8,8 @@ const MAGIC: &[u8] = b"k8s\0";
 /// Reads a review; none when it is not one.
 pub(crate) fn review(kind: &str, body: &[u8]) -> Option<Value> {
     let envelope = fields(body.strip_prefix(MAGIC)?)?;
-    let group = if kind == "SelfSubjectReview" { "authentication.k8s.io" } else { "authorization.k8s.io" };
+    let group =
+        if kind == "SelfSubjectReview" { "authentication.k8s.io" } else { "authorization.k8s.io" };
     let mut review = json!({"kind": kind, "apiVersion": format!("{group}/v1"), "metadata": {}});
     let object = fields(member(&envelope, 2).unwrap_or_default())?;
     let Some(spec) = member(&object, 2) else {
@@ -17,7 +18,8 @@ pub(crate) fn review(kind: &str, body: &[u8]) -> Option<Value> {
     let spec = fields(spec)?;
     match kind {
         "SelfSubjectAccessReview" => {
-            let names = ["namespace", "verb", "group", "version", "resource", "subresource", "name"];
+            let names =
+                ["namespace", "verb", "group", "version", "resource", "subresource", "name"];
             if let Some(attributes) = member(&spec, 1) {
                 review["spec"]["resourceAttributes"] = texts(attributes, &names)?;
             }
@@ -88,7 +90,12 @@ mod tests {
     use super::*;
 
     fn message(members: &[(u8, &[u8])]) -> Vec<u8> {
-        members.iter().flat_map(|(number, bytes)| [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], *bytes].concat()).collect()
+        members
+            .iter()
+            .flat_map(|(number, bytes)| {
+                [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], *bytes].concat()
+            })
+            .collect()
     }
 
     #[test]
@@ -96,8 +103,12 @@ mod tests {
         let attributes = message(&[(1, b"apps"), (2, b"get"), (5, b"pods"), (6, b"exec")]);
         let object = message(&[(1, b""), (2, &message(&[(1, &attributes)]))]);
         let body = [MAGIC, &message(&[(1, b"x"), (2, &object)])].concat();
-        let expected = json!({"namespace": "apps", "verb": "get", "resource": "pods", "subresource": "exec"});
-        assert_eq!(review("SelfSubjectAccessReview", &body).unwrap()["spec"]["resourceAttributes"], expected);
+        let expected =
+            json!({"namespace": "apps", "verb": "get", "resource": "pods", "subresource": "exec"});
+        assert_eq!(
+            review("SelfSubjectAccessReview", &body).unwrap()["spec"]["resourceAttributes"],
+            expected
+        );
         for cut in 4..body.len() {
             // what is cut short is refused or incomplete, and never a panic
             let _ = review("SelfSubjectAccessReview", &body[..cut]);

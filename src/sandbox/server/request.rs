@@ -66,7 +66,9 @@ impl Target {
             _ => return Self::Other,
         };
         if let ([plural], "v1") = (rest, version)
-            && let Some(review) = kinds::REVIEWS.iter().find(|review| review.group == group && review.plural == *plural)
+            && let Some(review) = kinds::REVIEWS
+                .iter()
+                .find(|review| review.group == group && review.plural == *plural)
         {
             return Self::Review(review.kind);
         }
@@ -78,15 +80,29 @@ impl Target {
                 [name, subresource, rest @ ..] => (Some(*name), Some(*subresource), rest.join("/")),
             };
             let owned = |text: Option<&str>| text.map(path_part);
-            Some(Self::Resource(ResourceRequest { resource, namespace: owned(namespace), name: owned(name), subresource: owned(subresource), rest }))
+            Some(Self::Resource(ResourceRequest {
+                resource,
+                namespace: owned(namespace),
+                name: owned(name),
+                subresource: owned(subresource),
+                rest,
+            }))
         };
         let target = match rest {
-            ["namespaces", namespace, plural, rest @ ..] if kinds::by_path(group, version, plural).is_some_and(|resource| resource.namespaced) => {
+            ["namespaces", namespace, plural, rest @ ..]
+                if kinds::by_path(group, version, plural)
+                    .is_some_and(|resource| resource.namespaced) =>
+            {
                 found(Some(namespace), plural, rest)
             }
             [plural, rest @ ..] => match kinds::by_path(group, version, plural) {
                 // an unknown kind in a namespace is not a part of the namespace
-                Some(resource) if resource.plural == "namespaces" && !matches!(rest, [] | [_] | [_, "" | "status" | "finalize"]) => None,
+                Some(resource)
+                    if resource.plural == "namespaces"
+                        && !matches!(rest, [] | [_] | [_, "" | "status" | "finalize"]) =>
+                {
+                    None
+                }
                 // a namespaced object is only found under its namespace
                 Some(resource) if resource.namespaced && !rest.is_empty() => None,
                 _ => found(None, plural, rest),
@@ -104,7 +120,10 @@ impl ResourceRequest {
 
     /// The resource with its subresource, as permissions name it.
     pub(crate) fn permission(&self) -> String {
-        self.subresource.as_ref().map_or_else(|| self.resource.plural.to_owned(), |subresource| format!("{}/{subresource}", self.resource.plural))
+        self.subresource.as_ref().map_or_else(
+            || self.resource.plural.to_owned(),
+            |subresource| format!("{}/{subresource}", self.resource.plural),
+        )
     }
 
     /// The verb of a request as permissions name it.
@@ -134,9 +153,18 @@ mod tests {
             ("/api/v1/namespaces", Some((None, "namespaces", None, None, ""))),
             ("/api/v1/namespaces/a", Some((None, "namespaces", Some("a"), None, ""))),
             ("/api/v1/namespaces/a/pods/p", Some((Some("a"), "pods", Some("p"), None, ""))),
-            ("/api/v1/namespaces/a/pods/p:80/proxy/x/y", Some((Some("a"), "pods", Some("p:80"), Some("proxy"), "x/y"))),
-            ("/api/v1/namespaces/a/pods/p%3A80/proxy/", Some((Some("a"), "pods", Some("p:80"), Some("proxy"), ""))),
-            ("/apis/apps/v1/namespaces/a/deployments/d/status", Some((Some("a"), "deployments", Some("d"), Some("status"), ""))),
+            (
+                "/api/v1/namespaces/a/pods/p:80/proxy/x/y",
+                Some((Some("a"), "pods", Some("p:80"), Some("proxy"), "x/y")),
+            ),
+            (
+                "/api/v1/namespaces/a/pods/p%3A80/proxy/",
+                Some((Some("a"), "pods", Some("p:80"), Some("proxy"), "")),
+            ),
+            (
+                "/apis/apps/v1/namespaces/a/deployments/d/status",
+                Some((Some("a"), "deployments", Some("d"), Some("status"), "")),
+            ),
             ("/api/v1/nodes/n", Some((None, "nodes", Some("n"), None, ""))),
             ("/api/v1/pods/p", None),
             ("/apis/apps/v1beta1/deployments", None),
@@ -147,7 +175,13 @@ mod tests {
                 assert!(expected.is_none(), "{path}");
                 continue;
             };
-            let parts = (request.namespace.as_deref(), request.resource.plural, request.name.as_deref(), request.subresource.as_deref(), request.rest.as_str());
+            let parts = (
+                request.namespace.as_deref(),
+                request.resource.plural,
+                request.name.as_deref(),
+                request.subresource.as_deref(),
+                request.rest.as_str(),
+            );
             assert_eq!(Some(parts), expected, "{path}");
         }
     }

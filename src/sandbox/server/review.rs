@@ -12,16 +12,32 @@ use super::status::{Status, json_response};
 /// The largest review that is read.
 const LARGEST: usize = 64 * 1024;
 
-pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Result<Response, Status> {
+pub(crate) async fn answer(
+    server: &Server,
+    kind: &str,
+    request: Request,
+) -> Result<Response, Status> {
     if request.method() != Method::POST {
         return Err(Status::method_not_allowed());
     }
-    let impersonated = request.headers().get("impersonate-user").and_then(|user| user.to_str().ok()).map(str::to_owned);
+    let impersonated = request
+        .headers()
+        .get("impersonate-user")
+        .and_then(|user| user.to_str().ok())
+        .map(str::to_owned);
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
-    let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|error| Status::bad_request(error.to_string()))?;
-    let unreadable = |reason: &str| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {reason}"));
+    let body = axum::body::to_bytes(request.into_body(), LARGEST)
+        .await
+        .map_err(|error| Status::bad_request(error.to_string()))?;
+    let unreadable = |reason: &str| {
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {reason}"
+        ))
+    };
     let mut review: Value = match content_type.as_ref().map(http::HeaderValue::as_bytes) {
-        Some(b"application/vnd.kubernetes.protobuf") => protobuf::review(kind, &body).ok_or_else(|| unreadable("the message cannot be read"))?,
+        Some(b"application/vnd.kubernetes.protobuf") => {
+            protobuf::review(kind, &body).ok_or_else(|| unreadable("the message cannot be read"))?
+        }
         Some(other) if !other.starts_with(b"application/json") => {
             return Err(Status::unsupported_media_type());
         }
@@ -30,23 +46,36 @@ pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Res
     if !review.is_object() {
         return Err(unreadable("it is not an object"));
     }
-    let denied =
-        |verb: &str, group: &str, resource: &str, namespace: &str| server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace));
+    let denied = |verb: &str, group: &str, resource: &str, namespace: &str| {
+        server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace))
+    };
     if let Some(user) = impersonated.as_ref().filter(|_| denied("impersonate", "", "users", "")) {
-        let message =
-            format!("users \"{user}\" is forbidden: User \"{}\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope", server.user);
+        let message = format!(
+            "users \"{user}\" is forbidden: User \"{}\" cannot impersonate resource \"users\" in \
+                API group \"\" at the cluster scope",
+            server.user
+        );
         return Err(Status::forbidden("users", "", user, message));
     }
     match (kind, impersonated) {
-        // as a real server: of the user who is impersonated no group is known but that of all who are somebody
-        ("SelfSubjectReview", Some(user)) => review["status"] = json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}}),
+        // as a real server: of the user who is impersonated no group is known but that of all who
+        // are somebody
+        ("SelfSubjectReview", Some(user)) => {
+            review["status"] =
+                json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}});
+        }
         ("SelfSubjectReview", None) => {
-            review["status"] = json!({"userInfo": {"username": &*server.user, "groups": ["sandbox:operators", "system:authenticated"]}});
+            review["status"] = json!({"userInfo": {"username": &*server.user,
+                "groups": ["sandbox:operators", "system:authenticated"]}});
         }
         ("SelfSubjectAccessReview", _) => {
             let attributes = &review["spec"]["resourceAttributes"];
             let text = |field: &str| attributes[field].as_str().unwrap_or_default();
-            let resource = if text("subresource").is_empty() { text("resource").to_owned() } else { format!("{}/{}", text("resource"), text("subresource")) };
+            let resource = if text("subresource").is_empty() {
+                text("resource").to_owned()
+            } else {
+                format!("{}/{}", text("resource"), text("subresource"))
+            };
             let allowed = !denied(text("verb"), text("group"), &resource, text("namespace"));
             review["status"] = json!({"allowed": allowed});
             if allowed {
@@ -57,7 +86,9 @@ pub(crate) async fn answer(server: &Server, kind: &str, request: Request) -> Res
             let rule = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
             let restricted = !server.world().denials.is_empty();
             // what is denied cannot be said in rules, which only allow
-            review["status"] = json!({"resourceRules": [rule], "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": restricted});
+            review["status"] = json!({"resourceRules": [rule],
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": restricted});
         }
     }
     let mut response = json_response(&review);

@@ -7,7 +7,10 @@ use serde_json::json;
 
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
-use super::{Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, watch, write};
+use super::{
+    Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, watch,
+    write,
+};
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
     answer(server, request).await.unwrap_or_else(IntoResponse::into_response)
@@ -22,26 +25,32 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
         return Ok("ok".into_response());
     }
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // kubectl keeps its credentials to itself where there is no TLS; who comes with other ones is refused
+    // kubectl keeps its credentials to itself where there is no TLS; who comes with other ones is
+    // refused
     if token.is_some_and(|token| token.strip_prefix("Bearer ") != Some(TOKEN)) {
         return Err(Status::unauthorized());
     }
     if path == "/version" {
         return Ok(json_response(&json!({
-            "major": "1", "minor": "35", "gitVersion": "v1.35.4+sandbox", "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+            "major": "1", "minor": "35", "gitVersion": "v1.35.4+sandbox", "gitCommit": "",
+            "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
             "goVersion": "", "compiler": "", "platform": "linux/amd64",
         })));
     }
     match path.as_str() {
         "/sandbox/writes" => return Ok(json_response(&server.writes.list())),
-        path if path == "/openapi/v3" || path.starts_with("/openapi/v3/") => return openapi::answer(path),
+        path if path == "/openapi/v3" || path.starts_with("/openapi/v3/") => {
+            return openapi::answer(path);
+        }
         "/sandbox/writes/counts" => return Ok(json_response(&server.writes.counts())),
         _ => {}
     }
     let query = Query::of(request.uri().query().unwrap_or_default());
     match Target::of(&path) {
         Target::Review(kind) => review::answer(&server, kind, request).await,
-        Target::Resource(target) if write::is_write(&target, request.method()) => write::answer(&server, &target, &query, request).await,
+        Target::Resource(target) if write::is_write(&target, request.method()) => {
+            write::answer(&server, &target, &query, request).await
+        }
         Target::Resource(target) => {
             let verb = target.verb(request.method(), &query);
             authorize(&server, &target, verb)?;
@@ -51,7 +60,12 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     }
 }
 
-async fn resource(server: Server, target: ResourceRequest, query: Query, request: Request) -> Result<Response, Status> {
+async fn resource(
+    server: Server,
+    target: ResourceRequest,
+    query: Query,
+    request: Request,
+) -> Result<Response, Status> {
     match (target.resource.plural, target.subresource.as_deref(), request.method()) {
         ("pods", Some("log"), &Method::GET) => log::answer(&server, &target, &query),
         ("pods", Some("exec"), &Method::GET | &Method::POST) => {
@@ -64,24 +78,56 @@ async fn resource(server: Server, target: ResourceRequest, query: Query, request
         }
         ("pods" | "services", Some("proxy"), _) => proxy::answer(&server, &target, request).await,
         // the status of an object is part of it
-        (_, None | Some("status"), &Method::GET) if target.name.is_some() => listing::get(&server, &target, request.headers()),
-        (_, None, &Method::GET) if query.flag("watch") => watch::answer(&server, &target, &query, request.headers()),
+        (_, None | Some("status"), &Method::GET) if target.name.is_some() => {
+            listing::get(&server, &target, request.headers())
+        }
+        (_, None, &Method::GET) if query.flag("watch") => {
+            watch::answer(&server, &target, &query, request.headers())
+        }
         (_, None, &Method::GET) => listing::list(&server, &target, &query, request.headers()),
         (_, None, _) => Err(Status::method_not_allowed()),
-        (_, Some("scale"), &Method::GET) if target.resource.has("scale") => write::read_scale(&server, &target),
-        (_, Some(subresource), _) => Err(if target.resource.has(subresource) { Status::method_not_allowed() } else { Status::no_such_path() }),
+        (_, Some("scale"), &Method::GET) if target.resource.has("scale") => {
+            write::read_scale(&server, &target)
+        }
+        (_, Some(subresource), _) => Err(if target.resource.has(subresource) {
+            Status::method_not_allowed()
+        } else {
+            Status::no_such_path()
+        }),
     }
 }
 
 /// Refuses what the scenario takes from the user.
-pub(crate) fn authorize(server: &Server, target: &ResourceRequest, verb: &str) -> Result<(), Status> {
-    let (group, permission, namespace) = (target.resource.group, target.permission(), target.namespace_name());
-    if !server.world().denials.iter().any(|denial| denial.forbids(verb, group, &permission, namespace)) {
+pub(crate) fn authorize(
+    server: &Server,
+    target: &ResourceRequest,
+    verb: &str,
+) -> Result<(), Status> {
+    let (group, permission, namespace) =
+        (target.resource.group, target.permission(), target.namespace_name());
+    if !server
+        .world()
+        .denials
+        .iter()
+        .any(|denial| denial.forbids(verb, group, &permission, namespace))
+    {
         return Ok(());
     }
     let name = target.name.as_deref().unwrap_or_default();
-    let what = if name.is_empty() { target.resource.qualified() } else { format!("{} \"{name}\"", target.resource.qualified()) };
-    let place = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace \"{namespace}\"") };
-    let message = format!("{what} is forbidden: User \"{}\" cannot {verb} resource \"{permission}\" in API group \"{group}\" {place}", server.user);
+    let what = if name.is_empty() {
+        target.resource.qualified()
+    } else {
+        format!("{} \"{name}\"", target.resource.qualified())
+    };
+    let place = if namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace \"{namespace}\"")
+    };
+    let message = format!(
+        "{what} is forbidden: User \"{}\" cannot {verb} resource \"{permission}\" in API \
+            group \"{group}\" {place}",
+        server.user
+    );
     Err(Status::forbidden(target.resource.plural, group, name, message))
 }

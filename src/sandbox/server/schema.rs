@@ -1,4 +1,5 @@
-//! What the API says about the lists and maps of its kinds: what identifies an element, and what is changed only as a whole.
+//! What the API says about the lists and maps of its kinds: what identifies an element, and what is
+//! changed only as a whole.
 //!
 //! Fields are found by their path from the root of the object, without the elements of lists.
 
@@ -35,9 +36,16 @@ fn of_container(parent: &str) -> bool {
 /// How server-side apply takes the list at a path.
 pub(crate) fn list(kind: &str, path: &[&str]) -> List {
     match last_two(path) {
-        ("spec", "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets" | "schedulingGates" | "resourceClaims") => {
-            List::Map(&["name"])
-        }
+        (
+            "spec",
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "volumes"
+            | "imagePullSecrets"
+            | "schedulingGates"
+            | "resourceClaims",
+        ) => List::Map(&["name"]),
         ("spec", "hostAliases") => List::Map(&["ip"]),
         ("spec", "topologySpreadConstraints") => List::Map(&["topologyKey", "whenUnsatisfiable"]),
         ("spec", "ports") if kind == "Service" => List::Map(&["port", "protocol"]),
@@ -106,17 +114,46 @@ mod tests {
         for (kind, path, expected, patched) in [
             ("Deployment", pod.to_vec(), List::Map(&["name"]), Strategy::Merge("name")),
             ("Deployment", within("env"), List::Map(&["name"]), Strategy::Merge("name")),
-            ("Deployment", within("ports"), List::Map(&["containerPort", "protocol"]), Strategy::Merge("containerPort")),
-            ("Deployment", within("volumeMounts"), List::Map(&["mountPath"]), Strategy::Merge("mountPath")),
+            (
+                "Deployment",
+                within("ports"),
+                List::Map(&["containerPort", "protocol"]),
+                Strategy::Merge("containerPort"),
+            ),
+            (
+                "Deployment",
+                within("volumeMounts"),
+                List::Map(&["mountPath"]),
+                Strategy::Merge("mountPath"),
+            ),
             ("Deployment", within("args"), List::Atomic, Strategy::Replace),
-            ("Deployment", vec!["spec", "template", "spec", "tolerations"], List::Atomic, Strategy::Replace),
-            ("Service", vec!["spec", "ports"], List::Map(&["port", "protocol"]), Strategy::Merge("port")),
+            (
+                "Deployment",
+                vec!["spec", "template", "spec", "tolerations"],
+                List::Atomic,
+                Strategy::Replace,
+            ),
+            (
+                "Service",
+                vec!["spec", "ports"],
+                List::Map(&["port", "protocol"]),
+                Strategy::Merge("port"),
+            ),
             ("NetworkPolicy", vec!["spec", "ingress", "ports"], List::Atomic, Strategy::Replace),
             ("Job", vec!["status", "conditions"], List::Atomic, Strategy::Merge("type")),
             ("Pod", vec!["metadata", "finalizers"], List::Set, Strategy::Union),
-            ("ServiceAccount", vec!["imagePullSecrets"], List::Map(&["name"]), Strategy::Merge("name")),
+            (
+                "ServiceAccount",
+                vec!["imagePullSecrets"],
+                List::Map(&["name"]),
+                Strategy::Merge("name"),
+            ),
         ] {
-            assert_eq!((list(kind, &path), strategy(kind, &path)), (expected, patched), "{kind} {path:?}");
+            assert_eq!(
+                (list(kind, &path), strategy(kind, &path)),
+                (expected, patched),
+                "{kind} {path:?}"
+            );
         }
     }
 }

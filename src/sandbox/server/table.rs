@@ -24,25 +24,34 @@ const fn wide(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> Colum
 }
 
 const NAME: Column = column("Name", |object, _| json!(object::name(object)));
-const AGE: Column = column("Age", |object, now| json!(age(&object["metadata"]["creationTimestamp"], now)));
+const AGE: Column =
+    column("Age", |object, now| json!(age(&object["metadata"]["creationTimestamp"], now)));
 
-pub(crate) fn table(resource: &Resource, items: &[Arc<Value>], now: Timestamp, metadata: Value) -> Value {
+pub(crate) fn table(
+    resource: &Resource,
+    items: &[Arc<Value>],
+    now: Timestamp,
+    metadata: Value,
+) -> Value {
     let columns = columns(resource);
     let definitions: Vec<Value> = columns
         .iter()
         .map(|column| {
             let format = if column.name == "Name" { "name" } else { "" };
-            json!({"name": column.name, "type": "string", "format": format, "description": "", "priority": u8::from(column.wide)})
+            json!({"name": column.name, "type": "string", "format": format, "description": "",
+                "priority": u8::from(column.wide)})
         })
         .collect();
     let rows: Vec<Value> = items
         .iter()
         .map(|object| {
-            let cells: Vec<Value> = columns.iter().map(|column| (column.cell)(object, now)).collect();
+            let cells: Vec<Value> =
+                columns.iter().map(|column| (column.cell)(object, now)).collect();
             json!({"cells": cells, "object": super::listing::metadata_only(object)})
         })
         .collect();
-    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": definitions, "rows": rows})
+    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        "columnDefinitions": definitions, "rows": rows})
 }
 
 fn columns(resource: &Resource) -> Vec<Column> {
@@ -56,11 +65,16 @@ fn columns(resource: &Resource) -> Vec<Column> {
             }),
             column("Status", |pod, _| {
                 let statuses = object::list(&pod["status"]["containerStatuses"]);
-                let waiting = statuses.iter().find_map(|status| status["state"]["waiting"]["reason"].as_str());
+                let waiting = statuses
+                    .iter()
+                    .find_map(|status| status["state"]["waiting"]["reason"].as_str());
                 json!(waiting.or_else(|| pod["status"]["phase"].as_str()).unwrap_or_default())
             }),
             column("Restarts", |pod, _| {
-                let restarts: u64 = object::list(&pod["status"]["containerStatuses"]).iter().filter_map(|status| status["restartCount"].as_u64()).sum();
+                let restarts: u64 = object::list(&pod["status"]["containerStatuses"])
+                    .iter()
+                    .filter_map(|status| status["restartCount"].as_u64())
+                    .sum();
                 json!(restarts.to_string())
             }),
             AGE,
@@ -71,9 +85,19 @@ fn columns(resource: &Resource) -> Vec<Column> {
         ],
         "deployments" => vec![
             NAME,
-            column("Ready", |deployment, _| json!(format!("{}/{}", count(&deployment["status"]["readyReplicas"]), count(&deployment["spec"]["replicas"])))),
-            column("Up-to-date", |deployment, _| json!(count(&deployment["status"]["updatedReplicas"]))),
-            column("Available", |deployment, _| json!(count(&deployment["status"]["availableReplicas"]))),
+            column("Ready", |deployment, _| {
+                json!(format!(
+                    "{}/{}",
+                    count(&deployment["status"]["readyReplicas"]),
+                    count(&deployment["spec"]["replicas"])
+                ))
+            }),
+            column("Up-to-date", |deployment, _| {
+                json!(count(&deployment["status"]["updatedReplicas"]))
+            }),
+            column("Available", |deployment, _| {
+                json!(count(&deployment["status"]["availableReplicas"]))
+            }),
             AGE,
             wide("Containers", |deployment, _| containers(deployment, "name")),
             wide("Images", |deployment, _| containers(deployment, "image")),
@@ -97,7 +121,13 @@ fn columns(resource: &Resource) -> Vec<Column> {
             column("Port(s)", |service, _| {
                 let ports: Vec<String> = object::list(&service["spec"]["ports"])
                     .iter()
-                    .map(|port| format!("{}/{}", count(&port["port"]), port["protocol"].as_str().unwrap_or("TCP")))
+                    .map(|port| {
+                        format!(
+                            "{}/{}",
+                            count(&port["port"]),
+                            port["protocol"].as_str().unwrap_or("TCP")
+                        )
+                    })
                     .collect();
                 json!(ports.join(","))
             }),
@@ -107,8 +137,11 @@ fn columns(resource: &Resource) -> Vec<Column> {
         "nodes" => vec![
             NAME,
             column("Status", |node, _| {
-                let ready = object::list(&node["status"]["conditions"]).iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-                let schedulable = if node["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
+                let ready = object::list(&node["status"]["conditions"])
+                    .iter()
+                    .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+                let schedulable =
+                    if node["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
                 json!(format!("{}{schedulable}", if ready { "Ready" } else { "NotReady" }))
             }),
             column("Roles", |_, _| json!("<none>")),
@@ -117,10 +150,18 @@ fn columns(resource: &Resource) -> Vec<Column> {
             wide("Internal-IP", |node, _| or_none(&node["status"]["addresses"][0]["address"])),
             wide("OS-Image", |node, _| node["status"]["nodeInfo"]["osImage"].clone()),
         ],
-        "namespaces" => vec![NAME, column("Status", |namespace, _| namespace["status"]["phase"].clone()), AGE],
+        "namespaces" => {
+            vec![NAME, column("Status", |namespace, _| namespace["status"]["phase"].clone()), AGE]
+        }
         "configmaps" | "secrets" => {
-            let data = column("Data", |object, _| json!(object["data"].as_object().map_or(0, serde_json::Map::len)));
-            if resource.plural == "secrets" { vec![NAME, column("Type", |secret, _| secret["type"].clone()), data, AGE] } else { vec![NAME, data, AGE] }
+            let data = column("Data", |object, _| {
+                json!(object["data"].as_object().map_or(0, serde_json::Map::len))
+            });
+            if resource.plural == "secrets" {
+                vec![NAME, column("Type", |secret, _| secret["type"].clone()), data, AGE]
+            } else {
+                vec![NAME, data, AGE]
+            }
         }
         "endpoints" => vec![
             NAME,
@@ -128,16 +169,26 @@ fn columns(resource: &Resource) -> Vec<Column> {
                 let mut found = Vec::new();
                 for subset in object::list(&endpoints["subsets"]) {
                     for address in object::list(&subset["addresses"]) {
-                        found.extend(
-                            object::list(&subset["ports"])
-                                .iter()
-                                .map(|port| format!("{}:{}", address["ip"].as_str().unwrap_or_default(), count(&port["port"]))),
-                        );
+                        found.extend(object::list(&subset["ports"]).iter().map(|port| {
+                            format!(
+                                "{}:{}",
+                                address["ip"].as_str().unwrap_or_default(),
+                                count(&port["port"])
+                            )
+                        }));
                     }
                 }
-                let more = if found.len() > 3 { format!(" + {} more...", found.len() - 3) } else { String::new() };
+                let more = if found.len() > 3 {
+                    format!(" + {} more...", found.len() - 3)
+                } else {
+                    String::new()
+                };
                 found.truncate(3);
-                json!(if found.is_empty() { "<none>".to_owned() } else { format!("{}{more}", found.join(",")) })
+                json!(if found.is_empty() {
+                    "<none>".to_owned()
+                } else {
+                    format!("{}{more}", found.join(","))
+                })
             }),
             AGE,
         ],
@@ -147,20 +198,38 @@ fn columns(resource: &Resource) -> Vec<Column> {
             column("Reason", |event, _| event["reason"].clone()),
             column("Object", |event, _| {
                 let about = &event["involvedObject"];
-                json!(format!("{}/{}", about["kind"].as_str().unwrap_or_default().to_ascii_lowercase(), about["name"].as_str().unwrap_or_default()))
+                json!(format!(
+                    "{}/{}",
+                    about["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
+                    about["name"].as_str().unwrap_or_default()
+                ))
             }),
             column("Message", |event, _| event["message"].clone()),
         ],
-        "leases" => vec![NAME, column("Holder", |lease, _| or_none(&lease["spec"]["holderIdentity"])), AGE],
-        "networkpolicies" => vec![NAME, column("Pod-Selector", |policy, _| pairs(&policy["spec"]["podSelector"]["matchLabels"])), AGE],
+        "leases" => {
+            vec![NAME, column("Holder", |lease, _| or_none(&lease["spec"]["holderIdentity"])), AGE]
+        }
+        "networkpolicies" => vec![
+            NAME,
+            column("Pod-Selector", |policy, _| {
+                pairs(&policy["spec"]["podSelector"]["matchLabels"])
+            }),
+            AGE,
+        ],
         "cronjobs" => vec![
             NAME,
             column("Schedule", |job, _| job["spec"]["schedule"].clone()),
             column("Timezone", |job, _| or_none(&job["spec"]["timeZone"])),
-            column("Suspend", |job, _| json!(if job["spec"]["suspend"] == true { "True" } else { "False" })),
+            column("Suspend", |job, _| {
+                json!(if job["spec"]["suspend"] == true { "True" } else { "False" })
+            }),
             column("Active", |job, _| json!(object::list(&job["status"]["active"]).len())),
             column("Last Schedule", |job, now| {
-                if job["status"]["lastScheduleTime"].is_null() { json!("<none>") } else { json!(age(&job["status"]["lastScheduleTime"], now)) }
+                if job["status"]["lastScheduleTime"].is_null() {
+                    json!("<none>")
+                } else {
+                    json!(age(&job["status"]["lastScheduleTime"], now))
+                }
             }),
             AGE,
         ],
@@ -168,11 +237,17 @@ fn columns(resource: &Resource) -> Vec<Column> {
             NAME,
             column("AddressType", |slice, _| slice["addressType"].clone()),
             column("Ports", |slice, _| {
-                let ports: Vec<String> = object::list(&slice["ports"]).iter().map(|port| count(&port["port"]).to_string()).collect();
+                let ports: Vec<String> = object::list(&slice["ports"])
+                    .iter()
+                    .map(|port| count(&port["port"]).to_string())
+                    .collect();
                 json!(if ports.is_empty() { "<unset>".to_owned() } else { ports.join(",") })
             }),
             column("Endpoints", |slice, _| {
-                let addresses: Vec<&str> = object::list(&slice["endpoints"]).iter().filter_map(|endpoint| endpoint["addresses"][0].as_str()).collect();
+                let addresses: Vec<&str> = object::list(&slice["endpoints"])
+                    .iter()
+                    .filter_map(|endpoint| endpoint["addresses"][0].as_str())
+                    .collect();
                 json!(if addresses.is_empty() { "<unset>".to_owned() } else { addresses.join(",") })
             }),
             AGE,
@@ -190,12 +265,16 @@ fn or_none(value: &Value) -> Value {
 }
 
 fn pairs(value: &Value) -> Value {
-    let pairs: Vec<String> = object::strings(value).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> =
+        object::strings(value).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     json!(if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") })
 }
 
 fn containers(workload: &Value, field: &str) -> Value {
-    let names: Vec<&str> = object::list(&workload["spec"]["template"]["spec"]["containers"]).iter().filter_map(|container| container[field].as_str()).collect();
+    let names: Vec<&str> = object::list(&workload["spec"]["template"]["spec"]["containers"])
+        .iter()
+        .filter_map(|container| container[field].as_str())
+        .collect();
     json!(names.join(","))
 }
 

@@ -37,7 +37,12 @@ struct Watch {
     ended: bool,
 }
 
-pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, headers: &HeaderMap) -> Result<Response, Status> {
+pub(crate) fn answer(
+    server: &Server,
+    target: &ResourceRequest,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     let shape = Shape::of(headers)?;
     let filter = Filter::of(query, target.resource)?;
     let world = server.world();
@@ -45,7 +50,14 @@ pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, h
     let wanted = query.number("resourceVersion").filter(|revision| *revision > 0);
     let initial_wanted = query.flag("sendInitialEvents");
     if initial_wanted && query.get("resourceVersionMatch") != Some("NotOlderThan") {
-        return Err(Status { code: 422, reason: "Invalid", message: "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan".to_owned(), details: None });
+        return Err(Status {
+            code: 422,
+            reason: "Invalid",
+            message: "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: \
+                sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+                .to_owned(),
+            details: None,
+        });
     }
     let bookmarks = query.flag("allowWatchBookmarks");
     let seconds = query.number("timeoutSeconds").unwrap_or(1800).clamp(1, 3600);
@@ -66,8 +78,12 @@ pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, h
     }
     if wanted.is_none() || initial_wanted {
         watch.revision = current;
-        let objects: Vec<Arc<Value>> =
-            world.store.list(target.resource.plural, target.namespace.as_deref()).filter(|object| watch.filter.matches(object)).cloned().collect();
+        let objects: Vec<Arc<Value>> = world
+            .store
+            .list(target.resource.plural, target.namespace.as_deref())
+            .filter(|object| watch.filter.matches(object))
+            .cloned()
+            .collect();
         drop(world);
         for object in objects {
             watch.push("ADDED", &object);
@@ -79,9 +95,14 @@ pub(crate) fn answer(server: &Server, target: &ResourceRequest, query: &Query, h
         drop(world);
         watch.refuse();
     }
-    let stream = futures::stream::unfold(watch, |mut watch| async move { watch.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), watch)) });
+    let stream = futures::stream::unfold(watch, |mut watch| async move {
+        watch.next().await.map(|bytes| (Ok::<_, Infallible>(bytes), watch))
+    });
     let body = Body::from_stream(stream);
-    Response::builder().header(header::CONTENT_TYPE, "application/json").body(body).map_err(|error| Status::internal(error.to_string()))
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(|error| Status::internal(error.to_string()))
 }
 
 impl Watch {
@@ -128,7 +149,10 @@ impl Watch {
     }
 
     fn report(&mut self, change: &Change) {
-        let here = |object: &Value| self.namespace.as_deref().is_none_or(|namespace| object::namespace(object) == namespace) && self.filter.matches(object);
+        let here = |object: &Value| {
+            self.namespace.as_deref().is_none_or(|namespace| object::namespace(object) == namespace)
+                && self.filter.matches(object)
+        };
         if change.plural != self.resource.plural {
             return;
         }
@@ -159,11 +183,14 @@ impl Watch {
     }
 
     fn event(&mut self, kind: &str, object: &Value) {
-        self.pending.push_back(Bytes::from(format!("{}\n", json!({"type": kind, "object": object}))));
+        self.pending
+            .push_back(Bytes::from(format!("{}\n", json!({"type": kind, "object": object}))));
     }
 
     fn bookmark(&mut self, annotations: Value) {
-        let mut object = json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": {"resourceVersion": self.revision.to_string(), "creationTimestamp": null}});
+        let mut object = json!({"kind": self.resource.kind,
+            "apiVersion": self.resource.api_version(),
+            "metadata": {"resourceVersion": self.revision.to_string(), "creationTimestamp": null}});
         if annotations.is_object() {
             object["metadata"]["annotations"] = annotations;
         }
@@ -171,7 +198,10 @@ impl Watch {
     }
 
     fn refuse(&mut self) {
-        self.event("ERROR", &Status::expired(format!("too old resource version: {}", self.revision)).object());
+        self.event(
+            "ERROR",
+            &Status::expired(format!("too old resource version: {}", self.revision)).object(),
+        );
         self.ended = true;
     }
 }

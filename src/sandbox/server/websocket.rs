@@ -25,17 +25,27 @@ pub(crate) struct Upgrade {
 /// SPDY is not spoken: such requests are refused as by a server without it.
 pub(crate) fn upgrade(mut request: Request, supported: &[&'static str]) -> Result<Upgrade, Status> {
     let headers = request.headers();
-    let websocket = text(headers, header::UPGRADE).is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
-    let Some(key) = text(headers, header::SEC_WEBSOCKET_KEY).filter(|_| websocket).map(str::to_owned) else {
+    let websocket = text(headers, header::UPGRADE)
+        .is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
+    let Some(key) =
+        text(headers, header::SEC_WEBSOCKET_KEY).filter(|_| websocket).map(str::to_owned)
+    else {
         return Err(Status::bad_request("Upgrade request required"));
     };
     let offered = text(headers, header::SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
-    let chosen = offered.split(',').map(str::trim).find_map(|offered| supported.iter().find(|supported| **supported == offered));
+    let chosen = offered
+        .split(',')
+        .map(str::trim)
+        .find_map(|offered| supported.iter().find(|supported| **supported == offered));
     let Some(protocol) = chosen else {
         return Err(Status {
             code: 403,
             reason: "Forbidden",
-            message: format!("unable to upgrade: unable to negotiate protocol: client supports [{offered}], server accepts [{}]", supported.join(" ")),
+            message: format!(
+                "unable to upgrade: unable to negotiate protocol: client supports [{offered}], \
+                    server accepts [{}]",
+                supported.join(" ")
+            ),
             details: None,
         });
     };

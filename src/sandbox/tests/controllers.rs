@@ -18,7 +18,16 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn of(scenario: &str) -> Self {
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        Self { world: World::build(scenario::load(scenario).unwrap(), Clock::starting_at(now), "", &[]).unwrap(), now }
+        Self {
+            world: World::build(
+                scenario::load(scenario).unwrap(),
+                Clock::starting_at(now),
+                "",
+                &[],
+            )
+            .unwrap(),
+            now,
+        }
     }
 
     pub(super) fn get(&self, plural: &'static str, name: &str) -> Value {
@@ -61,31 +70,57 @@ impl Stage {
     }
 
     pub(super) fn pods(&self, app: &str) -> Vec<Arc<Value>> {
-        self.world.store.list("pods", Some("petrosa-apps")).filter(|pod| pod["metadata"]["labels"]["app"] == app).cloned().collect()
+        self.world
+            .store
+            .list("pods", Some("petrosa-apps"))
+            .filter(|pod| pod["metadata"]["labels"]["app"] == app)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn bots(&self) -> Vec<Arc<Value>> {
         self.pods(BOT)
     }
 
-    pub(super) fn condition(&self, plural: &'static str, name: &str, kind: &str) -> (String, String) {
+    pub(super) fn condition(
+        &self,
+        plural: &'static str,
+        name: &str,
+        kind: &str,
+    ) -> (String, String) {
         let object = self.get(plural, name);
-        let found = object::list(&object["status"]["conditions"]).iter().find(|condition| condition["type"] == kind).cloned().unwrap_or_default();
-        (found["status"].as_str().unwrap_or_default().to_owned(), found["reason"].as_str().unwrap_or_default().to_owned())
+        let found = object::list(&object["status"]["conditions"])
+            .iter()
+            .find(|condition| condition["type"] == kind)
+            .cloned()
+            .unwrap_or_default();
+        (
+            found["status"].as_str().unwrap_or_default().to_owned(),
+            found["reason"].as_str().unwrap_or_default().to_owned(),
+        )
     }
 
     pub(super) fn events(&self, reason: &str) -> Vec<String> {
-        let events = self.world.store.list("events", Some("petrosa-apps")).filter(|event| event["reason"] == reason);
+        let events = self
+            .world
+            .store
+            .list("events", Some("petrosa-apps"))
+            .filter(|event| event["reason"] == reason);
         events.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Asks a pod.
     pub(super) fn ask(&mut self, pod: &str, request: &str, body: &Value) -> (u16, Value) {
         let (method, target) = request.split_once(' ').unwrap();
-        let request = crate::sandbox::app::Request { method: method.to_owned(), target: target.to_owned(), body: body.to_string().into_bytes() };
+        let request = crate::sandbox::app::Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            body: body.to_string().into_bytes(),
+        };
         let snapshot = self.world.snapshot();
         let pod = snapshot.pod("petrosa-apps", pod).unwrap();
-        let response = crate::sandbox::app::respond(&snapshot, pod, 8080, &request, self.now, 0).unwrap();
+        let response =
+            crate::sandbox::app::respond(&snapshot, pod, 8080, &request, self.now, 0).unwrap();
         let text = String::from_utf8(response.body).unwrap();
         (response.status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
@@ -94,15 +129,33 @@ impl Stage {
 pub(super) const BOT: &str = "petrosa-ta-bot";
 
 pub(super) fn image(version: &str) -> Value {
-    json!({"spec": {"template": {"spec": {"containers": [{"name": "ta-bot", "image": format!("yurisa2/petrosa-ta-bot:{version}")}]}}}})
+    json!({"spec": {"template": {"spec": {"containers": [{"name": "ta-bot",
+        "image": format!("yurisa2/petrosa-ta-bot:{version}")}]}}}})
 }
 
 fn revisions(stage: &Stage) -> Vec<(String, String, u64)> {
-    let sets = stage.world.store.list("replicasets", Some("petrosa-apps")).filter(|set| set["metadata"]["labels"]["app"] == BOT);
+    let sets = stage
+        .world
+        .store
+        .list("replicasets", Some("petrosa-apps"))
+        .filter(|set| set["metadata"]["labels"]["app"] == BOT);
     let mut found: Vec<_> = sets
         .map(|set| {
-            let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
-            (set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap().to_owned(), image, set["spec"]["replicas"].as_u64().unwrap())
+            let image = set["spec"]["template"]["spec"]["containers"][0]["image"]
+                .as_str()
+                .unwrap()
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .to_owned();
+            (
+                set["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned(),
+                image,
+                set["spec"]["replicas"].as_u64().unwrap(),
+            )
         })
         .collect();
     found.sort();
@@ -129,13 +182,19 @@ fn a_new_template_is_rolled_out() {
     let before: Vec<Arc<Value>> = stage.bots();
     stage.patch("deployments", BOT, &image("v1.0.69"));
     let deployment = stage.get("deployments", BOT);
-    assert_ne!(deployment["metadata"]["generation"], deployment["status"]["observedGeneration"], "not seen yet");
+    assert_ne!(
+        deployment["metadata"]["generation"], deployment["status"]["observedGeneration"],
+        "not seen yet"
+    );
     let mut least = u64::MAX;
     for _ in 0..30 {
         stage.step();
         let status = stage.get("deployments", BOT)["status"].clone();
         least = least.min(status["availableReplicas"].as_u64().unwrap_or(0));
-        if status["updatedReplicas"] == 3 && status["availableReplicas"].as_u64() < Some(6) && status["replicas"] == 6 {
+        if status["updatedReplicas"] == 3
+            && status["availableReplicas"].as_u64() < Some(6)
+            && status["replicas"] == 6
+        {
             assert_eq!(stage.condition("deployments", BOT, "Progressing").1, "ReplicaSetUpdated");
         }
     }
@@ -152,29 +211,50 @@ fn a_new_template_is_rolled_out() {
     ] {
         assert_eq!(deployment["status"][field], expected, "{field}");
     }
-    assert_eq!(stage.condition("deployments", BOT, "Progressing"), ("True".to_owned(), "NewReplicaSetAvailable".to_owned()));
+    assert_eq!(
+        stage.condition("deployments", BOT, "Progressing"),
+        ("True".to_owned(), "NewReplicaSetAvailable".to_owned())
+    );
     assert_eq!(revisions(&stage), [revision("1", "v1.0.68", 0), revision("2", "v1.0.69", 3)]);
     assert_eq!(deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");
     let after = stage.bots();
     assert_eq!(after.len(), 3);
-    assert!(after.iter().all(|pod| !before.iter().any(|old| object::name(old) == object::name(pod))));
+    assert!(
+        after.iter().all(|pod| !before.iter().any(|old| object::name(old) == object::name(pod)))
+    );
     let name = object::name(&after[0]).to_owned();
-    assert_eq!(stage.ask(&name, "GET /health", &Value::Null).1["version"], "1.0.69", "the version follows the image");
+    assert_eq!(
+        stage.ask(&name, "GET /health", &Value::Null).1["version"],
+        "1.0.69",
+        "the version follows the image"
+    );
 }
 
 #[test]
 fn going_back_takes_the_earlier_set_again() {
     let mut stage = Stage::of("healthy");
-    stage.patch("deployments", BOT, &json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "v1.0.69"}}}));
+    stage.patch(
+        "deployments",
+        BOT,
+        &json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "v1.0.69"}}}),
+    );
     for version in ["v1.0.69", "v1.0.68"] {
         stage.patch("deployments", BOT, &image(version));
         stage.settle();
     }
     assert_eq!(revisions(&stage), [revision("2", "v1.0.69", 0), revision("3", "v1.0.68", 3)]);
-    let sets: Vec<_> = stage.world.store.list("replicasets", Some("petrosa-apps")).filter(|set| set["metadata"]["labels"]["app"] == BOT).collect();
+    let sets: Vec<_> = stage
+        .world
+        .store
+        .list("replicasets", Some("petrosa-apps"))
+        .filter(|set| set["metadata"]["labels"]["app"] == BOT)
+        .collect();
     let back = sets.iter().find(|set| set["spec"]["replicas"] == 3).unwrap();
     assert_eq!(back["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"], "1");
-    assert!(sets.iter().all(|set| set["metadata"]["annotations"]["kubernetes.io/change-cause"] == "v1.0.69"));
+    assert!(
+        sets.iter()
+            .all(|set| set["metadata"]["annotations"]["kubernetes.io/change-cause"] == "v1.0.69")
+    );
 }
 
 #[test]
@@ -182,19 +262,32 @@ fn an_image_that_cannot_be_pulled_stops_the_rollout() {
     let mut stage = Stage::of("healthy");
     stage.patch("deployments", BOT, &image("v1.0.99"));
     stage.settle();
-    let waiting: Vec<_> = stage.bots().into_iter().filter(|pod| pod["status"]["phase"] == "Pending").collect();
+    let waiting: Vec<_> =
+        stage.bots().into_iter().filter(|pod| pod["status"]["phase"] == "Pending").collect();
     assert_eq!(waiting.len(), 3);
-    assert_eq!(waiting[0]["status"]["containerStatuses"][0]["state"]["waiting"]["reason"], "ImagePullBackOff");
+    assert_eq!(
+        waiting[0]["status"]["containerStatuses"][0]["state"]["waiting"]["reason"],
+        "ImagePullBackOff"
+    );
     assert_eq!(stage.condition("deployments", BOT, "Progressing").1, "ReplicaSetUpdated");
     stage.pass(25);
-    assert_eq!(stage.condition("deployments", BOT, "Progressing"), ("False".to_owned(), "ProgressDeadlineExceeded".to_owned()));
+    assert_eq!(
+        stage.condition("deployments", BOT, "Progressing"),
+        ("False".to_owned(), "ProgressDeadlineExceeded".to_owned())
+    );
     assert_eq!(stage.condition("deployments", BOT, "Available").0, "True");
     let status = stage.get("deployments", BOT)["status"].clone();
-    assert_eq!((&status["readyReplicas"], &status["replicas"], &status["unavailableReplicas"]), (&json!(3), &json!(6), &json!(3)));
+    assert_eq!(
+        (&status["readyReplicas"], &status["replicas"], &status["unavailableReplicas"]),
+        (&json!(3), &json!(6), &json!(3))
+    );
     // and back
     stage.patch("deployments", BOT, &image("v1.0.68"));
     stage.settle();
-    assert_eq!(stage.condition("deployments", BOT, "Progressing"), ("True".to_owned(), "NewReplicaSetAvailable".to_owned()));
+    assert_eq!(
+        stage.condition("deployments", BOT, "Progressing"),
+        ("True".to_owned(), "NewReplicaSetAvailable".to_owned())
+    );
     assert_eq!(stage.bots().len(), 3);
 }
 
@@ -203,7 +296,10 @@ fn a_paused_deployment_does_not_roll_and_can_be_scaled() {
     let mut stage = Stage::of("healthy");
     stage.patch("deployments", BOT, &json!({"spec": {"paused": true}}));
     stage.settle();
-    assert_eq!(stage.condition("deployments", BOT, "Progressing"), ("Unknown".to_owned(), "DeploymentPaused".to_owned()));
+    assert_eq!(
+        stage.condition("deployments", BOT, "Progressing"),
+        ("Unknown".to_owned(), "DeploymentPaused".to_owned())
+    );
     stage.patch("deployments", BOT, &image("v1.0.69"));
     stage.patch("deployments", BOT, &json!({"spec": {"replicas": 2}}));
     stage.settle();
@@ -228,7 +324,11 @@ fn only_so_many_old_sets_are_kept() {
 #[test]
 fn recreate_ends_all_pods_first() {
     let mut stage = Stage::of("healthy");
-    stage.patch("deployments", BOT, &json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}));
+    stage.patch(
+        "deployments",
+        BOT,
+        &json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}),
+    );
     stage.patch("deployments", BOT, &image("v1.0.69"));
     let (mut least, mut most) = (usize::MAX, 0);
     for _ in 0..30 {
@@ -245,26 +345,43 @@ fn recreate_ends_all_pods_first() {
 fn replicas_follow_the_number_asked_for() {
     let mut stage = Stage::of("healthy");
     let first = stage.bots();
-    for (replicas, events) in [(1, "Scaled down replica set"), (0, "Scaled down replica set"), (3, "Scaled up replica set"), (5, "Scaled up replica set")] {
+    for (replicas, events) in [
+        (1, "Scaled down replica set"),
+        (0, "Scaled down replica set"),
+        (3, "Scaled up replica set"),
+        (5, "Scaled up replica set"),
+    ] {
         stage.patch("deployments", BOT, &json!({"spec": {"replicas": replicas}}));
         stage.settle();
         assert_eq!(stage.bots().len(), replicas);
-        assert!(stage.events("ScalingReplicaSet").iter().any(|message| message.starts_with(events) && message.ends_with(&format!("to {replicas}"))));
-        let slices = stage
-            .world
-            .store
-            .list("endpointslices", Some("petrosa-apps"))
-            .find(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == "petrosa-ta-bot-service");
+        assert!(
+            stage.events("ScalingReplicaSet").iter().any(|message| message.starts_with(events)
+                && message.ends_with(&format!("to {replicas}")))
+        );
+        let slices = stage.world.store.list("endpointslices", Some("petrosa-apps")).find(|slice| {
+            slice["metadata"]["labels"]["kubernetes.io/service-name"] == "petrosa-ta-bot-service"
+        });
         assert_eq!(object::list(&slices.unwrap()["endpoints"]).len(), replicas);
     }
-    assert!(stage.bots().iter().all(|pod| first.iter().all(|old| object::name(old) != object::name(pod))), "names are not given twice");
+    assert!(
+        stage
+            .bots()
+            .iter()
+            .all(|pod| first.iter().all(|old| object::name(old) != object::name(pod))),
+        "names are not given twice"
+    );
     assert_eq!(revisions(&stage).len(), 1, "scaling is no rollout");
 }
 
 #[test]
 fn a_deleted_pod_is_replaced_and_another_leads() {
     let mut stage = Stage::of("healthy");
-    let leader = |stage: &Stage| stage.get("leases", "petrosa-ta-bot-leader")["spec"]["holderIdentity"].as_str().unwrap().to_owned();
+    let leader = |stage: &Stage| {
+        stage.get("leases", "petrosa-ta-bot-leader")["spec"]["holderIdentity"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     let gone = leader(&stage);
     let pod = stage.get("pods", &gone);
     stage.world.store.put(
@@ -282,7 +399,10 @@ fn a_deleted_pod_is_replaced_and_another_leads() {
     stage.pass(11);
     assert_ne!(leader(&stage), gone);
     let name = leader(&stage);
-    assert_eq!(stage.ask(&name, "GET /health", &Value::Null).1["leader_election"]["is_leader"], true);
+    assert_eq!(
+        stage.ask(&name, "GET /health", &Value::Null).1["leader_election"]["is_leader"],
+        true
+    );
 }
 
 #[test]

@@ -31,7 +31,8 @@ async fn cluster(scenario: &str) -> Cluster {
 async fn cluster_with(options: Options) -> Cluster {
     let sandbox = start(options).await.unwrap();
     let kubeconfig = Kubeconfig::from_yaml(&sandbox.kubeconfig()).unwrap();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     config.default_retry = false;
     Cluster { client: Client::try_from(config).unwrap(), _sandbox: sandbox }
 }
@@ -62,7 +63,11 @@ impl Cluster {
     async fn health(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for bot in self.bots().await {
-            all.push(self.get(&format!("/api/v1/namespaces/petrosa-apps/pods/{bot}:8080/proxy/health")).await.unwrap());
+            all.push(
+                self.get(&format!("/api/v1/namespaces/petrosa-apps/pods/{bot}:8080/proxy/health"))
+                    .await
+                    .unwrap(),
+            );
         }
         all
     }
@@ -70,7 +75,13 @@ impl Cluster {
     async fn logs(&self) -> String {
         let mut all = String::new();
         for bot in self.bots().await {
-            all.push_str(&self.pods().logs(&bot, &LogParams { since_seconds: Some(30), ..LogParams::default() }).await.unwrap());
+            all.push_str(
+                &self
+                    .pods()
+                    .logs(&bot, &LogParams { since_seconds: Some(30), ..LogParams::default() })
+                    .await
+                    .unwrap(),
+            );
         }
         all
     }
@@ -84,20 +95,28 @@ impl Cluster {
 
     /// Standard output, standard error, and the exit code or the error.
     async fn exec(&self, pod: &str, command: &[&str]) -> (String, String, Result<i32, String>) {
-        let mut process = self.pods().exec(pod, command.iter().copied(), &AttachParams::default()).await.unwrap();
+        let mut process =
+            self.pods().exec(pod, command.iter().copied(), &AttachParams::default()).await.unwrap();
         let (mut stdout, mut stderr) = (process.stdout().unwrap(), process.stderr().unwrap());
         let status = process.take_status().unwrap();
         let (mut out, mut err) = (String::new(), String::new());
-        let (one, other, status) = tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err), status);
+        let (one, other, status) =
+            tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err), status);
         one.unwrap();
         other.unwrap();
         let status = status.unwrap();
         let code = if status.status.as_deref() == Some("Success") {
             Ok(0)
         } else {
-            let cause =
-                status.details.and_then(|details| details.causes).unwrap_or_default().into_iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
-            cause.map(|cause| cause.message.unwrap().parse().unwrap()).ok_or_else(|| status.message.unwrap())
+            let cause = status
+                .details
+                .and_then(|details| details.causes)
+                .unwrap_or_default()
+                .into_iter()
+                .find(|cause| cause.reason.as_deref() == Some("ExitCode"));
+            cause
+                .map(|cause| cause.message.unwrap().parse().unwrap())
+                .ok_or_else(|| status.message.unwrap())
         };
         (out, err, code)
     }

@@ -7,7 +7,9 @@ pub(crate) struct Chance(u64);
 impl Chance {
     /// The choices of a seed for one purpose.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
-        let start = purpose.bytes().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let start = purpose.bytes().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |state, byte| {
+            state.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
         Self(start)
     }
 

@@ -20,12 +20,14 @@ fn set_env(container: &mut Value, name: &str, value: &str) {
 }
 
 fn shipper() -> Value {
-    json!({"name": "log-shipper", "image": SHIPPER, "imagePullPolicy": "IfNotPresent", "command": ["fluent-bit"], "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}}})
+    json!({"name": "log-shipper", "image": SHIPPER, "imagePullPolicy": "IfNotPresent",
+        "command": ["fluent-bit"], "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}}})
 }
 
 fn proxy() -> Value {
     json!({"name": "proxy", "image": PROXY, "imagePullPolicy": "IfNotPresent", "command": ["envoy"],
-        "ports": [{"name": "admin", "containerPort": 15000}, {"name": "stats", "containerPort": 15090}],
+        "ports": [{"name": "admin", "containerPort": 15000}, {"name": "stats",
+        "containerPort": 15090}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 15000}, "periodSeconds": 1}})
 }
 
@@ -49,7 +51,9 @@ pub(super) fn default_container(manifests: &mut Vec<Value>, _: &mut Chance) {
     for application in applications(manifests) {
         let template: &mut Value = &mut application["spec"]["template"];
         let Some(containers) = containers(&mut template["spec"]) else { continue };
-        let Some(own) = containers.first().map(|container| container["name"].clone()) else { continue };
+        let Some(own) = containers.first().map(|container| container["name"].clone()) else {
+            continue;
+        };
         containers.insert(0, proxy());
         containers.insert(0, shipper());
         template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = own;
@@ -58,8 +62,9 @@ pub(super) fn default_container(manifests: &mut Vec<Value>, _: &mut Chance) {
 
 pub(super) fn init_containers(manifests: &mut Vec<Value>, _: &mut Chance) {
     for application in applications(manifests) {
-        application["spec"]["template"]["spec"]["initContainers"] =
-            json!([{"name": "prepare", "image": SHIPPER, "command": ["true"], "ports": [{"name": "setup", "containerPort": 9999}]}]);
+        application["spec"]["template"]["spec"]["initContainers"] = json!([{"name": "prepare",
+            "image": SHIPPER, "command": ["true"],
+            "ports": [{"name": "setup", "containerPort": 9999}]}]);
     }
 }
 
@@ -74,20 +79,27 @@ pub(super) fn native_sidecars(manifests: &mut Vec<Value>, _: &mut Chance) {
 
 /// What the kubelet says of init containers that are through, and of those that go on.
 pub(super) fn init_statuses(objects: &[&Value], _: &mut Chance, now: Timestamp) -> Vec<Value> {
-    let ago = |seconds: i64| object::time(now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now));
+    let ago = |seconds: i64| {
+        object::time(now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now))
+    };
     let status = |container: &Value| -> Value {
         let goes_on = container["restartPolicy"] == "Always";
         let state = if goes_on {
             json!({"running": {"startedAt": ago(3600)}})
         } else {
-            json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": ago(3602), "finishedAt": ago(3601)}})
+            json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": ago(3602),
+                "finishedAt": ago(3601)}})
         };
-        json!({"name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0, "ready": true, "started": goes_on, "state": state, "lastState": {}})
+        json!({"name": container["name"], "image": container["image"], "imageID": "",
+            "restartCount": 0, "ready": true, "started": goes_on, "state": state, "lastState": {}})
     };
-    let with_init = objects.iter().filter(|object| object["kind"] == "Pod" && !object::list(&object["spec"]["initContainers"]).is_empty());
+    let with_init = objects.iter().filter(|object| {
+        object["kind"] == "Pod" && !object::list(&object["spec"]["initContainers"]).is_empty()
+    });
     let told = with_init.map(|pod| {
         let mut pod = (*pod).clone();
-        let statuses: Vec<Value> = object::list(&pod["spec"]["initContainers"]).iter().map(status).collect();
+        let statuses: Vec<Value> =
+            object::list(&pod["spec"]["initContainers"]).iter().map(status).collect();
         pod["status"]["initContainerStatuses"] = json!(statuses);
         pod
     });
@@ -103,8 +115,10 @@ pub(super) fn log_noise(manifests: &mut Vec<Value>, _: &mut Chance) {
 pub(super) fn slow_answers(manifests: &mut Vec<Value>, chance: &mut Chance) {
     let milliseconds = chance.of(&["3", "8", "20"]);
     for container in own_containers(manifests) {
-        let is_mysql = container["image"].as_str().is_some_and(|image| image.starts_with("mariadb"));
-        let planted = object::list(&container["env"]).iter().any(|variable| variable["name"] == "SLOW_MS");
+        let is_mysql =
+            container["image"].as_str().is_some_and(|image| image.starts_with("mariadb"));
+        let planted =
+            object::list(&container["env"]).iter().any(|variable| variable["name"] == "SLOW_MS");
         if is_mysql && !planted {
             set_env(container, "SLOW_MS", milliseconds);
         }
@@ -116,7 +130,10 @@ pub(super) fn other_version(manifests: &mut Vec<Value>, chance: &mut Chance) {
     const USUAL: &str = "1.0.68";
     let version = chance.of(&["1.10.0", "1.0.100", "1.0.101-rc.1"]);
     for container in own_containers(manifests) {
-        let Some((image, tag)) = container["image"].as_str().and_then(|image| image.rsplit_once(':')).map(|(image, tag)| (image.to_owned(), tag.to_owned()))
+        let Some((image, tag)) = container["image"]
+            .as_str()
+            .and_then(|image| image.rsplit_once(':'))
+            .map(|(image, tag)| (image.to_owned(), tag.to_owned()))
         else {
             continue;
         };
@@ -137,5 +154,7 @@ pub(super) fn other_hash(manifests: &mut Vec<Value>, chance: &mut Chance) {
 /// The containers of all applications.
 fn own_containers(manifests: &mut [Value]) -> impl Iterator<Item = &mut Value> {
     let applications = manifests.iter_mut().filter(|manifest| is_application(manifest));
-    applications.filter_map(|application| containers(&mut application["spec"]["template"]["spec"])).flatten()
+    applications
+        .filter_map(|application| containers(&mut application["spec"]["template"]["spec"]))
+        .flatten()
 }

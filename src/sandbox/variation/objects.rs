@@ -7,7 +7,8 @@ use super::pods::{applications, is_application};
 use crate::sandbox::object;
 
 pub(super) fn more_labels(manifests: &mut Vec<Value>, chance: &mut Chance) {
-    let labels = json!({"app.kubernetes.io/part-of": "petrosa", "tier": chance.of(&["backend", "core"]), "team": "trading"});
+    let labels = json!({"app.kubernetes.io/part-of": "petrosa",
+        "tier": chance.of(&["backend", "core"]), "team": "trading"});
     for application in applications(manifests) {
         object::merge(&mut application["metadata"], &json!({"labels": labels}));
         object::merge(&mut application["spec"]["template"]["metadata"], &json!({"labels": labels}));
@@ -15,24 +16,36 @@ pub(super) fn more_labels(manifests: &mut Vec<Value>, chance: &mut Chance) {
 }
 
 pub(super) fn gitops_annotations(manifests: &mut Vec<Value>, _: &mut Chance) {
-    for manifest in
-        manifests.iter_mut().filter(|manifest| is_application(manifest) || matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "NetworkPolicy")))
-    {
-        let id = format!("petrosa:{}/{}", manifest["kind"].as_str().unwrap_or_default(), object::name(manifest));
+    for manifest in manifests.iter_mut().filter(|manifest| {
+        is_application(manifest)
+            || matches!(manifest["kind"].as_str(), Some("Service" | "ConfigMap" | "NetworkPolicy"))
+    }) {
+        let id = format!(
+            "petrosa:{}/{}",
+            manifest["kind"].as_str().unwrap_or_default(),
+            object::name(manifest)
+        );
         manifest["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!(id);
     }
 }
 
 pub(super) fn more_config_keys(manifests: &mut Vec<Value>, _: &mut Chance) {
-    for map in manifests.iter_mut().filter(|manifest| manifest["kind"] == "ConfigMap" && object::namespace(manifest) != "kube-system") {
+    for map in manifests.iter_mut().filter(|manifest| {
+        manifest["kind"] == "ConfigMap" && object::namespace(manifest) != "kube-system"
+    }) {
         map["data"]["LOG_LEVEL"] = json!("info");
-        map["data"]["banner.txt"] = json!("error: none\n{{ not a template }}\n\u{2713} \u{65e5}\u{672c}\u{8a9e}\n");
+        map["data"]["banner.txt"] =
+            json!("error: none\n{{ not a template }}\n\u{2713} \u{65e5}\u{672c}\u{8a9e}\n");
     }
 }
 
 pub(super) fn more_secret_keys(manifests: &mut Vec<Value>, _: &mut Chance) {
     for secret in manifests.iter_mut().filter(|manifest| manifest["kind"] == "Secret") {
-        object::merge(secret, &json!({"stringData": {"api-key": "fake-key-0123456789", "empty": "", "mysql-uri-old": "mysql//former"}}));
+        object::merge(
+            secret,
+            &json!({"stringData": {"api-key": "fake-key-0123456789", "empty": "",
+                "mysql-uri-old": "mysql//former"}}),
+        );
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) fn applications(manifests: &mut [Value]) -> impl Iterator<Item = &mut
 
 /// Applications of several pods get another number of them.
 fn scale(manifests: &mut [Value], replicas: u64) {
-    for application in applications(manifests).filter(|application| application["spec"]["replicas"].as_u64().is_some_and(|wanted| wanted > 2)) {
+    for application in applications(manifests).filter(|application| {
+        application["spec"]["replicas"].as_u64().is_some_and(|wanted| wanted > 2)
+    }) {
         application["spec"]["replicas"] = json!(replicas);
     }
 }
@@ -43,9 +45,13 @@ pub(super) fn finished_pods(manifests: &mut Vec<Value>, _: &mut Chance) {
         .filter(|manifest| is_application(manifest))
         .map(|application| {
             let name = format!("{}-migrate", object::name(application));
-            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": object::namespace(application)}, "spec": {"backoffLimit": 0, "template": {
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name,
+                "namespace": object::namespace(application)}, "spec": {"backoffLimit": 0,
+                "template": {
                 "metadata": {"labels": application["spec"]["template"]["metadata"]["labels"]},
-                "spec": {"restartPolicy": "Never", "containers": [{"name": "migrate", "image": "fluent/fluent-bit:2.2.2", "command": ["migrate"]}]}}}})
+                "spec": {"restartPolicy": "Never",
+                "containers": [{"name": "migrate", "image": "fluent/fluent-bit:2.2.2",
+                "command": ["migrate"]}]}}}})
         })
         .collect();
     manifests.extend(jobs);
@@ -55,9 +61,18 @@ pub(super) fn finished_pods(manifests: &mut Vec<Value>, _: &mut Chance) {
 fn likenesses(objects: &[&Value], suffix: &str) -> Vec<Value> {
     let mut seen: Vec<&str> = Vec::new();
     let mut found = Vec::new();
-    for pod in objects.iter().filter(|object| object["kind"] == "Pod" && object::namespace(object) != SYSTEM && object["status"]["phase"] == "Running") {
+    for pod in objects.iter().filter(|object| {
+        object["kind"] == "Pod"
+            && object::namespace(object) != SYSTEM
+            && object["status"]["phase"] == "Running"
+    }) {
         let owner = &pod["metadata"]["ownerReferences"][0];
-        let Some(name) = owner["name"].as_str().filter(|name| owner["kind"] == "ReplicaSet" && !seen.contains(name)) else { continue };
+        let Some(name) = owner["name"]
+            .as_str()
+            .filter(|name| owner["kind"] == "ReplicaSet" && !seen.contains(name))
+        else {
+            continue;
+        };
         seen.push(name);
         let mut copy = (*pod).clone();
         copy["metadata"]["name"] = json!(format!("{name}-{suffix}"));
@@ -71,11 +86,10 @@ fn likenesses(objects: &[&Value], suffix: &str) -> Vec<Value> {
 }
 
 fn set_ready(pod: &mut Value, ready: bool, reason: &str) {
-    for condition in pod["status"]["conditions"]
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .filter(|condition| condition["type"] == "Ready" || condition["type"] == "ContainersReady")
+    for condition in
+        pod["status"]["conditions"].as_array_mut().into_iter().flatten().filter(|condition| {
+            condition["type"] == "Ready" || condition["type"] == "ContainersReady"
+        })
     {
         condition["status"] = json!(if ready { "True" } else { "False" });
         condition["reason"] = json!(reason);
@@ -96,13 +110,18 @@ pub(super) fn evicted_pods(objects: &[&Value], chance: &mut Chance, now: Timesta
         set_ready(pod, false, "PodFailed");
         for status in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
             status["started"] = json!(false);
-            status["state"] = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": at}});
+            status["state"] = json!({"terminated": {"exitCode": 137,
+                "reason": "ContainerStatusUnknown", "finishedAt": at}});
         }
     }
     pods
 }
 
-pub(super) fn terminating_pods(objects: &[&Value], chance: &mut Chance, now: Timestamp) -> Vec<Value> {
+pub(super) fn terminating_pods(
+    objects: &[&Value],
+    chance: &mut Chance,
+    now: Timestamp,
+) -> Vec<Value> {
     let suffix = chance.of(&["g0ing", "leavs"]).to_owned();
     let grace = 120;
     let end = object::time(now.saturating_add(SignedDuration::from_secs(grace)).unwrap_or(now));
@@ -118,9 +137,16 @@ pub(super) fn terminating_pods(objects: &[&Value], chance: &mut Chance, now: Tim
 }
 
 pub(super) fn old_restarts(objects: &[&Value], _: &mut Chance, now: Timestamp) -> Vec<Value> {
-    let ago = |seconds: i64| object::time(now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now));
-    let last = json!({"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(2_600_000), "finishedAt": ago(2_592_000)}});
-    let running = objects.iter().filter(|object| object["kind"] == "Pod" && object::namespace(object) != SYSTEM && object["status"]["phase"] == "Running");
+    let ago = |seconds: i64| {
+        object::time(now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now))
+    };
+    let last = json!({"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(2_600_000),
+        "finishedAt": ago(2_592_000)}});
+    let running = objects.iter().filter(|object| {
+        object["kind"] == "Pod"
+            && object::namespace(object) != SYSTEM
+            && object["status"]["phase"] == "Running"
+    });
     let restarted = running.map(|pod| {
         let mut pod = (*pod).clone();
         for status in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {

@@ -25,9 +25,12 @@ impl Place {
             && selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
     }
 
-    /// A selector of pods, written in an object of this namespace, selects these; one that is not there selects all.
+    /// A selector of pods, written in an object of this namespace, selects these; one that is not
+    /// there selects all.
     fn selected(&self, selector: &Value) -> bool {
-        selector.is_null() || serde_json::from_value::<LabelSelector>(selector.clone()).is_ok_and(|selector| selector.matches(&self.labels))
+        selector.is_null()
+            || serde_json::from_value::<LabelSelector>(selector.clone())
+                .is_ok_and(|selector| selector.matches(&self.labels))
     }
 }
 
@@ -36,14 +39,21 @@ fn places(manifests: &[Value]) -> Vec<Place> {
     let mut found = Vec::new();
     for application in manifests.iter().filter(|manifest| is_application(manifest)) {
         let template = &application["spec"]["template"];
-        let Some(container) = object::list(&template["spec"]["containers"])
-            .iter()
-            .find(|container| container["readinessProbe"]["httpGet"].is_object() && container["image"].as_str().is_some_and(|image| image.contains("petrosa")))
+        let Some(container) =
+            object::list(&template["spec"]["containers"]).iter().find(|container| {
+                container["readinessProbe"]["httpGet"].is_object()
+                    && container["image"].as_str().is_some_and(|image| image.contains("petrosa"))
+            })
         else {
             continue;
         };
         let asked = &container["readinessProbe"]["httpGet"]["port"];
-        let Some(port) = object::list(&container["ports"]).iter().find(|port| port["name"] == *asked || port["containerPort"] == *asked) else { continue };
+        let Some(port) = object::list(&container["ports"])
+            .iter()
+            .find(|port| port["name"] == *asked || port["containerPort"] == *asked)
+        else {
+            continue;
+        };
         found.push(Place {
             namespace: object::namespace(application).to_owned(),
             labels: object::strings(&template["metadata"]["labels"]),
@@ -55,13 +65,17 @@ fn places(manifests: &[Value]) -> Vec<Place> {
 }
 
 /// The containers of these pods.
-fn containers_of<'a>(manifests: &'a mut [Value], place: &'a Place) -> impl Iterator<Item = &'a mut Value> {
+fn containers_of<'a>(
+    manifests: &'a mut [Value],
+    place: &'a Place,
+) -> impl Iterator<Item = &'a mut Value> {
     let own = manifests.iter_mut().filter(|manifest| {
         is_application(manifest)
             && object::namespace(manifest) == place.namespace
             && object::strings(&manifest["spec"]["template"]["metadata"]["labels"]) == place.labels
     });
-    own.filter_map(|manifest| manifest["spec"]["template"]["spec"]["containers"].as_array_mut()).flatten()
+    own.filter_map(|manifest| manifest["spec"]["template"]["spec"]["containers"].as_array_mut())
+        .flatten()
 }
 
 pub(super) fn other_port(manifests: &mut Vec<Value>, chance: &mut Chance) {
@@ -69,7 +83,12 @@ pub(super) fn other_port(manifests: &mut Vec<Value>, chance: &mut Chance) {
         let number = place.number + [5, 81, 443][chance.below(3)];
         for container in containers_of(manifests, &place) {
             let mut own = false;
-            for port in container["ports"].as_array_mut().into_iter().flatten().filter(|port| port["containerPort"] == place.number) {
+            for port in container["ports"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .filter(|port| port["containerPort"] == place.number)
+            {
                 port["containerPort"] = json!(number);
                 own = true;
             }
@@ -79,7 +98,11 @@ pub(super) fn other_port(manifests: &mut Vec<Value>, chance: &mut Chance) {
                 }
             }
             if own {
-                object::merge(container, &json!({"env": [{"name": format!("PORT_{}", place.number), "value": number.to_string()}]}));
+                object::merge(
+                    container,
+                    &json!({"env": [{"name": format!("PORT_{}", place.number),
+                        "value": number.to_string()}]}),
+                );
             }
         }
         for manifest in manifests.iter_mut() {
@@ -105,7 +128,8 @@ fn follow(manifest: &mut Value, place: &Place, number: u64) {
         }
         Some("ConfigMap") if object::name(manifest) == "prometheus" && place.number == 8080 => {
             let text = manifest["data"]["prometheus.yml"].as_str().unwrap_or_default();
-            manifest["data"]["prometheus.yml"] = json!(text.replace(&format!("port: {}", place.number), &format!("port: {number}")));
+            manifest["data"]["prometheus.yml"] =
+                json!(text.replace(&format!("port: {}", place.number), &format!("port: {number}")));
         }
         Some("NetworkPolicy") => {
             let here = object::namespace(manifest) == place.namespace;
@@ -116,11 +140,16 @@ fn follow(manifest: &mut Value, place: &Place, number: u64) {
                         "ingress" => subject,
                         _ => {
                             rule[peers].is_null()
-                                || object::list(&rule[peers]).iter().any(|peer| peer["podSelector"].is_object() && place.selected(&peer["podSelector"]))
+                                || object::list(&rule[peers]).iter().any(|peer| {
+                                    peer["podSelector"].is_object()
+                                        && place.selected(&peer["podSelector"])
+                                })
                         }
                     };
                     let ports = rule["ports"].as_array_mut().filter(|_| concerned);
-                    if let Some(ports) = ports.filter(|ports| ports.iter().any(|port| port["port"] == place.number)) {
+                    if let Some(ports) =
+                        ports.filter(|ports| ports.iter().any(|port| port["port"] == place.number))
+                    {
                         ports.push(json!({"port": number}));
                     }
                 }
@@ -135,7 +164,12 @@ pub(super) fn port_renamed(manifests: &mut Vec<Value>, chance: &mut Chance) {
         let Some(name) = &place.name else { continue };
         let new = chance.of(&["web", "api-http", "rest"]);
         for container in containers_of(manifests, &place) {
-            for port in container["ports"].as_array_mut().into_iter().flatten().filter(|port| port["name"] == name.as_str()) {
+            for port in container["ports"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .filter(|port| port["name"] == name.as_str())
+            {
                 port["name"] = json!(new);
             }
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -144,22 +178,31 @@ pub(super) fn port_renamed(manifests: &mut Vec<Value>, chance: &mut Chance) {
                 }
             }
         }
-        for port in ports_of_services(manifests, &place).filter(|port| port["targetPort"] == name.as_str()) {
+        for port in
+            ports_of_services(manifests, &place).filter(|port| port["targetPort"] == name.as_str())
+        {
             port["targetPort"] = json!(new);
         }
     }
 }
 
 /// The ports of the Services that lead to these pods.
-fn ports_of_services<'a>(manifests: &'a mut [Value], place: &'a Place) -> impl Iterator<Item = &'a mut Value> {
-    let services = manifests.iter_mut().filter(|manifest| place.serves(manifest) && manifest["spec"]["clusterIP"] != "None");
+fn ports_of_services<'a>(
+    manifests: &'a mut [Value],
+    place: &'a Place,
+) -> impl Iterator<Item = &'a mut Value> {
+    let services = manifests
+        .iter_mut()
+        .filter(|manifest| place.serves(manifest) && manifest["spec"]["clusterIP"] != "None");
     services.filter_map(|service| service["spec"]["ports"].as_array_mut()).flatten()
 }
 
 pub(super) fn target_port_by_name(manifests: &mut Vec<Value>, _: &mut Chance) {
     for place in places(manifests) {
         let Some(name) = &place.name else { continue };
-        for port in ports_of_services(manifests, &place).filter(|port| port["targetPort"] == place.number) {
+        for port in
+            ports_of_services(manifests, &place).filter(|port| port["targetPort"] == place.number)
+        {
             port["targetPort"] = json!(name);
         }
     }
@@ -168,7 +211,9 @@ pub(super) fn target_port_by_name(manifests: &mut Vec<Value>, _: &mut Chance) {
 pub(super) fn target_port_by_number(manifests: &mut Vec<Value>, _: &mut Chance) {
     for place in places(manifests) {
         let Some(name) = &place.name else { continue };
-        for port in ports_of_services(manifests, &place).filter(|port| port["targetPort"] == name.as_str()) {
+        for port in
+            ports_of_services(manifests, &place).filter(|port| port["targetPort"] == name.as_str())
+        {
             port["targetPort"] = json!(place.number);
         }
     }

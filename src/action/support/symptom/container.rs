@@ -5,7 +5,8 @@ use crate::cluster::pod::{array, end_text, filled, text, timestamp};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-/// How long ago a container that runs well now may have ended badly: after this time the kubelet forgets its crashes, too.
+/// How long ago a container that runs well now may have ended badly: after this time the kubelet
+/// forgets its crashes, too.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a container is for.
@@ -31,16 +32,23 @@ struct Part<'a> {
 /// The symptoms of all containers of a pod.
 pub(super) fn symptoms(case: &Case<'_>) -> Vec<Symptom> {
     let mut found = Vec::new();
-    for (specs, statuses, init) in [("initContainers", "initContainerStatuses", true), ("containers", "containerStatuses", false)] {
+    for (specs, statuses, init) in [
+        ("initContainers", "initContainerStatuses", true),
+        ("containers", "containerStatuses", false),
+    ] {
         for status in array(&case.status()[statuses]) {
-            let spec = array(&case.pod["spec"][specs]).find(|spec| spec["name"] == status["name"]).unwrap_or(&Value::Null);
+            let spec = array(&case.pod["spec"][specs])
+                .find(|spec| spec["name"] == status["name"])
+                .unwrap_or(&Value::Null);
             let role = match init {
                 true if spec["restartPolicy"] == "Always" => Role::Sidecar,
                 true => Role::Init,
                 false => Role::Main,
             };
             let restarts = status["restartCount"].as_u64().unwrap_or_default();
-            found.extend(Part { case, spec, status, role, name: text(&status["name"]), restarts }.symptom());
+            found.extend(
+                Part { case, spec, status, role, name: text(&status["name"]), restarts }.symptom(),
+            );
         }
     }
     found
@@ -54,7 +62,9 @@ impl Part<'_> {
         }
         let terminated = &state["terminated"];
         if terminated.is_object() {
-            return self.is_bad_end(terminated).then(|| self.ended(terminated, &end_text(terminated)));
+            return self
+                .is_bad_end(terminated)
+                .then(|| self.ended(terminated, &end_text(terminated)));
         }
         if !state["running"].is_object() {
             return None;
@@ -64,15 +74,31 @@ impl Part<'_> {
             return Some(self.ended(last, "Restarted"));
         }
         match self.role {
-            Role::Init if self.case.older(&state["running"]["startedAt"], STARTING) => Some(self.init_runs(&state["running"])),
+            Role::Init if self.case.older(&state["running"]["startedAt"], STARTING) => {
+                Some(self.init_runs(&state["running"]))
+            }
             Role::Init => None,
             Role::Sidecar | Role::Main => self.unready(&state["running"]),
         }
     }
 
-    fn make(&self, id: &'static str, reason: &str, message: impl Into<String>, hint: impl Into<String>) -> Symptom {
+    fn make(
+        &self,
+        id: &'static str,
+        reason: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Symptom {
         let container = Some(self.name.to_owned());
-        Symptom { id, container, reason: reason.to_owned(), message: message.into(), exit_code: None, restarts: self.restarts, hint: hint.into() }
+        Symptom {
+            id,
+            container,
+            reason: reason.to_owned(),
+            message: message.into(),
+            exit_code: None,
+            restarts: self.restarts,
+            hint: hint.into(),
+        }
     }
 
     /// It is started again whenever it ends.
@@ -80,7 +106,9 @@ impl Part<'_> {
         match self.role {
             Role::Sidecar => true,
             Role::Init => false,
-            Role::Main => self.case.pod["spec"]["restartPolicy"].as_str().is_none_or(|policy| policy == "Always"),
+            Role::Main => self.case.pod["spec"]["restartPolicy"]
+                .as_str()
+                .is_none_or(|policy| policy == "Always"),
         }
     }
 
@@ -93,7 +121,11 @@ impl Part<'_> {
     }
 
     fn is_recent(&self, last: &Value, running: &Value) -> bool {
-        let time = if last["finishedAt"].is_string() { &last["finishedAt"] } else { &running["startedAt"] };
+        let time = if last["finishedAt"].is_string() {
+            &last["finishedAt"]
+        } else {
+            &running["startedAt"]
+        };
         !self.case.older(time, RECENT)
     }
 
@@ -105,12 +137,20 @@ impl Part<'_> {
             "" | "ContainerCreating" | "PodInitializing" => None,
             "CrashLoopBackOff" => {
                 let last = &self.status["lastState"]["terminated"];
-                if last.is_object() { Some(self.ended(last, reason)) } else { Some(self.make("app-exit", reason, message, CRASHED)) }
+                if last.is_object() {
+                    Some(self.ended(last, reason))
+                } else {
+                    Some(self.make("app-exit", reason, message, CRASHED))
+                }
             }
             _ if image::is_awaited(reason) => {
                 let (id, message, hint) = image::cause(reason, waiting, self.name, &self.case.seen);
                 let image = text(&self.spec["image"]);
-                let message = if message.contains(image) { message } else { format!("image {image}: {message}") };
+                let message = if message.contains(image) {
+                    message
+                } else {
+                    format!("image {image}: {message}")
+                };
                 Some(self.make(id, reason, message, hint))
             }
             "CreateContainerConfigError" => {
@@ -121,9 +161,17 @@ impl Part<'_> {
                 Some(self.make("start-error", reason, message, start_hint(message)))
             }
             "PostStartHookError" => {
-                let event = self.case.seen.last(|event| event.reason == "FailedPostStartHook" && event.container.is_none_or(|name| name == self.name));
+                let event = self.case.seen.last(|event| {
+                    event.reason == "FailedPostStartHook"
+                        && event.container.is_none_or(|name| name == self.name)
+                });
                 let message = event.map_or(message, |event| event.message);
-                Some(self.make("post-start-hook-failed", reason, message, "see the container's lifecycle.postStart"))
+                Some(self.make(
+                    "post-start-hook-failed",
+                    reason,
+                    message,
+                    "see the container's lifecycle.postStart",
+                ))
             }
             _ => Some(self.make("container-waiting", reason, message, "see the events of the pod")),
         }
@@ -134,46 +182,95 @@ impl Part<'_> {
         let message = ended_text(terminated, self.restarts);
         let code = terminated["exitCode"].as_i64();
         let own = text(&terminated["reason"]);
-        let symptom = if own == "OOMKilled" {
-            self.make("oom-killed", "OOMKilled", message, "compare its memory use with limits.memory")
-        } else if let Some((id, hint, said)) = self.killed_by_probe(terminated) {
-            self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
-        } else if own == "ContainerStatusUnknown" {
-            self.make("container-lost", own, message, "its node lost sight of it: it was restarted, or the container was removed under it")
-        } else if matches!(own, "StartError" | "ContainerCannotRun" | "RunContainerError") {
-            self.make("start-error", if reason == "CrashLoopBackOff" { reason } else { own }, message, start_hint(text(&terminated["message"])))
-        } else if code == Some(0) {
-            self.make("exits-zero", reason, message, "the program ends and is started again: it has to stay in the foreground, or belongs into a Job")
-        } else if self.role == Role::Init {
-            self.make("init-container-fails", reason, message, "read the log of the init container: the others wait for it")
-        } else {
-            self.make("app-exit", reason, message, exit_hint(code, self.spec["livenessProbe"].is_object()))
-        };
+        let symptom =
+            if own == "OOMKilled" {
+                self.make(
+                    "oom-killed",
+                    "OOMKilled",
+                    message,
+                    "compare its memory use with limits.memory",
+                )
+            } else if let Some((id, hint, said)) = self.killed_by_probe(terminated) {
+                self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
+            } else if own == "ContainerStatusUnknown" {
+                self.make("container-lost", own, message,
+                "its node lost sight of it: it was restarted, or the container was removed under \
+                    it")
+            } else if matches!(own, "StartError" | "ContainerCannotRun" | "RunContainerError") {
+                self.make(
+                    "start-error",
+                    if reason == "CrashLoopBackOff" { reason } else { own },
+                    message,
+                    start_hint(text(&terminated["message"])),
+                )
+            } else if code == Some(0) {
+                self.make(
+                    "exits-zero",
+                    reason,
+                    message,
+                    "the program ends and is started again: it has to stay in the foreground, or \
+                    belongs into a Job",
+                )
+            } else if self.role == Role::Init {
+                self.make(
+                    "init-container-fails",
+                    reason,
+                    message,
+                    "read the log of the init container: the others wait for it",
+                )
+            } else {
+                self.make(
+                    "app-exit",
+                    reason,
+                    message,
+                    exit_hint(code, self.spec["livenessProbe"].is_object()),
+                )
+            };
         Symptom { exit_code: code, ..symptom }
     }
 
-    /// Whether the kubelet ended this run because a probe failed. A program may end with any code then, 0 included.
+    /// Whether the kubelet ended this run because a probe failed. A program may end with any code
+    /// then, 0 included.
     fn killed_by_probe(&self, terminated: &Value) -> Option<(&'static str, &'static str, String)> {
         let of_this = |name: Option<&str>| name.is_none_or(|name| name == self.name);
         for (word, id, hint) in [
-            ("liveness", "liveness-probe-kills", "the program runs and its liveness probe fails: ask what the probe asks, and see its timeout and threshold"),
+            (
+                "liveness",
+                "liveness-probe-kills",
+                "the program runs and its liveness probe fails: ask what the probe asks, and see \
+                    its timeout and threshold",
+            ),
             (
                 "startup",
                 "startup-probe-kills",
-                "the program starts slower than its startup probe allows, or does not get there: see its log and failureThreshold",
+                "the program starts slower than its startup probe allows, or does not get there: \
+                    see its log and failureThreshold",
             ),
         ] {
-            let kill =
-                self.case.seen.last(|event| event.reason == "Killing" && of_this(event.container) && event.message.contains(&format!("failed {word} probe")));
+            let kill = self.case.seen.last(|event| {
+                event.reason == "Killing"
+                    && of_this(event.container)
+                    && event.message.contains(&format!("failed {word} probe"))
+            });
             let Some(kill) = kill else { continue };
-            // within this run; a signal may also be of a kill that was no longer recorded: the kubelet says only so much of one pod
-            let (from, to) = (timestamp(&terminated["startedAt"]), timestamp(&terminated["finishedAt"]));
-            let during = from.is_none_or(|from| kill.at >= from) && to.is_none_or(|to| kill.at <= to);
+            // within this run; a signal may also be of a kill that was no longer recorded: the
+            // kubelet says only so much of one pod
+            let (from, to) =
+                (timestamp(&terminated["startedAt"]), timestamp(&terminated["finishedAt"]));
+            let during =
+                from.is_none_or(|from| kill.at >= from) && to.is_none_or(|to| kill.at <= to);
             if !during && !matches!(terminated["exitCode"].as_i64(), Some(137 | 143)) {
                 continue;
             }
-            let failed = self.case.seen.last(|event| event.reason == "Unhealthy" && of_this(event.container) && event.message.to_lowercase().starts_with(word));
-            let said = failed.map_or_else(|| format!("killed by its {word} probe"), |failed| format!("killed by its {word} probe: {}", failed.message));
+            let failed = self.case.seen.last(|event| {
+                event.reason == "Unhealthy"
+                    && of_this(event.container)
+                    && event.message.to_lowercase().starts_with(word)
+            });
+            let said = failed.map_or_else(
+                || format!("killed by its {word} probe"),
+                |failed| format!("killed by its {word} probe: {}", failed.message),
+            );
             return Some((id, hint, said));
         }
         None
@@ -189,14 +286,18 @@ impl Part<'_> {
         )
     }
 
-    /// A container that runs and does not pass its probes: once a probe has failed, or should have passed long ago.
+    /// A container that runs and does not pass its probes: once a probe has failed, or should have
+    /// passed long ago.
     fn unready(&self, running: &Value) -> Option<Symptom> {
         if self.status["ready"] == true || self.case.is_finished() {
             return None;
         }
         let starts = self.status["started"] == false && self.spec["startupProbe"].is_object();
-        let (word, id, probe) =
-            if starts { ("startup", "startup-failing", &self.spec["startupProbe"]) } else { ("readiness", "readiness-failing", &self.spec["readinessProbe"]) };
+        let (word, id, probe) = if starts {
+            ("startup", "startup-failing", &self.spec["startupProbe"])
+        } else {
+            ("readiness", "readiness-failing", &self.spec["readinessProbe"])
+        };
         let started = timestamp(&running["startedAt"]);
         let failed = self.case.seen.last(|event| {
             event.reason == "Unhealthy"
@@ -205,12 +306,23 @@ impl Part<'_> {
                 && started.is_none_or(|started| event.at >= started)
         });
         let seconds = |key: &str, otherwise: i64| probe[key].as_i64().unwrap_or(otherwise);
-        let due = SignedDuration::from_secs(seconds("initialDelaySeconds", 0) + seconds("periodSeconds", 10) + seconds("timeoutSeconds", 1)) + LAG;
+        let due = SignedDuration::from_secs(
+            seconds("initialDelaySeconds", 0)
+                + seconds("periodSeconds", 10)
+                + seconds("timeoutSeconds", 1),
+        ) + LAG;
         if failed.is_none() && started.is_some() && !self.case.older(&running["startedAt"], due) {
             return None;
         }
-        let message = failed.map_or_else(|| format!("running, but its {word} probe does not pass"), |failed| failed.message.to_owned());
-        let hint = if starts { "see its log: how far does it get" } else { "ask what the probe asks, and see the log: what does the container wait for" };
+        let message = failed.map_or_else(
+            || format!("running, but its {word} probe does not pass"),
+            |failed| failed.message.to_owned(),
+        );
+        let hint = if starts {
+            "see its log: how far does it get"
+        } else {
+            "ask what the probe asks, and see the log: what does the container wait for"
+        };
         Some(self.make(id, "NotReady", message, hint))
     }
 }
@@ -237,8 +349,13 @@ fn exit_hint(code: Option<i64>, probed: bool) -> &'static str {
         Some(127) => "what its command names is not in the image",
         Some(132) => "killed by SIGILL: the image is built for another processor",
         Some(139) => "killed by SIGSEGV: read the log of its previous run",
-        Some(137) if probed => "killed by SIGKILL: see the events of the pod for its liveness probe, and the memory of its node",
-        Some(137) => "killed by SIGKILL: see the memory of its node, and who may end processes there",
+        Some(137) if probed => {
+            "killed by SIGKILL: see the events of the pod for its liveness probe, and the memory \
+                of its node"
+        }
+        Some(137) => {
+            "killed by SIGKILL: see the memory of its node, and who may end processes there"
+        }
         Some(143) => "ended by SIGTERM: see the events of the pod for who has ended it",
         _ => CRASHED,
     }
@@ -248,12 +365,21 @@ fn exit_hint(code: Option<i64>, probed: bool) -> &'static str {
 fn config(message: &str) -> (&'static str, &'static str) {
     let lower = message.to_lowercase();
     let has = |part: &str| lower.contains(part);
-    if has("runasnonroot") || has("non-root") || has("will run as root") || has("non-numeric user") {
-        ("security-context-refused", "set runAsUser to a number other than 0, or use an image whose user is a number and not root")
+    if has("runasnonroot") || has("non-root") || has("will run as root") || has("non-numeric user")
+    {
+        (
+            "security-context-refused",
+            "set runAsUser to a number other than 0, or use an image whose user is a number and \
+                not root",
+        )
     } else if has("subpath") || has("volume") {
         ("volume-mount-failed", "see the volume and the subPath of the mount")
     } else if has("not found") || has("couldn't find key") || has("non-existent") {
-        ("config-missing", "create the ConfigMap, the Secret or the key that is named, or correct the reference to it")
+        (
+            "config-missing",
+            "create the ConfigMap, the Secret or the key that is named, or correct the reference \
+                to it",
+        )
     } else {
         ("container-config-error", "see what the message names in the container's spec")
     }
@@ -264,7 +390,9 @@ fn start_hint(message: &str) -> &'static str {
     let has = |part: &str| lower.contains(part);
     if has("exec format error") {
         "the image is not built for the architecture of the node"
-    } else if has("executable file not found") || has("exec: \"") && has("no such file or directory") {
+    } else if has("executable file not found")
+        || has("exec: \"") && has("no such file or directory")
+    {
         "its command is not in the image: check command and args"
     } else if has("permission denied") {
         "its command may not be executed: check its mode, the user and the security context"

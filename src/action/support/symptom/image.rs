@@ -23,9 +23,17 @@ pub(super) fn is_awaited(reason: &str) -> bool {
 
 /// Words of a registry or of the container runtime, with what they mean and what to look at.
 const CLASSES: &[(&[&str], &str, &str)] = &[
-    (&["toomanyrequests", "too many requests", "rate limit"], "registry-rate-limit", "wait, log in to the registry, or use a mirror of it"),
+    (
+        &["toomanyrequests", "too many requests", "rate limit"],
+        "registry-rate-limit",
+        "wait, log in to the registry, or use a mirror of it",
+    ),
     (&["no space left"], "node-disk-full", "the node has no space left for images"),
-    (&["no match for platform", "exec format"], "image-wrong-platform", "the image is not built for the architecture of the node"),
+    (
+        &["no match for platform", "exec format"],
+        "image-wrong-platform",
+        "the image is not built for the architecture of the node",
+    ),
     (
         &[
             "no such host",
@@ -43,37 +51,75 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
         "see whether the node reaches the registry: its name, proxy, firewall and certificate",
     ),
     (
-        &["unauthorized", "authentication required", "denied", "forbidden", "no basic auth", "failed to authorize", "failed to fetch anonymous token"],
+        &[
+            "unauthorized",
+            "authentication required",
+            "denied",
+            "forbidden",
+            "no basic auth",
+            "failed to authorize",
+            "failed to fetch anonymous token",
+        ],
         "image-pull-denied",
-        "see whether the image exists and imagePullSecrets names valid credentials for the registry",
+        "see whether the image exists and imagePullSecrets names valid credentials for the \
+            registry",
     ),
-    (&["not found", "manifest unknown", "does not exist", "name unknown"], "image-not-found", "check the image name and tag: the registry has none such"),
+    (
+        &["not found", "manifest unknown", "does not exist", "name unknown"],
+        "image-not-found",
+        "check the image name and tag: the registry has none such",
+    ),
 ];
 
 /// The id of the cause, what the registry or the node says, and what to look at.
-pub(super) fn cause(reason: &str, waiting: &Value, container: &str, seen: &Seen<'_>) -> (&'static str, String, &'static str) {
+pub(super) fn cause(
+    reason: &str,
+    waiting: &Value,
+    container: &str,
+    seen: &Seen<'_>,
+) -> (&'static str, String, &'static str) {
     let said = text(&waiting["message"]);
     match reason {
-        "InvalidImageName" => return ("image-name-invalid", said.to_owned(), "correct the image name"),
-        "ErrImageNeverPull" => return ("image-not-present", said.to_owned(), "the image is not on the node and imagePullPolicy forbids to pull it"),
+        "InvalidImageName" => {
+            return ("image-name-invalid", said.to_owned(), "correct the image name");
+        }
+        "ErrImageNeverPull" => {
+            return (
+                "image-not-present",
+                said.to_owned(),
+                "the image is not on the node and imagePullPolicy forbids to pull it",
+            );
+        }
         _ => {}
     }
     let of_this = |of: Option<&str>| of.is_none_or(|of| of == container);
-    let event = seen.last(|event| event.reason == "Failed" && of_this(event.container) && event.message.starts_with("Failed to "));
+    let event = seen.last(|event| {
+        event.reason == "Failed"
+            && of_this(event.container)
+            && event.message.starts_with("Failed to ")
+    });
     // the back-off alone does not say what it comes from
     let message = match event {
         Some(event) if class(said).is_none() => event.message,
         _ => said,
     };
     let secret = seen.last(|event| event.reason == "FailedToRetrieveImagePullSecret");
-    let (id, hint) = class(message).unwrap_or(("image-pull-failed", "check the image name and tag, imagePullSecrets and the registry"));
+    let (id, hint) = class(message).unwrap_or((
+        "image-pull-failed",
+        "check the image name and tag, imagePullSecrets and the registry",
+    ));
     match secret {
-        Some(secret) if id == "image-pull-denied" => (id, format!("{message}; {}", secret.message), hint),
+        Some(secret) if id == "image-pull-denied" => {
+            (id, format!("{message}; {}", secret.message), hint)
+        }
         _ => (id, message.to_owned(), hint),
     }
 }
 
 fn class(message: &str) -> Option<(&'static str, &'static str)> {
     let lower = message.to_lowercase();
-    CLASSES.iter().find(|(parts, _, _)| parts.iter().any(|part| lower.contains(part))).map(|(_, id, hint)| (*id, *hint))
+    CLASSES
+        .iter()
+        .find(|(parts, _, _)| parts.iter().any(|part| lower.contains(part)))
+        .map(|(_, id, hint)| (*id, *hint))
 }

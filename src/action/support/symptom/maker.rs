@@ -1,4 +1,5 @@
-//! Why pods are not made: what quotas, admission and missing accounts say to the controller of a workload.
+//! Why pods are not made: what quotas, admission and missing accounts say to the controller of a
+//! workload.
 
 use super::Symptom;
 use super::seen::Seen;
@@ -8,7 +9,8 @@ use serde_json::Value;
 /// An object that makes pods: ReplicaSet, StatefulSet, DaemonSet, Job.
 pub type Maker = Value;
 
-/// Why pods are missing that this object should have made: the last it was told, unless it has made one since.
+/// Why pods are missing that this object should have made: the last it was told, unless it has made
+/// one since.
 pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
     if !lacks(maker) {
         return None;
@@ -16,9 +18,13 @@ pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
     let seen = Seen::of(maker, events);
     let failed = seen.last(|event| event.reason == "FailedCreate").filter(|failed| {
         // both come from one attempt at several pods, and a second has room for both
-        seen.last(|event| event.reason == "SuccessfulCreate").is_none_or(|made| made.at <= failed.at)
+        seen.last(|event| event.reason == "SuccessfulCreate")
+            .is_none_or(|made| made.at <= failed.at)
     });
-    let message = match (failed, condition(maker, "ReplicaFailure").filter(|failure| failure["status"] == "True")) {
+    let message = match (
+        failed,
+        condition(maker, "ReplicaFailure").filter(|failure| failure["status"] == "True"),
+    ) {
         (Some(failed), _) => failed.message,
         (None, Some(failure)) => text(&failure["message"]),
         (None, None) => return None,
@@ -33,8 +39,14 @@ fn lacks(maker: &Maker) -> bool {
     let (spec, status) = (&maker["spec"], &maker["status"]);
     let number = |value: &Value| value.as_i64().unwrap_or_default();
     match maker["kind"].as_str() {
-        Some("DaemonSet") => number(&status["currentNumberScheduled"]) < number(&status["desiredNumberScheduled"]),
-        Some("Job") => spec["suspend"] != true && status["completionTime"].is_null() && number(&status["active"]) == 0,
+        Some("DaemonSet") => {
+            number(&status["currentNumberScheduled"]) < number(&status["desiredNumberScheduled"])
+        }
+        Some("Job") => {
+            spec["suspend"] != true
+                && status["completionTime"].is_null()
+                && number(&status["active"]) == 0
+        }
         _ => number(&status["replicas"]) < spec["replicas"].as_i64().unwrap_or(1),
     }
 }
@@ -43,12 +55,23 @@ fn class(message: &str) -> (&'static str, &'static str) {
     if message.contains("exceeded quota") {
         ("quota-exceeded", "raise the ResourceQuota that is named, or ask for less")
     } else if message.contains("failed quota") {
-        ("quota-needs-resources", "a ResourceQuota wants requests and limits that the pods do not name")
-    } else if message.contains("error looking up service account") || message.contains("serviceaccount") && message.contains("not found") {
+        (
+            "quota-needs-resources",
+            "a ResourceQuota wants requests and limits that the pods do not name",
+        )
+    } else if message.contains("error looking up service account")
+        || message.contains("serviceaccount") && message.contains("not found")
+    {
         ("service-account-missing", "create the ServiceAccount, or correct serviceAccountName")
     } else if message.contains("failed calling webhook") {
-        ("admission-webhook-unavailable", "see the Service and the pods behind the webhook that is named")
-    } else if message.contains("is forbidden") || message.contains("denied the request") || message.contains("violates PodSecurity") {
+        (
+            "admission-webhook-unavailable",
+            "see the Service and the pods behind the webhook that is named",
+        )
+    } else if message.contains("is forbidden")
+        || message.contains("denied the request")
+        || message.contains("violates PodSecurity")
+    {
         ("admission-denied", "change the pod template to what the policy that is named allows")
     } else {
         ("pods-not-created", "see the events of the workload")

@@ -1,7 +1,9 @@
-//! What keeps a pod from working: a pure function of the pod, its events and the time. It knows no cluster.
+//! What keeps a pod from working: a pure function of the pod, its events and the time. It knows no
+//! cluster.
 //!
-//! A cause is named once, and from its first event on; a state that is healthy and only looks ill has no symptom. What an event says counts
-//! as long as the pod is still in the state that the event is about: events stay for an hour, whatever has become of the pod.
+//! A cause is named once, and from its first event on; a state that is healthy and only looks ill
+//! has no symptom. What an event says counts as long as the pod is still in the state that the
+//! event is about: events stay for an hour, whatever has become of the pod.
 
 mod container;
 mod image;
@@ -41,14 +43,29 @@ pub struct Symptom {
 }
 
 impl Symptom {
-    fn of_pod(id: &'static str, reason: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { id, container: None, reason: reason.into(), message: message.into(), exit_code: None, restarts: 0, hint: hint.into() }
+    fn of_pod(
+        id: &'static str,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            container: None,
+            reason: reason.into(),
+            message: message.into(),
+            exit_code: None,
+            restarts: 0,
+            hint: hint.into(),
+        }
     }
 
     /// The symptom for jq.
     pub fn value(&self) -> Value {
         // what tells most comes first: lines are cut at their end
-        json!({"reason": self.reason, "message": self.message, "container": self.container, "exit_code": self.exit_code, "restarts": self.restarts, "hint": self.hint, "id": self.id})
+        json!({"reason": self.reason, "message": self.message, "container": self.container,
+            "exit_code": self.exit_code, "restarts": self.restarts, "hint": self.hint,
+            "id": self.id})
     }
 }
 
@@ -61,8 +78,8 @@ const TERMINATING: SignedDuration = SignedDuration::from_secs(30);
 /// How long a condition may lag behind what it is made of.
 const LAG: SignedDuration = SignedDuration::from_secs(10);
 
-/// Everything that keeps a pod from working at this time: first of the pod as a whole, then by container. `events` may hold those of
-/// other objects, too.
+/// Everything that keeps a pod from working at this time: first of the pod as a whole, then by
+/// container. `events` may hold those of other objects, too.
 ///
 /// # Examples
 /// ```
@@ -86,7 +103,8 @@ pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
     let mut found: Vec<Symptom> = case.disrupted().into_iter().chain(case.gated()).collect();
     found.extend(container::symptoms(&case));
     if found.is_empty() {
-        found.extend(start::not_started(&case).or_else(|| case.failed()).or_else(|| case.cut_off()));
+        found
+            .extend(start::not_started(&case).or_else(|| case.failed()).or_else(|| case.cut_off()));
     }
     found
 }
@@ -122,7 +140,8 @@ impl Case<'_> {
         if self.now.duration_since(deletion) <= TERMINATING {
             return None;
         }
-        let finalizers: Vec<&str> = array(&self.pod["metadata"]["finalizers"]).filter_map(Value::as_str).collect();
+        let finalizers: Vec<&str> =
+            array(&self.pod["metadata"]["finalizers"]).filter_map(Value::as_str).collect();
         let mut message = format!("should have been gone at {deletion}");
         if !finalizers.is_empty() {
             message = format!("{message}; finalizers: {}", finalizers.join(", "));
@@ -139,7 +158,8 @@ impl Case<'_> {
     }
 
     fn is_running(&self) -> bool {
-        array(&self.status()["containerStatuses"]).any(|status| status["state"]["running"].is_object())
+        array(&self.status()["containerStatuses"])
+            .any(|status| status["state"]["running"].is_object())
     }
 
     /// A pod that was ended as a whole: evicted, too long, with its node.
@@ -150,12 +170,24 @@ impl Case<'_> {
         }
         let reason = filled(&status["reason"]).filter(|_| status["phase"] == "Failed")?;
         let (id, hint) = match reason {
-            "Evicted" => ("evicted", "the node was short of a resource: see its conditions and the pod's requests"),
-            "DeadlineExceeded" => ("deadline-exceeded", "the pod ran longer than activeDeadlineSeconds"),
-            "Terminated" | "NodeShutdown" | "Shutdown" => ("node-shutdown", "its node was shut down"),
+            "Evicted" => (
+                "evicted",
+                "the node was short of a resource: see its conditions and the pod's requests",
+            ),
+            "DeadlineExceeded" => {
+                ("deadline-exceeded", "the pod ran longer than activeDeadlineSeconds")
+            }
+            "Terminated" | "NodeShutdown" | "Shutdown" => {
+                ("node-shutdown", "its node was shut down")
+            }
             "Preempting" => ("preempted", "a pod of higher priority took its place"),
-            "NodeAffinity" | "UnexpectedAdmissionError" => ("node-refused", "the kubelet refused the pod: see the node's labels, taints and devices"),
-            _ if reason.starts_with("OutOf") => ("node-refused", "the node had no room for the pod any more when it arrived there"),
+            "NodeAffinity" | "UnexpectedAdmissionError" => (
+                "node-refused",
+                "the kubelet refused the pod: see the node's labels, taints and devices",
+            ),
+            _ if reason.starts_with("OutOf") => {
+                ("node-refused", "the node had no room for the pod any more when it arrived there")
+            }
             _ => ("pod-failed", "see the events of the pod"),
         };
         Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
@@ -164,45 +196,86 @@ impl Case<'_> {
     /// A pod that has failed, of which no container says why.
     fn failed(&self) -> Option<Symptom> {
         let hint = "see the events of the pod, and its log";
-        (self.status()["phase"] == "Failed").then(|| Symptom::of_pod("pod-failed", "Failed", text(&self.status()["message"]), hint))
+        (self.status()["phase"] == "Failed")
+            .then(|| Symptom::of_pod("pod-failed", "Failed", text(&self.status()["message"]), hint))
     }
 
     fn disrupted(&self) -> Option<Symptom> {
-        let target = condition(self.pod, "DisruptionTarget").filter(|target| target["status"] == "True")?;
+        let target =
+            condition(self.pod, "DisruptionTarget").filter(|target| target["status"] == "True")?;
         let (id, hint) = match filled(&target["reason"]) {
-            Some("PreemptionByScheduler") => ("preempted", "a pod of higher priority takes its place"),
+            Some("PreemptionByScheduler") => {
+                ("preempted", "a pod of higher priority takes its place")
+            }
             _ => ("disrupted", "the pod was made to leave: a drain, a preemption or a taint"),
         };
-        Some(Symptom::of_pod(id, filled(&target["reason"]).unwrap_or("DisruptionTarget"), text(&target["message"]), hint))
+        Some(Symptom::of_pod(
+            id,
+            filled(&target["reason"]).unwrap_or("DisruptionTarget"),
+            text(&target["message"]),
+            hint,
+        ))
     }
 
     fn gated(&self) -> Option<Symptom> {
-        let ready = condition(self.pod, "Ready").filter(|ready| ready["reason"] == "ReadinessGatesNotReady")?;
+        let ready = condition(self.pod, "Ready")
+            .filter(|ready| ready["reason"] == "ReadinessGatesNotReady")?;
         let hint = "see which controller sets the readiness gates of the pod";
-        Some(Symptom::of_pod("readiness-gate-unmet", "ReadinessGatesNotReady", text(&ready["message"]), hint))
+        Some(Symptom::of_pod(
+            "readiness-gate-unmet",
+            "ReadinessGatesNotReady",
+            text(&ready["message"]),
+            hint,
+        ))
     }
 
     fn node_lost(&self, message: &str) -> Symptom {
-        let message = if message.is_empty() { format!("nothing is known of the pod since node {} stopped answering", self.node()) } else { message.to_owned() };
-        Symptom::of_pod("node-lost", "NodeLost", message, format!("see whether node {} is Ready and its kubelet answers", self.node()))
+        let message = if message.is_empty() {
+            format!("nothing is known of the pod since node {} stopped answering", self.node())
+        } else {
+            message.to_owned()
+        };
+        Symptom::of_pod(
+            "node-lost",
+            "NodeLost",
+            message,
+            format!("see whether node {} is Ready and its kubelet answers", self.node()),
+        )
     }
 
-    /// A pod whose containers run well, as far as is known, and that is not ready or has no address.
+    /// A pod whose containers run well, as far as is known, and that is not ready or has no
+    /// address.
     fn cut_off(&self) -> Option<Symptom> {
         let status = self.status();
-        if status["phase"] != "Running" || !array(&status["containerStatuses"]).all(|status| status["ready"] == true) {
+        if status["phase"] != "Running"
+            || !array(&status["containerStatuses"]).all(|status| status["ready"] == true)
+        {
             return None;
         }
-        let late = |kind: &str| condition(self.pod, kind).filter(|ready| ready["status"] != "True" && self.older(&ready["lastTransitionTime"], LAG));
+        let late = |kind: &str| {
+            condition(self.pod, kind).filter(|ready| {
+                ready["status"] != "True" && self.older(&ready["lastTransitionTime"], LAG)
+            })
+        };
         if late("Ready").is_some() {
             let event = self.seen.last(|event| event.reason == "NodeNotReady");
-            return Some(self.node_lost(
-                event.map_or("the pod counts as not ready although all its containers are: its node has stopped answering", |event| event.message),
-            ));
+            return Some(self.node_lost(event.map_or(
+                "the pod counts as not ready although all its containers are: its \
+                    node has stopped answering",
+                |event| event.message,
+            )));
         }
-        if status["podIP"].is_string() || !self.older(&status["startTime"], LAG) || status["startTime"].is_null() {
+        if status["podIP"].is_string()
+            || !self.older(&status["startTime"], LAG)
+            || status["startTime"].is_null()
+        {
             return None;
         }
-        Some(Symptom::of_pod("no-address", "NoPodIP", "the pod runs and has no IP address", "see the network plugin on its node"))
+        Some(Symptom::of_pod(
+            "no-address",
+            "NoPodIP",
+            "the pod runs and has no IP address",
+            "see the network plugin on its node",
+        ))
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct Seen<'a>(Vec<Event<'a>>);
 impl<'a> Seen<'a> {
     /// Those of this object and not of one that had its name before.
     pub(super) fn of(object: &Value, events: &'a [Value]) -> Self {
-        let mut all: Vec<Event<'a>> = events.iter().filter(|event| is_about(event, object)).filter_map(read).collect();
+        let mut all: Vec<Event<'a>> =
+            events.iter().filter(|event| is_about(event, object)).filter_map(read).collect();
         all.sort_by_key(|event| event.at);
         Self(all)
     }
@@ -43,14 +44,21 @@ fn is_about(event: &Value, object: &Value) -> bool {
         (Some(of), Some(own)) => of == own,
         _ => {
             let kind = object["kind"].as_str().unwrap_or("Pod");
-            involved["kind"] == kind && involved["name"] == metadata["name"] && involved["namespace"] == metadata["namespace"]
+            involved["kind"] == kind
+                && involved["name"] == metadata["name"]
+                && involved["namespace"] == metadata["namespace"]
         }
     }
 }
 
 fn read(event: &Value) -> Option<Event<'_>> {
-    let times =
-        [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"], &event["firstTimestamp"], &event["metadata"]["creationTimestamp"]];
+    let times = [
+        &event["series"]["lastObservedTime"],
+        &event["lastTimestamp"],
+        &event["eventTime"],
+        &event["firstTimestamp"],
+        &event["metadata"]["creationTimestamp"],
+    ];
     let field = text(&event["involvedObject"]["fieldPath"]);
     Some(Event {
         reason: text(&event["reason"]),

@@ -4,11 +4,19 @@ use super::seen::Event;
 use super::{Case, STARTING, Symptom, image};
 use crate::cluster::pod::{array, text};
 
-/// Events after which what was before no longer holds a pod up: its volumes and its network are there.
+/// Events after which what was before no longer holds a pod up: its volumes and its network are
+/// there.
 const PROGRESS: &[&str] = &["Pulling", "Pulled", "Created", "Started"];
 /// Warnings that hold no pod up.
-const HARMLESS: &[&str] =
-    &["BackOff", "DNSConfigForming", "FailedScheduling", "FailedToRetrieveImagePullSecret", "FailedPreStopHook", "Unhealthy", "TaintManagerEviction"];
+const HARMLESS: &[&str] = &[
+    "BackOff",
+    "DNSConfigForming",
+    "FailedScheduling",
+    "FailedToRetrieveImagePullSecret",
+    "FailedPreStopHook",
+    "Unhealthy",
+    "TaintManagerEviction",
+];
 
 /// Why the containers of a pod are not started.
 pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
@@ -27,12 +35,18 @@ pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
         return Some(blocked(case, &event));
     }
     // an image that has failed to come is the state of its container a moment later
-    if let Some(event) = case.seen.last(|event| event.reason == "Failed" && event.message.starts_with("Failed to pull"))
+    if let Some(event) = case
+        .seen
+        .last(|event| event.reason == "Failed" && event.message.starts_with("Failed to pull"))
         && let Some(container) = event.container
         && progress.is_some_and(|progress| progress.reason == "Pulling" && progress.at <= event.at)
     {
-        let (id, message, hint) = image::cause("ErrImagePull", &serde_json::Value::Null, container, &case.seen);
-        return Some(Symptom { container: Some(container.to_owned()), ..Symptom::of_pod(id, "ErrImagePull", message, hint) });
+        let (id, message, hint) =
+            image::cause("ErrImagePull", &serde_json::Value::Null, container, &case.seen);
+        return Some(Symptom {
+            container: Some(container.to_owned()),
+            ..Symptom::of_pod(id, "ErrImagePull", message, hint)
+        });
     }
     slow(case, progress)
 }
@@ -41,7 +55,9 @@ fn blocked(case: &Case<'_>, event: &Event<'_>) -> Symptom {
     let (id, hint) = match event.reason {
         "FailedMount" | "FailedMapVolume" => ("volume-mount-failed", mount_hint(event.message)),
         "FailedAttachVolume" => ("volume-attach-failed", attach_hint(event.message)),
-        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" => ("sandbox-failed", sandbox_hint(event.message)),
+        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" => {
+            ("sandbox-failed", sandbox_hint(event.message))
+        }
         "NetworkNotReady" => ("network-not-ready", "the network plugin is not ready on the node"),
         "NodeNotReady" => return case.node_lost(event.message),
         _ => ("not-started", "see the events of the pod"),
@@ -66,7 +82,8 @@ fn mount_hint(message: &str) -> &'static str {
 
 fn attach_hint(message: &str) -> &'static str {
     if message.contains("Multi-Attach") || message.contains("already exclusively attached") {
-        "another node still has the volume: see which pod uses it there, and whether that node is down"
+        "another node still has the volume: see which pod uses it there, and whether that node is \
+            down"
     } else {
         "see the volume, its storage and its CSI driver"
     }
@@ -74,10 +91,14 @@ fn attach_hint(message: &str) -> &'static str {
 
 fn sandbox_hint(message: &str) -> &'static str {
     let lower = message.to_lowercase();
-    if lower.contains("runtimeclass") || lower.contains("runtime handler") || lower.contains("no runtime for") {
+    if lower.contains("runtimeclass")
+        || lower.contains("runtime handler")
+        || lower.contains("no runtime for")
+    {
         "the node does not have the runtime that runtimeClassName asks for"
     } else if lower.contains("network") || lower.contains("cni") {
-        "see the network plugin on the node: its pods, its configuration, and whether it has addresses left"
+        "see the network plugin on the node: its pods, its configuration, and whether it has \
+            addresses left"
     } else {
         "see the container runtime and the network plugin on the node"
     }
@@ -90,32 +111,62 @@ fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
             return None;
         }
         let message = format!("{}, since {}", pulling.message, pulling.at);
-        let symptom = Symptom::of_pod("image-pull-slow", "Pulling", message, "a large image or a slow registry: wait, or see the node's network");
+        let symptom = Symptom::of_pod(
+            "image-pull-slow",
+            "Pulling",
+            message,
+            "a large image or a slow registry: wait, or see the node's network",
+        );
         return Some(Symptom { container: pulling.container.map(str::to_owned), ..symptom });
     }
     let times = [&case.status()["startTime"], &case.pod["metadata"]["creationTimestamp"]];
-    if !times.into_iter().find(|time| time.is_string()).is_some_and(|since| case.older(since, STARTING)) {
+    if !times
+        .into_iter()
+        .find(|time| time.is_string())
+        .is_some_and(|since| case.older(since, STARTING))
+    {
         return None;
     }
     if case.status()["startTime"].is_null() {
         let message = format!("the kubelet of node {} has not taken the pod", case.node());
-        return Some(Symptom::of_pod("not-started", "Pending", message, format!("see whether node {} is Ready and its kubelet answers", case.node())));
+        return Some(Symptom::of_pod(
+            "not-started",
+            "Pending",
+            message,
+            format!("see whether node {} is Ready and its kubelet answers", case.node()),
+        ));
     }
-    let waits = array(&case.status()["containerStatuses"]).map(|status| &status["state"]["waiting"]).find(|waiting| waiting.is_object());
+    let waits = array(&case.status()["containerStatuses"])
+        .map(|status| &status["state"]["waiting"])
+        .find(|waiting| waiting.is_object());
     let reason = waits.map_or("Pending", |waiting| text(&waiting["reason"]));
-    let hint = "see the events of the pod for FailedMount, FailedAttachVolume and FailedCreatePodSandBox, and the kubelet of its node";
-    Some(Symptom::of_pod("not-started", reason, waits.map_or("", |waiting| text(&waiting["message"])), hint))
+    let hint = "see the events of the pod for FailedMount, FailedAttachVolume and \
+        FailedCreatePodSandBox, and the kubelet of its node";
+    Some(Symptom::of_pod(
+        "not-started",
+        reason,
+        waits.map_or("", |waiting| text(&waiting["message"])),
+        hint,
+    ))
 }
 
 /// No container has run yet, and none says itself why.
 fn is_starting(case: &Case<'_>) -> bool {
     let idle = |status: &serde_json::Value| {
         let waiting = &status["state"]["waiting"];
-        waiting.is_object() && matches!(waiting["reason"].as_str(), None | Some("" | "ContainerCreating" | "PodInitializing"))
+        waiting.is_object()
+            && matches!(
+                waiting["reason"].as_str(),
+                None | Some("" | "ContainerCreating" | "PodInitializing")
+            )
     };
-    let (inits, mains) = (&case.status()["initContainerStatuses"], &case.status()["containerStatuses"]);
+    let (inits, mains) =
+        (&case.status()["initContainerStatuses"], &case.status()["containerStatuses"]);
     let ended = |status: &serde_json::Value| status["state"]["terminated"]["exitCode"] == 0;
-    let sidecar = |status: &serde_json::Value| status["state"]["running"].is_object() && status["started"] == true;
+    let sidecar = |status: &serde_json::Value| {
+        status["state"]["running"].is_object() && status["started"] == true
+    };
     // an init container that runs is what the pod waits for
-    array(inits).all(|status| idle(status) || ended(status) || sidecar(status)) && array(mains).all(idle)
+    array(inits).all(|status| idle(status) || ended(status) || sidecar(status))
+        && array(mains).all(idle)
 }

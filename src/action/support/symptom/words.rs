@@ -7,10 +7,17 @@ use serde_json::Value;
 
 /// The most pods that are named in one sentence.
 const NAMED: usize = 3;
-/// The most characters of a message of the API: of its beginning, and of its end, which often decides.
+/// The most characters of a message of the API: of its beginning, and of its end, which often
+/// decides.
 const MESSAGE: (usize, usize) = (140, 100);
 /// What the container runtime says before it comes to the point.
-const WRAPPERS: &[&str] = &["failed to resolve reference ", "failed to do request: ", "failed to pull and unpack image ", "desc = ", "ErrImagePull: "];
+const WRAPPERS: &[&str] = &[
+    "failed to resolve reference ",
+    "failed to do request: ",
+    "failed to pull and unpack image ",
+    "desc = ",
+    "ErrImagePull: ",
+];
 
 impl Symptom {
     /// The symptom in a few words: `main: CrashLoopBackOff, exit code 78, 9 restarts`.
@@ -35,25 +42,39 @@ fn brief(symptom: &Value) -> String {
         1 => words.push_str(", 1 restart"),
         many => words = format!("{words}, {many} restarts"),
     }
-    // how a run ended has been said; what it left as its last words, and what a probe, the scheduler or a registry says, has not
+    // how a run ended has been said; what it left as its last words, and what a probe, the
+    // scheduler or a registry says, has not
     let said = match (code, message.split_once("; ended with"), message.split_once("saying: ")) {
         (None, _, _) => point(message),
         (_, Some((probe, _)), _) => probe.to_owned(),
-        (_, None, Some((_, words))) => words.rsplit_once(" (").map_or(words, |(words, _)| words).to_owned(),
+        (_, None, Some((_, words))) => {
+            words.rsplit_once(" (").map_or(words, |(words, _)| words).to_owned()
+        }
         (_, None, None) => String::new(),
     };
     if said.is_empty() { words } else { format!("{words}: {}", short(&said)) }
 }
 
-/// What decides in a message: without what is wrapped around it, and without what could be driven out for a pod.
+/// What decides in a message: without what is wrapped around it, and without what could be driven
+/// out for a pod.
 fn point(message: &str) -> String {
     let nodes = message.split(" no new claims to deallocate").next().unwrap_or(message);
     let nodes = nodes.split(" preemption: ").next().unwrap_or(nodes);
-    let Some(last) = WRAPPERS.iter().filter_map(|wrapper| Some(nodes.rfind(wrapper)? + wrapper.len())).max() else { return nodes.to_owned() };
+    let Some(last) =
+        WRAPPERS.iter().filter_map(|wrapper| Some(nodes.rfind(wrapper)? + wrapper.len())).max()
+    else {
+        return nodes.to_owned();
+    };
     let rest = nodes[last..].trim_start();
     // the reference in quotes is said again
-    let rest = rest.strip_prefix('"').and_then(|rest| rest.split_once("\": ")).map_or(rest, |(_, rest)| rest);
-    let quoted = nodes.split_once("image \"").and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
+    let rest = rest
+        .strip_prefix('"')
+        .and_then(|rest| rest.split_once("\": "))
+        .map_or(rest, |(_, rest)| rest);
+    let quoted = nodes
+        .split_once("image \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(name, _)| name);
     match quoted {
         Some(name) => format!("image {name}: {rest}"),
         None => rest.to_owned(),
@@ -72,11 +93,17 @@ fn short(message: &str) -> String {
     format!("{} … {}", head.trim_end(), tail.trim_start())
 }
 
-/// The pods that do not work, each with what is wrong with it: `crash-x2f: main: CrashLoopBackOff, exit code 78, 9 restarts`.
-pub fn ill<'a>(pods: impl IntoIterator<Item = &'a Value>, events: &[Value], now: Timestamp) -> Vec<String> {
+/// The pods that do not work, each with what is wrong with it: `crash-x2f: main: CrashLoopBackOff,
+/// exit code 78, 9 restarts`.
+pub fn ill<'a>(
+    pods: impl IntoIterator<Item = &'a Value>,
+    events: &[Value],
+    now: Timestamp,
+) -> Vec<String> {
     let named = pods.into_iter().filter_map(|pod| {
         let briefs: Vec<String> = symptoms(pod, events, now).iter().map(Symptom::brief).collect();
-        (!briefs.is_empty()).then(|| format!("{}: {}", text(&pod["metadata"]["name"]), briefs.join(", ")))
+        (!briefs.is_empty())
+            .then(|| format!("{}: {}", text(&pod["metadata"]["name"]), briefs.join(", ")))
     });
     named.collect()
 }
@@ -87,7 +114,8 @@ pub fn unready<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     waiting.map(|pod| format!("{} ({})", text(&pod["metadata"]["name"]), pod_status(pod))).collect()
 }
 
-/// The first few of several, and how many more there are. Of those of which the same is said, the names stand together.
+/// The first few of several, and how many more there are. Of those of which the same is said, the
+/// names stand together.
 pub fn few(all: &[String]) -> String {
     let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
     for one in all {
@@ -105,20 +133,28 @@ pub fn few(all: &[String]) -> String {
 
 fn group((names, words): &(Vec<&str>, &str)) -> String {
     let listed = match names.get(NAMED..) {
-        Some(rest) if !rest.is_empty() => format!("{} and {} more", names[..NAMED].join(", "), rest.len()),
+        Some(rest) if !rest.is_empty() => {
+            format!("{} and {} more", names[..NAMED].join(", "), rest.len())
+        }
         _ => names.join(", "),
     };
     if words.is_empty() { listed } else { format!("{listed}: {words}") }
 }
 
-/// What is wrong with the pods that an output consists of: a Pod, `{items: […]}` or a list of them, without their events; or what `triage` says.
+/// What is wrong with the pods that an output consists of: a Pod, `{items: […]}` or a list of them,
+/// without their events; or what `triage` says.
 pub fn blame(output: &Value, now: Timestamp) -> Option<String> {
     let items = output.get("items").unwrap_or(output);
     let items = items.as_array().map_or_else(|| std::slice::from_ref(items), Vec::as_slice);
-    let mut found = ill(items.iter().filter(|pod| pod["kind"] == "Pod" && pod["status"].is_object()), &[], now);
+    let mut found =
+        ill(items.iter().filter(|pod| pod["kind"] == "Pod" && pod["status"].is_object()), &[], now);
     found.extend(items.iter().filter_map(|item| {
         let symptoms = item["symptoms"].as_array().filter(|symptoms| !symptoms.is_empty())?;
-        Some(format!("{}: {}", item["pod"].as_str()?, symptoms.iter().map(brief).collect::<Vec<_>>().join(", ")))
+        Some(format!(
+            "{}: {}",
+            item["pod"].as_str()?,
+            symptoms.iter().map(brief).collect::<Vec<_>>().join(", ")
+        ))
     }));
     (!found.is_empty()).then(|| few(&found))
 }

@@ -108,9 +108,17 @@ mod tests {
     impl Source for Counters {
         fn at(&self, at: Timestamp) -> Arc<Vec<Sample>> {
             let round = at.as_second().div_euclid(5);
-            let labels = |pod: &str| Labels::from([("__name__".to_owned(), "c_total".to_owned()), ("pod".to_owned(), pod.to_owned())]);
+            let labels = |pod: &str| {
+                Labels::from([
+                    ("__name__".to_owned(), "c_total".to_owned()),
+                    ("pod".to_owned(), pod.to_owned()),
+                ])
+            };
             let at = Timestamp::from_second(round * 5).unwrap();
-            Arc::new(vec![Sample { labels: labels("a"), value: round as f64, at }, Sample { labels: labels("b"), value: round as f64 * 2.0, at }])
+            Arc::new(vec![
+                Sample { labels: labels("a"), value: round as f64, at },
+                Sample { labels: labels("b"), value: round as f64 * 2.0, at },
+            ])
         }
 
         fn interval(&self) -> SignedDuration {
@@ -122,7 +130,9 @@ mod tests {
         let at = Timestamp::from_second(1_000_003).unwrap();
         match evaluate(&parse(query)?, &Counters, at)? {
             Outcome::Scalar(value) => Ok(vec![value]),
-            Outcome::Vector(samples) => Ok(samples.into_iter().map(|sample| sample.value).collect()),
+            Outcome::Vector(samples) => {
+                Ok(samples.into_iter().map(|sample| sample.value).collect())
+            }
         }
     }
 
@@ -153,21 +163,41 @@ mod tests {
         ] {
             let values = ask(query).unwrap_or_else(|error| panic!("{query}: {error}"));
             let close = values.len() == expected.len()
-                && values.iter().zip(&expected).all(|(one, other)| (one - other).abs() < 0.5 * f64::max(1e-6, (other * 1e-3).abs()));
+                && values.iter().zip(&expected).all(|(one, other)| {
+                    (one - other).abs() < 0.5 * f64::max(1e-6, (other * 1e-3).abs())
+                });
             assert!(close, "{query}: {values:?}");
         }
     }
 
     #[test]
     fn what_is_beyond_is_refused() {
-        for query in ["c_total[5m]", "topk(1, c_total)", "c_total and c_total", "sum(", "c_total{pod=}", "rate(c_total)", "c_total offset 5m", "1 > 2", "}"] {
+        for query in [
+            "c_total[5m]",
+            "topk(1, c_total)",
+            "c_total and c_total",
+            "sum(",
+            "c_total{pod=}",
+            "rate(c_total)",
+            "c_total offset 5m",
+            "1 > 2",
+            "}",
+        ] {
             assert!(ask(query).is_err(), "{query}");
         }
     }
 
     #[test]
     fn durations_are_read() {
-        for (text, expected) in [("5m", Some(300)), ("1h30m", Some(5400)), ("90s", Some(90)), ("2d", Some(172_800)), ("", None), ("5", None), ("5x", None)] {
+        for (text, expected) in [
+            ("5m", Some(300)),
+            ("1h30m", Some(5400)),
+            ("90s", Some(90)),
+            ("2d", Some(172_800)),
+            ("", None),
+            ("5", None),
+            ("5x", None),
+        ] {
             assert_eq!(duration(text).map(|duration| duration.as_secs()), expected, "{text}");
         }
     }

@@ -42,7 +42,10 @@ enum Token {
 }
 
 fn tokens(query: &str) -> Result<Vec<Token>, String> {
-    const SIGNS: [&str; 20] = ["==", "!=", ">=", "<=", "=~", "!~", "(", ")", "{", "}", ",", "=", ">", "<", "+", "-", "*", "/", "%", "^"];
+    const SIGNS: [&str; 20] = [
+        "==", "!=", ">=", "<=", "=~", "!~", "(", ")", "{", "}", ",", "=", ">", "<", "+", "-", "*",
+        "/", "%", "^",
+    ];
     let mut found = Vec::new();
     let mut rest = query.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -55,11 +58,21 @@ fn tokens(query: &str) -> Result<Vec<Token>, String> {
             found.push(Token::Window(rest[1..end].to_owned()));
             end + 1
         } else if first.is_ascii_digit() || first == '.' {
-            let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.' && character != 'e').unwrap_or(rest.len());
-            found.push(Token::Number(rest[..end].parse().map_err(|_| format!("parse error: bad number or duration syntax: {:?}", &rest[..end]))?));
+            let end = rest
+                .find(|character: char| {
+                    !character.is_ascii_digit() && character != '.' && character != 'e'
+                })
+                .unwrap_or(rest.len());
+            found.push(Token::Number(rest[..end].parse().map_err(|_| {
+                format!("parse error: bad number or duration syntax: {:?}", &rest[..end])
+            })?));
             end
         } else if first.is_ascii_alphabetic() || first == '_' || first == ':' {
-            let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_' && character != ':').unwrap_or(rest.len());
+            let end = rest
+                .find(|character: char| {
+                    !character.is_ascii_alphanumeric() && character != '_' && character != ':'
+                })
+                .unwrap_or(rest.len());
             found.push(Token::Word(rest[..end].to_owned()));
             end
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
@@ -106,7 +119,11 @@ impl Parser {
     }
 
     fn expect(&mut self, sign: &'static str) -> Result<(), String> {
-        if self.take(sign) { Ok(()) } else { Err(format!("parse error: expected {sign:?}, found {:?}", self.peek())) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(format!("parse error: expected {sign:?}, found {:?}", self.peek()))
+        }
     }
 
     fn alternatives(&mut self) -> Result<Node, String> {
@@ -118,9 +135,15 @@ impl Parser {
         Ok(node)
     }
 
-    fn binary(&mut self, operators: &[&'static str], operand: fn(&mut Self) -> Result<Node, String>) -> Result<Node, String> {
+    fn binary(
+        &mut self,
+        operators: &[&'static str],
+        operand: fn(&mut Self) -> Result<Node, String>,
+    ) -> Result<Node, String> {
         let mut left = operand(self)?;
-        while let Some(operator) = operators.iter().find(|operator| self.peek() == Some(&Token::Sign(operator))) {
+        while let Some(operator) =
+            operators.iter().find(|operator| self.peek() == Some(&Token::Sign(operator)))
+        {
             self.position += 1;
             left = Node::Binary { operator, left: Box::new(left), right: Box::new(operand(self)?) };
         }
@@ -206,10 +229,15 @@ impl Parser {
                 let of = self.instant()?;
                 let window = match self.next() {
                     Some(Token::Window(text)) => {
-                        duration(&text).filter(|window| window.is_positive()).ok_or_else(|| format!("parse error: not a valid duration string: {text:?}"))?
+                        duration(&text).filter(|window| window.is_positive()).ok_or_else(|| {
+                            format!("parse error: not a valid duration string: {text:?}")
+                        })?
                     }
                     _ => {
-                        return Err(format!("parse error: expected type range vector in call to function \"{word}\", got instant vector"));
+                        return Err(format!(
+                            "parse error: expected type range vector in call to \
+                                function \"{word}\", got instant vector"
+                        ));
                     }
                 };
                 Node::Increase { of, window, per_second: word == "rate" }
@@ -249,16 +277,27 @@ impl Parser {
 
     /// The rest of a selector: of a name, or of what follows a brace.
     fn selector(&mut self, name: Option<&str>) -> Result<Selector, String> {
-        let exactly = |label: &str, value: &str| Matcher { label: label.to_owned(), value: MatchValue::Exactly(value.to_owned()), negated: false };
-        let mut matchers: Vec<Matcher> = name.map(|name| exactly("__name__", name)).into_iter().collect();
+        let exactly = |label: &str, value: &str| Matcher {
+            label: label.to_owned(),
+            value: MatchValue::Exactly(value.to_owned()),
+            negated: false,
+        };
+        let mut matchers: Vec<Matcher> =
+            name.map(|name| exactly("__name__", name)).into_iter().collect();
         if name.is_some() && !self.take("{") {
             return Ok(Selector(matchers));
         }
         while !self.take("}") {
-            let (Some(Token::Word(label)), Some(Token::Sign(sign)), Some(Token::Text(value))) = (self.next(), self.next(), self.next()) else {
+            let (Some(Token::Word(label)), Some(Token::Sign(sign)), Some(Token::Text(value))) =
+                (self.next(), self.next(), self.next())
+            else {
                 return Err("parse error: unexpected token in label matching".to_owned());
             };
-            let pattern = || Regex::new(&format!("^(?:{value})$")).map(MatchValue::Pattern).map_err(|error| format!("parse error: {error}"));
+            let pattern = || {
+                Regex::new(&format!("^(?:{value})$"))
+                    .map(MatchValue::Pattern)
+                    .map_err(|error| format!("parse error: {error}"))
+            };
             let (value, negated) = match sign {
                 "=" => (MatchValue::Exactly(value.clone()), false),
                 "!=" => (MatchValue::Exactly(value.clone()), true),
@@ -272,7 +311,8 @@ impl Parser {
             self.take(",");
         }
         if matchers.is_empty() {
-            return Err("parse error: vector selector must contain at least one non-empty matcher".to_owned());
+            return Err("parse error: vector selector must contain at least one non-empty matcher"
+                .to_owned());
         }
         Ok(Selector(matchers))
     }

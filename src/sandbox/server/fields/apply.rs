@@ -24,13 +24,20 @@ pub(crate) struct Conflicts(Vec<(String, String)>);
 impl fmt::Display for Conflicts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [(manager, path)] = self.0.as_slice() {
-            return write!(formatter, "Apply failed with 1 conflict: conflict with {manager}: {path}");
+            return write!(
+                formatter,
+                "Apply failed with 1 conflict: conflict with {manager}: {path}"
+            );
         }
         write!(formatter, "Apply failed with {} conflicts: ", self.0.len())?;
         let mut last = None;
         for (manager, path) in &self.0 {
             if last != Some(manager) {
-                write!(formatter, "{}conflicts with {manager}:", if last.is_some() { "\n" } else { "" })?;
+                write!(
+                    formatter,
+                    "{}conflicts with {manager}:",
+                    if last.is_some() { "\n" } else { "" }
+                )?;
             }
             last = Some(manager);
             write!(formatter, "\n- {path}")?;
@@ -42,8 +49,10 @@ impl fmt::Display for Conflicts {
 impl Conflicts {
     /// The causes of the status.
     pub(crate) fn causes(&self) -> Vec<Value> {
-        let cause =
-            |(manager, path): &(String, String)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path});
+        let cause = |(manager, path): &(String, String)| {
+            json!({"reason": "FieldManagerConflict",
+            "message": format!("conflict with {manager}"), "field": path})
+        };
         self.0.iter().map(cause).collect()
     }
 }
@@ -54,19 +63,36 @@ fn named(manager: &Manager) -> String {
     if !manager.subresource.is_empty() {
         text = format!("{text} with subresource {}", json!(manager.subresource));
     }
-    if manager.operation == "Update" { format!("{text} using {}", manager.api_version) } else { text }
+    if manager.operation == "Update" {
+        format!("{text} using {}", manager.api_version)
+    } else {
+        text
+    }
 }
 
 /// Applies what a manager wants to an object, or makes the object.
-pub(crate) fn apply(kind: &str, before: Option<&Value>, config: &Value, author: &Author, force: bool) -> Result<Applied, Conflicts> {
+pub(crate) fn apply(
+    kind: &str,
+    before: Option<&Value>,
+    config: &Value,
+    author: &Author,
+    force: bool,
+) -> Result<Applied, Conflicts> {
     let wanted = Fields::of(kind, config);
     let Some(before) = before else {
-        return Ok(Applied { object: config.clone(), managers: managers::write(vec![Manager::new(author, wanted)]) });
+        return Ok(Applied {
+            object: config.clone(),
+            managers: managers::write(vec![Manager::new(author, wanted)]),
+        });
     };
     let mut all = managers::read(before);
     if all.is_empty() {
         // whoever made the object, nothing is known of it
-        let unknown = Author { manager: "before-first-apply".to_owned(), operation: "Update", ..author.clone() };
+        let unknown = Author {
+            manager: "before-first-apply".to_owned(),
+            operation: "Update",
+            ..author.clone()
+        };
         all.push(Manager::new(&unknown, Fields::of(kind, before)));
     }
     let former = all.iter().position(|manager| manager.is(author)).map(|index| all.remove(index));
@@ -89,7 +115,9 @@ pub(crate) fn apply(kind: &str, before: Option<&Value>, config: &Value, author: 
     }
     managers::take(&mut all, None, &difference.changed);
     managers::take(&mut all, None, &difference.removed);
-    let time = former.filter(|former| former.fields == wanted).map_or_else(|| author.time.clone(), |former| former.time);
+    let time = former
+        .filter(|former| former.fields == wanted)
+        .map_or_else(|| author.time.clone(), |former| former.time);
     all.push(Manager { time, ..Manager::new(author, wanted) });
     Ok(Applied { object, managers: managers::write(all) })
 }
@@ -162,7 +190,9 @@ fn is_at(element: &str, one: &Value) -> bool {
 
 fn with(value: &mut Value, element: &str, act: impl FnOnce(&mut Value)) {
     let inner = match value {
-        Value::Object(fields) => fields.iter_mut().find(|(key, _)| field(key) == element).map(|(_, value)| value),
+        Value::Object(fields) => {
+            fields.iter_mut().find(|(key, _)| field(key) == element).map(|(_, value)| value)
+        }
         Value::Array(items) => items.iter_mut().find(|one| is_at(element, one)),
         _ => None,
     };
@@ -194,7 +224,8 @@ mod tests {
     }
 
     fn deployment(spec: Value) -> Value {
-        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec})
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": spec})
     }
 
     fn put(applied: Applied) -> Value {
@@ -203,8 +234,15 @@ mod tests {
         object
     }
 
-    fn applied(before: Option<&Value>, spec: Value, manager: &str, force: bool) -> Result<Value, String> {
-        apply("Deployment", before, &deployment(spec), &author(manager, "Apply"), force).map(put).map_err(|conflicts| conflicts.to_string())
+    fn applied(
+        before: Option<&Value>,
+        spec: Value,
+        manager: &str,
+        force: bool,
+    ) -> Result<Value, String> {
+        apply("Deployment", before, &deployment(spec), &author(manager, "Apply"), force)
+            .map(put)
+            .map_err(|conflicts| conflicts.to_string())
     }
 
     #[test]
@@ -213,17 +251,29 @@ mod tests {
         managers::created(&mut live, &author("kubectl", "Update"));
         for (spec, expected) in [
             (json!({"replicas": 1}), Ok(())),
-            (json!({"replicas": 2}), Err("Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas")),
+            (
+                json!({"replicas": 2}),
+                Err("Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: \
+                        .spec.replicas"),
+            ),
             (
                 json!({"replicas": 2, "paused": true}),
-                Err("Apply failed with 2 conflicts: conflicts with \"kubectl\" using apps/v1:\n- .spec.paused\n- .spec.replicas"),
+                Err("Apply failed with 2 conflicts: conflicts with \"kubectl\" using apps/v1:\n- \
+                        .spec.paused\n- .spec.replicas"),
             ),
             (json!({"progressDeadlineSeconds": 1}), Ok(())),
         ] {
-            assert_eq!(applied(Some(&live), spec.clone(), "me", false).map(drop), expected.map_err(str::to_owned), "{spec}");
+            assert_eq!(
+                applied(Some(&live), spec.clone(), "me", false).map(drop),
+                expected.map_err(str::to_owned),
+                "{spec}"
+            );
         }
         let forced = applied(Some(&live), json!({"replicas": 2}), "me", true).unwrap();
-        let owners: Vec<(String, Vec<String>)> = managers::read(&forced).iter().map(|one| (one.name.clone(), one.fields.paths())).collect();
+        let owners: Vec<(String, Vec<String>)> = managers::read(&forced)
+            .iter()
+            .map(|one| (one.name.clone(), one.fields.paths()))
+            .collect();
         assert_eq!(owners[0], ("me".to_owned(), vec![".spec.replicas".to_owned()]));
         assert!(!owners[1].1.contains(&".spec.replicas".to_owned()), "{owners:?}");
         let error = applied(Some(&forced), json!({"replicas": 3}), "other", false).unwrap_err();
@@ -233,14 +283,42 @@ mod tests {
     #[test]
     fn what_is_no_longer_applied_goes() {
         let container = |name: &str, image: &str| json!({"name": name, "image": image});
-        let with = |containers: Value, labels: Value| json!({"template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}});
-        let live = applied(None, with(json!([container("a", "1"), container("b", "1")]), json!({"x": "1", "y": "1"})), "me", false).unwrap();
-        let shared = applied(Some(&live), with(json!([container("a", "1")]), json!({"y": "1"})), "other", false).unwrap();
-        let after = applied(Some(&shared), with(json!([container("c", "1")]), json!({})), "me", false).unwrap();
+        let with = |containers: Value, labels: Value| {
+            json!({"template": {"metadata": {"labels": labels},
+                "spec": {"containers": containers}}})
+        };
+        let live = applied(
+            None,
+            with(json!([container("a", "1"), container("b", "1")]), json!({"x": "1", "y": "1"})),
+            "me",
+            false,
+        )
+        .unwrap();
+        let shared = applied(
+            Some(&live),
+            with(json!([container("a", "1")]), json!({"y": "1"})),
+            "other",
+            false,
+        )
+        .unwrap();
+        let after =
+            applied(Some(&shared), with(json!([container("c", "1")]), json!({})), "me", false)
+                .unwrap();
         let template = &after["spec"]["template"];
         assert_eq!(template["metadata"]["labels"], json!({"y": "1"}), "the other still wants it");
-        assert_eq!(template["spec"]["containers"], json!([container("a", "1"), container("c", "1")]));
-        let gone = apply("Deployment", Some(&after), &json!({"metadata": {"name": "d"}}), &author("me", "Apply"), false).map(put).unwrap();
+        assert_eq!(
+            template["spec"]["containers"],
+            json!([container("a", "1"), container("c", "1")])
+        );
+        let gone = apply(
+            "Deployment",
+            Some(&after),
+            &json!({"metadata": {"name": "d"}}),
+            &author("me", "Apply"),
+            false,
+        )
+        .map(put)
+        .unwrap();
         assert_eq!(gone["spec"]["template"]["spec"]["containers"], json!([container("a", "1")]));
         assert_eq!(gone["metadata"]["name"], "d");
     }
@@ -249,16 +327,33 @@ mod tests {
     fn objects_without_owners_belong_to_those_before() {
         let live = deployment(json!({"replicas": 1}));
         let error = applied(Some(&live), json!({"replicas": 2}), "me", false).unwrap_err();
-        assert_eq!(error, "Apply failed with 1 conflict: conflict with \"before-first-apply\" using apps/v1: .spec.replicas");
+        assert_eq!(
+            error,
+            "Apply failed with 1 conflict: conflict with \"before-first-apply\" using apps/v1: \
+                .spec.replicas"
+        );
     }
 
     #[test]
     fn applying_the_same_again_changes_nothing() {
-        let live =
-            applied(None, json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false).unwrap();
-        let again =
-            applied(Some(&live), json!({"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}]}]}}}), "me", false)
-                .unwrap();
+        let live = applied(
+            None,
+            json!({"replicas": 1,
+                "template": {"spec": {"containers": [{"name": "a",
+                "ports": [{"containerPort": 1}]}]}}}),
+            "me",
+            false,
+        )
+        .unwrap();
+        let again = applied(
+            Some(&live),
+            json!({"replicas": 1,
+                "template": {"spec": {"containers": [{"name": "a",
+                "ports": [{"containerPort": 1}]}]}}}),
+            "me",
+            false,
+        )
+        .unwrap();
         assert_eq!(live, again);
     }
 }

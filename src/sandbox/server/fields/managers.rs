@@ -31,7 +31,8 @@ impl Author {
         }
     }
 
-    /// The author of what the cluster does by itself, to the status alone or not, and of what was there from the beginning.
+    /// The author of what the cluster does by itself, to the status alone or not, and of what was
+    /// there from the beginning.
     pub(crate) fn of_world(object: &Value, status: bool, now: Timestamp) -> Self {
         let kind = object["kind"].as_str().unwrap_or_default();
         let manager = match kind {
@@ -84,7 +85,10 @@ impl Manager {
     }
 
     pub(crate) fn is(&self, author: &Author) -> bool {
-        self.name == author.manager && self.operation == author.operation && self.api_version == author.api_version && self.subresource == author.subresource
+        self.name == author.manager
+            && self.operation == author.operation
+            && self.api_version == author.api_version
+            && self.subresource == author.subresource
     }
 }
 
@@ -100,20 +104,32 @@ pub(crate) fn read(object: &Value) -> Vec<Manager> {
         fields: Fields::read(&entry["fieldsV1"]),
     };
     let entries = object::list(&object["metadata"]["managedFields"]).iter();
-    entries.filter(|entry| entry.as_object().is_some_and(|entry| !entry.is_empty())).map(one).collect()
+    entries
+        .filter(|entry| entry.as_object().is_some_and(|entry| !entry.is_empty()))
+        .map(one)
+        .collect()
 }
 
-/// Writes `metadata.managedFields`: who applies comes first, then by time and name. Null without any.
+/// Writes `metadata.managedFields`: who applies comes first, then by time and name. Null without
+/// any.
 pub(crate) fn write(mut managers: Vec<Manager>) -> Value {
     managers.retain(|manager| !manager.fields.is_empty());
-    let order = |manager: &Manager| (manager.operation.clone(), manager.time.clone(), manager.name.clone(), manager.subresource.clone());
+    let order = |manager: &Manager| {
+        (
+            manager.operation.clone(),
+            manager.time.clone(),
+            manager.name.clone(),
+            manager.subresource.clone(),
+        )
+    };
     managers.sort_by_key(order);
     if managers.is_empty() {
         return Value::Null;
     }
     let one = |manager: &Manager| {
         let mut entry = json!({
-            "manager": manager.name, "operation": manager.operation, "apiVersion": manager.api_version, "time": manager.time,
+            "manager": manager.name, "operation": manager.operation,
+            "apiVersion": manager.api_version, "time": manager.time,
             "fieldsType": "FieldsV1", "fieldsV1": manager.fields.write(),
         });
         if !manager.subresource.is_empty() {
@@ -146,7 +162,13 @@ pub(crate) fn updated(before: &Value, object: &mut Value, author: &Author) {
     let said = object["metadata"].get("managedFields").cloned();
     // a list that says something counts; an empty one forgets all owners; none at all leaves them
     let mut managers = match &said {
-        Some(Value::Array(entries)) if entries.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty)) => Vec::new(),
+        Some(Value::Array(entries))
+            if entries
+                .iter()
+                .all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty)) =>
+        {
+            Vec::new()
+        }
         Some(Value::Array(_)) => read(object),
         _ => read(before),
     };
@@ -183,26 +205,47 @@ mod tests {
     use super::*;
 
     pub(crate) fn author(manager: &str, operation: &'static str) -> Author {
-        Author { manager: manager.to_owned(), operation, api_version: "v1".to_owned(), subresource: String::new(), time: "2026-01-01T00:00:00Z".to_owned() }
+        Author {
+            manager: manager.to_owned(),
+            operation,
+            api_version: "v1".to_owned(),
+            subresource: String::new(),
+            time: "2026-01-01T00:00:00Z".to_owned(),
+        }
     }
 
     #[test]
     fn who_changes_a_field_owns_it() {
-        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1", "b": "1"}});
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"},
+            "data": {"a": "1", "b": "1"}});
         created(&mut object, &author("one", "Update"));
         let before = object.clone();
         object["data"] = json!({"a": "2", "c": "1"});
         updated(&before, &mut object, &author("two", "Update"));
-        let owners: Vec<(String, Value)> = read(&object).iter().map(|manager| (manager.name.clone(), manager.fields.write())).collect();
-        assert_eq!(owners, [("one".to_owned(), json!({"f:data": {}})), ("two".to_owned(), json!({"f:data": {"f:a": {}, "f:c": {}}}))]);
+        let owners: Vec<(String, Value)> = read(&object)
+            .iter()
+            .map(|manager| (manager.name.clone(), manager.fields.write()))
+            .collect();
+        assert_eq!(
+            owners,
+            [
+                ("one".to_owned(), json!({"f:data": {}})),
+                ("two".to_owned(), json!({"f:data": {"f:a": {}, "f:c": {}}}))
+            ]
+        );
     }
 
     #[test]
     fn owners_can_be_said_and_forgotten() {
-        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "1"}});
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"},
+            "data": {"a": "1"}});
         created(&mut object, &author("one", "Update"));
         let before = object.clone();
-        for (said, expected) in [(json!([]), 0), (json!([{}]), 0), (json!([{"manager": "z", "operation": "Apply", "fieldsV1": {"f:data": {}}}]), 1)] {
+        for (said, expected) in [
+            (json!([]), 0),
+            (json!([{}]), 0),
+            (json!([{"manager": "z", "operation": "Apply", "fieldsV1": {"f:data": {}}}]), 1),
+        ] {
             let mut object = before.clone();
             object["metadata"]["managedFields"] = said.clone();
             updated(&before, &mut object, &author("two", "Update"));

@@ -70,7 +70,11 @@ impl Fields {
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         let mut both = Self { owned: self.owned && other.owned, children: BTreeMap::new() };
         for (element, child) in &self.children {
-            let child = other.children.get(element).map(|other| child.intersection(other)).unwrap_or_default();
+            let child = other
+                .children
+                .get(element)
+                .map(|other| child.intersection(other))
+                .unwrap_or_default();
             if !child.is_empty() {
                 both.children.insert(element.clone(), child);
             }
@@ -140,7 +144,8 @@ fn step(element: &str) -> String {
         "v:" => format!("[={rest}]"),
         _ => {
             let keys: Map<String, Value> = serde_json::from_str(rest).unwrap_or_default();
-            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let keys: Vec<String> =
+                keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
             format!("[{}]", keys.join(","))
         }
     }
@@ -150,7 +155,8 @@ pub(crate) fn field(name: &str) -> Element {
     format!("f:{name}")
 }
 
-/// The step to an element of a list, by what identifies it there; none in a list that is changed as a whole.
+/// The step to an element of a list, by what identifies it there; none in a list that is changed as
+/// a whole.
 pub(crate) fn item(list: List, item: &Value) -> Option<Element> {
     match list {
         List::Atomic => None,
@@ -160,7 +166,10 @@ pub(crate) fn item(list: List, item: &Value) -> Option<Element> {
             sorted.sort_unstable();
             let mut id = Map::new();
             for key in sorted {
-                let value = item.get(key).cloned().or_else(|| schema::key_default(key).map(|default| json!(default)));
+                let value = item
+                    .get(key)
+                    .cloned()
+                    .or_else(|| schema::key_default(key).map(|default| json!(default)));
                 id.insert(key.to_owned(), value.unwrap_or(Value::Null));
             }
             Some(format!("k:{}", Value::Object(id)))
@@ -199,9 +208,11 @@ mod tests {
 
     #[test]
     fn the_fields_of_an_object_are_written_as_the_server_does() {
-        let container = json!({"name": "a", "image": "i", "ports": [{"containerPort": 80}], "args": ["x"], "resources": {}});
+        let container = json!({"name": "a", "image": "i", "ports": [{"containerPort": 80}],
+            "args": ["x"], "resources": {}});
         let object = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"app": "x"}, "finalizers": ["f"], "uid": "u"},
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"app": "x"},
+            "finalizers": ["f"], "uid": "u"},
             "spec": {"containers": [container], "nodeSelector": {"a": "b"}},
         });
         let expected = json!({
@@ -209,7 +220,8 @@ mod tests {
             "f:spec": {
                 "f:containers": {"k:{\"name\":\"a\"}": {
                     ".": {}, "f:args": {}, "f:image": {}, "f:name": {},
-                    "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}, "f:resources": {},
+                    "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {},
+                    "f:containerPort": {}}}, "f:resources": {},
                 }},
                 "f:nodeSelector": {},
             },
@@ -224,7 +236,10 @@ mod tests {
     #[test]
     fn sets_are_joined_cut_and_subtracted() {
         let set = |value: Value| Fields::read(&value);
-        let (one, other) = (set(json!({"f:a": {".": {}, "f:b": {}}, "f:c": {}})), set(json!({"f:a": {"f:b": {}}, "f:d": {}})));
+        let (one, other) = (
+            set(json!({"f:a": {".": {}, "f:b": {}}, "f:c": {}})),
+            set(json!({"f:a": {"f:b": {}}, "f:d": {}})),
+        );
         assert_eq!(one.intersection(&other), set(json!({"f:a": {"f:b": {}}})));
         let mut left = one.clone();
         left.subtract(&other);

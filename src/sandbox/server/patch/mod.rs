@@ -1,4 +1,5 @@
-//! The three kinds of patches that say what to change. Pure: from an object and a patch to an object.
+//! The three kinds of patches that say what to change. Pure: from an object and a patch to an
+//! object.
 
 mod json;
 mod merge;

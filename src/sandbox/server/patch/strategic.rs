@@ -21,7 +21,12 @@ pub(crate) fn apply(kind: &str, target: &mut Value, patch: &Value) -> Result<(),
     Ok(())
 }
 
-fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, changes: &'a Map<String, Value>) -> Result<(), PatchError> {
+fn merge_map<'a>(
+    kind: &str,
+    path: &mut Vec<&'a str>,
+    target: &mut Value,
+    changes: &'a Map<String, Value>,
+) -> Result<(), PatchError> {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
@@ -35,7 +40,9 @@ fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, change
             fields.clear();
             return Ok(());
         }
-        Some(other) => return Err(PatchError::Malformed(format!("Unknown patch type found: {other}"))),
+        Some(other) => {
+            return Err(PatchError::Malformed(format!("Unknown patch type found: {other}")));
+        }
     }
     if let Some(retained) = changes.get(RETAIN) {
         let Value::Array(retained) = retained else {
@@ -45,7 +52,9 @@ fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, change
     }
     for (key, change) in changes {
         if let Some(field) = key.strip_prefix(REMOVE) {
-            let unwanted = change.as_array().ok_or_else(|| PatchError::Malformed("invalid patch format of primitive list".to_owned()))?;
+            let unwanted = change.as_array().ok_or_else(|| {
+                PatchError::Malformed("invalid patch format of primitive list".to_owned())
+            })?;
             if let Some(Value::Array(items)) = fields.get_mut(field) {
                 items.retain(|item| !unwanted.contains(item));
             }
@@ -61,8 +70,12 @@ fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, change
         }
         path.push(key);
         match change {
-            Value::Object(inner) => merge_map(kind, path, fields.entry(key.clone()).or_insert(Value::Null), inner)?,
-            Value::Array(items) => merge_list(kind, path, fields.entry(key.clone()).or_insert(Value::Null), items)?,
+            Value::Object(inner) => {
+                merge_map(kind, path, fields.entry(key.clone()).or_insert(Value::Null), inner)?;
+            }
+            Value::Array(items) => {
+                merge_list(kind, path, fields.entry(key.clone()).or_insert(Value::Null), items)?;
+            }
             _ => {
                 fields.insert(key.clone(), change.clone());
             }
@@ -71,7 +84,9 @@ fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, change
     }
     for (key, order) in changes {
         if let Some(field) = key.strip_prefix(ORDER) {
-            let order = order.as_array().ok_or_else(|| PatchError::Malformed("invalid patch format of setElementOrder list".to_owned()))?;
+            let order = order.as_array().ok_or_else(|| {
+                PatchError::Malformed("invalid patch format of setElementOrder list".to_owned())
+            })?;
             path.push(field);
             if let Some(Value::Array(items)) = fields.get_mut(field) {
                 sort(items, order, schema::strategy(kind, path));
@@ -82,16 +97,24 @@ fn merge_map<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, change
     Ok(())
 }
 
-fn merge_list<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, changes: &'a [Value]) -> Result<(), PatchError> {
+fn merge_list<'a>(
+    kind: &str,
+    path: &mut Vec<&'a str>,
+    target: &mut Value,
+    changes: &'a [Value],
+) -> Result<(), PatchError> {
     if !target.is_array() {
         *target = Value::Array(Vec::new());
     }
     let Value::Array(items) = target else {
         return Ok(());
     };
-    let directive = |change: &Value| change.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
+    let directive =
+        |change: &Value| change.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
     let strategy = schema::strategy(kind, path);
-    if strategy == Strategy::Replace || changes.iter().any(|change| directive(change).as_deref() == Some("replace")) {
+    if strategy == Strategy::Replace
+        || changes.iter().any(|change| directive(change).as_deref() == Some("replace"))
+    {
         *items = changes.iter().filter(|change| change.get(DIRECTIVE).is_none()).cloned().collect();
         return Ok(());
     }
@@ -105,7 +128,9 @@ fn merge_list<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, chang
     };
     for change in changes {
         let (Value::Object(inner), Some(id)) = (change, change.get(key)) else {
-            return Err(PatchError::Unfit(format!("map: {change} does not contain declared merge key: {key}")));
+            return Err(PatchError::Unfit(format!(
+                "map: {change} does not contain declared merge key: {key}"
+            )));
         };
         if directive(change).as_deref() == Some("delete") {
             items.retain(|item| item.get(key) != Some(id));
@@ -120,7 +145,8 @@ fn merge_list<'a>(kind: &str, path: &mut Vec<&'a str>, target: &mut Value, chang
     Ok(())
 }
 
-/// Brings a list into the wanted order. What the order does not name stays behind what it was behind.
+/// Brings a list into the wanted order. What the order does not name stays behind what it was
+/// behind.
 fn sort(items: &mut Vec<Value>, order: &[Value], strategy: Strategy) {
     let same = |item: &Value, wanted: &Value| match strategy {
         Strategy::Merge(key) => item.get(key).is_some() && item.get(key) == wanted.get(key),
@@ -152,27 +178,47 @@ mod tests {
 
     #[test]
     fn patches_merge_by_the_keys_of_the_api() {
-        let two = || pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b", "image": "1"}]));
+        let two = || {
+            pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]},
+                    {"name": "b", "image": "1"}]))
+        };
         for (kind, target, patch, expected) in [
             (
                 "Pod",
                 two(),
                 pod(json!([{"name": "b", "image": "2"}])),
-                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b", "image": "2"}])),
-            ),
-            ("Pod", two(), pod(json!([{"$patch": "delete", "name": "a"}])), pod(json!([{"name": "b", "image": "1"}]))),
-            ("Pod", two(), pod(json!([{"name": "c"}, {"$patch": "replace"}])), pod(json!([{"name": "c"}]))),
-            (
-                "Pod",
-                two(),
-                pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": null}, {"containerPort": 81}]}])),
-                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80}, {"containerPort": 81}]}, {"name": "b", "image": "1"}])),
+                pod(json!([{"name": "a", "image": "1",
+                        "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "b",
+                        "image": "2"}])),
             ),
             (
                 "Pod",
                 two(),
-                json!({"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}], "containers": [{"name": "c"}]}}),
-                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "c"}, {"name": "b", "image": "1"}])),
+                pod(json!([{"$patch": "delete", "name": "a"}])),
+                pod(json!([{"name": "b", "image": "1"}])),
+            ),
+            (
+                "Pod",
+                two(),
+                pod(json!([{"name": "c"}, {"$patch": "replace"}])),
+                pod(json!([{"name": "c"}])),
+            ),
+            (
+                "Pod",
+                two(),
+                pod(json!([{"name": "a", "ports": [{"containerPort": 80, "name": null},
+                        {"containerPort": 81}]}])),
+                pod(json!([{"name": "a", "image": "1", "ports": [{"containerPort": 80},
+                        {"containerPort": 81}]}, {"name": "b", "image": "1"}])),
+            ),
+            (
+                "Pod",
+                two(),
+                json!({"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "b"}],
+                    "containers": [{"name": "c"}]}}),
+                pod(json!([{"name": "a", "image": "1",
+                        "ports": [{"containerPort": 80, "name": "x"}]}, {"name": "c"}, {"name": "b",
+                        "image": "1"}])),
             ),
             (
                 "Pod",
@@ -183,17 +229,29 @@ mod tests {
             (
                 "Pod",
                 json!({"metadata": {"finalizers": ["a", "b"]}}),
-                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c", "b"]}}),
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"],
+                    "finalizers": ["c", "b"]}}),
                 json!({"metadata": {"finalizers": ["b", "c"]}}),
             ),
             (
                 "Deployment",
-                json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}),
+                json!({"spec": {"strategy": {"type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": 1}}}}),
                 json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}),
                 json!({"spec": {"strategy": {"type": "Recreate"}}}),
             ),
-            ("ConfigMap", json!({"data": {"a": "1"}}), json!({"data": {"$patch": "replace", "b": "2"}}), json!({"data": {"b": "2"}})),
-            ("ConfigMap", json!({"data": {"a": "1"}}), json!({"data": {"a": null, "b": null}, "x": {"y": null}}), json!({"data": {}, "x": {}})),
+            (
+                "ConfigMap",
+                json!({"data": {"a": "1"}}),
+                json!({"data": {"$patch": "replace", "b": "2"}}),
+                json!({"data": {"b": "2"}}),
+            ),
+            (
+                "ConfigMap",
+                json!({"data": {"a": "1"}}),
+                json!({"data": {"a": null, "b": null}, "x": {"y": null}}),
+                json!({"data": {}, "x": {}}),
+            ),
             (
                 "Service",
                 json!({"spec": {"ports": [{"port": 80, "targetPort": 1}]}}),

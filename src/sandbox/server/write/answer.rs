@@ -35,26 +35,44 @@ impl Done {
     }
 }
 
-/// Says whether a request changes stored objects. Commands, forwarded ports and what goes to the processes themselves do not.
+/// Says whether a request changes stored objects. Commands, forwarded ports and what goes to the
+/// processes themselves do not.
 pub(crate) fn is_write(target: &ResourceRequest, method: &Method) -> bool {
-    let written = matches!(target.subresource.as_deref(), None | Some("status" | "scale" | "eviction" | "binding" | "finalize"));
+    let written = matches!(
+        target.subresource.as_deref(),
+        None | Some("status" | "scale" | "eviction" | "binding" | "finalize")
+    );
     written && matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
 }
 
-pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Query, request: Request) -> Result<Response, Status> {
+pub(crate) async fn answer(
+    server: &Server,
+    target: &ResourceRequest,
+    query: &Query,
+    request: Request,
+) -> Result<Response, Status> {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Status::too_large())?;
     let now = server.world().clock.now();
     let asked = Asked::of(target, query, &parts.method, &parts.headers, bytes.clone(), now);
     let fault = if asked.dry_run { None } else { server.faults.next(target) };
     if let Some(late) = fault.and_then(|fault| fault.late) {
-        let (server, target, query, parts) = (server.clone(), target.clone(), query.clone(), parts.clone());
+        let (server, target, query, parts) =
+            (server.clone(), target.clone(), query.clone(), parts.clone());
         tokio::spawn(async move {
             tokio::time::sleep(late).await;
             let now = server.world().clock.now();
             let asked = Asked::of(&target, &query, &parts.method, &parts.headers, bytes, now);
-            let code = attempt(&server, &asked, &parts.headers).map_or_else(|status| status.code, |done| done.code.as_u16());
-            server.writes.record(&parts.method, parts.uri.path(), asked.verb, &target, asked.name(), code);
+            let code = attempt(&server, &asked, &parts.headers)
+                .map_or_else(|status| status.code, |done| done.code.as_u16());
+            server.writes.record(
+                &parts.method,
+                parts.uri.path(),
+                asked.verb,
+                &target,
+                asked.name(),
+                code,
+            );
         });
     }
     let done = if server.writes.forbidden && !asked.dry_run {
@@ -66,7 +84,11 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Qu
     };
     if !asked.dry_run {
         let code = done.as_ref().map_or_else(|status| status.code, |done| done.code.as_u16());
-        let wanted = if asked.name().is_empty() && asked.verb == "create" { body::object(&asked.content_type, &asked.body).ok() } else { None };
+        let wanted = if asked.name().is_empty() && asked.verb == "create" {
+            body::object(&asked.content_type, &asked.body).ok()
+        } else {
+            None
+        };
         let made = done.as_ref().ok().map(|done| &done.object).or(wanted.as_ref());
         let name = made.filter(|_| wanted.is_some()).map_or(asked.name(), object::name);
         server.writes.record(&parts.method, parts.uri.path(), asked.verb, target, name, code);
@@ -77,7 +99,11 @@ pub(crate) async fn answer(server: &Server, target: &ResourceRequest, query: &Qu
     let done = done?;
     let shape = Shape::of(&parts.headers)?;
     let own = done.object["kind"] == target.resource.kind;
-    let mut response = json_response(&if own { listing::shaped(target.resource, shape, &done.object, now) } else { done.object });
+    let mut response = json_response(&if own {
+        listing::shaped(target.resource, shape, &done.object, now)
+    } else {
+        done.object
+    });
     *response.status_mut() = done.code;
     Ok(response)
 }
@@ -99,7 +125,11 @@ fn attempt(server: &Server, asked: &Asked<'_>, headers: &http::HeaderMap) -> Res
 }
 
 fn exists(server: &Server, asked: &Asked<'_>) -> bool {
-    server.world().store.get(asked.target.resource.plural, asked.target.namespace_name(), asked.name()).is_some()
+    server
+        .world()
+        .store
+        .get(asked.target.resource.plural, asked.target.namespace_name(), asked.name())
+        .is_some()
 }
 
 fn perform(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status> {

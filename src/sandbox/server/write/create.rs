@@ -23,11 +23,18 @@ pub(crate) fn create(world: &mut World, asked: &Asked<'_>) -> Result<Done, Statu
     }
     let mut object = object;
     generate_name(world, asked, &mut object)?;
-    insert(world, asked, object, |object| fields::created(object, &Author::of(asked))).map(Done::created)
+    insert(world, asked, object, |object| fields::created(object, &Author::of(asked)))
+        .map(Done::created)
 }
 
-/// Stores a new object once it is complete and valid. The fields' owners are noted when its defaults are there.
-pub(crate) fn insert(world: &mut World, asked: &Asked<'_>, mut object: Value, own: impl FnOnce(&mut Value)) -> Result<Value, Status> {
+/// Stores a new object once it is complete and valid. The fields' owners are noted when its
+/// defaults are there.
+pub(crate) fn insert(
+    world: &mut World,
+    asked: &Asked<'_>,
+    mut object: Value,
+    own: impl FnOnce(&mut Value),
+) -> Result<Value, Status> {
     let resource = asked.target.resource;
     let name = object::name(&object).to_owned();
     if resource.namespaced {
@@ -37,7 +44,8 @@ pub(crate) fn insert(world: &mut World, asked: &Asked<'_>, mut object: Value, ow
         };
         if !found["metadata"]["deletionTimestamp"].is_null() {
             let message = format!(
-                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+                "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} \
+                    because it is being terminated",
                 resource.qualified()
             );
             return Err(Status::forbidden(resource.plural, resource.group, &name, message));
@@ -49,7 +57,15 @@ pub(crate) fn insert(world: &mut World, asked: &Asked<'_>, mut object: Value, ow
         fields.shift_remove("status");
     }
     if let Value::Object(metadata) = &mut object["metadata"] {
-        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+        for field in [
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+            "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+        ] {
             metadata.shift_remove(field);
         }
     }
@@ -88,8 +104,10 @@ fn generate_name(world: &World, asked: &Asked<'_>, object: &mut Value) -> Result
     let kept: String = prefix.chars().take(LONGEST_PREFIX).collect();
     let (resource, namespace) = (asked.target.resource, asked.target.namespace_name());
     let revision = world.store.revision();
-    let mut names = (revision..revision + ATTEMPTS).map(|number| format!("{kept}{}", letters(&format!("{namespace}/{kept}/{number}"), 5)));
+    let mut names = (revision..revision + ATTEMPTS)
+        .map(|number| format!("{kept}{}", letters(&format!("{namespace}/{kept}/{number}"), 5)));
     let free = names.find(|name| world.store.get(resource.plural, namespace, name).is_none());
-    object["metadata"]["name"] = json!(free.ok_or_else(|| Status::already_exists(resource, prefix))?);
+    object["metadata"]["name"] =
+        json!(free.ok_or_else(|| Status::already_exists(resource, prefix))?);
     Ok(())
 }

@@ -21,7 +21,8 @@ const ORPHAN: &str = "orphan";
 #[derive(Debug)]
 struct Options {
     grace: Option<u64>,
-    /// A finalizer that stands for what happens to the objects that it owns; none: they go afterwards.
+    /// A finalizer that stands for what happens to the objects that it owns; none: they go
+    /// afterwards.
     propagation: Option<&'static str>,
     preconditions: Value,
 }
@@ -29,16 +30,24 @@ struct Options {
 impl Options {
     fn of(asked: &Asked<'_>) -> Result<Self, Status> {
         let options = asked.options()?;
-        let policy = asked.query.get("propagationPolicy").or_else(|| options["propagationPolicy"].as_str());
-        let orphaned = options["orphanDependents"].as_bool().or_else(|| asked.query.get("orphanDependents").map(|value| value == "true"));
+        let policy =
+            asked.query.get("propagationPolicy").or_else(|| options["propagationPolicy"].as_str());
+        let orphaned = options["orphanDependents"]
+            .as_bool()
+            .or_else(|| asked.query.get("orphanDependents").map(|value| value == "true"));
         let propagation = match (policy, orphaned) {
             (Some("Foreground"), _) => Some(FOREGROUND),
             (Some("Orphan"), _) | (None, Some(true)) => Some(ORPHAN),
             (Some("Background"), _) | (None, Some(false)) => None,
             // these are older than the collection of garbage
-            (None, None) => matches!(asked.target.resource.kind, "Job" | "ReplicationController").then_some(ORPHAN),
+            (None, None) => matches!(asked.target.resource.kind, "Job" | "ReplicationController")
+                .then_some(ORPHAN),
             (Some(other), _) => {
-                let mistake = FieldError::unsupported("propagationPolicy", &json!(other), &["Background", "Foreground", "Orphan"]);
+                let mistake = FieldError::unsupported(
+                    "propagationPolicy",
+                    &json!(other),
+                    &["Background", "Foreground", "Orphan"],
+                );
                 return Err(Status::invalid("DeleteOptions", "meta.k8s.io", "", &[mistake]));
             }
         };
@@ -53,7 +62,8 @@ impl Options {
 pub(crate) fn delete(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status> {
     let options = Options::of(asked)?;
     let resource = asked.target.resource;
-    let found = world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned();
+    let found =
+        world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned();
     let before = found.ok_or_else(|| Status::not_found(resource, asked.name()))?;
     remove(world, asked, &before, &options).map(Done::ok)
 }
@@ -65,29 +75,50 @@ pub(crate) fn delete_all(world: &mut World, asked: &Asked<'_>) -> Result<Done, S
         return Err(Status::method_not_allowed());
     }
     let filter = Filter::of(asked.query, resource)?;
-    let chosen: Vec<Arc<Value>> =
-        world.store.list(resource.plural, asked.target.namespace.as_deref()).filter(|object| filter.matches(object)).cloned().collect();
+    let chosen: Vec<Arc<Value>> = world
+        .store
+        .list(resource.plural, asked.target.namespace.as_deref())
+        .filter(|object| filter.matches(object))
+        .cloned()
+        .collect();
     for object in &chosen {
         remove(world, asked, object, &options)?;
     }
     let items: Vec<Value> = chosen.iter().map(|object| (**object).clone()).collect();
     let metadata = json!({"resourceVersion": world.store.revision().to_string()});
-    Ok(Done::ok(json!({"kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(), "metadata": metadata, "items": items})))
+    Ok(Done::ok(
+        json!({"kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(),
+            "metadata": metadata, "items": items}),
+    ))
 }
 
 /// Deletes an object as a client that says nothing about how would.
-pub(crate) fn plainly(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, grace: Option<u64>) -> Result<Value, Status> {
+pub(crate) fn plainly(
+    world: &mut World,
+    asked: &Asked<'_>,
+    before: &Arc<Value>,
+    grace: Option<u64>,
+) -> Result<Value, Status> {
     remove(world, asked, before, &Options { grace, propagation: None, preconditions: Value::Null })
 }
 
-fn remove(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, options: &Options) -> Result<Value, Status> {
+fn remove(
+    world: &mut World,
+    asked: &Asked<'_>,
+    before: &Arc<Value>,
+    options: &Options,
+) -> Result<Value, Status> {
     let resource = asked.target.resource;
     let (namespace, name) = (object::namespace(before), object::name(before));
     for (field, label) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
         let (wanted, found) = (&options.preconditions[field], &before["metadata"][field]);
         if !wanted.is_null() && wanted != found {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let reason = format!("Precondition failed: {label} in precondition: {}, {label} in object meta: {}", text(wanted), text(found));
+            let reason = format!(
+                "Precondition failed: {label} in precondition: {}, {label} in object meta: {}",
+                text(wanted),
+                text(found)
+            );
             return Err(Status::conflict(resource, name, &reason));
         }
     }
@@ -102,21 +133,35 @@ fn remove(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, options: &O
     }
     let grace = match resource.kind {
         // nothing runs, or nothing runs any more
-        "Pod" if !object["spec"]["nodeName"].is_string() || matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) => 0,
-        "Pod" => options.grace.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30),
+        "Pod"
+            if !object["spec"]["nodeName"].is_string()
+                || matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) =>
+        {
+            0
+        }
+        "Pod" => options
+            .grace
+            .or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_u64())
+            .unwrap_or(30),
         _ => 0,
     };
     // a shorter time than before counts, a longer one does not
-    let sooner = object["metadata"]["deletionGracePeriodSeconds"].as_u64().is_none_or(|before| grace < before);
+    let sooner = object["metadata"]["deletionGracePeriodSeconds"]
+        .as_u64()
+        .is_none_or(|before| grace < before);
     if object["metadata"]["deletionTimestamp"].is_null() || sooner {
-        let until = asked.now.saturating_add(jiff::SignedDuration::from_secs(i64::try_from(grace).unwrap_or(0))).unwrap_or(asked.now);
+        let until = asked
+            .now
+            .saturating_add(jiff::SignedDuration::from_secs(i64::try_from(grace).unwrap_or(0)))
+            .unwrap_or(asked.now);
         object["metadata"]["deletionTimestamp"] = json!(object::time(until));
         object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
     }
     if resource.kind == "Namespace" {
         object["status"]["phase"] = json!("Terminating");
     }
-    // the controllers do the rest: they empty the namespace, end the processes of the pod, do what the finalizers stand for
+    // the controllers do the rest: they empty the namespace, end the processes of the pod, do what
+    // the finalizers stand for
     let waits = waits || resource.kind == "Namespace" || (resource.kind == "Pod" && grace > 0);
     match (waits, asked.dry_run) {
         (true, true) => Ok(world.store.prepared(resource, object, asked.now)),
@@ -131,7 +176,15 @@ fn remove(world: &mut World, asked: &Asked<'_>, before: &Arc<Value>, options: &O
 
 /// What is said about an object that is gone: the object itself, or that it went well.
 fn deleted(resource: &Resource, object: &Value) -> Value {
-    if matches!(resource.kind, "Pod" | "Service" | "ServiceAccount" | "PersistentVolumeClaim" | "PersistentVolume" | "ResourceQuota") {
+    if matches!(
+        resource.kind,
+        "Pod"
+            | "Service"
+            | "ServiceAccount"
+            | "PersistentVolumeClaim"
+            | "PersistentVolume"
+            | "ResourceQuota"
+    ) {
         return object.clone();
     }
     let mut details = json!({"name": object::name(object)});
@@ -140,5 +193,6 @@ fn deleted(resource: &Resource, object: &Value) -> Value {
     }
     details["kind"] = json!(resource.plural);
     details["uid"] = object["metadata"]["uid"].clone();
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details})
 }

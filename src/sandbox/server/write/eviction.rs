@@ -29,45 +29,76 @@ impl Budget {
 }
 
 pub(crate) fn evict(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status> {
-    let eviction = if asked.body.is_empty() { json!({}) } else { body::object(&asked.content_type, &asked.body)? };
+    let eviction = if asked.body.is_empty() {
+        json!({})
+    } else {
+        body::object(&asked.content_type, &asked.body)?
+    };
     if !matches!(eviction["kind"].as_str(), None | Some("Eviction")) {
-        return Err(Status::bad_request(format!("{} cannot be handled as a Eviction", eviction["kind"])));
+        return Err(Status::bad_request(format!(
+            "{} cannot be handled as a Eviction",
+            eviction["kind"]
+        )));
     }
     let named = object::name(&eviction);
     if !named.is_empty() && named != asked.name() {
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
     let (resource, namespace) = (asked.target.resource, asked.target.namespace_name());
-    let pod = world.store.get(resource.plural, namespace, asked.name()).cloned().ok_or_else(|| Status::not_found(resource, asked.name()))?;
+    let pod = world
+        .store
+        .get(resource.plural, namespace, asked.name())
+        .cloned()
+        .ok_or_else(|| Status::not_found(resource, asked.name()))?;
     let wanted = &eviction["deleteOptions"]["preconditions"]["uid"];
     if !wanted.is_null() && *wanted != pod["metadata"]["uid"] {
         return Err(Status::conflict(
             resource,
             asked.name(),
-            &format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", pod["metadata"]["uid"]),
+            &format!(
+                "Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
+                pod["metadata"]["uid"]
+            ),
         ));
     }
     // what does not run any more, or not yet, is nobody's loss
-    let counts = !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending")) && pod["metadata"]["deletionTimestamp"].is_null();
+    let counts =
+        !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"))
+            && pod["metadata"]["deletionTimestamp"].is_null();
     if counts {
         disrupt(world, asked, &pod)?;
     }
     if !asked.dry_run {
-        delete::plainly(world, asked, &pod, eviction["deleteOptions"]["gracePeriodSeconds"].as_u64())?;
+        delete::plainly(
+            world,
+            asked,
+            &pod,
+            eviction["deleteOptions"]["gracePeriodSeconds"].as_u64(),
+        )?;
     }
-    Ok(Done::created(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+    Ok(Done::created(
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "code": 201}),
+    ))
 }
 
 /// Takes a disruption from the budget of a pod, if it has one.
 fn disrupt(world: &mut World, asked: &Asked<'_>, pod: &Value) -> Result<(), Status> {
     let namespace = object::namespace(pod);
     let labels = object::labels(pod);
-    let covers = |budget: &&Arc<Value>| selector(budget).is_some_and(|selector| selector.matches(&labels));
-    let budgets: Vec<Arc<Value>> = world.store.list("poddisruptionbudgets", Some(namespace)).filter(covers).cloned().collect();
+    let covers =
+        |budget: &&Arc<Value>| selector(budget).is_some_and(|selector| selector.matches(&labels));
+    let budgets: Vec<Arc<Value>> =
+        world.store.list("poddisruptionbudgets", Some(namespace)).filter(covers).cloned().collect();
     let budget = match budgets.as_slice() {
         [] => return Ok(()),
         [one] => one,
-        _ => return Err(Status::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")),
+        _ => {
+            return Err(Status::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource \
+                    does not support.",
+            ));
+        }
     };
     let state = budget_of(&world.store, budget);
     if !is_healthy(pod) {
@@ -77,7 +108,12 @@ fn disrupt(world: &mut World, asked: &Asked<'_>, pod: &Value) -> Result<(), Stat
         }
     }
     if state.allowed() == 0 {
-        let message = format!("The disruption budget {} needs {} healthy pods and has {} currently", object::name(budget), state.desired, state.healthy);
+        let message = format!(
+            "The disruption budget {} needs {} healthy pods and has {} currently",
+            object::name(budget),
+            state.desired,
+            state.healthy
+        );
         return Err(Status::disruption_budget(&message));
     }
     if !asked.dry_run
@@ -102,11 +138,17 @@ fn selector(budget: &Value) -> Option<LabelSelector> {
 fn budget_of(store: &Store, budget: &Value) -> Budget {
     let namespace = object::namespace(budget);
     let selector = selector(budget).unwrap_or_default();
-    let pods: Vec<&Arc<Value>> = store.list("pods", Some(namespace)).filter(|pod| selector.matches(&object::labels(pod))).collect();
+    let pods: Vec<&Arc<Value>> = store
+        .list("pods", Some(namespace))
+        .filter(|pod| selector.matches(&object::labels(pod)))
+        .collect();
     let healthy = count(pods.iter().filter(|pod| is_healthy(pod)).count());
     // as many as the owners of the pods want; without owners, as many as there are
-    let mut owners: Vec<&Value> =
-        pods.iter().flat_map(|pod| object::list(&pod["metadata"]["ownerReferences"])).filter(|owner| owner["controller"] == true).collect();
+    let mut owners: Vec<&Value> = pods
+        .iter()
+        .flat_map(|pod| object::list(&pod["metadata"]["ownerReferences"]))
+        .filter(|owner| owner["controller"] == true)
+        .collect();
     owners.sort_by_key(|owner| owner["uid"].as_str());
     owners.dedup_by_key(|owner| owner["uid"].as_str());
     let wanted: Option<u64> = owners.iter().map(|owner| wanted_by(store, namespace, owner)).sum();
@@ -139,7 +181,9 @@ fn scaled(value: &Value, of: u64) -> u64 {
 
 fn is_healthy(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null()
-        && object::list(&pod["status"]["conditions"]).iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        && object::list(&pod["status"]["conditions"])
+            .iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 #[cfg(test)]
@@ -152,10 +196,19 @@ mod tests {
     fn budgets_count_healthy_pods() {
         let mut store = Store::new();
         let owner = json!([{"kind": "ReplicaSet", "name": "s", "uid": "u", "controller": true}]);
-        store.put(json!({"kind": "ReplicaSet", "metadata": {"name": "s", "namespace": "n"}, "spec": {"replicas": 4}}), Timestamp::UNIX_EPOCH);
+        store.put(
+            json!({"kind": "ReplicaSet", "metadata": {"name": "s", "namespace": "n"},
+            "spec": {"replicas": 4}}),
+            Timestamp::UNIX_EPOCH,
+        );
         for (name, ready) in [("a", "True"), ("b", "True"), ("c", "False")] {
-            let metadata = json!({"name": name, "namespace": "n", "labels": {"app": "x"}, "ownerReferences": owner});
-            store.put(json!({"kind": "Pod", "metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": ready}]}}), Timestamp::UNIX_EPOCH);
+            let metadata = json!({"name": name, "namespace": "n", "labels": {"app": "x"},
+                "ownerReferences": owner});
+            store.put(
+                json!({"kind": "Pod", "metadata": metadata,
+                "status": {"conditions": [{"type": "Ready", "status": ready}]}}),
+                Timestamp::UNIX_EPOCH,
+            );
         }
         for (rule, desired, allowed) in [
             (json!({"minAvailable": 1}), 1, 1),
@@ -164,10 +217,15 @@ mod tests {
             (json!({"maxUnavailable": 3}), 1, 1),
             (json!({"maxUnavailable": "25%"}), 3, 0),
         ] {
-            let mut budget = json!({"metadata": {"namespace": "n"}, "spec": {"selector": {"matchLabels": {"app": "x"}}}});
+            let mut budget = json!({"metadata": {"namespace": "n"},
+                "spec": {"selector": {"matchLabels": {"app": "x"}}}});
             object::merge(&mut budget["spec"], &rule);
             let state = budget_of(&store, &budget);
-            assert_eq!((state.healthy, state.desired, state.allowed(), state.expected), (2, desired, allowed, 4), "{rule}");
+            assert_eq!(
+                (state.healthy, state.desired, state.allowed(), state.expected),
+                (2, desired, allowed, 4),
+                "{rule}"
+            );
         }
     }
 }

@@ -4,12 +4,26 @@ use serde_json::{Value, json};
 
 use crate::sandbox::server::status::FieldError;
 
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const SERVICE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+    characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+    'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters \
+    or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
+    regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const SERVICE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
+    start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  \
+    or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric \
+    characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. \
+    'MyValue',  or 'my_value',  or '12345', regex used for validation is \
+    '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and \
+    must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or \
+    '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' \
+    (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is \
+    '[-._a-zA-Z0-9]+')";
 
 fn lower(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
@@ -25,11 +39,16 @@ fn is_label(text: &str) -> bool {
 
 /// Letters, digits and `-`, `_`, `.` within.
 fn is_word(text: &str) -> bool {
-    ends(text, |byte| byte.is_ascii_alphanumeric()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    ends(text, |byte| byte.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 fn longest(field: &str, text: &str, bytes: usize) -> Option<FieldError> {
-    (text.len() > bytes).then(|| FieldError::invalid(field, &json!(text), &format!("must be no more than {bytes} bytes")))
+    (text.len() > bytes).then(|| {
+        FieldError::invalid(field, &json!(text), &format!("must be no more than {bytes} bytes"))
+    })
 }
 
 /// The name of an object of a kind.
@@ -38,7 +57,11 @@ pub(crate) fn object_name(kind: &str, name: &str) -> Vec<FieldError> {
     let wrong = |detail: &str| FieldError::invalid(field, &json!(name), detail);
     let (fits, detail, bytes) = match kind {
         "Namespace" => (is_label(name), LABEL, 63),
-        "Service" => (is_label(name) && name.starts_with(|first: char| first.is_ascii_lowercase()), SERVICE, 63),
+        "Service" => (
+            is_label(name) && name.starts_with(|first: char| first.is_ascii_lowercase()),
+            SERVICE,
+            63,
+        ),
         "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => {
             let fits = !matches!(name, "." | "..") && !name.contains(['/', '%']);
             (fits, "may not contain '/' or '%'", 253)
@@ -78,14 +101,23 @@ pub(crate) fn labels(field: &str, labels: &Value) -> Vec<FieldError> {
 pub(crate) fn keys(field: &str, map: &Value) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
     for key in map.as_object().into_iter().flat_map(|map| map.keys()) {
-        let (prefix, word) = key.split_once('/').map_or((None, key.as_str()), |(prefix, word)| (Some(prefix), word));
+        let (prefix, word) =
+            key.split_once('/').map_or((None, key.as_str()), |(prefix, word)| (Some(prefix), word));
         if prefix.is_some_and(|prefix| !prefix.to_ascii_lowercase().split('.').all(is_label)) {
-            mistakes.push(FieldError::invalid(field, &json!(key), &format!("prefix part {SUBDOMAIN}")));
+            mistakes.push(FieldError::invalid(
+                field,
+                &json!(key),
+                &format!("prefix part {SUBDOMAIN}"),
+            ));
         }
         if word.is_empty() {
             mistakes.push(FieldError::invalid(field, &json!(key), "name part must be non-empty"));
         } else if word.len() > 63 {
-            mistakes.push(FieldError::invalid(field, &json!(key), "name part must be no more than 63 bytes"));
+            mistakes.push(FieldError::invalid(
+                field,
+                &json!(key),
+                "name part must be no more than 63 bytes",
+            ));
         } else if !is_word(word) {
             mistakes.push(FieldError::invalid(field, &json!(key), QUALIFIED));
         }
@@ -97,7 +129,10 @@ pub(crate) fn keys(field: &str, map: &Value) -> Vec<FieldError> {
 pub(crate) fn data_keys(field: &str, map: &Value) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
     for key in map.as_object().into_iter().flat_map(|map| map.keys()) {
-        let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        let fits = !key.is_empty()
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         let place = format!("{field}[{key}]");
         mistakes.extend(longest(&place, key, 253));
         if !fits {

@@ -32,8 +32,17 @@ impl Writes {
         Self { forbidden, all: Mutex::default() }
     }
 
-    /// Records a write that was answered with this code. A created object has its name from the answer.
-    pub(crate) fn record(&self, method: &Method, path: &str, verb: &'static str, target: &ResourceRequest, name: &str, status: u16) {
+    /// Records a write that was answered with this code. A created object has its name from the
+    /// answer.
+    pub(crate) fn record(
+        &self,
+        method: &Method,
+        path: &str,
+        verb: &'static str,
+        target: &ResourceRequest,
+        name: &str,
+        status: u16,
+    ) {
         let write = Write {
             method: method.to_string(),
             path: path.to_owned(),
@@ -51,7 +60,8 @@ impl Writes {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let one = |write: &Write| {
             json!({
-                "method": write.method, "path": write.path, "verb": write.verb, "resource": write.resource, "namespace": write.namespace,
+                "method": write.method, "path": write.path, "verb": write.verb,
+                "resource": write.resource, "namespace": write.namespace,
                 "name": write.name, "dry_run": false, "status": write.status,
             })
         };
@@ -62,7 +72,9 @@ impl Writes {
     pub(crate) fn counts(&self) -> Value {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for write in self.all.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            *counts.entry(format!("{}/{}/{}", write.resource, write.namespace, write.name)).or_default() += 1;
+            *counts
+                .entry(format!("{}/{}/{}", write.resource, write.namespace, write.name))
+                .or_default() += 1;
         }
         json!(counts)
     }

@@ -16,42 +16,72 @@ use crate::sandbox::world::World;
 pub(crate) fn read(server: &Server, target: &ResourceRequest) -> Result<Response, Status> {
     let world = server.world();
     let name = target.name.as_deref().unwrap_or_default();
-    let object = world.store.get(target.resource.plural, target.namespace_name(), name).ok_or_else(|| Status::not_found(target.resource, name))?;
+    let object = world
+        .store
+        .get(target.resource.plural, target.namespace_name(), name)
+        .ok_or_else(|| Status::not_found(target.resource, name))?;
     Ok(json_response(&scale(object)))
 }
 
 pub(crate) fn write(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status> {
     let resource = asked.target.resource;
-    let found = world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned();
+    let found =
+        world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned();
     let before = found.ok_or_else(|| Status::not_found(resource, asked.name()))?;
     let applies = asked.verb == "patch" && asked.content_type == patch::APPLY;
-    let wanted =
-        if applies || asked.verb == "update" { body::object(&asked.content_type, &asked.body)? } else { patch::patched(asked, "Scale", &scale(&before))? };
+    let wanted = if applies || asked.verb == "update" {
+        body::object(&asked.content_type, &asked.body)?
+    } else {
+        patch::patched(asked, "Scale", &scale(&before))?
+    };
     if !wanted["spec"].is_object() && !wanted["spec"].is_null() {
-        return Err(Status::bad_request("Scale in version \"v1\" cannot be handled as a Scale: spec is not an object"));
+        return Err(Status::bad_request(
+            "Scale in version \"v1\" cannot be handled as a Scale: spec is not an object",
+        ));
     }
     if !matches!(wanted["kind"].as_str(), None | Some("Scale")) {
-        return Err(Status::bad_request(format!("{} cannot be handled as a Scale", wanted["kind"])));
+        return Err(Status::bad_request(format!(
+            "{} cannot be handled as a Scale",
+            wanted["kind"]
+        )));
     }
     if !matches!(object::name(&wanted), "") && object::name(&wanted) != asked.name() {
         let (own, name) = (object::name(&wanted), asked.name());
-        return Err(Status::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({name})")));
+        return Err(Status::bad_request(format!(
+            "the name of the object ({own}) does not match the name on the URL ({name})"
+        )));
     }
     // none is how a zero is written
     let replicas = match &wanted["spec"]["replicas"] {
         Value::Null => 0,
-        value => value
-            .as_i64()
-            .ok_or_else(|| Status::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: spec.replicas: {value} is not a number")))?,
+        value => value.as_i64().ok_or_else(|| {
+            Status::bad_request(format!(
+                "Scale in version \"v1\" cannot be handled \
+                as a Scale: spec.replicas: {value} is not a number"
+            ))
+        })?,
     };
     if replicas < 0 {
-        let mistake = FieldError::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
+        let mistake = FieldError::invalid(
+            "spec.replicas",
+            &json!(replicas),
+            "must be greater than or equal to 0",
+        );
         return Err(Status::invalid("Scale", "autoscaling", asked.name(), &[mistake]));
     }
     let stored = if applies {
-        let config = json!({"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": {"name": before["metadata"]["name"]}, "spec": {"replicas": replicas}});
-        let applied = patch::merged(resource, Some(&before), &config, &Author::applying(asked), asked.query.flag("force"))?;
-        update::replace(world, asked, &before, applied.object, move |_, object| object["metadata"]["managedFields"] = applied.managers)?
+        let config = json!({"apiVersion": before["apiVersion"], "kind": before["kind"],
+            "metadata": {"name": before["metadata"]["name"]}, "spec": {"replicas": replicas}});
+        let applied = patch::merged(
+            resource,
+            Some(&before),
+            &config,
+            &Author::applying(asked),
+            asked.query.flag("force"),
+        )?;
+        update::replace(world, asked, &before, applied.object, move |_, object| {
+            object["metadata"]["managedFields"] = applied.managers;
+        })?
     } else {
         let mut object = (*before).clone();
         for field in ["uid", "resourceVersion"] {
@@ -60,7 +90,9 @@ pub(crate) fn write(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status
             }
         }
         object["spec"]["replicas"] = json!(replicas);
-        update::replace(world, asked, &before, object, |before, object| fields::updated(before, object, &Author::of(asked)))?
+        update::replace(world, asked, &before, object, |before, object| {
+            fields::updated(before, object, &Author::of(asked));
+        })?
     };
     Ok(Done::ok(scale(&stored)))
 }
@@ -77,17 +109,24 @@ fn scale(object: &Value) -> Value {
     if let Some(selector) = selector(&object["spec"]["selector"]) {
         status["selector"] = json!(selector);
     }
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": own, "spec": spec, "status": status})
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": own, "spec": spec,
+        "status": status})
 }
 
 /// A selector as it is written in a query: by key, as the server does it.
 fn selector(selector: &Value) -> Option<String> {
     // that of a ReplicationController is a map of labels
-    let labels = object::strings(if selector["matchLabels"].is_object() { &selector["matchLabels"] } else { selector });
-    let mut parts: Vec<(String, String)> = labels.into_iter().map(|(key, value)| (key.clone(), format!("{key}={value}"))).collect();
+    let labels = object::strings(if selector["matchLabels"].is_object() {
+        &selector["matchLabels"]
+    } else {
+        selector
+    });
+    let mut parts: Vec<(String, String)> =
+        labels.into_iter().map(|(key, value)| (key.clone(), format!("{key}={value}"))).collect();
     for expression in object::list(&selector["matchExpressions"]) {
         let key = expression["key"].as_str()?;
-        let mut values: Vec<&str> = object::list(&expression["values"]).iter().filter_map(Value::as_str).collect();
+        let mut values: Vec<&str> =
+            object::list(&expression["values"]).iter().filter_map(Value::as_str).collect();
         values.sort_unstable();
         let text = match expression["operator"].as_str()? {
             "In" => format!("{key} in ({})", values.join(",")),
@@ -98,7 +137,8 @@ fn selector(selector: &Value) -> Option<String> {
         parts.push((key.to_owned(), text));
     }
     parts.sort();
-    (!parts.is_empty()).then(|| parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(","))
+    (!parts.is_empty())
+        .then(|| parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
@@ -108,13 +148,18 @@ mod tests {
     #[test]
     fn a_scale_says_how_many_and_which() {
         for (spec, expected) in [
-            (json!({"replicas": 2, "selector": {"matchLabels": {"b": "1", "a": "2"}}}), json!([{"replicas": 2}, "a=2,b=1"])),
             (
-                json!({"replicas": 0, "selector": {"matchLabels": {"b": "1"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["y", "x"]}]}}),
+                json!({"replicas": 2, "selector": {"matchLabels": {"b": "1", "a": "2"}}}),
+                json!([{"replicas": 2}, "a=2,b=1"]),
+            ),
+            (
+                json!({"replicas": 0, "selector": {"matchLabels": {"b": "1"},
+                    "matchExpressions": [{"key": "a", "operator": "In", "values": ["y", "x"]}]}}),
                 json!([{}, "a in (x,y),b=1"]),
             ),
         ] {
-            let scale = scale(&json!({"metadata": {"name": "x"}, "spec": spec, "status": {"replicas": 1}}));
+            let scale =
+                scale(&json!({"metadata": {"name": "x"}, "spec": spec, "status": {"replicas": 1}}));
             assert_eq!(json!([scale["spec"], scale["status"]["selector"]]), expected, "{spec}");
         }
     }

@@ -1,7 +1,8 @@
 //! Whether the fields of an object are known and of the right type.
 
 use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
     networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
 };
 use serde::Serialize;
@@ -88,7 +89,11 @@ pub(crate) fn quantities(value: &mut Value) {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match (key.as_str(), value) {
-                    ("limits" | "requests" | "hard" | "used" | "capacity" | "allocatable" | "overhead", Value::Object(amounts)) => {
+                    (
+                        "limits" | "requests" | "hard" | "used" | "capacity" | "allocatable"
+                        | "overhead",
+                        Value::Object(amounts),
+                    ) => {
                         amounts.values_mut().for_each(as_text);
                     }
                     ("sizeLimit" | "averageValue", value) => as_text(value),
@@ -116,19 +121,35 @@ mod tests {
     fn unknown_fields_are_named_and_wrong_types_refused() {
         let deployment = by_kind("Deployment").unwrap();
         let labels = json!({"a": "b"});
-        let with = |spec: Value| json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": spec});
-        let valid = json!({"selector": {"matchLabels": labels}, "template": {"spec": {"containers": [{"name": "a", "nosuch": 1, "resources": {"limits": {"cpu": 1}}}]}}, "other": {}});
+        let with = |spec: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "x"}, "spec": spec})
+        };
+        let valid = json!({"selector": {"matchLabels": labels},
+            "template": {"spec": {"containers": [{"name": "a", "nosuch": 1,
+            "resources": {"limits": {"cpu": 1}}}]}}, "other": {}});
         let mut object = with(valid);
         quantities(&mut object);
-        assert_eq!(check(deployment, &mut object).unwrap(), ["spec.template.spec.containers[0].nosuch", "spec.other"]);
-        assert_eq!(object["spec"]["template"]["spec"]["containers"][0], json!({"name": "a", "resources": {"limits": {"cpu": "1"}}}));
-        assert!(check(deployment, &mut with(json!({"replicas": "three"}))).unwrap_err().contains("invalid type: string \"three\", expected i32"));
+        assert_eq!(
+            check(deployment, &mut object).unwrap(),
+            ["spec.template.spec.containers[0].nosuch", "spec.other"]
+        );
+        assert_eq!(
+            object["spec"]["template"]["spec"]["containers"][0],
+            json!({"name": "a", "resources": {"limits": {"cpu": "1"}}})
+        );
+        assert!(
+            check(deployment, &mut with(json!({"replicas": "three"})))
+                .unwrap_err()
+                .contains("invalid type: string \"three\", expected i32")
+        );
     }
 
     #[test]
     fn every_kind_has_a_type() {
         for resource in RESOURCES {
-            let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": {"labels": 1}});
+            let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind,
+                "metadata": {"labels": 1}});
             assert!(check(resource, &mut object).is_err(), "{}", resource.kind);
         }
     }

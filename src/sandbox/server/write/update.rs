@@ -14,32 +14,66 @@ use crate::sandbox::server::status::{FieldError, Status};
 use crate::sandbox::world::World;
 
 /// What the server alone says about an object.
-const SYSTEM: [&str; 7] = ["uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
+const SYSTEM: [&str; 7] = [
+    "uid",
+    "creationTimestamp",
+    "resourceVersion",
+    "generation",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+];
 
 pub(crate) fn update(world: &mut World, asked: &Asked<'_>) -> Result<Done, Status> {
     let resource = asked.target.resource;
     let object = body::fit(asked, body::object(&asked.content_type, &asked.body)?)?;
     match (object::name(&object), asked.name()) {
-        ("", name) => return Err(Status::bad_request(format!("the name of the object ( based on URL) was undeterminable: name must be provided ({name})"))),
-        (own, name) if own != name => return Err(Status::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({name})"))),
+        ("", name) => {
+            return Err(Status::bad_request(format!(
+                "the name of the object ( based on URL) was undeterminable: name must be provided \
+                    ({name})"
+            )));
+        }
+        (own, name) if own != name => {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({own}) does not match the name on the URL ({name})"
+            )));
+        }
         _ => {}
     }
-    let Some(before) = world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned() else {
-        let created =
-            matches!(resource.kind, "Lease" | "Endpoints" | "Event" | "LimitRange" | "EndpointSlice") || resource.group == "rbac.authorization.k8s.io";
+    let Some(before) =
+        world.store.get(resource.plural, asked.target.namespace_name(), asked.name()).cloned()
+    else {
+        let created = matches!(
+            resource.kind,
+            "Lease" | "Endpoints" | "Event" | "LimitRange" | "EndpointSlice"
+        ) || resource.group == "rbac.authorization.k8s.io";
         if !created || asked.target.subresource.is_some() || !object["metadata"]["uid"].is_null() {
             return Err(Status::not_found(resource, asked.name()));
         }
-        return create::insert(world, asked, object, |object| fields::created(object, &Author::of(asked))).map(Done::created);
+        return create::insert(world, asked, object, |object| {
+            fields::created(object, &Author::of(asked));
+        })
+        .map(Done::created);
     };
-    if matches!(resource.kind, "Lease" | "PodDisruptionBudget") && object["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
-        let mistake = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+    if matches!(resource.kind, "Lease" | "PodDisruptionBudget")
+        && object["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty()
+    {
+        let mistake = FieldError::invalid(
+            "metadata.resourceVersion",
+            &json!(0),
+            "must be specified for an update",
+        );
         return Err(Status::invalid(resource.kind, resource.group, asked.name(), &[mistake]));
     }
-    replace(world, asked, &before, object, |before, object| fields::updated(before, object, &Author::of(asked))).map(Done::ok)
+    replace(world, asked, &before, object, |before, object| {
+        fields::updated(before, object, &Author::of(asked));
+    })
+    .map(Done::ok)
 }
 
-/// Stores the new state of an object once it is complete and valid. The fields' owners are noted when its defaults are there.
+/// Stores the new state of an object once it is complete and valid. The fields' owners are noted
+/// when its defaults are there.
 pub(crate) fn replace(
     world: &mut World,
     asked: &Asked<'_>,
@@ -51,10 +85,16 @@ pub(crate) fn replace(
     let (wanted, found) = (&object["metadata"], &before["metadata"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if !text(&wanted["uid"]).is_empty() && wanted["uid"] != found["uid"] {
-        let reason = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", text(&wanted["uid"]), text(&found["uid"]));
+        let reason = format!(
+            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            text(&wanted["uid"]),
+            text(&found["uid"])
+        );
         return Err(Status::conflict(resource, asked.name(), &reason));
     }
-    if !matches!(text(&wanted["resourceVersion"]).as_str(), "" | "0") && wanted["resourceVersion"] != found["resourceVersion"] {
+    if !matches!(text(&wanted["resourceVersion"]).as_str(), "" | "0")
+        && wanted["resourceVersion"] != found["resourceVersion"]
+    {
         return Err(Status::modified(resource, asked.name()));
     }
     restore(&mut object["metadata"], found, &SYSTEM);
@@ -71,7 +111,9 @@ pub(crate) fn replace(
         if resource.kind == "Namespace" {
             restore(&mut object, before, &["spec"]);
         }
-        if resource.kind == "Service" && object["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty() {
+        if resource.kind == "Service"
+            && object["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty()
+        {
             restore(&mut object["spec"], &before["spec"], &["clusterIP", "clusterIPs"]);
         }
         body::drop_nulls(&mut object);

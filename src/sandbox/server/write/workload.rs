@@ -32,12 +32,20 @@ pub(crate) fn mistakes(kind: &str, object: &Value) -> Vec<FieldError> {
                 mistakes.push(FieldError::required("spec.schedule", ""));
             } else if !schedule.starts_with('@') && schedule.split_whitespace().count() != 5 {
                 let count = schedule.split_whitespace().count();
-                let detail = format!("expected exactly 5 fields, found {count}: [{}]", schedule.split_whitespace().collect::<Vec<_>>().join(" "));
+                let detail = format!(
+                    "expected exactly 5 fields, found {count}: [{}]",
+                    schedule.split_whitespace().collect::<Vec<_>>().join(" ")
+                );
                 mistakes.push(FieldError::invalid("spec.schedule", &spec["schedule"], &detail));
             }
             let policies = ["Allow", "Forbid", "Replace"];
-            if spec["concurrencyPolicy"].as_str().is_some_and(|policy| !policies.contains(&policy)) {
-                mistakes.push(FieldError::unsupported("spec.concurrencyPolicy", &spec["concurrencyPolicy"], &policies));
+            if spec["concurrencyPolicy"].as_str().is_some_and(|policy| !policies.contains(&policy))
+            {
+                mistakes.push(FieldError::unsupported(
+                    "spec.concurrencyPolicy",
+                    &spec["concurrencyPolicy"],
+                    &policies,
+                ));
             }
             mistakes
         }
@@ -53,27 +61,54 @@ pub(crate) fn changes(kind: &str, before: &Value, after: &Value) -> Vec<FieldErr
             vec![FieldError::invalid("spec.selector", &new["selector"], IMMUTABLE)]
         }
         "StatefulSet" => {
-            let free =
-                ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
-            let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-            if without(old, &free) == without(new, &free) { Vec::new() } else { vec![FieldError::forbidden("spec", detail)] }
+            let free = [
+                "replicas",
+                "ordinals",
+                "template",
+                "updateStrategy",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+                "minReadySeconds",
+            ];
+            let detail = "updates to statefulset spec for fields other than 'replicas', \
+                'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
+                'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+            if without(old, &free) == without(new, &free) {
+                Vec::new()
+            } else {
+                vec![FieldError::forbidden("spec", detail)]
+            }
         }
         "Job" => {
-            let fixed = ["template", "selector", "completionMode"].into_iter().filter(|field| !old[*field].is_null() && old[*field] != new[*field]);
-            fixed.map(|field| FieldError::invalid(format!("spec.{field}"), &new[field], IMMUTABLE)).collect()
+            let fixed = ["template", "selector", "completionMode"]
+                .into_iter()
+                .filter(|field| !old[*field].is_null() && old[*field] != new[*field]);
+            fixed
+                .map(|field| FieldError::invalid(format!("spec.{field}"), &new[field], IMMUTABLE))
+                .collect()
         }
         "Pod" => {
             let fixed = |spec: &Value| {
-                let mut spec = without(spec, &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"]);
+                let mut spec = without(
+                    spec,
+                    &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"],
+                );
                 for list in ["containers", "initContainers"] {
-                    for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    for container in
+                        spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+                    {
                         container["image"] = Value::Null;
                     }
                 }
                 spec
             };
-            let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-            if fixed(old) == fixed(new) { Vec::new() } else { vec![FieldError::forbidden("spec", detail)] }
+            let detail = "pod updates may not change fields other than \
+                `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+            if fixed(old) == fixed(new) {
+                Vec::new()
+            } else {
+                vec![FieldError::forbidden("spec", detail)]
+            }
         }
         _ => Vec::new(),
     }
@@ -88,13 +123,18 @@ fn without(spec: &Value, fields: &[&str]) -> Value {
 }
 
 fn not_negative(field: &str, value: &Value) -> Option<FieldError> {
-    value.as_i64().filter(|number| *number < 0).map(|_| FieldError::invalid(field, value, AT_LEAST_ZERO))
+    value
+        .as_i64()
+        .filter(|number| *number < 0)
+        .map(|_| FieldError::invalid(field, value, AT_LEAST_ZERO))
 }
 
 /// A port must be one.
 pub(crate) fn port(field: &str, value: &Value) -> Option<FieldError> {
     let number = value.as_i64().unwrap_or(0);
-    (!(1..=65535).contains(&number)).then(|| FieldError::invalid(field, &json!(number), "must be between 1 and 65535, inclusive"))
+    (!(1..=65535).contains(&number)).then(|| {
+        FieldError::invalid(field, &json!(number), "must be between 1 and 65535, inclusive")
+    })
 }
 
 fn selector(kind: &str, spec: &Value) -> Vec<FieldError> {
@@ -109,34 +149,59 @@ fn selector(kind: &str, spec: &Value) -> Vec<FieldError> {
         return mistakes;
     };
     if parsed.match_labels.is_empty() && parsed.match_expressions.is_empty() {
-        mistakes.push(FieldError::invalid(field, selector, &format!("empty selector is invalid for {}", kind.to_ascii_lowercase())));
+        mistakes.push(FieldError::invalid(
+            field,
+            selector,
+            &format!("empty selector is invalid for {}", kind.to_ascii_lowercase()),
+        ));
     } else if !parsed.matches(&object::labels(&spec["template"])) {
-        let labels = spec["template"]["metadata"].get("labels").cloned().unwrap_or_else(|| json!({}));
-        mistakes.push(FieldError::invalid("spec.template.metadata.labels", &labels, "`selector` does not match template `labels`"));
+        let labels =
+            spec["template"]["metadata"].get("labels").cloned().unwrap_or_else(|| json!({}));
+        mistakes.push(FieldError::invalid(
+            "spec.template.metadata.labels",
+            &labels,
+            "`selector` does not match template `labels`",
+        ));
     }
     mistakes
 }
 
 fn job(field: &str, spec: &Value) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
-    for name in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+    for name in [
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+    ] {
         mistakes.extend(not_negative(&format!("{field}.{name}"), &spec[name]));
     }
-    mistakes.extend(template(&format!("{field}.template"), &spec["template"], &["OnFailure", "Never"], false));
+    mistakes.extend(template(
+        &format!("{field}.template"),
+        &spec["template"],
+        &["OnFailure", "Never"],
+        false,
+    ));
     mistakes
 }
 
-/// A template of pods; what it may do after the end of a container depends on the kind, and so does whether it must be said.
+/// A template of pods; what it may do after the end of a container depends on the kind, and so does
+/// whether it must be said.
 fn template(field: &str, template: &Value, policies: &[&str], optional: bool) -> Vec<FieldError> {
     let mut mistakes = names::labels(&format!("{field}.labels"), &template["metadata"]["labels"]);
-    mistakes.extend(names::keys(&format!("{field}.annotations"), &template["metadata"]["annotations"]));
+    mistakes
+        .extend(names::keys(&format!("{field}.annotations"), &template["metadata"]["annotations"]));
     mistakes.extend(pod(&format!("{field}.spec"), &template["spec"], Some((policies, optional))));
     mistakes
 }
 
 fn pod(field: &str, spec: &Value, policies: Option<(&[&str], bool)>) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
-    let volumes: Vec<&str> = object::list(&spec["volumes"]).iter().filter_map(|volume| volume["name"].as_str()).collect();
+    let volumes: Vec<&str> = object::list(&spec["volumes"])
+        .iter()
+        .filter_map(|volume| volume["name"].as_str())
+        .collect();
     for (index, name) in volumes.iter().enumerate() {
         let place = format!("{field}.volumes[{index}].name");
         mistakes.extend(names::label(&place, name));
@@ -161,13 +226,23 @@ fn pod(field: &str, spec: &Value, policies: Option<(&[&str], bool)>) -> Vec<Fiel
     let (policies, optional) = policies.unwrap_or((&["Always", "OnFailure", "Never"], true));
     match spec["restartPolicy"].as_str() {
         None if optional => {}
-        None => mistakes.push(FieldError::required(format!("{field}.restartPolicy"), "valid values: \"OnFailure\", \"Never\"")),
+        None => mistakes.push(FieldError::required(
+            format!("{field}.restartPolicy"),
+            "valid values: \"OnFailure\", \"Never\"",
+        )),
         Some(policy) if !policies.contains(&policy) => {
-            mistakes.push(FieldError::unsupported(format!("{field}.restartPolicy"), &spec["restartPolicy"], policies));
+            mistakes.push(FieldError::unsupported(
+                format!("{field}.restartPolicy"),
+                &spec["restartPolicy"],
+                policies,
+            ));
         }
         Some(_) => {}
     }
-    mistakes.extend(not_negative(&format!("{field}.terminationGracePeriodSeconds"), &spec["terminationGracePeriodSeconds"]));
+    mistakes.extend(not_negative(
+        &format!("{field}.terminationGracePeriodSeconds"),
+        &spec["terminationGracePeriodSeconds"],
+    ));
     mistakes
 }
 
@@ -181,7 +256,11 @@ fn container(place: &str, container: &Value, volumes: &[&str]) -> Vec<FieldError
     if image.is_empty() {
         mistakes.push(FieldError::required(format!("{place}.image"), ""));
     } else if image.trim() != image {
-        mistakes.push(FieldError::invalid(format!("{place}.image"), &container["image"], "must not have leading or trailing whitespace"));
+        mistakes.push(FieldError::invalid(
+            format!("{place}.image"),
+            &container["image"],
+            "must not have leading or trailing whitespace",
+        ));
     }
     for (index, own) in object::list(&container["ports"]).iter().enumerate() {
         let place = format!("{place}.ports[{index}].containerPort");
@@ -196,8 +275,14 @@ fn container(place: &str, container: &Value, volumes: &[&str]) -> Vec<FieldError
         if variable["name"].as_str().unwrap_or_default().is_empty() {
             mistakes.push(FieldError::required(format!("{place}.name"), ""));
         }
-        if !variable["valueFrom"].is_null() && !variable["value"].as_str().unwrap_or_default().is_empty() {
-            mistakes.push(FieldError::invalid(format!("{place}.valueFrom"), &json!(""), "may not be specified when `value` is not empty"));
+        if !variable["valueFrom"].is_null()
+            && !variable["value"].as_str().unwrap_or_default().is_empty()
+        {
+            mistakes.push(FieldError::invalid(
+                format!("{place}.valueFrom"),
+                &json!(""),
+                "may not be specified when `value` is not empty",
+            ));
         }
     }
     for (index, mount) in object::list(&container["volumeMounts"]).iter().enumerate() {
@@ -215,7 +300,11 @@ fn container(place: &str, container: &Value, volumes: &[&str]) -> Vec<FieldError
     }
     let policies = ["Always", "IfNotPresent", "Never"];
     if container["imagePullPolicy"].as_str().is_some_and(|policy| !policies.contains(&policy)) {
-        mistakes.push(FieldError::unsupported(format!("{place}.imagePullPolicy"), &container["imagePullPolicy"], &policies));
+        mistakes.push(FieldError::unsupported(
+            format!("{place}.imagePullPolicy"),
+            &container["imagePullPolicy"],
+            &policies,
+        ));
     }
     mistakes
 }
@@ -225,8 +314,10 @@ mod tests {
     use super::*;
 
     fn deployment(change: &Value) -> Value {
-        let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}});
-        let mut object = json!({"spec": {"replicas": 1, "selector": {"matchLabels": {"app": "x"}}, "template": template}});
+        let template = json!({"metadata": {"labels": {"app": "x"}},
+            "spec": {"containers": [{"name": "a", "image": "i"}]}});
+        let mut object = json!({"spec": {"replicas": 1, "selector": {"matchLabels": {"app": "x"}},
+            "template": template}});
         object::merge(&mut object["spec"], change);
         object
     }
@@ -238,39 +329,64 @@ mod tests {
         for (change, expected) in [
             (json!({}), vec![]),
             (json!({"selector": null}), vec!["spec.selector: Required value"]),
-            (json!({"selector": {"matchLabels": null}}), vec!["spec.selector: Invalid value: {}: empty selector is invalid for deployment"]),
-            (json!({"replicas": -1}), vec!["spec.replicas: Invalid value: -1: must be greater than or equal to 0"]),
+            (
+                json!({"selector": {"matchLabels": null}}),
+                vec!["spec.selector: Invalid value: {}: empty selector is invalid for deployment"],
+            ),
+            (
+                json!({"replicas": -1}),
+                vec!["spec.replicas: Invalid value: -1: must be greater than or equal to 0"],
+            ),
             (
                 json!({"template": {"metadata": {"labels": {"app": "y"}}}}),
-                vec!["spec.template.metadata.labels: Invalid value: {\"app\":\"y\"}: `selector` does not match template `labels`"],
+                vec![
+                    "spec.template.metadata.labels: Invalid value: {\"app\":\"y\"}: `selector` \
+                        does not match template `labels`",
+                ],
             ),
             (
                 json!({"template": null}),
                 vec![
-                    "spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`",
+                    "spec.template.metadata.labels: Invalid value: {}: `selector` does not match \
+                        template `labels`",
                     "spec.template.spec.containers: Required value",
                 ],
             ),
             (
                 json!({"template": {"spec": {"restartPolicy": "Never"}}}),
-                vec!["spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""],
+                vec![
+                    "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported \
+                        values: \"Always\"",
+                ],
             ),
-            (container(json!({"image": null})), vec!["spec.template.spec.containers[0].image: Required value"]),
+            (
+                container(json!({"image": null})),
+                vec!["spec.template.spec.containers[0].image: Required value"],
+            ),
             (
                 container(json!({"ports": [{"containerPort": 70000}]})),
-                vec!["spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"],
+                vec![
+                    "spec.template.spec.containers[0].ports[0].containerPort: Invalid value: \
+                        70000: must be between 1 and 65535, inclusive",
+                ],
             ),
             (
                 container(json!({"volumeMounts": [{"name": "v", "mountPath": "/v"}]})),
                 vec!["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"v\""],
             ),
-            (container(json!({"env": [{"value": "1"}]})), vec!["spec.template.spec.containers[0].env[0].name: Required value"]),
+            (
+                container(json!({"env": [{"value": "1"}]})),
+                vec!["spec.template.spec.containers[0].env[0].name: Required value"],
+            ),
         ] {
             let mut object = deployment(&change);
-            if let Some(Value::Array(containers)) = object.pointer_mut("/spec/template/spec/containers") {
+            if let Some(Value::Array(containers)) =
+                object.pointer_mut("/spec/template/spec/containers")
+            {
                 containers.retain(Value::is_object);
             }
-            let found: Vec<String> = mistakes("Deployment", &object).iter().map(ToString::to_string).collect();
+            let found: Vec<String> =
+                mistakes("Deployment", &object).iter().map(ToString::to_string).collect();
             assert_eq!(found, expected, "{change}");
         }
     }
@@ -283,15 +399,33 @@ mod tests {
 
     #[test]
     fn what_must_not_change_is_found() {
-        let pod = |image: &str, command: &str| json!({"spec": {"containers": [{"name": "a", "image": image, "command": [command]}]}});
+        let pod = |image: &str, command: &str| {
+            json!({"spec": {"containers": [{"name": "a",
+            "image": image, "command": [command]}]}})
+        };
         for (kind, before, after, fields) in [
             ("Deployment", deployment(&json!({})), deployment(&json!({"replicas": 3})), 0),
-            ("Deployment", deployment(&json!({})), deployment(&json!({"selector": {"matchLabels": {"app": "y"}}})), 1),
-            ("StatefulSet", json!({"spec": {"serviceName": "a"}}), json!({"spec": {"serviceName": "b"}}), 1),
+            (
+                "Deployment",
+                deployment(&json!({})),
+                deployment(&json!({"selector": {"matchLabels": {"app": "y"}}})),
+                1,
+            ),
+            (
+                "StatefulSet",
+                json!({"spec": {"serviceName": "a"}}),
+                json!({"spec": {"serviceName": "b"}}),
+                1,
+            ),
             ("StatefulSet", json!({"spec": {"replicas": 1}}), json!({"spec": {"replicas": 2}}), 0),
             ("Pod", pod("a", "c"), pod("b", "c"), 0),
             ("Pod", pod("a", "c"), pod("a", "d"), 1),
-            ("Job", json!({"spec": {"template": {"a": 1}}}), json!({"spec": {"template": {"a": 2}}}), 1),
+            (
+                "Job",
+                json!({"spec": {"template": {"a": 1}}}),
+                json!({"spec": {"template": {"a": 2}}}),
+                1,
+            ),
         ] {
             assert_eq!(changes(kind, &before, &after).len(), fields, "{kind} {before} {after}");
         }
