@@ -41,8 +41,13 @@ impl Verb for Annotate {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        metadata_map::manual_commands(Map::Annotations, &self.target, namespace, self.keys(),
-            self.overwrite)
+        metadata_map::manual_commands(
+            Map::Annotations,
+            &self.target,
+            namespace,
+            self.keys(),
+            self.overwrite,
+        )
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -50,8 +55,8 @@ impl Verb for Annotate {
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
-        metadata_map::intend(context, Map::Annotations, &self.target, self.keys(),
-            self.overwrite).await
+        metadata_map::intend(context, Map::Annotations, &self.target, self.keys(), self.overwrite)
+            .await
     }
 }
 

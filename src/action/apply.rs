@@ -56,11 +56,15 @@ impl Verb for Apply {
             let Some(resource) = defined(document, &all) else { continue };
             let place = place_of(document, &resource, namespace);
             let name = document.metadata("name");
-            needed.extend([("get", name), ("patch", name), ("create", "")].map(|(verb,
-                name)| reading(&resource, verb, &place, name)));
+            needed.extend(
+                [("get", name), ("patch", name), ("create", "")]
+                    .map(|(verb, name)| reading(&resource, verb, &place, name)),
+            );
             if document.object["spec"]["replicas"].is_u64() {
-                needed.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource,
-                    "list", &place, "")));
+                needed.extend(
+                    builtin("HorizontalPodAutoscaler")
+                        .map(|resource| reading(&resource, "list", &place, "")),
+                );
             }
         }
         needed.sort();
@@ -70,15 +74,19 @@ impl Verb for Apply {
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let force = if self.force { " --force-conflicts" } else { "" };
-        let line = |from: &str| format!("kubectl apply --server-side{force} -n {} -f {from}",
-            quote(namespace));
+        let line = |from: &str| {
+            format!("kubectl apply --server-side{force} -n {} -f {from}", quote(namespace))
+        };
         match &self.file {
             Some(file) => vec![line(&quote(file))],
             None => {
                 // JSON is YAML, and a stream of it is several documents
                 let all = self.documents().unwrap_or_default();
-                all.iter().map(|document| format!("printf %s {} | {}",
-                    quote(&document.object.to_string()), line("-"))).collect()
+                all.iter()
+                    .map(|document| {
+                        format!("printf %s {} | {}", quote(&document.object.to_string()), line("-"))
+                    })
+                    .collect()
             }
         }
     }
@@ -86,26 +94,42 @@ impl Verb for Apply {
     fn targets(&self, namespace: &str) -> Vec<String> {
         let all = self.documents().unwrap_or_default();
         let target = |document: &Document| {
-            let place = defined(document, &all).map_or_else(|| namespace.to_owned(),
-                |resource| place_of(document, &resource, namespace));
-            format!("{place}/{}/{}", document.object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(), document.metadata("name"))
+            let place = defined(document, &all).map_or_else(
+                || namespace.to_owned(),
+                |resource| place_of(document, &resource, namespace),
+            );
+            format!(
+                "{place}/{}/{}",
+                document.object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
+                document.metadata("name")
+            )
         };
         // a namespace that is yet to be made has no room for a lock
-        let made: Vec<&str> = all.iter().filter(|document| document.object["kind"] == "Namespace").map(|document| document.metadata("name")).collect();
+        let made: Vec<&str> = all
+            .iter()
+            .filter(|document| document.object["kind"] == "Namespace")
+            .map(|document| document.metadata("name"))
+            .collect();
         let targets = all.iter().map(target);
-        targets.map(|target| match target.split_once('/') {
-            Some((place, rest)) if made.contains(&place) => format!("/{rest}"),
-            _ => target,
-        }).collect()
+        targets
+            .map(|target| match target.split_once('/') {
+                Some((place, rest)) if made.contains(&place) => format!("/{rest}"),
+                _ => target,
+            })
+            .collect()
     }
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let action = self.clone();
-        let all = tokio::task::spawn_blocking(move || action.documents()).await.map_err(|error| Failure::error(error.to_string()))?;
+        let all = tokio::task::spawn_blocking(move || action.documents())
+            .await
+            .map_err(|error| Failure::error(error.to_string()))?;
         let all = all.map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
         if all.is_empty() {
-            return Err(Failure::new(FailureKind::Failed, format!("{} has nothing to apply",
-                self.file.as_deref().unwrap_or("the manifest"))));
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!("{} has nothing to apply", self.file.as_deref().unwrap_or("the manifest")),
+            ));
         }
         let cluster = context.cluster()?;
         let mut intent = Intent::default();
@@ -113,15 +137,22 @@ impl Verb for Apply {
         for document in &all {
             let resource = match defined(document, &all) {
                 Some(resource) => resource,
-                None => cluster.resolve(&document.kind()).await.map_err(|error| unknown(document,
-                    error))?,
+                None => cluster
+                    .resolve(&document.kind())
+                    .await
+                    .map_err(|error| unknown(document, error))?,
             };
             let namespace = place_of(document, &resource, &context.namespace);
             let name = document.metadata("name");
             let before = match cluster.get_optional(&resource, &namespace, name).await {
                 Ok(before) => before,
                 // the definition of its kind is applied before it
-                Err(error) if error.kind == ErrorKind::Unsupported && builtin(&document.kind()).is_none() => None,
+                Err(error)
+                    if error.kind == ErrorKind::Unsupported
+                        && builtin(&document.kind()).is_none() =>
+                {
+                    None
+                }
                 Err(error) => return Err(error.into()),
             };
             let manifest = placed(document, &namespace);
@@ -130,8 +161,14 @@ impl Verb for Apply {
                 "existed": before.is_some()}));
             let method = if self.force { Method::ForceApply } else { Method::Apply };
             let summary = if before.is_some() { "applied" } else { "made" };
-            intent.changes.push(Change::written(method, &resource, (&namespace, name), manifest,
-                before, summary));
+            intent.changes.push(Change::written(
+                method,
+                &resource,
+                (&namespace, name),
+                manifest,
+                before,
+                summary,
+            ));
         }
         intent.output.insert("objects".to_owned(), Value::Array(objects));
         Ok(Some(intent))
@@ -149,8 +186,12 @@ impl Apply {
     }
 
     /// What speaks against applying a manifest; nothing if everything is as it says already.
-    async fn guards(&self, context: &Context, manifest: &Value,
-        before: Option<&Value>) -> Result<Vec<super::Guard>, Failure> {
+    async fn guards(
+        &self,
+        context: &Context,
+        manifest: &Value,
+        before: Option<&Value>,
+    ) -> Result<Vec<super::Guard>, Failure> {
         if before.is_some_and(|before| covers(before, manifest)) {
             return Ok(Vec::new());
         }
@@ -158,7 +199,9 @@ impl Apply {
         let Some(before) = before else { return Ok(guards) };
         guards.extend(guard::overwritten(before, manifest));
         guards.extend(workload::guards(before));
-        let wanted = manifest["spec"]["replicas"].as_u64().filter(|wanted| before["spec"]["replicas"] != *wanted);
+        let wanted = manifest["spec"]["replicas"]
+            .as_u64()
+            .filter(|wanted| before["spec"]["replicas"] != *wanted);
         if let Some(replicas) = wanted {
             guards.extend(workload::autoscaled(context, before, replicas).await?);
         }
@@ -186,8 +229,9 @@ fn placed(document: &Document, namespace: &str) -> Value {
         }
         // an object that was read before is applied without what the server keeps; it would refuse
         // managedFields
-        for kept_by_server in ["managedFields", "resourceVersion", "uid", "creationTimestamp",
-            "generation"] {
+        for kept_by_server in
+            ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"]
+        {
             metadata.shift_remove(kept_by_server);
         }
     }
@@ -196,8 +240,10 @@ fn placed(document: &Document, namespace: &str) -> Value {
 
 fn unknown(document: &Document, error: crate::cluster::Error) -> Failure {
     match error.kind {
-        ErrorKind::Unsupported => Failure::new(FailureKind::Failed,
-            format!("{}: {error}; install the definition of the kind first", document.place)),
+        ErrorKind::Unsupported => Failure::new(
+            FailureKind::Failed,
+            format!("{}: {error}; install the definition of the kind first", document.place),
+        ),
         _ => error.into(),
     }
 }
@@ -217,8 +263,10 @@ mod tests {
             (json!({"file": "not/there.yaml"}), true),
             (json!({"file": ""}), false),
             (json!({"manifest": service}), true),
-            (json!({"manifests": [service, {"apiVersion": "v1", "kind": "List", "items": []}]}),
-            true),
+            (
+                json!({"manifests": [service, {"apiVersion": "v1", "kind": "List", "items": []}]}),
+                true,
+            ),
             (json!({"manifests": []}), false),
             (json!({"manifest": {"kind": "Service"}}), false),
             (json!({"manifest": service, "file": "a.yaml"}), false),
@@ -238,16 +286,32 @@ mod tests {
             "namespace": "new"}},
         ]}));
         assert_eq!(action.targets("n"), ["/namespace/new", "n/configmap/c", "/configmap/d"]);
-        let permissions: Vec<String> = action.permissions("n").iter().map(ToString::to_string).collect();
-        assert!(permissions.contains(&"create configmaps in \
-            n".to_owned()) && permissions.contains(&"patch namespaces new \
-            (cluster-wide)".to_owned()), "{permissions:?}");
+        let permissions: Vec<String> =
+            action.permissions("n").iter().map(ToString::to_string).collect();
+        assert!(
+            permissions.contains(&"create configmaps in n".to_owned())
+                && permissions.contains(&"patch namespaces new (cluster-wide)".to_owned()),
+            "{permissions:?}"
+        );
         let all = action.documents().unwrap();
-        let placed: Vec<Value> = all.iter().map(|document| placed(document, &place_of(document,
-            &defined(document, &all).unwrap(), "n"))["metadata"].clone()).collect();
-        assert_eq!(placed, [json!({"name": "new"}), json!({"name": "c", "namespace": "n"}),
-            json!({"name": "d", "namespace": "new"})]);
-        assert_eq!(apply(json!({"file": "a b.yaml", "force": true})).manual_commands("n"),
-            ["kubectl apply --server-side --force-conflicts -n n -f 'a b.yaml'"]);
+        let placed: Vec<Value> = all
+            .iter()
+            .map(|document| {
+                placed(document, &place_of(document,
+            &defined(document, &all).unwrap(), "n"))["metadata"].clone()
+            })
+            .collect();
+        assert_eq!(
+            placed,
+            [
+                json!({"name": "new"}),
+                json!({"name": "c", "namespace": "n"}),
+                json!({"name": "d", "namespace": "new"})
+            ]
+        );
+        assert_eq!(
+            apply(json!({"file": "a b.yaml", "force": true})).manual_commands("n"),
+            ["kubectl apply --server-side --force-conflicts -n n -f 'a b.yaml'"]
+        );
     }
 }

@@ -47,7 +47,9 @@ impl Verb for Approve {
     }
 
     async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        Err(Failure::new(FailureKind::NeedsPerson, format!("waits for an approval: {}",
-            self.question)))
+        Err(Failure::new(
+            FailureKind::NeedsPerson,
+            format!("waits for an approval: {}", self.question),
+        ))
     }
 }

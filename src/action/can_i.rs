@@ -28,8 +28,9 @@ impl Verb for CanI {
     fn check(&self) -> Result<(), String> {
         match (self.verb.as_str(), self.resource.contains('/')) {
             ("", _) => Err("the `verb` is empty".to_owned()),
-            (_, true) if !self.resource.contains("/v") => Err("a subresource belongs into \
-                `subresource`".to_owned()),
+            (_, true) if !self.resource.contains("/v") => {
+                Err("a subresource belongs into `subresource`".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -41,18 +42,25 @@ impl Verb for CanI {
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let name = self.name.as_deref().map(|name| format!("/{name}")).unwrap_or_default();
-        let subresource = self.subresource.as_deref().map(|subresource| format!(" --subresource={}",
-            quote(subresource))).unwrap_or_default();
+        let subresource = self
+            .subresource
+            .as_deref()
+            .map(|subresource| format!(" --subresource={}", quote(subresource)))
+            .unwrap_or_default();
         let place = self.namespace.as_deref().unwrap_or(namespace);
-        vec![format!("kubectl auth can-i {} {}{subresource} -n {}", quote(&self.verb),
-            quote(&format!("{}{name}", self.resource)), quote(place))]
+        vec![format!(
+            "kubectl auth can-i {} {}{subresource} -n {}",
+            quote(&self.verb),
+            quote(&format!("{}{name}", self.resource)),
+            quote(place)
+        )]
     }
 
     fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
-        let reason = output["reason"].as_str().filter(|reason| !reason.is_empty()).unwrap_or("not \
-            allowed");
-        (output["allowed"] == false).then(|| Wrong { fields: &["allowed"],
-        reason: reason.to_owned() })
+        let reason =
+            output["reason"].as_str().filter(|reason| !reason.is_empty()).unwrap_or("not allowed");
+        (output["allowed"] == false)
+            .then(|| Wrong { fields: &["allowed"], reason: reason.to_owned() })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -83,12 +91,18 @@ mod tests {
     fn faults_and_the_line_by_hand() {
         let ask = |value| serde_json::from_value::<CanI>(value).unwrap();
         for (value, line) in [
-            (json!({"verb": "create", "resource": "pods", "subresource": "exec"}),
-            Some("kubectl auth can-i create pods --subresource=exec -n n")),
-            (json!({"verb": "get", "resource": "secrets", "name": "s", "namespace": "m"}),
-            Some("kubectl auth can-i get secrets/s -n m")),
-            (json!({"verb": "get", "resource": "apps/v1/Deployment"}),
-            Some("kubectl auth can-i get apps/v1/Deployment -n n")),
+            (
+                json!({"verb": "create", "resource": "pods", "subresource": "exec"}),
+                Some("kubectl auth can-i create pods --subresource=exec -n n"),
+            ),
+            (
+                json!({"verb": "get", "resource": "secrets", "name": "s", "namespace": "m"}),
+                Some("kubectl auth can-i get secrets/s -n m"),
+            ),
+            (
+                json!({"verb": "get", "resource": "apps/v1/Deployment"}),
+                Some("kubectl auth can-i get apps/v1/Deployment -n n"),
+            ),
             (json!({"verb": "get", "resource": "pods/log"}), None),
             (json!({"verb": "", "resource": "pods"}), None),
         ] {

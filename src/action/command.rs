@@ -1,10 +1,10 @@
 //! `command`: a program of this machine, without a shell.
 
 use super::exec::ExecEffect;
-use super::support::fan_out::as_json;
-use super::support::process_group::{GRACE, Group};
 use super::set_env::check_names;
+use super::support::fan_out::as_json;
 use super::support::kubectl_line;
+use super::support::process_group::{GRACE, Group};
 use super::{Access, Context, Failure, Output, Plain, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -60,14 +60,16 @@ impl Verb for Command {
         let words = self.words();
         match words.first() {
             None => Err("`argv` is empty: a list of the program and its arguments".to_owned()),
-            Some(program) if program.is_empty() => Err("the program, the first word of `argv`, is \
-                empty".to_owned()),
-            Some(program) if words.len() == 1 && program.contains(' ') => {
-                Err(format!("`{program}` would be the name of a program: write a list, [program, \
-                    argument], or [sh, -c, \"…\"]"))
+            Some(program) if program.is_empty() => {
+                Err("the program, the first word of `argv`, is empty".to_owned())
             }
-            Some(_) if words.iter().any(|word| word.contains('\0')) => Err("an argument has a NUL \
-                character".to_owned()),
+            Some(program) if words.len() == 1 && program.contains(' ') => Err(format!(
+                "`{program}` would be the name of a program: write a list, [program, argument], or \
+                    [sh, -c, \"…\"]"
+            )),
+            Some(_) if words.iter().any(|word| word.contains('\0')) => {
+                Err("an argument has a NUL character".to_owned())
+            }
             Some(_) => Ok(()),
         }
     }
@@ -77,8 +79,10 @@ impl Verb for Command {
     }
 
     fn manual_commands(&self, _: &str) -> Vec<String> {
-        let env = self.env.iter().map(|(name, value)| format!("{name}={} ",
-            super::shell_word(&value.to_string())));
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={} ", super::shell_word(&value.to_string())));
         vec![format!("{}{}", env.collect::<String>(), kubectl_line::line(self.words()))]
     }
 
@@ -88,35 +92,42 @@ impl Verb for Command {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let words = self.words();
-        let (program, arguments) = words.split_first().ok_or_else(|| Failure::error("`argv` is \
-            empty"))?;
+        let (program, arguments) =
+            words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
         let mut process = Process::new(program);
         process.args(arguments).env_clear().envs(context.environment.iter());
-        process.envs(self.env.iter().map(|(name, value)| (name,
-            value.to_string()))).process_group(0);
+        process
+            .envs(self.env.iter().map(|(name, value)| (name, value.to_string())))
+            .process_group(0);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = process.spawn().map_err(|error| Failure { not_executed: true,
-            ..Failure::error(format!("`{program}` could not be started: {error}")) })?;
+        let child = process.spawn().map_err(|error| Failure {
+            not_executed: true,
+            ..Failure::error(format!("`{program}` could not be started: {error}"))
+        })?;
         let leader = child.id().unwrap_or_default();
         let group = Group::watch(leader).await;
         (context.started)(program, leader);
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
-            let text = format!("`{program}` did not end before the step's time was over: it was \
-                told to end, and is killed after {GRACE} s");
+            let text = format!(
+                "`{program}` did not end before the step's time was over: it was told to end, and \
+                    is killed after {GRACE} s"
+            );
             return Err(Failure::error(text));
         };
         if let Some(group) = group {
             group.release().await;
         }
-        let (status, stdout, stderr) = ended.map_err(|error| Failure::error(format!("how \
-            `{program}` ended is not known: {error}")))?;
+        let (status, stdout, stderr) = ended.map_err(|error| {
+            Failure::error(format!("how `{program}` ended is not known: {error}"))
+        })?;
         // ended by a signal: what it has done until then nobody knows
-        let code = status.code().ok_or_else(|| Failure::error(format!("`{program}` did not end by \
-            itself: {status}")))?;
+        let code = status.code().ok_or_else(|| {
+            Failure::error(format!("`{program}` did not end by itself: {status}"))
+        })?;
         let truncated = stdout.cut || stderr.cut;
-        let (text, errors) = (String::from_utf8_lossy(&stdout.bytes),
-            String::from_utf8_lossy(&stderr.bytes));
+        let (text, errors) =
+            (String::from_utf8_lossy(&stdout.bytes), String::from_utf8_lossy(&stderr.bytes));
         let json = if stdout.cut { serde_json::Value::Null } else { as_json(&text) };
         Ok(Output::new(
             json!({"exit_code": code, "json": json, "stdout": text, "stderr": errors,
@@ -134,9 +145,25 @@ impl Command {
 
 /// Variables that a program gets; those that end in `*` are beginnings.
 const ENVIRONMENT: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "TZ", "LANG", "LC_*", "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "KUBECONFIG",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TERM",
+    "TZ",
+    "LANG",
+    "LC_*",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
 ];
@@ -144,13 +171,21 @@ const ENVIRONMENT: &[&str] = &[
 /// What programs get of an environment: an allow-list, so that no token of the operator reaches
 /// them by accident. `kubeconfig` is the file that the run uses, if it is another than the
 /// environment's.
-pub fn allowed(environment: impl IntoIterator<Item = (String, String)>,
-    kubeconfig: Option<&str>) -> BTreeMap<String, String> {
-    let listed = |name: &str| ENVIRONMENT.iter().any(|known| known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start)));
+pub fn allowed(
+    environment: impl IntoIterator<Item = (String, String)>,
+    kubeconfig: Option<&str>,
+) -> BTreeMap<String, String> {
+    let listed = |name: &str| {
+        ENVIRONMENT.iter().any(|known| {
+            known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start))
+        })
+    };
     // the proxies are written in small letters as often
-    let is_proxy = |name: &str| name.to_ascii_lowercase().ends_with("_proxy") && listed(&name.to_ascii_uppercase());
-    let mut allowed: BTreeMap<_,
-        _> = environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
+    let is_proxy = |name: &str| {
+        name.to_ascii_lowercase().ends_with("_proxy") && listed(&name.to_ascii_uppercase())
+    };
+    let mut allowed: BTreeMap<_, _> =
+        environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
     allowed.extend(kubeconfig.map(|file| ("KUBECONFIG".to_owned(), file.to_owned())));
     allowed
 }
@@ -209,13 +244,20 @@ mod tests {
 
     #[test]
     fn faults_and_the_line_by_hand() {
-        for (argv, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false),
-            (json!(["ls", "-l"]), true), (json!(["a\0"]), false)] {
+        for (argv, good) in [
+            (json!([]), false),
+            (json!([""]), false),
+            (json!(["ls -l"]), false),
+            (json!(["ls", "-l"]), true),
+            (json!(["a\0"]), false),
+        ] {
             assert_eq!(command(json!({"argv": argv})).check().is_ok(), good, "{argv}");
         }
         let command = command(json!({"argv": ["helm", "history", "a b", 3], "env": {"X": "1 2"}}));
-        assert_eq!((command.effect(), command.manual_commands("n")), (Effect::Opaque,
-            vec!["X='1 2' helm history 'a b' 3".to_owned()]));
+        assert_eq!(
+            (command.effect(), command.manual_commands("n")),
+            (Effect::Opaque, vec!["X='1 2' helm history 'a b' 3".to_owned()])
+        );
     }
 
     #[tokio::test]
@@ -226,16 +268,25 @@ mod tests {
             async move { command(value).perform(&context).await }
         };
         let output = run(json!({"argv": ["sh", "-c",
-            "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}})).await.unwrap();
-        assert_eq!(output.value, json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n",
-            "stderr": "no\n", "truncated": false}));
-        let long = run(json!({"argv": ["head", "-c", 3_000_000,
-            "/dev/zero"]})).await.unwrap().value;
-        assert_eq!((long["stdout"].as_str().map(str::len), &long["truncated"]), (Some(STREAM),
-            &json!(true)));
+            "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}}))
+        .await
+        .unwrap();
+        assert_eq!(
+            output.value,
+            json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n", "stderr": "no\n",
+                "truncated": false})
+        );
+        let long =
+            run(json!({"argv": ["head", "-c", 3_000_000, "/dev/zero"]})).await.unwrap().value;
+        assert_eq!(
+            (long["stdout"].as_str().map(str::len), &long["truncated"]),
+            (Some(STREAM), &json!(true))
+        );
         let missing = run(json!({"argv": ["no-such-program-anywhere"]})).await.unwrap_err();
-        assert!(missing.not_executed && missing.message.contains("could not be started"),
-            "{missing:?}");
+        assert!(
+            missing.not_executed && missing.message.contains("could not be started"),
+            "{missing:?}"
+        );
         let killed = run(json!({"argv": ["sh", "-c", "kill -9 $$"]})).await.unwrap_err();
         assert!(!killed.not_executed && killed.message.contains("signal"), "{killed:?}");
         // what it leaves behind holds the streams, and nobody waits for it
@@ -245,12 +296,23 @@ mod tests {
 
     #[test]
     fn the_environment_is_an_allow_list() {
-        let names = ["PATH", "LC_TIME", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "https_proxy",
-            "my_proxy", "KUBECONFIG", "LANGUAGE", "RUNBOOK_PARAM_PIN"];
+        let names = [
+            "PATH",
+            "LC_TIME",
+            "AWS_SECRET_ACCESS_KEY",
+            "GH_TOKEN",
+            "https_proxy",
+            "my_proxy",
+            "KUBECONFIG",
+            "LANGUAGE",
+            "RUNBOOK_PARAM_PIN",
+        ];
         let given = || names.map(|name| (name.to_owned(), "x".to_owned()));
         let kept = allowed(given(), None);
-        assert_eq!(kept.keys().collect::<Vec<_>>(), ["KUBECONFIG", "LC_TIME", "PATH",
-            "https_proxy"]);
+        assert_eq!(
+            kept.keys().collect::<Vec<_>>(),
+            ["KUBECONFIG", "LC_TIME", "PATH", "https_proxy"]
+        );
         assert_eq!(allowed(given(), Some("/run/k"))["KUBECONFIG"], "/run/k");
     }
 
@@ -270,12 +332,15 @@ mod tests {
         let script = format!("(while :; do echo . >> {0}; sleep 0.1; done) & wait", file.display());
         let group = std::sync::Arc::new(std::sync::Mutex::new(0));
         let told = group.clone();
-        let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> = std::sync::Arc::new(move |_,
-            leader| *told.lock().unwrap() = leader);
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(500),
-            started, ..context(None, "n") };
-        let failure = command(json!({"argv": ["sh", "-c",
-            script]})).perform(&hurried).await.unwrap_err();
+        let started: std::sync::Arc<dyn Fn(&str, u32) + Send + Sync> =
+            std::sync::Arc::new(move |_, leader| *told.lock().unwrap() = leader);
+        let hurried = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_millis(500),
+            started,
+            ..context(None, "n")
+        };
+        let failure =
+            command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
         assert!(failure.message.contains("told to end"), "{failure:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(file.exists() && rests(&file).await);
@@ -287,10 +352,12 @@ mod tests {
     async fn a_program_that_does_not_listen_is_killed_after_the_grace() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("beats");
-        let script = format!("trap '' TERM; while :; do echo . >> {0}; sleep 0.1; done",
-            file.display());
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(300),
-            ..context(None, "n") };
+        let script =
+            format!("trap '' TERM; while :; do echo . >> {0}; sleep 0.1; done", file.display());
+        let hurried = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_millis(300),
+            ..context(None, "n")
+        };
         command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
         assert!(!rests(&file).await, "it has its grace");
         tokio::time::sleep(Duration::from_secs(u64::from(GRACE) + 2)).await;
@@ -299,10 +366,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_does_not_end_is_killed_at_the_deadline() {
-        let hurried = Context { deadline: tokio::time::Instant::now() + Duration::from_millis(200),
-            ..context(None, "n") };
-        let failure = command(json!({"argv": ["sleep",
-            "30"]})).perform(&hurried).await.unwrap_err();
+        let hurried = Context {
+            deadline: tokio::time::Instant::now() + Duration::from_millis(200),
+            ..context(None, "n")
+        };
+        let failure =
+            command(json!({"argv": ["sleep", "30"]})).perform(&hurried).await.unwrap_err();
         assert_eq!((failure.kind, failure.not_executed), (FailureKind::Error, false));
     }
 }

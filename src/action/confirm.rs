@@ -32,14 +32,16 @@ impl Verb for Confirm {
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let (prompt, question, typed) = (context.prompt.clone(),
-            context.masker.clean(&self.question), self.typed.clone());
+        let (prompt, question, typed) =
+            (context.prompt.clone(), context.masker.clean(&self.question), self.typed.clone());
         let answer = tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()));
         match answer.await {
             Ok(Some(true)) => Ok(Output::new(json!({"answer": true}), "yes")),
             Ok(Some(false)) => Err(Failure::new(FailureKind::Cancelled, "answered no")),
-            Ok(None) => Err(Failure::new(FailureKind::NeedsPerson,
-                format!("needs a person to answer: {}", self.question))),
+            Ok(None) => Err(Failure::new(
+                FailureKind::NeedsPerson,
+                format!("needs a person to answer: {}", self.question),
+            )),
             Err(_) => Err(Failure::error("the prompt ended without an answer")),
         }
     }
@@ -71,8 +73,10 @@ mod tests {
         let prompt = Arc::new(Listens::default());
         let context = Context { prompt: prompt.clone(), ..context(None, "n") };
         context.masker.learn("hunter2-hunter2", "db/password");
-        Confirm { question: "Is it hunter2-hunter2?".to_owned(),
-            typed: None }.perform(&context).await.unwrap();
+        Confirm { question: "Is it hunter2-hunter2?".to_owned(), typed: None }
+            .perform(&context)
+            .await
+            .unwrap();
         assert_eq!(*prompt.0.lock().unwrap(), "Is it [secret db/password]?");
     }
 }

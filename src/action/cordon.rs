@@ -48,8 +48,11 @@ pub(super) fn node(name: &str) -> Target {
 ///
 /// # Errors
 /// When the node cannot be read.
-pub(super) async fn schedulable(context: &Context, name: &str,
-    wanted: bool) -> Result<Option<Change>, Failure> {
+pub(super) async fn schedulable(
+    context: &Context,
+    name: &str,
+    wanted: bool,
+) -> Result<Option<Change>, Failure> {
     let found = workload::find(context, &node(name)).await?;
     if (found.object["spec"]["unschedulable"] != true) == wanted {
         return Ok(None);
@@ -59,6 +62,10 @@ pub(super) async fn schedulable(context: &Context, name: &str,
         Some(spec) if wanted => drop(spec.shift_remove("unschedulable")),
         _ => after["spec"]["unschedulable"] = json!(true),
     }
-    Ok(Change::between(&found.resource, &found.object, &after,
-        if wanted { "uncordoned" } else { "cordoned" }))
+    Ok(Change::between(
+        &found.resource,
+        &found.object,
+        &after,
+        if wanted { "uncordoned" } else { "cordoned" },
+    ))
 }

@@ -1,10 +1,10 @@
 //! `create_job`: a run of a CronJob now.
 
+use super::set_env::{check_names, edit, plaintext};
+use super::support::behind;
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
-use super::set_env::{check_names, edit, plaintext};
 use super::support::unique_name::{MADE_BY, unique_name};
-use super::support::behind;
 use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
 use crate::cluster::pod::{self, JobEnd};
 use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin};
@@ -51,41 +51,53 @@ impl Verb for CreateJob {
     fn check(&self) -> Result<(), String> {
         let prefix = self.prefix();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        if prefix.is_empty() || !prefix.chars().all(plain) || !prefix.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(format!("`{prefix}` is no start of a name: lower-case letters, digits, `-` \
-                and `.`"));
+        if prefix.is_empty()
+            || !prefix.chars().all(plain)
+            || !prefix.starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
+            return Err(format!(
+                "`{prefix}` is no start of a name: lower-case letters, digits, `-` and `.`"
+            ));
         }
         check_names(self.env.keys())
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        let on = |kind: &str, verb: &str,
-            name: &str| builtin(kind).map(|resource| reading(&resource, verb, namespace, name));
-        let jobs = ["get", "list", "watch", "create"].into_iter().filter_map(|verb| on("Job", verb,
-            ""));
-        let log = on("Pod", "get", "").map(|access| Access { subresource: "log".to_owned(),
-            ..access });
-        on("CronJob", "get", &self.cron_job).into_iter().chain(jobs).chain(on("Pod", "list",
-            "")).chain(log).collect()
+        let on = |kind: &str, verb: &str, name: &str| {
+            builtin(kind).map(|resource| reading(&resource, verb, namespace, name))
+        };
+        let jobs =
+            ["get", "list", "watch", "create"].into_iter().filter_map(|verb| on("Job", verb, ""));
+        let log =
+            on("Pod", "get", "").map(|access| Access { subresource: "log".to_owned(), ..access });
+        on("CronJob", "get", &self.cron_job)
+            .into_iter()
+            .chain(jobs)
+            .chain(on("Pod", "list", ""))
+            .chain(log)
+            .collect()
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let (cron_job, name, place) = (quote(&self.cron_job),
-            quote(&format!("{}-manual", self.prefix())), quote(namespace));
-        let mut lines = vec![format!("kubectl create job {name} --from=cronjob/{cron_job} -n \
-            {place}")];
+        let (cron_job, name, place) =
+            (quote(&self.cron_job), quote(&format!("{}-manual", self.prefix())), quote(namespace));
+        let mut lines =
+            vec![format!("kubectl create job {name} --from=cronjob/{cron_job} -n {place}")];
         if !self.env.is_empty() {
             // a Job cannot be changed any more: its variables are set before it is made
-            let words = self.env.iter().map(|(name,
-                value)| value.as_ref().map_or_else(|| format!("{name}-"),
-                    |value| format!("{name}={value}")));
+            let words = self.env.iter().map(|(name, value)| {
+                value.as_ref().map_or_else(|| format!("{name}-"), |value| format!("{name}={value}"))
+            });
             let words: Vec<String> = words.map(|word| quote(&word)).collect();
             let dry = format!("{} --dry-run=client -o yaml", lines[0]);
-            lines = vec![format!("{dry} | kubectl set env --local -f - -o yaml {} | kubectl create \
-                -f -", words.join(" "))];
+            lines = vec![format!(
+                "{dry} | kubectl set env --local -f - -o yaml {} | kubectl create -f -",
+                words.join(" ")
+            )];
         }
-        lines.push(format!("kubectl wait job/{name} -n {place} --for=condition=complete \
-            --timeout=5m"));
+        lines.push(format!(
+            "kubectl wait job/{name} -n {place} --for=condition=complete --timeout=5m"
+        ));
         lines.push(format!("kubectl logs job/{name} -n {place} --all-pods"));
         lines
     }
@@ -101,17 +113,25 @@ impl Verb for CreateJob {
         let stamp = format!("{}/{}", context.run, context.path);
         if let Some(present) = cluster.get_optional(&jobs, &context.namespace, &name).await? {
             if present["metadata"]["annotations"][MADE_BY] == *stamp {
-                return Ok(Some(Intent { output: Map::from_iter([("job".to_owned(), json!(name))]),
-                    ..Intent::default() }));
+                return Ok(Some(Intent {
+                    output: Map::from_iter([("job".to_owned(), json!(name))]),
+                    ..Intent::default()
+                }));
             }
-            return Err(Failure::new(FailureKind::Failed,
-                format!("job {name} exists, and this step has not made it; delete it, or choose \
-                    another `name`")));
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!(
+                    "job {name} exists, and this step has not made it; delete it, or choose \
+                        another `name`"
+                ),
+            ));
         }
-        let cron_job = match cluster.get(&cron_jobs, Some(&context.namespace),
-            &self.cron_job).await {
+        let cron_job = match cluster.get(&cron_jobs, Some(&context.namespace), &self.cron_job).await
+        {
             Ok(cron_job) => cron_job,
-            Err(error) if error.kind == ErrorKind::NotFound => return Err(Failure::new(FailureKind::Failed, error.to_string())),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                return Err(Failure::new(FailureKind::Failed, error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         };
         let job = self.job(&cron_job, &context.namespace, &name, &stamp)?;
@@ -134,34 +154,49 @@ impl Verb for CreateJob {
         let mut seen = false;
         let begun = Instant::now();
         let waited = cluster
-            .watch_until(&jobs, Some(&context.namespace), &Selection::name(&name), context.deadline,
+            .watch_until(
+                &jobs,
+                Some(&context.namespace),
+                &Selection::name(&name),
+                context.deadline,
                 |objects| {
-                let Some(job) = objects.values().next() else {
-                    // it was made before: not being there now is its end, of which nothing is known
-                    return ControlFlow::Break(Err(Failure::error(format!(
-                        "job {name} {} before its end was seen: how it ended is not known",
-                        if seen { "was deleted" } else { "is gone" }
-                    ))));
-                };
-                seen = true;
-                match pod::job_end(job) {
-                    Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
-                    None => {
-                        (context.progress)(&format!("job {name}: {}", so_far(job)));
-                        ControlFlow::Continue(())
+                    let Some(job) = objects.values().next() else {
+                        // it was made before: not being there now is its end, of which nothing is
+                        // known
+                        return ControlFlow::Break(Err(Failure::error(format!(
+                            "job {name} {} before its end was seen: how it ended is not known",
+                            if seen { "was deleted" } else { "is gone" }
+                        ))));
+                    };
+                    seen = true;
+                    match pod::job_end(job) {
+                        Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
+                        None => {
+                            (context.progress)(&format!("job {name}: {}", so_far(job)));
+                            ControlFlow::Continue(())
+                        }
                     }
-                }
-            })
+                },
+            )
             .await;
         let (job, end) = match waited {
             Ok(Ok(ended)) => ended,
             Ok(Err(failure)) => return Err(failure),
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
-                let ill = behind::words(context, &jobs, &context.namespace,
-                    &last.values().collect::<Vec<_>>(), begun, &seen).await;
-                let text = format!("job {name} did not end within {} s and still runs: {seen}{ill}",
-                    waited.as_secs());
+                let ill = behind::words(
+                    context,
+                    &jobs,
+                    &context.namespace,
+                    &last.values().collect::<Vec<_>>(),
+                    begun,
+                    &seen,
+                )
+                .await;
+                let text = format!(
+                    "job {name} did not end within {} s and still runs: {seen}{ill}",
+                    waited.as_secs()
+                );
                 return Err(Failure::in_vain(text, last_error.as_deref()));
             }
             Err(WaitError::Failed(error)) => return Err((*error).into()),
@@ -174,8 +209,10 @@ impl Verb for CreateJob {
                     "failed": count("failed"), "pods": pods});
                 Ok(Output::new(value, format!("{name} succeeded")))
             }
-            JobEnd::Failed(reason) => Err(Failure::new(FailureKind::Failed,
-                format!("job {name} failed: {reason}{}", last_words(&pods)))),
+            JobEnd::Failed(reason) => Err(Failure::new(
+                FailureKind::Failed,
+                format!("job {name} failed: {reason}{}", last_words(&pods)),
+            )),
         }
     }
 }
@@ -192,12 +229,19 @@ impl CreateJob {
 
     /// What kubectl makes of the template
     /// (staging/src/k8s.io/kubectl/pkg/cmd/create/create_job.go), with the mark of the step.
-    fn job(&self, cron_job: &Value, namespace: &str, name: &str, stamp: &str) -> Result<Value,
-        Failure> {
+    fn job(
+        &self,
+        cron_job: &Value,
+        namespace: &str,
+        name: &str,
+        stamp: &str,
+    ) -> Result<Value, Failure> {
         let template = &cron_job["spec"]["jobTemplate"];
         let mut annotations = json!({"cronjob.kubernetes.io/instantiate": "manual"});
-        super::support::compare::merge(&mut annotations,
-            &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()));
+        super::support::compare::merge(
+            &mut annotations,
+            &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()),
+        );
         annotations[MADE_BY] = json!(stamp);
         let mut spec = template["spec"].clone();
         if let Some(pod_template) = spec.get_mut("template") {
@@ -221,13 +265,22 @@ impl CreateJob {
 /// Stops where a Job of a CronJob that wants one at a time runs already: the controller does not
 /// see what is made by hand.
 fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
-    let own = |job: &&Value| job["metadata"]["ownerReferences"].as_array().is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == cron_job["metadata"]["uid"]));
-    let running = jobs.iter().filter(own).find(|job| pod::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
+    let own = |job: &&Value| {
+        job["metadata"]["ownerReferences"].as_array().is_some_and(|owners| {
+            owners.iter().any(|owner| owner["uid"] == cron_job["metadata"]["uid"])
+        })
+    };
+    let running = jobs
+        .iter()
+        .filter(own)
+        .find(|job| pod::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
     let name = running["metadata"]["name"].as_str().unwrap_or_default();
     Some(Guard {
         id: "job-active",
-        reason: format!("job {name} of cronjob/{} still runs, and its concurrencyPolicy is Forbid",
-            cron_job["metadata"]["name"].as_str().unwrap_or_default()),
+        reason: format!(
+            "job {name} of cronjob/{} still runs, and its concurrencyPolicy is Forbid",
+            cron_job["metadata"]["name"].as_str().unwrap_or_default()
+        ),
         way: format!("wait for its end: kubectl wait job/{name} --for=condition=complete"),
     })
 }
@@ -237,8 +290,12 @@ fn so_far(job: &Value) -> String {
         return "suspended: its template says so".to_owned();
     }
     let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
-    format!("{} running, {} succeeded, {} failed", count("active"), count("succeeded"),
-        count("failed"))
+    format!(
+        "{} running, {} succeeded, {} failed",
+        count("active"),
+        count("succeeded"),
+        count("failed")
+    )
 }
 
 /// The pods of a Job with their exit codes and the ends of their logs. A log that cannot be read is
@@ -256,22 +313,30 @@ async fn pods_of(context: &Context, job: &str) -> Result<Vec<Value>, Failure> {
     for pod in &found {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let container = pod::default_container(pod);
-        let options = LogOptions { container: container.clone(), tail: Some(LINES),
-            ..LogOptions::default() };
-        let log = match tokio::time::timeout(context.remaining(), cluster.logs(&context.namespace,
-            name, &options)).await {
+        let options =
+            LogOptions { container: container.clone(), tail: Some(LINES), ..LogOptions::default() };
+        let log = match tokio::time::timeout(
+            context.remaining(),
+            cluster.logs(&context.namespace, name, &options),
+        )
+        .await
+        {
             Ok(Ok(log)) => json!(tail(&log.text, LOG)),
             Ok(Err(_)) | Err(_) => Value::Null,
         };
-        pods.push(json!({"pod": name, "exit_code": exit_code(pod, container.as_deref()),
-            "log": log}));
+        pods.push(
+            json!({"pod": name, "exit_code": exit_code(pod, container.as_deref()), "log": log}),
+        );
     }
     Ok(pods)
 }
 
 /// The exit code of a container, or of the instance before if it was started again.
 fn exit_code(pod: &Value, container: Option<&str>) -> Option<i64> {
-    let status = pod["status"]["containerStatuses"].as_array()?.iter().find(|status| status["name"].as_str() == container)?;
+    let status = pod["status"]["containerStatuses"]
+        .as_array()?
+        .iter()
+        .find(|status| status["name"].as_str() == container)?;
     ["state", "lastState"].iter().find_map(|key| status[key]["terminated"]["exitCode"].as_i64())
 }
 
@@ -295,12 +360,16 @@ fn tail(text: &str, limit: usize) -> &str {
 /// The last line of the pod that failed last.
 fn last_words(pods: &[Value]) -> String {
     let failed = |pod: &&Value| pod["exit_code"].as_i64().is_some_and(|code| code != 0);
-    let Some(pod) = pods.iter().rev().find(failed).or_else(|| pods.last()) else { return String::new() };
-    let exit = pod["exit_code"].as_i64().map(|code| format!(" (exit code \
-        {code})")).unwrap_or_default();
-    match pod["log"].as_str().and_then(|log| log.lines().rev().find(|line| !line.trim().is_empty())) {
-        Some(line) => format!("; pod {}{exit} ended with: {line}",
-            pod["pod"].as_str().unwrap_or_default()),
+    let Some(pod) = pods.iter().rev().find(failed).or_else(|| pods.last()) else {
+        return String::new();
+    };
+    let exit =
+        pod["exit_code"].as_i64().map(|code| format!(" (exit code {code})")).unwrap_or_default();
+    match pod["log"].as_str().and_then(|log| log.lines().rev().find(|line| !line.trim().is_empty()))
+    {
+        Some(line) => {
+            format!("; pod {}{exit} ended with: {line}", pod["pod"].as_str().unwrap_or_default())
+        }
         None => format!("; pod {}{exit} left no log", pod["pod"].as_str().unwrap_or_default()),
     }
 }
@@ -320,8 +389,8 @@ mod tests {
         assert!(name.starts_with("backup-stvwxyz0-") || name.starts_with("backup-"), "{name}");
         assert_eq!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/a"));
         assert_ne!(name, job.job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "steps/b"));
-        let long = create_job(json!({"cron_job": format!("{}-{}", "a".repeat(46),
-            "b".repeat(9))})).job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "a");
+        let long = create_job(json!({"cron_job": format!("{}-{}", "a".repeat(46), "b".repeat(9))}))
+            .job_name("01KABCDEFGHJKMNPQRSTVWXYZ0", "a");
         assert!(long.len() <= 63 && !long.contains("--"), "{long}");
     }
 
@@ -331,8 +400,9 @@ mod tests {
             "uid": "u", "labels": {"own": "x"}},
             "spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}, "annotations": {"k": "v"}},
             "spec": {"template": {"spec": {"containers": [{"name": "m"}]}}}}}});
-        let job = create_job(json!({"cron_job": "c", "env": {"X": 1},
-            "cleanup": true})).job(&cron_job, "n", "c-1", "r/p").unwrap();
+        let job = create_job(json!({"cron_job": "c", "env": {"X": 1}, "cleanup": true}))
+            .job(&cron_job, "n", "c-1", "r/p")
+            .unwrap();
         let wanted = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "c-1",
             "namespace": "n", "labels": {"a": "b"},
             "annotations": {"cronjob.kubernetes.io/instantiate": "manual", "k": "v",
@@ -347,9 +417,10 @@ mod tests {
     #[test]
     fn only_complete_and_failed_are_an_end_and_siblings_are_seen() {
         let with = |kind: &str, status: &str| {
-            json!({"metadata": {"name": "j", "ownerReferences": [{"uid": "u"}]},
-                "status": {"conditions": [{"type": kind, "status": status, "reason": "R",
-                "message": "m"}]}})
+            json!({"metadata": {"name": "j",
+            "ownerReferences": [{"uid": "u"}]},
+            "status": {"conditions": [{"type": kind, "status": status, "reason": "R",
+            "message": "m"}]}})
         };
         let cron_job = json!({"metadata": {"name": "c", "uid": "u"}});
         for (job, wanted) in [
@@ -362,21 +433,32 @@ mod tests {
             (with("Suspended", "True"), None),
         ] {
             assert_eq!(pod::job_end(&job), wanted, "{job}");
-            assert_eq!(active(&cron_job, std::slice::from_ref(&job)).is_some(), wanted.is_none(),
-                "{job}");
+            assert_eq!(
+                active(&cron_job, std::slice::from_ref(&job)).is_some(),
+                wanted.is_none(),
+                "{job}"
+            );
         }
-        assert_eq!(active(&json!({"metadata": {"name": "d", "uid": "v"}}),
-            &[with("Complete", "False")]), None);
+        assert_eq!(
+            active(&json!({"metadata": {"name": "d", "uid": "v"}}), &[with("Complete", "False")]),
+            None
+        );
     }
 
     #[test]
     fn the_end_of_a_log_is_kept() {
-        for (text, wanted) in [("a\nb\n", "a\nb\n"), ("aaaaa\nbb\ncc\n", "bb\ncc\n"),
-            ("aaaaaaaaaaaa", "aaaaaaaa"), ("äääääää", "ääää")] {
+        for (text, wanted) in [
+            ("a\nb\n", "a\nb\n"),
+            ("aaaaa\nbb\ncc\n", "bb\ncc\n"),
+            ("aaaaaaaaaaaa", "aaaaaaaa"),
+            ("äääääää", "ääää"),
+        ] {
             assert_eq!(tail(text, 8), wanted, "{text}");
         }
-        let pods = [json!({"pod": "a", "exit_code": 2, "log": "x\nboom\n\n"}),
-            json!({"pod": "b", "exit_code": 0, "log": "fine"})];
+        let pods = [
+            json!({"pod": "a", "exit_code": 2, "log": "x\nboom\n\n"}),
+            json!({"pod": "b", "exit_code": 0, "log": "fine"}),
+        ];
         assert_eq!(last_words(&pods), "; pod a (exit code 2) ended with: boom");
     }
 }

@@ -75,8 +75,9 @@ impl Verb for Delete {
 
     fn check(&self) -> Result<(), String> {
         match self.what()?.which {
-            Which::Selector(selector) if selector.trim().is_empty() => Err("an empty `selector` \
-                would delete every object".to_owned()),
+            Which::Selector(selector) if selector.trim().is_empty() => {
+                Err("an empty `selector` would delete every object".to_owned())
+            }
             Which::Selector(_) | Which::Name(_) => Ok(()),
         }
     }
@@ -100,8 +101,11 @@ impl Verb for Delete {
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let Ok(target) = self.what() else { return Vec::new() };
-        let mut line = format!("kubectl delete {} -n {}", target.kubectl(),
-            quote(target.namespace(namespace)));
+        let mut line = format!(
+            "kubectl delete {} -n {}",
+            target.kubectl(),
+            quote(target.namespace(namespace))
+        );
         if self.optional {
             line.push_str(" --ignore-not-found");
         }
@@ -127,21 +131,28 @@ impl Verb for Delete {
         let resource = cluster.resolve(&target.kind).await?;
         let namespace = target.namespace(&context.namespace);
         let mut found = match &target.which {
-            Which::Name(name) => cluster.get_optional(&resource, namespace,
-                name).await?.into_iter().collect(),
-            Which::Selector(selector) => cluster.list(&resource, Some(namespace),
-                &Selection::labels(selector)).await?,
+            Which::Name(name) => {
+                cluster.get_optional(&resource, namespace, name).await?.into_iter().collect()
+            }
+            Which::Selector(selector) => {
+                cluster.list(&resource, Some(namespace), &Selection::labels(selector)).await?
+            }
         };
         if found.is_empty() && !self.optional {
-            return Err(Failure::new(FailureKind::Failed,
-                format!("{target} does not exist in namespace {namespace}")));
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!("{target} does not exist in namespace {namespace}"),
+            ));
         }
         // what is being deleted already is only waited for
         found.retain(|object| object["metadata"]["deletionTimestamp"].is_null());
-        let changes = found.iter().map(|object| Change::delete(&resource, object,
-            self.options())).collect();
-        Ok(Some(Intent { changes, guards: found.iter().flat_map(workload::guards).collect(),
-            ..Intent::default() }))
+        let changes =
+            found.iter().map(|object| Change::delete(&resource, object, self.options())).collect();
+        Ok(Some(Intent {
+            changes,
+            guards: found.iter().flat_map(workload::guards).collect(),
+            ..Intent::default()
+        }))
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -155,13 +166,23 @@ impl Verb for Delete {
             Which::Selector(selector) => Selection::labels(selector),
         };
         let uids = deleted_uids(context, &resource.kind);
-        gone(context, &resource, Some(target.namespace(&context.namespace)), &selection, uids,
-            |_| true).await?;
-        Ok(Output::new(Value::Null, match context.made.len() {
-            0 => "nothing there".to_owned(),
-            1 => "deleted".to_owned(),
-            count => format!("{count} deleted"),
-        }))
+        gone(
+            context,
+            &resource,
+            Some(target.namespace(&context.namespace)),
+            &selection,
+            uids,
+            |_| true,
+        )
+        .await?;
+        Ok(Output::new(
+            Value::Null,
+            match context.made.len() {
+                0 => "nothing there".to_owned(),
+                1 => "deleted".to_owned(),
+                count => format!("{count} deleted"),
+            },
+        ))
     }
 }
 
@@ -169,15 +190,22 @@ impl Delete {
     /// The one way or the other to say what is meant.
     fn what(&self) -> Result<Target, String> {
         let which = match (&self.target, &self.kind, &self.name, &self.selector) {
-            (Some(target), None, None,
-            None) if self.namespace.is_none() => return Ok(target.clone()),
+            (Some(target), None, None, None) if self.namespace.is_none() => {
+                return Ok(target.clone());
+            }
             (None, Some(_), Some(name), None) => Which::Name(name.clone()),
             (None, Some(_), None, Some(selector)) => Which::Selector(selector.clone()),
-            _ => return Err("either a `target`, or a `kind` with a `name` or a \
-                `selector`".to_owned()),
+            _ => {
+                return Err(
+                    "either a `target`, or a `kind` with a `name` or a `selector`".to_owned()
+                );
+            }
         };
-        Ok(Target { kind: self.kind.clone().unwrap_or_default(), which,
-            namespace: self.namespace.clone() })
+        Ok(Target {
+            kind: self.kind.clone().unwrap_or_default(),
+            which,
+            namespace: self.namespace.clone(),
+        })
     }
 
     fn options(&self) -> Value {
@@ -196,8 +224,12 @@ pub(super) fn seconds(duration: Duration) -> u64 {
 
 /// The uids of the objects of a kind that the step has deleted or evicted.
 pub(super) fn deleted_uids(context: &Context, kind: &str) -> BTreeSet<String> {
-    let deleted = context.made.iter().filter(|change| change.object.kind == kind && matches!(change.verb.as_str(), "delete" | "evict"));
-    deleted.filter_map(|change| Some(change.before["metadata"]["uid"].as_str()?.to_owned())).collect()
+    let deleted = context.made.iter().filter(|change| {
+        change.object.kind == kind && matches!(change.verb.as_str(), "delete" | "evict")
+    });
+    deleted
+        .filter_map(|change| Some(change.before["metadata"]["uid"].as_str()?.to_owned()))
+        .collect()
 }
 
 /// Waits until the objects of these uids are gone, and those that `also` counts among the ones that
@@ -216,8 +248,12 @@ pub(super) async fn gone(
     let mut first = true;
     let judge = |objects: &BTreeMap<Key, Value>| {
         if std::mem::take(&mut first) {
-            let deleting = objects.values().filter(|object| !object["metadata"]["deletionTimestamp"].is_null() && also(object));
-            uids.extend(deleting.filter_map(|object| Some(object["metadata"]["uid"].as_str()?.to_owned())));
+            let deleting = objects.values().filter(|object| {
+                !object["metadata"]["deletionTimestamp"].is_null() && also(object)
+            });
+            uids.extend(
+                deleting.filter_map(|object| Some(object["metadata"]["uid"].as_str()?.to_owned())),
+            );
         }
         let held = remaining(objects, &uids);
         if held.is_empty() {
@@ -226,14 +262,18 @@ pub(super) async fn gone(
         (context.progress)(&format!("waiting until gone: {}", held.join("; ")));
         ControlFlow::Continue(())
     };
-    let waited = context.cluster()?.watch_until(resource, namespace, selection, context.deadline,
-        judge).await;
+    let waited = context
+        .cluster()?
+        .watch_until(resource, namespace, selection, context.deadline, judge)
+        .await;
     match waited {
         Ok(()) => Ok(()),
         Err(WaitError::Timeout { last, waited, last_error }) => {
             let held = remaining(&last, &uids);
-            Err(Failure::in_vain(format!("deleted, but not gone within {} s: {}", waited.as_secs(),
-                held.join("; ")), last_error.as_deref()))
+            Err(Failure::in_vain(
+                format!("deleted, but not gone within {} s: {}", waited.as_secs(), held.join("; ")),
+                last_error.as_deref(),
+            ))
         }
         Err(WaitError::Failed(error)) => Err((*error).into()),
     }
@@ -241,10 +281,16 @@ pub(super) async fn gone(
 
 /// The objects of these uids that are still there, with what holds them.
 fn remaining(objects: &BTreeMap<Key, Value>, uids: &BTreeSet<String>) -> Vec<String> {
-    let there = objects.iter().filter(|(_,
-        object)| object["metadata"]["uid"].as_str().is_some_and(|uid| uids.contains(uid)));
+    let there = objects.iter().filter(|(_, object)| {
+        object["metadata"]["uid"].as_str().is_some_and(|uid| uids.contains(uid))
+    });
     let held = there.map(|(key, object)| {
-        let finalizers: Vec<&str> = object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let finalizers: Vec<&str> = object["metadata"]["finalizers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         match (finalizers.as_slice(), object["metadata"]["deletionTimestamp"].as_str()) {
             ([], None) => key.name.clone(),
             ([], Some(since)) => format!("{} is to end by {since}", key.name),
@@ -266,12 +312,18 @@ mod tests {
     fn what_is_meant_can_be_said_in_two_ways() {
         for (value, wanted) in [
             (json!({"target": "pod/a"}), Some("kubectl delete pod/a -n n --ignore-not-found")),
-            (json!({"kind": "Pod", "name": "a", "namespace": "m", "optional": false}),
-            Some("kubectl delete pod/a -n m")),
-            (json!({"kind": "Job", "selector": "a=b", "wait": false, "propagation": "foreground",
-            "grace_period": "1500ms"}),
-                Some("kubectl delete job -l a=b -n n --ignore-not-found --wait=false \
-                    --cascade=foreground --grace-period=2")),
+            (
+                json!({"kind": "Pod", "name": "a", "namespace": "m", "optional": false}),
+                Some("kubectl delete pod/a -n m"),
+            ),
+            (
+                json!({"kind": "Job", "selector": "a=b", "wait": false, "propagation": "foreground",
+                    "grace_period": "1500ms"}),
+                Some(
+                    "kubectl delete job -l a=b -n n --ignore-not-found --wait=false \
+                        --cascade=foreground --grace-period=2",
+                ),
+            ),
             (json!({"target": "pod/a", "kind": "Pod"}), None),
             (json!({"kind": "Pod"}), None),
             (json!({"kind": "Pod", "selector": " "}), None),
@@ -283,8 +335,10 @@ mod tests {
                 assert_eq!(delete.manual_commands("n"), [line]);
             }
         }
-        assert_eq!(delete(json!({"target": "pod/a", "grace_period": "0s"})).options(),
-            json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0}));
+        assert_eq!(
+            delete(json!({"target": "pod/a", "grace_period": "0s"})).options(),
+            json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0})
+        );
     }
 
     #[test]
@@ -292,17 +346,24 @@ mod tests {
         let object = |name: &str, uid: &str, more: Value| {
             let mut metadata = json!({"name": name, "uid": uid});
             crate::action::support::compare::merge(&mut metadata, &more);
-            (Key { namespace: "n".to_owned(), name: name.to_owned() },
-            json!({"metadata": metadata}))
+            (
+                Key { namespace: "n".to_owned(), name: name.to_owned() },
+                json!({"metadata": metadata}),
+            )
         };
         let objects = BTreeMap::from([
-            object("a", "1", json!({"finalizers": ["x/y", "z"],
-                "deletionTimestamp": "2026-01-01T00:00:00Z"})),
+            object(
+                "a",
+                "1",
+                json!({"finalizers": ["x/y", "z"], "deletionTimestamp": "2026-01-01T00:00:00Z"}),
+            ),
             object("b", "2", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})),
             object("c", "new", json!({})),
         ]);
         let uids = ["1", "2", "3"].map(str::to_owned).into();
-        assert_eq!(remaining(&objects, &uids), ["a is held by the finalizer x/y, z",
-            "b is to end by 2026-01-01T00:00:00Z"]);
+        assert_eq!(
+            remaining(&objects, &uids),
+            ["a is held by the finalizer x/y, z", "b is to end by 2026-01-01T00:00:00Z"]
+        );
     }
 }

@@ -26,8 +26,11 @@ pub struct Dns {
 
 impl Verb for Dns {
     fn check(&self) -> Result<(), String> {
-        if self.name.is_empty() || self.name.starts_with('-') { Err(format!("`{}` is not a host \
-            name", self.name)) } else { Ok(()) }
+        if self.name.is_empty() || self.name.starts_with('-') {
+            Err(format!("`{}` is not a host name", self.name))
+        } else {
+            Ok(())
+        }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -35,8 +38,12 @@ impl Verb for Dns {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl exec -n {} {} -- getent ahosts {}",
-            quote(self.from.namespace(namespace)), self.from.kubectl(), quote(&self.name))]
+        vec![format!(
+            "kubectl exec -n {} {} -- getent ahosts {}",
+            quote(self.from.namespace(namespace)),
+            self.from.kubectl(),
+            quote(&self.name)
+        )]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
@@ -62,13 +69,20 @@ impl Verb for Dns {
                 (_, words) if words.is_empty() => format!("getent finds no {}", self.name).into(),
                 (_, words) => words.into(),
             };
-            Ok(item([("name", self.name.as_str().into()), ("result", result.as_str().into()),
-                ("addresses", addresses.into_iter().collect()), ("reason", reason)]))
+            Ok(item([
+                ("name", self.name.as_str().into()),
+                ("result", result.as_str().into()),
+                ("addresses", addresses.into_iter().collect()),
+                ("reason", reason),
+            ]))
         })
         .await?;
         output.summary = match output.value.as_array() {
-            Some(items) => format!("{} of {}",
-                items.iter().filter(|item| item["result"] == "resolved").count(), items.len()),
+            Some(items) => format!(
+                "{} of {}",
+                items.iter().filter(|item| item["result"] == "resolved").count(),
+                items.len()
+            ),
             None => output.value["result"].as_str().unwrap_or_default().to_owned(),
         };
         Ok(output)

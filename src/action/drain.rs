@@ -1,8 +1,8 @@
 //! `drain`: takes the pods off a node, respecting disruption budgets.
 
-use super::support::change::{Change, Guard, Intent};
 use super::cordon::{node, schedulable};
 use super::delete::{deleted_uids, gone, seconds};
+use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::{guard, workload};
 use super::{Access, Context, Duration, Failure, Output, Verb};
@@ -84,18 +84,22 @@ impl Verb for Drain {
 
     fn check(&self) -> Result<(), String> {
         match &self.pod_selector {
-            Some(selector) => LabelSelector::parse(selector).map(drop).map_err(|error| format!("`pod_selector`: {error}")),
+            Some(selector) => LabelSelector::parse(selector)
+                .map(drop)
+                .map_err(|error| format!("`pod_selector`: {error}")),
             None => Ok(()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = workload::patching(&node(&self.node), namespace);
-        let everywhere = |kind: &str,
-            verb: &str| builtin(kind).map(|resource| reading(&resource, verb, "", ""));
+        let everywhere =
+            |kind: &str, verb: &str| builtin(kind).map(|resource| reading(&resource, verb, "", ""));
         all.extend(["list", "watch"].into_iter().filter_map(|verb| everywhere("Pod", verb)));
-        all.extend(everywhere("Pod",
-            "create").map(|access| Access { subresource: "eviction".to_owned(), ..access }));
+        all.extend(
+            everywhere("Pod", "create")
+                .map(|access| Access { subresource: "eviction".to_owned(), ..access }),
+        );
         all.extend(everywhere("DaemonSet", "get"));
         all.extend(everywhere("PodDisruptionBudget", "list"));
         all
@@ -103,10 +107,11 @@ impl Verb for Drain {
 
     fn manual_commands(&self, _: &str) -> Vec<String> {
         let mut line = format!("kubectl drain {}", quote(&self.node));
-        for (set, option) in
-            [(self.ignore_daemonsets, " --ignore-daemonsets"), (self.delete_emptydir_data,
-            " --delete-emptydir-data"), (self.force, " --force")]
-        {
+        for (set, option) in [
+            (self.ignore_daemonsets, " --ignore-daemonsets"),
+            (self.delete_emptydir_data, " --delete-emptydir-data"),
+            (self.force, " --force"),
+        ] {
             line.push_str(if set { option } else { "" });
         }
         if let Some(grace) = self.grace_period {
@@ -124,8 +129,10 @@ impl Verb for Drain {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let cluster = context.cluster()?;
-        let mut intent = Intent { changes: schedulable(context, &self.node,
-            false).await?.into_iter().collect(), ..Intent::default() };
+        let mut intent = Intent {
+            changes: schedulable(context, &self.node, false).await?.into_iter().collect(),
+            ..Intent::default()
+        };
         let resource = cluster.resolve("Pod").await?;
         let mut found = cluster.list(&resource, None, &self.selection()).await?;
         found.sort_by_key(name_of);
@@ -133,27 +140,30 @@ impl Verb for Drain {
         let decided: Vec<(Value, Decision)> = found
             .into_iter()
             .map(|pod| {
-                let exists = daemonset_of(&pod).is_some_and(|owner| daemonsets.get(&owner) == Some(&true));
+                let exists =
+                    daemonset_of(&pod).is_some_and(|owner| daemonsets.get(&owner) == Some(&true));
                 let decision = self.decide(&pod, exists);
                 (pod, decision)
             })
             .collect();
-        let evicted: Vec<&Value> = decided.iter().filter(|(_,
-            decision)| decision.evicts()).map(|(pod, _)| pod).collect();
+        let evicted: Vec<&Value> =
+            decided.iter().filter(|(_, decision)| decision.evicts()).map(|(pod, _)| pod).collect();
         intent.guards = guards(&self.node, &decided);
         if !evicted.is_empty() {
             let budgets = cluster.resolve("PodDisruptionBudget").await?;
             let budgets = cluster.list(&budgets, None, &Selection::all()).await?;
             intent.guards.extend(evicted.iter().filter_map(|pod| budget(&budgets, pod)));
         }
-        let options = self.grace_period.map_or_else(|| json!({}),
-            |grace| json!({"gracePeriodSeconds": seconds(grace)}));
+        let options = self
+            .grace_period
+            .map_or_else(|| json!({}), |grace| json!({"gracePeriodSeconds": seconds(grace)}));
         let left = decided.iter().filter(|(_, decision)| !decision.evicts());
-        let left: Map<String, Value> = left.map(|(pod, decision)| (name_of(pod),
-            json!(decision.reason()))).collect();
+        let left: Map<String, Value> =
+            left.map(|(pod, decision)| (name_of(pod), json!(decision.reason()))).collect();
         intent.output.insert("left".to_owned(), Value::Object(left));
-        intent.changes.extend(evicted.iter().map(|pod| Change::evict(&resource, pod,
-            options.clone())));
+        intent
+            .changes
+            .extend(evicted.iter().map(|pod| Change::evict(&resource, pod, options.clone())));
         Ok(Some(intent))
     }
 
@@ -161,20 +171,27 @@ impl Verb for Drain {
         let resource = context.cluster()?.resolve("Pod").await?;
         let uids = deleted_uids(context, "Pod");
         let count = uids.len();
-        gone(context, &resource, None, &self.selection(), uids,
-            |pod| daemonset_of(pod).is_none() && !is_mirror(pod)).await?;
+        gone(context, &resource, None, &self.selection(), uids, |pod| {
+            daemonset_of(pod).is_none() && !is_mirror(pod)
+        })
+        .await?;
         let evicted = context.made.iter().filter(|change| change.verb == "evict");
-        let evicted: Vec<String> = evicted.map(|change| format!("{}/{}", change.object.namespace,
-            change.object.name)).collect();
-        Ok(Output::new(json!({"evicted": evicted}),
-            if count == 1 { "1 pod evicted".to_owned() } else { format!("{count} pods evicted") }))
+        let evicted: Vec<String> = evicted
+            .map(|change| format!("{}/{}", change.object.namespace, change.object.name))
+            .collect();
+        Ok(Output::new(
+            json!({"evicted": evicted}),
+            if count == 1 { "1 pod evicted".to_owned() } else { format!("{count} pods evicted") },
+        ))
     }
 }
 
 impl Drain {
     fn selection(&self) -> Selection {
-        Selection { labels: self.pod_selector.clone(),
-            fields: Some(format!("spec.nodeName={}", self.node)) }
+        Selection {
+            labels: self.pod_selector.clone(),
+            fields: Some(format!("spec.nodeName={}", self.node)),
+        }
     }
 
     /// The filters of kubectl, in its order (staging/src/k8s.io/kubectl/pkg/drain/filters.go);
@@ -195,7 +212,11 @@ impl Drain {
         if is_mirror(pod) {
             return Decision::Stays("is a static pod of the node");
         }
-        let emptydir = pod["spec"]["volumes"].as_array().into_iter().flatten().any(|volume| volume.get("emptyDir").is_some());
+        let emptydir = pod["spec"]["volumes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|volume| volume.get("emptyDir").is_some());
         if emptydir && !finished && !self.delete_emptydir_data {
             return Decision::Guarded(EMPTYDIR);
         }
@@ -221,13 +242,16 @@ fn controller(pod: &Value) -> Option<&Value> {
 
 /// Namespace and name of the DaemonSet that controls a pod.
 fn daemonset_of(pod: &Value) -> Option<(String, String)> {
-    let owner = controller(pod).filter(|owner| owner["kind"] == "DaemonSet" && owner["apiVersion"] == "apps/v1")?;
+    let owner = controller(pod)
+        .filter(|owner| owner["kind"] == "DaemonSet" && owner["apiVersion"] == "apps/v1")?;
     Some((pod["metadata"]["namespace"].as_str()?.to_owned(), owner["name"].as_str()?.to_owned()))
 }
 
 /// Which of the DaemonSets that the pods name exist.
-async fn daemonsets(cluster: &Cluster, found: &[Value]) -> Result<BTreeMap<(String, String), bool>,
-    Failure> {
+async fn daemonsets(
+    cluster: &Cluster,
+    found: &[Value],
+) -> Result<BTreeMap<(String, String), bool>, Failure> {
     let mut known = BTreeMap::new();
     let resource = cluster.resolve("DaemonSet").await?;
     for owner in found.iter().filter_map(daemonset_of) {
@@ -241,21 +265,37 @@ async fn daemonsets(cluster: &Cluster, found: &[Value]) -> Result<BTreeMap<(Stri
 
 /// One guard of each kind, with the pods that it is about.
 fn guards(node: &str, decided: &[(Value, Decision)]) -> Vec<Guard> {
-    let about = |id: &'static str| decided.iter().filter(|(_,
-        decision)| *decision == Decision::Guarded(id)).map(|(pod,
-            _)| name_of(pod)).collect::<Vec<_>>();
+    let about = |id: &'static str| {
+        decided
+            .iter()
+            .filter(|(_, decision)| *decision == Decision::Guarded(id))
+            .map(|(pod, _)| name_of(pod))
+            .collect::<Vec<_>>()
+    };
     let kinds = [
-        (DAEMONSET, "belong to DaemonSets, which would make them again at once",
-        "leave them with `ignore_daemonsets: true`"),
-        (EMPTYDIR, "have data in emptyDir volumes, which an eviction deletes",
-        "save the data, or allow it with `delete_emptydir_data: true`"),
-        (UNMANAGED, "have no controller that would make them again elsewhere",
-        "make them part of a workload, or allow it with `force: true`"),
+        (
+            DAEMONSET,
+            "belong to DaemonSets, which would make them again at once",
+            "leave them with `ignore_daemonsets: true`",
+        ),
+        (
+            EMPTYDIR,
+            "have data in emptyDir volumes, which an eviction deletes",
+            "save the data, or allow it with `delete_emptydir_data: true`",
+        ),
+        (
+            UNMANAGED,
+            "have no controller that would make them again elsewhere",
+            "make them part of a workload, or allow it with `force: true`",
+        ),
     ];
     let guard = |(id, why, way): (&'static str, &str, &str)| {
         let names = about(id);
-        (!names.is_empty()).then(|| Guard { id, reason: format!("pods on node {node} {why}: {}",
-        names.join(", ")), way: way.to_owned() })
+        (!names.is_empty()).then(|| Guard {
+            id,
+            reason: format!("pods on node {node} {why}: {}", names.join(", ")),
+            way: way.to_owned(),
+        })
     };
     kinds.into_iter().filter_map(guard).collect()
 }
@@ -267,17 +307,25 @@ fn budget(budgets: &[Value], pod: &Value) -> Option<Guard> {
     if pods::is_finished(pod) || pod["status"]["phase"] == "Pending" {
         return None;
     }
-    let labels: Labels = serde_json::from_value(pod["metadata"]["labels"].clone()).unwrap_or_default();
+    let labels: Labels =
+        serde_json::from_value(pod["metadata"]["labels"].clone()).unwrap_or_default();
     let matching: Vec<&Value> = budgets
         .iter()
-        .filter(|budget| budget["metadata"]["namespace"] == pod["metadata"]["namespace"] && budget["spec"]["selector"].is_object())
-        .filter(|budget| serde_json::from_value::<LabelSelector>(budget["spec"]["selector"].clone()).is_ok_and(|selector| selector.matches(&labels)))
+        .filter(|budget| {
+            budget["metadata"]["namespace"] == pod["metadata"]["namespace"]
+                && budget["spec"]["selector"].is_object()
+        })
+        .filter(|budget| {
+            serde_json::from_value::<LabelSelector>(budget["spec"]["selector"].clone())
+                .is_ok_and(|selector| selector.matches(&labels))
+        })
         .collect();
     if let [only] = matching.as_slice()
         && !pods::is_ready(pod)
     {
         let count = |key: &str| only["status"][key].as_u64().unwrap_or(0);
-        let healthy_without_it = count("desiredHealthy") > 0 && count("currentHealthy") >= count("desiredHealthy");
+        let healthy_without_it =
+            count("desiredHealthy") > 0 && count("currentHealthy") >= count("desiredHealthy");
         if only["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || healthy_without_it {
             return None;
         }
@@ -311,26 +359,49 @@ mod tests {
         let emptydir = json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}});
         let finished = json!({"status": {"phase": "Succeeded"}});
         let bare = json!({"metadata": {"namespace": "n", "name": "p"}});
-        let mirror = with(bare.clone(),
-            json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}));
+        let mirror = with(
+            bare.clone(),
+            json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}),
+        );
         for (options, pod, exists, wanted) in [
             (json!({}), owned("ReplicaSet"), false, Decision::Evict),
             (json!({}), owned("DaemonSet"), true, Decision::Stays("belongs to a DaemonSet")),
-            (json!({"ignore_daemonsets": false}), owned("DaemonSet"), true,
-            Decision::Guarded(DAEMONSET)),
+            (
+                json!({"ignore_daemonsets": false}),
+                owned("DaemonSet"),
+                true,
+                Decision::Guarded(DAEMONSET),
+            ),
             (json!({}), owned("DaemonSet"), false, Decision::Guarded(UNMANAGED)),
             (json!({"force": true}), owned("DaemonSet"), false, Decision::Evict),
             (json!({}), with(owned("DaemonSet"), finished.clone()), true, Decision::Evict),
             (json!({}), mirror, false, Decision::Stays("is a static pod of the node")),
-            (json!({}), with(owned("ReplicaSet"), emptydir.clone()), false,
-            Decision::Guarded(EMPTYDIR)),
-            (json!({"delete_emptydir_data": true}), with(owned("ReplicaSet"), emptydir.clone()),
-            false, Decision::Evict),
-            (json!({}), with(with(bare.clone(), emptydir), finished.clone()), false,
-            Decision::Evict),
+            (
+                json!({}),
+                with(owned("ReplicaSet"), emptydir.clone()),
+                false,
+                Decision::Guarded(EMPTYDIR),
+            ),
+            (
+                json!({"delete_emptydir_data": true}),
+                with(owned("ReplicaSet"), emptydir.clone()),
+                false,
+                Decision::Evict,
+            ),
+            (
+                json!({}),
+                with(with(bare.clone(), emptydir), finished.clone()),
+                false,
+                Decision::Evict,
+            ),
             (json!({}), bare.clone(), false, Decision::Guarded(UNMANAGED)),
             (json!({"force": true}), bare.clone(), false, Decision::Evict),
-            (json!({}), with(bare, json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})), false, Decision::Stays("is being deleted already")),
+            (
+                json!({}),
+                with(bare, json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})),
+                false,
+                Decision::Stays("is being deleted already"),
+            ),
         ] {
             assert_eq!(drain(options.clone()).decide(&pod, exists), wanted, "{options} {pod}");
         }
@@ -339,8 +410,9 @@ mod tests {
     #[test]
     fn a_budget_counts_for_the_pods_that_it_selects() {
         let pod = |ready: &str, labels: Value| {
-            json!({"metadata": {"namespace": "n", "name": "p", "labels": labels},
-                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}})
+            json!({"metadata": {"namespace": "n", "name": "p",
+            "labels": labels}, "status": {"phase": "Running",
+            "conditions": [{"type": "Ready", "status": ready}]}})
         };
         let budget_of = |selector: Value, current: u64| {
             json!({"metadata": {"namespace": "n", "name": "b"}, "spec": {"selector": selector},
@@ -356,8 +428,11 @@ mod tests {
             (json!({"matchLabels": {"app": "x"}}), 2, pod("False", app.clone()), false),
             (json!({"matchLabels": {"app": "x"}}), 1, pod("False", app.clone()), true),
         ] {
-            assert_eq!(budget(&[budget_of(selector.clone(), current)], &pod).is_some(), stops,
-                "{selector} {pod}");
+            assert_eq!(
+                budget(&[budget_of(selector.clone(), current)], &pod).is_some(),
+                stops,
+                "{selector} {pod}"
+            );
         }
         let mut elsewhere = budget_of(json!({}), 2);
         elsewhere["metadata"]["namespace"] = json!("m");
@@ -366,12 +441,17 @@ mod tests {
 
     #[test]
     fn guards_name_their_pods() {
-        let decided = [(owned("A"), Decision::Guarded(EMPTYDIR)), (owned("B"), Decision::Evict),
-            (owned("C"), Decision::Guarded(EMPTYDIR))];
+        let decided = [
+            (owned("A"), Decision::Guarded(EMPTYDIR)),
+            (owned("B"), Decision::Evict),
+            (owned("C"), Decision::Guarded(EMPTYDIR)),
+        ];
         let guards = guards("w1", &decided);
         assert_eq!(guards.iter().map(|guard| guard.id).collect::<Vec<_>>(), [EMPTYDIR]);
         assert!(guards[0].reason.ends_with("deletes: n/p, n/p"), "{}", guards[0].reason);
-        assert_eq!(drain(json!({"force": true, "grace_period": "30s"})).manual_commands("n"),
-            ["kubectl drain w1 --ignore-daemonsets --force --grace-period=30"]);
+        assert_eq!(
+            drain(json!({"force": true, "grace_period": "30s"})).manual_commands("n"),
+            ["kubectl drain w1 --ignore-daemonsets --force --grace-period=30"]
+        );
     }
 }

@@ -31,8 +31,17 @@ pub struct Events {
 }
 
 /// Kinds that speak through their pods as well.
-const WITH_PODS: [&str; 9] = ["Pod", "Service", "Deployment", "StatefulSet", "DaemonSet",
-    "ReplicaSet", "ReplicationController", "Job", "CronJob"];
+const WITH_PODS: [&str; 9] = [
+    "Pod",
+    "Service",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+];
 /// Where components put events about objects outside of namespaces.
 const CLUSTER_EVENTS: &str = "default";
 
@@ -79,17 +88,21 @@ impl Verb for Events {
         let step = &context.namespace;
         let (events, about) = match &self.target {
             None => (cluster.events(self.place(step), None).await?, About::Everything),
-            Some(target) if self.kind().is_some_and(|kind| WITH_PODS.contains(&kind.kind.as_str())) => {
+            Some(target)
+                if self.kind().is_some_and(|kind| WITH_PODS.contains(&kind.kind.as_str())) =>
+            {
                 let place = self.place(step);
-                let (events, names) = futures::try_join!(async { Ok(cluster.events(place,
-                    None).await?) }, family(context, target, place))?;
+                let (events, names) = futures::try_join!(
+                    async { Ok(cluster.events(place, None).await?) },
+                    family(context, target, place)
+                )?;
                 (events, About::Family(names))
             }
             Some(target) => self.of_kind(context, target).await?,
         };
         let oldest = self.since.and_then(|since| context.now.checked_sub(since.0).ok());
-        let items: Vec<Value> = events.iter().filter(|event| self.wants(event, &about,
-            oldest)).map(shown).collect();
+        let items: Vec<Value> =
+            events.iter().filter(|event| self.wants(event, &about, oldest)).map(shown).collect();
         let noun = if self.warnings { "warning" } else { "event" };
         let summary = match items.len() {
             0 => "none".to_owned(),
@@ -112,21 +125,33 @@ impl Events {
 
     /// The namespace of the events: what is written, else where events about this kind are.
     fn place_of<'a>(&'a self, kind: Option<&Resource>, step: &'a str) -> &'a str {
-        let written = self.target.as_ref().and_then(|target| target.namespace.as_deref()).or(self.namespace.as_deref());
-        written.unwrap_or(if kind.is_some_and(|kind| !kind.namespaced) { CLUSTER_EVENTS } else { step })
+        let written = self
+            .target
+            .as_ref()
+            .and_then(|target| target.namespace.as_deref())
+            .or(self.namespace.as_deref());
+        written.unwrap_or(if kind.is_some_and(|kind| !kind.namespaced) {
+            CLUSTER_EVENTS
+        } else {
+            step
+        })
     }
 
     /// The events about objects of a kind without pods.
-    async fn of_kind(&self, context: &Context, target: &Target) -> Result<(Vec<Value>, About),
-        Failure> {
+    async fn of_kind(
+        &self,
+        context: &Context,
+        target: &Target,
+    ) -> Result<(Vec<Value>, About), Failure> {
         let cluster = context.cluster()?;
         let kind = cluster.resolve(&target.kind).await?;
         let place = self.place_of(Some(&kind), &context.namespace);
         let events = cluster.events(place, None).await?;
         let names = match &target.which {
             Which::Name(name) => BTreeSet::from([name.clone()]),
-            Which::Selector(selector) => names(&cluster.list(&kind, Some(place),
-                &Selection::labels(selector)).await?),
+            Which::Selector(selector) => {
+                names(&cluster.list(&kind, Some(place), &Selection::labels(selector)).await?)
+            }
         };
         if let Which::Name(name) = &target.which
             && !events.iter().any(|event| is_about(event, &kind, &names))
@@ -140,10 +165,16 @@ impl Events {
     fn wants(&self, event: &Value, about: &About, oldest: Option<Timestamp>) -> bool {
         let is_meant = match about {
             About::Everything => true,
-            About::Family(names) => event["involvedObject"]["name"].as_str().is_some_and(|name| names.contains(name)),
+            About::Family(names) => {
+                event["involvedObject"]["name"].as_str().is_some_and(|name| names.contains(name))
+            }
             About::Kind(kind, names) => is_about(event, kind, names),
         };
-        let young = oldest.is_none_or(|oldest| time(event).and_then(|time| time.parse::<Timestamp>().ok()).is_none_or(|time| time >= oldest));
+        let young = oldest.is_none_or(|oldest| {
+            time(event)
+                .and_then(|time| time.parse::<Timestamp>().ok())
+                .is_none_or(|time| time >= oldest)
+        });
         is_meant && young && (!self.warnings || event["type"] == "Warning")
     }
 }
@@ -153,17 +184,28 @@ impl Events {
 /// of its node there.
 fn is_about(event: &Value, kind: &Resource, names: &BTreeSet<String>) -> bool {
     let object = &event["involvedObject"];
-    let group = object["apiVersion"].as_str().filter(|text| !text.is_empty()).map(|text| text.split_once('/').map_or("", |(group, _)| group));
-    object["kind"] == *kind.kind && group.is_none_or(|group| group == kind.group) && object["name"].as_str().is_some_and(|name| names.contains(name))
+    let group = object["apiVersion"]
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(|text| text.split_once('/').map_or("", |(group, _)| group));
+    object["kind"] == *kind.kind
+        && group.is_none_or(|group| group == kind.group)
+        && object["name"].as_str().is_some_and(|name| names.contains(name))
 }
 
 fn names(objects: &[Value]) -> BTreeSet<String> {
-    objects.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect()
+    objects
+        .iter()
+        .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The names of a target, of its pods, and of what stands between the two.
-async fn family(context: &Context, target: &Target, place: &str) -> Result<BTreeSet<String>,
-    Failure> {
+async fn family(
+    context: &Context,
+    target: &Target,
+    place: &str,
+) -> Result<BTreeSet<String>, Failure> {
     let own = match &target.which {
         Which::Name(name) => Some(name.clone()),
         Which::Selector(_) => None,
@@ -172,29 +214,46 @@ async fn family(context: &Context, target: &Target, place: &str) -> Result<BTree
     let pods = target.pods()?;
     let is_selector_free = match &pods {
         PodsOf::Service(name) => {
-            let service = builtin("Service").ok_or_else(|| Failure::error("services are unknown"))?;
-            cluster.get(&service, Some(place),
-                name).await?["spec"]["selector"].as_object().is_none_or(serde_json::Map::is_empty)
+            let service =
+                builtin("Service").ok_or_else(|| Failure::error("services are unknown"))?;
+            cluster.get(&service, Some(place), name).await?["spec"]["selector"]
+                .as_object()
+                .is_none_or(serde_json::Map::is_empty)
         }
         _ => false,
     };
-    let pods = if is_selector_free { Vec::new() } else { cluster.pods_with_finished(&pods,
-        place).await? };
-    let owners = pods.iter().flat_map(|pod| pod["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default());
-    let owners: Vec<_> = owners.filter_map(|owner| owner["name"].as_str().map(str::to_owned)).collect();
+    let pods = if is_selector_free {
+        Vec::new()
+    } else {
+        cluster.pods_with_finished(&pods, place).await?
+    };
+    let owners = pods
+        .iter()
+        .flat_map(|pod| pod["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default());
+    let owners: Vec<_> =
+        owners.filter_map(|owner| owner["name"].as_str().map(str::to_owned)).collect();
     Ok(own.into_iter().chain(owners).chain(names(&pods)).collect())
 }
 
 /// When an event was last seen.
 fn time(event: &Value) -> Option<&str> {
-    [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"],
-    &event["metadata"]["creationTimestamp"]].into_iter().find_map(Value::as_str)
+    [
+        &event["series"]["lastObservedTime"],
+        &event["lastTimestamp"],
+        &event["eventTime"],
+        &event["metadata"]["creationTimestamp"],
+    ]
+    .into_iter()
+    .find_map(Value::as_str)
 }
 
 fn shown(event: &Value) -> Value {
     let object = &event["involvedObject"];
-    let name = format!("{}/{}", object["kind"].as_str().unwrap_or_default().to_lowercase(),
-        object["name"].as_str().unwrap_or_default());
+    let name = format!(
+        "{}/{}",
+        object["kind"].as_str().unwrap_or_default().to_lowercase(),
+        object["name"].as_str().unwrap_or_default()
+    );
     let count = event["series"]["count"].as_u64().or(event["count"].as_u64()).unwrap_or(1);
     json!({"time": time(event), "type": event["type"], "reason": event["reason"], "object": name,
         "message": event["message"].as_str().unwrap_or_default().trim(), "count": count})
@@ -216,12 +275,18 @@ mod tests {
             (json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "name": "data"}), true),
             (json!({"kind": "PersistentVolumeClaim", "name": "data"}), true),
             (json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "name": "other"}), false),
-            (json!({"kind": "PersistentVolumeClaim", "apiVersion": "storage.example/v1",
-            "name": "data"}), false),
+            (
+                json!({"kind": "PersistentVolumeClaim", "apiVersion": "storage.example/v1",
+                    "name": "data"}),
+                false,
+            ),
             (json!({"kind": "Pod", "apiVersion": "v1", "name": "data"}), false),
         ] {
-            assert_eq!(is_about(&json!({"involvedObject": object.clone()}), &claim, &names), wanted,
-                "{object}");
+            assert_eq!(
+                is_about(&json!({"involvedObject": object.clone()}), &claim, &names),
+                wanted,
+                "{object}"
+            );
         }
         // another version than the one that is asked for
         let scaler = builtin("hpa").unwrap();
@@ -237,18 +302,32 @@ mod tests {
     fn where_the_events_are_and_what_a_person_would_type() {
         for (arguments, place, line) in [
             (json!({"target": "pvc/data"}), "shop", "kubectl events -n shop --for pvc/data"),
-            (json!({"target": "node/n1", "warnings": true}), "default",
-            "kubectl events -n default --for node/n1 --types=Warning"),
-            (json!({"target": "node/n1", "namespace": "ops"}), "ops",
-            "kubectl events -n ops --for node/n1"),
-            (json!({"target": "certificates.cert-manager.io/a"}), "shop",
-            "kubectl events -n shop --for certificates.cert-manager.io/a"),
-            (json!({"target": {"kind": "Ingress", "name": "a", "namespace": "web"}}), "web",
-            "kubectl events -n web --for ingress/a"),
+            (
+                json!({"target": "node/n1", "warnings": true}),
+                "default",
+                "kubectl events -n default --for node/n1 --types=Warning",
+            ),
+            (
+                json!({"target": "node/n1", "namespace": "ops"}),
+                "ops",
+                "kubectl events -n ops --for node/n1",
+            ),
+            (
+                json!({"target": "certificates.cert-manager.io/a"}),
+                "shop",
+                "kubectl events -n shop --for certificates.cert-manager.io/a",
+            ),
+            (
+                json!({"target": {"kind": "Ingress", "name": "a", "namespace": "web"}}),
+                "web",
+                "kubectl events -n web --for ingress/a",
+            ),
         ] {
             let verb = events(arguments);
-            assert_eq!((verb.place("shop"), verb.manual_commands("shop")), (place,
-                vec![line.to_owned()]));
+            assert_eq!(
+                (verb.place("shop"), verb.manual_commands("shop")),
+                (place, vec![line.to_owned()])
+            );
         }
     }
 
@@ -256,14 +335,21 @@ mod tests {
     fn permissions_are_those_of_the_kind() {
         let short = |value: Value| {
             let all = events(value).permissions("n").into_iter();
-            all.map(|access| format!("{} {} {}/{}", access.verb, access.resource, access.namespace,
-                access.name)).collect::<Vec<_>>().join(", ")
+            all.map(|access| {
+                format!("{} {} {}/{}", access.verb, access.resource, access.namespace, access.name)
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
         };
-        assert_eq!(short(json!({"target": "hpa/web"})),
-            "get horizontalpodautoscalers n/web, list events n/");
+        assert_eq!(
+            short(json!({"target": "hpa/web"})),
+            "get horizontalpodautoscalers n/web, list events n/"
+        );
         assert_eq!(short(json!({"target": "node/a"})), "get nodes /a, list events default/");
-        assert_eq!(short(json!({"target": {"kind": "PVC", "selector": "a=b"}})),
-            "list persistentvolumeclaims n/, list events n/");
+        assert_eq!(
+            short(json!({"target": {"kind": "PVC", "selector": "a=b"}})),
+            "list persistentvolumeclaims n/, list events n/"
+        );
         assert_eq!(short(json!({"target": "certificates.cert-manager.io/a"})), "list events n/");
     }
 }

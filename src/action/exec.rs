@@ -2,10 +2,10 @@
 
 use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
 use super::support::kubectl_line;
+use super::support::tool::exec_permissions;
 use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
-use super::support::tool::exec_permissions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -63,14 +63,16 @@ impl Verb for Exec {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         match self.command.first() {
-            None => Err("the `command` is empty: a list of the program and its \
-                arguments".to_owned()),
-            Some(program) if program.is_empty() => Err("the program, the first word of `command`, \
-                is empty".to_owned()),
-            Some(program) if self.command.len() == 1 && program.contains(' ') => {
-                Err(format!("`{program}` would be the name of a program: write a list, [program, \
-                    argument], or [sh, -c, \"…\"]"))
+            None => {
+                Err("the `command` is empty: a list of the program and its arguments".to_owned())
             }
+            Some(program) if program.is_empty() => {
+                Err("the program, the first word of `command`, is empty".to_owned())
+            }
+            Some(program) if self.command.len() == 1 && program.contains(' ') => Err(format!(
+                "`{program}` would be the name of a program: write a list, [program, argument], or \
+                    [sh, -c, \"…\"]"
+            )),
             Some(_) => Ok(()),
         }
     }
@@ -82,10 +84,16 @@ impl Verb for Exec {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let namespace = self.target.namespace(namespace);
         let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
-        let container = self.container.as_deref().map(|name| format!(" -c {}",
-            quote(name))).unwrap_or_default();
-        lines.push(format!("kubectl exec -n {} {place}{container} -- {}", quote(namespace),
-            kubectl_line::line(&self.command)));
+        let container = self
+            .container
+            .as_deref()
+            .map(|name| format!(" -c {}", quote(name)))
+            .unwrap_or_default();
+        lines.push(format!(
+            "kubectl exec -n {} {place}{container} -- {}",
+            quote(namespace),
+            kubectl_line::line(&self.command)
+        ));
         lines
     }
 
@@ -97,15 +105,27 @@ impl Verb for Exec {
         let pods = pods_of(context, &self.target, self.pods).await?;
         let namespace = self.target.namespace(&context.namespace);
         let program = self.command.first().map(String::as_str).unwrap_or_default();
-        (context.progress)(&format!("{program} in {} of {}", kubectl_line::counted(pods.len()),
-        self.target));
+        (context.progress)(&format!(
+            "{program} in {} of {}",
+            kubectl_line::counted(pods.len()),
+            self.target
+        ));
         let cluster = context.cluster()?;
         let one = self.target.is_one_pod() || self.pods == Pods::One;
         let output = each_pod(&pods, one, |name, pod| async move {
             // named, so that the API server need not be asked for it
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
-            let done = cluster.exec(namespace, &name, container.as_deref(), &self.command, None,
-                context.remaining(), STREAM).await?;
+            let done = cluster
+                .exec(
+                    namespace,
+                    &name,
+                    container.as_deref(),
+                    &self.command,
+                    None,
+                    context.remaining(),
+                    STREAM,
+                )
+                .await?;
             judge(program, &name, container.as_deref(), &done)
         })
         .await?;
@@ -128,14 +148,21 @@ fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> 
                 ("truncated", json!(done.truncated)),
             ]));
         }
-        Exit::NotStarted(why) => (FailureKind::Error,
-            format!("`{program}` could not be started in pod {pod}: {}", cause(why))),
-        Exit::Unknown(why) => (FailureKind::Error,
-            format!("how `{program}` ended in pod {pod} is not known, and it may still run: \
-                {why}")),
-        Exit::TimedOut => (FailureKind::Error,
-            format!("`{program}` in pod {pod} did not end before the step's time was over; it may \
-                still run there")),
+        Exit::NotStarted(why) => (
+            FailureKind::Error,
+            format!("`{program}` could not be started in pod {pod}: {}", cause(why)),
+        ),
+        Exit::Unknown(why) => (
+            FailureKind::Error,
+            format!("how `{program}` ended in pod {pod} is not known, and it may still run: {why}"),
+        ),
+        Exit::TimedOut => (
+            FailureKind::Error,
+            format!(
+                "`{program}` in pod {pod} did not end before the step's time was over; it may \
+                    still run there"
+            ),
+        ),
     };
     Err(Failure::new(kind, message))
 }
@@ -165,8 +192,12 @@ mod tests {
 
     #[test]
     fn ends() {
-        let done = |exit| Executed { stdout: b"{\"a\": 1}".to_vec(), stderr: b"\xff".to_vec(),
-            truncated: false, exit };
+        let done = |exit| Executed {
+            stdout: b"{\"a\": 1}".to_vec(),
+            stderr: b"\xff".to_vec(),
+            truncated: false,
+            exit,
+        };
         let fields = judge("p", "a", Some("c"), &done(Exit::Code(3))).unwrap();
         assert_eq!(
             Value::Object(fields),
@@ -175,44 +206,71 @@ mod tests {
         );
         let cases = [
             (
-                Exit::NotStarted("OCI runtime exec failed: unable to start container process: \
-                    exec: \"p\": executable file not found".into()),
+                Exit::NotStarted(
+                    "OCI runtime exec failed: unable to start container process: \
+                    exec: \"p\": executable file not found"
+                        .into(),
+                ),
                 FailureKind::Error,
                 "`p` could not be started in pod a: exec: \"p\": executable file not found",
             ),
-            (Exit::Unknown("cut".into()), FailureKind::Error,
-            "how `p` ended in pod a is not known, and it may still run: cut"),
-            (Exit::TimedOut, FailureKind::Error,
-            "`p` in pod a did not end before the step's time was over; it may still run there"),
+            (
+                Exit::Unknown("cut".into()),
+                FailureKind::Error,
+                "how `p` ended in pod a is not known, and it may still run: cut",
+            ),
+            (
+                Exit::TimedOut,
+                FailureKind::Error,
+                "`p` in pod a did not end before the step's time was over; it may still run there",
+            ),
         ];
         for (exit, kind, message) in cases {
-            assert_eq!(judge("p", "a", None, &done(exit)).unwrap_err(), Failure::new(kind,
-                message));
+            assert_eq!(
+                judge("p", "a", None, &done(exit)).unwrap_err(),
+                Failure::new(kind, message)
+            );
         }
     }
 
     #[test]
     fn faults_and_lines_by_hand() {
-        for (command, good) in [(json!([]), false), (json!([""]), false), (json!(["ls -l"]), false),
-            (json!(["ls", "-l"]), true)] {
-            assert_eq!(exec(json!({"target": "pod/a", "command": command})).check().is_ok(), good,
-                "{command}");
+        for (command, good) in [
+            (json!([]), false),
+            (json!([""]), false),
+            (json!(["ls -l"]), false),
+            (json!(["ls", "-l"]), true),
+        ] {
+            assert_eq!(
+                exec(json!({"target": "pod/a", "command": command})).check().is_ok(),
+                good,
+                "{command}"
+            );
         }
         let cases = [
-            (json!({"target": "pod/a", "command": ["sh", "-c", "a b"]}),
-            vec!["kubectl exec -n n pod/a -- sh -c 'a b'"]),
-            (json!({"target": "deployment/d", "command": ["ls"], "pods": "one", "container": "c"}),
-            vec!["kubectl exec -n n deployment/d -c c -- ls"]),
+            (
+                json!({"target": "pod/a", "command": ["sh", "-c", "a b"]}),
+                vec!["kubectl exec -n n pod/a -- sh -c 'a b'"],
+            ),
+            (
+                json!({"target": "deployment/d", "command": ["ls"], "pods": "one",
+                    "container": "c"}),
+                vec!["kubectl exec -n n deployment/d -c c -- ls"],
+            ),
             (
                 json!({"target": "deployment/d", "command": ["ls"]}),
-                vec!["kubectl get pods -n n # NAME: each of deployment/d",
-                    "kubectl exec -n n pod/NAME -- ls"],
+                vec![
+                    "kubectl get pods -n n # NAME: each of deployment/d",
+                    "kubectl exec -n n pod/NAME -- ls",
+                ],
             ),
             (
                 json!({"target": {"kind": "Pod", "selector": "a=b"}, "command": ["ls"],
                     "pods": "one"}),
-                vec!["kubectl get pods -n n -l a=b # NAME: each of them",
-                    "kubectl exec -n n pod/NAME -- ls"],
+                vec![
+                    "kubectl get pods -n n -l a=b # NAME: each of them",
+                    "kubectl exec -n n pod/NAME -- ls",
+                ],
             ),
         ];
         for (value, wanted) in cases {

@@ -74,22 +74,28 @@ impl Gather for Items<'_> {
 
 impl Verb for Get {
     fn check(&self) -> Result<(), String> {
-        if self.live && (self.name.is_some() || builtin(&self.kind).is_none_or(|resource| resource.kind != "Pod")) {
+        if self.live
+            && (self.name.is_some()
+                || builtin(&self.kind).is_none_or(|resource| resource.kind != "Pod"))
+        {
             return Err("`live` is for lists of pods".to_owned());
         }
         match (&self.name, &self.selector, &self.fields) {
-            (Some(_), None, None) if self.all_namespaces => Err("one object by `name` is in one \
-                namespace, not in all".to_owned()),
+            (Some(_), None, None) if self.all_namespaces => {
+                Err("one object by `name` is in one namespace, not in all".to_owned())
+            }
             (Some(_), None, None) => Ok(()),
-            (Some(_), _, _) => Err("either one object by `name` or several by `selector` and \
-                `fields`".to_owned()),
+            (Some(_), _, _) => {
+                Err("either one object by `name` or several by `selector` and `fields`".to_owned())
+            }
             (None, _, _) => Ok(()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let Some(resource) = builtin(&self.kind) else { return Vec::new() };
-        let namespace = if self.all_namespaces { "" } else { self.namespace.as_deref().unwrap_or(namespace) };
+        let namespace =
+            if self.all_namespaces { "" } else { self.namespace.as_deref().unwrap_or(namespace) };
         let verb = if self.name.is_some() { "get" } else { "list" };
         vec![reading(&resource, verb, namespace, self.name.as_deref().unwrap_or_default())]
     }
@@ -97,19 +103,26 @@ impl Verb for Get {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let mut words = vec!["kubectl get".to_owned(), self.kind.to_ascii_lowercase()];
         words.extend(self.name.as_deref().map(quote));
-        words.push(if self.all_namespaces { "-A".to_owned() } else { format!("-n {}",
-            quote(self.namespace.as_deref().unwrap_or(namespace))) });
+        words.push(if self.all_namespaces {
+            "-A".to_owned()
+        } else {
+            format!("-n {}", quote(self.namespace.as_deref().unwrap_or(namespace)))
+        });
         words.extend(self.selector.as_deref().map(|selector| format!("-l {}", quote(selector))));
-        words.extend(self.fields.as_deref().map(|fields| format!("--field-selector {}",
-            quote(fields))));
+        words.extend(
+            self.fields.as_deref().map(|fields| format!("--field-selector {}", quote(fields))),
+        );
         vec![words.join(" ")]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
-        let selector = self.selector.as_ref().or(self.fields.as_ref()).filter(|_| !self.optional)?;
+        let selector =
+            self.selector.as_ref().or(self.fields.as_ref()).filter(|_| !self.optional)?;
         let nothing = output["items"].as_array().is_some_and(Vec::is_empty);
-        nothing.then(|| Wrong { fields: &["items"], reason: format!("no {} matches {selector}",
-            self.kind.to_ascii_lowercase()) })
+        nothing.then(|| Wrong {
+            fields: &["items"],
+            reason: format!("no {} matches {selector}", self.kind.to_ascii_lowercase()),
+        })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -123,21 +136,38 @@ impl Verb for Get {
                     context.masker.learn_object(&object);
                     Ok(Output::new(object, "found"))
                 }
-                Err(error) if error.kind == ErrorKind::NotFound && self.optional => Ok(Output::new(Value::Null, "absent")),
-                Err(error) if error.kind == ErrorKind::NotFound => Err(Failure::new(super::FailureKind::Failed, error.to_string())),
+                Err(error) if error.kind == ErrorKind::NotFound && self.optional => {
+                    Ok(Output::new(Value::Null, "absent"))
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => {
+                    Err(Failure::new(super::FailureKind::Failed, error.to_string()))
+                }
                 Err(error) => Err(error.into()),
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = Items { masker: &context.masker, resource: &resource, live: self.live,
-            found: Vec::new() };
-        cluster.list_into(&resource, (!self.all_namespaces).then_some(namespace), &selection,
-            &mut items).await?;
+        let mut items = Items {
+            masker: &context.masker,
+            resource: &resource,
+            live: self.live,
+            found: Vec::new(),
+        };
+        cluster
+            .list_into(
+                &resource,
+                (!self.all_namespaces).then_some(namespace),
+                &selection,
+                &mut items,
+            )
+            .await?;
         let mut found = items.found;
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
         let summary = format!("{} found", found.len());
         let items = Data::object([("items", Data::list(found.into_iter().map(|(_, item)| item)))]);
-        Ok(if items.size() > SMALL { Output::large(items,
-            summary) } else { Output::new(items.to_value(), summary) })
+        Ok(if items.size() > SMALL {
+            Output::large(items, summary)
+        } else {
+            Output::new(items.to_value(), summary)
+        })
     }
 }

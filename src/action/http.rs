@@ -3,7 +3,7 @@
 use super::exec::ExecEffect;
 use super::support::fan_out::{quote, reading};
 use super::support::kubectl_line;
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong, Which};
+use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Which, Wrong};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -132,21 +132,27 @@ impl Verb for Http {
     fn check(&self) -> Result<(), String> {
         let fault = |text: &str| Err(text.to_owned());
         match (self.via, &self.target, &self.url, &self.from) {
-            (Via::Forward | Via::Proxy, _, Some(_),
-            _) => return fault("a `url` is asked with `via: direct` or `via: pod`"),
+            (Via::Forward | Via::Proxy, _, Some(_), _) => {
+                return fault("a `url` is asked with `via: direct` or `via: pod`");
+            }
             (Via::Forward | Via::Proxy, None, None, _) => return fault("a `target` is missing"),
             (Via::Direct, _, None, _) => return fault("`via: direct` asks a `url`"),
-            (Via::Direct, Some(_), _,
-            _) => return fault("`via: direct` asks a `url`, not a `target`: this machine may not \
-                reach pods"),
-            (Via::Pod, _, _, None) => return fault("`via: pod` needs `from`: the pods that send \
-                the request"),
+            (Via::Direct, Some(_), _, _) => {
+                return fault(
+                    "`via: direct` asks a `url`, not a `target`: this machine may not reach pods",
+                );
+            }
+            (Via::Pod, _, _, None) => {
+                return fault("`via: pod` needs `from`: the pods that send the request");
+            }
             (Via::Pod, Some(_), Some(_), _) => return fault("either a `target` or a `url`"),
             (Via::Pod, None, None, _) => return fault("a `target` or a `url` is missing"),
-            (Via::Forward | Via::Proxy | Via::Direct, _, _,
-            Some(_)) => return fault("`from` is for `via: pod`"),
-            (Via::Pod, Some(target), _,
-            _) if !target.is_one_pod() && service_name(target).is_none() => {
+            (Via::Forward | Via::Proxy | Via::Direct, _, _, Some(_)) => {
+                return fault("`from` is for `via: pod`");
+            }
+            (Via::Pod, Some(target), _, _)
+                if !target.is_one_pod() && service_name(target).is_none() =>
+            {
                 return fault("`via: pod` asks a service, one pod or a `url`");
             }
             _ => {}
@@ -169,15 +175,20 @@ impl Verb for Http {
         if self.method == Method::Head && self.body.is_some() {
             return fault("a HEAD request has no `body`");
         }
-        if self.via == Via::Proxy && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
-            return fault("the API server's proxy keeps the Authorization header for itself: use \
-                `via: forward`");
+        if self.via == Via::Proxy
+            && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
+        {
+            return fault(
+                "the API server's proxy keeps the Authorization header for itself: use `via: \
+                    forward`",
+            );
         }
         let request = self.request(self.url.as_deref().unwrap_or(&self.path))?;
         let uri = request.uri();
         match &self.url {
-            Some(url) if !matches!(uri.scheme_str(),
-                Some("http" | "https")) || uri.host().is_none() => {
+            Some(url)
+                if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() =>
+            {
                 Err(format!("`{url}` is no URL: write http://HOST:PORT/PATH"))
             }
             _ => Ok(()),
@@ -206,16 +217,18 @@ impl Verb for Http {
         };
         match (self.via, service_name(asker)) {
             // a port that is given is passed on as it is
-            (Via::Proxy, Some(name)) if self.port.is_none() => all.extend(seen("Service", place,
-            name)),
+            (Via::Proxy, Some(name)) if self.port.is_none() => {
+                all.extend(seen("Service", place, name));
+            }
             (Via::Proxy, Some(_)) => {}
             _ => all.extend(asker.pod_permissions(namespace)),
         }
         if let (Via::Pod, Some(target)) = (self.via, &self.target) {
             let place = target.namespace(namespace);
             match (service_name(target), &target.which) {
-                (Some(name), _) if !matches!(self.port,
-                Some(Port::Number(_))) => all.extend(seen("Service", place, name)),
+                (Some(name), _) if !matches!(self.port, Some(Port::Number(_))) => {
+                    all.extend(seen("Service", place, name));
+                }
                 (None, Which::Name(name)) => all.extend(seen("Pod", place, name)),
                 _ => {}
             }
@@ -227,20 +240,28 @@ impl Verb for Http {
         let seconds = self.timeout.0.as_secs_f32();
         let curl = |url: &str| kubectl_line::curl(self, url, seconds);
         match (self.via, &self.target, &self.url, &self.from) {
-            (Via::Direct, _, Some(url), _) => vec![kubectl_line::with_body(self,
-            kubectl_line::line(curl(url)))],
+            (Via::Direct, _, Some(url), _) => {
+                vec![kubectl_line::with_body(self, kubectl_line::line(curl(url)))]
+            }
             (Via::Pod, target, url, Some(from)) => {
                 let url = match (url, target) {
                     (Some(url), _) => url.clone(),
-                    (None, Some(target)) => format!("http://{}:{}{}", host_by_hand(target,
-                    namespace), shown(self.port.as_ref()), self.path),
+                    (None, Some(target)) => format!(
+                        "http://{}:{}{}",
+                        host_by_hand(target, namespace),
+                        shown(self.port.as_ref()),
+                        self.path
+                    ),
                     (None, None) => return Vec::new(),
                 };
                 let place = from.namespace(namespace);
                 let (mut lines, pod) = kubectl_line::pods(from, self.pods(), place);
                 let stdin = if self.body.is_some() { "-i " } else { "" };
-                let line = format!("kubectl exec {stdin}-n {} {pod} -- {}", quote(place),
-                    kubectl_line::line(curl(&url)));
+                let line = format!(
+                    "kubectl exec {stdin}-n {} {pod} -- {}",
+                    quote(place),
+                    kubectl_line::line(curl(&url))
+                );
                 lines.push(kubectl_line::with_body(self, line));
                 lines
             }
@@ -251,7 +272,10 @@ impl Verb for Http {
                     Some(name) => (Vec::new(), format!("services/{name}:{port}")),
                     None => {
                         let (lines, pod) = kubectl_line::pods(target, self.pods(), place);
-                        let name = pod.strip_prefix("pod/").filter(|name| *name != "NAME" && target.is_one_pod()).unwrap_or("NAME");
+                        let name = pod
+                            .strip_prefix("pod/")
+                            .filter(|name| *name != "NAME" && target.is_one_pod())
+                            .unwrap_or("NAME");
                         (lines, format!("pods/{name}:{port}"))
                     }
                 };
@@ -267,8 +291,10 @@ impl Verb for Http {
                 let (mut lines, object) = kubectl_line::pods(target, pods, place);
                 let (forward, host) = kubectl_line::forward(&object, place, self.port.as_ref());
                 lines.push(forward);
-                lines.push(kubectl_line::with_body(self,
-                    kubectl_line::line(curl(&format!("http://{host}{}", self.path)))));
+                lines.push(kubectl_line::with_body(
+                    self,
+                    kubectl_line::line(curl(&format!("http://{host}{}", self.path))),
+                ));
                 lines
             }
             _ => Vec::new(),
@@ -331,13 +357,24 @@ pub(super) fn summary(output: &Value) -> String {
     };
     let Some(items) = output.as_array() else {
         let status = status(output);
-        return if status.starts_with(|first: char| first.is_ascii_digit()) { format!("answered \
-            {status}") } else { status };
+        return if status.starts_with(|first: char| first.is_ascii_digit()) {
+            format!("answered {status}")
+        } else {
+            status
+        };
     };
     let known = items.iter().filter(|item| item.get("error").is_none());
-    let (good, bad): (Vec<&Value>,
-        Vec<&Value>) = known.partition(|item| item["status"].as_u64().is_some_and(|status| status < 400));
-    let list = |items: &[&Value]| items.iter().map(|item| status(item)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+    let (good, bad): (Vec<&Value>, Vec<&Value>) =
+        known.partition(|item| item["status"].as_u64().is_some_and(|status| status < 400));
+    let list = |items: &[&Value]| {
+        items
+            .iter()
+            .map(|item| status(item))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (good.is_empty(), bad.is_empty()) {
         (true, _) => format!("0 of {} answered well: {}", items.len(), list(&bad)),
         (false, _) => format!("{} of {} answered {}", good.len(), items.len(), list(&good)),
@@ -391,8 +428,11 @@ mod tests {
             ("POST", Some("read"), Effect::Read),
             ("GET", Some("opaque"), Effect::Opaque),
         ] {
-            assert_eq!(http(json!({"target": "pod/p", "method": method,
-                "effect": declared})).effect(), wanted, "{method}");
+            assert_eq!(
+                http(json!({"target": "pod/p", "method": method, "effect": declared})).effect(),
+                wanted,
+                "{method}"
+            );
         }
     }
 
@@ -401,8 +441,10 @@ mod tests {
         let cases = [
             (
                 json!({"target": "deployment/d", "port": 8080, "path": "/health", "pods": "one"}),
-                vec!["kubectl port-forward -n n deployment/d 8080:8080 &",
-                    "curl -sS -m 5 -i http://localhost:8080/health"],
+                vec![
+                    "kubectl port-forward -n n deployment/d 8080:8080 &",
+                    "curl -sS -m 5 -i http://localhost:8080/health",
+                ],
             ),
             (
                 json!({"target": "service/s", "port": "http", "method": "POST", "body": {"a": 1}}),
@@ -414,18 +456,24 @@ mod tests {
             (
                 json!({"target": {"kind": "Pod", "selector": "a=b"}, "port": 80, "via": "proxy",
                     "path": "/m?x=1"}),
-                vec!["kubectl get pods -n n -l a=b # NAME: each of them",
-                    "kubectl get --raw '/api/v1/namespaces/n/pods/NAME:80/proxy/m?x=1'"],
+                vec![
+                    "kubectl get pods -n n -l a=b # NAME: each of them",
+                    "kubectl get --raw '/api/v1/namespaces/n/pods/NAME:80/proxy/m?x=1'",
+                ],
             ),
-            (json!({"target": "service/s", "port": 80, "via": "proxy"}),
-            vec!["kubectl get --raw /api/v1/namespaces/n/services/s:80/proxy/"]),
+            (
+                json!({"target": "service/s", "port": 80, "via": "proxy"}),
+                vec!["kubectl get --raw /api/v1/namespaces/n/services/s:80/proxy/"],
+            ),
             (
                 json!({"target": "service/s", "port": 80, "via": "pod", "from": "pod/p",
                     "method": "HEAD"}),
                 vec!["kubectl exec -n n pod/p -- curl -sS -m 5 -I http://s.n.svc:80/"],
             ),
-            (json!({"url": "http://x/", "via": "direct", "timeout": "1500ms"}),
-            vec!["curl -sS -m 1.5 -i http://x/"]),
+            (
+                json!({"url": "http://x/", "via": "direct", "timeout": "1500ms"}),
+                vec!["curl -sS -m 1.5 -i http://x/"],
+            ),
         ];
         for (value, wanted) in cases {
             assert_eq!(http(value.clone()).manual_commands("n"), wanted, "{value}");
@@ -436,17 +484,24 @@ mod tests {
     fn permissions() {
         let short = |value: Value| {
             let all = http(value).permissions("n").into_iter();
-            all.map(|access| format!("{} {}/{}", access.verb, access.resource,
-                access.subresource)).collect::<Vec<_>>().join(", ")
+            all.map(|access| format!("{} {}/{}", access.verb, access.resource, access.subresource))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let cases = [
-            (json!({"target": "pod/p"}),
-            "get pods/portforward, create pods/portforward, get pods/"),
-            (json!({"target": "service/s", "port": 80, "via": "proxy", "method": "POST"}),
-            "create services/proxy"),
+            (
+                json!({"target": "pod/p"}),
+                "get pods/portforward, create pods/portforward, get pods/",
+            ),
+            (
+                json!({"target": "service/s", "port": 80, "via": "proxy", "method": "POST"}),
+                "create services/proxy",
+            ),
             (json!({"target": "service/s", "via": "proxy"}), "get services/proxy, get services/"),
-            (json!({"url": "http://x", "via": "pod", "from": "pod/p"}),
-            "get pods/exec, create pods/exec, get pods/"),
+            (
+                json!({"url": "http://x", "via": "pod", "from": "pod/p"}),
+                "get pods/exec, create pods/exec, get pods/",
+            ),
             (json!({"url": "http://x", "via": "direct"}), ""),
         ];
         for (value, wanted) in cases {
@@ -459,8 +514,10 @@ mod tests {
         let cases = [
             (json!([{"status": 200}, {"status": 200}, {"status": 503}]), "2 of 3 answered 200"),
             (json!([{"status": 204}, {"status": 200}]), "2 of 2 answered 200, 204"),
-            (json!([{"status": null, "refused": true}, {"status": 500}]),
-            "0 of 2 answered well: 500, refused"),
+            (
+                json!([{"status": null, "refused": true}, {"status": 500}]),
+                "0 of 2 answered well: 500, refused",
+            ),
             (json!([{"status": 200}, {"error": "forbidden"}]), "1 of 2 answered 200"),
             (json!({"status": 404}), "answered 404"),
             (json!({"status": null, "refused": false}), "no answer"),
@@ -476,9 +533,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let context = crate::action::support::real_pods::context(None, "n");
-        let output = http(json!({"url": format!("http://{address}/"),
-            "via": "direct"})).perform(&context).await.unwrap();
-        assert_eq!((&output.value["status"], &output.value["refused"], output.summary.as_str()),
-            (&Value::Null, &json!(true), "refused"));
+        let output = http(json!({"url": format!("http://{address}/"), "via": "direct"}))
+            .perform(&context)
+            .await
+            .unwrap();
+        assert_eq!(
+            (&output.value["status"], &output.value["refused"], output.summary.as_str()),
+            (&Value::Null, &json!(true), "refused")
+        );
     }
 }

@@ -41,8 +41,13 @@ impl Verb for Label {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        metadata_map::manual_commands(Map::Labels, &self.target, namespace, self.keys(),
-            self.overwrite)
+        metadata_map::manual_commands(
+            Map::Labels,
+            &self.target,
+            namespace,
+            self.keys(),
+            self.overwrite,
+        )
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {

@@ -59,8 +59,9 @@ impl Verb for Logs {
         }
         match self.regex() {
             Err(why) => Err(why),
-            Ok(Some(regex)) if regex.is_match("") => Err(format!("`match: {}` finds every line, \
-                also an empty one", regex.as_str())),
+            Ok(Some(regex)) if regex.is_match("") => {
+                Err(format!("`match: {}` finds every line, also an empty one", regex.as_str()))
+            }
             Ok(_) => Ok(()),
         }
     }
@@ -78,12 +79,14 @@ impl Verb for Logs {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let mut words = vec![format!("kubectl logs -n {}",
-            quote(self.target.namespace(namespace)))];
+        let mut words =
+            vec![format!("kubectl logs -n {}", quote(self.target.namespace(namespace)))];
         match &self.target.which {
             // with a selector kubectl shows the last ten lines unless told otherwise
-            Which::Selector(selector) => words.extend([format!("-l {} --prefix", quote(selector)),
-                format!("--tail={}", self.tail.map_or(-1, i64::from))]),
+            Which::Selector(selector) => words.extend([
+                format!("-l {} --prefix", quote(selector)),
+                format!("--tail={}", self.tail.map_or(-1, i64::from)),
+            ]),
             Which::Name(name) => {
                 words.push(quote(&format!("{}/{name}", self.target.kind.to_ascii_lowercase())));
                 if !self.target.is_one_pod() && self.pods == Pods::All {
@@ -97,8 +100,11 @@ impl Verb for Logs {
         words.extend(self.since.map(|since| format!("--since={}s", since.0.as_secs_f64().ceil())));
         words.push("--timestamps".to_owned());
         let line = words.join(" ");
-        let grep = self.pattern.as_deref().map(|pattern| format!(" | grep -P {}",
-            quote(pattern))).unwrap_or_default();
+        let grep = self
+            .pattern
+            .as_deref()
+            .map(|pattern| format!(" | grep -P {}", quote(pattern)))
+            .unwrap_or_default();
         let before = self.previous.then(|| format!("{line} --previous{grep}"));
         before.into_iter().chain([format!("{line}{grep}")]).collect()
     }
@@ -107,8 +113,11 @@ impl Verb for Logs {
         let regex = self.regex().map_err(Failure::error)?;
         let pods = self.whose(context).await?;
         let logs: Vec<_> = pods.iter().flat_map(|pod| self.logs_of(pod)).collect();
-        (context.progress)(&format!("logs of {} of {}", kubectl_line::counted(pods.len()),
-        self.target));
+        (context.progress)(&format!(
+            "logs of {} of {}",
+            kubectl_line::counted(pods.len()),
+            self.target
+        ));
         let namespace = self.target.namespace(&context.namespace);
         let cluster = context.cluster()?;
         let work: Vec<_> = logs
@@ -124,11 +133,17 @@ impl Verb for Logs {
                 };
                 let result = match &log.fault {
                     Some(fault) => Err(Failure::error(fault.clone())),
-                    None => match tokio::time::timeout(context.remaining(), cluster.logs(namespace,
-                        &log.pod, &options)).await {
+                    None => match tokio::time::timeout(
+                        context.remaining(),
+                        cluster.logs(namespace, &log.pod, &options),
+                    )
+                    .await
+                    {
                         Ok(result) => judge(result, regex.as_ref()),
-                        Err(_) => Err(Failure::error(format!("the log of pod {} did not come \
-                            before the step's time was over", log.pod))),
+                        Err(_) => Err(Failure::error(format!(
+                            "the log of pod {} did not come before the step's time was over",
+                            log.pod
+                        ))),
                     },
                 };
                 (log, result)
@@ -153,8 +168,8 @@ impl Logs {
     fn regex(&self) -> Result<Option<Regex>, String> {
         let compile = |pattern: &String| match pattern.as_str() {
             "" => Err("`match` is empty: it would find every line".to_owned()),
-            pattern => Regex::new(pattern).map_err(|error| format!("`match` is no regular \
-                expression: {error}")),
+            pattern => Regex::new(pattern)
+                .map_err(|error| format!("`match` is no regular expression: {error}")),
         };
         self.pattern.as_ref().map(compile).transpose()
     }
@@ -171,11 +186,18 @@ impl Logs {
         let namespace = self.target.namespace(&context.namespace);
         let mut found = context.cluster()?.pods_with_finished(&pods, namespace).await?;
         if found.is_empty() && !self.finished {
-            return Err(Failure::new(FailureKind::Failed,
-                format!("{} in namespace {namespace} has no pod", self.target)));
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!("{} in namespace {namespace} has no pod", self.target),
+            ));
         }
         if self.pods == Pods::One {
-            let newest = found.iter().max_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned()).cloned();
+            let newest = found
+                .iter()
+                .max_by_key(|pod| {
+                    pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned()
+                })
+                .cloned();
             found = newest.into_iter().collect();
         }
         Ok(found)
@@ -186,15 +208,21 @@ impl Logs {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let names = |key: &str| -> Vec<String> {
             let containers = pod["spec"][key].as_array().into_iter().flatten();
-            containers.filter_map(|container| Some(container["name"].as_str()?.to_owned())).collect()
+            containers
+                .filter_map(|container| Some(container["name"].as_str()?.to_owned()))
+                .collect()
         };
         let all = ["initContainers", "containers", "ephemeralContainers"].map(names).concat();
-        let log = |container: &str, previous, fault| Log { pod: name.to_owned(),
-            container: container.to_owned(), previous, fault };
+        let log = |container: &str, previous, fault| Log {
+            pod: name.to_owned(),
+            container: container.to_owned(),
+            previous,
+            fault,
+        };
         let wanted: Vec<String> = match &self.container {
             Some(container) if !all.contains(container) => {
-                let fault = format!("pod {name} has no container {container}; it has {}",
-                    all.join(", "));
+                let fault =
+                    format!("pod {name} has no container {container}; it has {}", all.join(", "));
                 return vec![log(container, false, Some(fault))];
             }
             Some(container) => vec![container.clone()],
@@ -202,8 +230,9 @@ impl Logs {
             None => pod::default_container(pod).into_iter().collect(),
         };
         let restarted = |container: &str| {
-            let statuses = ["initContainerStatuses",
-                "containerStatuses"].into_iter().flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
+            let statuses = ["initContainerStatuses", "containerStatuses"]
+                .into_iter()
+                .flat_map(|key| pod["status"][key].as_array().into_iter().flatten());
             let mut own = statuses.filter(|status| status["name"] == container);
             own.any(|status| status["restartCount"].as_u64().is_some_and(|count| count > 0))
         };
@@ -221,12 +250,17 @@ impl Logs {
 /// The item of one log. That a container has none yet, or none any more, is an answer.
 fn judge(result: Result<LogText, Error>, regex: Option<&Regex>) -> Item {
     let fields = |lines: &[Line<'_>], truncated, reason| {
-        let matches = regex.map_or_else(Vec::new,
-            |regex| lines.iter().filter_map(|line| matched(line, regex)).collect());
-        let lines: Vec<Value> = lines.iter().map(|line| json!({"time": line.time,
-            "text": line.text})).collect();
-        item([("lines", Value::Array(lines)), ("matches", Value::Array(matches)), ("truncated",
-            json!(truncated)), ("reason", reason)])
+        let matches = regex.map_or_else(Vec::new, |regex| {
+            lines.iter().filter_map(|line| matched(line, regex)).collect()
+        });
+        let lines: Vec<Value> =
+            lines.iter().map(|line| json!({"time": line.time, "text": line.text})).collect();
+        item([
+            ("lines", Value::Array(lines)),
+            ("matches", Value::Array(matches)),
+            ("truncated", json!(truncated)),
+            ("reason", reason),
+        ])
     };
     match result {
         Ok(log) => match lost(&log.text) {
@@ -243,16 +277,21 @@ fn judge(result: Result<LogText, Error>, regex: Option<&Regex>) -> Item {
 /// What the API server says when there is no log because nothing has run yet, or nothing ran
 /// before.
 fn none_yet(error: &Error) -> Option<String> {
-    let text = error.status.as_ref().and_then(|status| status["message"].as_str()).unwrap_or(&error.message);
-    let signs = ["is waiting to start", "does not have a host assigned",
-        "previous terminated container"];
-    (error.kind == ErrorKind::Invalid && signs.iter().any(|sign| text.contains(sign))).then(|| text.to_owned())
+    let text = error
+        .status
+        .as_ref()
+        .and_then(|status| status["message"].as_str())
+        .unwrap_or(&error.message);
+    let signs =
+        ["is waiting to start", "does not have a host assigned", "previous terminated container"];
+    (error.kind == ErrorKind::Invalid && signs.iter().any(|sign| text.contains(sign)))
+        .then(|| text.to_owned())
 }
 
 /// Kubelets send some failures as if they were the log.
 fn lost(text: &str) -> Option<&str> {
-    let signs = ["unable to retrieve container logs for ",
-        "failed to try resolving symlinks in path "];
+    let signs =
+        ["unable to retrieve container logs for ", "failed to try resolving symlinks in path "];
     signs.iter().any(|sign| text.starts_with(sign)).then(|| text.trim_end())
 }
 
@@ -267,8 +306,11 @@ struct Line<'a> {
 fn split(log: &str) -> Vec<Line<'_>> {
     let line = |line| {
         let (time, text) = str::split_once(line, ' ').unwrap_or((line, ""));
-        if time.parse::<Timestamp>().is_ok() { Line { time: Some(time),
-            text } } else { Line { time: None, text: line } }
+        if time.parse::<Timestamp>().is_ok() {
+            Line { time: Some(time), text }
+        } else {
+            Line { time: None, text: line }
+        }
     };
     log.lines().map(line).collect()
 }
@@ -276,9 +318,11 @@ fn split(log: &str) -> Vec<Line<'_>> {
 /// The line with its named groups, if it matches; a group that took no part is null.
 fn matched(line: &Line<'_>, regex: &Regex) -> Option<Value> {
     let captures = regex.captures(line.text)?;
-    let groups: Map<String, Value> =
-        regex.capture_names().flatten().map(|name| (name.to_owned(),
-            json!(captures.name(name).map(|group| group.as_str())))).collect();
+    let groups: Map<String, Value> = regex
+        .capture_names()
+        .flatten()
+        .map(|name| (name.to_owned(), json!(captures.name(name).map(|group| group.as_str()))))
+        .collect();
     Some(json!({"time": line.time, "text": line.text, "groups": groups}))
 }
 
@@ -291,8 +335,11 @@ fn gather(results: Vec<(Log, Item)>, pods: usize, matching: bool) -> Result<Outp
     let mut found = 0;
     let mut items = Vec::with_capacity(results.len());
     for (log, result) in results {
-        let mut fields = item([("pod", json!(log.pod)), ("container", json!(log.container)),
-            ("previous", json!(log.previous))]);
+        let mut fields = item([
+            ("pod", json!(log.pod)),
+            ("container", json!(log.container)),
+            ("previous", json!(log.previous)),
+        ]);
         match result {
             Ok(more) => {
                 found += more.get("matches").and_then(Value::as_array).map_or(0, Vec::len);
@@ -308,8 +355,11 @@ fn gather(results: Vec<(Log, Item)>, pods: usize, matching: bool) -> Result<Outp
         (true, 1) => format!("1 match in {pods}"),
         (true, _) => format!("{found} matches in {pods}"),
     };
-    let summary = if silent == 0 { summary } else { format!("{summary}, {silent} of {} logs not \
-        read", items.len()) };
+    let summary = if silent == 0 {
+        summary
+    } else {
+        format!("{summary}, {silent} of {} logs not read", items.len())
+    };
     Ok(Output::new(Value::Array(items), summary))
 }
 
@@ -334,14 +384,18 @@ mod tests {
         ];
         assert_eq!(lines, wanted.map(|(time, text)| Line { time, text }));
         let regex = Regex::new("(?<level>ERROR) code=(?<code>[0-9]+)( y(?<rest>.*))?").unwrap();
-        let item = judge(Ok(LogText { text: text.to_owned(), truncated: true }),
-            Some(&regex)).unwrap();
+        let item =
+            judge(Ok(LogText { text: text.to_owned(), truncated: true }), Some(&regex)).unwrap();
         let groups = json!({"level": "ERROR", "code": "7", "rest": null});
-        assert_eq!(item["matches"],
+        assert_eq!(
+            item["matches"],
             json!([{"time": "2024-05-01T10:00:02+02:00", "text": "ERROR code=7 x",
-                "groups": groups}]));
-        assert_eq!((item["lines"].as_array().map(Vec::len), &item["truncated"]), (Some(4),
-            &json!(true)));
+                "groups": groups}])
+        );
+        assert_eq!(
+            (item["lines"].as_array().map(Vec::len), &item["truncated"]),
+            (Some(4), &json!(true))
+        );
     }
 
     #[test]
@@ -353,8 +407,10 @@ mod tests {
         for failed in [
             error(ErrorKind::Forbidden, "no"),
             error(ErrorKind::Invalid, "tailLines is wrong"),
-            Ok(LogText { text: "unable to retrieve container logs for containerd://12".to_owned(),
-                truncated: false }),
+            Ok(LogText {
+                text: "unable to retrieve container logs for containerd://12".to_owned(),
+                truncated: false,
+            }),
         ] {
             assert!(judge(failed.clone(), None).is_err(), "{failed:?}");
         }
@@ -371,13 +427,15 @@ mod tests {
             (json!({"target": "pod/p"}), vec![("a", false)]),
             (json!({"target": "pod/p", "previous": true}), vec![("a", true), ("a", false)]),
             (json!({"target": "pod/p", "container": "i", "previous": true}), vec![("i", false)]),
-            (json!({"target": "pod/p", "all_containers": true, "previous": true}),
-            vec![("i", false), ("a", true), ("a", false), ("b", false)]),
+            (
+                json!({"target": "pod/p", "all_containers": true, "previous": true}),
+                vec![("i", false), ("a", true), ("a", false), ("b", false)],
+            ),
         ];
         for (value, wanted) in cases {
             let found = logs(value.clone()).logs_of(&pod);
-            let found: Vec<_> = found.iter().map(|log| (log.container.as_str(),
-                log.previous)).collect();
+            let found: Vec<_> =
+                found.iter().map(|log| (log.container.as_str(), log.previous)).collect();
             assert_eq!(found, wanted, "{value}");
         }
         let wrong = logs(json!({"target": "pod/p", "container": "x"})).logs_of(&pod);
@@ -386,18 +444,30 @@ mod tests {
 
     #[test]
     fn a_log_that_was_not_read_is_an_error_of_its_item() {
-        let log = |pod: &str| Log { pod: pod.to_owned(), container: "c".to_owned(), previous: false,
-            fault: None };
-        let read = || judge(Ok(LogText { text: "x\n".to_owned(), truncated: false }),
-            Some(&Regex::new("x").unwrap()));
-        let output = gather(vec![(log("a"), read()), (log("b"), Err(Failure::error("no")))], 2,
-            true).unwrap();
-        assert_eq!(output.value[1],
-            json!({"pod": "b", "container": "c", "previous": false, "error": "no",
-                "unread": true}));
+        let log = |pod: &str| Log {
+            pod: pod.to_owned(),
+            container: "c".to_owned(),
+            previous: false,
+            fault: None,
+        };
+        let read = || {
+            judge(
+                Ok(LogText { text: "x\n".to_owned(), truncated: false }),
+                Some(&Regex::new("x").unwrap()),
+            )
+        };
+        let output =
+            gather(vec![(log("a"), read()), (log("b"), Err(Failure::error("no")))], 2, true)
+                .unwrap();
+        assert_eq!(
+            output.value[1],
+            json!({"pod": "b", "container": "c", "previous": false, "error": "no", "unread": true})
+        );
         assert_eq!(output.summary, "1 match in 2 pods, 1 of 2 logs not read");
-        assert_eq!(gather(vec![(log("a"), Err(Failure::error("no")))], 1,
-            false).unwrap_err().message, "no");
+        assert_eq!(
+            gather(vec![(log("a"), Err(Failure::error("no")))], 1, false).unwrap_err().message,
+            "no"
+        );
     }
 
     #[test]
@@ -413,8 +483,10 @@ mod tests {
             assert_eq!(logs(value.clone()).check().is_ok(), good, "{value}");
         }
         let cases = [
-            (json!({"target": "pod/p", "tail": 5}),
-            vec!["kubectl logs -n n pod/p --tail=5 --timestamps"]),
+            (
+                json!({"target": "pod/p", "tail": 5}),
+                vec!["kubectl logs -n n pod/p --tail=5 --timestamps"],
+            ),
             (
                 json!({"target": {"kind": "Pod", "selector": "a=b"}, "since": "90s"}),
                 vec!["kubectl logs -n n -l a=b --prefix --tail=-1 --since=90s --timestamps"],

@@ -1,7 +1,7 @@
 //! `metrics`: the Prometheus text exposition of every pod.
 
-use super::support::fan_out::{Item, item};
 use super::http::{Http, Method, Port, Via, summary};
+use super::support::fan_out::{Item, item};
 use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
 use crate::cluster::exposition::{Exposition, Sample, parse};
@@ -72,8 +72,9 @@ impl Verb for Metrics {
     fn check(&self) -> Result<(), String> {
         match self.via {
             Via::Forward | Via::Proxy => self.http().check(),
-            Via::Pod | Via::Direct => Err("metrics are scraped `via: forward` or `via: \
-                proxy`".to_owned()),
+            Via::Pod | Via::Direct => {
+                Err("metrics are scraped `via: forward` or `via: proxy`".to_owned())
+            }
         }
     }
 
@@ -99,15 +100,21 @@ impl Verb for Metrics {
 /// The item of one pod.
 fn scraped(answer: Answer) -> Item {
     let nothing = |status: Value, refused: bool, reason: String| {
-        let fields = [("status", status), ("families", json!({})), ("invalid_lines", json!(0)),
-            ("refused", json!(refused)), ("reason", json!(reason))];
+        let fields = [
+            ("status", status),
+            ("families", json!({})),
+            ("invalid_lines", json!(0)),
+            ("refused", json!(refused)),
+            ("reason", json!(reason)),
+        ];
         Ok(item(fields))
     };
     match answer {
         Answer::Missing { refused, reason, .. } => nothing(Value::Null, refused, reason),
         // half an exposition lacks metrics that the pod does have
-        Answer::Given { truncated: true,
-            .. } => Err(Failure::error(format!("the metrics are longer than {} MiB", TEXT >> 20))),
+        Answer::Given { truncated: true, .. } => {
+            Err(Failure::error(format!("the metrics are longer than {} MiB", TEXT >> 20)))
+        }
         Answer::Given { status: 200, body, .. } => {
             let exposition = parse(&String::from_utf8_lossy(&body));
             Ok(item([
@@ -118,31 +125,36 @@ fn scraped(answer: Answer) -> Item {
                 ("reason", Value::Null),
             ]))
         }
-        Answer::Given { status, .. } => nothing(json!(status), false,
-            format!("it answered {status}, not 200")),
+        Answer::Given { status, .. } => {
+            nothing(json!(status), false, format!("it answered {status}, not 200"))
+        }
     }
 }
 
 /// The samples by family, families by name.
 fn families(exposition: &Exposition) -> Map<String, Value> {
-    let mut samples: std::collections::BTreeMap<&str,
-        Vec<&Sample>> = exposition.families.keys().map(|name| (name.as_str(),
-            Vec::new())).collect();
+    let mut samples: std::collections::BTreeMap<&str, Vec<&Sample>> =
+        exposition.families.keys().map(|name| (name.as_str(), Vec::new())).collect();
     for sample in &exposition.samples {
         samples.entry(family_of(&sample.name, exposition)).or_default().push(sample);
     }
     let family = |(name, samples): (&str, Vec<&Sample>)| {
         let about = exposition.families.get(name).cloned().unwrap_or_default();
         let total = |suffix: &str| {
-            let named = samples.iter().filter(|sample| sample.name.strip_prefix(name) == Some(suffix));
-            named.map(|sample| sample.value).reduce(|sum, value| sum + value).map_or(Value::Null,
-                number)
+            let named =
+                samples.iter().filter(|sample| sample.name.strip_prefix(name) == Some(suffix));
+            named
+                .map(|sample| sample.value)
+                .reduce(|sum, value| sum + value)
+                .map_or(Value::Null, number)
         };
         let mut fields = Map::new();
         fields.insert("type".to_owned(), json!(about.kind));
         fields.insert("help".to_owned(), json!(about.help));
-        let shown = samples.iter().map(|sample| json!({"name": sample.name, "labels": sample.labels,
-            "value": number(sample.value)}));
+        let shown = samples.iter().map(|sample| {
+            json!({"name": sample.name, "labels": sample.labels,
+            "value": number(sample.value)})
+        });
         fields.insert("samples".to_owned(), shown.collect());
         match about.kind.as_str() {
             "histogram" | "summary" | "gaugehistogram" => {
@@ -165,9 +177,17 @@ fn family_of<'a>(name: &'a str, exposition: &Exposition) -> &'a str {
     if exposition.families.contains_key(name) {
         return name;
     }
-    let suffixes = [("_bucket", "histogram"), ("_sum", "histogram"), ("_count", "histogram"),
-        ("_sum", "summary"), ("_count", "summary"), ("_total", "counter"), ("_created", "counter"),
-        ("_created", "histogram"), ("_created", "summary")];
+    let suffixes = [
+        ("_bucket", "histogram"),
+        ("_sum", "histogram"),
+        ("_count", "histogram"),
+        ("_sum", "summary"),
+        ("_count", "summary"),
+        ("_total", "counter"),
+        ("_created", "counter"),
+        ("_created", "histogram"),
+        ("_created", "summary"),
+    ];
     let declared = |(suffix, kind): &(&str, &str)| {
         let base = name.strip_suffix(suffix)?;
         exposition.families.get(base).filter(|family| family.kind == *kind).map(|_| base)
@@ -199,8 +219,13 @@ mod tests {
 
     fn given(status: u16, body: &str) -> Answer {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        Answer::Given { status, headers: std::collections::BTreeMap::new(), body, truncated: false,
-            elapsed: std::time::Duration::ZERO }
+        Answer::Given {
+            status,
+            headers: std::collections::BTreeMap::new(),
+            body,
+            truncated: false,
+            elapsed: std::time::Duration::ZERO,
+        }
     }
 
     #[test]
@@ -224,28 +249,40 @@ mod tests {
         assert_eq!(families["lag"]["samples"].as_array().map(Vec::len), Some(4));
         let names: Vec<_> = families.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, ["empty", "lag", "loose_count", "odd", "open", "signals_total"]);
-        let sums = ["empty", "loose_count", "odd",
-            "open"].map(|name| families[name]["sum"].clone());
+        let sums =
+            ["empty", "loose_count", "odd", "open"].map(|name| families[name]["sum"].clone());
         assert_eq!(sums, [Value::Null, json!(1), json!("NaN"), json!(6)]);
     }
 
     #[test]
     fn anything_but_200_has_no_families_and_a_reason() {
-        let refused = Answer::Missing { refused: true, reason: "nothing listens".to_owned(),
-            elapsed: std::time::Duration::ZERO };
-        for (answer, status, reason) in [(given(503, "up 1"), json!(503),
-            "it answered 503, not 200"), (refused, Value::Null, "nothing listens")] {
+        let refused = Answer::Missing {
+            refused: true,
+            reason: "nothing listens".to_owned(),
+            elapsed: std::time::Duration::ZERO,
+        };
+        for (answer, status, reason) in [
+            (given(503, "up 1"), json!(503), "it answered 503, not 200"),
+            (refused, Value::Null, "nothing listens"),
+        ] {
             let item = scraped(answer).unwrap();
-            assert_eq!((&item["status"], &item["families"], &item["reason"]), (&status, &json!({}),
-                &json!(reason)));
+            assert_eq!(
+                (&item["status"], &item["families"], &item["reason"]),
+                (&status, &json!({}), &json!(reason))
+            );
         }
     }
 
     #[test]
     fn numbers() {
-        for (value, wanted) in [(1.0, json!(1)), (0.5, json!(0.5)), (1e300, json!(1e300)),
-            (f64::INFINITY, json!("+Inf")), (f64::NEG_INFINITY, json!("-Inf")), (f64::NAN,
-            json!("NaN"))] {
+        for (value, wanted) in [
+            (1.0, json!(1)),
+            (0.5, json!(0.5)),
+            (1e300, json!(1e300)),
+            (f64::INFINITY, json!("+Inf")),
+            (f64::NEG_INFINITY, json!("-Inf")),
+            (f64::NAN, json!("NaN")),
+        ] {
             assert_eq!(number(value), wanted);
         }
     }

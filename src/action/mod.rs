@@ -4,7 +4,47 @@
 //! can do, the permissions it needs, the kubectl line a person would type, and how it is performed.
 //! To add a verb: a file here and a line in `verbs!`.
 
+pub mod annotate;
+pub mod apply;
+pub mod approve;
+pub mod can_i;
+pub mod command;
+pub mod confirm;
+pub mod cordon;
+pub mod create_job;
+pub mod delete;
+pub mod dns;
+pub mod drain;
+pub mod events;
+pub mod exec;
+pub mod get;
+pub mod http;
+pub mod label;
+pub mod logs;
+pub mod metrics;
+pub mod network_audit;
+pub mod network_path;
+pub mod patch;
+pub mod pause;
+pub mod probe_pod;
+pub mod promql;
+pub mod record;
+pub mod restart;
+pub mod rollback;
+pub mod rollout;
+pub mod run;
+pub mod scale;
+pub mod secret;
+pub mod set_env;
+pub mod set_image;
 pub mod support;
+pub mod tcp;
+pub mod traces;
+pub mod triage;
+pub mod uncordon;
+pub mod undo;
+pub mod value;
+pub mod wait;
 
 pub use command::allowed as environment_of_programs;
 pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
@@ -89,8 +129,6 @@ pub trait Verb {
 
 macro_rules! verbs {
     ($($name:literal => $module:ident :: $type:ident,)*) => {
-        $(pub mod $module;)*
-
         /// One action with its arguments.
         #[derive(Clone, Debug)]
         pub enum Action {

@@ -1,14 +1,16 @@
 //! `network_audit`: what is suspicious in the policies of a namespace, and whether the edges that
 //! its workloads need are open.
 
+use super::network_path::failed;
 use super::support::fan_out::quote;
 use super::support::manifest::read;
-use super::network_path::failed;
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Verb};
 use crate::cluster::pod::is_live;
-use crate::network::{Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol,
-    Severity, Source, StageOutcome, declared, host, lint, trace};
+use crate::network::{
+    Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source,
+    StageOutcome, declared, host, lint, trace,
+};
 use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,12 +80,15 @@ impl Verb for NetworkAudit {
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         let mut lines = vec![
             format!("kubectl get networkpolicies -n {place} -o yaml"),
-            format!("kubectl get deployments,statefulsets,daemonsets,cronjobs -n {place} -o wide \
-                --show-labels"),
+            format!(
+                "kubectl get deployments,statefulsets,daemonsets,cronjobs -n {place} -o wide \
+                    --show-labels"
+            ),
             "kubectl get namespaces --show-labels".to_owned(),
         ];
-        lines.extend(self.manifests.iter().map(|file| format!("kubectl diff -n {place} -f {}",
-            quote(file))));
+        lines.extend(
+            self.manifests.iter().map(|file| format!("kubectl diff -n {place} -f {}", quote(file))),
+        );
         lines
     }
 
@@ -91,15 +96,20 @@ impl Verb for NetworkAudit {
         let namespace = self.namespace.as_ref().unwrap_or(&context.namespace);
         let wanted = self.wanted().await?;
         let survey = everything(context.cluster()?).await?;
-        if !survey.objects.iter().any(|object| object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()) {
-            return Err(Failure::new(FailureKind::Failed,
-                format!("there is no namespace {namespace}")));
+        if !survey.objects.iter().any(|object| {
+            object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()
+        }) {
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!("there is no namespace {namespace}"),
+            ));
         }
         let audit = self.clone();
         let place = namespace.clone();
         // thousands of pods against hundreds of policies take their time
-        tokio::task::spawn_blocking(move || audit.judge(&survey, &place,
-            wanted)).await.map_err(|error| Failure::error(error.to_string()))?
+        tokio::task::spawn_blocking(move || audit.judge(&survey, &place, wanted))
+            .await
+            .map_err(|error| Failure::error(error.to_string()))?
     }
 }
 
@@ -110,22 +120,35 @@ impl NetworkAudit {
             return Ok(None);
         }
         let files = self.manifests.clone();
-        let read = tokio::task::spawn_blocking(move || files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>());
-        let documents = read.await.map_err(|error| Failure::error(error.to_string()))?.map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
-        let policies = documents.into_iter().flatten().map(|document| document.object).filter(|object| object["kind"] == "NetworkPolicy");
+        let read = tokio::task::spawn_blocking(move || {
+            files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()
+        });
+        let documents = read
+            .await
+            .map_err(|error| Failure::error(error.to_string()))?
+            .map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
+        let policies = documents
+            .into_iter()
+            .flatten()
+            .map(|document| document.object)
+            .filter(|object| object["kind"] == "NetworkPolicy");
         Ok(Some(policies.collect()))
     }
 
-    fn judge(&self, survey: &Survey, namespace: &str, wanted: Option<Vec<Value>>) -> Result<Output,
-        Failure> {
+    fn judge(
+        &self,
+        survey: &Survey,
+        namespace: &str,
+        wanted: Option<Vec<Value>>,
+    ) -> Result<Output, Failure> {
         let mut lints = lint(&survey.inventory, Some(namespace));
         lints.retain(|lint| self.only.is_empty() || self.only.contains(&lint.id));
         let edges = self.edges(survey, namespace)?;
         let drift = wanted.map(|wanted| drift(&survey.inventory, namespace, &wanted));
         let closed = edges.iter().filter(|edge| edge["allowed"] != true).count();
         let count = |severity| lints.iter().filter(|lint| lint.severity == severity).count();
-        let found = format!("{} errors, {} warnings", count(Severity::Error),
-            count(Severity::Warning));
+        let found =
+            format!("{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
         let open = format!("{} of {} edges open", edges.len().saturating_sub(closed), edges.len());
         let summary = match (edges.is_empty(), self.only.is_empty()) {
             (true, _) => found,
@@ -135,8 +158,8 @@ impl NetworkAudit {
         // lints that were asked for by name are judged by what asked for them
         let shown = if self.only.is_empty() { lints.as_slice() } else { &[] };
         let display: Vec<String> = lines(shown, &edges).into_iter().take(SHOWN).collect();
-        let mut value = json!({"lints": lints, "edges": edges, "drift": drift,
-            "notes": survey.gaps});
+        let mut value =
+            json!({"lints": lints, "edges": edges, "drift": drift, "notes": survey.gaps});
         if !display.is_empty() {
             value["display"] = json!(display);
         }
@@ -159,11 +182,14 @@ impl NetworkAudit {
         }
         if self.declared {
             for one in declared(&survey.inventory, &survey.objects, Some(namespace)) {
-                let path = trace(&survey.inventory,
-                    &one.edge).map_err(|error| Failure::new(FailureKind::Failed,
-                        error.to_string()))?;
-                all.push(told(&one.workload, &one.to, &one.variable, &each(survey, &one.edge,
-                    path)));
+                let path = trace(&survey.inventory, &one.edge)
+                    .map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+                all.push(told(
+                    &one.workload,
+                    &one.to,
+                    &one.variable,
+                    &each(survey, &one.edge, path),
+                ));
             }
         }
         Ok(all)
@@ -176,17 +202,24 @@ impl NetworkAudit {
 /// What is wrong with it.
 pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
     let wrong = |what: &str| format!("edge {} -> {}: {what}", needed.from, needed.to);
-    let (kind, name) = needed.from.split_once('/').ok_or_else(|| wrong("`from` is a workload: \
-        deployment/NAME, cronjob/NAME"))?;
-    let kind = crate::cluster::builtin(kind).map(|resource| resource.kind.to_lowercase()).ok_or_else(|| wrong("`from` has no kind that is known"))?;
-    let (destination, port) = host::parse(&needed.to).ok_or_else(|| wrong("`to` is no host, \
-        host:port or URL"))?;
-    let port = needed.port.clone().or(port.map(PortName::Number)).ok_or_else(|| wrong("which \
-        port?"))?;
+    let (kind, name) = needed
+        .from
+        .split_once('/')
+        .ok_or_else(|| wrong("`from` is a workload: deployment/NAME, cronjob/NAME"))?;
+    let kind = crate::cluster::builtin(kind)
+        .map(|resource| resource.kind.to_lowercase())
+        .ok_or_else(|| wrong("`from` has no kind that is known"))?;
+    let (destination, port) =
+        host::parse(&needed.to).ok_or_else(|| wrong("`to` is no host, host:port or URL"))?;
+    let port =
+        needed.port.clone().or(port.map(PortName::Number)).ok_or_else(|| wrong("which port?"))?;
     let namespace = namespace.to_owned();
     let name = name.to_owned();
-    let source = if kind == "pod" { Source::Pod { namespace,
-        name } } else { Source::Workload { kind, namespace, name } };
+    let source = if kind == "pod" {
+        Source::Pod { namespace, name }
+    } else {
+        Source::Workload { kind, namespace, name }
+    };
     Ok(Edge { source, destination, port, protocol: needed.protocol, addresses: Vec::new() })
 }
 
@@ -195,14 +228,26 @@ pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
 fn each(survey: &Survey, edge: &Edge, by_template: Path) -> Vec<(Option<String>, Path)> {
     let mut paths = vec![(None, by_template)];
     let Source::Workload { kind, namespace, name } = &edge.source else { return paths };
-    let Some(workload) = survey.inventory.workloads.iter().find(|workload| workload.kind == *kind && workload.name == *name && workload.pod.namespace == *namespace) else {
+    let Some(workload) = survey.inventory.workloads.iter().find(|workload| {
+        workload.kind == *kind && workload.name == *name && workload.pod.namespace == *namespace
+    }) else {
         return paths;
     };
-    let odd = survey.objects.iter().filter(|object| object["kind"] == "Pod" && object["metadata"]["namespace"] == namespace.as_str() && is_live(object) && is_of(object, kind, name));
+    let odd = survey.objects.iter().filter(|object| {
+        object["kind"] == "Pod"
+            && object["metadata"]["namespace"] == namespace.as_str()
+            && is_live(object)
+            && is_of(object, kind, name)
+    });
     for pod in odd.filter_map(|pod| pod["metadata"]["name"].as_str()) {
-        let same = |state: &PodState| workload.pod.labels.iter().all(|(key,
-            value)| state.pod.labels.get(key) == Some(value));
-        let state = survey.inventory.pods.iter().find(|state| state.pod.namespace == *namespace && state.pod.name == pod);
+        let same = |state: &PodState| {
+            workload.pod.labels.iter().all(|(key, value)| state.pod.labels.get(key) == Some(value))
+        };
+        let state = survey
+            .inventory
+            .pods
+            .iter()
+            .find(|state| state.pod.namespace == *namespace && state.pod.name == pod);
         if state.is_none_or(same) {
             continue;
         }
@@ -217,13 +262,18 @@ fn each(survey: &Survey, edge: &Edge, by_template: Path) -> Vec<(Option<String>,
 /// Whether a workload made this pod, itself or through a ReplicaSet of its own. The pods of Jobs
 /// come and go: their template speaks for them.
 fn is_of(pod: &Value, kind: &str, name: &str) -> bool {
-    let owner = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().find(|owner| owner["controller"] == true);
+    let owner = pod["metadata"]["ownerReferences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|owner| owner["controller"] == true);
     let Some(owner) = owner else { return false };
     let is_kind = owner["kind"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(kind));
     match (kind, owner["kind"].as_str(), owner["name"].as_str()) {
         // a ReplicaSet has the name of its Deployment and a hash
-        ("deployment", Some("ReplicaSet"),
-        Some(set)) => set.rsplit_once('-').is_some_and(|(deployment, _)| deployment == name),
+        ("deployment", Some("ReplicaSet"), Some(set)) => {
+            set.rsplit_once('-').is_some_and(|(deployment, _)| deployment == name)
+        }
         ("statefulset" | "daemonset" | "replicaset", _, Some(own)) => is_kind && own == name,
         _ => false,
     }
@@ -235,10 +285,14 @@ fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Val
         Decision::Unknown => 1,
         Decision::Allowed => 0,
     };
-    let Some((worst_pod, path)) = paths.iter().rev().max_by_key(|(_,
-        path)| badness(path)) else { return Value::Null };
-    let pods: Vec<&String> = paths.iter().filter(|(_,
-        path)| path.verdict == Decision::Denied).filter_map(|(pod, _)| pod.as_ref()).collect();
+    let Some((worst_pod, path)) = paths.iter().rev().max_by_key(|(_, path)| badness(path)) else {
+        return Value::Null;
+    };
+    let pods: Vec<&String> = paths
+        .iter()
+        .filter(|(_, path)| path.verdict == Decision::Denied)
+        .filter_map(|(pod, _)| pod.as_ref())
+        .collect();
     let all: Vec<Path> = paths.iter().map(|(_, path)| path.clone()).collect();
     let allowed = match path.verdict {
         Decision::Allowed => Some(true),
@@ -248,8 +302,9 @@ fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Val
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
     let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
     let whose = worst_pod.as_ref().map(|pod| format!("pod {pod}: ")).unwrap_or_default();
-    let reason = stage.map(|stage| format!("{whose}{}: {}", stage.stage,
-        stage.sentence)).unwrap_or_default();
+    let reason = stage
+        .map(|stage| format!("{whose}{}: {}", stage.stage, stage.sentence))
+        .unwrap_or_default();
     let near: Vec<Value> = stage.iter().flat_map(|stage| &stage.near_misses).map(|miss| json!({"difference": miss.difference, "policy": miss.policy, "text": miss.sentence})).collect();
     json!({"name": format!("{from} -> {to}"), "from": from, "to": to, "by": by, "allowed": allowed,
         "verdict": path.verdict, "first_failing": path.first_failing, "failed": failed(&all),
@@ -259,21 +314,34 @@ fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Val
 /// Policies that are not as the files say, on either side.
 fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value> {
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let here = |object: &&Value| object["metadata"]["namespace"].as_str().is_none_or(|own| own == namespace);
-    let live: Vec<&Value> = inventory.policy_objects.iter().filter(|object| object["metadata"]["namespace"] == namespace).collect();
+    let here = |object: &&Value| {
+        object["metadata"]["namespace"].as_str().is_none_or(|own| own == namespace)
+    };
+    let live: Vec<&Value> = inventory
+        .policy_objects
+        .iter()
+        .filter(|object| object["metadata"]["namespace"] == namespace)
+        .collect();
     let mut all = Vec::new();
     for object in wanted.iter().filter(here) {
         let reason = match live.iter().find(|other| name(other) == name(object)) {
             None => "it is in the files and not in the cluster",
-            Some(other) if !super::support::manifest::covers(other,
-                &json!({"spec": object["spec"]})) => "the cluster differs from the file",
+            Some(other)
+                if !super::support::manifest::covers(other, &json!({"spec": object["spec"]})) =>
+            {
+                "the cluster differs from the file"
+            }
             Some(_) => continue,
         };
         all.push(json!({"policy": name(object), "reason": reason}));
     }
-    let extra = live.iter().filter(|object| !wanted.iter().filter(here).any(|other| name(other) == name(object)));
-    all.extend(extra.map(|object| json!({"policy": name(object),
-        "reason": "it is in the cluster and in none of the files"})));
+    let extra = live
+        .iter()
+        .filter(|object| !wanted.iter().filter(here).any(|other| name(other) == name(object)));
+    all.extend(extra.map(|object| {
+        json!({"policy": name(object),
+        "reason": "it is in the cluster and in none of the files"})
+    }));
     all
 }
 
@@ -281,8 +349,8 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
 /// the first; then the lints.
 fn lines(lints: &[Lint], edges: &[Value]) -> Vec<String> {
     let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_owned();
-    let mut groups: IndexMap<(String, String), (IndexSet<String>, IndexSet<String>,
-        String)> = IndexMap::new();
+    let mut groups: IndexMap<(String, String), (IndexSet<String>, IndexSet<String>, String)> =
+        IndexMap::new();
     for edge in edges.iter().filter(|edge| edge["allowed"] != true) {
         let group = groups.entry((text(edge, "verdict"), text(edge, "first_failing"))).or_default();
         group.0.insert(text(edge, "from"));
@@ -297,6 +365,8 @@ fn lines(lints: &[Lint], edges: &[Value]) -> Vec<String> {
         lines.push(format!("{verdict}: {} -> {}", names(from), names(to)));
         lines.push(reason.clone());
     }
-    lines.extend(lints.iter().filter(|lint| lint.severity != Severity::Info).map(ToString::to_string));
+    lines.extend(
+        lints.iter().filter(|lint| lint.severity != Severity::Info).map(ToString::to_string),
+    );
     lines
 }

@@ -1,15 +1,18 @@
 //! `network_path`: whether policies, names and ports let one end reach another, and why not.
 
+use super::probe_pod::equalities;
 use super::support::fan_out::{quote, reading};
 use super::support::manifest::{documents, read};
-use super::probe_pod::equalities;
-use super::support::network_inventory::{Survey, namespaces, namespaces_permissions, everything,
-    everything_permissions};
+use super::support::network_inventory::{
+    Survey, everything, everything_permissions, namespaces, namespaces_permissions,
+};
 use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::{PodsOf, builtin};
-use crate::network::{host, Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source,
-    StageName, StageOutcome, propose_for_path, trace};
+use crate::network::{
+    Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageName,
+    StageOutcome, host, propose_for_path, trace,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,8 +20,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The kinds that a path may start from or end at, beside pods and Services.
-const WORKLOADS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job",
-    "CronJob"];
+const WORKLOADS: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
 
 /// Works out from live objects whether a connection can succeed: name, Service port, target port,
 /// ready endpoints, egress of the source, ingress of the destination, DNS. Nothing is sent. Every
@@ -80,14 +83,18 @@ impl Verb for NetworkPath {
             && resource.kind != "Pod"
             && !WORKLOADS.contains(&resource.kind.as_str())
         {
-            return Err(format!("a connection starts at a pod, {} or at labels, not at {}",
-                WORKLOADS.join(", "), resource.kind));
+            return Err(format!(
+                "a connection starts at a pod, {} or at labels, not at {}",
+                WORKLOADS.join(", "),
+                resource.kind
+            ));
         }
         let parsed = parse(&self.to)?;
         match (&self.port, &parsed.port) {
             (None, None) => Err(format!("which port of {}? write `port`", self.to)),
-            (Some(own), Some(other)) if own != other => Err(format!("{} has port {other}, and \
-                `port` is {own}", self.to)),
+            (Some(own), Some(other)) if own != other => {
+                Err(format!("{} has port {other}, and `port` is {own}", self.to))
+            }
             _ => documents("assume", self.assume.clone()).map(|_| ()),
         }
     }
@@ -95,15 +102,17 @@ impl Verb for NetworkPath {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let source = self.from.namespace(namespace);
         let mut needed = match (builtin(&self.from.kind), &self.from.which) {
-            (Some(resource), Which::Name(name)) if resource.kind != "Pod" => vec![reading(&resource,
-            "get", source, name)],
+            (Some(resource), Which::Name(name)) if resource.kind != "Pod" => {
+                vec![reading(&resource, "get", source, name)]
+            }
             _ => Vec::new(),
         };
         needed.extend(self.from.pod_permissions(namespace));
         match parse(&self.to).map(|parsed| parsed.to) {
             Ok(To::Address(_)) => needed.extend(everything_permissions()),
-            Ok(to) => needed.extend(namespaces_permissions(candidates(&to, source,
-                self.to_namespace.as_deref()).iter().map(String::as_str))),
+            Ok(to) => needed.extend(namespaces_permissions(
+                candidates(&to, source, self.to_namespace.as_deref()).iter().map(String::as_str),
+            )),
             Err(_) => {}
         }
         needed.sort();
@@ -129,22 +138,36 @@ impl Verb for NetworkPath {
         let mut survey = match &parsed.to {
             // an address may be anybody's
             To::Address(_) => everything(context.cluster()?).await?,
-            to => namespaces(context.cluster()?, &candidates(to, own,
-                self.to_namespace.as_deref())).await?,
+            to => {
+                namespaces(context.cluster()?, &candidates(to, own, self.to_namespace.as_deref()))
+                    .await?
+            }
         };
         self.assume(&mut survey, own).await?;
         let sources = sources(context, &self.from, &mut survey.inventory).await?;
-        let destinations = destinations(context, &parsed.to,
-            self.to_namespace.as_deref().unwrap_or(own), self.to_namespace.is_some()).await?;
-        let port = self.port.clone().or(parsed.port).ok_or_else(|| Failure::error("which port?"))?;
+        let destinations = destinations(
+            context,
+            &parsed.to,
+            self.to_namespace.as_deref().unwrap_or(own),
+            self.to_namespace.is_some(),
+        )
+        .await?;
+        let port =
+            self.port.clone().or(parsed.port).ok_or_else(|| Failure::error("which port?"))?;
         let mut paths = Vec::new();
         for source in &sources {
             for destination in &destinations {
-                let edge = Edge { source: source.clone(), destination: destination.clone(),
-                    port: port.clone(), protocol: self.protocol,
-                        addresses: self.addresses.clone() };
-                paths.push(trace(&survey.inventory,
-                    &edge).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?);
+                let edge = Edge {
+                    source: source.clone(),
+                    destination: destination.clone(),
+                    port: port.clone(),
+                    protocol: self.protocol,
+                    addresses: self.addresses.clone(),
+                };
+                paths.push(
+                    trace(&survey.inventory, &edge)
+                        .map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?,
+                );
             }
         }
         let mut output = answer(&survey, &paths)?;
@@ -158,7 +181,9 @@ impl To {
     fn host(&self, namespace: Option<&str>) -> Option<String> {
         match self {
             To::Address(address) => Some(address.to_string()),
-            To::Host(name) | To::Service(name) if !name.contains('.') => Some(namespace.map_or_else(|| name.clone(), |namespace| format!("{name}.{namespace}"))),
+            To::Host(name) | To::Service(name) if !name.contains('.') => Some(
+                namespace.map_or_else(|| name.clone(), |namespace| format!("{name}.{namespace}")),
+            ),
             To::Host(name) | To::Service(name) => Some(name.clone()),
             To::Pod(_) | To::Workload { .. } => None,
         }
@@ -170,16 +195,22 @@ impl NetworkPath {
     async fn assume(&self, survey: &mut Survey, namespace: &str) -> Result<(), Failure> {
         let mut all = documents("assume", self.assume.clone()).map_err(Failure::error)?;
         if let Some(file) = self.assume_file.clone() {
-            let documents = tokio::task::spawn_blocking(move || read(&file)).await.map_err(|error| Failure::error(error.to_string()))?;
+            let documents = tokio::task::spawn_blocking(move || read(&file))
+                .await
+                .map_err(|error| Failure::error(error.to_string()))?;
             all.extend(documents.map_err(|reason| Failure::new(FailureKind::Failed, reason))?);
         }
         if all.is_empty() {
             return Ok(());
         }
-        let assumed: Vec<Value> = all.into_iter().map(|document| placed(document.object,
-            namespace)).collect();
-        let same = |one: &Value, other: &Value| one["kind"] == other["kind"] && ["namespace",
-            "name"].iter().all(|key| one["metadata"][key] == other["metadata"][key]);
+        let assumed: Vec<Value> =
+            all.into_iter().map(|document| placed(document.object, namespace)).collect();
+        let same = |one: &Value, other: &Value| {
+            one["kind"] == other["kind"]
+                && ["namespace", "name"]
+                    .iter()
+                    .all(|key| one["metadata"][key] == other["metadata"][key])
+        };
         survey.objects.retain(|object| !assumed.iter().any(|new| same(new, object)));
         survey.objects.extend(assumed);
         survey.inventory = Inventory::from_objects(&survey.objects);
@@ -196,8 +227,12 @@ fn placed(mut object: Value, namespace: &str) -> Value {
 
 /// Reads a destination: a URL, `host:port`, a host, an address, or `kind/name`.
 fn parse(text: &str) -> Result<Parsed, String> {
-    let wrong = || format!("`{text}` is not a destination: write a host name, a URL, an address, \
-        pod/NAME, service/NAME or deployment/NAME");
+    let wrong = || {
+        format!(
+            "`{text}` is not a destination: write a host name, a URL, an address, pod/NAME, \
+                service/NAME or deployment/NAME"
+        )
+    };
     let text_only = |to| Ok(Parsed { to, port: None });
     if let Some((kind, name)) = text.split_once('/').filter(|_| !text.contains("://")) {
         if name.is_empty() || name.contains('/') {
@@ -206,7 +241,9 @@ fn parse(text: &str) -> Result<Parsed, String> {
         return match builtin(kind).map(|resource| resource.kind) {
             Some(kind) if kind == "Pod" => text_only(To::Pod(name.to_owned())),
             Some(kind) if kind == "Service" => text_only(To::Service(name.to_owned())),
-            Some(found) if WORKLOADS.contains(&found.as_str()) => text_only(To::Workload { kind: found, name: name.to_owned() }),
+            Some(found) if WORKLOADS.contains(&found.as_str()) => {
+                text_only(To::Workload { kind: found, name: name.to_owned() })
+            }
             _ => Err(wrong()),
         };
     }
@@ -227,8 +264,9 @@ fn candidates(to: &To, source: &str, given: Option<&str>) -> BTreeSet<String> {
     if let To::Host(host) = to {
         let parts: Vec<&str> = host.trim_end_matches('.').split('.').collect();
         let named = match parts.as_slice() {
-            [_, namespace] | [_, namespace, "svc", ..] | [_, _, namespace, "svc",
-            ..] => Some(*namespace),
+            [_, namespace] | [_, namespace, "svc", ..] | [_, _, namespace, "svc", ..] => {
+                Some(*namespace)
+            }
             _ => None,
         };
         names.extend(named.map(str::to_owned));
@@ -237,8 +275,11 @@ fn candidates(to: &To, source: &str, given: Option<&str>) -> BTreeSet<String> {
 }
 
 /// Everybody who connects: each running pod, or what the template or the labels would make.
-async fn sources(context: &Context, target: &Target,
-    inventory: &mut Inventory) -> Result<Vec<Source>, Failure> {
+async fn sources(
+    context: &Context,
+    target: &Target,
+    inventory: &mut Inventory,
+) -> Result<Vec<Source>, Failure> {
     let namespace = target.namespace(&context.namespace).to_owned();
     let cluster = context.cluster()?;
     let here = inventory.pods.iter().filter(|state| state.pod.namespace == namespace);
@@ -247,7 +288,12 @@ async fn sources(context: &Context, target: &Target,
         let pods = cluster.pods(which, &namespace).await?;
         // a pod that came after the survey is not judged
         let known = |name: &&str| known.contains(*name);
-        Ok(pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str()).filter(known).map(|name| Source::Pod { namespace: namespace.clone(), name: name.to_owned() }).collect())
+        Ok(pods
+            .iter()
+            .filter_map(|pod| pod["metadata"]["name"].as_str())
+            .filter(known)
+            .map(|name| Source::Pod { namespace: namespace.clone(), name: name.to_owned() })
+            .collect())
     };
     match (target.pods()?, &target.which) {
         (PodsOf::Pod(name), _) => Ok(vec![Source::Pod { namespace, name }]),
@@ -256,8 +302,10 @@ async fn sources(context: &Context, target: &Target,
             match (running.is_empty(), equalities(selector)) {
                 (false, _) => Ok(running),
                 (true, Some(labels)) => Ok(vec![Source::Labels { namespace, labels }]),
-                (true, None) => Err(Failure::new(FailureKind::Failed,
-                format!("{target} in namespace {namespace} has no running pod"))),
+                (true, None) => Err(Failure::new(
+                    FailureKind::Failed,
+                    format!("{target} in namespace {namespace} has no running pod"),
+                )),
             }
         }
         (which, _) => {
@@ -265,36 +313,56 @@ async fn sources(context: &Context, target: &Target,
             let kind = found.resource.kind.clone();
             inventory.add(&kind, &found.object);
             // the pods of Jobs come and go: the template speaks for the next ones
-            let running = if matches!(kind.as_str(),
-                "CronJob" | "Job") { Vec::new() } else { pods(&which).await? };
+            let running = if matches!(kind.as_str(), "CronJob" | "Job") {
+                Vec::new()
+            } else {
+                pods(&which).await?
+            };
             let name = found.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            Ok(if running.is_empty() { vec![Source::Workload { kind: kind.to_lowercase(), namespace,
-                name }] } else { running })
+            Ok(if running.is_empty() {
+                vec![Source::Workload { kind: kind.to_lowercase(), namespace, name }]
+            } else {
+                running
+            })
         }
     }
 }
 
-async fn destinations(context: &Context, to: &To, namespace: &str,
-    given: bool) -> Result<Vec<Destination>, Failure> {
+async fn destinations(
+    context: &Context,
+    to: &To,
+    namespace: &str,
+    given: bool,
+) -> Result<Vec<Destination>, Failure> {
     let place = namespace.to_owned();
     Ok(match to {
         To::Address(address) => vec![Destination::Address(*address)],
         To::Pod(name) => vec![Destination::Pod { namespace: place, name: name.clone() }],
         To::Service(name) => vec![Destination::Service { namespace: place, name: name.clone() }],
         // a name without dots in a namespace that is given
-        To::Host(name) if given && !name.contains('.') => vec![Destination::Service { namespace: place, name: name.clone() }],
+        To::Host(name) if given && !name.contains('.') => {
+            vec![Destination::Service { namespace: place, name: name.clone() }]
+        }
         To::Host(host) => vec![Destination::Host(host.clone())],
         To::Workload { kind, name } => {
-            let pods = context.cluster()?.pods(&PodsOf::Workload { kind: kind.clone(),
-                name: name.clone() }, namespace).await?;
+            let pods = context
+                .cluster()?
+                .pods(&PodsOf::Workload { kind: kind.clone(), name: name.clone() }, namespace)
+                .await?;
             if pods.is_empty() {
-                return Err(Failure::new(FailureKind::Failed,
-                    format!("{} {namespace}/{name} has no running pod to connect to",
-                        kind.to_lowercase())));
+                return Err(Failure::new(
+                    FailureKind::Failed,
+                    format!(
+                        "{} {namespace}/{name} has no running pod to connect to",
+                        kind.to_lowercase()
+                    ),
+                ));
             }
-            let name_of = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            pods.iter().map(|pod| Destination::Pod { namespace: place.clone(),
-                name: name_of(pod) }).collect()
+            let name_of =
+                |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            pods.iter()
+                .map(|pod| Destination::Pod { namespace: place.clone(), name: name_of(pod) })
+                .collect()
         }
     })
 }
@@ -307,13 +375,29 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
         Decision::Allowed => 0,
     };
     // the first of the worst
-    let worst = paths.iter().rev().max_by_key(|path| badness(path)).ok_or_else(|| Failure::error("there is no path to judge"))?;
+    let worst = paths
+        .iter()
+        .rev()
+        .max_by_key(|path| badness(path))
+        .ok_or_else(|| Failure::error("there is no path to judge"))?;
     let mut fix = crate::network::Fix::default();
     for path in paths {
         let one = propose_for_path(survey.inventory.cluster(), path);
-        fix.policies.extend(one.policies.into_iter().filter(|new| !fix.policies.contains(new)).collect::<Vec<_>>());
-        fix.alternatives.extend(one.alternatives.into_iter().filter(|new| !fix.alternatives.contains(new)).collect::<Vec<_>>());
-        fix.obstacles.extend(one.obstacles.into_iter().filter(|new| !fix.obstacles.contains(new)).collect::<Vec<_>>());
+        fix.policies.extend(
+            one.policies.into_iter().filter(|new| !fix.policies.contains(new)).collect::<Vec<_>>(),
+        );
+        fix.alternatives.extend(
+            one.alternatives
+                .into_iter()
+                .filter(|new| !fix.alternatives.contains(new))
+                .collect::<Vec<_>>(),
+        );
+        fix.obstacles.extend(
+            one.obstacles
+                .into_iter()
+                .filter(|new| !fix.obstacles.contains(new))
+                .collect::<Vec<_>>(),
+        );
     }
     let allowed = match worst.verdict {
         Decision::Allowed => Some(true),
@@ -322,13 +406,23 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
     };
     let each: Vec<Value> = paths
         .iter()
-        .map(|path| json!({"source": path.source, "destination": path.destination,
-            "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason(path)}))
+        .map(|path| {
+            json!({"source": path.source, "destination": path.destination,
+            "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason(path)})
+        })
         .collect();
     let good = paths.iter().filter(|path| path.verdict == Decision::Allowed).count();
-    let summary = if good == paths.len() { "allowed".to_owned() } else if paths.len() == 1 { worst.verdict.to_string() } else { format!("{} ({good} of {} allowed)", worst.verdict, paths.len()) };
-    let foreign: Vec<String> = worst.not_evaluated.iter().map(|one| one.policy.to_string()).collect();
-    let notes: Vec<String> = worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
+    let summary = if good == paths.len() {
+        "allowed".to_owned()
+    } else if paths.len() == 1 {
+        worst.verdict.to_string()
+    } else {
+        format!("{} ({good} of {} allowed)", worst.verdict, paths.len())
+    };
+    let foreign: Vec<String> =
+        worst.not_evaluated.iter().map(|one| one.policy.to_string()).collect();
+    let notes: Vec<String> =
+        worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
     let mut value = json!({
         "verdict": worst.verdict, "allowed": allowed, "first_failing": worst.first_failing,
         "reason": reason(worst),
@@ -345,7 +439,12 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
 
 /// Every stage that fails on any of the ways, in their order.
 pub(super) fn failed(paths: &[Path]) -> Vec<StageName> {
-    let mut found: Vec<StageName> = paths.iter().flat_map(|path| &path.stages).filter(|stage| stage.outcome == StageOutcome::Failed).map(|stage| stage.stage).collect();
+    let mut found: Vec<StageName> = paths
+        .iter()
+        .flat_map(|path| &path.stages)
+        .filter(|stage| stage.outcome == StageOutcome::Failed)
+        .map(|stage| stage.stage)
+        .collect();
     found.sort();
     found.dedup();
     found
@@ -353,7 +452,9 @@ pub(super) fn failed(paths: &[Path]) -> Vec<StageName> {
 
 /// What policies say of each source and endpoint.
 fn connections(paths: &[Path]) -> Vec<Value> {
-    let judged = paths.iter().flat_map(|path| path.connections.iter().filter(|one| !one.dns).map(move |one| (path, &one.explanation)));
+    let judged = paths.iter().flat_map(|path| {
+        path.connections.iter().filter(|one| !one.dns).map(move |one| (path, &one.explanation))
+    });
     let told = judged.map(|(path, explanation)| {
         json!({"from": path.source, "to": explanation.destination, "allowed": explanation.allowed,
             "egress": explanation.egress.passes(), "ingress": explanation.ingress.passes()})
@@ -378,8 +479,10 @@ fn lines(path: &Path) -> Vec<String> {
 /// What the first stage that does not pass says; empty if all pass.
 fn reason(path: &Path) -> String {
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
-    with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown)).map(|stage| format!("{}: {}",
-        stage.stage, stage.sentence)).unwrap_or_default()
+    with(StageOutcome::Failed)
+        .or_else(|| with(StageOutcome::Unknown))
+        .map(|stage| format!("{}: {}", stage.stage, stage.sentence))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -393,8 +496,11 @@ mod tests {
             ("mysql", host("mysql"), None),
             ("mysql:3306", host("mysql"), Some(3306)),
             ("http://petrosa-data-manager:80", host("petrosa-data-manager"), Some(80)),
-            ("http://petrosa-tradeengine-service/health?x=1", host("petrosa-tradeengine-service"),
-            Some(80)),
+            (
+                "http://petrosa-tradeengine-service/health?x=1",
+                host("petrosa-tradeengine-service"),
+                Some(80),
+            ),
             ("https://fapi.binance.com", host("fapi.binance.com"), Some(443)),
             ("mysql+pymysql://user:p@ss@mysql/db", host("mysql"), Some(3306)),
             ("nats://nats-server.nats:4222", host("nats-server.nats"), Some(4222)),
@@ -414,8 +520,12 @@ mod tests {
 
     #[test]
     fn namespaces_that_could_matter() {
-        let of = |to: &str| candidates(&parse(to).unwrap().to, "apps",
-            None).into_iter().collect::<Vec<_>>().join(" ");
+        let of = |to: &str| {
+            candidates(&parse(to).unwrap().to, "apps", None)
+                .into_iter()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         assert_eq!(of("mysql"), "apps");
         assert_eq!(of("nats-server.nats"), "apps nats");
         assert_eq!(of("a.b.svc.cluster.local."), "apps b");
@@ -428,11 +538,16 @@ mod tests {
         let check = |value| serde_json::from_value::<NetworkPath>(value).unwrap().check();
         assert!(check(json!({"from": "deployment/a", "to": "http://b"})).is_ok());
         assert!(check(json!({"from": "deployment/a", "to": "b", "port": "http"})).is_ok());
-        assert!(check(json!({"from": "deployment/a",
-            "to": "b"})).unwrap_err().contains("which port"));
-        assert!(check(json!({"from": "deployment/a", "to": "b:80",
-            "port": 81})).unwrap_err().contains("port 80"));
-        assert!(check(json!({"from": "service/a",
-            "to": "b:80"})).unwrap_err().contains("starts at"));
+        assert!(
+            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("which port")
+        );
+        assert!(
+            check(json!({"from": "deployment/a", "to": "b:80", "port": 81}))
+                .unwrap_err()
+                .contains("port 80")
+        );
+        assert!(
+            check(json!({"from": "service/a", "to": "b:80"})).unwrap_err().contains("starts at")
+        );
     }
 }

@@ -47,21 +47,27 @@ impl Verb for Patch {
     fn check(&self) -> Result<(), String> {
         match (self.kind, &self.patch) {
             (PatchType::Json, Value::Array(operations)) if !operations.is_empty() => {
-                if let Some(wrong) = operations.iter().find(|operation| !operation["op"].is_string() || !operation["path"].is_string()) {
-                    return Err(format!("{wrong} is no operation of a JSON patch: {{op, path, \
-                        value}}"));
+                if let Some(wrong) = operations.iter().find(|operation| {
+                    !operation["op"].is_string() || !operation["path"].is_string()
+                }) {
+                    return Err(format!(
+                        "{wrong} is no operation of a JSON patch: {{op, path, value}}"
+                    ));
                 }
             }
-            (PatchType::Json, _) => return Err("with `type: json` the patch is a list of \
-                operations".to_owned()),
-            (PatchType::Merge | PatchType::Strategic,
-            Value::Object(fields)) if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) => {
+            (PatchType::Json, _) => {
+                return Err("with `type: json` the patch is a list of operations".to_owned());
+            }
+            (PatchType::Merge | PatchType::Strategic, Value::Object(fields))
+                if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) =>
+            {
                 return Err("`metadata` of the patch is an object".to_owned());
             }
-            (PatchType::Merge | PatchType::Strategic,
-            Value::Object(fields)) if !fields.is_empty() => {}
-            (PatchType::Merge | PatchType::Strategic,
-            _) => return Err("the patch is an object with the fields that change".to_owned()),
+            (PatchType::Merge | PatchType::Strategic, Value::Object(fields))
+                if !fields.is_empty() => {}
+            (PatchType::Merge | PatchType::Strategic, _) => {
+                return Err("the patch is an object with the fields that change".to_owned());
+            }
         }
         workload::check_target("patch", &self.target, &[])
     }
@@ -69,8 +75,11 @@ impl Verb for Patch {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = workload::patching(&self.target, namespace);
         if self.replicas().is_some() {
-            all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list",
-                self.target.namespace(namespace), "")));
+            all.extend(
+                builtin("HorizontalPodAutoscaler").map(|resource| {
+                    reading(&resource, "list", self.target.namespace(namespace), "")
+                }),
+            );
         }
         all
     }
@@ -82,8 +91,11 @@ impl Verb for Patch {
             PatchType::Json => "json",
         };
         let place = quote(self.target.namespace(namespace));
-        vec![format!("kubectl patch {} -n {place} --type={kind} -p {}", self.target.kubectl(),
-            quote(&self.patch.to_string()))]
+        vec![format!(
+            "kubectl patch {} -n {place} --type={kind} -p {}",
+            self.target.kubectl(),
+            quote(&self.patch.to_string())
+        )]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -93,7 +105,9 @@ impl Verb for Patch {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let mut guards = workload::guards(&found.object);
-        if let Some(replicas) = self.replicas().filter(|replicas| found.object["spec"]["replicas"] != *replicas) {
+        if let Some(replicas) =
+            self.replicas().filter(|replicas| found.object["spec"]["replicas"] != *replicas)
+        {
             guards.extend(workload::autoscaled(context, &found.object, replicas).await?);
         }
         let method = match self.kind {
@@ -103,8 +117,14 @@ impl Verb for Patch {
         };
         let text = |key: &str| found.object["metadata"][key].as_str().unwrap_or_default();
         let body = of_one(&self.patch, &found.object);
-        let change = Change::written(method, &found.resource, (text("namespace"), text("name")),
-            body, Some(found.object.clone()), "patched");
+        let change = Change::written(
+            method,
+            &found.resource,
+            (text("namespace"), text("name")),
+            body,
+            Some(found.object.clone()),
+            "patched",
+        );
         Ok(Some(Intent::of(Some(change), guards)))
     }
 }
@@ -113,7 +133,10 @@ impl Patch {
     /// The replicas that the patch asks for.
     fn replicas(&self) -> Option<u64> {
         match &self.patch {
-            Value::Array(operations) => operations.iter().find(|operation| operation["path"] == "/spec/replicas")?["value"].as_u64(),
+            Value::Array(operations) => {
+                operations.iter().find(|operation| operation["path"] == "/spec/replicas")?["value"]
+                    .as_u64()
+            }
             fields => fields["spec"]["replicas"].as_u64(),
         }
     }
@@ -127,10 +150,12 @@ fn of_one(patch: &Value, object: &Value) -> Value {
     match &mut patch {
         Value::Array(operations) => {
             let mut tests = vec![json!({"op": "test", "path": "/metadata/uid", "value": uid})];
-            let places = operations.iter().filter(|operation| operation["op"] != "test").flat_map(|operation| {
-                let moved = (operation["op"] == "move").then(|| &operation["from"]);
-                std::iter::once(&operation["path"]).chain(moved).filter_map(Value::as_str)
-            });
+            let places = operations.iter().filter(|operation| operation["op"] != "test").flat_map(
+                |operation| {
+                    let moved = (operation["op"] == "move").then(|| &operation["from"]);
+                    std::iter::once(&operation["path"]).chain(moved).filter_map(Value::as_str)
+                },
+            );
             for test in places.filter_map(|place| pin(object, place)) {
                 if !tests.contains(&test) {
                     tests.push(test);
@@ -161,8 +186,10 @@ mod tests {
         let object = json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "l": [1]}});
         for (before, wanted) in [
             (json!({"spec": {"a": 1}}), json!({"spec": {"a": 1}, "metadata": {"uid": "u"}})),
-            (json!({"metadata": {"labels": {"a": null}}}),
-            json!({"metadata": {"labels": {"a": null}, "uid": "u"}})),
+            (
+                json!({"metadata": {"labels": {"a": null}}}),
+                json!({"metadata": {"labels": {"a": null}, "uid": "u"}}),
+            ),
             (
                 json!([{"op": "remove", "path": "/spec/a"}]),
                 json!([{"op": "test", "path": "/metadata/uid", "value": "u"}, {"op": "test",
@@ -200,12 +227,17 @@ mod tests {
             ("json", json!([{"op": "remove"}]), false),
             ("json", json!([{"op": "remove", "path": "/a"}]), true),
         ] {
-            assert_eq!(patch(json!({"target": "pod/p", "type": kind,
-                "patch": body})).check().is_ok(), good, "{kind} {body}");
+            assert_eq!(
+                patch(json!({"target": "pod/p", "type": kind, "patch": body})).check().is_ok(),
+                good,
+                "{kind} {body}"
+            );
         }
         let scaled = patch(json!({"target": "deployment/d", "patch": {"spec": {"replicas": 2}}}));
         assert_eq!(scaled.replicas(), Some(2));
-        assert_eq!(scaled.manual_commands("n"),
-            [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]);
+        assert_eq!(
+            scaled.manual_commands("n"),
+            [r#"kubectl patch deployment/d -n n --type=merge -p '{"spec":{"replicas":2}}'"#]
+        );
     }
 }

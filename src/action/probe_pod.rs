@@ -47,22 +47,36 @@ impl Verb for ProbePod {
 
     fn check(&self) -> Result<(), String> {
         match (&self.like.which, builtin(&self.like.kind).map(|resource| resource.kind)) {
-            (Which::Selector(selector), Some(kind)) if kind == "Pod" => match (equalities(selector),
-            &self.image) {
-                (None, _) => Err(format!("`{selector}`: the labels of a pod are equalities, \
-                    a=b,c=d")),
-                (Some(_), None) => Err("labels alone have no image: write `image`".to_owned()),
-                (Some(_), Some(_)) => Ok(()),
-            },
-            // their controllers would take the pod for one of theirs
-            (Which::Name(_), Some(kind)) if ["DaemonSet", "ReplicaSet",
-            "ReplicationController"].contains(&kind.as_str()) => {
-                Err(format!("a {kind} adopts pods with its labels: name the labels that matter, \
-                    with `kind: Pod` and a selector"))
+            (Which::Selector(selector), Some(kind)) if kind == "Pod" => {
+                match (equalities(selector), &self.image) {
+                    (None, _) => Err(format!(
+                        "`{selector}`: the labels of a pod are equalities, \
+                    a=b,c=d"
+                    )),
+                    (Some(_), None) => Err("labels alone have no image: write `image`".to_owned()),
+                    (Some(_), Some(_)) => Ok(()),
+                }
             }
-            (Which::Name(_), Some(kind)) if workload::TEMPLATED.contains(&kind.as_str()) || kind == "Job" => Ok(()),
-            _ => Err("`like` is a Deployment, StatefulSet, CronJob or Job by name, or `{kind: Pod, \
-                selector}`".to_owned()),
+            // their controllers would take the pod for one of theirs
+            (Which::Name(_), Some(kind))
+                if ["DaemonSet", "ReplicaSet", "ReplicationController"]
+                    .contains(&kind.as_str()) =>
+            {
+                Err(format!(
+                    "a {kind} adopts pods with its labels: name the labels that matter, \
+                    with `kind: Pod` and a selector"
+                ))
+            }
+            (Which::Name(_), Some(kind))
+                if workload::TEMPLATED.contains(&kind.as_str()) || kind == "Job" =>
+            {
+                Ok(())
+            }
+            _ => {
+                Err("`like` is a Deployment, StatefulSet, CronJob or Job by name, or `{kind: Pod, \
+                selector}`"
+                    .to_owned())
+            }
         }
     }
 
@@ -72,8 +86,9 @@ impl Verb for ProbePod {
             (Which::Name(name), Some(resource)) => Some(reading(&resource, "get", place, name)),
             _ => None,
         };
-        let pods = builtin("Pod").into_iter().flat_map(|resource| ["get", "list", "watch",
-            "create"].map(|verb| reading(&resource, verb, place, "")));
+        let pods = builtin("Pod").into_iter().flat_map(|resource| {
+            ["get", "list", "watch", "create"].map(|verb| reading(&resource, verb, place, ""))
+        });
         source.into_iter().chain(pods).collect()
     }
 
@@ -95,8 +110,9 @@ impl Verb for ProbePod {
     fn targets(&self, namespace: &str) -> Vec<String> {
         match &self.like.which {
             Which::Name(_) => workload::lock_of(&self.like, namespace),
-            Which::Selector(selector) => vec![format!("{}/pod/{selector}",
-                self.like.namespace(namespace))],
+            Which::Selector(selector) => {
+                vec![format!("{}/pod/{selector}", self.like.namespace(namespace))]
+            }
         }
     }
 
@@ -111,13 +127,17 @@ impl Verb for ProbePod {
             if present["metadata"]["annotations"][MADE_BY] == *stamp {
                 return Ok(Some(Intent { output, ..Intent::default() }));
             }
-            return Err(Failure::new(FailureKind::Failed,
-                format!("pod {name} exists, and this step has not made it; delete it")));
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!("pod {name} exists, and this step has not made it; delete it"),
+            ));
         }
         let (labels, image) = self.resembled(context).await?;
         let object = manifest(&name, namespace, &labels, &image, &self.command, &stamp);
-        let mut intent = Intent::of(Some(Change::create(&pods, object,
-            format!("a pod for probes, like {}", self.like))), Vec::new());
+        let mut intent = Intent::of(
+            Some(Change::create(&pods, object, format!("a pod for probes, like {}", self.like))),
+            Vec::new(),
+        );
         intent.output = output;
         Ok(Some(intent))
     }
@@ -128,22 +148,35 @@ impl Verb for ProbePod {
         let namespace = self.like.namespace(&context.namespace);
         let name = self.pod_name(context);
         let waited = cluster
-            .watch_until(&pods, Some(namespace), &Selection::name(&name), context.deadline,
+            .watch_until(
+                &pods,
+                Some(namespace),
+                &Selection::name(&name),
+                context.deadline,
                 |objects| {
-                let Some(object) = objects.values().next() else {
-                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed,
-                        format!("pod {name} was deleted before it ran"))));
-                };
-                if runs(object) {
-                    return ControlFlow::Break(Ok(object.clone()));
-                }
-                if let Some(reason) = pod::terminal(object).or_else(|| pod::is_finished(object).then(|| "it ended at once: its image cannot run the command".to_owned())) {
-                    return ControlFlow::Break(Err(Failure::new(FailureKind::Failed,
-                        format!("pod {name} does not run: {reason}"))));
-                }
-                (context.progress)(&format!("pod {name}: {}", pod::pod_status(object)));
-                ControlFlow::Continue(())
-            })
+                    let Some(object) = objects.values().next() else {
+                        return ControlFlow::Break(Err(Failure::new(
+                            FailureKind::Failed,
+                            format!("pod {name} was deleted before it ran"),
+                        )));
+                    };
+                    if runs(object) {
+                        return ControlFlow::Break(Ok(object.clone()));
+                    }
+                    if let Some(reason) = pod::terminal(object).or_else(|| {
+                        pod::is_finished(object).then(|| {
+                            "it ended at once: its image cannot run the command".to_owned()
+                        })
+                    }) {
+                        return ControlFlow::Break(Err(Failure::new(
+                            FailureKind::Failed,
+                            format!("pod {name} does not run: {reason}"),
+                        )));
+                    }
+                    (context.progress)(&format!("pod {name}: {}", pod::pod_status(object)));
+                    ControlFlow::Continue(())
+                },
+            )
             .await;
         match waited {
             Ok(Ok(object)) => {
@@ -153,10 +186,14 @@ impl Verb for ProbePod {
             }
             Ok(Err(failure)) => Err(failure),
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let seen = last.values().next().map_or_else(|| "it is not there".to_owned(),
-                    pod::pod_status);
-                Err(Failure::in_vain(format!("pod {name} did not run within {} s: {seen}",
-                    waited.as_secs()), last_error.as_deref()))
+                let seen = last
+                    .values()
+                    .next()
+                    .map_or_else(|| "it is not there".to_owned(), pod::pod_status);
+                Err(Failure::in_vain(
+                    format!("pod {name} did not run within {} s: {seen}", waited.as_secs()),
+                    last_error.as_deref(),
+                ))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
@@ -173,44 +210,67 @@ impl ProbePod {
     }
 
     /// The labels and the image of the pod.
-    async fn resembled(&self, context: &Context) -> Result<(BTreeMap<String, String>, String),
-        Failure> {
+    async fn resembled(
+        &self,
+        context: &Context,
+    ) -> Result<(BTreeMap<String, String>, String), Failure> {
         if let Which::Selector(selector) = &self.like.which {
-            let image = self.image.clone().ok_or_else(|| Failure::error("labels alone have no \
-                image"))?;
-            return Ok((equalities(selector).ok_or_else(|| Failure::error("the labels of a pod are \
-                equalities"))?, image));
+            let image =
+                self.image.clone().ok_or_else(|| Failure::error("labels alone have no image"))?;
+            return Ok((
+                equalities(selector)
+                    .ok_or_else(|| Failure::error("the labels of a pod are equalities"))?,
+                image,
+            ));
         }
         let found = workload::find(context, &self.like).await?;
-        let template = found.object.pointer(workload::template_of(&found.resource.kind)).cloned().unwrap_or_default();
+        let template = found
+            .object
+            .pointer(workload::template_of(&found.resource.kind))
+            .cloned()
+            .unwrap_or_default();
         let labels = template["metadata"]["labels"].as_object().into_iter().flatten();
-        let labels = labels.filter_map(|(key, value)| Some((key.clone(),
-            value.as_str()?.to_owned()))).collect();
-        let image = self.image.clone().or_else(|| template["spec"]["containers"][0]["image"].as_str().map(str::to_owned));
-        Ok((labels, image.ok_or_else(|| Failure::error(format!("{} has no container, so no image \
-            for the probe", self.like)))?))
+        let labels = labels
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
+        let image = self
+            .image
+            .clone()
+            .or_else(|| template["spec"]["containers"][0]["image"].as_str().map(str::to_owned));
+        Ok((
+            labels,
+            image.ok_or_else(|| {
+                Failure::error(format!("{} has no container, so no image for the probe", self.like))
+            })?,
+        ))
     }
 }
 
 /// What is made: small, without rights, acceptable to the strictest pod security level, and of no
 /// use to a Service.
-fn manifest(name: &str, namespace: &str, labels: &BTreeMap<String, String>, image: &str,
-    command: &[String], stamp: &str) -> Value {
+fn manifest(
+    name: &str,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    image: &str,
+    command: &[String],
+    stamp: &str,
+) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels,
-        "annotations": {MADE_BY: stamp}},
-        "spec": {
-            "restartPolicy": "Never", "activeDeadlineSeconds": LIFE,
-            "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false,
-            "enableServiceLinks": false, "readinessGates": [{"conditionType": NEVER_READY}],
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65534,
-            "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{"name": "probe", "image": image, "command": command,
-                "securityContext": {"allowPrivilegeEscalation": false,
-                "capabilities": {"drop": ["ALL"]}},
-                "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"cpu": "200m",
-                "memory": "64Mi"}}}],
-        }})
+    "metadata": {"name": name, "namespace": namespace, "labels": labels,
+    "annotations": {MADE_BY: stamp}},
+    "spec": {
+        "restartPolicy": "Never", "activeDeadlineSeconds": LIFE, "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false, "readinessGates": [{"conditionType": NEVER_READY}],
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 65534,
+        "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{"name": "probe", "image": image, "command": command,
+            "securityContext": {"allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]}},
+            "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"cpu": "200m",
+            "memory": "64Mi"}}}],
+    }})
 }
 
 fn runs(object: &Value) -> bool {
@@ -224,8 +284,8 @@ pub(super) fn equalities(selector: &str) -> Option<BTreeMap<String, String>> {
         .map(|part| {
             let (key, value) = part.split_once('=').filter(|(key, _)| !key.ends_with('!'))?;
             let value = value.strip_prefix('=').unwrap_or(value);
-            (!value.contains(['=', '(', ' '])).then(|| (key.trim().to_owned(),
-            value.trim().to_owned()))
+            (!value.contains(['=', '(', ' ']))
+                .then(|| (key.trim().to_owned(), value.trim().to_owned()))
         })
         .collect()
 }
@@ -236,8 +296,10 @@ mod tests {
 
     #[test]
     fn labels_of_a_selector() {
-        assert_eq!(equalities("a=b,c==d"),
-            Some([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())].into()));
+        assert_eq!(
+            equalities("a=b,c==d"),
+            Some([("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())].into())
+        );
         for selector in ["a", "a!=b", "a in (b)", "!a"] {
             assert_eq!(equalities(selector), None, "{selector}");
         }

@@ -1,8 +1,8 @@
 //! `promql`: a question to Prometheus.
 
-use super::support::fan_out::item;
 use super::http::{Http, Method, Port, Via};
 use super::metrics::number;
+use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
 use indexmap::IndexMap;
@@ -69,13 +69,16 @@ impl Verb for Promql {
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
             _ if self.query.trim().is_empty() => Err("the `query` is empty".to_owned()),
-            (None, None, _) => Err("a `target`, the Prometheus service, or a `url` is \
-                missing".to_owned()),
+            (None, None, _) => {
+                Err("a `target`, the Prometheus service, or a `url` is missing".to_owned())
+            }
             (Some(_), Some(_), _) => Err("either a `target` or a `url`".to_owned()),
-            (_, None, Via::Pod | Via::Direct) => Err("a `target` is asked `via: forward` or `via: \
-                proxy`".to_owned()),
-            (_, Some(_), Via::Pod | Via::Proxy) => Err("a `url` is asked from this machine: leave \
-                out `via`".to_owned()),
+            (_, None, Via::Pod | Via::Direct) => {
+                Err("a `target` is asked `via: forward` or `via: proxy`".to_owned())
+            }
+            (_, Some(_), Via::Pod | Via::Proxy) => {
+                Err("a `url` is asked from this machine: leave out `via`".to_owned())
+            }
             _ => self.http().check(),
         }
     }
@@ -90,8 +93,10 @@ impl Verb for Promql {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let now = context.now;
-        let asked = self.http().ask(context, ANSWER,
-            |answer| Ok(item([("answer", judge(answer, now)?)]))).await;
+        let asked = self
+            .http()
+            .ask(context, ANSWER, |answer| Ok(item([("answer", judge(answer, now)?)])))
+            .await;
         match asked {
             Ok(mut output) => {
                 let value = output.value["answer"].take();
@@ -108,28 +113,45 @@ impl Verb for Promql {
 /// What Prometheus said, as the output.
 fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
     let (status, body) = match answer {
-        Answer::Missing { reason, .. } => return Err(Failure::new(FailureKind::Transient,
-            format!("Prometheus did not answer: {reason}"))),
-        Answer::Given { truncated: true,
-            .. } => return Err(Failure::error(format!("the answer of Prometheus is longer than {} \
-                MiB: ask for fewer series", ANSWER >> 20))),
+        Answer::Missing { reason, .. } => {
+            return Err(Failure::new(
+                FailureKind::Transient,
+                format!("Prometheus did not answer: {reason}"),
+            ));
+        }
+        Answer::Given { truncated: true, .. } => {
+            return Err(Failure::error(format!(
+                "the answer of Prometheus is longer than {} MiB: ask for fewer series",
+                ANSWER >> 20
+            )));
+        }
         Answer::Given { status, body, .. } => (status, body),
     };
     // 503: too busy or still starting
-    let failed = |message: String| Failure::new(if status >= 500 { FailureKind::Transient } else { FailureKind::Error }, message);
+    let failed = |message: String| {
+        Failure::new(
+            if status >= 500 { FailureKind::Transient } else { FailureKind::Error },
+            message,
+        )
+    };
     let Ok(said) = serde_json::from_slice::<Value>(&body) else {
         let start: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
-        return Err(failed(format!("this is not the answer of a Prometheus: HTTP {status}: \
-            {start}")));
+        return Err(failed(format!(
+            "this is not the answer of a Prometheus: HTTP {status}: {start}"
+        )));
     };
     if said["status"] == "error" {
         let kind = said["errorType"].as_str().unwrap_or("error");
-        return Err(failed(format!("Prometheus refused the query: {kind}: {}",
-            said["error"].as_str().unwrap_or("it gave no reason"))));
+        return Err(failed(format!(
+            "Prometheus refused the query: {kind}: {}",
+            said["error"].as_str().unwrap_or("it gave no reason")
+        )));
     }
     if status != 200 || said["status"] != "success" {
-        return Err(failed(format!("this is not the answer of a Prometheus: HTTP {status}, its \
-            status is {}", said["status"])));
+        return Err(failed(format!(
+            "this is not the answer of a Prometheus: HTTP {status}, its status is {}",
+            said["status"]
+        )));
     }
     output(&said["data"], now).map_err(Failure::error)
 }
@@ -143,10 +165,17 @@ fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
             series.iter().map(|one| (one["metric"].clone(), &one["value"])).collect()
         }
         Some("scalar") => vec![(json!({}), result)],
-        Some("matrix") => return Err(unknown("ranges: reduce them to one value a series, such as \
-            with last_over_time or rate")),
-        other => return Err(unknown(&format!("a {}, not with numbers",
-            other.unwrap_or("result without a type")))),
+        Some("matrix") => {
+            return Err(unknown(
+                "ranges: reduce them to one value a series, such as with last_over_time or rate",
+            ));
+        }
+        other => {
+            return Err(unknown(&format!(
+                "a {}, not with numbers",
+                other.unwrap_or("result without a type")
+            )));
+        }
     };
     let mut numbers = Vec::with_capacity(samples.len());
     let mut shown = Vec::with_capacity(samples.len());
@@ -157,8 +186,10 @@ fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
         let time = time(seconds).ok_or_else(wrong)?;
         let age = now.duration_since(time).as_millis();
         numbers.push(value);
-        #[expect(clippy::cast_precision_loss,
-            reason = "an age in milliseconds is far below the exact range")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "an age in milliseconds is far below the exact range"
+        )]
         shown.push(json!({"metric": metric, "value": number(value), "time": time.to_string(),
             "age_s": number(age as f64 / 1000.0)}));
     }
@@ -176,8 +207,10 @@ fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
 
 /// Seconds since the epoch, to the millisecond that Prometheus keeps.
 fn time(seconds: f64) -> Option<Timestamp> {
-    #[expect(clippy::cast_possible_truncation,
-        reason = "jiff checks the range, and a cast out of range gives its end")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "jiff checks the range, and a cast out of range gives its end"
+    )]
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
@@ -197,7 +230,11 @@ fn summary(output: &Value) -> String {
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 fn encode(text: &str) -> String {
     let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     };
     text.bytes().map(one).collect()
 }
@@ -212,14 +249,22 @@ mod tests {
 
     fn ask(status: u16, body: &str) -> Result<Value, Failure> {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let answer = Answer::Given { status, headers: std::collections::BTreeMap::new(), body,
-            truncated: false, elapsed: std::time::Duration::ZERO };
+        let answer = Answer::Given {
+            status,
+            headers: std::collections::BTreeMap::new(),
+            body,
+            truncated: false,
+            elapsed: std::time::Duration::ZERO,
+        };
         judge(answer, NOW.parse().unwrap())
     }
 
     fn vector(values: &[&str]) -> String {
-        let series: Vec<Value> = values.iter().enumerate().map(|(i,
-            value)| json!({"metric": {"i": i.to_string()}, "value": [T, value]})).collect();
+        let series: Vec<Value> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| json!({"metric": {"i": i.to_string()}, "value": [T, value]}))
+            .collect();
         json!({"status": "success", "data": {"resultType": "vector", "result": series}}).to_string()
     }
 
@@ -235,13 +280,18 @@ mod tests {
         ];
         for (values, outcome, value, short) in cases {
             let output = ask(200, &vector(values)).unwrap();
-            assert_eq!((&output["outcome"], &output["value"], summary(&output).as_str()),
-                (&json!(outcome), &value, short), "{values:?}");
+            assert_eq!(
+                (&output["outcome"], &output["value"], summary(&output).as_str()),
+                (&json!(outcome), &value, short),
+                "{values:?}"
+            );
         }
         let output = ask(200, &vector(&["NaN"])).unwrap();
-        assert_eq!(output["result"],
+        assert_eq!(
+            output["result"],
             json!([{"metric": {"i": "0"}, "value": "NaN", "time": "2024-05-01T10:00:00Z",
-                "age_s": 10}]));
+                "age_s": 10}])
+        );
         let scalar = json!({"status": "success", "data": {"resultType": "scalar",
             "result": [1_714_557_600.25, "1"]}});
         let output = ask(200, &scalar.to_string()).unwrap();
@@ -250,30 +300,55 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_never_no_data() {
-        let matrix = json!({"status": "success", "data": {"resultType": "matrix",
-            "result": []}}).to_string();
-        let bad = json!({"status": "error", "errorType": "bad_data",
-            "error": "parse error"}).to_string();
+        let matrix = json!({"status": "success", "data": {"resultType": "matrix", "result": []}})
+            .to_string();
+        let bad =
+            json!({"status": "error", "errorType": "bad_data", "error": "parse error"}).to_string();
         let cases = [
-            (400, bad.as_str(), FailureKind::Error,
-            "Prometheus refused the query: bad_data: parse error"),
-            (503, "starting", FailureKind::Transient,
-            "this is not the answer of a Prometheus: HTTP 503: starting"),
-            (200, "{}", FailureKind::Error,
-            "this is not the answer of a Prometheus: HTTP 200, its status is null"),
-            (200, &matrix, FailureKind::Error,
-            "Prometheus answered with ranges: reduce them to one value a series, such as with \
-                last_over_time or rate"),
-            (200, &vector(&["x"]), FailureKind::Error,
-            "Prometheus answered with a sample that is no number: [1714557600,\"x\"]"),
+            (
+                400,
+                bad.as_str(),
+                FailureKind::Error,
+                "Prometheus refused the query: bad_data: parse error",
+            ),
+            (
+                503,
+                "starting",
+                FailureKind::Transient,
+                "this is not the answer of a Prometheus: HTTP 503: starting",
+            ),
+            (
+                200,
+                "{}",
+                FailureKind::Error,
+                "this is not the answer of a Prometheus: HTTP 200, its status is null",
+            ),
+            (
+                200,
+                &matrix,
+                FailureKind::Error,
+                "Prometheus answered with ranges: reduce them to one value a series, such as with \
+                    last_over_time or rate",
+            ),
+            (
+                200,
+                &vector(&["x"]),
+                FailureKind::Error,
+                "Prometheus answered with a sample that is no number: [1714557600,\"x\"]",
+            ),
         ];
         for (status, body, kind, message) in cases {
             assert_eq!(ask(status, body).unwrap_err(), Failure::new(kind, message), "{body}");
         }
-        let silent = Answer::Missing { refused: true, reason: "nothing listens".to_owned(),
-            elapsed: std::time::Duration::ZERO };
-        assert_eq!(judge(silent, NOW.parse().unwrap()).unwrap_err().message,
-            "Prometheus did not answer: nothing listens");
+        let silent = Answer::Missing {
+            refused: true,
+            reason: "nothing listens".to_owned(),
+            elapsed: std::time::Duration::ZERO,
+        };
+        assert_eq!(
+            judge(silent, NOW.parse().unwrap()).unwrap_err().message,
+            "Prometheus did not answer: nothing listens"
+        );
     }
 
     #[test]
@@ -283,8 +358,10 @@ mod tests {
             "namespace": "monitoring"}, "port": 9090});
         assert_eq!(
             promql(service).manual_commands("n"),
-            ["kubectl port-forward -n monitoring service/prometheus 9090:9090 &",
-            "curl -sS -m 10 -i 'http://localhost:9090/api/v1/query?query=up%20%3D%3D%200'"]
+            [
+                "kubectl port-forward -n monitoring service/prometheus 9090:9090 &",
+                "curl -sS -m 10 -i 'http://localhost:9090/api/v1/query?query=up%20%3D%3D%200'"
+            ]
         );
         let cases = [
             (json!({"query": "up", "url": "http://p:9090/"}), true),

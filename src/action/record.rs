@@ -41,14 +41,21 @@ impl Verb for Record {
             (Some(run), _) if !run.is_empty() => WhichRun::Run(run.clone()),
             (_, runbook) => {
                 let cluster = context.cluster()?.identify().await?.cluster_uid;
-                WhichRun::Newest { runbook: runbook.clone().unwrap_or_default(), cluster,
-                    namespace: context.namespace.clone() }
+                WhichRun::Newest {
+                    runbook: runbook.clone().unwrap_or_default(),
+                    cluster,
+                    namespace: context.namespace.clone(),
+                }
             }
         };
-        let found = context.records.find(&which).map_err(|reason| Failure::new(FailureKind::Failed,
-            reason))?;
-        let summary = found.as_ref().map_or("none",
-            |found| found["run"].as_str().unwrap_or_default()).to_owned();
+        let found = context
+            .records
+            .find(&which)
+            .map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
+        let summary = found
+            .as_ref()
+            .map_or("none", |found| found["run"].as_str().unwrap_or_default())
+            .to_owned();
         Ok(Output::new(found.unwrap_or(Value::Null), summary))
     }
 }

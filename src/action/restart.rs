@@ -35,8 +35,11 @@ impl Verb for Restart {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl rollout restart {} -n {}", self.target.kubectl(),
-            quote(self.target.namespace(namespace)))]
+        vec![format!(
+            "kubectl rollout restart {} -n {}",
+            self.target.kubectl(),
+            quote(self.target.namespace(namespace))
+        )]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -56,15 +59,20 @@ impl Verb for Restart {
         let mut wanted = found.object.clone();
         let time = context.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         for (key, value) in [(restarted_at, time), (restarted_by, stamp)] {
-            *place(&mut wanted, &["spec", "template", "metadata", "annotations",
-                key]).map_err(Failure::error)? = json!(value);
+            *place(&mut wanted, &["spec", "template", "metadata", "annotations", key])
+                .map_err(Failure::error)? = json!(value);
         }
         let replicas = found.object["spec"]["replicas"].as_u64();
-        let summary = replicas.map_or_else(|| "restart of all pods".to_owned(),
-            |replicas| format!("restart of {replicas} {}",
-                if replicas == 1 { "pod" } else { "pods" }));
-        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted, summary),
-            guards)))
+        let summary = replicas.map_or_else(
+            || "restart of all pods".to_owned(),
+            |replicas| {
+                format!("restart of {replicas} {}", if replicas == 1 { "pod" } else { "pods" })
+            },
+        );
+        Ok(Some(Intent::of(
+            Change::between(&found.resource, &found.object, &wanted, summary),
+            guards,
+        )))
     }
 }
 
@@ -72,8 +80,10 @@ impl Verb for Restart {
 fn on_delete(workload: &Value) -> Option<super::Guard> {
     (workload["spec"]["updateStrategy"]["type"] == "OnDelete").then(|| super::Guard {
         id: "update-on-delete",
-        reason: format!("{} has the update strategy OnDelete: no pod would be restarted",
-            workload["metadata"]["name"].as_str().unwrap_or_default()),
+        reason: format!(
+            "{} has the update strategy OnDelete: no pod would be restarted",
+            workload["metadata"]["name"].as_str().unwrap_or_default()
+        ),
         way: "delete the pods one by one".to_owned(),
     })
 }

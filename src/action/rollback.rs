@@ -1,9 +1,9 @@
 //! `rollback`: the pod template of an earlier revision.
 
+use super::rollout::{history, history_permissions, line, revision_json};
 use super::support::change::{Change, Guard, Intent};
 use super::support::compare::place;
 use super::support::fan_out::quote;
-use super::rollout::{history, history_permissions, line, revision_json};
 use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Target, Verb};
 use crate::cluster::history::{Revision, target_of};
@@ -40,16 +40,24 @@ impl Verb for Rollback {
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = history_permissions(&self.target, namespace);
-        all.extend(workload::patching(&self.target,
-            namespace).into_iter().filter(|access| access.verb == "patch"));
+        all.extend(
+            workload::patching(&self.target, namespace)
+                .into_iter()
+                .filter(|access| access.verb == "patch"),
+        );
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let revision = self.to_revision.map(|revision| format!(" \
-            --to-revision={revision}")).unwrap_or_default();
-        vec![format!("kubectl rollout undo {} -n {}{revision}", self.target.kubectl(),
-            quote(self.target.namespace(namespace)))]
+        let revision = self
+            .to_revision
+            .map(|revision| format!(" --to-revision={revision}"))
+            .unwrap_or_default();
+        vec![format!(
+            "kubectl rollout undo {} -n {}{revision}",
+            self.target.kubectl(),
+            quote(self.target.namespace(namespace))
+        )]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -59,37 +67,48 @@ impl Verb for Rollback {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let found = workload::find(context, &self.target).await?;
         let all = history(context.cluster()?, &found.resource, &found.object).await?;
-        let target = target_of(&all,
-            self.to_revision).map_err(|reason| Failure::new(FailureKind::Failed,
-                format!("{}: {reason}", self.target)))?;
+        let target = target_of(&all, self.to_revision).map_err(|reason| {
+            Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target))
+        })?;
         let current = all.iter().find(|revision| revision.current);
         let mut output = serde_json::Map::new();
         output.insert("from".to_owned(), current.map(revision_json).unwrap_or_default());
         output.insert("to".to_owned(), revision_json(target));
-        output.insert("history".to_owned(),
-            all.iter().map(|revision| Value::from(line(revision, Some(target.number)))).collect());
+        output.insert(
+            "history".to_owned(),
+            all.iter().map(|revision| Value::from(line(revision, Some(target.number)))).collect(),
+        );
         if target.current {
             let guard = Guard {
                 id: "same-revision",
-                reason: format!("{} has the template of revision {} already", self.target,
-                    target.number),
+                reason: format!(
+                    "{} has the template of revision {} already",
+                    self.target, target.number
+                ),
                 way: "choose another revision with to_revision".to_owned(),
             };
             return Ok(Some(Intent { changes: Vec::new(), guards: vec![guard], output }));
         }
         let mut wanted = found.object.clone();
-        *place(&mut wanted, &["spec",
-            "template"]).map_err(Failure::error)? = target.template.clone();
-        let cause = self.reason.as_ref().map(|reason| format!("rollback to revision {}: {reason}",
-            target.number)).or_else(|| target.change_cause.clone());
+        *place(&mut wanted, &["spec", "template"]).map_err(Failure::error)? =
+            target.template.clone();
+        let cause = self
+            .reason
+            .as_ref()
+            .map(|reason| format!("rollback to revision {}: {reason}", target.number))
+            .or_else(|| target.change_cause.clone());
         if let Some(cause) = cause {
-            *place(&mut wanted, &["metadata", "annotations",
-                "kubernetes.io/change-cause"]).map_err(Failure::error)? = json!(cause);
+            *place(&mut wanted, &["metadata", "annotations", "kubernetes.io/change-cause"])
+                .map_err(Failure::error)? = json!(cause);
         }
         let mut guards = workload::template_guards(&found.object);
         guards.extend(self.below(target));
-        let summary = format!("revision {} → {} ({})", current.map_or_else(|| "?".to_owned(),
-            |current| current.number.to_string()), target.number, shown(target));
+        let summary = format!(
+            "revision {} → {} ({})",
+            current.map_or_else(|| "?".to_owned(), |current| current.number.to_string()),
+            target.number,
+            shown(target)
+        );
         let change = Change::between(&found.resource, &found.object, &wanted, summary);
         let mut intent = Intent::of(change, guards);
         intent.output = output;
@@ -108,16 +127,23 @@ impl Rollback {
         };
         older.then(|| Guard {
             id: "below-minimum-version",
-            reason: format!("revision {} runs {}, and at least {least} is needed", target.number,
-                if tag.is_empty() { "an image without a version" } else { tag }),
+            reason: format!(
+                "revision {} runs {}, and at least {least} is needed",
+                target.number,
+                if tag.is_empty() { "an image without a version" } else { tag }
+            ),
             way: "choose a newer revision with to_revision, or lower min_version".to_owned(),
         })
     }
 }
 
 fn shown(revision: &Revision) -> String {
-    revision.images.iter().map(|(_,
-        image)| tag(image).unwrap_or(image)).collect::<Vec<_>>().join(", ")
+    revision
+        .images
+        .iter()
+        .map(|(_, image)| tag(image).unwrap_or(image))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The tag of an image; a digest is none.
@@ -139,8 +165,12 @@ mod tests {
 
     #[test]
     fn versions_below_the_minimum_are_stopped() {
-        let rollback = Rollback { target: serde_json::from_value(json!("deployment/d")).unwrap(),
-            to_revision: None, min_version: Some("1.0.68".to_owned()), reason: None };
+        let rollback = Rollback {
+            target: serde_json::from_value(json!("deployment/d")).unwrap(),
+            to_revision: None,
+            min_version: Some("1.0.68".to_owned()),
+            reason: None,
+        };
         let revision = |image: &str| Revision {
             number: 3,
             images: vec![("c".to_owned(), image.to_owned())],

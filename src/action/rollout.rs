@@ -5,8 +5,9 @@ use super::support::{behind, workload};
 use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
 use crate::cluster::history::{Revision, revisions};
 use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
-use crate::cluster::{Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin,
-    label_selector};
+use crate::cluster::{
+    Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,10 +53,16 @@ impl Verb for Rollout {
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let what = if self.history { "history" } else { "status" };
-        let timeout = self.timeout.filter(|_| !self.history).map(|timeout| format!(" \
-            --timeout={timeout}")).unwrap_or_default();
-        vec![format!("kubectl rollout {what} {} -n {}{timeout}", self.target.kubectl(),
-            quote(self.target.namespace(namespace)))]
+        let timeout = self
+            .timeout
+            .filter(|_| !self.history)
+            .map(|timeout| format!(" --timeout={timeout}"))
+            .unwrap_or_default();
+        vec![format!(
+            "kubectl rollout {what} {} -n {}{timeout}",
+            self.target.kubectl(),
+            quote(self.target.namespace(namespace))
+        )]
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -64,11 +71,14 @@ impl Verb for Rollout {
             let all = history(context.cluster()?, &found.resource, &found.object).await?;
             let listed: Vec<Value> = all.iter().map(revision_json).collect();
             let display: Vec<String> = all.iter().map(|revision| line(revision, None)).collect();
-            return Ok(Output::new(json!({"revisions": listed, "display": display}),
-                format!("{} revisions", all.len())));
+            return Ok(Output::new(
+                json!({"revisions": listed, "display": display}),
+                format!("{} revisions", all.len()),
+            ));
         }
-        let Which::Name(name) = &self.target.which else { return Err(Failure::error("a rollout is \
-            of one workload, by name")) };
+        let Which::Name(name) = &self.target.which else {
+            return Err(Failure::error("a rollout is of one workload, by name"));
+        };
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.target.kind).await?;
         let namespace = self.target.namespace(&context.namespace);
@@ -90,20 +100,27 @@ impl Verb for Rollout {
             .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {
                 let Some(object) = objects.values().next() else {
                     if first_uid.is_some() {
-                        return ControlFlow::Break(Err(Vain::Gone(format!("{} was deleted meanwhile",
-                            self.target))));
+                        return ControlFlow::Break(Err(Vain::Gone(format!(
+                            "{} was deleted meanwhile",
+                            self.target
+                        ))));
                     }
                     (context.progress)(&format!("{} does not exist yet", self.target));
                     return ControlFlow::Continue(());
                 };
-                if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone()) != object["metadata"]["uid"] {
-                    return ControlFlow::Break(Err(Vain::Gone(format!("{} was replaced by another \
-                        one meanwhile", self.target))));
+                if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone())
+                    != object["metadata"]["uid"]
+                {
+                    return ControlFlow::Break(Err(Vain::Gone(format!(
+                        "{} was replaced by another one meanwhile",
+                        self.target
+                    ))));
                 }
                 match rollout_status_since(object, changed) {
                     Status::Done => ControlFlow::Break(Ok(object.clone())),
-                    Status::Failed(reason) => ControlFlow::Break(Err(Vain::Stuck(reason,
-                        object.clone()))),
+                    Status::Failed(reason) => {
+                        ControlFlow::Break(Err(Vain::Stuck(reason, object.clone())))
+                    }
                     Status::Waiting(reason) => {
                         (context.progress)(&reason);
                         ControlFlow::Continue(())
@@ -118,8 +135,8 @@ impl Verb for Rollout {
             }
             Ok(Err(Vain::Gone(reason))) => Err(Failure::new(FailureKind::Failed, reason)),
             Ok(Err(Vain::Stuck(reason, object))) => {
-                let ill = behind::words(context, &resource, namespace, &[&object], begun,
-                    &reason).await;
+                let ill =
+                    behind::words(context, &resource, namespace, &[&object], begun, &reason).await;
                 Err(Failure::new(FailureKind::Failed, format!("{reason}{ill}")))
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
@@ -130,10 +147,19 @@ impl Verb for Rollout {
                         Status::Waiting(reason) | Status::Failed(reason) => reason,
                     },
                 );
-                let ill = behind::words(context, &resource, namespace,
-                    &last.values().collect::<Vec<_>>(), begun, &seen).await;
-                Err(Failure::in_vain(format!("not rolled out within {:.0} s: {seen}{ill}",
-                    waited.as_secs_f64()), last_error.as_deref()))
+                let ill = behind::words(
+                    context,
+                    &resource,
+                    namespace,
+                    &last.values().collect::<Vec<_>>(),
+                    begun,
+                    &seen,
+                )
+                .await;
+                Err(Failure::in_vain(
+                    format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64()),
+                    last_error.as_deref(),
+                ))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
@@ -150,7 +176,11 @@ enum Vain {
 
 fn pods_of(object: &Value) -> String {
     let status = &object["status"];
-    let count = status["availableReplicas"].as_u64().or(status["numberAvailable"].as_u64()).or(status["readyReplicas"].as_u64()).unwrap_or(0);
+    let count = status["availableReplicas"]
+        .as_u64()
+        .or(status["numberAvailable"].as_u64())
+        .or(status["readyReplicas"].as_u64())
+        .unwrap_or(0);
     match count {
         1 => "1 pod".to_owned(),
         count => format!("{count} pods"),
@@ -166,8 +196,9 @@ pub(super) fn history_permissions(target: &Target, step: &str) -> Vec<Access> {
     };
     let place = target.namespace(step);
     let keeper = builtin(keeper_of(&resource));
-    std::iter::once(reading(&resource, "get", place,
-        name)).chain(keeper.map(|keeper| reading(&keeper, "list", place, ""))).collect()
+    std::iter::once(reading(&resource, "get", place, name))
+        .chain(keeper.map(|keeper| reading(&keeper, "list", place, "")))
+        .collect()
 }
 
 /// The kind that keeps the revisions.
@@ -179,21 +210,26 @@ fn keeper_of(resource: &Resource) -> &'static str {
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(super) async fn history(cluster: &Cluster, resource: &Resource,
-    workload: &Value) -> Result<Vec<Revision>, Failure> {
+pub(super) async fn history(
+    cluster: &Cluster,
+    resource: &Resource,
+    workload: &Value,
+) -> Result<Vec<Revision>, Failure> {
     let keeper = cluster.resolve(keeper_of(resource)).await?;
-    let selection = Selection { labels: Some(label_selector(&workload["spec"]["selector"])),
-        fields: None };
-    let keepers = cluster.list(&keeper, workload["metadata"]["namespace"].as_str(),
-        &selection).await?;
+    let selection =
+        Selection { labels: Some(label_selector(&workload["spec"]["selector"])), fields: None };
+    let keepers =
+        cluster.list(&keeper, workload["metadata"]["namespace"].as_str(), &selection).await?;
     Ok(revisions(workload, &keepers))
 }
 
 /// A revision for jq.
 pub(super) fn revision_json(revision: &Revision) -> Value {
-    let images: serde_json::Map<String,
-        Value> = revision.images.iter().map(|(name, image)| (name.clone(),
-            Value::from(image.as_str()))).collect();
+    let images: serde_json::Map<String, Value> = revision
+        .images
+        .iter()
+        .map(|(name, image)| (name.clone(), Value::from(image.as_str())))
+        .collect();
     json!({"revision": revision.number, "images": images,
         "image": revision.images.first().map(|(_, image)| image),
         "change_cause": revision.change_cause, "created": revision.created,
@@ -202,14 +238,18 @@ pub(super) fn revision_json(revision: &Revision) -> Value {
 
 /// A revision for a person: `7  v1.0.69  now`.
 pub(super) fn line(revision: &Revision, target: Option<u64>) -> String {
-    let image = revision.images.iter().map(|(_,
-        image)| image.rsplit('/').next().unwrap_or(image)).collect::<Vec<_>>().join(", ");
+    let image = revision
+        .images
+        .iter()
+        .map(|(_, image)| image.rsplit('/').next().unwrap_or(image))
+        .collect::<Vec<_>>()
+        .join(", ");
     let mark = match (revision.current, target == Some(revision.number)) {
         (true, _) => "  now",
         (_, true) => "  target",
         _ => "",
     };
-    let cause = revision.change_cause.as_deref().map(|cause| format!("  \
-        {cause}")).unwrap_or_default();
+    let cause =
+        revision.change_cause.as_deref().map(|cause| format!("  {cause}")).unwrap_or_default();
     format!("{}  {image}{mark}{cause}", revision.number)
 }

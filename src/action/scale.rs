@@ -35,14 +35,20 @@ impl Verb for Scale {
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = workload::patching(&self.target, namespace);
-        all.extend(builtin("HorizontalPodAutoscaler").map(|resource| reading(&resource, "list",
-            self.target.namespace(namespace), "")));
+        all.extend(
+            builtin("HorizontalPodAutoscaler")
+                .map(|resource| reading(&resource, "list", self.target.namespace(namespace), "")),
+        );
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl scale {} -n {} --replicas={}", self.target.kubectl(),
-            quote(self.target.namespace(namespace)), self.replicas)]
+        vec![format!(
+            "kubectl scale {} -n {} --replicas={}",
+            self.target.kubectl(),
+            quote(self.target.namespace(namespace)),
+            self.replicas
+        )]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -54,15 +60,20 @@ impl Verb for Scale {
         let before = found.object["spec"]["replicas"].as_u64().unwrap_or(1);
         let mut wanted = found.object.clone();
         *place(&mut wanted, &["spec", "replicas"]).map_err(Failure::error)? = json!(self.replicas);
-        let change = Change::between(&found.resource, &found.object, &wanted,
-            format!("{before} → {} replicas", self.replicas));
+        let change = Change::between(
+            &found.resource,
+            &found.object,
+            &wanted,
+            format!("{before} → {} replicas", self.replicas),
+        );
         let mut guards = workload::guards(&found.object);
         if change.is_some() {
             guards.extend(workload::autoscaled(context, &found.object, self.replicas).await?);
         }
         let mut intent = Intent::of(change, guards);
-        intent.output.insert("replicas".to_owned(),
-            json!({"before": before, "after": self.replicas}));
+        intent
+            .output
+            .insert("replicas".to_owned(), json!({"before": before, "after": self.replicas}));
         Ok(Some(intent))
     }
 }

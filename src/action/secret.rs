@@ -47,27 +47,34 @@ pub enum Shape {
 impl Verb for Secret {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
-        builtin("Secret").map(|kind| reading(&kind, "get", namespace,
-            &self.name)).into_iter().collect()
+        builtin("Secret")
+            .map(|kind| reading(&kind, "get", namespace, &self.name))
+            .into_iter()
+            .collect()
     }
 
     /// A line that does not print the value.
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
-        vec![format!("kubectl get secret -n {place} {} -o json | jq '.data | map_values(length)'",
-            quote(&self.name))]
+        vec![format!(
+            "kubectl get secret -n {place} {} -o json | jq '.data | map_values(length)'",
+            quote(&self.name)
+        )]
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
         let problem = output["problems"][0].as_str().unwrap_or("malformed");
-        (output["valid"] == false).then(|| Wrong { fields: &["valid", "problems", "exists",
-        "key_exists"], reason: problem.to_owned() })
+        (output["valid"] == false).then(|| Wrong {
+            fields: &["valid", "problems", "exists", "key_exists"],
+            reason: problem.to_owned(),
+        })
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
-        let Some(kind) = builtin("Secret") else { return Err(Failure::error("secrets are \
-            unknown")) };
+        let Some(kind) = builtin("Secret") else {
+            return Err(Failure::error("secrets are unknown"));
+        };
         let object = match context.cluster()?.get_whole(&kind, Some(namespace), &self.name).await {
             Ok(object) => object,
             Err(error) if error.kind == ErrorKind::NotFound => {
@@ -81,8 +88,12 @@ impl Verb for Secret {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(key, value)| (key.clone(),
-                STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default()))
+            .map(|(key, value)| {
+                (
+                    key.clone(),
+                    STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default(),
+                )
+            })
             .collect();
         // from here on nothing of it can be said any more
         for (key, value) in &data {
@@ -90,10 +101,16 @@ impl Verb for Secret {
         }
         let keys: Vec<&String> = data.keys().collect();
         let Some(value) = data.get(&self.key) else {
-            let problem = format!("key {} does not exist; there are {}", self.key,
-                keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", "));
-            return Ok(Output::new(json!({"exists": true, "key_exists": false, "keys": keys,
-                "valid": false, "problems": [problem]}), "key missing"));
+            let problem = format!(
+                "key {} does not exist; there are {}",
+                self.key,
+                keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ")
+            );
+            return Ok(Output::new(
+                json!({"exists": true, "key_exists": false, "keys": keys, "valid": false,
+                    "problems": [problem]}),
+                "key missing",
+            ));
         };
         let mut output = shape(value, self.shape);
         if let Some(fields) = output.as_object_mut() {
@@ -112,7 +129,10 @@ fn changed(secret: &Value, key: &str) -> Value {
     let created = &secret["metadata"]["creationTimestamp"];
     let field = format!("f:{key}");
     let entries = secret["metadata"]["managedFields"].as_array().into_iter().flatten();
-    let owners = entries.filter(|entry| entry["fieldsV1"]["f:data"].get(&field).is_some() || entry["fieldsV1"]["f:stringData"].get(&field).is_some());
+    let owners = entries.filter(|entry| {
+        entry["fieldsV1"]["f:data"].get(&field).is_some()
+            || entry["fieldsV1"]["f:stringData"].get(&field).is_some()
+    });
     let times = owners.filter_map(|entry| entry["time"].as_str()).chain(created.as_str());
     // all are written the same way, in UTC: they are ordered as texts
     times.max().map_or(Value::Null, Value::from)
@@ -131,8 +151,14 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
     // of a file that is read as a whole, whitespace around it is no part
     let is_document = matches!(wanted, Shape::Pem | Shape::Json);
     if whitespace && !is_document {
-        problems.push(if text.is_some_and(|text| text.ends_with('\n')) { "a newline at the \
-            end" } else { "whitespace around the value" }.to_owned());
+        problems.push(
+            if text.is_some_and(|text| text.ends_with('\n')) {
+                "a newline at the end"
+            } else {
+                "whitespace around the value"
+            }
+            .to_owned(),
+        );
     }
     if placeholder && !(is_document && text.is_some_and(is_long)) {
         problems.push("the value is a placeholder".to_owned());
@@ -153,13 +179,19 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
         }
         (Shape::Json, Some(text)) => {
             // editors of Windows put a mark before it
-            if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')) {
-                problems.push(format!("not JSON: wrong in line {}, column {}", error.line(),
-                    error.column()));
+            if let Err(error) =
+                serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}'))
+            {
+                problems.push(format!(
+                    "not JSON: wrong in line {}, column {}",
+                    error.line(),
+                    error.column()
+                ));
             }
         }
     }
-    let digest: String = Sha256::digest(value).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        Sha256::digest(value).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     json!({
         "exists": true, "key_exists": true, "empty": value.is_empty(), "utf8": text.is_some(),
         "whitespace": whitespace, "placeholder": placeholder,
@@ -169,8 +201,19 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
 
 fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    ["changeme", "change-me", "change_me", "replace-me", "replace_me", "placeholder", "your-",
-    "<your", "todo"].iter().any(|word| lower.contains(word))
+    [
+        "changeme",
+        "change-me",
+        "change_me",
+        "replace-me",
+        "replace_me",
+        "placeholder",
+        "your-",
+        "<your",
+        "todo",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
         || (text.starts_with('<') && text.ends_with('>'))
 }
 
@@ -179,8 +222,8 @@ fn is_placeholder(text: &str) -> bool {
 fn parse_uri(text: &str) -> Result<Value, &'static str> {
     // jdbc:postgresql://…, and what stands before the address of other drivers
     let (scheme, rest) = text.split_once("://").ok_or("no :// after the scheme")?;
-    let (driver, scheme) = scheme.rsplit_once(':').map_or((None, scheme), |(driver,
-        scheme)| (Some(driver), scheme));
+    let (driver, scheme) =
+        scheme.rsplit_once(':').map_or((None, scheme), |(driver, scheme)| (Some(driver), scheme));
     if driver.is_some_and(|driver| !driver.starts_with("jdbc")) {
         return Err("no scheme before ://");
     }
@@ -194,23 +237,25 @@ fn parse_uri(text: &str) -> Result<Value, &'static str> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let (credentials, place) = authority.rsplit_once('@').map_or((None, authority), |(credentials,
-        place)| (Some(credentials), place));
+    let (credentials, place) = authority
+        .rsplit_once('@')
+        .map_or((None, authority), |(credentials, place)| (Some(credentials), place));
     // several hosts: mongodb://a:1,b:2/
     let mut hosts = Vec::new();
     for place in place.split(',') {
         hosts.push(host_and_port(place)?);
     }
     let (host, port) = hosts.first().cloned().unwrap_or_default();
-    let (user, password) = credentials.map_or(("", None),
-        |text| text.split_once(':').map_or((text, None), |(user, password)| (user,
-            Some(password))));
+    let (user, password) = credentials.map_or(("", None), |text| {
+        text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)))
+    });
     // a driver that takes them takes them from the query as well:
     // jdbc:postgresql://db/x?user=a&password=b
     let query = |names: &[&str]| {
         let pairs = rest.split_once('?').map_or("", |(_, query)| query).split(['&', ';']);
-        pairs.filter_map(|pair| pair.split_once('=')).any(|(name,
-            value)| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)) && !value.is_empty())
+        pairs.filter_map(|pair| pair.split_once('=')).any(|(name, value)| {
+            names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)) && !value.is_empty()
+        })
     };
     Ok(json!({
         "scheme": scheme, "host": host, "port": port, "path": path,
@@ -223,8 +268,8 @@ fn parse_uri(text: &str) -> Result<Value, &'static str> {
 fn host_and_port(place: &str) -> Result<(String, Option<u16>), &'static str> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or("an IPv6 address without a closing \
-                bracket")?;
+            let (host, after) =
+                rest.split_once(']').ok_or("an IPv6 address without a closing bracket")?;
             if !after.is_empty() && !after.starts_with(':') {
                 return Err("something behind an IPv6 address");
             }
@@ -236,8 +281,10 @@ fn host_and_port(place: &str) -> Result<(String, Option<u16>), &'static str> {
         return Err("no host");
     }
     // `host:` has the port of its scheme (RFC 3986, section 3.2.3)
-    let port = port.filter(|port| !port.is_empty()).map(|port| port.parse::<u16>().map_err(|_| "a \
-        port that is not a number")).transpose()?;
+    let port = port
+        .filter(|port| !port.is_empty())
+        .map(|port| port.parse::<u16>().map_err(|_| "a port that is not a number"))
+        .transpose()?;
     Ok((host.to_owned(), port))
 }
 
@@ -251,23 +298,31 @@ fn is_long(text: &str) -> bool {
 fn pem(text: &str) -> Result<(), String> {
     let mut open: Option<(&str, usize, String)> = None;
     let mut blocks = 0;
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate().map(|(index,
-        line)| (index + 1, line.trim())) {
+    for (number, line) in text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim()))
+    {
         let begun = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
         let ended = line.strip_prefix("-----END ").and_then(|rest| rest.strip_suffix("-----"));
         match (&mut open, begun, ended) {
             (None, Some(label), _) => open = Some((label, number, String::new())),
-            (None, None, Some(label)) => return Err(format!("END {label} in line {number} without \
-                its BEGIN")),
-            (Some((label, begin, _)), Some(_),
-            _) => return Err(format!("the block {label} that begins in line {begin} has no END")),
+            (None, None, Some(label)) => {
+                return Err(format!("END {label} in line {number} without its BEGIN"));
+            }
+            (Some((label, begin, _)), Some(_), _) => {
+                return Err(format!("the block {label} that begins in line {begin} has no END"));
+            }
             (Some((label, begin, body)), None, Some(end)) => {
                 if *label != end {
-                    return Err(format!("the block {label} that begins in line {begin} ends as \
-                        {end}"));
+                    return Err(format!(
+                        "the block {label} that begins in line {begin} ends as {end}"
+                    ));
                 }
-                decodes(body).map_err(|why| format!("the block {label} that begins in line {begin} \
-                    {why}"))?;
+                decodes(body).map_err(|why| {
+                    format!("the block {label} that begins in line {begin} {why}")
+                })?;
                 blocks += 1;
                 open = None;
             }
@@ -278,10 +333,12 @@ fn pem(text: &str) -> Result<(), String> {
         }
     }
     match (open, blocks) {
-        (Some((label, begin, _)),
-        _) => Err(format!("the block {label} that begins in line {begin} has no END")),
-        (None, 0) if text.contains("-----BEGIN ") && text.contains("\\n") => Err("its line ends \
-            are written as \\n, in one line".to_owned()),
+        (Some((label, begin, _)), _) => {
+            Err(format!("the block {label} that begins in line {begin} has no END"))
+        }
+        (None, 0) if text.contains("-----BEGIN ") && text.contains("\\n") => {
+            Err("its line ends are written as \\n, in one line".to_owned())
+        }
         (None, 0) => Err("no BEGIN and END lines".to_owned()),
         (None, _) => Ok(()),
     }
@@ -289,8 +346,8 @@ fn pem(text: &str) -> Result<(), String> {
 
 fn decodes(body: &str) -> Result<(), &'static str> {
     // OpenPGP ends its blocks with a checksum
-    let body = body.rsplit_once('=').filter(|(_, sum)| sum.len() == 4).map_or(body, |(body,
-        _)| body);
+    let body =
+        body.rsplit_once('=').filter(|(_, sum)| sum.len() == 4).map_or(body, |(body, _)| body);
     match STANDARD.decode(body) {
         Ok(bytes) if bytes.is_empty() => Err("is empty"),
         Ok(_) => Ok(()),
@@ -304,9 +361,10 @@ mod tests {
 
     #[test]
     fn a_key_was_changed_when_somebody_who_owns_it_wrote() {
-        let entry = |manager: &str, time: &str,
-            fields: Value| json!({"manager": manager, "operation": "Update", "time": time,
-                "fieldsV1": fields});
+        let entry = |manager: &str, time: &str, fields: Value| {
+            json!({"manager": manager, "operation": "Update", "time": time,
+                "fieldsV1": fields})
+        };
         let secret = json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z",
             "managedFields": [
             entry("deploy", "2026-01-02T00:00:00Z",
@@ -323,23 +381,39 @@ mod tests {
     #[test]
     fn uris() {
         let good = parse_uri("mysql://petrosa:pass@word@mysql:3306/petrosa?x=1").unwrap();
-        assert_eq!(good, json!({"scheme": "mysql", "host": "mysql", "port": 3306,
-            "path": "/petrosa", "user_present": true, "password_present": true}));
+        assert_eq!(
+            good,
+            json!({"scheme": "mysql", "host": "mysql", "port": 3306, "path": "/petrosa",
+                "user_present": true, "password_present": true})
+        );
         assert_eq!(parse_uri("nats://[::1]:4222").unwrap()["host"], "::1");
         for (text, scheme, host, port, has_password) in [
             ("mongodb://u:p@a:27017,b:27018,c/db?replicaSet=x", "mongodb", "a", json!(27017), true),
-            ("mongodb+srv://u:p%40ss@cluster.example/db", "mongodb+srv", "cluster.example",
-            Value::Null, true),
-            ("jdbc:postgresql://db:5432/shop?user=a&password=b", "postgresql", "db", json!(5432),
-            true),
+            (
+                "mongodb+srv://u:p%40ss@cluster.example/db",
+                "mongodb+srv",
+                "cluster.example",
+                Value::Null,
+                true,
+            ),
+            (
+                "jdbc:postgresql://db:5432/shop?user=a&password=b",
+                "postgresql",
+                "db",
+                json!(5432),
+                true,
+            ),
             ("jdbc:mysql://db/shop", "mysql", "db", Value::Null, false),
             ("redis://:p@redis:6379/0", "redis", "redis", json!(6379), true),
             ("postgres://u@db:/x", "postgres", "db", Value::Null, false),
             ("amqps://u:p@[fd00::1]:5671/vhost", "amqps", "fd00::1", json!(5671), true),
         ] {
             let uri = parse_uri(text).unwrap();
-            assert_eq!((&uri["scheme"], &uri["host"], &uri["port"], &uri["password_present"]),
-                (&json!(scheme), &json!(host), &port, &json!(has_password)), "{text}");
+            assert_eq!(
+                (&uri["scheme"], &uri["host"], &uri["port"], &uri["password_present"]),
+                (&json!(scheme), &json!(host), &port, &json!(has_password)),
+                "{text}"
+            );
         }
         for (text, problem) in [
             ("mongodb://a:1,:2/db", "no host"),
@@ -361,25 +435,33 @@ mod tests {
     /// A block of this kind around bytes that mean nothing.
     fn block(label: &str, width: usize) -> String {
         let body = STANDARD.encode([7; 300]);
-        let lines: Vec<&str> = body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let lines: Vec<&str> =
+            body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
     }
 
     #[test]
     fn pem_as_tools_write_it() {
         let (certificate, key) = (block("CERTIFICATE", 64), block("PRIVATE KEY", 64));
-        let encrypted = block("RSA PRIVATE KEY", 64).replace("KEY-----\n",
-            "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\n").replace("END RSA \
-                PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\n",
-                    "END RSA PRIVATE KEY-----\n");
+        let encrypted = block("RSA PRIVATE KEY", 64)
+            .replace(
+                "KEY-----\n",
+                "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\n",
+            )
+            .replace(
+                "END RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0011\n\n",
+                "END RSA PRIVATE KEY-----\n",
+            );
         for text in [
             certificate.clone(),
             // Let's Encrypt, cert-manager: a chain
             certificate.repeat(3),
             format!("{certificate}\n{certificate}"),
             // openssl pkcs12 and openssl x509 -text
-            format!("Bag Attributes\n    friendlyName: shop\n    localKeyID: 54 69\nsubject=CN = \
-                shop\nissuer=CN = ca\n{certificate}"),
+            format!(
+                "Bag Attributes\n    friendlyName: shop\n    localKeyID: 54 69\nsubject=CN = \
+                    shop\nissuer=CN = ca\n{certificate}"
+            ),
             format!("Certificate:\n    Data:\n        Version: 3 (0x2)\n{certificate}"),
             // openssl ecparam
             format!("{}{}", block("EC PARAMETERS", 64), block("EC PRIVATE KEY", 64)),
@@ -395,23 +477,38 @@ mod tests {
             block("CERTIFICATE REQUEST", 64),
         ] {
             let output = shape(text.as_bytes(), Shape::Pem);
-            assert_eq!((&output["valid"], &output["problems"]), (&json!(true), &json!([])),
-                "{text}");
+            assert_eq!(
+                (&output["valid"], &output["problems"]),
+                (&json!(true), &json!([])),
+                "{text}"
+            );
         }
         for (text, problem) in [
-            (certificate.replace("-----END CERTIFICATE-----", ""),
-            "not PEM: the block CERTIFICATE that begins in line 1 has no END"),
-            (certificate.replace("END CERTIFICATE", "END PRIVATE KEY"),
-            "not PEM: the block CERTIFICATE that begins in line 1 ends as PRIVATE KEY"),
-            (format!("{key}-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"),
-            "is not base64"),
+            (
+                certificate.replace("-----END CERTIFICATE-----", ""),
+                "not PEM: the block CERTIFICATE that begins in line 1 has no END",
+            ),
+            (
+                certificate.replace("END CERTIFICATE", "END PRIVATE KEY"),
+                "not PEM: the block CERTIFICATE that begins in line 1 ends as PRIVATE KEY",
+            ),
+            (
+                format!("{key}-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"),
+                "is not base64",
+            ),
             ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(), "is empty"),
-            (certificate.replace('\n', "\\n"),
-            "not PEM: its line ends are written as \\n, in one line"),
+            (
+                certificate.replace('\n', "\\n"),
+                "not PEM: its line ends are written as \\n, in one line",
+            ),
             (STANDARD.encode(&certificate), "not PEM: no BEGIN and END lines"),
         ] {
             let output = shape(text.as_bytes(), Shape::Pem);
-            assert!(output["valid"] == false && output["problems"][0].as_str().unwrap().contains(problem), "{text}: {output}");
+            assert!(
+                output["valid"] == false
+                    && output["problems"][0].as_str().unwrap().contains(problem),
+                "{text}: {output}"
+            );
         }
     }
 
@@ -422,16 +519,44 @@ mod tests {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let (key, certificate, words, bag) = (at("key"), at("cert"), at("words"), at("bag"));
         for arguments in [
-            ["req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", &key, "-out", &certificate,
-            "-days", "1", "-subj", "/CN=test"].as_slice(),
+            [
+                "req",
+                "-x509",
+                "-newkey",
+                "ed25519",
+                "-nodes",
+                "-keyout",
+                &key,
+                "-out",
+                &certificate,
+                "-days",
+                "1",
+                "-subj",
+                "/CN=test",
+            ]
+            .as_slice(),
             &["x509", "-in", &certificate, "-text", "-out", &words],
-            &["pkcs12", "-export", "-inkey", &key, "-in", &certificate, "-out", &at("p12"),
-                "-passout", "pass:test"],
+            &[
+                "pkcs12",
+                "-export",
+                "-inkey",
+                &key,
+                "-in",
+                &certificate,
+                "-out",
+                &at("p12"),
+                "-passout",
+                "pass:test",
+            ],
             &["pkcs12", "-in", &at("p12"), "-nodes", "-out", &bag, "-passin", "pass:test"],
             &["ecparam", "-name", "prime256v1", "-genkey", "-out", &at("ec")],
             &["genrsa", "-aes256", "-passout", "pass:test", "-out", &at("encrypted"), "2048"],
         ] {
-            if !std::process::Command::new("openssl").args(arguments).output().is_ok_and(|output| output.status.success()) {
+            if !std::process::Command::new("openssl")
+                .args(arguments)
+                .output()
+                .is_ok_and(|output| output.status.success())
+            {
                 return;
             }
         }

@@ -31,8 +31,9 @@ impl Verb for SetEnv {
 
     fn check(&self) -> Result<(), String> {
         if self.env.is_empty() {
-            return Err("`env` is empty: write `NAME: value`, or `NAME: null` to remove \
-                it".to_owned());
+            return Err(
+                "`env` is empty: write `NAME: value`, or `NAME: null` to remove it".to_owned()
+            );
         }
         check_names(self.env.keys())?;
         workload::check_target("set_env", &self.target, workload::TEMPLATED)
@@ -43,15 +44,22 @@ impl Verb for SetEnv {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let container = self.container.as_deref().map(|name| format!(" -c {}",
-            quote(name))).unwrap_or_default();
+        let container = self
+            .container
+            .as_deref()
+            .map(|name| format!(" -c {}", quote(name)))
+            .unwrap_or_default();
         let words = self.env.iter().map(|(name, value)| match value {
             Some(value) => quote(&format!("{name}={value}")),
             None => format!("{}-", quote(name)),
         });
         let words: Vec<String> = words.collect();
-        vec![format!("kubectl set env {} -n {}{container} {}", self.target.kubectl(),
-            quote(self.target.namespace(namespace)), words.join(" "))]
+        vec![format!(
+            "kubectl set env {} -n {}{container} {}",
+            self.target.kubectl(),
+            quote(self.target.namespace(namespace)),
+            words.join(" ")
+        )]
     }
 
     fn targets(&self, namespace: &str) -> Vec<String> {
@@ -62,14 +70,19 @@ impl Verb for SetEnv {
         let found = workload::find(context, &self.target).await?;
         let mut wanted = found.object.clone();
         let template = wanted.pointer_mut(workload::template_of(&found.resource.kind));
-        let edited = template.map_or_else(|| Err("it has no pod template".to_owned()),
-            |template| edit(template, self.container.as_deref(), &self.env));
-        edited.map_err(|reason| Failure::new(FailureKind::Failed, format!("{}: {reason}",
-            self.target)))?;
+        let edited = template.map_or_else(
+            || Err("it has no pod template".to_owned()),
+            |template| edit(template, self.container.as_deref(), &self.env),
+        );
+        edited.map_err(|reason| {
+            Failure::new(FailureKind::Failed, format!("{}: {reason}", self.target))
+        })?;
         let mut guards = workload::template_guards(&found.object);
         guards.extend(plaintext(&self.target.to_string(), &self.env));
-        Ok(Some(Intent::of(Change::between(&found.resource, &found.object, &wanted,
-            summary(&self.env)), guards)))
+        Ok(Some(Intent::of(
+            Change::between(&found.resource, &found.object, &wanted, summary(&self.env)),
+            guards,
+        )))
     }
 }
 
@@ -82,21 +95,31 @@ pub(super) fn check_names<'a>(mut names: impl Iterator<Item = &'a String>) -> Re
 }
 
 /// Stops where a credential would be written out.
-pub(super) fn plaintext(owner: &str, env: &IndexMap<String,
-    Option<Plain>>) -> Option<super::Guard> {
-    let set = env.iter().filter_map(|(name,
-        value)| Some(json!({"name": name, "value": value.as_ref()?.to_string()})));
+pub(super) fn plaintext(
+    owner: &str,
+    env: &IndexMap<String, Option<Plain>>,
+) -> Option<super::Guard> {
+    let set = env.iter().filter_map(|(name, value)| {
+        Some(json!({"name": name, "value": value.as_ref()?.to_string()}))
+    });
     guard::plaintext(owner, &Value::Array(set.collect()))
 }
 
 /// Sets variables in a pod template: what kubectl does, at the place of the former value.
-pub(super) fn edit(template: &mut Value, only: Option<&str>, env: &IndexMap<String,
-    Option<Plain>>) -> Result<(), String> {
-    let there: Vec<String> = workload::containers(template).map(|container| workload::name_of(container).to_owned()).collect();
+pub(super) fn edit(
+    template: &mut Value,
+    only: Option<&str>,
+    env: &IndexMap<String, Option<Plain>>,
+) -> Result<(), String> {
+    let there: Vec<String> = workload::containers(template)
+        .map(|container| workload::name_of(container).to_owned())
+        .collect();
     if let Some(missing) = only.filter(|only| !there.iter().any(|name| name == only)) {
         return Err(format!("there is no container {missing}; there is {}", there.join(", ")));
     }
-    for container in workload::containers(template).filter(|container| only.is_none_or(|only| workload::name_of(container) == only)) {
+    for container in workload::containers(template)
+        .filter(|container| only.is_none_or(|only| workload::name_of(container) == only))
+    {
         let Some(fields) = container.as_object_mut() else { continue };
         let before = fields.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut after = before.clone();
@@ -106,13 +129,19 @@ pub(super) fn edit(template: &mut Value, only: Option<&str>, env: &IndexMap<Stri
                 continue;
             };
             let entry = json!({"name": name, "value": value.to_string()});
-            let mut present = after.iter_mut().filter(|entry| entry["name"] == name.as_str()).peekable();
+            let mut present =
+                after.iter_mut().filter(|entry| entry["name"] == name.as_str()).peekable();
             if present.peek().is_none() {
                 drop(present);
                 after.push(entry);
             } else {
                 // an empty value is left out by the server: the same
-                present.filter(|old| old.get("valueFrom").is_some() || old["value"].as_str().unwrap_or_default() != entry["value"]).for_each(|old| *old = entry.clone());
+                present
+                    .filter(|old| {
+                        old.get("valueFrom").is_some()
+                            || old["value"].as_str().unwrap_or_default() != entry["value"]
+                    })
+                    .for_each(|old| *old = entry.clone());
             }
         }
         if after == before {
@@ -129,8 +158,13 @@ pub(super) fn edit(template: &mut Value, only: Option<&str>, env: &IndexMap<Stri
 
 /// The names alone: values may be nobody's business.
 fn summary(env: &IndexMap<String, Option<Plain>>) -> String {
-    let names = |set: bool| env.iter().filter(|(_, value)| value.is_some() == set).map(|(name,
-        _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |set: bool| {
+        env.iter()
+            .filter(|(_, value)| value.is_some() == set)
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (names(true).as_str(), names(false).as_str()) {
         (set, "") => format!("{set} set"),
         ("", removed) => format!("{removed} removed"),
@@ -149,16 +183,32 @@ mod tests {
     #[test]
     fn variables_are_replaced_at_their_place_and_removed() {
         let from = json!({"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
-        let with = |env: Value| json!({"spec": {"containers": [{"name": "a", "env": env}],
-            "initContainers": [{"name": "i"}]}});
+        let with = |env: Value| {
+            json!({"spec": {"containers": [{"name": "a", "env": env}],
+            "initContainers": [{"name": "i"}]}})
+        };
         for (before, change, only, wanted, init) in [
-            (json!([{"name": "A", "value": "1"}, from, {"name": "C"}]), json!({"B": 2}), None,
-            json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C"}]),
-                json!([{"name": "B", "value": "2"}])),
-            (json!([{"name": "A"}]), json!({"A": ""}), Some("a"), json!([{"name": "A"}]),
-            Value::Null),
-            (json!([{"name": "A"}, {"name": "B"}]), json!({"A": null, "D": true}), Some("a"),
-            json!([{"name": "B"}, {"name": "D", "value": "true"}]), Value::Null),
+            (
+                json!([{"name": "A", "value": "1"}, from, {"name": "C"}]),
+                json!({"B": 2}),
+                None,
+                json!([{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C"}]),
+                json!([{"name": "B", "value": "2"}]),
+            ),
+            (
+                json!([{"name": "A"}]),
+                json!({"A": ""}),
+                Some("a"),
+                json!([{"name": "A"}]),
+                Value::Null,
+            ),
+            (
+                json!([{"name": "A"}, {"name": "B"}]),
+                json!({"A": null, "D": true}),
+                Some("a"),
+                json!([{"name": "B"}, {"name": "D", "value": "true"}]),
+                Value::Null,
+            ),
             (json!([{"name": "A"}]), json!({"A": null}), None, Value::Null, Value::Null),
         ] {
             let mut template = with(before);
@@ -169,8 +219,10 @@ mod tests {
             edit(&mut template, only, &env(change.clone())).unwrap();
             assert_eq!(template, once, "twice {change}");
         }
-        assert_eq!(edit(&mut with(json!([])), Some("x"), &env(json!({"A": "1"}))).unwrap_err(),
-            "there is no container x; there is a, i");
+        assert_eq!(
+            edit(&mut with(json!([])), Some("x"), &env(json!({"A": "1"}))).unwrap_err(),
+            "there is no container x; there is a, i"
+        );
     }
 
     #[test]
@@ -180,8 +232,14 @@ mod tests {
             (json!({"DB_PASSWORD": null, "A": "b"}), false, "A set, DB_PASSWORD removed"),
             (json!({"LEVEL": "debug"}), false, "LEVEL set"),
         ] {
-            assert_eq!((plaintext("d", &env(change.clone())).is_some(),
-                summary(&env(change.clone())).as_str()), (stopped, shown), "{change}");
+            assert_eq!(
+                (
+                    plaintext("d", &env(change.clone())).is_some(),
+                    summary(&env(change.clone())).as_str()
+                ),
+                (stopped, shown),
+                "{change}"
+            );
         }
     }
 }

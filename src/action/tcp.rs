@@ -52,8 +52,11 @@ fn three_seconds() -> Duration {
 
 impl Verb for Tcp {
     fn check(&self) -> Result<(), String> {
-        if self.host.is_empty() || self.host.starts_with('-') { Err(format!("`{}` is not a host",
-            self.host)) } else { Ok(()) }
+        if self.host.is_empty() || self.host.starts_with('-') {
+            Err(format!("`{}` is not a host", self.host))
+        } else {
+            Ok(())
+        }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -61,8 +64,9 @@ impl Verb for Tcp {
         if self.endpoints {
             let (name, place) = self.service(namespace);
             all.extend(builtin("Service").map(|resource| reading(&resource, "get", place, name)));
-            all.extend(builtin("EndpointSlice").map(|resource| reading(&resource, "list", place,
-                "")));
+            all.extend(
+                builtin("EndpointSlice").map(|resource| reading(&resource, "list", place, "")),
+            );
         }
         all
     }
@@ -86,16 +90,28 @@ impl Verb for Tcp {
         let pods = pods_of(context, &self.from, self.pods).await?;
         let namespace = self.from.namespace(&context.namespace);
         let one = !self.endpoints && (self.pods == Pods::One || self.from.is_one_pod());
-        let ends = if self.endpoints { self.ends(context).await? } else { vec![End { host: self.host.clone(), port: self.port, endpoint: None }] };
+        let ends = if self.endpoints {
+            self.ends(context).await?
+        } else {
+            vec![End { host: self.host.clone(), port: self.port, endpoint: None }]
+        };
         let mut output = match &ends[..] {
-            [end] => each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod,
-            end)).await?,
+            [end] => {
+                each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod, end)).await?
+            }
             ends => {
                 let pods = &pods;
-                let each = ends.iter().map(|end| each_pod(pods, false, move |_,
-                    pod| self.connect(context, namespace, pod, end)));
+                let each = ends.iter().map(|end| {
+                    each_pod(pods, false, move |_, pod| self.connect(context, namespace, pod, end))
+                });
                 let each = futures::future::try_join_all(each).await?;
-                Output::new(each.iter().flat_map(|output| output.value.as_array().into_iter().flatten()).cloned().collect(), "")
+                Output::new(
+                    each.iter()
+                        .flat_map(|output| output.value.as_array().into_iter().flatten())
+                        .cloned()
+                        .collect(),
+                    "",
+                )
             }
         };
         let connected = |item: &&Value| item["result"] == "connected";
@@ -113,15 +129,21 @@ impl Tcp {
         let limit = std::time::Duration::from_secs(self.seconds());
         let purpose = format!("connect to {}:{}", end.host, end.port);
         let commands = self.commands(&end.host, end.port);
-        let said = ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed,
-            _| connection(tool, done, elapsed, limit)).await?;
+        let said =
+            ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed, _| {
+                connection(tool, done, elapsed, limit)
+            })
+            .await?;
         let elapsed = u64::try_from(said.elapsed.as_millis()).unwrap_or(u64::MAX);
         let mut fields = item([
             ("host", end.host.as_str().into()),
             ("port", end.port.into()),
             ("result", said.what.as_str().into()),
             ("elapsed_ms", elapsed.into()),
-            ("reason", if said.what == Connection::Connected { Value::Null } else { said.words.into() }),
+            (
+                "reason",
+                if said.what == Connection::Connected { Value::Null } else { said.words.into() },
+            ),
         ]);
         if self.endpoints {
             fields.insert("endpoint".to_owned(), end.endpoint.clone().into());
@@ -144,16 +166,22 @@ impl Tcp {
     async fn ends(&self, context: &Context) -> Result<Vec<End>, Failure> {
         let itself = || vec![End { host: self.host.clone(), port: self.port, endpoint: None }];
         let (name, place) = self.service(&context.namespace);
-        let (Some(services), Some(slices)) = (builtin("Service"),
-            builtin("EndpointSlice")) else { return Ok(itself()) };
+        let (Some(services), Some(slices)) = (builtin("Service"), builtin("EndpointSlice")) else {
+            return Ok(itself());
+        };
         let cluster = context.cluster()?;
         let service = match cluster.get(&services, Some(place), name).await {
             Ok(service) => service,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(itself()),
             Err(error) => return Err(error.into()),
         };
-        let slices = cluster.list(&slices, Some(place),
-            &Selection::labels(format!("kubernetes.io/service-name={name}"))).await?;
+        let slices = cluster
+            .list(
+                &slices,
+                Some(place),
+                &Selection::labels(format!("kubernetes.io/service-name={name}")),
+            )
+            .await?;
         match behind(&service, &slices, self.port) {
             // without such a port or endpoint the Service itself gives the answer: it refuses
             ends if ends.is_empty() => Ok(itself()),
@@ -171,42 +199,85 @@ impl Tcp {
         let (seconds, port) = (self.seconds().to_string(), port.to_string());
         // longer than nc itself waits for the connection
         let longer = self.seconds().saturating_add(1).to_string();
-        let url = |scheme: &str| if host.contains(':') { format!("{scheme}://[{host}]:{port}/") } else { format!("{scheme}://{host}:{port}/") };
+        let url = |scheme: &str| {
+            if host.contains(':') {
+                format!("{scheme}://[{host}]:{port}/")
+            } else {
+                format!("{scheme}://{host}:{port}/")
+            }
+        };
         vec![
             (Tool::Nc, words(&["nc", "-z", "-v", "-w", &seconds, host, &port])),
             (Tool::Python, words(&["python3", "-c", PYTHON, host, &port, &seconds])),
             // the proxy of the environment would be asked instead
-            (Tool::Curl, words(&["curl", "-sv", "--noproxy", "*", "--connect-timeout", &seconds,
-            "-m", &seconds, &url("telnet")])),
+            (
+                Tool::Curl,
+                words(&[
+                    "curl",
+                    "-sv",
+                    "--noproxy",
+                    "*",
+                    "--connect-timeout",
+                    &seconds,
+                    "-m",
+                    &seconds,
+                    &url("telnet"),
+                ]),
+            ),
             (Tool::PlainNc, words(&["timeout", &longer, "nc", "-w", &seconds, host, &port])),
-            (Tool::Bash, words(&["timeout", &seconds, "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#,
-            host, &port])),
-            (Tool::Wget, words(&["wget", "-T", &seconds, "-t", "1", "-O", "/dev/null",
-            &url("http")])),
+            (
+                Tool::Bash,
+                words(&[
+                    "timeout",
+                    &seconds,
+                    "bash",
+                    "-c",
+                    r#"exec 3<>"/dev/tcp/$0/$1""#,
+                    host,
+                    &port,
+                ]),
+            ),
+            (
+                Tool::Wget,
+                words(&["wget", "-T", &seconds, "-t", "1", "-O", "/dev/null", &url("http")]),
+            ),
         ]
     }
 }
 
 /// The ready endpoints behind a port of a Service, each once and in order.
 fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
-    let (Some(service), slices) = (Service::from_object(service),
-        slices.iter().filter_map(EndpointSlice::from_object)) else { return Vec::new() };
-    let Some(entry) = service.ports.iter().find(|entry| entry.port == port && entry.protocol == Protocol::Tcp) else { return Vec::new() };
+    let (Some(service), slices) =
+        (Service::from_object(service), slices.iter().filter_map(EndpointSlice::from_object))
+    else {
+        return Vec::new();
+    };
+    let Some(entry) =
+        service.ports.iter().find(|entry| entry.port == port && entry.protocol == Protocol::Tcp)
+    else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for slice in slices {
-        let number = slice.ports.iter().find(|(name, _,
-            protocol)| *name == entry.name && *protocol == entry.protocol).map(|(_, number,
-                _)| *number);
+        let number = slice
+            .ports
+            .iter()
+            .find(|(name, _, protocol)| *name == entry.name && *protocol == entry.protocol)
+            .map(|(_, number, _)| *number);
         let Some(number) = number else { continue };
         for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready) {
             // the addresses of one endpoint are alternatives
-            let address = endpoint.addresses.first().map(|address| End { host: address.to_string(),
-                port: number, endpoint: endpoint.pod.clone() });
+            let address = endpoint.addresses.first().map(|address| End {
+                host: address.to_string(),
+                port: number,
+                endpoint: endpoint.pod.clone(),
+            });
             found.extend(address.filter(|end| !found.contains(end)));
         }
     }
-    found.sort_by(|one: &End, other| (&one.endpoint,
-        &one.host).cmp(&(&other.endpoint, &other.host)));
+    found.sort_by(|one: &End, other| {
+        (&one.endpoint, &one.host).cmp(&(&other.endpoint, &other.host))
+    });
     found
 }
 
@@ -238,14 +309,21 @@ mod tests {
                 "labels": {"kubernetes.io/service-name": "api"}},
                 "ports": [{"name": "http", "port": port}], "endpoints": endpoints})
         };
-        let at = |address: &str, ready: bool,
-            pod: &str| json!({"addresses": [address], "conditions": {"ready": ready},
-                "targetRef": {"kind": "Pod", "name": pod}});
-        let slices = [slice(json!([at("10.0.0.2", true, "b"), at("10.0.0.3", false, "c")]), 8080),
+        let at = |address: &str, ready: bool, pod: &str| {
+            json!({"addresses": [address], "conditions": {"ready": ready},
+                "targetRef": {"kind": "Pod", "name": pod}})
+        };
+        let slices = [
+            slice(json!([at("10.0.0.2", true, "b"), at("10.0.0.3", false, "c")]), 8080),
             slice(json!([at("10.0.0.1", true, "a"), at("10.0.0.2", true, "b")]), 9000),
-                slice(Value::Null, 1)];
-        let told: Vec<String> = behind(&service, &slices, 80).iter().map(|end| format!("{} {}:{}",
-            end.endpoint.clone().unwrap_or_default(), end.host, end.port)).collect();
+            slice(Value::Null, 1),
+        ];
+        let told: Vec<String> = behind(&service, &slices, 80)
+            .iter()
+            .map(|end| {
+                format!("{} {}:{}", end.endpoint.clone().unwrap_or_default(), end.host, end.port)
+            })
+            .collect();
         assert_eq!(told, ["a 10.0.0.1:9000", "b 10.0.0.2:8080", "b 10.0.0.2:9000"]);
         assert_eq!(behind(&service, &slices, 90), []);
         assert_eq!(behind(&service, &slices, 81), []);

@@ -1,7 +1,7 @@
 //! `traces`: what a Grafana Tempo has of requests across services.
 
-use super::support::fan_out::item;
 use super::http::{Http, Method, Port, Via};
+use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::support::trace_span;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
@@ -70,23 +70,32 @@ fn twenty() -> usize {
 impl Verb for Traces {
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
-            (None, None, _) => return Err("a `target`, the Tempo service, or a `url` is \
-                missing".to_owned()),
+            (None, None, _) => {
+                return Err("a `target`, the Tempo service, or a `url` is missing".to_owned());
+            }
             (Some(_), Some(_), _) => return Err("either a `target` or a `url`".to_owned()),
-            (_, None, Via::Pod | Via::Direct) => return Err("a `target` is asked `via: forward` or \
-                `via: proxy`".to_owned()),
-            (_, Some(_), Via::Pod | Via::Proxy) => return Err("a `url` is asked from this machine: \
-                leave out `via`".to_owned()),
+            (_, None, Via::Pod | Via::Direct) => {
+                return Err("a `target` is asked `via: forward` or `via: proxy`".to_owned());
+            }
+            (_, Some(_), Via::Pod | Via::Proxy) => {
+                return Err("a `url` is asked from this machine: leave out `via`".to_owned());
+            }
             _ => {}
         }
         match (&self.query, &self.id) {
-            (Some(query), None) if query.trim().is_empty() => Err("the `query` is \
-                empty".to_owned()),
-            (None, Some(id)) if id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            (Some(query), None) if query.trim().is_empty() => {
+                Err("the `query` is empty".to_owned())
+            }
+            (None, Some(id))
+                if id.is_empty()
+                    || id.len() > 32
+                    || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+            {
                 Err(format!("`{id}` is no trace id: up to 32 hexadecimal digits"))
             }
-            (Some(_), None) if self.limit == 0 || self.limit > MOST => Err(format!("`limit` is \
-                between 1 and {MOST}")),
+            (Some(_), None) if self.limit == 0 || self.limit > MOST => {
+                Err(format!("`limit` is between 1 and {MOST}"))
+            }
             (Some(_), None) | (None, Some(_)) => self.http("/").check(),
             _ => Err("either a `query` or an `id`".to_owned()),
         }
@@ -99,8 +108,11 @@ impl Verb for Traces {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let path = match &self.id {
             Some(id) => format!("/api/traces/{id}"),
-            None => format!("/api/search?limit={}&q={}", self.limit,
-                encode(self.query.as_deref().unwrap_or_default())),
+            None => format!(
+                "/api/search?limit={}&q={}",
+                self.limit,
+                encode(self.query.as_deref().unwrap_or_default())
+            ),
         };
         self.http(&path).manual_commands(namespace)
     }
@@ -109,32 +121,38 @@ impl Verb for Traces {
         let (ids, truncated) = match &self.id {
             Some(id) => (vec![id.clone()], false),
             None => {
-                let answer = self.ask(context,
-                    &self.search(context)).await?.ok_or_else(|| Failure::error("this Tempo has no \
-                        search: HTTP 404"))?;
+                let answer = self
+                    .ask(context, &self.search(context))
+                    .await?
+                    .ok_or_else(|| Failure::error("this Tempo has no search: HTTP 404"))?;
                 let ids = trace_span::found(&answer).map_err(Failure::error)?;
                 let truncated = ids.len() >= self.limit;
                 (ids, truncated)
             }
         };
-        let work: Vec<_> = ids.iter().map(|id| async move { self.ask(context,
-            &format!("/api/traces/{id}")).await }).collect();
-        let fetched: Vec<Result<Option<Value>,
-            Failure>> = stream::iter(work).buffered(AT_A_TIME).collect().await;
+        let work: Vec<_> = ids
+            .iter()
+            .map(|id| async move { self.ask(context, &format!("/api/traces/{id}")).await })
+            .collect();
+        let fetched: Vec<Result<Option<Value>, Failure>> =
+            stream::iter(work).buffered(AT_A_TIME).collect().await;
         let (mut traces, mut missing) = (Vec::new(), 0_u64);
         for (id, answer) in ids.iter().zip(fetched) {
             match answer? {
                 Some(body) => traces.push(trace_span::trace(id, &body).map_err(Failure::error)?),
-                None if self.id.is_some() => return Err(Failure::error(format!("Tempo has no trace \
-                    {id}"))),
+                None if self.id.is_some() => {
+                    return Err(Failure::error(format!("Tempo has no trace {id}")));
+                }
                 // between the search and now it was dropped, or is not flushed yet
                 None => missing += 1,
             }
         }
         traces.sort_by_key(|trace| std::cmp::Reverse(trace.start));
         if traces.is_empty() && missing > 0 {
-            return Err(Failure::new(FailureKind::Transient,
-                format!("Tempo found {missing} traces and has none of them")));
+            return Err(Failure::new(
+                FailureKind::Transient,
+                format!("Tempo found {missing} traces and has none of them"),
+            ));
         }
         let outcome = if traces.is_empty() { "no_data" } else { "data" };
         let summary = match traces.len() {
@@ -143,19 +161,25 @@ impl Verb for Traces {
             count => format!("{count} traces"),
         };
         let traces: Vec<Value> = traces.iter().map(trace_span::Trace::json).collect();
-        Ok(Output::new(json!({"outcome": outcome, "traces": traces, "missing": missing,
-            "truncated": truncated}), summary))
+        Ok(Output::new(
+            json!({"outcome": outcome, "traces": traces, "missing": missing,
+                "truncated": truncated}),
+            summary,
+        ))
     }
 }
 
 impl Traces {
     fn search(&self, context: &Context) -> String {
         let end = context.now.as_second().saturating_add(1);
-        let window = SignedDuration::try_from(self.window.0).map_or(i64::MAX,
-            |window| window.as_secs());
+        let window =
+            SignedDuration::try_from(self.window.0).map_or(i64::MAX, |window| window.as_secs());
         let query = encode(self.query.as_deref().unwrap_or_default());
-        format!("/api/search?limit={}&start={}&end={end}&q={query}", self.limit,
-            end.saturating_sub(window).max(0))
+        format!(
+            "/api/search?limit={}&start={}&end={end}&q={query}",
+            self.limit,
+            end.saturating_sub(window).max(0)
+        )
     }
 
     fn http(&self, path: &str) -> Http {
@@ -182,9 +206,14 @@ impl Traces {
 
     /// The JSON at a path; none for 404.
     async fn ask(&self, context: &Context, path: &str) -> Result<Option<Value>, Failure> {
-        match self.http(path).ask(context, ANSWER,
-            |answer| Ok(item([("answer", judge(answer)?)]))).await {
-            Ok(mut output) => Ok(Some(output.value["answer"].take()).filter(|answer| !answer.is_null())),
+        match self
+            .http(path)
+            .ask(context, ANSWER, |answer| Ok(item([("answer", judge(answer)?)])))
+            .await
+        {
+            Ok(mut output) => {
+                Ok(Some(output.value["answer"].take()).filter(|answer| !answer.is_null()))
+            }
             // a Tempo without pods says nothing about what it would have answered
             Err(Failure { kind: FailureKind::Failed, message, .. }) => Err(Failure::error(message)),
             Err(failure) => Err(failure),
@@ -195,23 +224,33 @@ impl Traces {
 /// What Tempo said; null for 404.
 fn judge(answer: Answer) -> Result<Value, Failure> {
     let (status, body) = match answer {
-        Answer::Missing { reason, .. } => return Err(Failure::new(FailureKind::Transient,
-            format!("Tempo did not answer: {reason}"))),
-        Answer::Given { truncated: true,
-            .. } => return Err(Failure::error(format!("the answer of Tempo is longer than {} MiB: \
-                ask for fewer traces", ANSWER >> 20))),
+        Answer::Missing { reason, .. } => {
+            return Err(Failure::new(
+                FailureKind::Transient,
+                format!("Tempo did not answer: {reason}"),
+            ));
+        }
+        Answer::Given { truncated: true, .. } => {
+            return Err(Failure::error(format!(
+                "the answer of Tempo is longer than {} MiB: ask for fewer traces",
+                ANSWER >> 20
+            )));
+        }
         Answer::Given { status, body, .. } => (status, body),
     };
     let start = || String::from_utf8_lossy(&body).trim().chars().take(200).collect::<String>();
     match status {
-        200 => serde_json::from_slice(&body).map_err(|_| Failure::error(format!("this is not the \
-            answer of a Tempo: {}", start()))),
+        200 => serde_json::from_slice(&body)
+            .map_err(|_| Failure::error(format!("this is not the answer of a Tempo: {}", start()))),
         404 => Ok(Value::Null),
-        401 | 403 => Err(Failure::error(format!("Tempo wants to know who asks (HTTP {status}): \
-            give `headers`"))),
+        401 | 403 => Err(Failure::error(format!(
+            "Tempo wants to know who asks (HTTP {status}): give `headers`"
+        ))),
         // too busy, or a part of it still starts
-        429 | 500.. => Err(Failure::new(FailureKind::Transient,
-            format!("Tempo cannot answer now: HTTP {status}: {}", start()))),
+        429 | 500.. => Err(Failure::new(
+            FailureKind::Transient,
+            format!("Tempo cannot answer now: HTTP {status}: {}", start()),
+        )),
         _ => Err(Failure::error(format!("Tempo refused: HTTP {status}: {}", start()))),
     }
 }
@@ -219,7 +258,11 @@ fn judge(answer: Answer) -> Result<Value, Failure> {
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
 fn encode(text: &str) -> String {
     let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     };
     text.bytes().map(one).collect()
 }
@@ -250,15 +293,22 @@ mod tests {
     fn what_is_no_answer_is_never_no_traces() {
         let given = |status: u16, body: &str| {
             let body = Bytes::copy_from_slice(body.as_bytes());
-            judge(Answer::Given { status, headers: std::collections::BTreeMap::new(), body,
-                truncated: false, elapsed: std::time::Duration::ZERO })
+            judge(Answer::Given {
+                status,
+                headers: std::collections::BTreeMap::new(),
+                body,
+                truncated: false,
+                elapsed: std::time::Duration::ZERO,
+            })
         };
         assert_eq!(given(200, "{}").unwrap(), json!({}));
         assert_eq!(given(404, "trace not found").unwrap(), Value::Null);
-        for (status, body, kind) in
-            [(200, "<html>", FailureKind::Error), (401, "", FailureKind::Error), (400, "bad query",
-            FailureKind::Error), (503, "starting", FailureKind::Transient)]
-        {
+        for (status, body, kind) in [
+            (200, "<html>", FailureKind::Error),
+            (401, "", FailureKind::Error),
+            (400, "bad query", FailureKind::Error),
+            (503, "starting", FailureKind::Transient),
+        ] {
             assert_eq!(given(status, body).unwrap_err().kind, kind, "{status}");
         }
     }

@@ -25,14 +25,19 @@ pub struct Triage {
 impl Verb for Triage {
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = self.target.pod_permissions(namespace);
-        all.extend(builtin("Event").map(|kind| reading(&kind, "list",
-            self.target.namespace(namespace), "")));
+        all.extend(
+            builtin("Event")
+                .map(|kind| reading(&kind, "list", self.target.namespace(namespace), "")),
+        );
         all
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        vec![format!("kubectl describe -n {} {}", quote(self.target.namespace(namespace)),
-            self.target.kubectl())]
+        vec![format!(
+            "kubectl describe -n {} {}",
+            quote(self.target.namespace(namespace)),
+            self.target.kubectl()
+        )]
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -43,12 +48,17 @@ impl Verb for Triage {
             PodsOf::Pod(name) => Some(("Pod", name.as_str())),
             _ => None,
         };
-        let (pods, events) = futures::try_join!(cluster.pods_with_finished(&of, namespace),
-            cluster.events(namespace, one))?;
+        let (pods, events) = futures::try_join!(
+            cluster.pods_with_finished(&of, namespace),
+            cluster.events(namespace, one)
+        )?;
         let items: Vec<Value> = pods.iter().map(|one| explain(one, &events, context.now)).collect();
         let ready = items.iter().filter(|item| item["ready"] == true).count();
-        let summary = if items.is_empty() { "no pods".to_owned() } else { format!("{ready} of {}",
-            items.len()) };
+        let summary = if items.is_empty() {
+            "no pods".to_owned()
+        } else {
+            format!("{ready} of {}", items.len())
+        };
         Ok(Output::new(Value::Array(items), summary))
     }
 }

@@ -1,7 +1,7 @@
 //! `uncordon`: new pods may come to a node again.
 
-use super::support::change::Intent;
 use super::cordon::{node, schedulable};
+use super::support::change::Intent;
 use super::support::fan_out::quote;
 use super::support::workload;
 use super::{Access, Context, Failure, Verb};

@@ -46,18 +46,24 @@ impl Verb for Undo {
         let failed = |reason: String| Failure::new(FailureKind::Failed, reason);
         let earlier = context.records.find(&WhichRun::Run(self.run.clone())).map_err(failed)?;
         let earlier = earlier.ok_or_else(|| failed(format!("there is no run {}", self.run)))?;
-        let entry = earlier["changes"].as_array().into_iter().flatten().find(|entry| entry["step"] == self.step.as_str() && entry["index"] == self.change);
-        let entry = entry.ok_or_else(|| failed(format!("run {} has no change {} in step {}",
-            self.run, self.change, self.step)))?;
-        let unreadable = |error: serde_json::Error| failed(format!("the record of run {} cannot be \
-            read: {error}", self.run));
+        let entry = earlier["changes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|entry| entry["step"] == self.step.as_str() && entry["index"] == self.change);
+        let entry = entry.ok_or_else(|| {
+            failed(format!("run {} has no change {} in step {}", self.run, self.change, self.step))
+        })?;
+        let unreadable = |error: serde_json::Error| {
+            failed(format!("the record of run {} cannot be read: {error}", self.run))
+        };
         let write: Write = serde_json::from_value(entry["request"].clone()).map_err(unreadable)?;
         let planned: PlannedChange = serde_json::from_value(entry.clone()).map_err(unreadable)?;
-        let current = context.cluster()?.get_optional(&write.resource, &write.namespace,
-            &write.name).await?;
+        let current =
+            context.cluster()?.get_optional(&write.resource, &write.namespace, &write.name).await?;
         let after: &Value = &entry["after"];
-        let change = reverse(&planned, after, current.as_ref(), &write.resource,
-            &context.masker).map_err(failed)?;
+        let change = reverse(&planned, after, current.as_ref(), &write.resource, &context.masker)
+            .map_err(failed)?;
         Ok(Some(Intent::of(change, Vec::new())))
     }
 }

@@ -1,8 +1,8 @@
 //! `wait`: watches objects until a condition holds.
 
+use super::support::behind;
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::few;
-use super::support::behind;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
 use crate::cluster::rollout::{Rollout, rollout_status};
 use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
@@ -39,11 +39,13 @@ pub struct Wait {
 impl Verb for Wait {
     fn check(&self) -> Result<(), String> {
         match (&self.until, self.absent) {
-            (Some(_), true) => Err("either `until` a condition holds, or until \
-                `absent`".to_owned()),
+            (Some(_), true) => {
+                Err("either `until` a condition holds, or until `absent`".to_owned())
+            }
             (None, false) => Err("needs a condition in `until`, or `absent: true`".to_owned()),
-            _ if self.name.is_some() && self.selector.is_some() => Err("either one object by \
-                `name` or several by `selector`".to_owned()),
+            _ if self.name.is_some() && self.selector.is_some() => {
+                Err("either one object by `name` or several by `selector`".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -57,15 +59,17 @@ impl Verb for Wait {
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
         let what = match (&self.name, &self.selector) {
             (Some(name), _) => format!("{}/{}", self.kind.to_ascii_lowercase(), quote(name)),
-            (None, Some(selector)) => format!("{} -l {}", self.kind.to_ascii_lowercase(),
-            quote(selector)),
+            (None, Some(selector)) => {
+                format!("{} -l {}", self.kind.to_ascii_lowercase(), quote(selector))
+            }
             (None, None) => self.kind.to_ascii_lowercase(),
         };
         let place = quote(self.namespace.as_deref().unwrap_or(namespace));
         match &self.until {
             None => vec![format!("kubectl wait -n {place} {what} --for=delete")],
-            Some(until) => vec![format!("kubectl get -n {place} {what} -o json --watch   # until \
-                {}", until.0)],
+            Some(until) => {
+                vec![format!("kubectl get -n {place} {what} -o json --watch   # until {}", until.0)]
+            }
         }
     }
 
@@ -77,8 +81,12 @@ impl Verb for Wait {
             Some(name) => Selection::name(name),
             None => Selection { labels: self.selector.clone(), fields: None },
         };
-        let until = self.until.as_ref().map(|until| expression::compile(&until.0,
-            VARIABLES)).transpose().map_err(|error| Failure::error(error.message))?;
+        let until = self
+            .until
+            .as_ref()
+            .map(|until| expression::compile(&until.0, VARIABLES))
+            .transpose()
+            .map_err(|error| Failure::error(error.message))?;
         let begun = Instant::now();
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
@@ -87,22 +95,45 @@ impl Verb for Wait {
                 match until.as_ref() {
                     None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
                     None => {}
-                    Some(until) => match until.condition(&view, &Bindings::new(),
-                        Budget::default()) {
-                        Ok(true) => return ControlFlow::Break(Ok(view)),
-                        Ok(false) => {}
-                        // an object that is still being made lacks fields
-                        Err(error) if matches!(error.kind,
-                            EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne) => {}
-                        Err(error) => return ControlFlow::Break(Err((Failure::error(format!("`until` cannot be judged: {error}")), Value::Null))),
-                    },
+                    Some(until) => {
+                        match until.condition(&view, &Bindings::new(), Budget::default()) {
+                            Ok(true) => return ControlFlow::Break(Ok(view)),
+                            Ok(false) => {}
+                            // an object that is still being made lacks fields
+                            Err(error)
+                                if matches!(
+                                    error.kind,
+                                    EvalErrorKind::NotBoolean
+                                        | EvalErrorKind::Runtime
+                                        | EvalErrorKind::NotOne
+                                ) => {}
+                            Err(error) => {
+                                return ControlFlow::Break(Err((
+                                    Failure::error(format!("`until` cannot be judged: {error}")),
+                                    Value::Null,
+                                )));
+                            }
+                        }
+                    }
                 }
-                if let Some(reason) = until.as_ref().filter(|_| self.name.is_some()).and_then(|until| hopeless(&view, until)) {
-                    return ControlFlow::Break(Err((Failure::new(FailureKind::Failed,
-                        format!("waiting makes no sense: {reason}")), view)));
+                if let Some(reason) = until
+                    .as_ref()
+                    .filter(|_| self.name.is_some())
+                    .and_then(|until| hopeless(&view, until))
+                {
+                    return ControlFlow::Break(Err((
+                        Failure::new(
+                            FailureKind::Failed,
+                            format!("waiting makes no sense: {reason}"),
+                        ),
+                        view,
+                    )));
                 }
-                (context.progress)(&format!("waiting for {}: {}", self.what(),
-                last_seen(objects.values())));
+                (context.progress)(&format!(
+                    "waiting for {}: {}",
+                    self.what(),
+                    last_seen(objects.values())
+                ));
                 ControlFlow::Continue(())
             })
             .await;
@@ -110,16 +141,25 @@ impl Verb for Wait {
             Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
             Ok(Err((failure, Value::Null))) => Err(failure),
             Ok(Err((failure, object))) => {
-                let ill = behind::words(context, &resource, namespace, &[&object], begun,
-                    &failure.message).await;
+                let ill = behind::words(
+                    context,
+                    &resource,
+                    namespace,
+                    &[&object],
+                    begun,
+                    &failure.message,
+                )
+                .await;
                 Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let objects: Vec<&Value> = last.values().collect();
                 let found = behind::found(context, &resource, namespace, &objects, begun).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
-                Err(Failure::in_vain(format!("not so within {:.0} s; last seen: {seen}",
-                    waited.as_secs_f64()), last_error.as_deref()))
+                Err(Failure::in_vain(
+                    format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()),
+                    last_error.as_deref(),
+                ))
             }
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
@@ -138,9 +178,29 @@ fn hopeless(object: &Value, until: &Jq) -> Option<String> {
 /// The words of a condition that looks at fields and values and nowhere else: not at the time, not
 /// at all fields of an object.
 const PLAIN: &[&str] = &[
-    "and", "or", "not", "if", "then", "elif", "else", "end", "true", "false", "null", "any", "all",
-    "select", "length", "test", "startswith", "endswith",
-    "contains", "empty", "isempty", "first", "last",
+    "and",
+    "or",
+    "not",
+    "if",
+    "then",
+    "elif",
+    "else",
+    "end",
+    "true",
+    "false",
+    "null",
+    "any",
+    "all",
+    "select",
+    "length",
+    "test",
+    "startswith",
+    "endswith",
+    "contains",
+    "empty",
+    "isempty",
+    "first",
+    "last",
 ];
 
 /// Whether a condition on an object reads its status alone. In doubt it does not: whoever waits may
@@ -155,17 +215,25 @@ fn is_about_status(source: &str) -> bool {
                 _ => return false,
             },
             _ if next.is_ascii_alphabetic() || next == '_' => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let length = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
                 let word = &rest[..length];
-                let allowed = if before == '.' { !matches!(word,
-                    "metadata" | "spec") } else { PLAIN.contains(&word) };
+                let allowed = if before == '.' {
+                    !matches!(word, "metadata" | "spec")
+                } else {
+                    PLAIN.contains(&word)
+                };
                 if !allowed {
                     return false;
                 }
                 length
             }
             // every field of something, or one whose name is worked out; a comment; a variable
-            '.' if before == '.' || rest[1..].trim_start().starts_with('[') && !(before.is_ascii_alphanumeric() || matches!(before, '_' | ']' | '?')) => {
+            '.' if before == '.'
+                || rest[1..].trim_start().starts_with('[')
+                    && !(before.is_ascii_alphanumeric() || matches!(before, '_' | ']' | '?')) =>
+            {
                 return false;
             }
             '#' | '$' | '@' => return false,
@@ -237,8 +305,16 @@ fn seen(object: &Value) -> String {
         },
         _ => {
             let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let shown: Vec<_> = conditions.iter().filter_map(|condition| Some(format!("{}={}",
-                condition["type"].as_str()?, condition["status"].as_str()?))).collect();
+            let shown: Vec<_> = conditions
+                .iter()
+                .filter_map(|condition| {
+                    Some(format!(
+                        "{}={}",
+                        condition["type"].as_str()?,
+                        condition["status"].as_str()?
+                    ))
+                })
+                .collect();
             if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
         }
     };
@@ -280,8 +356,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_once() {
-        let pod = |name: &str| json!({"kind": "Pod", "metadata": {"name": name},
-            "status": {"phase": "Running"}});
+        let pod = |name: &str| {
+            json!({"kind": "Pod", "metadata": {"name": name},
+            "status": {"phase": "Running"}})
+        };
         let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"},
             "spec": {"replicas": 2}, "status": {}});
         let (a, b) = (pod("a"), pod("b"));
@@ -299,8 +377,10 @@ mod tests {
 
     #[test]
     fn a_wait_ends_early_only_where_nothing_can_come() {
-        let job = |kind: &str| json!({"kind": "Job", "metadata": {"name": "j"},
-            "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}});
+        let job = |kind: &str| {
+            json!({"kind": "Job", "metadata": {"name": "j"},
+            "status": {"conditions": [{"type": kind, "status": "True", "reason": "R"}]}})
+        };
         let complete = "any(.status.conditions[]?; .type == \"Complete\" and .status == \"True\")";
         let owned = json!({"kind": "Pod", "metadata": {"name": "ring-1",
             "ownerReferences": [{"controller": true}]}, "status": {"phase": "Failed"}});
@@ -319,13 +399,20 @@ mod tests {
             (bare, ready, Some("pod p has failed: Evicted")),
             (owned, ready, None),
             (pulling, ready, None),
-            (json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}),
-            ".status.readyReplicas == 1", None),
+            (
+                json!({"kind": "Deployment", "spec": {"paused": true}, "status": {}}),
+                ".status.readyReplicas == 1",
+                None,
+            ),
             (Value::Null, ready, None),
         ] {
             let until = expression::compile(until, VARIABLES).unwrap();
-            assert_eq!(hopeless(&object, &until).as_deref(), expected, "{object} {}",
-                until.source());
+            assert_eq!(
+                hopeless(&object, &until).as_deref(),
+                expected,
+                "{object} {}",
+                until.source()
+            );
         }
     }
 }
