@@ -3,6 +3,7 @@
 pub mod action;
 pub mod cli;
 pub mod cluster;
+pub mod construct;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;

@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "journal",
     "plan",
     "document",
+    "construct",
     "action",
     "cluster",
     "sandbox",

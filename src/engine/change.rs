@@ -2,8 +2,8 @@
 
 use super::consent::{Answer, Known as Approval, diff, word};
 use super::doubt::{Known, Lost};
+use super::ended::{End, Ended, failed, not_made};
 use super::scope::Scope;
-use super::step::Ended;
 use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::action::support::compare::desired;
@@ -18,7 +18,6 @@ use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The pause before what the server asked to send later, if it names none; kubectl's for evictions.
@@ -35,14 +34,12 @@ struct Prepared {
 enum Stage {
     /// The changes are made, or there were none to make.
     Made(Map<String, Value>),
-    /// The step is over.
-    Over(Ended),
-    /// A person must say something first: the step has no outcome yet.
-    Waits,
+    /// Nothing more is to be done now.
+    Over(End),
 }
 
 impl Run {
-    /// A step that changes something. None: it has no outcome yet.
+    /// A step that changes something.
     pub(super) async fn change(
         &self,
         scope: &Scope,
@@ -50,13 +47,12 @@ impl Run {
         path: &str,
         action: &Action,
         context: Context,
-    ) -> Result<Option<Ended>, EngineError> {
+    ) -> Result<End, EngineError> {
         let mut context = context;
         let output =
             match self.make(step, path, action, &mut context, &self.title_of(scope, step)).await? {
                 Stage::Made(output) => output,
-                Stage::Over(ended) => return Ok(Some(ended)),
-                Stage::Waits => return Ok(None),
+                Stage::Over(end) => return Ok(end),
             };
         let changes: Vec<ChangeState> = self.recorder.state(|state| {
             state.changes_of(path).iter().filter(|change| change.is_made()).cloned().collect()
@@ -73,10 +69,10 @@ impl Run {
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended {
+                return Ok(End::Ended(Ended {
                     output: whole(&changes, &output, &Value::Null, false).into(),
                     attempts: 1,
-                    ..super::attempt::failed(&failure, 1)
+                    ..failed(&failure, 1)
                 }));
             }
         };
@@ -89,21 +85,21 @@ impl Run {
             (true, [one]) => one.told(false),
             (true, many) => format!("{} changes", many.len()),
         };
-        Ok(Some(self.judge(scope, step, Output::new(value, summary)).into_ended(1)))
+        Ok(self.judge(scope, step, Output::new(value, summary)).into_ended(1).into())
     }
 
     /// What a dry run shows of a step that changes something.
     pub(super) async fn preview(&self, path: &str, action: &Action, context: &Context) -> Ended {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
+            Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return ended;
         }
         let planned = match in_time(context, self.previewed(intent.changes, context)).await {
             Ok(planned) => planned,
-            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
+            Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
         let planned: Vec<PlannedChange> =
             planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
@@ -160,7 +156,7 @@ impl Run {
                 let reason = mark
                     .map(|mark| format!("left out by {}: {}", mark.by, mark.reason))
                     .unwrap_or_default();
-                return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason)));
+                return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason).into()));
             }
             Some(StepMark::Done) => {
                 let by_hand =
@@ -173,12 +169,12 @@ impl Run {
             Some(StepMark::NotDone) | None => {}
         }
         if !self.settle_doubt(path, context).await? {
-            return Ok(Stage::Waits);
+            return Ok(Stage::Over(End::InDoubt));
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
         if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
-            return Ok(Stage::Over(ended));
+            return Ok(Stage::Over(ended.into()));
         }
         let doubted = known.iter().any(ChangeState::is_unproven);
         let prepared = match self.taken_up(path, &known, context).await {
@@ -186,7 +182,7 @@ impl Run {
             None if made => return Ok(Stage::Made(Map::new())),
             None => match self.prepare(step, path, action, context).await? {
                 Ok(prepared) => prepared,
-                Err(ended) => return Ok(Stage::Over(ended)),
+                Err(ended) => return Ok(Stage::Over(ended.into())),
             },
         };
         if prepared.changes.is_empty() {
@@ -202,30 +198,22 @@ impl Run {
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                return Ok(Stage::Over(Ended::without_output(
-                    Outcome::Cancelled,
-                    "a person said no",
-                )));
+                let ended = Ended::without_output(Outcome::Cancelled, "a person said no");
+                return Ok(Stage::Over(ended.into()));
             }
-            Answer::Nobody(reason) => {
-                self.paused.store(true, Ordering::SeqCst);
-                (context.progress)(&reason);
-                return Ok(Stage::Waits);
-            }
+            Answer::Nobody(waits) => return Ok(Stage::Over(End::Waits(waits))),
         }
         // a person may think as long as they like
         context.deadline += asked.elapsed();
         for (index, planned, write) in &prepared.changes {
             if context.cancel.is_cancelled() {
-                return Ok(Stage::Over(Ended::without_output(
-                    Outcome::Cancelled,
-                    "stopped before all changes were made",
-                )));
+                let reason = "stopped before all changes were made";
+                return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, reason).into()));
             }
             match self.send(path, *index, planned, write, context, doubted).await? {
                 Sent::Made => {}
-                Sent::NotMade(ended) => return Ok(Stage::Over(ended)),
-                Sent::InDoubt => return Ok(Stage::Waits),
+                Sent::NotMade(ended) => return Ok(Stage::Over(ended.into())),
+                Sent::InDoubt => return Ok(Stage::Over(End::InDoubt)),
             }
         }
         Ok(Stage::Made(prepared.output))
@@ -279,7 +267,7 @@ impl Run {
     ) -> Result<Result<Prepared, Ended>, EngineError> {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
+            Err(failure) => return Ok(Err(not_made(&failure, 1))),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return Ok(Err(ended));
@@ -288,7 +276,7 @@ impl Run {
         let Intent { changes, output, .. } = intent;
         let previewed = match in_time(context, self.previewed(changes, context)).await {
             Ok(previewed) => previewed,
-            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
+            Err(failure) => return Ok(Err(not_made(&failure, 1))),
         };
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
@@ -412,7 +400,6 @@ impl Run {
                     left) => answer,
                 // the second signal ends at once: what was sent stays in doubt
                 () = self.stop.token(true).cancelled() => {
-                    self.doubt.store(true, Ordering::SeqCst);
                     return Ok(Sent::InDoubt);
                 }
             };
@@ -498,7 +485,7 @@ impl Run {
                     .unwrap_or_else(|| changed_meanwhile(planned, &error));
                 return Ok(Sent::NotMade(Ended {
                     attempts: attempt,
-                    ..super::attempt::not_made(&failure, attempt)
+                    ..not_made(&failure, attempt)
                 }));
             }
             return Ok(self

@@ -22,7 +22,6 @@ use crate::event::{
 use crate::state::{ChangeStage, ChangeState};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -243,7 +242,6 @@ impl Run {
             index: lost.index,
             reason,
         }))?;
-        self.doubt.store(true, Ordering::SeqCst);
         Ok(Known::InDoubt)
     }
 

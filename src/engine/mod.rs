@@ -4,13 +4,17 @@
 //! the journal, action, outcome into the journal, reporters told.
 
 mod attempt;
+mod body;
+mod call;
 mod change;
 mod clock;
 mod consent;
 mod doubt;
 mod dry_run;
+mod ended;
 mod finding;
 mod group;
+mod judge;
 mod lock;
 mod opaque;
 mod preflight;
@@ -39,14 +43,13 @@ use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
 use crate::secret::Masker;
 use crate::state::{PREFLIGHT, RunState};
+use ended::{Ended, Halt};
 use preflight::Stopped;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use step::Ended;
 
 /// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each
 /// other.
@@ -114,21 +117,8 @@ pub(crate) struct Run {
     asked: Mutex<BTreeSet<Access>>,
     /// In a dry run: the first step whose change was only previewed, or not done at all.
     left_out: Mutex<Option<String>>,
-    /// Steps that wait for a person, and what that person types.
-    waiting: Mutex<BTreeMap<String, Waits>>,
-    /// A step waits for a person.
-    paused: AtomicBool,
-    /// It is not known whether a change was made.
-    doubt: AtomicBool,
+    halt: Halt,
     begun: clock::Begun,
-}
-
-/// What a step waits for.
-struct Waits {
-    /// What a person types.
-    command: String,
-    /// Why what was said before is not enough; empty if nothing was.
-    before: &'static str,
 }
 
 impl Engine {
@@ -177,7 +167,7 @@ impl Engine {
         // the only place where something is made that can change a cluster
         let writer =
             if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
-        let run = Run {
+        let run = Arc::new(Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,
@@ -191,8 +181,7 @@ impl Engine {
             lock: Mutex::new(None),
             asked: Mutex::default(),
             left_out: Mutex::new(None),
-            waiting: Mutex::default(),
-            doubt: AtomicBool::new(false),
+            halt: Halt::default(),
             plan: self.plan,
             cluster,
             recorder: self.recorder,
@@ -204,9 +193,8 @@ impl Engine {
             environment: Arc::new(self.environment),
             host: Arc::from(self.host.as_str()),
             target,
-            paused: AtomicBool::new(false),
             begun,
-        };
+        });
         let namespace = run
             .plan
             .namespace
@@ -311,7 +299,7 @@ impl Engine {
 
 impl Run {
     /// The steps of the runbook, then its `always`.
-    async fn procedure(&self, scope: &Scope) -> Result<bool, EngineError> {
+    async fn procedure(self: &Arc<Self>, scope: &Scope) -> Result<bool, EngineError> {
         let runbook: Arc<Runbook> = scope.runbook.clone();
         let good = self.sequence(scope, &runbook.steps).await?;
         // what must always be done is done, also after the first signal
@@ -452,14 +440,6 @@ impl Run {
         })
     }
 
-    /// Remembers that a step waits for a person, and what that person types.
-    fn waits_for(&self, path: &str, command: String, before: &'static str) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned(), Waits { command, before });
-    }
-
     /// One line instead of a failure of every step: the run cannot begin.
     fn stopped_before(
         &self,
@@ -497,7 +477,7 @@ impl Run {
         })))
     }
 
-    fn finish(self, run_id: &str) -> Result<RunState, EngineError> {
+    fn finish(&self, run_id: &str) -> Result<RunState, EngineError> {
         let (interrupted, duration_ms) = (self.stop.signal(), self.elapsed());
         if let Some(signal) = interrupted {
             self.recorder.record(Event::RunInterrupted(RunInterrupted {
@@ -521,9 +501,8 @@ impl Run {
                 .filter_map(|finding| finding.command.clone())
                 .collect::<Vec<_>>()
         });
-        if self.doubt.load(Ordering::SeqCst)
-            || self.recorder.state(|state| !state.in_doubt().is_empty())
-        {
+        let waits = self.halt.waiting();
+        if self.recorder.state(|state| !state.in_doubt().is_empty()) {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
             let doubt: Vec<String> = self.recorder.state(|state| {
                 state.in_doubt().into_iter().map(crate::action::shell_word).collect()
@@ -538,12 +517,11 @@ impl Run {
         } else if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
             next.insert(0, resume);
-        } else if self.paused.load(Ordering::SeqCst) {
+        } else if !waits.is_empty() {
             (verdict, exit_code) = (Verdict::Paused, 4);
-            let steps = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let why = steps.iter().filter(|(_, waits)| !waits.before.is_empty());
+            let why = waits.iter().filter(|(_, waits)| !waits.before.is_empty());
             waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
-            next.splice(0..0, steps.values().map(|waits| waits.command.clone()).chain([resume]));
+            next.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
         }
         let changed =
             self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
@@ -559,7 +537,7 @@ impl Run {
             next,
             waiting,
         }))?;
-        Ok(self.recorder.into_state())
+        Ok(self.recorder.clone().into_state())
     }
 
     /// Whether the run goes on after a step that did not pass.

@@ -1,6 +1,6 @@
 //! Before the first step of a run that changes something: may it do all that it is going to do?
 
-use crate::action::Access;
+use crate::action::{Access, Reach};
 use crate::cluster::{self, Cluster, Selection, builtin};
 use crate::diagnostic::nearest;
 use crate::event::Effect;
@@ -36,7 +36,7 @@ pub(super) async fn no_namespace(
     let own = |access: &Access| access.resource == "namespaces" && access.name == namespace;
     let deals = |action: &PlannedAction| {
         action.needs.permissions.iter().any(own)
-            || (action.action == "command" && action.own_effect == Effect::Opaque)
+            || (action.reach == Some(Reach::Program) && action.own_effect == Effect::Opaque)
     };
     if namespace.is_empty() || planned.iter().any(deals) {
         return None;
