@@ -1,6 +1,7 @@
 //! Executes operations runbooks: checked, resumable procedures for Kubernetes.
 
 pub mod action;
+pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod construct;

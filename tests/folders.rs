@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "sandbox",
     "network",
     "event",
+    "api",
     "expression",
     "secret",
     "failpoint",

@@ -4,7 +4,7 @@ use super::ended::{Ended, failed};
 use super::judge::Look;
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Action, Context, Failure, FailureKind};
+use crate::action::{Action, Connection, Context, Failure, FailureKind};
 use crate::document::{Poll, Retry, Step};
 use crate::event::{Effect, Event, Outcome, StepRetried};
 use crate::expression::Budget;
@@ -156,7 +156,7 @@ impl Run {
         let (recorder, masker, place) =
             (self.recorder.clone(), self.masker.clone(), path.to_owned());
         Context {
-            cluster: self.cluster.clone(),
+            cluster: self.connection.as_ref().and_then(Connection::client),
             namespace: scope.namespace.clone(),
             masker: self.masker.clone(),
             deadline,

@@ -8,7 +8,7 @@ use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
-use crate::cluster::{self, ErrorKind, Method, Write};
+use crate::api::{self, ErrorKind, Method, Write};
 use crate::document::Step;
 use crate::event::{
     ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange,
@@ -97,7 +97,7 @@ impl Run {
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return ended;
         }
-        let planned = match in_time(context, self.previewed(intent.changes, context)).await {
+        let planned = match in_time(context, self.previewed(intent.changes)).await {
             Ok(planned) => planned,
             Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
@@ -177,7 +177,7 @@ impl Run {
             return Ok(Stage::Over(ended.into()));
         }
         let doubted = known.iter().any(ChangeState::is_unproven);
-        let prepared = match self.taken_up(path, &known, context).await {
+        let prepared = match self.taken_up(path, &known).await {
             Some(prepared) => prepared,
             None if made => return Ok(Stage::Made(Map::new())),
             None => match self.prepare(step, path, action, context).await? {
@@ -187,7 +187,7 @@ impl Run {
         };
         if prepared.changes.is_empty() {
             // nothing is left to do: because what was in doubt has come through meanwhile?
-            self.late(path, context).await?;
+            self.late(path).await?;
             return Ok(Stage::Made(prepared.output));
         }
         let digest =
@@ -222,12 +222,7 @@ impl Run {
     /// Changes that an earlier process recorded and did not begin with are sent as they were
     /// recorded and allowed, if the record is still what was allowed, and nothing has happened to
     /// their objects meanwhile. Everything else is worked out again.
-    async fn taken_up(
-        &self,
-        path: &str,
-        known: &[ChangeState],
-        context: &Context,
-    ) -> Option<Prepared> {
+    async fn taken_up(&self, path: &str, known: &[ChangeState]) -> Option<Prepared> {
         let begun = known.iter().any(ChangeState::is_made);
         let (recorded, planned) = self.recorder.state(|state| {
             let planned: Vec<PlannedChange> =
@@ -243,12 +238,8 @@ impl Run {
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            let current = context
-                .cluster
-                .as_ref()?
-                .get_optional(&write.resource, &write.namespace, &write.name)
-                .await
-                .ok()?;
+            let port = self.port()?;
+            let current = port.look(&write.resource, &write.namespace, &write.name).await.ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
             }
@@ -274,7 +265,7 @@ impl Run {
         }
         let overridden = intent.guards.iter().map(|guard| guard.id.to_owned()).collect();
         let Intent { changes, output, .. } = intent;
-        let previewed = match in_time(context, self.previewed(changes, context)).await {
+        let previewed = match in_time(context, self.previewed(changes)).await {
             Ok(previewed) => previewed,
             Err(failure) => return Ok(Err(not_made(&failure, 1))),
         };
@@ -309,14 +300,13 @@ impl Run {
     async fn previewed(
         &self,
         changes: Vec<Change>,
-        context: &Context,
     ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
-        let cluster = context.cluster()?;
+        let Some(port) = self.port() else { return Err(Failure::error("no cluster to ask")) };
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
             let gone = matches!(change.write.method, Method::Delete | Method::Evict);
-            let after = match cluster.preview(&change.write).await {
+            let after = match port.preview(&change.write).await {
                 Ok(_) if gone => None,
                 // what is made by an earlier change of the same step is not there yet
                 Ok(after) => Some(after),
@@ -369,7 +359,7 @@ impl Run {
         context: &Context,
         doubted: bool,
     ) -> Result<Sent, EngineError> {
-        let Some(writer) = &self.writer else {
+        let Some(sender) = &self.sender else {
             return Ok(Sent::NotMade(Ended::without_output(
                 Outcome::Error,
                 "this run cannot change anything",
@@ -396,8 +386,8 @@ impl Run {
                 .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
             crate::failpoint::hit("before the request");
             let answer = tokio::select! {
-                answer = writer.send_within(write, planned.before["metadata"]["uid"].as_str(),
-                    left) => answer,
+                answer = sender.send(write, planned.before["metadata"]["uid"].as_str(), Some(left))
+                    => answer,
                 // the second signal ends at once: what was sent stays in doubt
                 () = self.stop.token(true).cancelled() => {
                     return Ok(Sent::InDoubt);
@@ -447,9 +437,7 @@ impl Run {
             };
             if error.not_executed() {
                 // what an earlier request has changed already is refused now
-                if doubted
-                    && let (Seen::Done, current) = self.see(&lost(String::new()), context).await
-                {
+                if doubted && let (Seen::Done, current) = self.see(&lost(String::new())).await {
                     let after =
                         current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
                     done(
@@ -541,7 +529,7 @@ async fn in_time<T>(
 }
 
 /// A request that needs what an earlier change of the same step makes, such as a namespace.
-fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> bool {
+fn needs_earlier(error: &api::Error, earlier: &[(PlannedChange, Write)]) -> bool {
     let makes = |kind: &str| {
         earlier.iter().any(|(planned, _)| planned.before.is_null() && planned.object.kind == kind)
     };
@@ -550,7 +538,7 @@ fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> 
 }
 
 /// A change that the server refuses. Fields of others are named with their owners.
-fn refused(change: &Change, error: &cluster::Error) -> Failure {
+fn refused(change: &Change, error: &api::Error) -> Failure {
     let causes = error
         .status
         .as_ref()
@@ -588,7 +576,7 @@ fn refused(change: &Change, error: &cluster::Error) -> Failure {
 
 /// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack
 /// of one.
-fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Failure> {
+fn kept_by_budget(planned: &PlannedChange, error: &api::Error) -> Option<Failure> {
     let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
     let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"]
         .as_str()?
@@ -602,7 +590,7 @@ fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Fai
 }
 
 /// The tests of a patch failed, or a precondition did: someone was faster.
-fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure {
+fn changed_meanwhile(planned: &PlannedChange, error: &api::Error) -> Failure {
     if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) {
         let object = planned.object.short();
         return Failure::new(

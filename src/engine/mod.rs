@@ -32,8 +32,8 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Access, Action, Context, Prompt, Records};
-use crate::cluster::{self, Cluster, Writer};
+use crate::action::{Access, Action, Connection, Context, Prompt, Records};
+use crate::api::{self, Port, Sender};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished,
@@ -57,7 +57,7 @@ pub struct Engine {
     /// What to do.
     pub plan: Plan,
     /// Where; none if the plan asks no cluster; an error if it cannot be connected to.
-    pub cluster: Option<Result<Cluster, cluster::Error>>,
+    pub cluster: Option<Result<Connection, api::Error>>,
     /// Name of the scenario, if the cluster is simulated.
     pub sandbox: Option<String>,
     /// What kind of run this is. A dry run is given nothing that could change the cluster.
@@ -95,7 +95,7 @@ pub struct Engine {
 /// What a run shares between its branches.
 pub(crate) struct Run {
     plan: Plan,
-    cluster: Option<Cluster>,
+    connection: Option<Connection>,
     recorder: Recorder,
     masker: Masker,
     prompt: Arc<dyn Prompt>,
@@ -109,7 +109,7 @@ pub(crate) struct Run {
     mode: Mode,
     trust_reads: bool,
     /// What can change the cluster; none in a dry run.
-    writer: Option<Writer>,
+    sender: Option<Arc<dyn Sender>>,
     consent: Consent,
     records: Arc<dyn Records>,
     lock: Mutex<Option<Arc<lock::Lock>>>,
@@ -130,11 +130,11 @@ impl Engine {
     pub async fn run(self, run_id: &str) -> Result<RunState, EngineError> {
         let begun = self.recorder.clock().start();
         let place = match &self.cluster {
-            Some(Ok(cluster)) => cluster.target().namespace,
+            Some(Ok(cluster)) => cluster.port().place().namespace,
             _ => "default".to_owned(),
         };
         let planned = actions(&self.plan, &place);
-        let (cluster, target, stopped) = self.identify(&planned).await;
+        let (connection, target, stopped) = self.identify(&planned).await;
         let resumed = self.recorder.state(|state| state.header().is_some());
         if resumed {
             self.recorder.record(Event::RunResumed(RunResumed {
@@ -165,13 +165,15 @@ impl Engine {
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         // the only place where something is made that can change a cluster
-        let writer =
-            if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
+        let sender = match (self.mode, &connection) {
+            (Mode::DryRun, _) | (_, None) => None,
+            (_, Some(connection)) => Some(connection.port().sender()),
+        };
         let run = Arc::new(Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,
-            writer,
+            sender,
             // who the cluster says it is, not who this system does
             consent: Consent {
                 operator: target.user.clone().unwrap_or(self.consent.operator),
@@ -183,7 +185,7 @@ impl Engine {
             left_out: Mutex::new(None),
             halt: Halt::default(),
             plan: self.plan,
-            cluster,
+            connection,
             recorder: self.recorder,
             masker: self.masker,
             prompt: self.prompt,
@@ -253,7 +255,7 @@ impl Engine {
     async fn identify(
         &self,
         planned: &[PlannedAction],
-    ) -> (Option<Cluster>, Target, Option<Stopped>) {
+    ) -> (Option<Connection>, Target, Option<Stopped>) {
         let mut target = self.target(planned);
         let cluster = match &self.cluster {
             None => return (None, target, None),
@@ -262,8 +264,8 @@ impl Engine {
         };
         let namespace = target.namespace.clone().unwrap_or_default();
         let (identity, missing) = tokio::join!(
-            cluster.identify(),
-            preflight::no_namespace(&cluster, &namespace, planned)
+            cluster.port().identify(),
+            preflight::no_namespace(&**cluster.port(), &namespace, planned)
         );
         match identity {
             Ok(identity) => {
@@ -283,7 +285,7 @@ impl Engine {
             ..Target::default()
         };
         if let Some(Ok(cluster)) = &self.cluster {
-            let place = cluster.target();
+            let place = cluster.port().place();
             target.context = place.context;
             target.server = Some(place.server);
             target.namespace.get_or_insert(place.namespace);
@@ -298,6 +300,11 @@ impl Engine {
 }
 
 impl Run {
+    /// What the engine knows of the cluster; none without one.
+    fn port(&self) -> Option<&Arc<dyn Port>> {
+        self.connection.as_ref().map(Connection::port)
+    }
+
     /// The steps of the runbook, then its `always`.
     async fn procedure(self: &Arc<Self>, scope: &Scope) -> Result<bool, EngineError> {
         let runbook: Arc<Runbook> = scope.runbook.clone();
@@ -316,16 +323,16 @@ impl Run {
         locking: Locking,
         host: &str,
     ) -> Result<bool, EngineError> {
-        let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else {
+        let (Some(port), runbook) = (self.port(), &self.plan.runbook.name) else {
             return Ok(true);
         };
-        let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
+        let locked = self.sender.as_ref().filter(|_| locking != Locking::None);
         let leases = leases(planned, namespace, runbook);
         let mut needed = preflight::needed(planned);
         if locked.is_some() {
             needed.extend(leases.certain());
         }
-        if let Some((reason, role)) = self.missing(cluster, needed).await {
+        if let Some((reason, role)) = self.missing(&**port, needed).await {
             self.stopped_before(
                 "permissions",
                 "Have the permissions",
@@ -334,15 +341,15 @@ impl Run {
             )?;
             return Ok(false);
         }
-        let Some(writer) = locked else { return Ok(true) };
+        let Some(sender) = locked else { return Ok(true) };
         let own = lock::Own {
             run: self.run_id.to_string(),
             host: host.to_owned(),
             runbook: runbook.clone(),
         };
         let taken = match lock::Lock::new(
-            cluster,
-            writer,
+            port,
+            sender,
             own,
             locking == Locking::Takeover,
             &self.recorder,
@@ -363,16 +370,12 @@ impl Run {
 
     /// What the user may not do of this, with the Role that would allow it. Each is asked once in a
     /// run.
-    async fn missing(
-        &self,
-        cluster: &Cluster,
-        needed: BTreeSet<Access>,
-    ) -> Option<(String, String)> {
+    async fn missing(&self, port: &dyn Port, needed: BTreeSet<Access>) -> Option<(String, String)> {
         let unasked = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             needed.into_iter().filter(|access| asked.insert(access.clone())).collect()
         };
-        let missing = preflight::missing(cluster, unasked).await;
+        let missing = preflight::missing(port, unasked).await;
         if missing.is_empty() {
             return None;
         }
@@ -391,9 +394,9 @@ impl Run {
         action: &Action,
         context: &Context,
     ) -> Result<Option<Ended>, EngineError> {
-        let (Some(cluster), Some(_)) = (&context.cluster, &self.writer) else { return Ok(None) };
+        let (Some(port), Some(_)) = (self.port(), &self.sender) else { return Ok(None) };
         let needed = action.permissions(&context.namespace).into_iter().collect();
-        if let Some((reason, role)) = self.missing(cluster, needed).await {
+        if let Some((reason, role)) = self.missing(&**port, needed).await {
             let output = serde_json::json!({"role": role});
             return Ok(Some(Ended {
                 output: output.into(),
