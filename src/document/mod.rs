@@ -1,5 +1,6 @@
 //! YAML text to a typed runbook with positions; checks.
 
+mod built;
 mod catalogue;
 mod check;
 mod deferred;
