@@ -5,8 +5,10 @@
 //! somebody who attends it ([`Attended`]). See [`session`], and `examples/embed.rs`.
 
 pub mod action;
+pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod construct;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;

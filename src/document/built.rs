@@ -1,8 +1,9 @@
 //! Runbooks that the program makes itself: of values, not of a text.
 
+use super::body::{Body, Written};
 use super::deferred::Deferred;
 use super::referred::Referred;
-use super::runbook::{Body, OnFailure, Origin, Runbook, Step};
+use super::runbook::{OnFailure, Origin, Runbook, Step};
 use crate::action::VerbName;
 use crate::event::Severity;
 use indexmap::IndexMap;
@@ -33,12 +34,7 @@ impl Step {
             on_failure: None,
             severity: Severity::default(),
             expect: Vec::new(),
-            body: Body::Action {
-                verb: verb.to_owned(),
-                arguments: Deferred::Known(arguments),
-                sketch,
-                program: None,
-            },
+            body: Body::Verb(Written { arguments: Deferred::Known(arguments), sketch }),
             then: Vec::new(),
             typed: false,
             span: 0..0,
@@ -59,8 +55,8 @@ impl Runbook {
         for step in &mut steps {
             let begin = source.len();
             let arguments = match &step.body {
-                Body::Action { arguments, .. } => arguments.partial(&Value::Null),
-                Body::Group(_) => Value::Null,
+                Body::Verb(written) => written.arguments.partial(&Value::Null),
+                _ => Value::Null,
             };
             source += &json!({"id": step.id, step.verb(): arguments}).to_string();
             step.span = begin..source.len();
@@ -85,6 +81,29 @@ impl Runbook {
             always: Vec::new(),
             findings: Vec::new(),
             referred: Referred::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_values_is_a_verb_with_arguments_that_it_takes() {
+        let target = json!({"target": "deployment/x"});
+        let step = Step::built("a", "{{ no template }}", "rollout", target).unwrap();
+        assert_eq!(step.verb(), "rollout");
+        assert_eq!(step.title.render_text(&Value::Null).unwrap(), "{{ no template }}");
+        let runbook = Runbook::built("n", "T", "", vec![step]);
+        assert_eq!(
+            &runbook.source[runbook.steps[0].span.clone()],
+            r#"{"id":"a","rollout":{"target":"deployment/x"}}"#
+        );
+        for (verb, arguments) in
+            [("rollout", json!({})), ("rollout", json!({"tarjet": 1})), ("fly", json!({}))]
+        {
+            assert!(Step::built("a", "T", verb, arguments.clone()).is_err(), "{verb} {arguments}");
         }
     }
 }

@@ -222,3 +222,60 @@ fn is_secret(loaded: &BTreeMap<String, Arc<Runbook>>, runbook: &str, name: &str)
         .and_then(|runbook| runbook.params.get(name))
         .is_some_and(|param| param.secret)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sample::{Story, finished};
+    use crate::event::{Outcome, StepFinished};
+
+    #[test]
+    fn a_step_of_an_undo_is_the_same_whichever_version_wrote_it() {
+        let end = |action: &str| StepFinished {
+            action: action.to_owned(),
+            digest: "sha256:of-a-text".to_owned(),
+            ..finished(action, "", Outcome::Passed, "")
+        };
+        let mut story = Story::new(Mode::Undo, &[]);
+        story.done(end("undo")).done(end("rollout"));
+        let planned = ["undo", "rollout"].map(|path| PlannedStep {
+            path: path.to_owned(),
+            title: String::new(),
+            action: path.to_owned(),
+            effect: Effect::Write,
+            digest: "sha256:of-values".to_owned(),
+        });
+        let state = RunState::replay(&as_planned(story.records, &planned)).unwrap();
+        let kept = kept(&state, &planned, Vec::new());
+        assert_eq!(kept.paths(), ["undo"]);
+        assert_eq!(kept.changed, ["rollout"], "what only looks, looks again");
+    }
+
+    #[test]
+    fn what_is_over_is_not_gone_on_with() {
+        let ended = |verdict| {
+            let mut story = Story::new(Mode::Run, &[]);
+            story.done(finished("a", "", Outcome::Passed, "")).finish(verdict, 0, &[]);
+            refuse_ended("RUN", &RunState::replay(&story.records).unwrap()).is_err()
+        };
+        for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown] {
+            assert!(ended(verdict), "{verdict:?}");
+        }
+        for verdict in [Verdict::Paused, Verdict::InDoubt, Verdict::Cancelled] {
+            assert!(!ended(verdict), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_stays_in_its_namespace() {
+        for (wanted, of_run, good) in [
+            (None, Some("a"), true),
+            (Some("a"), Some("a"), true),
+            (Some("b"), Some("a"), false),
+            (Some("b"), None, true),
+        ] {
+            let result = same_namespace("RUN", wanted, of_run, false);
+            assert_eq!(result.is_ok(), good, "{wanted:?} {of_run:?}");
+        }
+    }
+}

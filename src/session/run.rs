@@ -4,7 +4,7 @@ use super::records::Journals;
 use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
 use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
-use crate::action::environment_of_programs;
+use crate::action::{Connection, environment_of_programs};
 use crate::cluster::Cluster;
 use crate::engine::{Clock, Consent, Engine, Kept, Recorder, Signal};
 use crate::event::{Event, FindingConcluded, Mode, StepMarked, Verdict};
@@ -212,7 +212,7 @@ impl Session {
             },
             locking: self.conduct.locking,
             records: Arc::new(Journals { folder: self.workspace.state_dir.clone() }),
-            cluster,
+            cluster: cluster.map(|cluster| cluster.map(Connection::new)),
             sandbox: place.sandbox.clone(),
             recorder: Recorder::new(clock, state, journal, sinks),
             arguments: called.iter().map(|word| self.masker.mask(word).into_owned()).collect(),

@@ -2,8 +2,7 @@
 //! it once.
 
 use super::{SessionError, Workspace};
-use crate::action::Action;
-use crate::action::http::Via;
+use crate::action::Reach;
 use crate::document::{Body, Origin, Runbook};
 use crate::plan::Plan;
 use sha2::{Digest, Sha256};
@@ -72,15 +71,13 @@ pub(super) fn trust(workspace: &Workspace, untrusted: &Untrusted) -> Result<(), 
 
 /// What the runbook runs on this machine.
 fn local(runbook: &Runbook) -> Vec<String> {
-    let of = |body: &Body| match body {
-        Body::Action { sketch, .. } => match sketch.as_ref() {
-            action @ Action::Command(_) => Some(action.manual_commands("").join("; ")),
-            Action::Http(http) if http.via == Via::Direct => {
-                Some(format!("a request to {}", http.url.as_deref().unwrap_or_default()))
-            }
-            _ => None,
-        },
-        Body::Group(_) => None,
+    let of = |body: &Body| {
+        let action = body.action()?;
+        match action.reach() {
+            Reach::Program => Some(action.manual_commands("").join("; ")),
+            Reach::Url(url) => Some(format!("a request to {url}")),
+            Reach::Cluster => None,
+        }
     };
     runbook
         .all_steps()

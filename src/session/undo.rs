@@ -167,3 +167,85 @@ fn built(
 ) -> Result<Step, SessionError> {
     Step::built(id, title, verb, arguments).map_err(SessionError::Defect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sample::{RUN, Story};
+    use crate::event::{ChangesPlanned, Event};
+
+    /// A run of which one step has scaled `ns/deployment/x`, as `change` tells it.
+    fn scaled(change: impl Fn(&mut PlannedChange)) -> RunState {
+        let mut story = Story::new(Mode::Run, &[("checks/down", "Scale down")]);
+        story.sends("checks/down", "Scale down").made("checks/down");
+        for record in &mut story.records {
+            if let Event::ChangesPlanned(ChangesPlanned { changes, .. }) = &mut record.event {
+                changes.iter_mut().for_each(&change);
+            }
+        }
+        RunState::replay(&story.records).unwrap()
+    }
+
+    fn plan(state: &RunState) -> Plan {
+        let (name, loaded) = procedure(RUN, state).unwrap();
+        Plan::new(&name, loaded, &[], None).unwrap()
+    }
+
+    #[test]
+    fn the_changes_of_a_run_become_steps_and_its_workloads_are_waited_for() {
+        let plan = plan(&scaled(|_| {}));
+        let steps: Vec<_> = plan
+            .steps()
+            .into_iter()
+            .map(|step| format!("{} {}: {}", step.action, step.path, step.title))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                "undo checks-down-0: Take back 3 → 1 replicas of deployment/x",
+                "rollout rollout-0: The pods of deployment/x follow",
+            ]
+        );
+        assert_eq!(plan.runbook.name, "undo/LEADER42");
+        let targets: Vec<_> = plan
+            .runbook
+            .all_steps()
+            .iter()
+            .filter_map(|step| step.body.action().map(|action| action.targets("other")))
+            .collect();
+        assert_eq!(targets, [vec!["ns/deployment/x".to_owned()], Vec::new()]);
+    }
+
+    #[test]
+    fn what_a_step_is_called_is_no_part_of_what_it_does() {
+        let digests = |state: &RunState| {
+            plan(state).steps().into_iter().map(|step| step.digest).collect::<Vec<_>>()
+        };
+        let before = digests(&scaled(|_| {}));
+        assert_ne!(before[0], before[1]);
+        let braces = scaled(|change| change.summary = "{{ not a template }} \"quoted\"".to_owned());
+        assert_eq!(digests(&braces), before);
+        assert_eq!(
+            plan(&braces).steps()[0].title,
+            "Take back {{ not a template }} \"quoted\" of deployment/x"
+        );
+        let other = scaled(|change| change.object.name = "y".to_owned());
+        assert_ne!(digests(&other), before);
+    }
+
+    #[test]
+    fn a_run_without_changes_has_nothing_to_undo_and_says_why() {
+        let refusal = |state: &RunState| match procedure(RUN, state) {
+            Err(SessionError::Refused(refusal)) => refusal.to_string(),
+            other => format!("{other:?}"),
+        };
+        let nothing = RunState::replay(&Story::new(Mode::Run, &[]).records).unwrap();
+        assert!(refusal(&nothing).ends_with("has nothing to take back: it changed nothing"));
+        let opaque = scaled(|change| change.verb = "run".to_owned());
+        assert!(
+            refusal(&opaque).ends_with("what it did in checks/down cannot be taken back"),
+            "{}",
+            refusal(&opaque)
+        );
+    }
+}
