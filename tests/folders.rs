@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "cli",
     "report",
+    "session",
     "engine",
     "state",
     "journal",

@@ -1,10 +1,11 @@
 //! `runbook check [PATH…]`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit, faults};
-use super::target::{catalogue, load};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
 use crate::document;
+use crate::session::load;
 use clap::Args;
 use serde_json::json;
 use std::collections::HashSet;

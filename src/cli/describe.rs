@@ -1,8 +1,8 @@
 //! `runbook describe NAME`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
-use super::target::catalogue;
 use super::{Format, Global, output};
 use clap::Args;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `runbook history`
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::journal;
 use clap::Args;

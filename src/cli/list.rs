@@ -1,8 +1,8 @@
 //! `runbook list`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
-use super::target::catalogue;
 use super::{Format, Global, output};
 use crate::document::{Catalogue, CatalogueError, Head, Listed, Origin};
 use clap::Args;

@@ -1,9 +1,12 @@
 //! Arguments and commands; one file per command.
 
+mod advice;
 mod approve;
+mod arguments;
 mod changes;
 mod check;
 mod completions;
+mod conduct;
 mod describe;
 mod exit;
 mod history;
@@ -12,16 +15,12 @@ mod network;
 mod output;
 mod plan;
 mod prompt;
-mod records;
 mod report;
 mod resume;
 mod run;
 mod sandbox;
-mod session;
 mod show;
 mod status;
-mod target;
-mod trust;
 mod undo;
 
 pub use exit::Exit;

@@ -1,8 +1,7 @@
 //! `runbook network graph NAMESPACE`
 
+use super::arguments::{ClusterArguments, clock};
 use super::exit::{CommandError, Exit};
-use super::session::clock;
-use super::target::ClusterArguments;
 use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
 use crate::action::survey;
@@ -78,7 +77,7 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
         Clock::System => None,
         Clock::Fixed(now) => Some(now),
     };
-    let connected = arguments.cluster.connect(now).await?;
+    let connected = arguments.cluster.choice().connect(now).await?;
     let cluster = connected.cluster?;
     let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
     let survey =

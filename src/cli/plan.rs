@@ -1,12 +1,13 @@
 //! `runbook plan NAME`
 
+use super::arguments::{ParamArguments, workspace};
 use super::exit::{CommandError, Exit};
-use super::target::{ParamArguments, plan as make};
 use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
 use crate::plan::{Open, PlannedAction, actions, also_changes, leases, role};
 use crate::secret::Masker;
+use crate::session::{self, Start};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ pub(super) struct PlanArguments {
     #[arg(long)]
     rbac: bool,
     /// Namespace, instead of that of the runbook
-    #[arg(short, long, value_parser = super::target::namespace)]
+    #[arg(short, long, value_parser = super::arguments::namespace)]
     namespace: Option<String>,
     /// How the result is written
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -30,7 +31,11 @@ pub(super) struct PlanArguments {
 }
 
 pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, CommandError> {
-    let plan = make(global, &arguments.name, &arguments.params, arguments.namespace.as_deref())?;
+    let workspace = workspace(global)?;
+    let mut options = Start::of(arguments.name);
+    options.params = arguments.params.params(&workspace)?;
+    options.conduct.cluster.namespace = arguments.namespace;
+    let plan = session::plan(&workspace, &options)?;
     let steps = actions(&plan, "default");
     let masker = Masker::new();
     plan.runbook.learn_secrets(&plan.params, &masker);

@@ -1,12 +1,13 @@
 //! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the
 //! journal says.
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Global, output};
 use crate::engine::EngineError;
 use crate::journal::{self, Reading};
 use crate::report::{Json, JsonLines, Look, Plain, Reporter, junit, markdown};
+use crate::session::Notice;
 use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, OpenOptions};
@@ -85,7 +86,7 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
     }
     let folder = state_dir(global)?;
     let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
-    output::of_journal(&reading);
+    output::notices(&Notice::of_journal(&reading));
     let look = output::look(global);
     match &arguments.output {
         None => render(arguments.format, &reading, look, BufWriter::new(io::stdout()))?,

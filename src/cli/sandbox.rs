@@ -1,7 +1,7 @@
 //! `runbook sandbox list|serve`
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::sandbox;
 use clap::{Args, Subcommand};
