@@ -11,6 +11,7 @@ use crate::action::{Duration, Prompt, shell_word};
 use crate::engine::{Recorder, Stop, digest_of_record, sealed};
 use crate::event::{Event, PlannedChange, StepApproved, Target};
 use crate::journal::{self, Journal, Key};
+use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
 use clap::Args;
 use std::path::PathBuf;
@@ -120,7 +121,9 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         user,
         seal: String::new(),
     };
-    let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
+    let recorder = Recorder::new(clock, Masker::new(), state, Some(journal), Vec::new());
+    // the seal is one of what stands in the record
+    let approval = recorder.as_recorded(approval);
     recorder.record(Event::StepApproved(sealed(&key, &run, approval)))?;
     let until = expires.map(|time| format!(" until {time:.0}")).unwrap_or_default();
     output::write(&format!("approved by {by}{until}\n"))?;

@@ -11,7 +11,7 @@ use super::{Format, Global, output};
 use crate::engine::{EngineError, kept};
 use crate::event::{Effect, Mode, StepMark, StepMarked, Verdict};
 use crate::journal::{self, Journal};
-use crate::plan::{Given, Plan};
+use crate::plan::{Given, Plan, check_namespace};
 use crate::state::{ChangeState, RunState, StepState};
 use clap::Args;
 
@@ -70,9 +70,11 @@ pub(super) fn resume(
     let (reading, journal) = Journal::reopen(&folder, &run)?;
     output::of_journal(&reading);
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
-    let Some(header) = state.header().cloned() else {
+    let Some(mut header) = state.header().cloned() else {
         return Err(CommandError::Usage(format!("run {run} has no header and cannot be resumed")));
     };
+    // one that was masked follows from the parameters, as it did then
+    header.target.namespace.take_if(|namespace| check_namespace(namespace).is_err());
     refuse_ended(&run, &state)?;
     let catalogue = catalogue(global);
     let undone = header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run);
@@ -89,11 +91,21 @@ pub(super) fn resume(
         .params
         .iter()
         .filter(|(name, _)| !is_secret(&loaded, &header.runbook, name))
+        .filter(|(name, _)| !header.withheld.contains(name))
         .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
         .collect();
     if let Some(runbook) = loaded.get(&name) {
         // what is secret was not recorded and has to be given again
-        given.extend(arguments.params.given(runbook)?);
+        let again = arguments.params.given(runbook)?;
+        let missing =
+            header.withheld.iter().find(|name| !again.iter().any(|given| given.name == **name));
+        if let Some(name) = missing {
+            return Err(CommandError::Usage(format!(
+                "the value of parameter {name} is not in the record of run {run}, because \
+                    something secret was masked in it: give it again with --set {name}=VALUE"
+            )));
+        }
+        given.extend(again);
         if let Some(namespace) = &header.target.namespace {
             arguments.params.agree(namespace, runbook)?;
         }

@@ -55,13 +55,15 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Refuses another cluster or user than before.
-    async fn check(&self, cluster: &Cluster) -> Result<(), CommandError> {
+    async fn check(&self, cluster: &Cluster, masker: &Masker) -> Result<(), CommandError> {
         if self.cluster_uid.is_none() && self.user.is_none() {
             return Ok(());
         }
         // a run that goes on blindly would end here for good; this way it can be gone on with when
         // the cluster answers again
         let identity = cluster.identify().await?;
+        // as it was recorded
+        let user = identity.user.map(|user| masker.clean(&user));
         if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
             return Err(CommandError::Usage(format!(
                 "it cannot be told whether this is the cluster that the run began on, the one with \
@@ -84,9 +86,8 @@ impl Expected {
                     --despite cluster"
             )));
         }
-        if differs(&self.user, &identity.user) {
-            let (before, now) =
-                (self.user.clone().unwrap_or_default(), identity.user.unwrap_or_default());
+        if differs(&self.user, &user) {
+            let (before, now) = (self.user.clone().unwrap_or_default(), user.unwrap_or_default());
             return Err(CommandError::Usage(format!(
                 "the run began as {before}, and this is {now}; insist with --despite user"
             )));
@@ -142,22 +143,23 @@ impl Session<'_> {
             Some(connected) => (Some(connected.cluster), connected.sandbox),
             None => (None, None),
         };
-        if let Some(Ok(cluster)) = &cluster {
-            guard(&self.plan, cluster)?;
-            self.expected.check(cluster).await?;
-        }
         let key = Key::of(&state_dir(self.global)?)?;
         let masker = Masker::default().with_fingerprint({
             let key = key.clone();
             move |value| key.digest(&["secret", value]).chars().take(FINGERPRINT).collect()
         });
         self.plan.runbook.learn_secrets(&self.plan.params, &masker);
+        if let Some(Ok(cluster)) = &cluster {
+            guard(&self.plan, cluster)?;
+            self.expected.check(cluster, &masker).await?;
+        }
         let bars = output::bars();
         output::trace(self.global, &masker, &bars);
         let sinks = vec![output::reporters(self.global, self.format, &bars)];
         let (journal, state, kept) = match self.earlier {
             Some((journal, state, kept)) => {
-                let recorder = Recorder::new(clock, state, Some(journal), Vec::new());
+                let recorder =
+                    Recorder::new(clock, masker.clone(), state, Some(journal), Vec::new());
                 let by =
                     if self.marks.is_empty() { String::new() } else { who(cluster.as_ref()).await };
                 for mark in self.marks {
@@ -192,8 +194,7 @@ impl Session<'_> {
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
         let typed = std::iter::once("runbook".to_owned()).chain(std::env::args().skip(1));
-        let arguments: Vec<String> =
-            typed.map(|argument| masker.mask(&argument).into_owned()).collect();
+        let arguments: Vec<String> = typed.collect();
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
@@ -203,8 +204,7 @@ impl Session<'_> {
             records: Arc::new(Journals { folder: state_dir(self.global)? }),
             cluster,
             sandbox: self.cluster.sandbox.clone(),
-            recorder: Recorder::new(clock, state, journal, sinks),
-            masker,
+            recorder: Recorder::new(clock, masker, state, journal, sinks),
             prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),
             stop,
             invocation: self.cluster.invocation(),

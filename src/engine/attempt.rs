@@ -7,8 +7,8 @@ use crate::action::{
     Action, Context, Failure, FailureKind, Output, VerbName, Wrong, support::symptom,
 };
 use crate::document::{Body, Poll, Retry, Step};
-use crate::event::{Effect, Event, Mode, Outcome, StepRetried};
-use crate::expression::{Budget, Data, Expectation, Jq, Judgement, Reference, Truth};
+use crate::event::{Effect, Event, Judgement, Mode, Outcome, StepRetried, Truth};
+use crate::expression::{Budget, Data, Expectation, Jq, Reference};
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -232,7 +232,7 @@ impl Run {
                         && (failures + 1 < limit || step.poll.is_some()) =>
                 {
                     failures += 1;
-                    let reason = self.clean(&failure.message);
+                    let reason = failure.message.clone();
                     if Instant::now() + delay > deadline {
                         return Ok(failed(&failure, attempts));
                     }
@@ -271,8 +271,7 @@ impl Run {
     }
 
     pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
-        let (recorder, masker, place) =
-            (self.recorder.clone(), self.masker.clone(), path.to_owned());
+        let (recorder, place) = (self.recorder.clone(), path.to_owned());
         Context {
             cluster: self.cluster.clone(),
             namespace: scope.namespace.clone(),
@@ -280,7 +279,7 @@ impl Run {
             deadline,
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
-            progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
+            progress: Arc::new(move |text| recorder.progress(&place, text)),
             started: self.starter(path),
             environment: self.environment.clone(),
             prompt: self.prompt.clone(),

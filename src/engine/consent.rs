@@ -118,7 +118,8 @@ impl Run {
                 Ok(Some(self.judge(scope, step, output).into_ended(1)))
             }
             Err(failure) if failure.kind == FailureKind::NeedsPerson => {
-                let typed = confirm.typed.as_deref().map(|word| self.clean(word));
+                // as it stands in the record, where it is compared with what is typed
+                let typed = self.recorder.as_recorded(confirm.typed.clone());
                 self.pause(
                     path,
                     known.before(),
@@ -158,8 +159,9 @@ impl Run {
             i128::from(now.as_second()) - i128::from(at.as_second())
                 > i128::from(approve.expires.0.as_secs())
         };
-        let by_another =
-            |approval: &StepApproved| approval.user.as_deref().is_some_and(|user| user != own);
+        // who approved may have been masked by a process that knew less than this one
+        let user = |approval: &StepApproved| self.recorder.as_recorded(approval.user.clone());
+        let by_another = |approval: &StepApproved| user(approval).is_some_and(|user| user != own);
         let valid = given.iter().find(|(at, approval)| {
             matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at)
         });
@@ -231,8 +233,8 @@ impl Run {
         {
             self.recorder.record(Event::StepAsked(StepAsked {
                 path: path.to_owned(),
-                question: self.clean(question),
-                typed: typed.map(|word| self.clean(word)),
+                question: question.to_owned(),
+                typed: typed.map(str::to_owned),
                 digest: digest.clone(),
             }))?;
         }
@@ -280,6 +282,8 @@ impl Run {
             user: self.target.user.clone(),
             seal: String::new(),
         };
+        // the seal is one of what stands in the record
+        let approval = self.recorder.as_recorded(approval);
         self.recorder.record(Event::StepApproved(sealed(&self.consent.key, &self.run_id, approval)))
     }
 }

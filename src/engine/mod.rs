@@ -4,6 +4,7 @@
 //! the journal, action, outcome into the journal, reporters told.
 
 mod attempt;
+mod border;
 mod change;
 mod clock;
 mod consent;
@@ -32,13 +33,14 @@ use crate::action::{Access, Action, Context, Prompt, Records};
 use crate::cluster::{self, Cluster, Writer};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished,
-    RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
 use crate::secret::Masker;
 use crate::state::{PREFLIGHT, RunState};
+use border::MaskedPrompt;
 use preflight::Stopped;
 use scope::Scope;
 use serde_json::Value;
@@ -67,10 +69,8 @@ pub struct Engine {
     pub locking: Locking,
     /// Earlier runs.
     pub records: Arc<dyn Records>,
-    /// Where events go.
+    /// Where events go. Its masker knows what is secret.
     pub recorder: Recorder,
-    /// What is secret.
-    pub masker: Masker,
     /// How a person is asked.
     pub prompt: Arc<dyn Prompt>,
     /// How the run is asked to stop.
@@ -155,6 +155,9 @@ impl Engine {
                 changed: self.kept.changed.clone(),
             }))?;
         } else {
+            let params = self.plan.shown_params();
+            let recorded = self.recorder.as_recorded(params.clone());
+            let withheld = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
             self.recorder.record(Event::RunStarted(Box::new(RunStarted {
                 schema: JOURNAL_SCHEMA.to_owned(),
                 run: run_id.to_owned(),
@@ -165,8 +168,9 @@ impl Engine {
                     .then(|| self.plan.runbook.file.clone()),
                 mode: self.mode,
                 target: target.clone(),
-                params: self.plan.shown_params(),
-                steps: self.planned_steps(),
+                withheld: withheld.map(|(name, _)| name.clone()).collect(),
+                params: recorded,
+                steps: self.plan.steps(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 host: self.host.clone(),
                 arguments: self.arguments.clone(),
@@ -177,6 +181,7 @@ impl Engine {
         // the only place where something is made that can change a cluster
         let writer =
             if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
+        let masker = self.recorder.masker().clone();
         let run = Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
@@ -196,8 +201,8 @@ impl Engine {
             plan: self.plan,
             cluster,
             recorder: self.recorder,
-            masker: self.masker,
-            prompt: self.prompt,
+            prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
+            masker,
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
@@ -251,15 +256,6 @@ impl Engine {
         run.finish(run_id)
     }
 
-    /// The steps for the header, with what is secret in their titles masked.
-    fn planned_steps(&self) -> Vec<PlannedStep> {
-        let mut steps = self.plan.steps();
-        for step in &mut steps {
-            step.title = self.masker.clean(&step.title);
-        }
-        steps
-    }
-
     /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at
     /// once.
     async fn identify(
@@ -279,8 +275,9 @@ impl Engine {
         );
         match identity {
             Ok(identity) => {
-                target.cluster_uid = identity.cluster_uid;
-                target.user = identity.user;
+                // as they are recorded, because they are compared with what is recorded
+                target.cluster_uid = self.recorder.as_recorded(identity.cluster_uid);
+                target.user = self.recorder.as_recorded(identity.user);
                 (Some(cluster), target, missing)
             }
             Err(error) => (Some(cluster), target, Some(Stopped::unreachable(&error))),
@@ -438,12 +435,11 @@ impl Run {
 
     /// Records the programs of this machine that a step starts.
     fn starter(&self, path: &str) -> Arc<dyn Fn(&str, u32) + Send + Sync> {
-        let (recorder, masker, path, host) =
-            (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
+        let (recorder, path, host) = (self.recorder.clone(), path.to_owned(), self.host.clone());
         Arc::new(move |program, group| {
             let started = ProgramStarted {
                 path: path.clone(),
-                program: masker.clean(program),
+                program: program.to_owned(),
                 group,
                 host: host.to_string(),
             };
@@ -488,11 +484,11 @@ impl Run {
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
-            reason: self.clean(reason),
+            reason: reason.to_owned(),
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),
-            output: self.clean_value(&output),
+            output,
             stored: None,
         })))
     }
