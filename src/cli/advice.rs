@@ -23,6 +23,7 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
             "; look at it, then run again with --trust {digest}, or name its folder with \
                 --catalogue"
         ),
+        Refusal::Withheld { param, .. } => format!(": give it again with --set {param}=VALUE"),
         Refusal::Ended { run, .. } => format!("; see it with: runbook show {}", short_id(run)),
         Refusal::OtherNamespace { wanted, undo, .. } => {
             let does = if *undo { "is taken back there" } else { "goes on there" };

@@ -476,6 +476,7 @@ mod tests {
     use crate::engine::Clock;
     use crate::event::Mode;
     use crate::event::sample::Story;
+    use crate::secret::Masker;
     use crate::state::RunState;
 
     #[test]
@@ -517,7 +518,7 @@ mod tests {
         }
         let (port, sender): (Arc<dyn Port>, _) = (Arc::new(fake.clone()), fake.sender());
         let own = Own { run: "01B".into(), host: "host-b".into(), runbook: "a/b".into() };
-        let recorder = Recorder::new(Clock::System, state, None, Vec::new());
+        let recorder = Recorder::new(Clock::System, Masker::new(), state, None, Vec::new());
         Lock::new(&port, &sender, own, takeover, &recorder).unwrap()
     }
 

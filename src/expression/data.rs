@@ -286,7 +286,8 @@ fn dropped() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expression::{Budget, Expect, Truth, compile, compile_expectation};
+    use crate::event::Truth;
+    use crate::expression::{Budget, Expect, compile, compile_expectation};
 
     fn pod(name: &str, phase: &str) -> Value {
         json!({"metadata": {"name": name, "labels": {"app": "x"}},

@@ -88,6 +88,17 @@ pub enum Refusal {
         /// The run.
         run: String,
     },
+    /// The record does not have the value of a parameter.
+    #[error(
+        "the value of parameter {param} is not in the record of run {run}, because something \
+            secret was masked in it"
+    )]
+    Withheld {
+        /// The run.
+        run: String,
+        /// The parameter.
+        param: String,
+    },
     /// The run is over.
     #[error("run {run} has ended ({}) and has nothing to go on with", word(*verdict))]
     Ended {

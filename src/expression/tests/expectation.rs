@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::expression::{Bindings, Budget, Expect, Judgement, Truth, compile_expectation};
+use crate::event::{Judgement, Truth};
+use crate::expression::{Bindings, Budget, Expect, compile_expectation};
 
 fn expect(fields: &Value) -> Expect {
     match serde_json::from_value(fields.clone()) {

@@ -1,6 +1,7 @@
 //! What nobody can know is neither true nor false, wherever a condition stands.
 
-use super::super::{Bindings, Budget, Expect, Truth, compile, compile_expectation};
+use super::super::{Bindings, Budget, Expect, compile, compile_expectation};
+use crate::event::Truth;
 use serde_json::{Value, json};
 
 fn condition(text: &str, input: &Value) -> Result<bool, String> {
