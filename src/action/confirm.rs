@@ -6,15 +6,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Asks the operator: at the terminal, or with `runbook approve`, where there is none and the run
-/// pauses. The output is `{answer: true, by}`; a no fails the step. The answer holds for this
-/// question, and not for another one.
+/// Asks the operator a question at the terminal; without a terminal, the run pauses until `runbook
+/// approve`. The output is `{answer: true, by}`; the answer "no" fails the step. An answer is valid
+/// for this question only.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// The question.
+    /// Question to ask.
     pub question: String,
-    /// The word that must be typed, for what cannot be taken back.
+    /// Word to type as confirmation, for changes that cannot be undone.
     pub typed: Option<String>,
 }
 
@@ -37,10 +37,10 @@ impl Verb for Confirm {
         let answer = tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()));
         match answer.await {
             Ok(Some(true)) => Ok(Output::new(json!({"answer": true}), "yes")),
-            Ok(Some(false)) => Err(Failure::new(FailureKind::Cancelled, "answered no")),
+            Ok(Some(false)) => Err(Failure::new(FailureKind::Cancelled, "the answer was no")),
             Ok(None) => Err(Failure::new(
                 FailureKind::NeedsPerson,
-                format!("needs a person to answer: {}", self.question),
+                format!("waits for an answer: {}", self.question),
             )),
             Err(_) => Err(Failure::error("the prompt ended without an answer")),
         }

@@ -4,7 +4,7 @@ use super::{Access, Context, Duration, Failure, FailureKind, Output, Verb};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Waits this long. Prefer `wait` or `until`, which wait for what is meant.
+/// Waits for a fixed time. Prefer `wait` or `until`, which wait for a condition.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Pause(pub Duration);

@@ -17,27 +17,27 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
-    /// Id of the paused run, or the end of it
+    /// Id of the paused run, or its last characters
     run: String,
-    /// The step that waits
+    /// Path of the waiting step
     #[arg(long)]
     step: String,
-    /// The word that the step wants typed
+    /// Word that the step requires as confirmation
     #[arg(long, value_name = "WORD")]
     typed: Option<String>,
-    /// How long the approval holds
+    /// How long the approval is valid
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     expires: Duration,
-    /// Do not ask again
+    /// Approve without a prompt
     #[arg(short, long)]
     yes: bool,
-    /// Context of the kubeconfig that says who approves
+    /// Kubeconfig context that identifies the approver
     #[arg(long)]
     context: Option<String>,
-    /// Kubeconfig file that says who approves
+    /// Kubeconfig file that identifies the approver
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// User to impersonate, as kubectl does
+    /// User to impersonate, as in kubectl
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
 }
@@ -78,10 +78,13 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     asked.lines.iter().for_each(|line| output::hint(&format!("  {}", coloured(line))));
     match (&asked.typed, &arguments.typed) {
         (Some(word), given) if given.as_ref() != Some(word) => {
-            return usage(format!("step {path} wants a word typed: --typed {}", shell_word(word)));
+            return usage(format!(
+                "step {path} requires a typed confirmation: --typed {}",
+                shell_word(word)
+            ));
         }
         (None, Some(_)) => {
-            return usage(format!("step {path} wants no word typed: leave out --typed"));
+            return usage(format!("step {path} requires no typed confirmation: omit --typed"));
         }
         _ => {}
     }
@@ -93,9 +96,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
             Some(true) => {}
             Some(false) => return usage("not approved".to_owned()),
             None => {
-                return usage(
-                    "there is no terminal to ask on, or no answer: say it with --yes".to_owned(),
-                );
+                return usage("no terminal, or no answer: confirm with --yes".to_owned());
             }
         }
     }
@@ -125,9 +126,9 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     let until = expires.map(|time| format!(" until {time:.0}")).unwrap_or_default();
     output::write(&format!("approved by {by}{until}\n"))?;
     if asked.of_another {
-        output::hint(&format!("It counts where someone else than {by} goes on with the run."));
+        output::hint(&format!("It is valid only if a person other than {by} resumes the run."));
     }
-    output::hint(&format!("Go on with: runbook resume {}", journal::short_id(&run)));
+    output::hint(&format!("To continue: runbook resume {}", journal::short_id(&run)));
     Ok(Exit::Passed)
 }
 
@@ -151,11 +152,16 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
     let resume = format!("runbook resume {id}");
     let step = match state.step(path) {
         Some(step @ StepState::Begun { .. }) => step,
-        Some(StepState::Finished(_)) => return Err(format!("step {path} of run {run} is over")),
+        Some(StepState::Finished(_)) => {
+            return Err(format!(
+                "step {path} of run {run} has already \
+            finished"
+            ));
+        }
         None => {
             let waiting = state.running().join(", ");
             return Err(format!(
-                "step {path} of run {run} waits for nothing; waiting: {}",
+                "step {path} of run {run} is not waiting; waiting steps: {}",
                 if waiting.is_empty() { "none" } else { &waiting }
             ));
         }
@@ -163,9 +169,9 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
     if state.in_doubt().contains(&path) {
         let place = shell_word(path);
         return Err(format!(
-            "step {path} is in doubt, and an approval does not say how it ended: {resume} looks at \
-                the cluster; if you know it, say it with {resume} --mark-done {place} --reason \
-                '…', or with --mark-not-done"
+            "step {path} is in doubt, which an approval cannot resolve: {resume} checks the \
+                cluster; if you know the result, use {resume} --mark-done {place} --reason '…', \
+                or --mark-not-done"
         ));
     }
     if let Some(question) = state.question(path) {
@@ -188,13 +194,13 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
         return Err(match step.action() {
             "confirm" | "approve" => {
                 format!(
-                    "what step {path} asks is not in the record, which an earlier version wrote: \
-                        {resume} asks anew, and can then be approved"
+                    "the record, written by an earlier version, lacks the question of step \
+                        {path}: {resume} asks it again, and you can then approve it"
                 )
             }
             action => format!(
-                "step {path} ({action}) waits for no person: it was stopped, and {resume} does it \
-                    again"
+                "step {path} ({action}) does not wait for a person: it was stopped, and {resume} \
+                    runs it again"
             ),
         });
     };
@@ -212,8 +218,8 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
     };
     if !as_planned {
         return Err(format!(
-            "what step {path} would send is not what was planned: an earlier version recorded it, \
-                or the record was changed; {resume} plans it again"
+            "the recorded request of step {path} differs from its preview: an earlier version \
+                wrote the record, or the record was modified; {resume} previews it again"
         ));
     }
     Ok(Asked {
@@ -231,7 +237,7 @@ fn user(target: &Target, arguments: &ApproveArguments) -> Result<Option<String>,
         return match impersonate {
             None => Ok(None),
             Some(_) => Err(CommandError::Usage(
-                "the run asks no cluster, so that --as means nothing".to_owned(),
+                "the run uses no cluster, so --as has no effect".to_owned(),
             )),
         };
     }
@@ -264,8 +270,8 @@ fn user(target: &Target, arguments: &ApproveArguments) -> Result<Option<String>,
     match asked? {
         Some(user) => Ok(Some(user)),
         None => Err(CommandError::NotJudged(
-            "the cluster does not say who this is, and nobody else does: it reviews no subjects \
-                (Kubernetes before 1.28), or does not let this user ask; nothing was recorded"
+            "the cluster does not identify you: it does not support SelfSubjectReview (Kubernetes \
+                before 1.28), or does not allow it for this user; nothing was recorded"
                 .to_owned(),
         )),
     }
@@ -274,13 +280,11 @@ fn user(target: &Target, arguments: &ApproveArguments) -> Result<Option<String>,
 /// Why the word of another cluster does not count.
 fn elsewhere(target: &Target, server: &str, uid: Option<&str>) -> String {
     let known = |uid: Option<&str>| {
-        uid.map_or("a kube-system that may not be read".to_owned(), |uid| {
-            format!("kube-system {uid}")
-        })
+        uid.map_or("an unreadable kube-system".to_owned(), |uid| format!("kube-system {uid}"))
     };
     format!(
-        "this is another cluster, {server} with {}, and the run is on {} with {}; name the right \
-            one with --context or --kubeconfig; nothing was recorded",
+        "this is another cluster: {server} with {}, but the run is on {} with {}; select the \
+            cluster of the run with --context or --kubeconfig; nothing was recorded",
         known(uid),
         target.server.as_deref().unwrap_or("none"),
         known(target.cluster_uid.as_deref())

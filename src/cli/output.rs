@@ -160,7 +160,7 @@ pub(crate) fn hint(message: &str) {
 pub(crate) fn of_journal(reading: &Reading) {
     if reading.torn_bytes > 0 {
         hint(&format!(
-            "The last record was not written to its end ({} bytes): it is left out.",
+            "The last record is incomplete ({} bytes) and is ignored.",
             reading.torn_bytes
         ));
     }
@@ -172,8 +172,8 @@ pub(crate) fn of_journal(reading: &Reading) {
             format!("Its first {count} records are")
         };
         hint(&format!(
-            "{which} not chained: an earlier version wrote them, and it cannot be told whether one \
-                was changed, removed or added since."
+            "{which} not chained: an earlier version wrote them, so changed, removed or added \
+                records cannot be detected."
         ));
     }
 }

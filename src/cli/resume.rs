@@ -19,19 +19,19 @@ use clap::Args;
 pub(super) struct ResumeArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// A step that was done by hand: it is not done again, and its expectations are still checked
+    /// Mark a step as done by hand: it does not run again, but its expectations are still checked
     #[arg(long, value_name = "STEP", requires = "reason")]
     mark_done: Vec<String>,
-    /// A step in doubt that was not done
+    /// Mark a step in doubt as not done
     #[arg(long, value_name = "STEP", requires = "reason")]
     mark_not_done: Vec<String>,
-    /// A step that shall not be done
+    /// Skip a step
     #[arg(long, value_name = "STEP", requires = "reason")]
     skip: Vec<String>,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long)]
     reason: Option<String>,
-    /// Go on although this is another than when the run began
+    /// Resume although this has changed since the run started
     #[arg(long, value_enum, value_name = "WHAT")]
     despite: Vec<Despite>,
     #[command(flatten)]
@@ -42,10 +42,10 @@ pub(super) struct ResumeArguments {
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }
@@ -102,7 +102,7 @@ pub(super) fn resume(
         &run,
         arguments.cluster.namespace.as_deref(),
         header.target.namespace.as_deref(),
-        "goes on there",
+        "continues there",
     )?;
     let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref())
         .map_err(CommandError::Params)?;
@@ -120,13 +120,12 @@ pub(super) fn resume(
             .find(|path| state.changes_of(path).iter().any(ChangeState::is_made));
         if let Some(path) = changed.filter(|_| !insists(Despite::Runbook)) {
             return Err(CommandError::Usage(format!(
-                "step {path} of {name} has changed since, and it has already changed the cluster: \
-                    take the former text back, or insist with --despite runbook (the change is not \
-                    made again)"
+                "step {path} of {name} was modified after it changed the cluster: restore the \
+                    previous text, or use --despite runbook (the change is not made again)"
             )));
         }
         output::hint(&format!(
-            "The runbook {name} has changed since the run began: changed steps are done again."
+            "The runbook {name} was modified since the run started: modified steps run again."
         ));
     }
     // a run that began in the sandbox goes on there
@@ -154,8 +153,8 @@ pub(super) fn resume(
         let effect = planned.or_else(|| state.step(path).map(StepState::effect));
         if mark != StepMark::Skip && !matches!(effect, Some(Effect::Write | Effect::Opaque)) {
             return Err(CommandError::Usage(format!(
-                "step {path} changes nothing that could be done by hand: it is looked at or asked \
-                    again; leave it out with --skip {path}"
+                "step {path} makes no change that you could do by hand: it runs or asks again; to \
+                    skip it, use --skip {path}"
             )));
         }
         let reason = arguments.reason.clone().unwrap_or_default();
@@ -189,8 +188,8 @@ pub(super) fn same_namespace(
         (Some(typed), Some(of_run)) if typed != of_run => {
             let run = journal::short_id(run);
             Err(CommandError::Usage(format!(
-                "run {run} is in the namespace {of_run} and {does}: leave -n {typed} out, or begin \
-                    another run"
+                "run {run} is in namespace {of_run} and {does}: omit -n {typed}, or start another \
+                    run"
             )))
         }
         _ => Ok(()),
@@ -210,8 +209,7 @@ pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), CommandErr
         .unwrap_or_default();
     let short = journal::short_id(run);
     Err(CommandError::Usage(format!(
-        "run {run} has ended ({verdict}) and has nothing to go on with; see it with: runbook show \
-            {short}"
+        "run {run} has ended ({verdict}) and cannot be resumed; to see it: runbook show {short}"
     )))
 }
 

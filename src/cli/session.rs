@@ -64,9 +64,9 @@ impl Expected {
         let identity = cluster.identify().await?;
         if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
             return Err(CommandError::Usage(format!(
-                "it cannot be told whether this is the cluster that the run began on, the one with \
-                    kube-system {before}: the namespace kube-system cannot be read; have it \
-                    allowed, or insist with --despite cluster"
+                "cannot determine whether this is the cluster of the run, with kube-system \
+                    {before}: the namespace kube-system is not readable; request access, or use \
+                    --despite cluster"
             )));
         }
         let differs = |before: &Option<String>, now: &Option<String>| {
@@ -79,16 +79,17 @@ impl Expected {
                 identity.cluster_uid.unwrap_or_default(),
             );
             return Err(CommandError::Usage(format!(
-                "this is another cluster: the run began on the one with kube-system {before}, and \
-                    this one has {now}; name the right one with --context, or insist with \
-                    --despite cluster"
+                "this is another cluster: the run started on the cluster with kube-system \
+                    {before}, but this one has {now}; select the cluster of the run with \
+                    --context, or use --despite cluster"
             )));
         }
         if differs(&self.user, &identity.user) {
             let (before, now) =
                 (self.user.clone().unwrap_or_default(), identity.user.unwrap_or_default());
             return Err(CommandError::Usage(format!(
-                "the run began as {before}, and this is {now}; insist with --despite user"
+                "the run was started by {before}, but this is {now}; to resume anyway, use \
+                    --despite user"
             )));
         }
         Ok(())
@@ -273,7 +274,10 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
         };
         match stop.take(signal) {
             1 => bars.suspend(|| {
-                output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.");
+                output::hint(
+                    "Stopping: no further step is started. Press Ctrl-C again to stop \
+                    now.",
+                );
             }),
             2 => bars.suspend(|| output::hint("Stopping now.")),
             _ => std::process::exit(i32::from(signal.exit_code())),

@@ -18,10 +18,10 @@ use std::sync::Arc;
 /// The parameters of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ParamArguments {
-    /// Set a parameter; may be given several times
+    /// Set a parameter; can be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// YAML file with parameters; --set wins
+    /// YAML file with parameters; --set takes precedence
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
 }
@@ -29,24 +29,24 @@ pub(super) struct ParamArguments {
 /// The cluster of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClusterArguments {
-    /// Run on a simulated cluster, in this scenario (see `runbook sandbox list`)
+    /// Run on a simulated cluster in this scenario (see `runbook sandbox list`)
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
         default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
             "context"])]
     pub(super) sandbox: Option<String>,
-    /// Context of the kubeconfig
+    /// Kubeconfig context
     #[arg(long)]
     context: Option<String>,
     /// Kubeconfig file
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// User to impersonate, as kubectl does
+    /// User to impersonate, as in kubectl
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
-    /// Namespace, instead of that of the runbook
+    /// Namespace; overrides the namespace of the runbook
     #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
-    /// How long the whole run may take, such as 10m
+    /// Time limit of the whole run, such as 10m
     #[arg(long, value_name = "DURATION")]
     pub(super) timeout: Option<Duration>,
 }
@@ -81,7 +81,7 @@ impl ParamArguments {
         for pair in &self.set {
             let (name, value) = pair
                 .split_once('=')
-                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: write NAME=VALUE")))?;
+                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: use NAME=VALUE")))?;
             given.push(Given { name: name.to_owned(), value: Value::from(value), is_text: true });
         }
         Ok(given)
@@ -101,8 +101,8 @@ impl ParamArguments {
         match other {
             None => Ok(()),
             Some((name, value)) => Err(CommandError::Usage(format!(
-                "-n {namespace} and --set {name}={value} contradict each other: -n sets the \
-                    parameter `{name}`; leave one of them out"
+                "-n {namespace} and --set {name}={value} conflict: -n sets the parameter \
+                    `{name}`; use only one of them"
             ))),
         }
     }
@@ -317,7 +317,7 @@ pub(super) fn guard(plan: &Plan, cluster: &Cluster) -> Result<(), CommandError> 
         return Ok(());
     }
     Err(CommandError::Usage(format!(
-        "{} runs only in the contexts {}, and this is {context}",
+        "{} runs only in the contexts {}, but this is {context}",
         plan.runbook.name,
         allowed.join(", ")
     )))

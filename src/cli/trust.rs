@@ -23,11 +23,12 @@ const ENOUGH: usize = 12;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrustArguments {
-    /// Trust the runbook of this digest, which hides one of the program, to run what it runs on
-    /// this machine
+    /// Trust the runbook with this digest, which overrides a built-in one, to run programs on this
+    /// machine
     #[arg(long, value_name = "DIGEST")]
     trust: Vec<String>,
-    /// In a dry run, believe the runbook where it says that a command, an exec or a POST only reads
+    /// In a dry run, execute commands, exec and POST requests that the runbook declares as
+    /// read-only
     #[arg(long)]
     pub(super) trust_reads: bool,
 }
@@ -63,7 +64,7 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
     let (short, file) = (&digest[..ENOUGH], &runbook.file);
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let what = format!(
-        "{file} hides the runbook {} of this program, and runs on this machine: {first}{more}",
+        "{file} overrides the built-in runbook {} and runs on this machine: {first}{more}",
         runbook.name
     );
     output::hint(&crate::secret::sanitize(&what));
@@ -72,8 +73,8 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
         Some(true) => Ok(true),
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
         None => Err(CommandError::Usage(format!(
-            "{file} is not trusted; look at it, then run again with --trust {short}, or name its \
-                folder with --catalogue"
+            "{file} is not trusted; review it, then run again with --trust {short}, or pass its \
+                directory with --catalogue"
         ))),
     }
 }

@@ -19,19 +19,19 @@ use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(super) struct UndoArguments {
-    /// Id of the run whose changes are taken back, or the end of it
+    /// Id of the run to undo, or its last characters
     run: String,
-    /// Show what would be taken back, and change nothing
+    /// Preview the changes to undo, but change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     changes: ChangeArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=undo.xml; may be given several times
+    /// Write a report when the run ends, such as junit=undo.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }
@@ -44,8 +44,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
     let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
     if let Some(path) = state.in_doubt().first() {
         return Err(CommandError::Usage(format!(
-            "it is not known whether step {path} of run {earlier} was done: settle that first with \
-                runbook resume {}",
+            "step {path} of run {earlier} is in doubt: resolve it first with runbook resume {}",
             journal::short_id(&earlier)
         )));
     }
@@ -54,7 +53,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
         &earlier,
         arguments.cluster.namespace.as_deref(),
         target.namespace.as_deref(),
-        "is taken back there",
+        "is undone there",
     )?;
     if arguments.cluster.sandbox.is_none() {
         arguments.cluster.sandbox = target.sandbox;
@@ -90,15 +89,15 @@ const ROLLOUT: &str = "5m";
 fn title(change: &PlannedChange) -> String {
     let object = change.object.short();
     match change.verb.as_str() {
-        "delete" => format!("Make {object} again"),
+        "delete" => format!("Recreate {object}"),
         "create" => format!("Delete {object}"),
         _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
-            format!("Restart {object} a second time: that is what undoing a restart comes to")
+            format!("Restart {object} a second time, since a restart cannot be undone")
         }
         _ if matches!(change.summary.as_str(), "patched" | "applied") => {
-            format!("Take back what was {} ({object})", change.summary)
+            format!("Undo: {} ({object})", change.summary)
         }
-        _ => format!("Take back {} of {object}", change.summary),
+        _ => format!("Undo {} of {object}", change.summary),
     }
 }
 
@@ -178,7 +177,7 @@ pub(super) fn procedure(
     for (number, object) in rolled.into_iter().enumerate() {
         let target = serde_json::json!({"kind": object.kind, "name": object.name,
             "namespace": object.namespace});
-        let title = serde_json::Value::from(format!("The pods of {} follow", object.short()));
+        let title = serde_json::Value::from(format!("The pods of {} are ready", object.short()));
         let _ = writeln!(
             waits,
             "  - id: rollout-{number}\n    title: {title}\n    rollout: {{target: {target}, \
@@ -189,17 +188,17 @@ pub(super) fn procedure(
         let why = if opaque.is_empty() {
             "it changed nothing".to_owned()
         } else {
-            format!("what it did in {} cannot be taken back", opaque.join(", "))
+            format!("what it did in {} cannot be undone", opaque.join(", "))
         };
-        return Err(CommandError::Usage(format!("run {run} has nothing to take back: {why}")));
+        return Err(CommandError::Usage(format!("run {run} has nothing to undo: {why}")));
     }
     let described = if opaque.is_empty() {
         String::new()
     } else {
-        format!("Not taken back, because nobody knows how: {}.", opaque.join(", "))
+        format!("Not undone, because it is unknown how: {}.", opaque.join(", "))
     };
     let text = format!(
-        "runbook: v1\ntitle: \"Take back what run {} changed\"\ndescription: \
+        "runbook: v1\ntitle: \"Undo the changes of run {}\"\ndescription: \
             {}\nsteps:\n{steps}{waits}",
         journal::short_id(run),
         serde_json::Value::from(described)
