@@ -132,7 +132,7 @@ impl Run {
         path: &str,
         approve: &Approve,
     ) -> Result<End, EngineError> {
-        let Some(own) = self.target.user.as_deref() else {
+        let Some(own) = self.permit.target.user.as_deref() else {
             let reason = "the cluster does not say who runs this, so that nobody can be told from \
                 somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let \
                 this user ask";
@@ -226,7 +226,7 @@ impl Run {
 
     /// Where something is allowed: what is said of it holds nowhere else.
     pub(super) fn place<'a>(&'a self, path: &'a str) -> [&'a str; 3] {
-        [&self.run_id, self.target.cluster_uid.as_deref().unwrap_or_default(), path]
+        [&self.run_id, self.permit.target.cluster_uid.as_deref().unwrap_or_default(), path]
     }
 
     /// What the record says of an approval of this by anybody.
@@ -262,7 +262,7 @@ impl Run {
             plan: self.plan.digest.clone(),
             changes: digest.to_owned(),
             expires: None,
-            user: self.target.user.clone(),
+            user: self.permit.target.user.clone(),
             seal: String::new(),
         };
         // the seal is one of what stands in the record
