@@ -304,7 +304,7 @@ impl Run {
         &self,
         changes: Vec<Change>,
     ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
-        let Some(port) = self.port() else { return Err(Failure::error("no cluster to ask")) };
+        let Some(port) = self.port() else { return Err(Failure::error("no cluster")) };
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {

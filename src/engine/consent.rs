@@ -114,7 +114,7 @@ impl Run {
             }
             Some(false) => Ok(Ended {
                 attempts: 1,
-                ..Ended::without_output(Outcome::Cancelled, "answered no")
+                ..Ended::without_output(Outcome::Cancelled, "the answer was no")
             }
             .into()),
             None => {
