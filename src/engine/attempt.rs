@@ -49,8 +49,8 @@ impl Run {
                 () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
                 "stopped")),
                 // nobody answered: that says nothing about what was asked for
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no \
-                    answer within {}", shown(scope, step, action)))),
+                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("timed \
+                    out after {}", shown(scope, step, action)))),
             };
             let pause = match result {
                 Ok(output) => {
@@ -67,7 +67,7 @@ impl Run {
                                 return Ok(look.into_ended(attempts));
                             }
                             (context.progress)(&format!(
-                                "so for {} s of {} s",
+                                "held for {} s of {} s",
                                 held.as_secs(),
                                 hold.as_secs()
                             ));
@@ -92,7 +92,10 @@ impl Run {
                     if Instant::now() + pause > deadline {
                         let within = shown(scope, step, action);
                         if let Some(reason) = unjudged {
-                            let reason = format!("could not be judged within {within}: {reason}");
+                            let reason = format!(
+                                "could not be determined within {within}: \
+                                {reason}"
+                            );
                             return Ok(Ended {
                                 outcome: Outcome::Error,
                                 reason,
@@ -104,7 +107,8 @@ impl Run {
                         } else {
                             look.reason.clone()
                         };
-                        let reason = format!("not so within {within}; last seen: {seen}");
+                        let reason =
+                            format!("condition not met within {within}; last seen: {seen}");
                         return Ok(Ended {
                             outcome: Outcome::TimedOut,
                             reason,
@@ -182,7 +186,7 @@ impl Run {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
                 until
                     .condition(&look.output, &bindings, Budget::default())
-                    .map_err(|error| format!("its `until` cannot be judged: {error}"))
+                    .map_err(|error| format!("cannot evaluate its `until`: {error}"))
             }
         }
     }

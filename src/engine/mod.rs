@@ -334,7 +334,7 @@ impl Run {
         if let Some((reason, role)) = self.missing(&**port, needed).await {
             self.stopped_before(
                 "permissions",
-                "Have the permissions",
+                "You have the required permissions",
                 &reason,
                 serde_json::json!({"role": role}),
             )?;
@@ -361,7 +361,12 @@ impl Run {
             Err(refused) => Err(refused),
         };
         if let Err(refused) = taken {
-            self.stopped_before("lock", "Be the only run", &refused.reason(), Value::Null)?;
+            self.stopped_before(
+                "lock",
+                "No other run changes the same objects",
+                &refused.reason(),
+                Value::Null,
+            )?;
             return Ok(false);
         }
         Ok(true)

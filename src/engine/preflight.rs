@@ -20,7 +20,7 @@ pub(super) struct Stopped {
 
 impl Stopped {
     pub(super) fn unreachable(error: &api::Error) -> Self {
-        Self { id: "cluster", title: "Reach the cluster", reason: error.to_string() }
+        Self { id: "cluster", title: "The cluster is reachable", reason: error.to_string() }
     }
 }
 
@@ -46,13 +46,13 @@ pub(super) async fn no_namespace(
     }
     let names = port.namespaces().await.unwrap_or_default();
     let near = nearest(namespace, names.iter().map(String::as_str)).map_or_else(
-        || "; name another with -n".to_owned(),
+        || "; select another with -n".to_owned(),
         |near| format!("; did you mean {near}?"),
     );
     let context =
         port.place().context.map(|context| format!(" of context {context}")).unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
-    Some(Stopped { id: "namespace", title: "Find the namespace", reason })
+    Some(Stopped { id: "namespace", title: "The namespace exists", reason })
 }
 
 /// The permissions that the steps need which are done in any case, as far as they are known. What
@@ -85,8 +85,14 @@ pub(super) async fn missing(port: &dyn Port, needed: BTreeSet<Access>) -> Vec<Ac
 /// What is missing, for a person; and the role that would give it.
 pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (String, String) {
     let listed: Vec<String> = missing.iter().map(Access::to_string).collect();
-    let reason =
-        format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
+    let reason = format!(
+        "{} is not allowed to {}",
+        user.unwrap_or("the current user"),
+        listed.join(
+            "; is \
+            not allowed to "
+        )
+    );
     (reason, role(runbook, missing, &BTreeSet::new(), user))
 }
 
