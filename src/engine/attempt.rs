@@ -88,7 +88,7 @@ impl Run {
             // nobody answered: that says nothing about what was asked for
             () = tokio::time::sleep_until(context.deadline + GRACE) => {
                 let within = shown(scope, step, action);
-                Err(Failure::error(format!("no answer within {within}")))
+                Err(Failure::error(format!("timed out after {within}")))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Run {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
                 until
                     .condition(&look.output, &bindings, Budget::default())
-                    .map_err(|error| format!("its `until` cannot be judged: {error}"))
+                    .map_err(|error| format!("cannot evaluate its `until`: {error}"))
             }
         }
     }

@@ -32,11 +32,9 @@ impl Run {
             let by = format!("{}: {}", mark.by, mark.reason);
             match mark.mark {
                 StepMark::Skip => {
-                    return Ok(Ended::without_output(
-                        Outcome::Skipped,
-                        format!("left out by {by}"),
-                    )
-                    .into());
+                    return Ok(
+                        Ended::without_output(Outcome::Skipped, format!("skipped by {by}")).into()
+                    );
                 }
                 StepMark::Done => {
                     return Ok(self
@@ -92,7 +90,9 @@ impl Run {
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                return Ok(Ended::without_output(Outcome::Cancelled, "a person said no").into());
+                return Ok(
+                    Ended::without_output(Outcome::Cancelled, "rejected at the prompt").into()
+                );
             }
             Answer::Nobody(waits) => return Ok(End::Waits(waits)),
         }

@@ -24,7 +24,7 @@ impl Stopped {
     pub(super) fn unreachable(error: &api::Error) -> Self {
         Self {
             id: "cluster",
-            title: "Reach the cluster",
+            title: "The cluster is reachable",
             reason: error.to_string(),
             output: Value::Null,
         }
@@ -33,12 +33,17 @@ impl Stopped {
     /// Permissions are missing that this Role would give.
     pub(super) fn not_allowed(reason: String, role: String) -> Self {
         let output = json!({"role": role});
-        Self { id: "permissions", title: "Have the permissions", reason, output }
+        Self { id: "permissions", title: "You have the required permissions", reason, output }
     }
 
     /// Another run changes the same.
     pub(super) fn locked(reason: String) -> Self {
-        Self { id: "lock", title: "Be the only run", reason, output: Value::Null }
+        Self {
+            id: "lock",
+            title: "No other run changes the same objects",
+            reason,
+            output: Value::Null,
+        }
     }
 }
 
@@ -64,13 +69,13 @@ pub(super) async fn no_namespace(
     }
     let names = port.namespaces().await.unwrap_or_default();
     let near = nearest(namespace, names.iter().map(String::as_str)).map_or_else(
-        || "; name another with -n".to_owned(),
+        || "; select another with -n".to_owned(),
         |near| format!("; did you mean {near}?"),
     );
     let context =
         port.place().context.map(|context| format!(" of context {context}")).unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
-    Some(Stopped { id: "namespace", title: "Find the namespace", reason, output: Value::Null })
+    Some(Stopped { id: "namespace", title: "The namespace exists", reason, output: Value::Null })
 }
 
 /// The permissions that the steps need which are done in any case, as far as they are known. What
@@ -103,8 +108,14 @@ pub(super) async fn missing(port: &dyn Port, needed: BTreeSet<Access>) -> Vec<Ac
 /// What is missing, for a person; and the role that would give it.
 pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (String, String) {
     let listed: Vec<String> = missing.iter().map(Access::to_string).collect();
-    let reason =
-        format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
+    let reason = format!(
+        "{} is not allowed to {}",
+        user.unwrap_or("the current user"),
+        listed.join(
+            "; is \
+            not allowed to "
+        )
+    );
     (reason, role(runbook, missing, &BTreeSet::new(), user))
 }
 

@@ -99,7 +99,7 @@ impl Held {
     pub(super) fn progress(&self, look: &Look) -> String {
         match self {
             Self::NotYet { held, hold } => {
-                format!("so for {} s of {} s", held.as_secs(), hold.as_secs())
+                format!("held for {} s of {} s", held.as_secs(), hold.as_secs())
             }
             Self::Unjudged(reason) => reason.clone(),
             Self::Enough | Self::No => last_seen(look).to_owned(),
@@ -110,11 +110,11 @@ impl Held {
     pub(super) fn too_late(&self, look: Look, within: &str, attempts: u32) -> Ended {
         let (outcome, reason) = match self {
             Self::Unjudged(reason) => {
-                (Outcome::Error, format!("could not be judged within {within}: {reason}"))
+                (Outcome::Error, format!("could not be determined within {within}: {reason}"))
             }
             Self::Enough | Self::NotYet { .. } | Self::No => {
                 let seen = last_seen(&look);
-                (Outcome::TimedOut, format!("not so within {within}; last seen: {seen}"))
+                (Outcome::TimedOut, format!("condition not met within {within}; last seen: {seen}"))
             }
         };
         Ended { outcome, reason, ..look.into_ended(attempts) }
