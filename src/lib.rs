@@ -10,9 +10,10 @@ pub mod event;
 pub mod expression;
 mod failpoint;
 pub mod journal;
-pub mod network;
 pub mod plan;
 pub mod report;
 pub mod sandbox;
 pub mod secret;
 pub mod state;
+
+pub use netpol_evaluator as network;

@@ -85,7 +85,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         }
         _ => {}
     }
-    let user = user(&state.target().cloned().unwrap_or_default(), arguments)?;
+    let user = user(global, &state.target().cloned().unwrap_or_default(), arguments)?;
     let by = user.clone().unwrap_or_else(local_user);
     if !arguments.yes && asked.typed.is_none() {
         let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
@@ -225,7 +225,11 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
 }
 
 /// Who the cluster of the run says that this is; none if the run asks no cluster.
-fn user(target: &Target, arguments: &ApproveArguments) -> Result<Option<String>, CommandError> {
+fn user(
+    global: &Global,
+    target: &Target,
+    arguments: &ApproveArguments,
+) -> Result<Option<String>, CommandError> {
     let ApproveArguments { context, kubeconfig, impersonate, .. } = arguments;
     if target.server.is_none() {
         return match impersonate {
@@ -237,8 +241,9 @@ fn user(target: &Target, arguments: &ApproveArguments) -> Result<Option<String>,
     }
     let named = context.is_some() || kubeconfig.is_some();
     let sandbox = target.sandbox.clone().filter(|_| !named);
-    let cluster =
+    let mut cluster =
         ClusterArguments::of(sandbox, context.clone(), kubeconfig.clone(), impersonate.clone());
+    cluster.choose(global, None)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

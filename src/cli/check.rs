@@ -1,10 +1,11 @@
 //! `runbook check [PATH…]`
 
 use super::exit::{CommandError, Exit, faults};
-use super::target::{catalogue, load};
+use super::target::{catalogue, load, worlds};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
-use crate::document;
+use crate::document::{self, Rehearsal, Runbook};
+use crate::sandbox::Worlds;
 use clap::Args;
 use serde_json::json;
 use std::collections::HashSet;
@@ -35,17 +36,18 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
     };
     let mut all: Vec<Diagnostic> = Vec::new();
     let (mut wrong, mut seen) = (0, HashSet::new());
+    let worlds = worlds(global);
     for name in &names {
-        if let Err(error) = load(&catalogue, name) {
-            let found = faults(&error);
-            if found.is_empty() {
-                return Err(error.into());
+        let found = match load(&catalogue, name) {
+            Ok((name, loaded)) => {
+                let own = loaded.get(&name);
+                own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect()
             }
-            wrong += 1;
-            all.extend(
-                found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned(),
-            );
-        }
+            Err(error) if faults(&error).is_empty() => return Err(error.into()),
+            Err(error) => faults(&error).to_vec(),
+        };
+        wrong += usize::from(!found.is_empty());
+        all.extend(found.into_iter().filter(|diagnostic| seen.insert(identity(diagnostic))));
     }
     match arguments.output {
         Format::Text => {
@@ -71,6 +73,15 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
     }
     Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// A scenario of the sandbox that the runbook names and no world has.
+fn unknown_scenario(runbook: &Runbook, worlds: &Worlds) -> Option<Diagnostic> {
+    let Rehearsal { scenario, span } = runbook.sandbox.as_ref()?;
+    let error = worlds.check(scenario).err()?;
+    let file = Some(PathBuf::from(&runbook.file));
+    let diagnostic = Diagnostic::error("RB0602", error.to_string(), file, runbook.source.clone());
+    Some(diagnostic.with_label(span.clone(), ""))
 }
 
 /// What makes two errors the same one.

@@ -61,24 +61,26 @@ enum Drawing {
     Json,
 }
 
-pub(super) fn network(_: &Global, arguments: &NetworkArguments) -> Result<Exit, CommandError> {
+pub(super) fn network(global: &Global, arguments: &NetworkArguments) -> Result<Exit, CommandError> {
     let NetworkCommand::Graph(arguments) = &arguments.command;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(CommandError::Output)?;
-    let result = runtime.block_on(graph(arguments));
+    let result = runtime.block_on(graph(global, arguments));
     runtime.shutdown_background();
     result
 }
 
-async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
+async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, CommandError> {
     let now = match clock()? {
         Clock::System => None,
         Clock::Fixed(now) => Some(now),
     };
-    let connected = arguments.cluster.connect(now).await?;
+    let mut cluster = arguments.cluster.clone();
+    cluster.choose(global, None)?;
+    let connected = cluster.connect(now).await?;
     let cluster = connected.cluster?;
     let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
     let survey =

@@ -133,6 +133,7 @@ pub(super) fn resume(
     if arguments.cluster.sandbox.is_none() && !arguments.cluster.is_named() {
         arguments.cluster.sandbox = header.target.sandbox.clone();
     }
+    arguments.cluster.choose(global, plan.runbook.sandbox.as_ref())?;
     let expected = Expected {
         cluster_uid: header.target.cluster_uid.clone().filter(|_| !insists(Despite::Cluster)),
         user: header.target.user.clone().filter(|_| !insists(Despite::User)),

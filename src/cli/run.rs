@@ -33,9 +33,10 @@ pub(super) struct RunArguments {
     report: Vec<ReportFile>,
 }
 
-pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
+pub(super) fn run(global: &Global, mut arguments: RunArguments) -> Result<Exit, CommandError> {
     let plan =
         plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
+    arguments.cluster.choose(global, plan.runbook.sandbox.as_ref())?;
     trust::before(global, &plan, &arguments.trust)?;
     let run =
         std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());

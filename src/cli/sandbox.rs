@@ -2,8 +2,9 @@
 
 use super::exit::{CommandError, Exit};
 use super::session::state_dir;
+use super::target::worlds;
 use super::{Format, Global, output};
-use crate::sandbox;
+use crate::sandbox::{HEALTHY, Options, ScenarioInfo};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::fmt::Write;
@@ -25,8 +26,8 @@ enum SandboxCommand {
     },
     /// Keep a simulated cluster running, for kubectl or another runbook
     Serve {
-        /// The scenario
-        #[arg(default_value = sandbox::DEFAULT_SCENARIO)]
+        /// The scenario, or the folder of a world
+        #[arg(default_value = HEALTHY)]
         scenario: String,
         /// Port on 127.0.0.1; any free one if none is given
         #[arg(long)]
@@ -39,28 +40,34 @@ enum SandboxCommand {
 
 pub(super) fn sandbox(global: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
     match &arguments.command {
-        SandboxCommand::List { output } => list(*output),
+        SandboxCommand::List { output } => list(global, *output),
         SandboxCommand::Serve { scenario, port, kubeconfig } => {
-            serve(scenario, *port, &kubeconfig_path(global, kubeconfig.as_deref())?)
+            serve(global, scenario, *port, kubeconfig.as_deref())
         }
     }
 }
 
-fn list(format: Format) -> Result<Exit, CommandError> {
-    let scenarios = sandbox::scenarios();
+fn list(global: &Global, format: Format) -> Result<Exit, CommandError> {
+    let mut rows: Vec<Row> = Vec::new();
+    for listed in worlds(global).list() {
+        for ScenarioInfo { name, title, description } in listed.load()?.scenarios() {
+            // what is typed is the name alone, unless an earlier world has one of this name
+            let taken = rows.iter().any(|row| row.typed == name);
+            let typed = if taken { format!("{}/{name}", listed.name) } else { name.clone() };
+            rows.push(Row { world: listed.name.clone(), typed, name, title, description });
+        }
+    }
     let text = match format {
-        Format::Text => scenarios.iter().fold(String::new(), |mut text, scenario| {
-            let default =
-                if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
-            let _ = writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title);
+        Format::Text => rows.iter().fold(String::new(), |mut text, row| {
+            let _ = writeln!(text, "{:<38} {}", row.typed, row.title);
             text
         }),
         Format::Json | Format::Jsonl => {
-            let all: Vec<_> = scenarios
+            let all: Vec<_> = rows
                 .iter()
-                .map(|scenario| {
-                    json!({"name": scenario.name,
-                    "title": scenario.title, "description": scenario.description})
+                .map(|row| {
+                    json!({"name": row.name, "world": row.world, "title": row.title,
+                        "description": row.description})
                 })
                 .collect();
             format!("{:#}\n", json!({"schema": "runbook.scenarios/v1", "scenarios": all}))
@@ -68,6 +75,15 @@ fn list(format: Format) -> Result<Exit, CommandError> {
     };
     output::write(&text)?;
     Ok(Exit::Passed)
+}
+
+/// A scenario in the list.
+struct Row {
+    world: String,
+    typed: String,
+    name: String,
+    title: String,
+    description: String,
 }
 
 fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, CommandError> {
@@ -79,18 +95,22 @@ fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, Com
     Ok(folder.join("sandbox.kubeconfig"))
 }
 
-fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, CommandError> {
+fn serve(
+    global: &Global,
+    scenario: &str,
+    port: Option<u16>,
+    kubeconfig: Option<&Path>,
+) -> Result<Exit, CommandError> {
+    let chosen = worlds(global).find(scenario, None)?;
+    let kubeconfig = kubeconfig_path(global, kubeconfig)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let options =
-            sandbox::Options { scenario: scenario.to_owned(), port, ..sandbox::Options::default() };
-        let running = sandbox::start(options)
-            .await
-            .map_err(|error| CommandError::Usage(error.to_string()))?;
-        std::fs::write(kubeconfig, running.kubeconfig())?;
+        let running = chosen.start(Options { port, ..Options::default() }).await?;
+        std::fs::write(&kubeconfig, running.kubeconfig())?;
         output::write(&format!(
-            "{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n",
+            "{} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n",
+            chosen.label,
             running.address(),
             kubeconfig.display()
         ))?;

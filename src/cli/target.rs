@@ -6,9 +6,9 @@ use super::exit::CommandError;
 use crate::action::http::Via;
 use crate::action::{Action, Duration};
 use crate::cluster::{self, Cluster};
-use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Root, Runbook};
+use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Rehearsal, Root, Runbook};
 use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, Chosen, Sandbox, WorldError, Worlds};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -29,11 +29,14 @@ pub(super) struct ParamArguments {
 /// The cluster of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClusterArguments {
-    /// Run on a simulated cluster, in this scenario (see `runbook sandbox list`)
+    /// Run on a simulated cluster: in this scenario (see `runbook sandbox list`), in that of the
+    /// folder of a world, or in the one that the runbook names
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
-        default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
-            "context"])]
+        default_missing_value = "", conflicts_with_all = ["kubeconfig", "context"])]
     pub(super) sandbox: Option<String>,
+    /// What the text says, once it is known which worlds there are.
+    #[arg(skip)]
+    chosen: Option<Chosen>,
     /// Context of the kubeconfig
     #[arg(long)]
     context: Option<String>,
@@ -120,6 +123,22 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 /// The catalogue that this command line and this folder see.
 pub(super) fn catalogue(global: &Global) -> Catalogue {
     Catalogue::new(&folders(global))
+}
+
+/// The worlds of the sandbox that this command line and this folder see.
+pub(super) fn worlds(global: &Global) -> Worlds {
+    let folders: Vec<PathBuf> = folders(global).into_iter().map(|root| root.folder).collect();
+    Worlds::new(&folders)
+}
+
+impl From<WorldError> for CommandError {
+    fn from(error: WorldError) -> Self {
+        match error {
+            // shown like those of every other document
+            WorldError::Invalid(diagnostics) => CatalogueError::Invalid { diagnostics }.into(),
+            other => Self::Usage(other.to_string()),
+        }
+    }
 }
 
 /// The folders of the catalogue, strongest first.
@@ -228,7 +247,8 @@ impl ClusterArguments {
         kubeconfig: Option<PathBuf>,
         impersonate: Option<String>,
     ) -> Self {
-        Self { sandbox, context, kubeconfig, impersonate, namespace: None, timeout: None }
+        let (namespace, timeout, chosen) = (None, None, None);
+        Self { sandbox, chosen, context, kubeconfig, impersonate, namespace, timeout }
     }
 
     /// Whether a cluster was named on the command line.
@@ -240,6 +260,21 @@ impl ClusterArguments {
     pub(super) fn kubeconfig_file(&self) -> Option<String> {
         let file = self.kubeconfig.as_ref()?;
         Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+    }
+
+    /// Finds the scenario that was asked for; without a name the one that the runbook declares.
+    pub(super) fn choose(
+        &mut self,
+        global: &Global,
+        declared: Option<&Rehearsal>,
+    ) -> Result<(), CommandError> {
+        if let Some(text) = self.sandbox.take() {
+            let declared = declared.map(|rehearsal| rehearsal.scenario.as_str());
+            let chosen = worlds(global).find(&text, declared)?;
+            self.sandbox = Some(chosen.label.clone());
+            self.chosen = Some(chosen);
+        }
+        Ok(())
     }
 
     /// Connects; nothing is asked yet.
@@ -255,14 +290,12 @@ impl ClusterArguments {
             ..cluster::Options::default()
         };
         let mut running = None;
-        if let Some(scenario) = &self.sandbox {
-            let sandbox = sandbox::start(sandbox::Options {
-                scenario: scenario.clone(),
-                now,
-                ..sandbox::Options::default()
-            })
-            .await;
-            let sandbox = sandbox.map_err(|error| CommandError::Usage(error.to_string()))?;
+        if let Some(text) = &self.sandbox {
+            let start = sandbox::Options { now, ..sandbox::Options::default() };
+            let sandbox = match &self.chosen {
+                Some(chosen) => chosen.start(start).await?,
+                None => Worlds::new(&[]).find(text, None)?.start(start).await?,
+            };
             options.kubeconfig_text = Some(sandbox.kubeconfig());
             running = Some(sandbox);
         }
@@ -285,11 +318,7 @@ impl ClusterArguments {
     pub(super) fn invocation(&self) -> Invocation {
         let mut options = Vec::new();
         if let Some(scenario) = &self.sandbox {
-            options.push(if scenario == sandbox::DEFAULT_SCENARIO {
-                "--sandbox".to_owned()
-            } else {
-                format!("--sandbox={scenario}")
-            });
+            options.push(format!("--sandbox={}", crate::action::shell_word(scenario)));
         }
         let mut cluster = Vec::new();
         if let Some(kubeconfig) = &self.kubeconfig {

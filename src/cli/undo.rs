@@ -59,6 +59,7 @@ pub(super) fn undo(global: &Global, mut arguments: UndoArguments) -> Result<Exit
     if arguments.cluster.sandbox.is_none() {
         arguments.cluster.sandbox = target.sandbox;
     }
+    arguments.cluster.choose(global, None)?;
     let (name, loaded) = procedure(&catalogue(global), &earlier, &state)?;
     let plan =
         Plan::new(&name, loaded, &[], target.namespace.as_deref()).map_err(CommandError::Params)?;

@@ -20,6 +20,7 @@ pub use head::Head;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{
-    Body, Finding, Group, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES,
+    Body, Finding, Group, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step,
+    VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};

@@ -33,3 +33,4 @@ mod terminal;
 mod trust;
 mod variations;
 mod waits;
+mod worlds;
