@@ -140,7 +140,9 @@ impl Pending {
             };
         }
         let sandbox = target.sandbox.clone().filter(|_| !place.is_named());
-        let connected = ClusterChoice { sandbox, ..place.clone() }.connect(None).await?;
+        let connected = ClusterChoice { sandbox, ..place.clone() }
+            .connect(&self.workspace.worlds(), None)
+            .await?;
         let cluster = connected.cluster?;
         let identity = cluster.identify().await?;
         let server = cluster.target().server;

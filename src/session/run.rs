@@ -79,7 +79,8 @@ impl End {
 
 impl Session {
     pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
-        let Begin { plan, mode, run, conduct } = begin;
+        let Begin { plan, mode, run, mut conduct } = begin;
+        conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
         let key = Key::of(&workspace.state_dir)?;
         let masker = Masker::default().with_fingerprint({
@@ -242,7 +243,7 @@ impl Session {
             Clock::System => None,
             Clock::Fixed(now) => Some(now),
         };
-        let connected = place.connect(now).await?;
+        let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
             guard(&self.plan, cluster)?;
             self.expected.check(cluster, &self.masker).await?;
