@@ -51,6 +51,8 @@ fn the_world_in_the_documentation_plays() {
     let (document, code) = place.json(&["run", "shop/web", "--sandbox"]);
     assert_eq!((findings(&document), code), (vec!["no-stock"], 1), "{document:#}");
     for value in ["shop/healthy", "healthy", "worlds/shop/healthy", "./worlds/shop/healthy"] {
+        let place = Place::new();
+        files(&place, &text);
         let said = place.run(&["run", "shop/web", &format!("--sandbox={value}")]);
         assert_eq!(said.code, 0, "{value}: {}", said.all());
     }

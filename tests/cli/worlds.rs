@@ -27,6 +27,7 @@ fn the_scenario_of_the_runbook_is_played_and_said() {
     assert_eq!(document["target"]["sandbox"], "shop/bare");
     assert_eq!(document["target"]["namespace"], "shop");
     // what runs on the folder itself can be gone on with from anywhere
+    let place = self::place();
     let (document, code) = place.json(&["run", "namespaces", "--sandbox=worlds/../worlds/shop"]);
     let label = document["target"]["sandbox"].as_str().unwrap();
     assert!(code == 0 && label.starts_with('/') && label.ends_with("/shop/bare"), "{label}");
