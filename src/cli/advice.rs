@@ -9,8 +9,8 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
     let advice = match refusal {
         Refusal::TwoNamespaces { namespace, param, value } => {
             return format!(
-                "-n {namespace} and --set {param}={value} contradict each other: -n sets the \
-                    parameter `{param}`; leave one of them out"
+                "-n {namespace} and --set {param}={value} conflict: -n sets the parameter \
+                    `{param}`; use only one of them"
             );
         }
         Refusal::Approval(error) => return not_approved(error),
@@ -20,29 +20,27 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         | Refusal::NoStep { .. }
         | Refusal::NothingToUndo { .. } => String::new(),
         Refusal::Untrusted { digest, .. } => format!(
-            "; look at it, then run again with --trust {digest}, or name its folder with \
+            "; review it, then run again with --trust {digest}, or pass its directory with \
                 --catalogue"
         ),
-        Refusal::Ended { run, .. } => format!("; see it with: runbook show {}", short_id(run)),
+        Refusal::Withheld { param, .. } => format!(": pass it again with --set {param}=VALUE"),
+        Refusal::Ended { run, .. } => format!("; to see it: runbook show {}", short_id(run)),
         Refusal::OtherNamespace { wanted, undo, .. } => {
-            let does = if *undo { "is taken back there" } else { "goes on there" };
-            format!(" and {does}: leave -n {wanted} out, or begin another run")
+            let does = if *undo { "is undone there" } else { "continues there" };
+            format!(" and {does}: omit -n {wanted}, or start another run")
         }
         Refusal::StepChanged { .. } => {
-            ": take the former text back, or insist with --despite runbook (the change is not made \
-                again)"
+            ": restore the previous text, or use --despite runbook (the change is not made again)"
                 .to_owned()
         }
-        Refusal::NothingToMark { step } => format!("; leave it out with --skip {step}"),
-        Refusal::ClusterUnknown { .. } => {
-            "; have it allowed, or insist with --despite cluster".to_owned()
-        }
+        Refusal::NothingToMark { step } => format!("; to skip it, use --skip {step}"),
+        Refusal::ClusterUnknown { .. } => "; request access, or use --despite cluster".to_owned(),
         Refusal::OtherCluster { .. } => {
-            "; name the right one with --context, or insist with --despite cluster".to_owned()
+            "; select the cluster of the run with --context, or use --despite cluster".to_owned()
         }
-        Refusal::OtherUser { .. } => "; insist with --despite user".to_owned(),
+        Refusal::OtherUser { .. } => "; to resume anyway, use --despite user".to_owned(),
         Refusal::UndoInDoubt { run, .. } => {
-            format!(": settle that first with runbook resume {}", short_id(run))
+            format!(": resolve it first with runbook resume {}", short_id(run))
         }
     };
     format!("{refusal}{advice}")
@@ -56,20 +54,21 @@ fn not_approved(error: &NotApproved) -> String {
         NotApproved::InDoubt { run, step } => {
             let (resume, place) = (resume(run), shell_word(step));
             format!(
-                ": {resume} looks at the cluster; if you know it, say it with {resume} --mark-done \
-                    {place} --reason '…', or with --mark-not-done"
+                ": {resume} checks the cluster; if you know the result, use {resume} --mark-done \
+                    {place} --reason '…', or --mark-not-done"
             )
         }
         NotApproved::NoQuestion { run, .. } => {
-            format!(": {} asks anew, and can then be approved", resume(run))
+            format!(": {} asks it again, and you can then approve it", resume(run))
         }
-        NotApproved::NoPerson { run, .. } => format!(", and {} does it again", resume(run)),
-        NotApproved::NotAsPlanned { run, .. } => format!("; {} plans it again", resume(run)),
+        NotApproved::NoPerson { run, .. } => format!(", and {} runs it again", resume(run)),
+        NotApproved::NotAsPlanned { run, .. } => format!("; {} previews it again", resume(run)),
         NotApproved::Word { word, .. } => format!(": --typed {}", shell_word(word)),
-        NotApproved::NoWord { .. } => ": leave out --typed".to_owned(),
-        NotApproved::NoCluster => ", so that --as means nothing".to_owned(),
+        NotApproved::NoWord { .. } => ": omit --typed".to_owned(),
+        NotApproved::NoCluster => ", so --as has no effect".to_owned(),
         NotApproved::OtherCluster { .. } => {
-            "; name the right one with --context or --kubeconfig; nothing was recorded".to_owned()
+            "; select the cluster of the run with --context or --kubeconfig; nothing was recorded"
+                .to_owned()
         }
         NotApproved::NoUser => "; nothing was recorded".to_owned(),
     };

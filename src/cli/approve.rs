@@ -13,27 +13,27 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
-    /// Id of the paused run, or the end of it
+    /// Id of the paused run, or its last characters
     run: String,
-    /// The step that waits
+    /// Path of the waiting step
     #[arg(long)]
     step: String,
-    /// The word that the step wants typed
+    /// Word that the step requires as confirmation
     #[arg(long, value_name = "WORD")]
     typed: Option<String>,
-    /// How long the approval holds
+    /// How long the approval is valid
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     expires: Duration,
-    /// Do not ask again
+    /// Approve without a prompt
     #[arg(short, long)]
     yes: bool,
-    /// Context of the kubeconfig that says who approves
+    /// Kubeconfig context that identifies the approver
     #[arg(long)]
     context: Option<String>,
-    /// Kubeconfig file that says who approves
+    /// Kubeconfig file that identifies the approver
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// User to impersonate, as kubectl does
+    /// User to impersonate, as in kubectl
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
 }
@@ -52,7 +52,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
         let why = match prompt.ask(&format!("Approve step {path} of {runbook} as {by}?"), None) {
             Some(true) => None,
             Some(false) => Some("not approved"),
-            None => Some("there is no terminal to ask on, or no answer: say it with --yes"),
+            None => Some("no terminal, or no answer: confirm with --yes"),
         };
         if let Some(why) = why {
             return Err(CommandError::Usage(why.to_owned()));
@@ -70,9 +70,9 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     let until = approved.expires.map(|time| format!(" until {time:.0}")).unwrap_or_default();
     output::write(&format!("approved by {by}{until}\n"))?;
     if of_another {
-        output::hint(&format!("It counts where someone else than {by} goes on with the run."));
+        output::hint(&format!("It is valid only if a person other than {by} resumes the run."));
     }
-    output::hint(&format!("Go on with: runbook resume {}", journal::short_id(&run)));
+    output::hint(&format!("To continue: runbook resume {}", journal::short_id(&run)));
     Ok(Exit::Passed)
 }
 

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 /// The parameters of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ParamArguments {
-    /// Set a parameter; may be given several times
+    /// Set a parameter; can be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// YAML file with parameters; --set wins
+    /// YAML file with parameters; --set takes precedence
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
 }
@@ -28,24 +28,24 @@ pub(super) struct ParamArguments {
 /// The cluster of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClusterArguments {
-    /// Run on a simulated cluster, in this scenario (see `runbook sandbox list`)
+    /// Run on a simulated cluster in this scenario (see `runbook sandbox list`)
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
         default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
             "context"])]
     sandbox: Option<String>,
-    /// Context of the kubeconfig
+    /// Kubeconfig context
     #[arg(long)]
     context: Option<String>,
     /// Kubeconfig file
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// User to impersonate, as kubectl does
+    /// User to impersonate, as in kubectl
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
-    /// Namespace, instead of that of the runbook
+    /// Namespace; overrides the namespace of the runbook
     #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
-    /// How long the whole run may take, such as 10m
+    /// Time limit of the whole run, such as 10m
     #[arg(long, value_name = "DURATION")]
     pub(super) timeout: Option<Duration>,
 }
@@ -53,11 +53,12 @@ pub(super) struct ClusterArguments {
 /// What may be done on the word of a runbook alone.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrustArguments {
-    /// Trust the runbook of this digest, which hides one of the program, to run what it runs on
-    /// this machine
+    /// Trust the runbook with this digest, which overrides a built-in one, to run programs on this
+    /// machine
     #[arg(long, value_name = "DIGEST")]
     trust: Vec<String>,
-    /// In a dry run, believe the runbook where it says that a command, an exec or a POST only reads
+    /// In a dry run, execute commands, exec and POST requests that the runbook declares as
+    /// read-only
     #[arg(long)]
     trust_reads: bool,
 }
@@ -69,7 +70,7 @@ impl ParamArguments {
         let pair = |pair: &String| {
             pair.split_once('=')
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: write NAME=VALUE")))
+                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: use NAME=VALUE")))
         };
         let texts = self.set.iter().map(pair).collect::<Result<_, _>>()?;
         Ok(Params { environment: workspace.environment.clone(), values, texts })

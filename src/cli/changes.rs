@@ -6,16 +6,16 @@ use clap::Args;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ChangeArguments {
-    /// Make changes without asking, except those that want a typed word
+    /// Make changes without a prompt, except changes that require a typed confirmation
     #[arg(short, long)]
     yes: bool,
-    /// Go on although this guard speaks against it; may be given several times
+    /// Override this guard; can be repeated
     #[arg(long = "override", value_name = "GUARD")]
     overrides: Vec<String>,
-    /// Take the lock also from a run that holds it
+    /// Take over the lock from a run that holds it
     #[arg(long, conflicts_with = "no_lock")]
     takeover: bool,
-    /// Take no lock
+    /// Do not take a lock
     #[arg(long)]
     no_lock: bool,
 }

@@ -16,9 +16,9 @@ const MOST_SHOWN: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
-    /// Files, folders or names; the whole catalogue if none is given
+    /// Files, directories or names of runbooks; defaults to the whole catalogue
     paths: Vec<PathBuf>,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }

@@ -65,7 +65,7 @@ fn asked(untrusted: &Untrusted) -> Result<bool, CommandError> {
     let first = runs.first().map(String::as_str).unwrap_or_default();
     let more = if runs.len() > 1 { format!(" and {} more", runs.len() - 1) } else { String::new() };
     let what = format!(
-        "{file} hides the runbook {name} of this program, and runs on this machine: {first}{more}"
+        "{file} overrides the built-in runbook {name} and runs on this machine: {first}{more}"
     );
     output::hint(&crate::secret::sanitize(&what));
     let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
@@ -95,7 +95,10 @@ async fn listen(stop: Stop, bars: indicatif::MultiProgress) {
         };
         match stop.take(signal) {
             1 => bars.suspend(|| {
-                output::hint("Stopping: no further step is begun. Ctrl-C again to stop now.");
+                output::hint(
+                    "Stopping: no further step is started. Press Ctrl-C again to stop \
+                    now.",
+                );
             }),
             2 => bars.suspend(|| output::hint("Stopping now.")),
             _ => std::process::exit(i32::from(signal.exit_code())),

@@ -98,14 +98,14 @@ impl CommandError {
                 return Exit::Usage;
             }
             Self::Catalogue(CatalogueError::Unknown { .. }) => {
-                hints.push("All of them: runbook list".to_owned());
+                hints.push("To list all runbooks: runbook list".to_owned());
                 Exit::Usage
             }
             Self::Cluster(error) => {
                 if error.kind == cluster::ErrorKind::NoKubeconfig {
                     hints.push(
-                        "Name one with --kubeconfig or --context, or try it without a \
-                        cluster: --sandbox"
+                        "Select a cluster with --kubeconfig or --context, or run without one: \
+                            --sandbox"
                             .to_owned(),
                     );
                 }

@@ -160,9 +160,9 @@ pub(crate) fn hint(message: &str) {
 pub(crate) fn notices(notices: &[Notice]) {
     for notice in notices {
         hint(&match notice {
-            Notice::Torn { bytes } => format!(
-                "The last record was not written to its end ({bytes} bytes): it is left out."
-            ),
+            Notice::Torn { bytes } => {
+                format!("The last record is incomplete ({bytes} bytes) and is ignored.")
+            }
             Notice::Unchained { count, all } => {
                 let which = if *all {
                     "Its records are".to_owned()
@@ -170,12 +170,12 @@ pub(crate) fn notices(notices: &[Notice]) {
                     format!("Its first {count} records are")
                 };
                 format!(
-                    "{which} not chained: an earlier version wrote them, and it cannot be told \
-                        whether one was changed, removed or added since."
+                    "{which} not chained: an earlier version wrote them, so changed, removed or \
+                        added records cannot be detected."
                 )
             }
             Notice::RunbookChanged { name } => format!(
-                "The runbook {name} has changed since the run began: changed steps are done again."
+                "The runbook {name} was modified since the run started: modified steps run again."
             ),
         });
     }

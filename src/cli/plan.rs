@@ -15,17 +15,17 @@ use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
-    /// Name of the runbook, or the path of its file
+    /// Name of the runbook, or path of its file
     name: String,
     #[command(flatten)]
     params: ParamArguments,
-    /// Print only the Role and RoleBinding that the run needs, ready to be applied
+    /// Print only the Role and RoleBinding that the run needs, as manifests
     #[arg(long)]
     rbac: bool,
-    /// Namespace, instead of that of the runbook
+    /// Namespace; overrides the namespace of the runbook
     #[arg(short, long, value_parser = super::arguments::namespace)]
     namespace: Option<String>,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
@@ -82,12 +82,12 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         let also = if also.is_empty() {
             String::new()
         } else {
-            format!("changes {}, too · ", also.join(", "))
+            format!("also changes {} · ", also.join(", "))
         };
         writeln!(
             w,
             "namespace {} · {also}{}",
-            plan.namespace.as_deref().unwrap_or("of the context"),
+            plan.namespace.as_deref().unwrap_or("from the context"),
             plan.digest.get(..19).unwrap_or(&plan.digest)
         )?;
         if !plan.params.is_empty() {
@@ -126,7 +126,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         }
         Ok(())
     })();
-    written.map_err(|_| CommandError::NotJudged("the plan could not be written".to_owned()))?;
+    written.map_err(|_| CommandError::NotJudged("cannot write the plan".to_owned()))?;
     output::write(&masker.clean(&text))?;
     Ok(Exit::Passed)
 }

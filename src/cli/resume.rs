@@ -14,19 +14,19 @@ use clap::Args;
 pub(super) struct ResumeArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// A step that was done by hand: it is not done again, and its expectations are still checked
+    /// Mark a step as done by hand: it does not run again, but its expectations are still checked
     #[arg(long, value_name = "STEP", requires = "reason")]
     mark_done: Vec<String>,
-    /// A step in doubt that was not done
+    /// Mark a step in doubt as not done
     #[arg(long, value_name = "STEP", requires = "reason")]
     mark_not_done: Vec<String>,
-    /// A step that shall not be done
+    /// Skip a step
     #[arg(long, value_name = "STEP", requires = "reason")]
     skip: Vec<String>,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long)]
     reason: Option<String>,
-    /// Go on although this is another than when the run began
+    /// Resume although this has changed since the run started
     #[arg(long, value_enum, value_name = "WHAT")]
     despite: Vec<Despite>,
     #[command(flatten)]
@@ -37,10 +37,10 @@ pub(super) struct ResumeArguments {
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }

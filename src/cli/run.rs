@@ -11,9 +11,9 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Name of the runbook, such as ta-bot/no-signals, or the path of its file
+    /// Name of the runbook, such as ta-bot/no-signals, or path of its file
     name: String,
-    /// Read for real, show what would be changed, and change nothing
+    /// Read the cluster and preview the changes, but change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -24,10 +24,10 @@ pub(super) struct RunArguments {
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }

@@ -15,7 +15,7 @@ use std::io::{self, BufWriter, Write};
 pub(super) struct ShowArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }

@@ -13,7 +13,7 @@ use std::fmt::Write;
 pub(super) struct StatusArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
@@ -55,7 +55,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
             .ok()
             .and_then(|value| value.as_str().map(|word| word.replace('_', " ")))
             .unwrap_or_default(),
-        None => "not ended: it runs, or its process died".to_owned(),
+        None => "not finished: it is running, or its process died".to_owned(),
     };
     // writing to a String cannot fail
     let _ = writeln!(text, "{name}  run {id}  {how}");
@@ -72,7 +72,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     }
     for path in doubt {
         for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
-            let why = change.doubt.as_deref().unwrap_or("no answer was recorded");
+            let why = change.doubt.as_deref().unwrap_or("no response was recorded");
             let _ = writeln!(
                 text,
                 "\n  {path}: {} of {} was sent: {why}",

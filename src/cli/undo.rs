@@ -11,19 +11,19 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct UndoArguments {
-    /// Id of the run whose changes are taken back, or the end of it
+    /// Id of the run to undo, or its last characters
     run: String,
-    /// Show what would be taken back, and change nothing
+    /// Preview the changes to undo, but change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     changes: ChangeArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=undo.xml; may be given several times
+    /// Write a report when the run ends, such as junit=undo.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }

@@ -118,7 +118,7 @@ impl Run {
                         && (failures + 1 < limit || step.poll.is_some()) =>
                 {
                     failures += 1;
-                    let reason = self.clean(&failure.message);
+                    let reason = failure.message.clone();
                     if Instant::now() + delay > deadline {
                         return Ok(failed(&failure, attempts));
                     }
@@ -153,8 +153,7 @@ impl Run {
     }
 
     pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
-        let (recorder, masker, place) =
-            (self.recorder.clone(), self.masker.clone(), path.to_owned());
+        let (recorder, place) = (self.recorder.clone(), path.to_owned());
         Context {
             cluster: self.connection.as_ref().and_then(Connection::client),
             namespace: scope.namespace.clone(),
@@ -162,7 +161,7 @@ impl Run {
             deadline,
             cancel: self.stop.token(scope.always).clone(),
             now: self.recorder.clock().now(),
-            progress: Arc::new(move |text| recorder.progress(&place, &masker.clean(text))),
+            progress: Arc::new(move |text| recorder.progress(&place, text)),
             started: self.starter(path),
             environment: self.environment.clone(),
             prompt: self.prompt.clone(),

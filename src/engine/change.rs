@@ -102,7 +102,7 @@ impl Run {
             Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
         let planned: Vec<PlannedChange> =
-            planned.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+            planned.iter().map(|(planned, _)| self.recorder.as_recorded(planned.clone())).collect();
         let summary = match planned.as_slice() {
             [] => "nothing to change".to_owned(),
             [one] => format!("would change {}", one.object.short()),
@@ -272,8 +272,11 @@ impl Run {
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
         }
-        let planned: Vec<PlannedChange> =
-            previewed.iter().map(|(planned, _)| self.clean_change(planned)).collect();
+        // the digest is one of what stands in the record
+        let planned: Vec<PlannedChange> = previewed
+            .iter()
+            .map(|(planned, _)| self.recorder.as_recorded(planned.clone()))
+            .collect();
         let requests: Vec<Value> = previewed
             .iter()
             .map(|(_, write)| serde_json::to_value(write).unwrap_or_default())
@@ -396,8 +399,7 @@ impl Run {
             crate::failpoint::hit("after the request");
             let gone = matches!(write.method, Method::Delete | Method::Evict);
             let done = |result, after: Value, reason: String| {
-                let (path, after, reason) =
-                    (path.to_owned(), self.clean_value(&after), self.clean(&reason));
+                let path = path.to_owned();
                 self.recorder.record(Event::ChangeFinished(ChangeFinished {
                     path,
                     index,
@@ -452,7 +454,7 @@ impl Run {
                 let pause = error.retry_after.unwrap_or(LATER);
                 if passing && tokio::time::Instant::now() + pause < context.deadline {
                     let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                    let reason = self.clean(&error.to_string());
+                    let reason = error.to_string();
                     (context.progress)(&reason);
                     self.recorder.record(Event::StepRetried(StepRetried {
                         path: path.to_owned(),
@@ -480,16 +482,6 @@ impl Run {
                 .lost(&lost(format!("no answer that says what came of it: {error}")), context)
                 .await?
                 .into());
-        }
-    }
-
-    fn clean_change(&self, planned: &PlannedChange) -> PlannedChange {
-        PlannedChange {
-            before: self.clean_value(&planned.before),
-            after: self.clean_value(&planned.after),
-            request: self.clean_value(&planned.request),
-            summary: self.clean(&planned.summary),
-            ..planned.clone()
         }
     }
 }

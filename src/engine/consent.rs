@@ -9,7 +9,6 @@ use crate::construct::{Approve, Confirm};
 use crate::document::Step;
 use crate::event::{Event, Outcome, PlannedChange, StepApproved, StepAsked};
 use crate::journal::{Key, short_id};
-use crate::secret::Masker;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -105,7 +104,7 @@ impl Run {
             }
         };
         let answer = tokio::select! {
-            answer = ask(&self.prompt, &self.masker, confirm) => answer,
+            answer = ask(&self.prompt, confirm) => answer,
             () = over => None,
         };
         match answer {
@@ -119,7 +118,8 @@ impl Run {
             }
             .into()),
             None => {
-                let typed = confirm.typed.as_deref().map(|word| self.clean(word));
+                // as it stands in the record, where it is compared with what is typed
+                let typed = self.recorder.as_recorded(confirm.typed.clone());
                 let command = self.approve_command(path, typed.as_deref());
                 Ok(End::Waits(Waits { what: "an answer", command, before: known.before() }))
             }
@@ -153,8 +153,9 @@ impl Run {
             i128::from(now.as_second()) - i128::from(at.as_second())
                 > i128::from(approve.expires.0.as_secs())
         };
-        let by_another =
-            |approval: &StepApproved| approval.user.as_deref().is_some_and(|user| user != own);
+        // who approved may have been masked by a process that knew less than this one
+        let user = |approval: &StepApproved| self.recorder.as_recorded(approval.user.clone());
+        let by_another = |approval: &StepApproved| user(approval).is_some_and(|user| user != own);
         let valid = given.iter().find(|(at, approval)| {
             matches!(known(approval), Known::Valid(_)) && by_another(approval) && !passed(at)
         });
@@ -215,8 +216,8 @@ impl Run {
         {
             self.recorder.record(Event::StepAsked(StepAsked {
                 path: path.to_owned(),
-                question: self.clean(question),
-                typed: typed.map(|word| self.clean(word)),
+                question: question.to_owned(),
+                typed: typed.map(str::to_owned),
                 digest: digest.clone(),
             }))?;
         }
@@ -264,14 +265,16 @@ impl Run {
             user: self.target.user.clone(),
             seal: String::new(),
         };
+        // the seal is one of what stands in the record
+        let approval = self.recorder.as_recorded(approval);
         self.recorder.record(Event::StepApproved(sealed(&self.consent.key, &self.run_id, approval)))
     }
 }
 
 /// Asks the operator. None: there is nobody to ask.
-async fn ask(prompt: &Arc<dyn Prompt>, masker: &Masker, confirm: &Confirm) -> Option<bool> {
+async fn ask(prompt: &Arc<dyn Prompt>, confirm: &Confirm) -> Option<bool> {
     let (prompt, question, typed) =
-        (prompt.clone(), masker.clean(&confirm.question), confirm.typed.clone());
+        (prompt.clone(), confirm.question.clone(), confirm.typed.clone());
     tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()))
         .await
         .unwrap_or(None)
@@ -404,30 +407,6 @@ pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::event::ObjectReference;
-
-    #[derive(Default)]
-    struct Listens(std::sync::Mutex<String>);
-
-    impl Prompt for Listens {
-        fn ask(&self, question: &str, _: Option<&str>) -> Option<bool> {
-            self.0.lock().unwrap().push_str(question);
-            Some(true)
-        }
-
-        fn approve(&self, _: &Approval) -> Option<bool> {
-            None
-        }
-    }
-
-    #[tokio::test]
-    async fn the_question_has_no_secret_in_it() {
-        let (listens, masker) = (Arc::new(Listens::default()), Masker::default());
-        masker.learn("hunter2-hunter2", "db/password");
-        let confirm = Confirm { question: "Is it hunter2-hunter2?".to_owned(), typed: None };
-        let prompt: Arc<dyn Prompt> = listens.clone();
-        assert_eq!(ask(&prompt, &masker, &confirm).await, Some(true));
-        assert_eq!(*listens.0.lock().unwrap(), "Is it [secret db/password]?");
-    }
 
     #[test]
     fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {

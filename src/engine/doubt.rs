@@ -233,7 +233,7 @@ impl Run {
         reason: &str,
         context: &Context,
     ) -> Result<Known, EngineError> {
-        let reason = self.clean(&format!("{}; {reason}", lost.why));
+        let reason = format!("{}; {reason}", lost.why);
         (context.progress)(&reason);
         self.recorder.record(Event::ChangeDoubted(ChangeDoubted {
             path: lost.path.to_owned(),
@@ -264,9 +264,8 @@ impl Run {
                 (format!("{}; a look at {object} shows that it was made", lost.why), Known::Done)
             }
         };
-        let after = self
-            .clean_value(&current.map(|object| recorded(object, &self.masker)).unwrap_or_default());
-        let (path, index, reason) = (lost.path.to_owned(), lost.index, self.clean(&reason));
+        let after = current.map(|object| recorded(object, &self.masker)).unwrap_or_default();
+        let (path, index) = (lost.path.to_owned(), lost.index);
         self.recorder.record(Event::ChangeFinished(ChangeFinished {
             path,
             index,

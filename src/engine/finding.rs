@@ -48,7 +48,7 @@ impl Run {
                 Conclusion::Open(because) => {
                     self.recorder.record(Event::FindingNotRuledOut(NotRuledOut {
                         id: finding.id.clone(),
-                        because: self.clean(&because),
+                        because,
                     }))?;
                 }
             }
@@ -119,22 +119,25 @@ impl Run {
 
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
         let text = |deferred: &Deferred| {
-            self.clean(
-                &deferred
-                    .render_text(&scope.context_for(deferred))
-                    .unwrap_or_else(|error| format!("[{error}]")),
-            )
+            deferred
+                .render_text(&scope.context_for(deferred))
+                .unwrap_or_else(|error| format!("[{error}]"))
         };
-        let run = finding.run.as_ref().map(text);
         let with = finding
             .with
             .as_ref()
             .and_then(|with| with.render(&scope.context_for(with)).ok())
-            .and_then(|with| self.clean_value(&with).as_object().cloned())
+            .and_then(|with| with.as_object().cloned())
             .unwrap_or_default();
+        let remedy = Remedy {
+            run: finding.run.as_ref().map(text),
+            with,
+            text: finding.text.as_ref().map(text),
+        };
+        // what is masked is quoted for the shell as it is shown
+        let remedy = self.recorder.as_recorded(remedy);
         let command =
-            run.as_ref().map(|name| self.clean(&self.plan.command(name, &with, &self.invocation)));
-        let remedy = Remedy { run, with, text: finding.text.as_ref().map(text) };
+            remedy.run.as_ref().map(|name| self.plan.command(name, &remedy.with, &self.invocation));
         let fixed = Self::is_fixed(scope, finding);
         let (remedy, command) = if fixed { (Remedy::default(), None) } else { (remedy, command) };
         let mut seen = BTreeSet::new();

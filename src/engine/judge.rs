@@ -5,8 +5,8 @@ use super::ended::Ended;
 use super::scope::Scope;
 use crate::action::{Output, Wrong, support::symptom};
 use crate::document::Step;
-use crate::event::Outcome;
-use crate::expression::{Budget, Data, Expectation, Judgement, Reference, Truth};
+use crate::event::{Judgement, Outcome, Truth};
+use crate::expression::{Budget, Data, Expectation, Reference};
 use serde_json::Value;
 use std::sync::Arc;
 

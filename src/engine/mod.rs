@@ -5,6 +5,7 @@
 
 mod attempt;
 mod body;
+mod border;
 mod call;
 mod change;
 mod clock;
@@ -12,6 +13,8 @@ mod consent;
 mod doubt;
 mod dry_run;
 mod ended;
+#[cfg(test)]
+mod fake;
 mod finding;
 mod group;
 mod judge;
@@ -36,13 +39,14 @@ use crate::action::{Access, Action, Connection, Context, Prompt, Records};
 use crate::api::{self, Port, Sender};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, PlannedStep, ProgramStarted, RunFinished,
-    RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
 use crate::secret::Masker;
 use crate::state::{PREFLIGHT, RunState};
+use border::MaskedPrompt;
 use ended::{Ended, Halt};
 use preflight::Stopped;
 use scope::Scope;
@@ -70,10 +74,8 @@ pub struct Engine {
     pub locking: Locking,
     /// Earlier runs.
     pub records: Arc<dyn Records>,
-    /// Where events go.
+    /// Where events go. Its masker knows what is secret.
     pub recorder: Recorder,
-    /// What is secret.
-    pub masker: Masker,
     /// How a person is asked.
     pub prompt: Arc<dyn Prompt>,
     /// How the run is asked to stop.
@@ -145,6 +147,9 @@ impl Engine {
                 changed: self.kept.changed.clone(),
             }))?;
         } else {
+            let params = self.plan.shown_params();
+            let recorded = self.recorder.as_recorded(params.clone());
+            let withheld = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
             self.recorder.record(Event::RunStarted(Box::new(RunStarted {
                 schema: JOURNAL_SCHEMA.to_owned(),
                 run: run_id.to_owned(),
@@ -155,8 +160,9 @@ impl Engine {
                     .then(|| self.plan.runbook.file.clone()),
                 mode: self.mode,
                 target: target.clone(),
-                params: self.plan.shown_params(),
-                steps: self.planned_steps(),
+                withheld: withheld.map(|(name, _)| name.clone()).collect(),
+                params: recorded,
+                steps: self.plan.steps(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 host: self.host.clone(),
                 arguments: self.arguments.clone(),
@@ -169,6 +175,7 @@ impl Engine {
             (Mode::DryRun, _) | (_, None) => None,
             (_, Some(connection)) => Some(connection.port().sender()),
         };
+        let masker = self.recorder.masker().clone();
         let run = Arc::new(Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
@@ -187,8 +194,8 @@ impl Engine {
             plan: self.plan,
             connection,
             recorder: self.recorder,
-            masker: self.masker,
-            prompt: self.prompt,
+            prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
+            masker,
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
@@ -241,15 +248,6 @@ impl Engine {
         run.finish(run_id)
     }
 
-    /// The steps for the header, with what is secret in their titles masked.
-    fn planned_steps(&self) -> Vec<PlannedStep> {
-        let mut steps = self.plan.steps();
-        for step in &mut steps {
-            step.title = self.masker.clean(&step.title);
-        }
-        steps
-    }
-
     /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at
     /// once.
     async fn identify(
@@ -269,8 +267,9 @@ impl Engine {
         );
         match identity {
             Ok(identity) => {
-                target.cluster_uid = identity.cluster_uid;
-                target.user = identity.user;
+                // as they are recorded, because they are compared with what is recorded
+                target.cluster_uid = self.recorder.as_recorded(identity.cluster_uid);
+                target.user = self.recorder.as_recorded(identity.user);
                 (Some(cluster), target, missing)
             }
             Err(error) => (Some(cluster), target, Some(Stopped::unreachable(&error))),
@@ -429,12 +428,11 @@ impl Run {
 
     /// Records the programs of this machine that a step starts.
     fn starter(&self, path: &str) -> Arc<dyn Fn(&str, u32) + Send + Sync> {
-        let (recorder, masker, path, host) =
-            (self.recorder.clone(), self.masker.clone(), path.to_owned(), self.host.clone());
+        let (recorder, path, host) = (self.recorder.clone(), path.to_owned(), self.host.clone());
         Arc::new(move |program, group| {
             let started = ProgramStarted {
                 path: path.clone(),
-                program: masker.clean(program),
+                program: program.to_owned(),
                 group,
                 host: host.to_string(),
             };
@@ -471,11 +469,11 @@ impl Run {
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
-            reason: self.clean(reason),
+            reason: reason.to_owned(),
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),
-            output: self.clean_value(&output),
+            output,
             stored: None,
         })))
     }

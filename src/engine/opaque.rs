@@ -62,19 +62,20 @@ impl Run {
             return Ok(ended.into());
         }
         let summary = action.manual_commands(&context.namespace).join("; ");
-        let planned = PlannedChange {
+        // its digest is one of what stands in the record
+        let planned = self.recorder.as_recorded(PlannedChange {
             object: ObjectReference {
                 kind: action.name().to_owned(),
                 name: path.to_owned(),
                 ..ObjectReference::default()
             },
             verb: "run".to_owned(),
-            summary: self.clean(&summary),
+            summary,
             before: Value::Null,
             after: Value::Null,
             request: Value::Null,
             masked: false,
-        };
+        });
         let changes = vec![planned];
         // what is approved is the action as it is done, with all that its line for a person leaves
         // out
@@ -115,8 +116,7 @@ impl Run {
         };
         crate::failpoint::hit("after the opaque action");
         let done = |result, after: Value, reason: &str| {
-            let (path, after, reason) =
-                (path.to_owned(), self.clean_value(&after), self.clean(reason));
+            let (path, reason) = (path.to_owned(), reason.to_owned());
             self.recorder.record(Event::ChangeFinished(ChangeFinished {
                 path,
                 index,

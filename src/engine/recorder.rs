@@ -1,9 +1,10 @@
 //! The way of every event: masked, numbered, folded, written, shown; in this order.
 
 use super::Clock;
-use crate::event::{Event, Record, StepFinished};
+use crate::event::{Event, MapText, Record, StepFinished};
 use crate::expression::Data;
 use crate::journal::{self, Journal};
+use crate::secret::Masker;
 use crate::state::{IllegalTransition, RunState};
 use serde_json::Value;
 use std::io;
@@ -36,6 +37,7 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Recorder {
     clock: Clock,
+    masker: Masker,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -46,6 +48,7 @@ struct Inner {
 }
 
 impl Inner {
+    /// Takes an event that has passed the border.
     fn take(&mut self, clock: Clock, event: Event) -> Result<(), EngineError> {
         let record = Record { seq: self.state.seq() + 1, at: clock.now(), event };
         self.state.apply(&record)?;
@@ -79,14 +82,16 @@ impl io::Write for Room {
 }
 
 impl Recorder {
-    /// A recorder that goes on from a state: a new one, or that of an earlier process.
+    /// A recorder that goes on from a state: a new one, or that of an earlier process. Every text
+    /// passes through `masker`, which must know what is secret before the first event.
     pub fn new(
         clock: Clock,
+        masker: Masker,
         state: RunState,
         journal: Option<Journal>,
         sinks: Vec<Box<dyn Sink>>,
     ) -> Self {
-        Self { clock, inner: Arc::new(Mutex::new(Inner { state, journal, sinks })) }
+        Self { clock, masker, inner: Arc::new(Mutex::new(Inner { state, journal, sinks })) }
     }
 
     /// Where times come from.
@@ -94,31 +99,42 @@ impl Recorder {
         self.clock
     }
 
-    /// Takes an event: it is durable when this returns.
+    /// What is secret. Clones share what they learn.
+    pub fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    /// Something as it will stand in the record: for what is signed, digested or compared there. It
+    /// passes the border again unchanged.
+    pub fn as_recorded<T: MapText>(&self, said: T) -> T {
+        said.map_text(&self.masker)
+    }
+
+    /// Takes an event: its texts pass the border, and it is durable when this returns.
     ///
     /// # Errors
     /// When it could not be written; nothing more may be done then.
     pub fn record(&self, event: Event) -> Result<(), EngineError> {
+        let event = self.as_recorded(event);
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).take(self.clock, event)
     }
 
-    /// Takes the end of a step with its output, which goes through `clean` part by part: into the
+    /// Takes the end of a step with its output, which passes the border part by part: into the
     /// record, or into a file beside it if it is too large. It is not held by the state.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn finish(
-        &self,
-        mut finished: Box<StepFinished>,
-        output: &Data,
-        clean: &dyn Fn(&Value) -> Value,
-    ) -> Result<(), EngineError> {
+    pub fn finish(&self, finished: Box<StepFinished>, output: &Data) -> Result<(), EngineError> {
+        let clean = &|value: &Value| self.masker.clean_value(value);
         let mut room = Room { text: Vec::new() };
-        if output.write(&mut room, clean).is_ok() {
-            finished.output = serde_json::from_slice(&room.text).unwrap_or_default();
-            return self.record(Event::StepFinished(finished));
-        }
+        let fits = output.write(&mut room, clean).is_ok();
+        // after the output, of which the masker may have learnt what the other texts repeat
+        let mut finished = self.as_recorded(finished);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if fits {
+            finished.output = serde_json::from_slice(&room.text).unwrap_or_default();
+            return inner.take(self.clock, Event::StepFinished(finished));
+        }
         let seq = inner.state.seq() + 1;
         match &mut inner.journal {
             Some(journal) => {
@@ -130,11 +146,12 @@ impl Recorder {
         inner.take(self.clock, Event::StepFinished(finished))
     }
 
-    /// Passes on what a step waits for.
+    /// Passes on what a step waits for, through the same border as what is recorded.
     pub fn progress(&self, path: &str, message: &str) {
+        let message = self.masker.clean(message);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for sink in &mut inner.sinks {
-            sink.progress(path, message);
+            sink.progress(path, &message);
         }
     }
 

@@ -5,7 +5,7 @@ use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
-use crate::expression::{Budget, Data, Decided, Expectation, Jq, Judgement, Reference, decide};
+use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
 use crate::journal;
 use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
@@ -326,6 +326,7 @@ impl Run {
             effect: step.effect(),
             digest: step_digest(&scope.runbook, step),
         }))?;
+        scope.begun.cancel();
         Ok(self.elapsed())
     }
 
@@ -366,10 +367,6 @@ impl Run {
             &step.id,
             StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited),
         );
-        let mut expectations = ended.expectations;
-        for judgement in &mut expectations {
-            self.clean_judgement(judgement);
-        }
         let effect = match &step.body {
             Body::Group(_) => Effect::Read,
             body => body.effect(),
@@ -383,51 +380,24 @@ impl Run {
             digest: step_digest(&scope.runbook, step),
             outcome,
             severity: scope.severity.min(step.severity),
-            summary: self.clean(&ended.summary),
-            reason: self.clean(&ended.reason),
+            summary: ended.summary,
+            reason: ended.reason,
             attempts: ended.attempts,
             duration_ms: if begun == 0 && ended.attempts == 0 {
                 0
             } else {
                 self.elapsed().saturating_sub(begun)
             },
-            expectations,
+            expectations: ended.expectations,
             output: Value::Null,
             stored: None,
         });
-        self.recorder.finish(finished, &recorded, &|value| self.clean_value(value))?;
+        self.recorder.finish(finished, &recorded)?;
         Ok(outcome)
     }
 
     pub(super) fn title_of(&self, scope: &Scope, step: &Step) -> String {
-        self.clean(
-            &step
-                .title
-                .render_text(&scope.context_for(&step.title))
-                .unwrap_or_else(|_| step.id.clone()),
-        )
-    }
-
-    /// A text without secrets, harmless for a terminal.
-    pub(super) fn clean(&self, text: &str) -> String {
-        self.masker.clean(text)
-    }
-
-    pub(super) fn clean_value(&self, value: &Value) -> Value {
-        self.masker.clean_value(value)
-    }
-
-    fn clean_judgement(&self, judgement: &mut Judgement) {
-        judgement.expected = self.clean_value(&judgement.expected);
-        judgement.actual = self.clean_value(&judgement.actual);
-        judgement.reason = self.clean(&judgement.reason);
-        for item in &mut judgement.items {
-            item.name = self.clean(&item.name);
-            item.value = self.clean_value(&item.value);
-            item.because = item.because.as_deref().map(|because| self.clean(because));
-        }
-        judgement.that = self.clean(&judgement.that);
-        judgement.message = judgement.message.as_deref().map(|message| self.clean(message));
+        step.title.render_text(&scope.context_for(&step.title)).unwrap_or_else(|_| step.id.clone())
     }
 }
 

@@ -1,24 +1,26 @@
 //! The one owned, versioned event stream: what the engine emits, the journal stores and reporters
 //! read.
 //!
-//! Every text in an event is already masked and harmless for a terminal: events are the border
-//! behind which no secret and no control character exists. Records are additive: a field is never
-//! renamed or removed.
+//! Every text of a recorded event has passed the border ([`MapText`]), behind which no secret and
+//! no control character exists. Records are additive: a field is never renamed or removed.
 
+mod border;
 mod change;
+mod judgement;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod sample;
 mod summary;
 
+pub use border::{Border, MapText};
 pub use change::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange,
     LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked, StepMark, StepMarked,
 };
+pub use judgement::{JudgedItem, Judgement, Truth};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
-use crate::expression::Judgement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,10 +42,48 @@ pub struct Record {
     pub event: Event,
 }
 
-/// What can happen in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+/// Makes the events, and what has to know all of them, from one table.
+macro_rules! events {
+    ($($(#[$about:meta])* $name:ident($content:ty),)*) => {
+        /// What can happen in a run.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "event", rename_all = "snake_case")]
+        pub enum Event {
+            $($(#[$about])* $name($content),)*
+        }
+
+        /// The name of an event, without its content.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum EventKind {
+            $($(#[$about])* $name,)*
+        }
+
+        impl EventKind {
+            /// All that there are.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+
+        impl Event {
+            /// Which one it is.
+            pub fn kind(&self) -> EventKind {
+                match self {
+                    $(Self::$name(_) => EventKind::$name,)*
+                }
+            }
+        }
+
+        impl MapText for Event {
+            fn map_text(self, border: &dyn Border) -> Self {
+                match self {
+                    $(Self::$name(content) => Self::$name(content.map_text(border)),)*
+                }
+            }
+        }
+    };
+}
+
+events! {
     /// The header: first record of every run.
     RunStarted(Box<RunStarted>),
     /// Another process took the run up again.
@@ -139,8 +179,12 @@ pub struct RunStarted {
     pub mode: Mode,
     /// Where it acts.
     pub target: Target,
-    /// Resolved parameters; secret ones are masked.
+    /// Resolved parameters; what is secret in them is masked.
     pub params: Map<String, Value>,
+    /// Parameters that are not declared secret and in which something was masked all the same: a
+    /// resume cannot take their values from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
     /// The steps of the plan, in order, without those of loops and called runbooks.
     pub steps: Vec<PlannedStep>,
     /// Version of the program.

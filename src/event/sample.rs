@@ -1,14 +1,16 @@
 //! Records for tests: a run told step by step.
 
 use crate::event::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, FindingConcluded,
-    JOURNAL_SCHEMA, Mode, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
-    Record, RunFinished, RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event,
+    EventKind, FindingConcluded, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
+    Mode, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted,
+    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepApproved,
+    StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored, Target, Truth,
     Verdict,
 };
-use crate::expression::{JudgedItem, Judgement, Truth};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 pub(crate) const RUN: &str = "01K9ZQ4T0000000000LEADER42";
 
@@ -33,6 +35,7 @@ impl Story {
                 ..Target::default()
             },
             params: Map::new(),
+            withheld: vec![],
             steps: steps
                 .iter()
                 .map(|(path, title)| PlannedStep {
@@ -154,7 +157,7 @@ impl Story {
             exit_code,
             duration_ms: 400,
             next,
-            waiting: std::collections::BTreeMap::new(),
+            waiting: BTreeMap::new(),
         }))
     }
 }
@@ -291,4 +294,163 @@ pub(crate) fn diagnosis() -> Story {
         .open("candles-insufficient", "step candles was not allowed to look")
         .finish(Verdict::Failed, 1, &["runbook run ta-bot/restart"]);
     story
+}
+
+/// One event of each kind, with something in every field.
+pub(crate) fn every_event() -> Vec<Event> {
+    let text = || "x".to_owned();
+    let target = || Target {
+        context: Some(text()),
+        server: Some(text()),
+        cluster_uid: Some(text()),
+        namespace: Some(text()),
+        also_changes: vec![text()],
+        user: Some(text()),
+        sandbox: Some(text()),
+    };
+    let fields = || Map::from_iter([("x".to_owned(), json!({"x": ["x"]}))]);
+    let change = PlannedChange {
+        object: ObjectReference {
+            api_version: text(),
+            kind: text(),
+            namespace: text(),
+            name: text(),
+        },
+        verb: text(),
+        summary: text(),
+        before: json!({"x": "x"}),
+        after: json!(["x"]),
+        request: json!("x"),
+        masked: true,
+    };
+    let judgement = Judgement {
+        reason: text(),
+        message: Some(text()),
+        at: Some(text()),
+        items: vec![JudgedItem { name: text(), value: json!({"x": "x"}), because: Some(text()) }],
+        ..judged("x", Truth::Error, json!("x"), json!("x"), &[])
+    };
+    let step = StepFinished {
+        reason: text(),
+        expectations: vec![judgement],
+        output: json!({"x": "x"}),
+        stored: Some(Stored { path: "x".into(), bytes: 1, sha256: text(), done: true }),
+        ..finished("x", "x", Outcome::Passed, "x")
+    };
+    let remedy = Remedy { run: Some(text()), with: fields(), text: Some(text()) };
+    let by_path = || BTreeMap::from([(text(), text())]);
+    EventKind::ALL
+        .iter()
+        .map(|kind| match kind {
+            EventKind::RunStarted => Event::RunStarted(Box::new(RunStarted {
+                schema: text(),
+                run: text(),
+                runbook: text(),
+                title: text(),
+                digest: text(),
+                hiding: Some(text()),
+                mode: Mode::Run,
+                target: target(),
+                params: fields(),
+                withheld: vec![text()],
+                steps: vec![PlannedStep {
+                    path: text(),
+                    title: text(),
+                    action: text(),
+                    effect: Effect::Read,
+                    digest: text(),
+                }],
+                version: text(),
+                host: text(),
+                arguments: vec![text()],
+            })),
+            EventKind::RunResumed => Event::RunResumed(RunResumed {
+                host: text(),
+                target: target(),
+                digest: text(),
+                kept: vec![text()],
+                changed: vec![text()],
+            }),
+            EventKind::StepStarted => Event::StepStarted(started("x", "x", "x")),
+            EventKind::StepRetried => Event::StepRetried(StepRetried {
+                path: text(),
+                attempt: 1,
+                reason: text(),
+                delay_ms: 1,
+            }),
+            EventKind::ChangesPlanned => Event::ChangesPlanned(ChangesPlanned {
+                path: text(),
+                changes: vec![change.clone()],
+                overridden: vec![text()],
+                digest: text(),
+                typed: Some(text()),
+            }),
+            EventKind::ChangeStarted => {
+                Event::ChangeStarted(ChangeStarted { path: text(), index: 0 })
+            }
+            EventKind::ChangeDoubted => {
+                Event::ChangeDoubted(ChangeDoubted { path: text(), index: 0, reason: text() })
+            }
+            EventKind::ChangeFinished => Event::ChangeFinished(ChangeFinished {
+                path: text(),
+                index: 0,
+                result: ChangeResult::NotMade,
+                after: json!({"x": "x"}),
+                reason: text(),
+                unproven: true,
+            }),
+            EventKind::ProgramStarted => Event::ProgramStarted(ProgramStarted {
+                path: text(),
+                program: text(),
+                group: 1,
+                host: text(),
+            }),
+            EventKind::StepAsked => Event::StepAsked(StepAsked {
+                path: text(),
+                question: text(),
+                typed: Some(text()),
+                digest: text(),
+            }),
+            EventKind::StepApproved => Event::StepApproved(StepApproved {
+                path: text(),
+                by: text(),
+                how: text(),
+                plan: text(),
+                changes: text(),
+                expires: Some(Timestamp::UNIX_EPOCH),
+                user: Some(text()),
+                seal: text(),
+            }),
+            EventKind::StepMarked => Event::StepMarked(StepMarked {
+                path: text(),
+                mark: StepMark::Skip,
+                by: text(),
+                reason: text(),
+            }),
+            EventKind::Lock => {
+                Event::Lock(LockEvent { lease: text(), what: LockChange::Taken, other: text() })
+            }
+            EventKind::StepFinished => Event::StepFinished(Box::new(step.clone())),
+            EventKind::FindingConcluded => Event::FindingConcluded(FindingConcluded {
+                id: text(),
+                severity: Severity::Critical,
+                cause: text(),
+                steps: vec![text()],
+                remedy: Some(remedy.clone()),
+                command: Some(text()),
+                fixed: true,
+            }),
+            EventKind::FindingNotRuledOut => {
+                Event::FindingNotRuledOut(NotRuledOut { id: text(), because: text() })
+            }
+            EventKind::RunInterrupted => Event::RunInterrupted(RunInterrupted { signal: text() }),
+            EventKind::RunFinished => Event::RunFinished(RunFinished {
+                verdict: Verdict::Paused,
+                exit_code: 4,
+                duration_ms: 1,
+                next: vec![text()],
+                waiting: by_path(),
+            }),
+        })
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! The summary document of a run: what `--output json` prints.
 
-use super::{Effect, FindingConcluded, Mode, NotRuledOut, Outcome, Severity, Target, Verdict};
-use crate::expression::Judgement;
+use super::{
+    Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity, Target, Verdict,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -28,7 +28,7 @@ pub use data::{Data, Entered, Looked, Operand};
 pub use decide::{Decided, decide};
 pub use error::{Budget, CompileError, EvalError, EvalErrorKind};
 pub use evidence::core as core_of;
-pub use expectation::{Expect, Expectation, JudgedItem, Judgement, Truth, compile_expectation};
+pub use expectation::{Expect, Expectation, compile_expectation};
 pub use jq::{Connective, Jq, Reference, compile};
 pub use template::{Template, template};
 pub use value::{capped, show, unread};

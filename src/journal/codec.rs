@@ -5,8 +5,10 @@
 //! nothing. Journals of earlier versions have a `crc` of the record alone: they are read, and what
 //! is appended to them follows on all that is there.
 
-use crate::event::Record;
+use crate::event::{EventKind, Record};
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{self, StrDeserializer};
 use sha2::{Digest, Sha256};
 
 /// Length of `,"crc":"01234567"}`.
@@ -120,6 +122,11 @@ fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
     }
 }
 
+fn is_known(event: &str) -> bool {
+    let name: StrDeserializer<'_, value::Error> = event.into_deserializer();
+    EventKind::deserialize(name).is_ok()
+}
+
 /// A whole line that is no record of ours was written by another version.
 fn explain(body: &str, error: &serde_json::Error) -> Refusal {
     #[derive(Deserialize)]
@@ -127,31 +134,11 @@ fn explain(body: &str, error: &serde_json::Error) -> Refusal {
         event: String,
         schema: Option<String>,
     }
-    const KNOWN: [&str; 18] = [
-        "run_started",
-        "run_resumed",
-        "step_started",
-        "step_retried",
-        "changes_planned",
-        "change_started",
-        "change_doubted",
-        "change_finished",
-        "program_started",
-        "step_asked",
-        "step_approved",
-        "step_marked",
-        "lock",
-        "step_finished",
-        "finding_concluded",
-        "finding_not_ruled_out",
-        "run_interrupted",
-        "run_finished",
-    ];
     match serde_json::from_str::<Kind>(body) {
         Ok(Kind { schema: Some(schema), event }) if event == "run_started" => {
             Refusal::Schema(schema)
         }
-        Ok(Kind { event, .. }) if !KNOWN.contains(&event.as_str()) => Refusal::UnknownEvent(event),
+        Ok(Kind { event, .. }) if !is_known(&event) => Refusal::UnknownEvent(event),
         Ok(_) | Err(_) => Refusal::Damaged(error.to_string()),
     }
 }

@@ -6,8 +6,8 @@ use super::output::{self, Preview};
 use super::step_line::{Columns, note};
 use super::text::{fields, one_line, value, width, wrap};
 use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
-use crate::event::{Effect, Mode, Outcome, StepFinished};
-use crate::expression::{Judgement, Truth, core_of};
+use crate::event::{Effect, Judgement, Mode, Outcome, StepFinished, Truth};
+use crate::expression::core_of;
 use anstyle::Style;
 use serde_json::Value;
 

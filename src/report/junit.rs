@@ -217,8 +217,7 @@ impl Xml {
 mod tests {
     use super::*;
     use crate::event::sample::{Story, diagnosis, finished, judged};
-    use crate::event::{Mode, Outcome, Severity, StepFinished, Verdict};
-    use crate::expression::{Judgement, Truth};
+    use crate::event::{Judgement, Mode, Outcome, Severity, StepFinished, Truth, Verdict};
     use proptest::prelude::*;
     use regex::Regex;
     use serde_json::json;

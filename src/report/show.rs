@@ -4,9 +4,9 @@ use super::output;
 use super::text::{duration, one_line, value, wrap};
 use super::theme::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
 use crate::event::{
-    Event, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
+    Event, Judgement, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
+    Truth,
 };
-use crate::expression::{Judgement, Truth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 

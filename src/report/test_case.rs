@@ -1,8 +1,9 @@
 //! A run as cases, one for each step that counts: what JUnit and Markdown are drawn from. Pure.
 
 use super::text::{fields, one_line, value};
-use crate::event::{Effect, Outcome, Severity, StepFinished, StepStarted, Verdict};
-use crate::expression::{Judgement, Truth};
+use crate::event::{
+    Effect, Judgement, Outcome, Severity, StepFinished, StepStarted, Truth, Verdict,
+};
 use crate::state::{RunState, StepState};
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -4,10 +4,9 @@ use super::theme::Line;
 use super::*;
 use crate::event::sample::{Story, diagnosis, finished, judged};
 use crate::event::{
-    Effect, Event, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished, StepRetried,
-    Verdict,
+    Effect, Event, Judgement, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished,
+    StepRetried, Truth, Verdict,
 };
-use crate::expression::{Judgement, Truth};
 use crate::state::RunState;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace
 use crate::engine::{EngineError, Recorder, difference, digest_of_record, sealed};
 use crate::event::{Event, PlannedChange, StepApproved, Target};
 use crate::journal::{self, Journal, Key};
+use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -177,7 +178,10 @@ impl Pending {
             user,
             seal: String::new(),
         };
-        let recorder = Recorder::new(clock, self.state, Some(self.journal), Vec::new());
+        let recorder =
+            Recorder::new(clock, Masker::new(), self.state, Some(self.journal), Vec::new());
+        // the seal is one of what stands in the record
+        let approval = recorder.as_recorded(approval);
         recorder.record(Event::StepApproved(sealed(&self.key, &self.run, approval)))?;
         Ok(Approved { by, expires })
     }

@@ -52,7 +52,7 @@ pub enum SessionError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A namespace and a parameter that sets it differ.
-    #[error("the namespace {namespace} and the parameter {param}={value} contradict each other")]
+    #[error("the namespace {namespace} and the parameter {param}={value} conflict")]
     TwoNamespaces {
         /// The namespace.
         namespace: String,
@@ -62,7 +62,7 @@ pub enum Refusal {
         value: String,
     },
     /// The runbook runs in other contexts only.
-    #[error("{runbook} runs only in the contexts {}, and this is {context}", allowed.join(", "))]
+    #[error("{runbook} runs only in the contexts {}, but this is {context}", allowed.join(", "))]
     Context {
         /// The runbook.
         runbook: String,
@@ -88,8 +88,19 @@ pub enum Refusal {
         /// The run.
         run: String,
     },
+    /// The record does not have the value of a parameter.
+    #[error(
+        "the value of parameter {param} is not in the record of run {run}, because something \
+            secret was masked in it"
+    )]
+    Withheld {
+        /// The run.
+        run: String,
+        /// The parameter.
+        param: String,
+    },
     /// The run is over.
-    #[error("run {run} has ended ({}) and has nothing to go on with", word(*verdict))]
+    #[error("run {run} has ended ({}) and cannot be resumed", word(*verdict))]
     Ended {
         /// The run.
         run: String,
@@ -97,7 +108,7 @@ pub enum Refusal {
         verdict: Verdict,
     },
     /// The run acts in another namespace.
-    #[error("run {run} is in the namespace {of_run}")]
+    #[error("run {run} is in namespace {of_run}")]
     OtherNamespace {
         /// The run.
         run: String,
@@ -109,7 +120,7 @@ pub enum Refusal {
         undo: bool,
     },
     /// A step that has changed the cluster is written otherwise now.
-    #[error("step {step} of {runbook} has changed since, and it has already changed the cluster")]
+    #[error("step {step} of {runbook} was modified after it changed the cluster")]
     StepChanged {
         /// The runbook.
         runbook: String,
@@ -125,17 +136,15 @@ pub enum Refusal {
         step: String,
     },
     /// A step that changes nothing cannot have been done by hand.
-    #[error(
-        "step {step} changes nothing that could be done by hand: it is looked at or asked again"
-    )]
+    #[error("step {step} makes no change that you could do by hand: it runs or asks again")]
     NothingToMark {
         /// The step.
         step: String,
     },
     /// It cannot be told whether this is the cluster of the run.
     #[error(
-        "it cannot be told whether this is the cluster that the run began on, the one with \
-            kube-system {before}: the namespace kube-system cannot be read"
+        "cannot determine whether this is the cluster of the run, with kube-system {before}: the \
+            namespace kube-system is not readable"
     )]
     ClusterUnknown {
         /// UID of kube-system on the cluster of the run.
@@ -143,8 +152,8 @@ pub enum Refusal {
     },
     /// This is not the cluster of the run.
     #[error(
-        "this is another cluster: the run began on the one with kube-system {before}, and this \
-            one has {now}"
+        "this is another cluster: the run started on the cluster with kube-system {before}, but \
+            this one has {now}"
     )]
     OtherCluster {
         /// UID of kube-system on the cluster of the run.
@@ -153,7 +162,7 @@ pub enum Refusal {
         now: String,
     },
     /// This is not the user of the run.
-    #[error("the run began as {before}, and this is {now}")]
+    #[error("the run was started by {before}, but this is {now}")]
     OtherUser {
         /// The user of the run.
         before: String,
@@ -161,7 +170,7 @@ pub enum Refusal {
         now: String,
     },
     /// What is in doubt cannot be undone.
-    #[error("it is not known whether step {step} of run {run} was done")]
+    #[error("step {step} of run {run} is in doubt")]
     UndoInDoubt {
         /// The run.
         run: String,
@@ -169,7 +178,7 @@ pub enum Refusal {
         step: String,
     },
     /// Nothing was changed that could be undone.
-    #[error("run {run} has nothing to take back: {}", nothing(opaque))]
+    #[error("run {run} has nothing to undo: {}", nothing(opaque))]
     NothingToUndo {
         /// The run.
         run: String,
@@ -185,7 +194,7 @@ pub enum Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotApproved {
     /// The step has ended.
-    #[error("step {step} of run {run} is over")]
+    #[error("step {step} of run {run} has already finished")]
     Over {
         /// The run.
         run: String,
@@ -194,7 +203,7 @@ pub enum NotApproved {
     },
     /// The step does not wait.
     #[error(
-        "step {step} of run {run} waits for nothing; waiting: {}",
+        "step {step} of run {run} is not waiting; waiting steps: {}",
         if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }
     )]
     NotWaiting {
@@ -206,7 +215,7 @@ pub enum NotApproved {
         waiting: Vec<String>,
     },
     /// The step is in doubt.
-    #[error("step {step} is in doubt, and an approval does not say how it ended")]
+    #[error("step {step} is in doubt, which an approval cannot resolve")]
     InDoubt {
         /// The run.
         run: String,
@@ -214,7 +223,7 @@ pub enum NotApproved {
         step: String,
     },
     /// The record does not have the question.
-    #[error("what step {step} asks is not in the record, which an earlier version wrote")]
+    #[error("the record, written by an earlier version, lacks the question of step {step}")]
     NoQuestion {
         /// The run.
         run: String,
@@ -222,7 +231,7 @@ pub enum NotApproved {
         step: String,
     },
     /// The step was stopped while it did what needs no person.
-    #[error("step {step} ({action}) waits for no person: it was stopped")]
+    #[error("step {step} ({action}) does not wait for a person: it was stopped")]
     NoPerson {
         /// The run.
         run: String,
@@ -233,8 +242,8 @@ pub enum NotApproved {
     },
     /// What would be sent is not what was planned.
     #[error(
-        "what step {step} would send is not what was planned: an earlier version recorded it, or \
-            the record was changed"
+        "the recorded request of step {step} differs from its preview: an earlier version wrote the \
+            record, or the record was modified"
     )]
     NotAsPlanned {
         /// The run.
@@ -243,7 +252,7 @@ pub enum NotApproved {
         step: String,
     },
     /// The step wants a word typed, and it was another one or none.
-    #[error("step {step} wants a word typed")]
+    #[error("step {step} requires a typed confirmation")]
     Word {
         /// The step.
         step: String,
@@ -251,17 +260,17 @@ pub enum NotApproved {
         word: String,
     },
     /// The step wants no word.
-    #[error("step {step} wants no word typed")]
+    #[error("step {step} requires no typed confirmation")]
     NoWord {
         /// The step.
         step: String,
     },
     /// The run asks no cluster that could say who this is.
-    #[error("the run asks no cluster")]
+    #[error("the run uses no cluster")]
     NoCluster,
     /// Who this is was asked of a cluster that is not the one of the run.
     #[error(
-        "this is another cluster, {server} with {}, and the run is on {} with {}",
+        "this is another cluster: {server} with {}, but the run is on {} with {}",
         known(uid.as_ref()), of_run.as_deref().unwrap_or("none"), known(uid_of_run.as_ref())
     )]
     OtherCluster {
@@ -276,8 +285,8 @@ pub enum NotApproved {
     },
     /// The cluster does not say who this is.
     #[error(
-        "the cluster does not say who this is, and nobody else does: it reviews no subjects \
-            (Kubernetes before 1.28), or does not let this user ask"
+        "the cluster does not identify you: it does not support SelfSubjectReview (Kubernetes \
+            before 1.28), or does not allow it for this user"
     )]
     NoUser,
 }
@@ -292,12 +301,12 @@ fn nothing(opaque: &[String]) -> String {
     if opaque.is_empty() {
         "it changed nothing".to_owned()
     } else {
-        format!("what it did in {} cannot be taken back", opaque.join(", "))
+        format!("what it did in {} cannot be undone", opaque.join(", "))
     }
 }
 
 fn known(uid: Option<&String>) -> String {
-    uid.map_or("a kube-system that may not be read".to_owned(), |uid| format!("kube-system {uid}"))
+    uid.map_or("an unreadable kube-system".to_owned(), |uid| format!("kube-system {uid}"))
 }
 
 impl From<NotApproved> for SessionError {

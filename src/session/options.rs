@@ -9,13 +9,13 @@ use std::time::Duration;
 pub struct ClusterChoice {
     /// Scenario of a simulated cluster; the rest is left out then.
     pub sandbox: Option<String>,
-    /// Context of the kubeconfig; the current one if none.
+    /// Kubeconfig context; the current one if none.
     pub context: Option<String>,
     /// Kubeconfig file; the usual ones if none.
     pub kubeconfig: Option<PathBuf>,
     /// User to impersonate.
     pub impersonate: Option<String>,
-    /// Namespace, instead of that of the runbook.
+    /// Namespace; overrides the namespace of the runbook.
     pub namespace: Option<String>,
 }
 

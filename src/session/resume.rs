@@ -10,7 +10,7 @@ use crate::event::{
     Effect, Event, Mode, PlannedStep, Record, RunStarted, StepMark, StepMarked, Verdict,
 };
 use crate::journal::{self, Journal};
-use crate::plan::{Given, Plan};
+use crate::plan::{Given, Plan, check_namespace};
 use crate::state::{ChangeState, RunState, StepState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,9 +53,11 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     let (reading, journal) = Journal::reopen(&workspace.state_dir, &run)?;
     let mut notices = Notice::of_journal(&reading);
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
-    let Some(header) = state.header().cloned() else {
+    let Some(mut header) = state.header().cloned() else {
         return Err(Refusal::NoHeader { run }.into());
     };
+    // one that was masked follows from the parameters, as it did then
+    header.target.namespace.take_if(|namespace| check_namespace(namespace).is_err());
     refuse_ended(&run, &state)?;
     let plan = plan_again(workspace, &run, &header, &options)?;
     let undoes = undone(&header).is_some();
@@ -127,11 +129,17 @@ fn plan_again(
         .params
         .iter()
         .filter(|(name, _)| !is_secret(&loaded, &header.runbook, name))
+        .filter(|(name, _)| !header.withheld.contains(name))
         .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
         .collect();
     if let Some(runbook) = loaded.get(&name) {
         // what is secret was not recorded and has to be given again
-        given.extend(options.params.given(runbook));
+        let again = options.params.given(runbook);
+        let is_given = |name: &&String| again.iter().any(|given| given.name == **name);
+        if let Some(name) = header.withheld.iter().find(|name| !is_given(name)) {
+            return Err(Refusal::Withheld { run: run.to_owned(), param: name.clone() }.into());
+        }
+        given.extend(again);
         if let Some(namespace) = &header.target.namespace {
             options.params.agree(namespace, runbook)?;
         }

@@ -180,7 +180,7 @@ impl Session {
         let clock = self.workspace.clock;
         let (journal, state, kept) = match self.earlier.take() {
             Some(earlier) => {
-                let marks = std::mem::take(&mut self.marks);
+                let marks = (std::mem::take(&mut self.marks), &self.masker);
                 marked(earlier, marks, cluster.as_ref(), &self.workspace).await?
             }
             None => {
@@ -211,9 +211,8 @@ impl Session {
             records: Arc::new(Journals { folder: self.workspace.state_dir.clone() }),
             cluster: cluster.map(|cluster| cluster.map(Connection::new)),
             sandbox: place.sandbox.clone(),
-            recorder: Recorder::new(clock, state, journal, sinks),
-            arguments: called.iter().map(|word| self.masker.mask(word).into_owned()).collect(),
-            masker: self.masker,
+            recorder: Recorder::new(clock, self.masker, state, journal, sinks),
+            arguments: called,
             prompt,
             stop,
             invocation: place.invocation(),
@@ -248,7 +247,7 @@ impl Session {
         let connected = place.connect(now).await?;
         if let Ok(cluster) = &connected.cluster {
             guard(&self.plan, cluster)?;
-            self.expected.check(cluster).await?;
+            self.expected.check(cluster, &self.masker).await?;
         }
         Ok(Some(connected))
     }
@@ -263,13 +262,15 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Refuses another cluster or user than before.
-    async fn check(&self, cluster: &Cluster) -> Result<(), SessionError> {
+    async fn check(&self, cluster: &Cluster, masker: &Masker) -> Result<(), SessionError> {
         if self.cluster_uid.is_none() && self.user.is_none() {
             return Ok(());
         }
         // a run that goes on blindly would end here for good; this way it can be gone on with when
         // the cluster answers again
         let identity = cluster.identify().await?;
+        // as it was recorded
+        let user = identity.user.map(|user| masker.clean(&user));
         if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
             return Err(Refusal::ClusterUnknown { before: before.clone() }.into());
         }
@@ -278,7 +279,7 @@ impl Expected {
         {
             return Err(Refusal::OtherCluster { before: before.clone(), now }.into());
         }
-        if let (Some(before), Some(now)) = (&self.user, identity.user)
+        if let (Some(before), Some(now)) = (&self.user, user)
             && *before != now
         {
             return Err(Refusal::OtherUser { before: before.clone(), now }.into());
@@ -310,7 +311,7 @@ impl Drop for KubeconfigFile {
 /// Records what a person says of steps of an earlier process.
 async fn marked(
     (journal, state, kept): (Journal, RunState, Kept),
-    marks: Vec<StepMarked>,
+    (marks, masker): (Vec<StepMarked>, &Masker),
     cluster: Option<&Result<Cluster, crate::cluster::Error>>,
     workspace: &Workspace,
 ) -> Result<(Option<Journal>, RunState, Kept), SessionError> {
@@ -318,7 +319,7 @@ async fn marked(
         return Ok((Some(journal), state, kept));
     }
     let by = who(cluster, workspace).await;
-    let recorder = Recorder::new(workspace.clock, state, Some(journal), Vec::new());
+    let recorder = Recorder::new(workspace.clock, masker.clone(), state, Some(journal), Vec::new());
     for mark in marks {
         recorder.record(Event::StepMarked(StepMarked { by: by.clone(), ..mark }))?;
     }

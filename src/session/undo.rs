@@ -63,15 +63,15 @@ const ROLLOUT: &str = "5m";
 fn title(change: &PlannedChange) -> String {
     let object = change.object.short();
     match change.verb.as_str() {
-        "delete" => format!("Make {object} again"),
+        "delete" => format!("Recreate {object}"),
         "create" => format!("Delete {object}"),
         _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
-            format!("Restart {object} a second time: that is what undoing a restart comes to")
+            format!("Restart {object} a second time, since a restart cannot be undone")
         }
         _ if matches!(change.summary.as_str(), "patched" | "applied") => {
-            format!("Take back what was {} ({object})", change.summary)
+            format!("Undo: {} ({object})", change.summary)
         }
-        _ => format!("Take back {} of {object}", change.summary),
+        _ => format!("Undo {} of {object}", change.summary),
     }
 }
 
@@ -119,11 +119,11 @@ pub(super) fn procedure(
     let described = if opaque.is_empty() {
         String::new()
     } else {
-        format!("Not taken back, because nobody knows how: {}.", opaque.join(", "))
+        format!("Not undone, because it is unknown how: {}.", opaque.join(", "))
     };
     let id = journal::short_id(run);
     let name = format!("undo/{id}");
-    let title = format!("Take back what run {id} changed");
+    let title = format!("Undo the changes of run {id}");
     let runbook = Runbook::built(&name, title, described, steps);
     Ok((name.clone(), BTreeMap::from([(name, Arc::new(runbook))])))
 }
@@ -154,7 +154,7 @@ impl Made<'_> {
 fn waits(number: usize, object: &ObjectReference) -> Result<Step, SessionError> {
     let ObjectReference { kind, name, namespace, .. } = object;
     let target = json!({"kind": kind, "name": name, "namespace": namespace});
-    let title = format!("The pods of {} follow", object.short());
+    let title = format!("The pods of {} are ready", object.short());
     let arguments = json!({"target": target, "timeout": ROLLOUT});
     built(format!("rollout-{number}"), title, "rollout", arguments)
 }
@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(
             steps,
             [
-                "undo checks-down-0: Take back 3 → 1 replicas of deployment/x",
-                "rollout rollout-0: The pods of deployment/x follow",
+                "undo checks-down-0: Undo 3 → 1 replicas of deployment/x",
+                "rollout rollout-0: The pods of deployment/x are ready",
             ]
         );
         assert_eq!(plan.runbook.name, "undo/LEADER42");
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(digests(&braces), before);
         assert_eq!(
             plan(&braces).steps()[0].title,
-            "Take back {{ not a template }} \"quoted\" of deployment/x"
+            "Undo {{ not a template }} \"quoted\" of deployment/x"
         );
         let other = scaled(|change| change.object.name = "y".to_owned());
         assert_ne!(digests(&other), before);
@@ -240,10 +240,10 @@ mod tests {
             other => format!("{other:?}"),
         };
         let nothing = RunState::replay(&Story::new(Mode::Run, &[]).records).unwrap();
-        assert!(refusal(&nothing).ends_with("has nothing to take back: it changed nothing"));
+        assert!(refusal(&nothing).ends_with("has nothing to undo: it changed nothing"));
         let opaque = scaled(|change| change.verb = "run".to_owned());
         assert!(
-            refusal(&opaque).ends_with("what it did in checks/down cannot be taken back"),
+            refusal(&opaque).ends_with("what it did in checks/down cannot be undone"),
             "{}",
             refusal(&opaque)
         );

@@ -131,18 +131,27 @@ fn promise_14_the_lock_of_a_run_that_crashed_expires_and_whose_it_was_is_recorde
     for (seconds, code) in [(5, 3), (3600, 0)] {
         let stage = Stage::new("healthy", false);
         let address = stage.sandbox.address().to_string();
-        let made =
-            http_send(&address, "POST", LEASES, &lease("01K9CRASHED", ago(seconds)).to_string());
+        let mut held = lease("01K9CRASHED", ago(seconds));
+        // what others wrote there is not trusted
+        held["metadata"]["annotations"]["runbook/host"] =
+            "far-away\u{1b}[2J\u{202e} password=hunter2-hunter2".into();
+        let made = http_send(&address, "POST", LEASES, &held.to_string());
         assert!(made.contains("01K9CRASHED"), "{made}");
         let file = stage.scale(1);
         let said = stage.run(&["run", &file, "--yes"]);
         assert_eq!(said.code, code, "{}", said.all());
         let text = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            text.contains("run 01K9CRASHED of ta-bot/restart on far-away at step restart"),
+            text.contains(
+                "run 01K9CRASHED of ta-bot/restart on far-away password=[secret password]"
+            ),
             "{}",
             said.all()
         );
+        for said in [said.all(), journal(&stage, RUN)] {
+            let hostile = ["[2J", "\\u001b", "\u{202e}", "hunter2"];
+            assert!(!hostile.iter().any(|part| said.contains(part)), "{said}");
+        }
         if code == 0 {
             assert!(text.contains("which has expired"), "{}", said.all());
             let recorded = journal(&stage, RUN);

@@ -80,3 +80,58 @@ fn a_secret_parameter_is_masked_everywhere() {
             .all(|path| !String::from_utf8_lossy(&fs::read(path).unwrap()).contains("hunter2"))
     );
 }
+
+/// All that stands in the folder of records.
+fn recorded(place: &Place) -> String {
+    let mut found = Vec::new();
+    files(&place.state().join("runs"), &mut found);
+    assert!(!found.is_empty());
+    found
+        .iter()
+        .map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned())
+        .collect()
+}
+
+#[test]
+fn what_a_person_says_of_a_step_is_recorded_without_secrets_and_escape_sequences() {
+    let place = Place::new();
+    let text = "runbook: v1\ntitle: T\nparams:\n  token: {type: string, secret: true}\nsteps:\n  - \
+        id: ask\n    title: Ask\n    confirm: {question: Is it so?}\n  - id: last\n    title: \
+        Last\n    value: 1\n";
+    let file = place.write("t.yaml", text);
+    let run = "01K9ZQ4T";
+    let secret = ["--set", "token=hunter2-hunter2"];
+    let paused = place.run(&[&["run", &file][..], &secret].concat());
+    assert_eq!(paused.code, 4, "{}", paused.all());
+    let reason = "it is hunter2-hunter2\u{1b}[2J";
+    let marked = [&["resume", run, "--skip", "ask", "--reason", reason][..], &secret].concat();
+    let resumed = place.run(&marked);
+    assert_eq!(resumed.code, 0, "{}", resumed.all());
+    let shown = place.run(&["show", run]);
+    let reported = place.run(&["report", run, "--format", "markdown"]);
+    let records = recorded(&place);
+    assert!(records.contains("it is [secret token]"), "{records}");
+    for said in [resumed.all(), shown.all(), reported.all(), records] {
+        assert!(!said.contains("hunter2") && !said.contains("[2J"), "{said}");
+    }
+}
+
+#[test]
+fn a_parameter_of_which_something_was_masked_is_given_again_to_go_on() {
+    let place = Place::new();
+    let text = "runbook: v1\ntitle: T\nparams:\n  url: {type: string}\nsteps:\n  - id: ask\n    \
+        title: Ask\n    confirm: {question: Is it so?}\n  - id: last\n    title: Last\n    value: \
+        $params.url\n    expect:\n      - that: length == 35\n";
+    let file = place.write("t.yaml", text);
+    let url = ["--set", "url=https://ada:hunter2-hunter2@db.test"];
+    let paused = place.run(&[&["run", &file][..], &url].concat());
+    assert_eq!(paused.code, 4, "{}", paused.all());
+    assert!(!recorded(&place).contains("hunter2"), "{}", recorded(&place));
+    let skipped = ["resume", "01K9ZQ4T", "--skip", "ask", "--reason", "seen"];
+    let refused = place.run(&skipped);
+    assert_eq!(refused.code, 2, "{}", refused.all());
+    assert!(refused.stderr.contains("give it again with --set url="), "{}", refused.all());
+    let resumed = place.run(&[&skipped[..], &url].concat());
+    assert_eq!(resumed.code, 0, "{}", resumed.all());
+    assert!(!recorded(&place).contains("hunter2"), "{}", recorded(&place));
+}

@@ -189,11 +189,11 @@ impl Case {
             records: Arc::new(Nobody),
             recorder: Recorder::new(
                 Clock::Fixed(NOW.parse().unwrap()),
+                Masker::default(),
                 RunState::new(),
                 None,
                 Vec::new(),
             ),
-            masker: Masker::default(),
             prompt: Arc::new(Nobody),
             stop: Stop::new(),
             invocation: Invocation::default(),

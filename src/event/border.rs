@@ -1,0 +1,131 @@
+//! The border: what every text of every event passes before it is written or shown.
+//!
+//! Each struct lists all its fields, so that a new one does not compile until it is decided what it
+//! is: a text, which passes the border, or something that is kept as it is. Kept are numbers, times
+//! and closed vocabularies, and the names by which records find each other again: paths and ids of
+//! steps, which the runbook writes, ids of runs, digests, seals. A digest that was masked would
+//! allow nothing, and a step whose path was masked would be done twice.
+
+use super::{
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, JudgedItem,
+    Judgement, LockEvent, NotRuledOut, ObjectReference, PlannedChange, PlannedStep, ProgramStarted,
+    Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked,
+    StepFinished, StepMarked, StepRetried, StepStarted, Target,
+};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Makes texts fit to be written and shown. What has passed once passes again unchanged.
+pub trait Border {
+    /// The text as it may be said.
+    fn text(&self, text: &str) -> String;
+
+    /// The value with all its texts as they may be said.
+    fn value(&self, value: &Value) -> Value;
+}
+
+/// What has texts.
+pub trait MapText: Sized {
+    /// The same with all its texts as the border lets them through.
+    #[must_use]
+    fn map_text(self, border: &dyn Border) -> Self;
+}
+
+impl MapText for String {
+    fn map_text(self, border: &dyn Border) -> Self {
+        border.text(&self)
+    }
+}
+
+impl MapText for Value {
+    fn map_text(self, border: &dyn Border) -> Self {
+        border.value(&self)
+    }
+}
+
+impl MapText for Map<String, Value> {
+    fn map_text(self, border: &dyn Border) -> Self {
+        match border.value(&Value::Object(self)) {
+            Value::Object(fields) => fields,
+            _ => Self::new(),
+        }
+    }
+}
+
+/// By path.
+impl MapText for BTreeMap<String, String> {
+    fn map_text(self, border: &dyn Border) -> Self {
+        self.into_iter().map(|(path, text)| (path, text.map_text(border))).collect()
+    }
+}
+
+impl<T: MapText> MapText for Box<T> {
+    fn map_text(self, border: &dyn Border) -> Self {
+        Self::new((*self).map_text(border))
+    }
+}
+
+impl<T: MapText> MapText for Option<T> {
+    fn map_text(self, border: &dyn Border) -> Self {
+        self.map(|text| text.map_text(border))
+    }
+}
+
+impl<T: MapText> MapText for Vec<T> {
+    fn map_text(self, border: &dyn Border) -> Self {
+        self.into_iter().map(|text| text.map_text(border)).collect()
+    }
+}
+
+impl MapText for ChangeStarted {
+    fn map_text(self, _: &dyn Border) -> Self {
+        let Self { path, index } = self;
+        Self { path, index }
+    }
+}
+
+/// `Type { what passes the border; what is kept as it is }`. Values come before texts: from a value
+/// the border may learn what it then finds in a text.
+macro_rules! texts {
+    ($($type:ident { $($said:ident),*; $($kept:ident),* })*) => {
+        $(impl MapText for $type {
+            fn map_text(self, border: &dyn Border) -> Self {
+                let Self { $($said,)* $($kept,)* } = self;
+                Self { $($said: $said.map_text(border),)* $($kept,)* }
+            }
+        })*
+    };
+}
+
+texts! {
+    Target { context, server, cluster_uid, namespace, also_changes, user, sandbox; }
+    PlannedStep { title; path, action, effect, digest }
+    RunStarted {
+        params, runbook, title, hiding, target, steps, version, host, arguments;
+        schema, run, digest, mode, withheld
+    }
+    RunResumed { host, target; digest, kept, changed }
+    StepStarted { title; path, id, action, effect, digest }
+    StepRetried { reason; path, attempt, delay_ms }
+    ProgramStarted { program, host; path, group }
+    StepFinished {
+        output, expectations, title, summary, reason;
+        path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
+    }
+    Judgement { expected, actual, items, that, reason, message, at; outcome }
+    JudgedItem { value, name, because; }
+    Remedy { with, run, text; }
+    FindingConcluded { remedy, cause, command; id, severity, steps, fixed }
+    NotRuledOut { because; id }
+    RunInterrupted { signal; }
+    RunFinished { next, waiting; verdict, exit_code, duration_ms }
+    ChangesPlanned { changes, overridden, typed; path, digest }
+    PlannedChange { before, after, request, object, summary; verb, masked }
+    ObjectReference { api_version, kind, namespace, name; }
+    ChangeDoubted { reason; path, index }
+    ChangeFinished { after, reason; path, index, result, unproven }
+    StepApproved { by, how, user; path, plan, changes, expires, seal }
+    StepAsked { question, typed; path, digest }
+    StepMarked { by, reason; path, mark }
+    LockEvent { lease, other; what }
+}
