@@ -14,7 +14,7 @@ pub struct Cidr {
 
 /// A text that is not an address block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an address block, write ADDRESS/PREFIX as in 10.0.0.0/8")]
+#[error("`{0}` is not an address block; use ADDRESS/PREFIX, such as 10.0.0.0/8")]
 pub struct CidrError(String);
 
 impl Cidr {

@@ -88,16 +88,18 @@ pub(super) fn ask_dns(inventory: &Inventory, source: &Pod, path: &mut Path) {
             None => Stage {
                 stage: name,
                 outcome: StageOutcome::Passed,
-                sentence: format!("DNS answers over {protocol}"),
+                sentence: format!("DNS responds over {protocol}"),
                 near_misses: Vec::new(),
             },
             Some(worst) => {
                 let (outcome, lead) = match (worst.outcome, protocol) {
-                    (StageOutcome::Failed, _) if node_local_dns(inventory) => {
-                        (StageOutcome::Unknown, "the node-local DNS cache is not judged; beside it")
-                    }
+                    (StageOutcome::Failed, _) if node_local_dns(inventory) => (
+                        StageOutcome::Unknown,
+                        "the node-local DNS cache is not evaluated; apart \
+                            from it",
+                    ),
                     (StageOutcome::Failed, Protocol::Tcp) => {
-                        (StageOutcome::Warning, "long DNS answers need TCP and will fail")
+                        (StageOutcome::Warning, "long DNS responses need TCP and will fail")
                     }
                     (outcome, _) => (outcome, "names will not resolve"),
                 };

@@ -203,7 +203,7 @@ pub struct NotEvaluated {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// There is no such pod.
-    #[error("there is no pod {namespace}/{name}, or it has finished")]
+    #[error("pod {namespace}/{name} does not exist or has finished")]
     NoPod {
         /// The namespace.
         namespace: String,
@@ -211,7 +211,7 @@ pub enum PathError {
         name: String,
     },
     /// There is no such workload.
-    #[error("there is no {kind} {namespace}/{name}; workloads there: {}",
+    #[error("{kind} {namespace}/{name} does not exist; existing workloads: {}",
         if others.is_empty() { "none".to_owned() } else { others.join(", ") })]
     NoWorkload {
         /// The kind.

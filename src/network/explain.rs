@@ -172,10 +172,10 @@ fn sentence(reason: &Reason, direction: Direction, subject: &str) -> String {
             Exemption::HostNetwork => {
                 format!("{subject} uses the network of its node, policies do not apply to it")
             }
-            Exemption::SamePod => format!("{subject} talks to itself, policies do not apply"),
+            Exemption::SamePod => format!("{subject} connects to itself, policies do not apply"),
             Exemption::OwnNode => format!("the node of {subject} always reaches it"),
         },
-        Reason::NotIsolated => format!("no policy selects {subject}, everything passes"),
+        Reason::NotIsolated => format!("no policy selects {subject}, everything is allowed"),
         Reason::Allowed { by, .. } => format!("rule {} of policy {} allows it", by.rule, by.policy),
         Reason::Denied { isolating, rules: 0, other_direction } => {
             let other = match direction {

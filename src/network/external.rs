@@ -60,8 +60,8 @@ pub(super) fn judge_outside(
                 |peer: &Peer| matches!(peer, Peer::Block { cidr, .. } if !cidr.is_private());
             if rule.peers.iter().any(public) && depends.is_none() {
                 depends = Some(format!(
-                    "rule {index} of policy {} allows some addresses; whether the host is one of \
-                        them is not known",
+                    "rule {index} of policy {} allows some addresses; it is unknown whether the \
+                        host is one of them",
                     policy.reference
                 ));
             }

@@ -130,7 +130,7 @@ impl Fix {
 
 fn policy(cluster: Cluster<'_>, request: &Request<'_>) -> Result<Value, String> {
     let Endpoint::Pod(pod) = request.subject else {
-        return Err("only a pod can be opened by a policy".to_owned());
+        return Err("a policy can only allow connections of pods".to_owned());
     };
     let selector = subject_selector(cluster, request, pod);
     let name = policy_name(pod, request);
@@ -188,7 +188,9 @@ fn block(address: IpAddr) -> Value {
 fn peer(cluster: Cluster<'_>, other: &Endpoint<'_>, subject: &Pod) -> Result<Value, String> {
     match other {
         Endpoint::Address(address) => Ok(block(*address)),
-        Endpoint::Node => Err("a node is always let through, it needs no policy".to_owned()),
+        Endpoint::Node => {
+            Err("connections from a node are always allowed and need no policy".to_owned())
+        }
         Endpoint::Pod(pod) if pod.host_network => pod.ip.map(block).ok_or_else(|| {
             format!(
                 "{}/{} uses the network of its node and has no address yet; \
@@ -201,11 +203,7 @@ fn peer(cluster: Cluster<'_>, other: &Endpoint<'_>, subject: &Pod) -> Result<Val
             if pod.namespace != subject.namespace {
                 let labels = cluster.namespaces.get(&pod.namespace);
                 let labels = labels.ok_or_else(|| {
-                    format!(
-                        "namespace {} is not known, no selector \
-                    can name it",
-                        pod.namespace
-                    )
+                    format!("namespace {} is unknown, so no selector can match it", pod.namespace)
                 })?;
                 let key = "kubernetes.io/metadata.name";
                 let chosen: Labels = match labels.get(key) {

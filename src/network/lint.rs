@@ -300,8 +300,8 @@ fn peers(
                         .any(|labels| selector.matches(labels)) =>
                 {
                     let sentence = format!(
-                        "{direction} rule {index} is about namespaces labelled {selector}; there \
-                            is none{}",
+                        "{direction} rule {index} selects namespaces labeled {selector}; there is \
+                            none{}",
                         name_hint(context, selector)
                     );
                     lints.push(Lint::new(
@@ -316,10 +316,10 @@ fn peers(
                 {
                     let place = namespaces.as_ref().map_or_else(
                         || policy.reference.namespace.clone(),
-                        |selector| format!("namespaces labelled {selector}"),
+                        |selector| format!("namespaces labeled {selector}"),
                     );
                     let sentence = format!(
-                        "{direction} rule {index} is about pods labelled {selector}; there is none \
+                        "{direction} rule {index} selects pods labeled {selector}; there is none \
                             in {place}"
                     );
                     lints.push(Lint::new(
@@ -387,8 +387,8 @@ fn ports(
                     };
                     if !destinations.iter().any(has) {
                         let sentence = format!(
-                            "{direction} rule {index} allows the port named {name}; no pod it is \
-                                about names a {} port so",
+                            "{direction} rule {index} allows the port named {name}; no selected \
+                                pod has a {} port with this name",
                             port.protocol
                         );
                         lints.push(Lint::new(
@@ -458,7 +458,7 @@ fn placeholders(object: &Value, lints: &mut Vec<Lint>) {
         });
     }
     for (place, text) in found {
-        let sentence = format!("the placeholder `{text}` in its {place} was not filled in");
+        let sentence = format!("the placeholder `{text}` is still in its {place}");
         lints.push(Lint::new(
             Severity::Error,
             LintId::PlaceholderText,

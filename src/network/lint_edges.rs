@@ -38,8 +38,8 @@ pub(super) fn one_direction(
                             Direction::Egress => (destination, "ingress"),
                         };
                         let sentence = format!(
-                            "{direction} rule {index} lets {} reach {} on {protocol} {port}, but \
-                                no {shut} rule of {} does",
+                            "{direction} rule {index} allows {} to reach {} on {protocol} {port}, \
+                                but no {shut} rule of {} does",
                             label(source),
                             label(destination),
                             label(open)
@@ -130,13 +130,13 @@ pub(super) fn without_allow(context: &Context<'_>, subject: &Subject<'_>, lints:
             (Direction::Ingress, None) => continue,
             (Direction::Ingress, Some(service)) => {
                 format!(
-                    "is isolated for ingress by policy {} and no rule lets anything in; Service {} \
+                    "is isolated for ingress by policy {}, and no rule allows ingress; Service {} \
                         sends clients to it",
                     first.reference, service.name
                 )
             }
             (Direction::Egress, _) => format!(
-                "is isolated for egress by policy {} and no rule lets anything out, not even DNS",
+                "is isolated for egress by policy {}, and no rule allows egress, not even DNS",
                 first.reference
             ),
         };
@@ -173,13 +173,13 @@ pub(super) fn dns(context: &Context<'_>, subject: &Subject<'_>, lints: &mut Vec<
         (true, _) => (
             LintId::DnsMissing,
             Severity::Error,
-            "is isolated for egress and may not ask DNS (UDP 53 to the DNS pods): names will not \
-                resolve",
+            "is isolated for egress without access to DNS (UDP 53 to the DNS pods): names will \
+                not resolve",
         ),
         (false, true) => (
             LintId::DnsUdpWithoutTcp,
             Severity::Warning,
-            "may ask DNS over UDP 53 but not over TCP 53: long answers will fail",
+            "has access to DNS over UDP 53 but not TCP 53: long responses will fail",
         ),
         (false, false) => return,
     };

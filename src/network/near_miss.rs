@@ -308,7 +308,7 @@ fn peer_difference(
             let who = name(other);
             let words = match (address, hole) {
                 (None, _) => {
-                    format!("allows addresses in {cidr}; the address of {who} is not known")
+                    format!("allows addresses in {cidr}; the address of {who} is unknown")
                 }
                 (Some(_), Some(hole)) => {
                     format!("allows addresses in {cidr} except {hole}, which holds {who}")
@@ -375,7 +375,7 @@ fn pod_differences(selector: Option<&LabelSelector>, pod: &Pod) -> Vec<Found> {
         .map(|requirement| {
             let (has, found) = has(&requirement, &pod.labels);
             let words =
-                format!("allows pods labelled {requirement}; {} {has}", name(&Endpoint::Pod(pod)));
+                format!("allows pods labeled {requirement}; {} {has}", name(&Endpoint::Pod(pod)));
             let distance = likeness(&requirement, &pod.labels).unwrap_or(4);
             Found { difference: Difference::PeerPod { requirement, found }, distance, words }
         })
@@ -394,8 +394,8 @@ fn namespace_differences(
             return Vec::new();
         }
         let words = format!(
-            "has a podSelector without namespaceSelector, which means pods of {own_namespace}; {} \
-                is elsewhere",
+            "has a podSelector without namespaceSelector, which selects pods of {own_namespace}; \
+                {} is elsewhere",
             name(&Endpoint::Pod(pod))
         );
         return vec![Found {
@@ -413,7 +413,7 @@ fn namespace_differences(
         .map(|requirement| {
             let (has, found) = has(&requirement, labels);
             let words = format!(
-                "allows peers in namespaces labelled {requirement}; namespace {namespace} {has}"
+                "allows peers in namespaces labeled {requirement}; namespace {namespace} {has}"
             );
             let named = requirement.values.contains(namespace).then_some(1);
             let distance =
@@ -456,7 +456,7 @@ fn port_difference(
                         to {port}"
                 ),
                 None => format!(
-                    "allows the port named {wanted}; {who} names no {} port so",
+                    "allows the port named {wanted}; {who} has no {} port with this name",
                     rule.protocol
                 ),
             };

@@ -313,7 +313,7 @@ fn other_policies(inventory: &Inventory, source: &End, path: &mut Path) {
     let names: Vec<String> =
         listed.iter().filter(|one| one.concerns).map(|one| one.policy.to_string()).collect();
     if !names.is_empty() {
-        let sentence = format!("could decide otherwise and is not evaluated: {}", names.join(", "));
+        let sentence = format!("may decide otherwise and is not evaluated: {}", names.join(", "));
         path.stages.push(Stage {
             stage: StageName::OtherPolicies,
             outcome: StageOutcome::Unknown,

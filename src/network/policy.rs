@@ -125,10 +125,10 @@ pub enum Protocol {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// The object has another shape than the API defines.
-    #[error("network policy {0} cannot be read: {1}")]
+    #[error("cannot read network policy {0}: {1}")]
     Shape(String, serde_json::Error),
     /// An address block is none.
-    #[error("network policy {0} cannot be read: {1}")]
+    #[error("cannot read network policy {0}: {1}")]
     Block(String, super::CidrError),
 }
 

@@ -76,8 +76,7 @@ fn to_host(
             StageName::Name,
             StageOutcome::Failed,
             format!(
-                "{host} is the end of {MOST_ALIASES} ExternalName Services that point to one \
-                another"
+                "{host} is behind {MOST_ALIASES} ExternalName Services that refer to each other"
             ),
         );
     }
@@ -102,7 +101,7 @@ fn to_host(
             found.say(
                 StageName::Name,
                 StageOutcome::Passed,
-                format!("Service {namespace}/{name} is another name of {other}"),
+                format!("Service {namespace}/{name} is an alias of {other}"),
             );
             return to_host(inventory, edge, &other, namespace, depth + 1, found);
         }
@@ -113,7 +112,7 @@ fn to_host(
         found.say(
             StageName::Name,
             StageOutcome::Passed,
-            format!("{host} is outside the cluster; its addresses are not given"),
+            format!("{host} is outside the cluster; its addresses are not known"),
         );
         return found.targets.push((Target::Outside(host.to_owned()), port));
     }
@@ -151,7 +150,7 @@ fn number(edge: &Edge, whose: &str, found: &mut Resolution) -> Option<u16> {
             found.say(
                 StageName::ServicePort,
                 StageOutcome::Failed,
-                format!("{whose} has no port names, write a number instead of {name}"),
+                format!("{whose} has no port names; use a number instead of {name}"),
             );
             None
         }
@@ -167,14 +166,14 @@ fn to_pod(inventory: &Inventory, edge: &Edge, namespace: &str, name: &str, found
         return found.say(
             StageName::Name,
             StageOutcome::Failed,
-            format!("there is no pod {namespace}/{name}, or it has finished"),
+            format!("pod {namespace}/{name} does not exist or has finished"),
         );
     };
     let Some(port) = port_on(&state.pod, &edge.port, edge.protocol) else {
         return found.say(
             StageName::ServicePort,
             StageOutcome::Failed,
-            format!("pod {namespace}/{name} names no {} port {}", edge.protocol, edge.port),
+            format!("pod {namespace}/{name} has no {} port named {}", edge.protocol, edge.port),
         );
     };
     if !state.ready {
@@ -196,7 +195,7 @@ fn to_service(
 ) {
     let Some(service) = service(inventory, namespace, name) else {
         let sentence = format!(
-            "there is no Service {namespace}/{name}{}",
+            "Service {namespace}/{name} does not exist{}",
             suggestion(inventory, namespace, name)
         );
         return found.say(StageName::Name, StageOutcome::Failed, sentence);
@@ -205,7 +204,7 @@ fn to_service(
         found.say(
             StageName::Name,
             StageOutcome::Passed,
-            format!("Service {namespace}/{name} is another name of {other}"),
+            format!("Service {namespace}/{name} is an alias of {other}"),
         );
         return to_host(inventory, edge, other, namespace, 1, found);
     }
@@ -307,7 +306,7 @@ fn backends(
                 }
                 Some(_) => not_ready.push(pod.name.clone()),
                 None => not_ready.push(format!(
-                    "{} (names no {} port {})",
+                    "{} (has no {} port named {})",
                     pod.name, port.protocol, port.target
                 )),
             }
@@ -398,7 +397,7 @@ fn from_templates(
         found.say(
             StageName::Endpoints,
             StageOutcome::Warning,
-            format!("there is no pod yet; judged by the template of {}", names.join(", ")),
+            format!("there is no pod yet; evaluated for the template of {}", names.join(", ")),
         );
     }
     !names.is_empty()

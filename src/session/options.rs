@@ -22,7 +22,7 @@ pub struct ClusterChoice {
 /// How a run is conducted.
 #[derive(Clone, Debug, Default)]
 pub struct Conduct {
-    /// Where.
+    /// Pods to run the command in.
     pub cluster: ClusterChoice,
     /// Changes are made without asking, except those that want a typed word.
     pub yes: bool,

@@ -12,7 +12,7 @@ use crate::sandbox;
 pub struct Start {
     /// Name of the runbook, or the path of its file.
     pub runbook: String,
-    /// Its parameters.
+    /// Parameters of the runbook.
     pub params: Params,
     /// Reads for real, shows what would be changed, and changes nothing.
     pub dry_run: bool,

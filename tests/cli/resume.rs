@@ -47,7 +47,7 @@ fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
     place.write("slow.yaml", SLOW.replace("30s", "10ms"));
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
-    assert!(resumed.all().contains("Kept from before: first"), "{}", resumed.all());
+    assert!(resumed.all().contains("Kept from earlier: first"), "{}", resumed.all());
     let text = fs::read_to_string(journal(&place)).unwrap();
     let begun = |id: &str| {
         text.lines()

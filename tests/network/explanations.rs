@@ -59,7 +59,7 @@ fn sides_name_the_rule_or_its_absence() {
     let outside = explained(&objects, "monitoring/prometheus-0", "203.0.113.9", "TCP", 443, None);
     assert_eq!(
         outside.egress.sentence,
-        "no policy selects pod monitoring/prometheus-0, everything passes"
+        "no policy selects pod monitoring/prometheus-0, everything is allowed"
     );
     assert_eq!(outside.ingress.sentence, "203.0.113.9 is not a pod, policies do not apply to it");
 }
@@ -130,7 +130,7 @@ fn near_misses() {
             "TCP",
             8000,
             None,
-            "rule 1 of policy apps/engine-ingress allows peers in namespaces labelled \
+            "rule 1 of policy apps/engine-ingress allows peers in namespaces labeled \
                 name=ingress-nginx; namespace ingress-nginx has no such label (it has \
                 kubernetes.io/metadata.name=ingress-nginx)",
         ),
@@ -141,7 +141,7 @@ fn near_misses() {
             "TCP",
             9090,
             None,
-            "rule 2 of policy apps/engine-ingress allows peers in namespaces labelled \
+            "rule 2 of policy apps/engine-ingress allows peers in namespaces labeled \
                 kubernetes.io/metadata.name=observability; namespace monitoring has \
                 kubernetes.io/metadata.name=monitoring",
         ),
@@ -180,8 +180,8 @@ fn near_misses() {
             "TCP",
             8000,
             None,
-            "rule 0 of policy apps/extra allows the port named web; pod apps/engine-1 names no TCP \
-                port so",
+            "rule 0 of policy apps/extra allows the port named web; pod apps/engine-1 has no TCP \
+                port with this name",
         ),
         (
             ingress(json!({"ports": [{"port": "metrics"}]})),
@@ -200,7 +200,7 @@ fn near_misses() {
             "TCP",
             8000,
             None,
-            "rule 0 of policy apps/extra allows pods labelled app=ta-bots; pod apps/ta-bot-1 has \
+            "rule 0 of policy apps/extra allows pods labeled app=ta-bots; pod apps/ta-bot-1 has \
                 app=ta-bot",
         ),
         (
@@ -210,8 +210,8 @@ fn near_misses() {
             "TCP",
             9090,
             None,
-            "rule 0 of policy apps/extra has a podSelector without namespaceSelector, which means \
-                pods of apps; pod monitoring/prometheus-0 is elsewhere",
+            "rule 0 of policy apps/extra has a podSelector without namespaceSelector, which \
+                selects pods of apps; pod monitoring/prometheus-0 is elsewhere",
         ),
         (
             ingress(

@@ -96,14 +96,14 @@ fn faults_are_found() {
             LintId::PeerMatchesNothing,
             extra(json!({"podSelector": web(),
                     "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "gone"}}}]}]})),
-            "networkpolicy apps/extra: ingress rule 0 is about pods labelled app=gone; there is \
+            "networkpolicy apps/extra: ingress rule 0 selects pods labeled app=gone; there is \
                 none in apps",
         ),
         (
             LintId::NamespaceLabelMissing,
             extra(json!({"podSelector": web(),
                     "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"name": "kube-system"}}}]}]})),
-            "networkpolicy apps/extra: ingress rule 0 is about namespaces labelled \
+            "networkpolicy apps/extra: ingress rule 0 selects namespaces labeled \
                 name=kube-system; there is none; namespace kube-system has \
                 kubernetes.io/metadata.name=kube-system",
         ),
@@ -125,8 +125,8 @@ fn faults_are_found() {
         (
             LintId::NamedPortMissing,
             extra(json!({"podSelector": web(), "ingress": [{"ports": [{"port": "https"}]}]})),
-            "networkpolicy apps/extra: ingress rule 0 allows the port named https; no pod it is \
-                about names a TCP port so",
+            "networkpolicy apps/extra: ingress rule 0 allows the port named https; no selected \
+                pod has a TCP port with this name",
         ),
         (
             LintId::RulesWithoutType,
@@ -147,15 +147,16 @@ fn faults_are_found() {
             extra(json!({"podSelector": web(), "policyTypes": ["Egress"],
                     "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "client"}}}],
                     "ports": [{"port": 9000}]}]})),
-            "networkpolicy apps/extra: egress rule 0 lets deployment apps/web reach deployment \
-                apps/client on TCP 9000, but no ingress rule of deployment apps/client does",
+            "networkpolicy apps/extra: egress rule 0 allows deployment apps/web to reach \
+                deployment apps/client on TCP 9000, but no ingress rule of deployment apps/client \
+                does",
         ),
         (
             LintId::OneDirectionOnly,
             extra(json!({"podSelector": {"matchLabels": {"app": "client"}},
                     "ingress": [{"from": [{"podSelector": web()}], "ports": [{"port": 9000}]}]})),
-            "networkpolicy apps/extra: ingress rule 0 lets deployment apps/web reach deployment \
-                apps/client on TCP 9000, but no egress rule of deployment apps/web does",
+            "networkpolicy apps/extra: ingress rule 0 allows deployment apps/web to reach \
+                deployment apps/client on TCP 9000, but no egress rule of deployment apps/web does",
         ),
         (
             LintId::WorkloadWithoutAllow,
@@ -164,28 +165,27 @@ fn faults_are_found() {
                 "client",
                 json!({"selector": {"app": "client"}, "ports": [{"port": 80}]}),
             ),
-            "deployment apps/client: is isolated for ingress by policy apps/default-deny and no \
-                rule lets anything in; Service client sends clients to it",
+            "deployment apps/client: is isolated for ingress by policy apps/default-deny, and no \
+                rule allows ingress; Service client sends clients to it",
         ),
         (
             LintId::PlaceholderText,
             json!({"kind": "NetworkPolicy", "metadata": {"name": "extra", "namespace": "apps",
                 "labels": {"version": "VERSION_PLACEHOLDER"}}, "spec": {"podSelector": web(),
                 "ingress": [{}]}}),
-            "networkpolicy apps/extra: the placeholder `VERSION_PLACEHOLDER` in its labels was not \
-                filled in",
+            "networkpolicy apps/extra: the placeholder `VERSION_PLACEHOLDER` is still in its labels",
         ),
         (
             LintId::PlaceholderText,
             extra(json!({"podSelector": {"matchLabels": {"app": "<your-app>"}}})),
-            "networkpolicy apps/extra: the placeholder `<your-app>` in its spec was not filled in",
+            "networkpolicy apps/extra: the placeholder `<your-app>` is still in its spec",
         ),
         (
             LintId::Unreadable,
             extra(json!({"podSelector": web(),
                     "ingress": [{"from": [{"ipBlock": {"cidr": "CHANGE_ME"}}]}]})),
-            "networkpolicy apps/extra: network policy extra cannot be read: `CHANGE_ME` is not an \
-                address block, write ADDRESS/PREFIX as in 10.0.0.0/8",
+            "networkpolicy apps/extra: cannot read network policy extra: `CHANGE_ME` is not an \
+                address block; use ADDRESS/PREFIX, such as 10.0.0.0/8",
         ),
     ] {
         let mut objects = sound();
@@ -226,13 +226,13 @@ fn dns_is_asked_over_both_protocols() {
         (
             json!([{"port": 53, "protocol": "UDP"}]),
             LintId::DnsUdpWithoutTcp,
-            "may ask DNS over UDP 53 but not over TCP 53: long answers will fail",
+            "has access to DNS over UDP 53 but not TCP 53: long responses will fail",
         ),
         (
             json!([{"port": 53}]),
             LintId::DnsMissing,
-            "is isolated for egress and may not ask DNS (UDP 53 to the DNS pods): names will not \
-                resolve",
+            "is isolated for egress without access to DNS (UDP 53 to the DNS pods): names will \
+                not resolve",
         ),
     ] {
         let mut objects = sound();
@@ -260,27 +260,29 @@ fn the_platform_has_the_faults_that_it_is_known_for() {
     assert_eq!(
         lints(&objects),
         [
-            "error cronjob apps/gap-filler: is isolated for egress by policy apps/default-deny-all \
-                and no rule lets anything out, not even DNS [workload-without-allow]",
-            "error deployment apps/engine: is isolated for ingress by policy apps/default-deny-all \
-                and no rule lets anything in; Service engine-service sends clients to it \
+            "error cronjob apps/gap-filler: is isolated for egress by policy \
+                apps/default-deny-all, and no rule allows egress, not even DNS \
                 [workload-without-allow]",
-            "warning networkpolicy apps/ta-bot-egress: egress rule 1 lets deployment apps/ta-bot \
-                reach deployment apps/engine on TCP 8000, but no ingress rule of deployment \
-                apps/engine does [one-direction-only]",
+            "error deployment apps/engine: is isolated for ingress by policy \
+                apps/default-deny-all, and no rule allows ingress; Service engine-service sends \
+                clients to it [workload-without-allow]",
+            "warning networkpolicy apps/ta-bot-egress: egress rule 1 allows deployment \
+                apps/ta-bot to reach deployment apps/engine on TCP 8000, but no ingress rule of \
+                deployment apps/engine does [one-direction-only]",
         ]
     );
     objects.push(engine_ingress());
     assert_eq!(
         lints(&objects),
         [
-            "error networkpolicy apps/engine-ingress: ingress rule 1 is about namespaces labelled \
+            "error networkpolicy apps/engine-ingress: ingress rule 1 selects namespaces labeled \
                 name=ingress-nginx; there is none; namespace ingress-nginx has \
                 kubernetes.io/metadata.name=ingress-nginx [namespace-label-missing]",
-            "error networkpolicy apps/engine-ingress: ingress rule 2 is about namespaces labelled \
+            "error networkpolicy apps/engine-ingress: ingress rule 2 selects namespaces labeled \
                 kubernetes.io/metadata.name=observability; there is none [namespace-label-missing]",
-            "error cronjob apps/gap-filler: is isolated for egress by policy apps/default-deny-all \
-                and no rule lets anything out, not even DNS [workload-without-allow]",
+            "error cronjob apps/gap-filler: is isolated for egress by policy \
+                apps/default-deny-all, and no rule allows egress, not even DNS \
+                [workload-without-allow]",
         ]
     );
 }

@@ -94,7 +94,7 @@ fn the_platform_before_and_after_its_ingress_policy() {
     let elsewhere = follow(&objects, "ingress-nginx/controller-1", "engine-service", 80);
     assert_eq!(
         sentence(&elsewhere, Name),
-        "there is no Service ingress-nginx/engine-service; did you mean engine-service.apps?"
+        "Service ingress-nginx/engine-service does not exist; did you mean engine-service.apps?"
     );
 }
 
@@ -272,21 +272,21 @@ fn kinds_of_services() {
             80,
             Decision::Allowed,
             StageName::Name,
-            "Service a/alias is another name of web.a.svc.cluster.local",
+            "Service a/alias is an alias of web.a.svc.cluster.local",
         ),
         (
             "loop",
             80,
             Decision::Denied,
             StageName::Name,
-            "Service a/loop is another name of loop.a.svc.cluster.local",
+            "Service a/loop is an alias of loop.a.svc.cluster.local",
         ),
         (
             "outside",
             5432,
             Decision::Allowed,
             StageName::Egress,
-            "no policy selects pod a/client, everything passes",
+            "no policy selects pod a/client, everything is allowed",
         ),
         (
             "bare",
@@ -307,14 +307,14 @@ fn kinds_of_services() {
             80,
             Decision::Denied,
             StageName::Endpoints,
-            "Service a/unnamed has no ready endpoint; not ready: db-0 (names no TCP port http)",
+            "Service a/unnamed has no ready endpoint; not ready: db-0 (has no TCP port named http)",
         ),
         (
             "planned",
             80,
             Decision::Allowed,
             StageName::Endpoints,
-            "there is no pod yet; judged by the template of deployment/new",
+            "there is no pod yet; evaluated for the template of deployment/new",
         ),
         (
             "sliced",
@@ -328,14 +328,14 @@ fn kinds_of_services() {
             5432,
             Decision::Allowed,
             StageName::Egress,
-            "no policy selects pod a/client, everything passes",
+            "no policy selects pod a/client, everything is allowed",
         ),
         (
             "wep",
             80,
             Decision::Denied,
             StageName::Name,
-            "there is no Service a/wep; did you mean web?",
+            "Service a/wep does not exist; did you mean web?",
         ),
     ] {
         let path = follow(&objects, "a/client", host, port);
@@ -530,8 +530,8 @@ fn sources_that_are_not_there_are_errors() {
     );
     assert_eq!(
         missing("cronjob/apps/gone").to_string(),
-        "there is no cronjob apps/gone; workloads there: deployment/engine, deployment/ta-bot, \
-            cronjob/extractor, cronjob/gap-filler"
+        "cronjob apps/gone does not exist; existing workloads: deployment/engine, \
+            deployment/ta-bot, cronjob/extractor, cronjob/gap-filler"
     );
     let labels = Source::Labels {
         namespace: "apps".into(),
