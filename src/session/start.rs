@@ -48,8 +48,8 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     Session::new(workspace, Begin { plan, mode, run, conduct: options.conduct })
 }
 
-/// A run of a runbook on a simulated cluster, whatever it does: that of its options, or the
-/// one that the runbook declares.
+/// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook
+/// declares. Programs of this machine are real; a dry run starts none.
 ///
 /// # Errors
 /// As [`start`]; when a real cluster is named.
