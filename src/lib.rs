@@ -1,8 +1,10 @@
 //! Executes operations runbooks: checked, resumable procedures for Kubernetes.
 
 pub mod action;
+pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod construct;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;

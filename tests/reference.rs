@@ -56,7 +56,8 @@ fn one_line(text: &Value) -> String {
 
 fn reference() -> String {
     let mut generator = SchemaSettings::draft07().into_generator();
-    let schemas = runbook::action::schemas(&mut generator);
+    let mut schemas = runbook::action::schemas(&mut generator);
+    schemas.extend(runbook::construct::schemas(&mut generator));
     let definitions = Value::Object(generator.take_definitions(true).into_iter().collect());
     let mut text = "# Verbs\n\nMade from the source; see [the format](format.md) for what stands \
         around a verb.\n"

@@ -3,7 +3,7 @@
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};
 use super::support::workload;
-use super::{Access, Context, Failure, Plain, Target, Verb};
+use super::{Access, Context, Failure, Output, Plain, Reach, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -29,6 +29,10 @@ fn yes() -> bool {
 impl Verb for Annotate {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -57,6 +61,10 @@ impl Verb for Annotate {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         metadata_map::intend(context, Map::Annotations, &self.target, self.keys(), self.overwrite)
             .await
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

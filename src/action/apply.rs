@@ -4,7 +4,7 @@ use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::manifest::{Document, covers, defined, documents, read};
 use super::support::{guard, workload};
-use super::{Access, Context, Failure, FailureKind, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::{ErrorKind, Method, Resource, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -34,6 +34,10 @@ pub struct Apply {
 impl Verb for Apply {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -172,6 +176,10 @@ impl Verb for Apply {
         }
         intent.output.insert("objects".to_owned(), Value::Array(objects));
         Ok(Some(intent))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

@@ -1,7 +1,8 @@
 //! `can_i`: whether the current user may do something.
 
 use super::support::fan_out::quote;
-use super::{Access, Context, Failure, Output, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
+use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -25,6 +26,14 @@ pub struct CanI {
 }
 
 impl Verb for CanI {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         match (self.verb.as_str(), self.resource.contains('/')) {
             ("", _) => Err("the `verb` is empty".to_owned()),

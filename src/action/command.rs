@@ -5,7 +5,7 @@ use super::set_env::check_names;
 use super::support::fan_out::as_json;
 use super::support::kubectl_line;
 use super::support::process_group::{GRACE, Group};
-use super::{Access, Context, Failure, Output, Plain, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Plain, Reach, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -53,6 +53,14 @@ pub struct Command {
 impl Verb for Command {
     fn effect(&self) -> Effect {
         self.effect.effect()
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Program
+    }
+
+    fn is_promised(&self) -> bool {
+        true
     }
 
     fn check(&self) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;
 use super::support::workload;
-use super::{Access, Context, Failure, Target, Verb, Which};
+use super::{Access, Context, Failure, Output, Reach, Target, Verb, Which};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +22,10 @@ impl Verb for Cordon {
         Effect::Write
     }
 
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         workload::patching(&node(&self.node), namespace)
     }
@@ -36,6 +40,10 @@ impl Verb for Cordon {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         Ok(Some(Intent::of(schedulable(context, &self.node, false).await?, Vec::new())))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

@@ -5,7 +5,7 @@ use super::support::behind;
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Verb};
 use crate::cluster::pod::{self, JobEnd};
 use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
@@ -46,6 +46,10 @@ pub struct CreateJob {
 impl Verb for CreateJob {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {

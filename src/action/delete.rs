@@ -3,7 +3,7 @@
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Target, Verb, Which};
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::{Key, Resource, Selection, WaitError, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -71,6 +71,10 @@ impl Propagation {
 impl Verb for Delete {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {

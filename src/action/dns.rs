@@ -3,7 +3,8 @@
 use super::support::fan_out::{each_pod, item, pods_of, quote};
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
 use super::support::tool_words::{Lookup, lookup};
-use super::{Access, Context, Failure, Output, Pods, Target, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Pods, Reach, Target, Verb, Wrong};
+use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +26,14 @@ pub struct Dns {
 }
 
 impl Verb for Dns {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.name.is_empty() || self.name.starts_with('-') {
             Err(format!("`{}` is not a host name", self.name))

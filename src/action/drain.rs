@@ -5,7 +5,7 @@ use super::delete::{deleted_uids, gone, seconds};
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::{guard, workload};
-use super::{Access, Context, Duration, Failure, Output, Verb};
+use super::{Access, Context, Duration, Failure, Output, Reach, Verb};
 use crate::cluster::{Cluster, Selection, builtin, pod as pods};
 use crate::event::Effect;
 use crate::network::{LabelSelector, Labels};
@@ -80,6 +80,10 @@ const DAEMONSET: &str = "daemonset-pod";
 impl Verb for Drain {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {

@@ -1,8 +1,9 @@
 //! `events`: what the cluster reports about objects.
 
 use super::support::fan_out::{quote, reading};
-use super::{Access, Context, Duration, Failure, Output, Target, Verb, Which};
+use super::{Access, Context, Duration, Failure, Output, Reach, Target, Verb, Which};
 use crate::cluster::{PodsOf, Resource, Selection, builtin};
+use crate::event::Effect;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,6 +56,14 @@ enum About {
 }
 
 impl Verb for Events {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let place = self.place(namespace);
         let mut all = match (&self.target, self.kind()) {

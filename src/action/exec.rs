@@ -3,7 +3,7 @@
 use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
 use super::support::kubectl_line;
 use super::support::tool::exec_permissions;
-use super::{Access, Context, Failure, FailureKind, Output, Pods, Target, Verb, Wrong};
+use super::{Access, Context, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::{Executed, Exit, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -58,6 +58,14 @@ impl ExecEffect {
 impl Verb for Exec {
     fn effect(&self) -> Effect {
         self.effect.effect()
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
+    fn is_promised(&self) -> bool {
+        true
     }
 
     fn check(&self) -> Result<(), String> {

@@ -1,9 +1,10 @@
 //! `get`: one object by name, or a list by selector.
 
 use super::support::fan_out::{quote, reading};
-use super::{Access, Context, Failure, Output, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
 use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
+use crate::event::Effect;
 use crate::expression::Data;
 use crate::secret::Masker;
 use schemars::JsonSchema;
@@ -73,6 +74,14 @@ impl Gather for Items<'_> {
 }
 
 impl Verb for Get {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.live
             && (self.name.is_some()

@@ -3,7 +3,7 @@
 use super::exec::ExecEffect;
 use super::support::fan_out::{quote, reading};
 use super::support::kubectl_line;
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Which, Wrong};
+use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Which, Wrong};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -127,6 +127,17 @@ impl Verb for Http {
             None if self.method.only_reads() => Effect::Read,
             None => Effect::Opaque,
         }
+    }
+
+    fn reach(&self) -> Reach {
+        match self.via {
+            Via::Direct => Reach::Url(self.url.clone().unwrap_or_default()),
+            _ => Reach::Cluster,
+        }
+    }
+
+    fn is_promised(&self) -> bool {
+        !self.method.only_reads()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};
 use super::support::workload;
-use super::{Access, Context, Failure, Plain, Target, Verb};
+use super::{Access, Context, Failure, Output, Plain, Reach, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -31,6 +31,10 @@ impl Verb for Label {
         Effect::Write
     }
 
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         metadata_map::check(Map::Labels, self.keys())?;
         workload::check_target("label", &self.target, &[])
@@ -56,6 +60,10 @@ impl Verb for Label {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         metadata_map::intend(context, Map::Labels, &self.target, self.keys(), self.overwrite).await
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::support::fan_out::{CONCURRENCY, Item, item, pods_of, quote, unread};
 use super::support::kubectl_line;
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb, Which};
+use super::{
+    Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Which,
+};
 use crate::cluster::{Error, ErrorKind, LogOptions, LogText, PodsOf, pod};
+use crate::event::Effect;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use regex::Regex;
@@ -49,6 +52,14 @@ pub struct Logs {
 }
 
 impl Verb for Logs {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         if self.all_containers && self.container.is_some() {

@@ -3,8 +3,9 @@
 use super::http::{Http, Method, Port, Via, summary};
 use super::support::fan_out::{Item, item};
 use super::support::http_answer::Answer;
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
+use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::exposition::{Exposition, Sample, parse};
+use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +70,14 @@ impl Metrics {
 }
 
 impl Verb for Metrics {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         match self.via {
             Via::Forward | Via::Proxy => self.http().check(),

@@ -6,10 +6,8 @@
 
 pub mod annotate;
 pub mod apply;
-pub mod approve;
 pub mod can_i;
 pub mod command;
-pub mod confirm;
 pub mod cordon;
 pub mod create_job;
 pub mod delete;
@@ -25,14 +23,12 @@ pub mod metrics;
 pub mod network_audit;
 pub mod network_path;
 pub mod patch;
-pub mod pause;
 pub mod probe_pod;
 pub mod promql;
 pub mod record;
 pub mod restart;
 pub mod rollback;
 pub mod rollout;
-pub mod run;
 pub mod scale;
 pub mod secret;
 pub mod set_env;
@@ -43,12 +39,12 @@ pub mod traces;
 pub mod triage;
 pub mod uncordon;
 pub mod undo;
-pub mod value;
 pub mod wait;
 
 pub use command::allowed as environment_of_programs;
 pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
 pub use support::change::{Change, Guard, Intent};
+pub use support::connection::Connection;
 pub use support::context::{
     Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun,
 };
@@ -63,11 +59,34 @@ use crate::event::Effect;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 use std::future::Future;
 
+/// What a verb asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The API server.
+    Cluster,
+    /// A URL, from this machine.
+    Url(String),
+    /// A program of this machine.
+    Program,
+}
+
 /// What every verb says about itself.
 pub trait Verb {
     /// What it can do, with these arguments.
-    fn effect(&self) -> Effect {
-        Effect::Read
+    fn effect(&self) -> Effect;
+
+    /// What it asks, with these arguments.
+    fn reach(&self) -> Reach;
+
+    /// Whether only the author of the runbook says that it reads: nothing keeps a command in a pod
+    /// or a POST from changing something.
+    fn is_promised(&self) -> bool {
+        false
+    }
+
+    /// Whether a step with it must say how long it may take.
+    fn needs_deadline(&self) -> bool {
+        false
     }
 
     /// The permissions it needs, with these arguments, in this namespace.
@@ -122,9 +141,7 @@ pub trait Verb {
     ///
     /// # Cancellation
     /// Dropping the future stops it; a read leaves nothing behind.
-    fn perform(&self, _context: &Context) -> impl Future<Output = Result<Output, Failure>> + Send {
-        async { Ok(Output::default()) }
-    }
+    fn perform(&self, context: &Context) -> impl Future<Output = Result<Output, Failure>> + Send;
 }
 
 macro_rules! verbs {
@@ -147,6 +164,21 @@ macro_rules! verbs {
             /// What it can do.
             pub fn effect(&self) -> Effect {
                 match self { $(Self::$type(action) => action.effect(),)* }
+            }
+
+            /// What it asks.
+            pub fn reach(&self) -> Reach {
+                match self { $(Self::$type(action) => action.reach(),)* }
+            }
+
+            /// Whether only the author of the runbook says that it reads.
+            pub fn is_promised(&self) -> bool {
+                match self { $(Self::$type(action) => action.is_promised(),)* }
+            }
+
+            /// Whether a step with it must say how long it may take.
+            pub fn needs_deadline(&self) -> bool {
+                match self { $(Self::$type(action) => action.needs_deadline(),)* }
             }
 
             /// The permissions it needs in this namespace.
@@ -259,9 +291,4 @@ verbs! {
     "command" => command::Command,
     "undo" => undo::Undo,
     "record" => record::Record,
-    "value" => value::Value,
-    "confirm" => confirm::Confirm,
-    "approve" => approve::Approve,
-    "pause" => pause::Pause,
-    "run" => run::Run,
 }

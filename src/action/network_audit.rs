@@ -5,8 +5,9 @@ use super::network_path::failed;
 use super::support::fan_out::quote;
 use super::support::manifest::read;
 use super::support::network_inventory::{Survey, everything, everything_permissions};
-use super::{Access, Context, Failure, FailureKind, Output, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::pod::is_live;
+use crate::event::Effect;
 use crate::network::{
     Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source,
     StageOutcome, declared, host, lint, trace,
@@ -68,6 +69,14 @@ fn yes() -> bool {
 }
 
 impl Verb for NetworkAudit {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         self.edges.iter().try_for_each(|needed| edge("", needed).map(|_| ()))
     }

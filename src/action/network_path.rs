@@ -7,8 +7,9 @@ use super::support::network_inventory::{
     Survey, everything, everything_permissions, namespaces, namespaces_permissions,
 };
 use super::support::workload;
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::{PodsOf, builtin};
+use crate::event::Effect;
 use crate::network::{
     Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageName,
     StageOutcome, host, propose_for_path, trace,
@@ -77,6 +78,14 @@ enum To {
 }
 
 impl Verb for NetworkPath {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         if let Which::Name(_) = &self.from.which
             && let Some(resource) = builtin(&self.from.kind)

@@ -4,7 +4,7 @@ use super::support::change::{Change, Intent};
 use super::support::compare::pin;
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
-use super::{Access, Context, Failure, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::{Method, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -42,6 +42,10 @@ pub enum PatchType {
 impl Verb for Patch {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -126,6 +130,10 @@ impl Verb for Patch {
             "patched",
         );
         Ok(Some(Intent::of(Some(change), guards)))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

@@ -4,7 +4,7 @@ use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
 use super::support::workload;
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::{Selection, WaitError, builtin, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -43,6 +43,10 @@ fn sleep() -> Vec<String> {
 impl Verb for ProbePod {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {

@@ -4,7 +4,8 @@ use super::http::{Http, Method, Port, Via};
 use super::metrics::number;
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb};
+use crate::event::Effect;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -66,6 +67,14 @@ impl Promql {
 }
 
 impl Verb for Promql {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
             _ if self.query.trim().is_empty() => Err("the `query` is empty".to_owned()),

@@ -1,6 +1,7 @@
 //! `record`: what an earlier run changed.
 
-use super::{Access, Context, Failure, FailureKind, Output, Verb, WhichRun};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb, WhichRun};
+use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +19,14 @@ pub struct Record {
 }
 
 impl Verb for Record {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         match (&self.run, &self.runbook) {
             (None, None) => Err("either a `run`, or a `runbook` for its newest run".to_owned()),

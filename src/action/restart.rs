@@ -4,7 +4,7 @@ use super::support::change::{Change, Intent};
 use super::support::compare::{RESTART, place};
 use super::support::fan_out::quote;
 use super::support::workload;
-use super::{Access, Context, Failure, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +24,10 @@ pub struct Restart {
 impl Verb for Restart {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -73,6 +77,10 @@ impl Verb for Restart {
             Change::between(&found.resource, &found.object, &wanted, summary),
             guards,
         )))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

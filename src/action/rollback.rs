@@ -5,7 +5,7 @@ use super::support::change::{Change, Guard, Intent};
 use super::support::compare::place;
 use super::support::fan_out::quote;
 use super::support::workload;
-use super::{Access, Context, Failure, FailureKind, Target, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb};
 use crate::cluster::history::{Revision, target_of};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -32,6 +32,10 @@ pub struct Rollback {
 impl Verb for Rollback {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -113,6 +117,10 @@ impl Verb for Rollback {
         let mut intent = Intent::of(change, guards);
         intent.output = output;
         Ok(Some(intent))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

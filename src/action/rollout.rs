@@ -2,12 +2,13 @@
 
 use super::support::fan_out::{quote, reading};
 use super::support::{behind, workload};
-use super::{Access, Context, Failure, FailureKind, Output, Target, Verb, Which};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::history::{Revision, revisions};
 use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
 use crate::cluster::{
     Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector,
 };
+use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,6 +35,14 @@ pub struct Rollout {
 }
 
 impl Verb for Rollout {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         workload::check_target("rollout", &self.target, workload::ROLLED)
     }

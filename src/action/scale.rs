@@ -4,7 +4,7 @@ use super::support::change::{Change, Intent};
 use super::support::compare::place;
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
-use super::{Access, Context, Failure, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::builtin;
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -27,6 +27,10 @@ const KINDS: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet"];
 impl Verb for Scale {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -75,5 +79,9 @@ impl Verb for Scale {
             .output
             .insert("replicas".to_owned(), json!({"before": before, "after": self.replicas}));
         Ok(Some(intent))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }

@@ -1,8 +1,9 @@
 //! `secret`: the shape of a Secret's key, never its value.
 
 use super::support::fan_out::{quote, reading};
-use super::{Access, Context, Failure, Output, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
 use crate::cluster::{ErrorKind, builtin};
+use crate::event::Effect;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
@@ -45,6 +46,14 @@ pub enum Shape {
 }
 
 impl Verb for Secret {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
         builtin("Secret")

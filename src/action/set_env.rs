@@ -3,7 +3,7 @@
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;
 use super::support::{guard, workload};
-use super::{Access, Context, Failure, FailureKind, Plain, Target, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -27,6 +27,10 @@ pub struct SetEnv {
 impl Verb for SetEnv {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -83,6 +87,10 @@ impl Verb for SetEnv {
             Change::between(&found.resource, &found.object, &wanted, summary(&self.env)),
             guards,
         )))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

@@ -4,7 +4,7 @@ use super::rollback::tag;
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::quote;
 use super::support::workload;
-use super::{Access, Context, Failure, FailureKind, Target, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -27,6 +27,10 @@ pub struct SetImage {
 impl Verb for SetImage {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn check(&self) -> Result<(), String> {
@@ -101,6 +105,10 @@ impl Verb for SetImage {
             .collect();
         intent.output.insert("images".to_owned(), Value::Object(images));
         Ok(Some(intent))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }
 

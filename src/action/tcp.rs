@@ -3,8 +3,9 @@
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
 use super::support::tool_words::{Connection, connection};
-use super::{Access, Context, Duration, Failure, Output, Pods, Target, Verb, Wrong};
+use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
+use crate::event::Effect;
 use crate::network::{EndpointSlice, Protocol, Service};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -51,6 +52,14 @@ fn three_seconds() -> Duration {
 }
 
 impl Verb for Tcp {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.host.is_empty() || self.host.starts_with('-') {
             Err(format!("`{}` is not a host", self.host))

@@ -4,7 +4,8 @@ use super::http::{Http, Method, Port, Via};
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::support::trace_span;
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Target, Verb};
+use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb};
+use crate::event::Effect;
 use futures::{StreamExt, stream};
 use indexmap::IndexMap;
 use jiff::SignedDuration;
@@ -68,6 +69,14 @@ fn twenty() -> usize {
 }
 
 impl Verb for Traces {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
             (None, None, _) => {

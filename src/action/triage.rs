@@ -2,8 +2,9 @@
 
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::{Symptom, symptoms};
-use super::{Access, Context, Failure, Output, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::{PodsOf, builtin, pod};
+use crate::event::Effect;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +24,14 @@ pub struct Triage {
 }
 
 impl Verb for Triage {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let mut all = self.target.pod_permissions(namespace);
         all.extend(

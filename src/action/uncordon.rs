@@ -4,7 +4,7 @@ use super::cordon::{node, schedulable};
 use super::support::change::Intent;
 use super::support::fan_out::quote;
 use super::support::workload;
-use super::{Access, Context, Failure, Verb};
+use super::{Access, Context, Failure, Output, Reach, Verb};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +22,10 @@ impl Verb for Uncordon {
         Effect::Write
     }
 
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         workload::patching(&node(&self.node), namespace)
     }
@@ -36,5 +40,9 @@ impl Verb for Uncordon {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         Ok(Some(Intent::of(schedulable(context, &self.node, true).await?, Vec::new())))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }

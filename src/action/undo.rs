@@ -1,7 +1,7 @@
 //! `undo`: takes back one change of an earlier run.
 
 use super::support::change::{Intent, reverse};
-use super::{Access, Context, Failure, FailureKind, Verb, WhichRun};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb, WhichRun};
 use crate::cluster::Write;
 use crate::event::{Effect, PlannedChange};
 use schemars::JsonSchema;
@@ -28,6 +28,10 @@ pub struct Undo {
 impl Verb for Undo {
     fn effect(&self) -> Effect {
         Effect::Write
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
     }
 
     fn permissions(&self, _: &str) -> Vec<Access> {
@@ -65,5 +69,9 @@ impl Verb for Undo {
         let change = reverse(&planned, after, current.as_ref(), &write.resource, &context.masker)
             .map_err(failed)?;
         Ok(Some(Intent::of(change, Vec::new())))
+    }
+
+    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
+        Ok(Output::default())
     }
 }

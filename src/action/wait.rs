@@ -3,9 +3,10 @@
 use super::support::behind;
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::few;
-use super::{Access, Context, Failure, FailureKind, JqText, Output, Verb};
+use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
 use crate::cluster::rollout::{Rollout, rollout_status};
 use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
+use crate::event::Effect;
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +38,18 @@ pub struct Wait {
 }
 
 impl Verb for Wait {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
+    fn needs_deadline(&self) -> bool {
+        true
+    }
+
     fn check(&self) -> Result<(), String> {
         match (&self.until, self.absent) {
             (Some(_), true) => {

@@ -7,7 +7,7 @@ use super::records::Journals;
 use super::report::{ReportFile, write_all};
 use super::target::{ClusterArguments, guard, has_programs, needs_cluster};
 use super::{Format, Global, output};
-use crate::action::environment_of_programs;
+use crate::action::{Connection, environment_of_programs};
 use crate::cluster::Cluster;
 use crate::engine::{Clock, Engine, Kept, Recorder, Signal, Stop};
 use crate::event::{Event, Mode, StepMarked};
@@ -202,7 +202,7 @@ impl Session<'_> {
             consent: self.changes.consent(key),
             locking: self.changes.locking(),
             records: Arc::new(Journals { folder: state_dir(self.global)? }),
-            cluster,
+            cluster: cluster.map(|cluster| cluster.map(Connection::new)),
             sandbox: self.cluster.sandbox.clone(),
             recorder: Recorder::new(clock, masker, state, journal, sinks),
             prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),

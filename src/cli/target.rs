@@ -3,10 +3,9 @@
 
 use super::Global;
 use super::exit::CommandError;
-use crate::action::http::Via;
-use crate::action::{Action, Duration};
+use crate::action::{Duration, Reach};
 use crate::cluster::{self, Cluster};
-use crate::document::{self, Body, Catalogue, CatalogueError, Reading, Root, Runbook};
+use crate::document::{self, Catalogue, CatalogueError, Reading, Root, Runbook, Step};
 use crate::plan::{Given, Invocation, Plan, Says, check_namespace, unreached};
 use crate::sandbox::{self, Sandbox};
 use clap::Args;
@@ -190,28 +189,16 @@ pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Result<P
 
 /// Whether any step of the plan asks a cluster. Who approves is who the cluster says.
 pub(super) fn needs_cluster(plan: &Plan) -> bool {
-    let asks = |body: &Body| match body {
-        Body::Group(_) => false,
-        Body::Action { sketch, .. } => match sketch.as_ref() {
-            Action::Http(http) => http.via != Via::Direct,
-            Action::Value(_)
-            | Action::Confirm(_)
-            | Action::Command(_)
-            | Action::Pause(_)
-            | Action::Run(_) => false,
-            _ => true,
-        },
-    };
-    plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| asks(&step.body)))
+    let steps =
+        |runbook: &Arc<Runbook>| runbook.all_steps().iter().any(|step| step.body.needs_cluster());
+    plan.loaded.values().any(steps)
 }
 
 /// Whether any step of the plan starts a program of this machine.
 pub(super) fn has_programs(plan: &Plan) -> bool {
-    let starts = |body: &Body| {
-        matches!(body, Body::Action { sketch,
-        .. } if matches!(sketch.as_ref(), Action::Command(_)))
-    };
-    plan.loaded.values().any(|runbook| runbook.all_steps().iter().any(|step| starts(&step.body)))
+    let starts =
+        |step: &Step| step.body.action().is_some_and(|action| action.reach() == Reach::Program);
+    plan.loaded.values().any(|runbook| runbook.all_steps().into_iter().any(starts))
 }
 
 /// A cluster, and the simulation behind it that lives as long as this does.

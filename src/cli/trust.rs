@@ -5,9 +5,7 @@ use super::exit::CommandError;
 use super::prompt::TerminalPrompt;
 use super::session::state_dir;
 use super::{Global, output};
-use crate::action::Action;
-use crate::action::Prompt;
-use crate::action::http::Via;
+use crate::action::{Prompt, Reach};
 use crate::document::{Body, Origin, Runbook};
 use crate::engine::Stop;
 use crate::plan::Plan;
@@ -80,15 +78,13 @@ fn asked(runbook: &Runbook, first: &str, count: usize, digest: &str) -> Result<b
 
 /// What the runbook runs on this machine.
 fn local(runbook: &Runbook) -> Vec<String> {
-    let of = |body: &Body| match body {
-        Body::Action { sketch, .. } => match sketch.as_ref() {
-            action @ Action::Command(_) => Some(action.manual_commands("").join("; ")),
-            Action::Http(http) if http.via == Via::Direct => {
-                Some(format!("a request to {}", http.url.as_deref().unwrap_or_default()))
-            }
-            _ => None,
-        },
-        Body::Group(_) => None,
+    let of = |body: &Body| {
+        let action = body.action()?;
+        match action.reach() {
+            Reach::Program => Some(action.manual_commands("").join("; ")),
+            Reach::Url(url) => Some(format!("a request to {url}")),
+            Reach::Cluster => None,
+        }
     };
     runbook
         .all_steps()

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{Doing, Error};
-use super::resource::{Resource, builtin};
+use crate::api::resource::{Resource, builtin};
 
 /// The most memory, estimated, that one answer or all pages of one list may take.
 pub(super) const MEMORY: usize = 512 * 1024 * 1024;

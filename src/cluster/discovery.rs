@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::client::Cluster;
 use super::error::{Doing, Error};
-use super::resource::Resource;
+use crate::api::resource::Resource;
 
 /// The remembered discovery of a cluster; at most one is under way at a time.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use super::client::{Cluster, upgrade_error};
 use super::error::{Error, ErrorKind, one_line};
 use super::http::{HttpAnswer, broken, no_answer, read_answer};
-use super::resource::check_name;
+use crate::api::resource::check_name;
 
 /// How long the reason of a broken forward is waited for: it comes on its own channel, a moment
 /// before or after.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::testing::{client, reply, serve, socket, watch};
+use super::write::Writer;
 use super::*;
 
 const SOON: Duration = Duration::from_secs(20);

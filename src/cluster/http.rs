@@ -1,5 +1,6 @@
 //! HTTP answers, and requests that go to their host directly, without a cluster.
 
+use crate::api::path::encode;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -210,22 +211,6 @@ pub(super) fn query(parameters: &[(&str, String)]) -> String {
     let pairs: Vec<String> =
         parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
-pub(super) fn encode(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    encoded
 }
 
 /// The bytes of a percent-encoded text; what is no escape stays as it is.

@@ -5,21 +5,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::client::{Cluster, is_absent};
 use super::error::{Error, ErrorKind};
-use super::resource::builtin;
-
-/// What identifies a cluster and the user in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The version of the API server: `v1.33.1`.
-    pub server_version: String,
-    /// The uid of the namespace `kube-system`, which lives as long as the cluster; none when it may
-    /// not be read.
-    pub cluster_uid: Option<String>,
-    /// The user name the server sees; none when the server does not review subjects (before 1.28).
-    pub user: Option<String>,
-    /// The groups the server sees.
-    pub groups: Vec<String>,
-}
+use crate::api::{Identity, builtin};
 
 impl Cluster {
     /// Asks for version, cluster uid and user, all at once.

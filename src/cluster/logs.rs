@@ -10,7 +10,7 @@ use super::client::{Cluster, collect};
 use super::error::{Error, ErrorKind};
 use super::http::query;
 use super::pod::default_container;
-use super::resource::builtin;
+use crate::api::resource::builtin;
 
 /// Which part of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

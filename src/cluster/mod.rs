@@ -20,6 +20,7 @@ mod pages;
 mod plugin;
 pub mod pod;
 mod pods;
+mod port;
 mod proxy;
 mod read;
 mod resource;
@@ -38,17 +39,16 @@ mod testing;
 mod tests;
 
 pub use self::http::{HttpAnswer, direct_http};
-pub use access::{Access, AccessAnswer};
+pub use crate::api::{
+    Access, AccessAnswer, Again, Error, ErrorKind, FIELD_MANAGER, Identity, Method, Resource,
+    Write, builtin,
+};
 pub use client::{Cluster, Target};
 pub use config::Options;
-pub use error::{Error, ErrorKind};
 pub use exec::{Executed, Exit, Streamed};
-pub use identity::Identity;
 pub use logs::{LogOptions, LogText};
 pub use pages::Gather;
 pub use pods::{PodsOf, label_selector};
 pub use proxy::ProxyTo;
 pub use read::{Selection, sort_events};
-pub use resource::{Resource, builtin};
 pub use watch::{Key, WaitError};
-pub use write::{Again, FIELD_MANAGER, Method, Write, Writer};

@@ -8,8 +8,8 @@ use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
 use super::http::{get, query};
 use super::read::{Selection, add_kind, strip, where_};
-use super::resource::Resource;
 use super::splitter::{Splitter, TooLarge};
+use crate::api::resource::Resource;
 
 /// How many objects are asked for at once, as kubectl does.
 const PAGE: usize = 500;

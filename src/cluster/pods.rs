@@ -6,7 +6,7 @@ use super::client::Cluster;
 use super::error::{Error, ErrorKind};
 use super::pod::is_live;
 use super::read::Selection;
-use super::resource::{Resource, builtin};
+use crate::api::resource::{Resource, builtin};
 
 /// What pods are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
-use super::http::{HttpAnswer, broken, encode, no_answer, read_answer};
-use super::resource::check_name;
+use super::http::{HttpAnswer, broken, no_answer, read_answer};
+use crate::api::path::encode;
+use crate::api::resource::check_name;
 
 /// What the API server is to proxy to.
 #[derive(Debug, Clone, PartialEq, Eq)]

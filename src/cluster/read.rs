@@ -7,7 +7,7 @@ use super::answer::{self, Page};
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
 use super::http::query;
-use super::resource::{Resource, builtin};
+use crate::api::resource::{Resource, builtin};
 
 /// Which objects of a kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

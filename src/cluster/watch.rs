@@ -15,7 +15,7 @@ use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
 use super::http::query;
 use super::read::{Selection, add_kind, sort_key, strip, where_};
-use super::resource::Resource;
+use crate::api::resource::Resource;
 
 /// Namespace and name of an object; the namespace of a cluster-wide one is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

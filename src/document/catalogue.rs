@@ -1,13 +1,13 @@
 //! The roots in which runbooks are searched, and what they call.
 
+use super::body::{Body, Written};
 use super::deferred::Deferred;
 use super::deserialize::from_node;
 use super::files::{Reading, collect, is_yaml, read};
 use super::head::{Head, head};
 use super::lower::lower;
 use super::node::{Fault, parse};
-use super::runbook::{Body, Interface, Origin, Runbook};
-use crate::action::Action;
+use super::runbook::{Interface, Origin, Runbook};
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
@@ -309,8 +309,7 @@ impl Catalogue {
         }
         let mut calls = Vec::new();
         for step in runbook.all_steps() {
-            let Body::Action { sketch, arguments, .. } = &step.body else { continue };
-            let Action::Run(run) = sketch.as_ref() else { continue };
+            let Body::Run(Written { sketch: run, arguments }) = &step.body else { continue };
             if known(arguments).is_none() && super::deserialize::has_template(&run.runbook) {
                 fault(
                     step.span.start..step.span.start + 1,

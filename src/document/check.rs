@@ -1,8 +1,9 @@
 //! What the types cannot say: unique ids, references to what is known by then, parameters that
 //! exist.
 
+use super::body::{Body, Written};
 use super::node::{Fault, Node};
-use super::runbook::{Body, Runbook, Step};
+use super::runbook::{Runbook, Step};
 use crate::action::Action;
 use crate::action::http::Via;
 use crate::diagnostic::nearest;
@@ -220,7 +221,7 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
             .and_then(|value| serde_json::from_value::<Vec<String>>(value).ok()),
     };
     for step in runbook.all_steps() {
-        let Body::Action { sketch, arguments, .. } = &step.body else { continue };
+        let Body::Verb(Written { sketch, arguments }) = &step.body else { continue };
         let Action::Http(http) = sketch.as_ref() else { continue };
         let at = step.span.start..step.span.start + 1;
         if http.via == Via::Direct && runbook.hosts.is_none() {

@@ -4,6 +4,7 @@ use super::deserialize::{from_node, from_node_seed};
 use super::node::{Fault, Kind, Node};
 use super::runbook::Origin;
 use crate::action::{Action, VerbName};
+use crate::construct::{Approve, Confirm, Construct};
 use crate::event::Effect;
 
 /// The head of a runbook.
@@ -23,6 +24,9 @@ pub struct Head {
 
 /// Keys of a step under which there are steps.
 const WITHIN: [&str; 4] = ["steps", "rescue", "always", "then"];
+
+/// Keys of what asks a person.
+const ASKS: [&str; 2] = [Confirm::NAME, Approve::NAME];
 
 /// Reads the head.
 ///
@@ -69,9 +73,11 @@ fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
                 let is_mark = key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. });
                 if WITHIN.contains(&key) {
                     steps(&entry.node, effect)?;
-                } else if Action::VERBS.contains(&key) && !is_mark {
+                } else if Action::VERBS.contains(&key) {
                     let (action, found) = from_node_seed(&entry.node, VerbName(key));
                     *effect = (*effect).max(action.ok_or(found.faults)?.effect());
+                } else if ASKS.contains(&key) && !is_mark {
+                    *effect = (*effect).max(Effect::Operator);
                 }
             }
             Ok(())

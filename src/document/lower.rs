@@ -1,16 +1,16 @@
 //! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the
 //! first.
 
+use super::body::{Body, Group, Written};
 use super::check::{self, Use};
 use super::deferred::Deferred;
 use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
-use super::runbook::{
-    Body, Finding, Group, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES,
-};
+use super::runbook::{Finding, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
 use crate::action::{Action, Duration, JqText, VerbName};
+use crate::construct::{self, Construct};
 use crate::diagnostic::nearest;
 use crate::event::Severity;
 use crate::expression::{self, CompileError, Expect, Jq};
@@ -107,6 +107,16 @@ const HEAD: &[&str] = &[
     "parallel",
     "then",
 ];
+/// What a step can do, by key: verbs, then constructs.
+fn actions() -> impl Iterator<Item = &'static str> {
+    Action::VERBS.iter().chain(construct::NAMES).copied()
+}
+
+/// Whether this key of a step says what it does.
+pub(super) fn is_action(key: &str) -> bool {
+    actions().any(|name| name == key)
+}
+
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
@@ -387,7 +397,7 @@ impl Lower<'_> {
                 "add `timeout:` to the step",
             ));
         }
-        if matches!(&body, Some(Body::Action { verb, .. }) if verb == "wait")
+        if body.as_ref().and_then(Body::action).is_some_and(Action::needs_deadline)
             && fields.timeout.is_none()
         {
             self.faults.push(Fault::new(
@@ -420,7 +430,7 @@ impl Lower<'_> {
     /// `confirm: typed` beside another verb is no question of its own but how the change is
     /// consented to.
     fn typed(&mut self, rest: &mut Vec<Entry>) -> bool {
-        let verbs = rest.iter().filter(|entry| Action::VERBS.contains(&entry.key.as_str())).count();
+        let verbs = rest.iter().filter(|entry| is_action(&entry.key)).count();
         let Some(place) = rest.iter().position(|entry| {
             entry.key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. })
         }) else {
@@ -447,8 +457,7 @@ impl Lower<'_> {
         let Kind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
         let mut entries = entries.clone();
         if !entries.iter().any(|entry| entry.key == "id")
-            && let Some(verb) =
-                entries.iter().find(|entry| Action::VERBS.contains(&entry.key.as_str()))
+            && let Some(verb) = entries.iter().find(|entry| is_action(&entry.key))
         {
             let text = if self.verifications.insert(verb.key.clone()) {
                 verb.key.clone()
@@ -471,7 +480,7 @@ impl Lower<'_> {
         let (group, verbs): (Vec<&Entry>, Vec<&Entry>) =
             rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
         let (known, unknown): (Vec<&Entry>, Vec<&Entry>) =
-            verbs.into_iter().partition(|entry| Action::VERBS.contains(&entry.key.as_str()));
+            verbs.into_iter().partition(|entry| is_action(&entry.key));
         for entry in &unknown {
             let mut fault = Fault::new(
                 "RB0103",
@@ -480,15 +489,15 @@ impl Lower<'_> {
                 "not known",
             );
             if let Some(near) =
-                nearest(&entry.key, Action::VERBS.iter().chain(HEAD).chain(GROUP).copied())
+                nearest(&entry.key, actions().chain(HEAD.iter().chain(GROUP).copied()))
             {
                 fault.label = format!("did you mean `{near}`?");
             }
-            fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
+            fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
             self.faults.push(fault);
         }
         match (known.as_slice(), group.is_empty()) {
-            ([entry], true) => self.action(entry),
+            ([entry], true) => self.verb_or_construct(entry),
             ([], false) => {
                 let find = |key: &str| {
                     group.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
@@ -511,7 +520,7 @@ impl Lower<'_> {
                     find("rescue").map(|node| self.steps(Some(node), "rescue")).unwrap_or_default();
                 let always =
                     find("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
-                Some(Body::Group(Group { steps, parallel, rescue, always }))
+                Some(Body::Group(Arc::new(Group { steps, parallel, rescue, always })))
             }
             ([], true) => {
                 if unknown.is_empty() {
@@ -521,7 +530,9 @@ impl Lower<'_> {
                         "a step without an action",
                         "this step does nothing",
                     );
-                    fault.notes.push(format!("verbs: {}", Action::VERBS.join(", ")));
+                    fault
+                        .notes
+                        .push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
                     self.faults.push(fault);
                 }
                 None
@@ -541,6 +552,31 @@ impl Lower<'_> {
         }
     }
 
+    fn verb_or_construct(&mut self, entry: &Entry) -> Option<Body> {
+        match entry.key.as_str() {
+            construct::Value::NAME => {
+                let _: construct::Value = self.read(&entry.node)?;
+                Some(Body::Value(self.jq(&entry.node)?))
+            }
+            construct::Run::NAME => self.construct(entry).map(Body::Run),
+            construct::Confirm::NAME => self.construct(entry).map(Body::Confirm),
+            construct::Approve::NAME => self.construct(entry).map(Body::Approve),
+            construct::Pause::NAME => self.construct(entry).map(Body::Pause),
+            _ => self.action(entry),
+        }
+    }
+
+    fn construct<T: Construct>(&mut self, entry: &Entry) -> Option<Written<T>> {
+        let before = self.faults.len();
+        let sketch: Option<T> = self.read(&entry.node);
+        let written = Written { arguments: self.deferred(&entry.node), sketch: sketch? };
+        let read = |value| serde_json::from_value::<T>(value).map_err(|error| error.to_string());
+        let sketch = self.checked(before, entry, &written.arguments, |value| {
+            read(value).and_then(|known| known.check().map(|()| known))
+        });
+        Some(Written { sketch: sketch.unwrap_or(written.sketch), ..written })
+    }
+
     fn action(&mut self, entry: &Entry) -> Option<Body> {
         let before = self.faults.len();
         let (sketch, found) = deserialize::from_node_seed(&entry.node, VerbName(&entry.key));
@@ -552,45 +588,49 @@ impl Lower<'_> {
             &mut self.faults,
             &mut self.uses,
         );
-        let mut program = None;
         for (start, end) in &found.jq {
             if let Some(node) = find(&entry.node, &(*start..*end)) {
-                program = self.jq(node).filter(|_| entry.key == "value");
+                self.jq(node);
             }
         }
-        let mut sketch = sketch?;
-        if self.faults.len() == before
-            && let Some(checked) = self.with_defaults(&entry.key, &arguments)
-        {
-            match checked {
-                Ok(action) => sketch = action,
-                Err(message) => self.faults.push(Fault::new(
-                    "RB0107",
-                    entry.key_span.clone(),
-                    format!("`{}`: {message}", entry.key),
-                    "here",
-                )),
-            }
-        }
-        Some(Body::Action { verb: entry.key.clone(), arguments, sketch: Box::new(sketch), program })
+        let sketch = sketch?;
+        let checked = self.checked(before, entry, &arguments, |value| {
+            let action =
+                VerbName(&entry.key).deserialize(value).map_err(|error| error.to_string())?;
+            action.check().map(|()| action)
+        });
+        Some(Body::Verb(Written { arguments, sketch: Box::new(checked.unwrap_or(sketch)) }))
     }
 
-    /// The action as it is with the defaults of the parameters, if it needs nothing else; or what
-    /// is wrong with it then.
-    fn with_defaults(&self, verb: &str, arguments: &Deferred) -> Option<Result<Action, String>> {
+    /// The arguments as they are with the defaults of the parameters, if they need nothing else and
+    /// were without faults until now. What is wrong with them then is a fault.
+    fn checked<T>(
+        &mut self,
+        before: usize,
+        entry: &Entry,
+        arguments: &Deferred,
+        read: impl FnOnce(Value) -> Result<T, String>,
+    ) -> Option<T> {
         let known = |reference: &&expression::Reference| {
             reference.root == "params"
                 && reference.name.as_ref().is_some_and(|name| self.defaults.contains_key(name))
         };
-        if !arguments.references().iter().all(known) {
+        if self.faults.len() > before || !arguments.references().iter().all(known) {
             return None;
         }
-        let value = match arguments.render(&json!({"params": self.defaults})) {
-            Ok(value) => value,
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let action = VerbName(verb).deserialize(value).map_err(|error| error.to_string());
-        Some(action.and_then(|action| action.check().map(|()| action)))
+        let value = arguments.render(&json!({"params": self.defaults}));
+        match value.map_err(|error| error.to_string()).and_then(read) {
+            Ok(known) => Some(known),
+            Err(message) => {
+                self.faults.push(Fault::new(
+                    "RB0107",
+                    entry.key_span.clone(),
+                    format!("`{}`: {message}", entry.key),
+                    "here",
+                ));
+                None
+            }
+        }
     }
 
     fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {

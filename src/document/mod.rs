@@ -1,5 +1,6 @@
 //! YAML text to a typed runbook with positions; checks.
 
+mod body;
 mod catalogue;
 mod check;
 mod deferred;
@@ -13,13 +14,12 @@ mod referred;
 mod runbook;
 mod sketch;
 
+pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
 pub use deferred::Deferred;
 pub use files::{Reading, collect, read};
 pub use head::Head;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
-pub use runbook::{
-    Body, Finding, Group, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES,
-};
+pub use runbook::{Finding, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
 pub use sketch::{Sketch, is_computed};

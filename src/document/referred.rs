@@ -1,6 +1,7 @@
 //! Which outputs a run has to keep: those that something refers to.
 
-use super::runbook::{Body, Step};
+use super::body::Body;
+use super::runbook::Step;
 use std::collections::BTreeSet;
 
 /// The steps whose outputs are looked at after they have ended: by later steps, findings, titles,

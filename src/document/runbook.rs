@@ -1,9 +1,10 @@
 //! The typed runbook: what a file says, compiled and checked.
 
+use super::body::Body;
 use super::deferred::Deferred;
 use super::param::Param;
 use super::referred::Referred;
-use crate::action::{Action, Duration};
+use crate::action::Duration;
 use crate::event::{Effect, Severity};
 use crate::expression::{Expectation, Jq};
 use crate::secret::Masker;
@@ -125,38 +126,6 @@ pub struct Step {
     pub span: Range<usize>,
 }
 
-/// What a step does.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// A verb with arguments.
-    Action {
-        /// The verb.
-        verb: String,
-        /// The arguments, before templates are rendered.
-        arguments: Deferred,
-        /// The arguments with stand-ins for what only a run knows: for effects and permissions when
-        /// nothing else is at hand.
-        sketch: Box<Action>,
-        /// The compiled program of a `value`.
-        program: Option<Jq>,
-    },
-    /// Steps within the step.
-    Group(Group),
-}
-
-/// Steps within a step.
-#[derive(Clone, Debug, Default)]
-pub struct Group {
-    /// The steps.
-    pub steps: Vec<Step>,
-    /// How many run at the same time: 1 is one after the other.
-    pub parallel: usize,
-    /// Done when one of the steps did not pass; if they pass, the group has recovered.
-    pub rescue: Vec<Step>,
-    /// Done at the end, however the steps ended.
-    pub always: Vec<Step>,
-}
-
 /// Repetition of what fails for a passing reason.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "retry")]
@@ -221,21 +190,15 @@ pub struct Finding {
 }
 
 impl Step {
-    /// The verb, or `group`.
-    pub fn verb(&self) -> &str {
-        match &self.body {
-            Body::Action { verb, .. } => verb,
-            Body::Group(_) => "group",
-        }
+    /// The verb, the construct, or `group`.
+    pub fn verb(&self) -> &'static str {
+        self.body.name()
     }
 
     /// What the step itself can do, its verification not included; for a group the strongest of its
     /// steps.
     pub fn own_effect(&self) -> Effect {
-        match &self.body {
-            Body::Action { sketch, .. } => sketch.effect(),
-            Body::Group(group) => group.children().map(Step::effect).max().unwrap_or(Effect::Read),
-        }
+        self.body.effect()
     }
 
     /// What the step can do with its verification.
@@ -248,16 +211,9 @@ impl Step {
     pub fn children(&self) -> impl Iterator<Item = &Step> {
         let group = match &self.body {
             Body::Group(group) => Some(group),
-            Body::Action { .. } => None,
+            _ => None,
         };
-        group.into_iter().flat_map(Group::children).chain(&self.then)
-    }
-}
-
-impl Group {
-    /// Every step in it, rescue and always included.
-    pub fn children(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().chain(&self.rescue).chain(&self.always)
+        group.into_iter().flat_map(|group| group.children()).chain(&self.then)
     }
 }
 

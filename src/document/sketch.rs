@@ -5,17 +5,16 @@
 use super::deferred::Deferred;
 use super::deserialize::{from_node_seed, has_template};
 use super::node::{Entry, Kind, Node};
-use crate::action::{Action, VerbName};
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value};
 
-/// What is known of an action before the run.
+/// What is known of a step's arguments before the run.
 #[derive(Clone, Debug)]
-pub struct Sketch {
+pub struct Sketch<T> {
     /// Its arguments; texts that only the run knows are templates.
     pub arguments: Value,
-    /// The action; none if it cannot be made of what is known.
-    pub action: Option<Action>,
+    /// What they are; none if it cannot be made of what is known.
+    pub known: Option<T>,
     /// Whether everything is known.
     pub exact: bool,
 }
@@ -40,19 +39,22 @@ impl Deferred {
         }
     }
 
-    /// The action of this verb, as far as this context tells.
-    pub fn sketch(&self, verb: &str, context: &Value) -> Sketch {
-        if let Some((arguments, action)) = self
+    /// What this seed reads of the value, as far as this context tells.
+    pub fn sketch<T, S>(&self, seed: S, context: &Value) -> Sketch<T>
+    where
+        S: for<'de> DeserializeSeed<'de, Value = T> + Clone,
+    {
+        if let Some((arguments, known)) = self
             .render(context)
             .ok()
-            .and_then(|value| Some((value.clone(), VerbName(verb).deserialize(value).ok()?)))
+            .and_then(|value| Some((value.clone(), seed.clone().deserialize(value).ok()?)))
         {
-            return Sketch { arguments, action: Some(action), exact: true };
+            return Sketch { arguments, known: Some(known), exact: true };
         }
         let arguments = self.partial(context);
         let node = tree(&arguments, &mut 0);
-        let (action, found) = from_node_seed(&node, VerbName(verb));
-        Sketch { arguments, action: action.filter(|_| found.faults.is_empty()), exact: false }
+        let (known, found) = from_node_seed(&node, seed);
+        Sketch { arguments, known: known.filter(|_| found.faults.is_empty()), exact: false }
     }
 }
 
@@ -80,18 +82,19 @@ fn entries(fields: &Map<String, Value>, next: &mut usize) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Action;
     use crate::document::Body;
     use crate::document::Catalogue;
     use serde_json::json;
 
-    fn sketched(step: &str, context: &Value) -> Sketch {
+    fn sketched(step: &str, context: &Value) -> Sketch<Action> {
         let text = format!(
             "runbook: v1\ntitle: T\nparams: {{p: {{type: string, default: web}}, amount: {{type: \
                 int, default: 2}}}}\nsteps:\n  - {{id: s, value: '\"x\"'}}\n  - id: a\n    {step}\n"
         );
         let runbook = Catalogue::new(&[]).load_text("t", text).unwrap().remove("t").unwrap();
-        let Body::Action { verb, arguments, .. } = &runbook.steps[1].body else { panic!() };
-        arguments.sketch(verb, context)
+        let Body::Verb(written) = &runbook.steps[1].body else { panic!() };
+        written.sketch(context)
     }
 
     #[test]
@@ -125,7 +128,7 @@ mod tests {
         ] {
             let sketch = sketched(step, &context);
             assert_eq!(
-                (sketch.exact, sketch.action.unwrap().targets("namespace")),
+                (sketch.exact, sketch.known.unwrap().targets("namespace")),
                 (exact, vec![target.to_owned()]),
                 "{step}"
             );

@@ -2,13 +2,13 @@
 
 use super::consent::{Answer, Known as Approval, diff, word};
 use super::doubt::{Known, Lost};
+use super::ended::{End, Ended, failed, not_made};
 use super::scope::Scope;
-use super::step::Ended;
 use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
-use crate::cluster::{self, ErrorKind, Method, Write};
+use crate::api::{self, ErrorKind, Method, Write};
 use crate::document::Step;
 use crate::event::{
     ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange,
@@ -18,7 +18,6 @@ use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The pause before what the server asked to send later, if it names none; kubectl's for evictions.
@@ -35,14 +34,12 @@ struct Prepared {
 enum Stage {
     /// The changes are made, or there were none to make.
     Made(Map<String, Value>),
-    /// The step is over.
-    Over(Ended),
-    /// A person must say something first: the step has no outcome yet.
-    Waits,
+    /// Nothing more is to be done now.
+    Over(End),
 }
 
 impl Run {
-    /// A step that changes something. None: it has no outcome yet.
+    /// A step that changes something.
     pub(super) async fn change(
         &self,
         scope: &Scope,
@@ -50,13 +47,12 @@ impl Run {
         path: &str,
         action: &Action,
         context: Context,
-    ) -> Result<Option<Ended>, EngineError> {
+    ) -> Result<End, EngineError> {
         let mut context = context;
         let output =
             match self.make(step, path, action, &mut context, &self.title_of(scope, step)).await? {
                 Stage::Made(output) => output,
-                Stage::Over(ended) => return Ok(Some(ended)),
-                Stage::Waits => return Ok(None),
+                Stage::Over(end) => return Ok(end),
             };
         let changes: Vec<ChangeState> = self.recorder.state(|state| {
             state.changes_of(path).iter().filter(|change| change.is_made()).cloned().collect()
@@ -73,10 +69,10 @@ impl Run {
         let rest = match rest {
             Ok(rest) => rest,
             Err(failure) => {
-                return Ok(Some(Ended {
+                return Ok(End::Ended(Ended {
                     output: whole(&changes, &output, &Value::Null, false).into(),
                     attempts: 1,
-                    ..super::attempt::failed(&failure, 1)
+                    ..failed(&failure, 1)
                 }));
             }
         };
@@ -89,21 +85,21 @@ impl Run {
             (true, [one]) => one.told(false),
             (true, many) => format!("{} changes", many.len()),
         };
-        Ok(Some(self.judge(scope, step, Output::new(value, summary)).into_ended(1)))
+        Ok(self.judge(scope, step, Output::new(value, summary)).into_ended(1).into())
     }
 
     /// What a dry run shows of a step that changes something.
     pub(super) async fn preview(&self, path: &str, action: &Action, context: &Context) -> Ended {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
+            Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return ended;
         }
-        let planned = match in_time(context, self.previewed(intent.changes, context)).await {
+        let planned = match in_time(context, self.previewed(intent.changes)).await {
             Ok(planned) => planned,
-            Err(failure) => return self.unless_behind(super::attempt::not_made(&failure, 1)),
+            Err(failure) => return self.unless_behind(not_made(&failure, 1)),
         };
         let planned: Vec<PlannedChange> =
             planned.iter().map(|(planned, _)| self.recorder.as_recorded(planned.clone())).collect();
@@ -160,7 +156,7 @@ impl Run {
                 let reason = mark
                     .map(|mark| format!("left out by {}: {}", mark.by, mark.reason))
                     .unwrap_or_default();
-                return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason)));
+                return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason).into()));
             }
             Some(StepMark::Done) => {
                 let by_hand =
@@ -173,25 +169,25 @@ impl Run {
             Some(StepMark::NotDone) | None => {}
         }
         if !self.settle_doubt(path, context).await? {
-            return Ok(Stage::Waits);
+            return Ok(Stage::Over(End::InDoubt));
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
         if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
-            return Ok(Stage::Over(ended));
+            return Ok(Stage::Over(ended.into()));
         }
         let doubted = known.iter().any(ChangeState::is_unproven);
-        let prepared = match self.taken_up(path, &known, context).await {
+        let prepared = match self.taken_up(path, &known).await {
             Some(prepared) => prepared,
             None if made => return Ok(Stage::Made(Map::new())),
             None => match self.prepare(step, path, action, context).await? {
                 Ok(prepared) => prepared,
-                Err(ended) => return Ok(Stage::Over(ended)),
+                Err(ended) => return Ok(Stage::Over(ended.into())),
             },
         };
         if prepared.changes.is_empty() {
             // nothing is left to do: because what was in doubt has come through meanwhile?
-            self.late(path, context).await?;
+            self.late(path).await?;
             return Ok(Stage::Made(prepared.output));
         }
         let digest =
@@ -202,30 +198,22 @@ impl Run {
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                return Ok(Stage::Over(Ended::without_output(
-                    Outcome::Cancelled,
-                    "a person said no",
-                )));
+                let ended = Ended::without_output(Outcome::Cancelled, "a person said no");
+                return Ok(Stage::Over(ended.into()));
             }
-            Answer::Nobody(reason) => {
-                self.paused.store(true, Ordering::SeqCst);
-                (context.progress)(&reason);
-                return Ok(Stage::Waits);
-            }
+            Answer::Nobody(waits) => return Ok(Stage::Over(End::Waits(waits))),
         }
         // a person may think as long as they like
         context.deadline += asked.elapsed();
         for (index, planned, write) in &prepared.changes {
             if context.cancel.is_cancelled() {
-                return Ok(Stage::Over(Ended::without_output(
-                    Outcome::Cancelled,
-                    "stopped before all changes were made",
-                )));
+                let reason = "stopped before all changes were made";
+                return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, reason).into()));
             }
             match self.send(path, *index, planned, write, context, doubted).await? {
                 Sent::Made => {}
-                Sent::NotMade(ended) => return Ok(Stage::Over(ended)),
-                Sent::InDoubt => return Ok(Stage::Waits),
+                Sent::NotMade(ended) => return Ok(Stage::Over(ended.into())),
+                Sent::InDoubt => return Ok(Stage::Over(End::InDoubt)),
             }
         }
         Ok(Stage::Made(prepared.output))
@@ -234,12 +222,7 @@ impl Run {
     /// Changes that an earlier process recorded and did not begin with are sent as they were
     /// recorded and allowed, if the record is still what was allowed, and nothing has happened to
     /// their objects meanwhile. Everything else is worked out again.
-    async fn taken_up(
-        &self,
-        path: &str,
-        known: &[ChangeState],
-        context: &Context,
-    ) -> Option<Prepared> {
+    async fn taken_up(&self, path: &str, known: &[ChangeState]) -> Option<Prepared> {
         let begun = known.iter().any(ChangeState::is_made);
         let (recorded, planned) = self.recorder.state(|state| {
             let planned: Vec<PlannedChange> =
@@ -255,12 +238,8 @@ impl Run {
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            let current = context
-                .cluster
-                .as_ref()?
-                .get_optional(&write.resource, &write.namespace, &write.name)
-                .await
-                .ok()?;
+            let port = self.port()?;
+            let current = port.look(&write.resource, &write.namespace, &write.name).await.ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
             }
@@ -279,16 +258,16 @@ impl Run {
     ) -> Result<Result<Prepared, Ended>, EngineError> {
         let intent = match in_time(context, action.intend(context)).await {
             Ok(intent) => intent.unwrap_or_default(),
-            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
+            Err(failure) => return Ok(Err(not_made(&failure, 1))),
         };
         if let Some(ended) = self.stopped_by(&intent.guards, &intent.output) {
             return Ok(Err(ended));
         }
         let overridden = intent.guards.iter().map(|guard| guard.id.to_owned()).collect();
         let Intent { changes, output, .. } = intent;
-        let previewed = match in_time(context, self.previewed(changes, context)).await {
+        let previewed = match in_time(context, self.previewed(changes)).await {
             Ok(previewed) => previewed,
-            Err(failure) => return Ok(Err(super::attempt::not_made(&failure, 1))),
+            Err(failure) => return Ok(Err(not_made(&failure, 1))),
         };
         if previewed.is_empty() {
             return Ok(Ok(Prepared { changes: Vec::new(), output }));
@@ -324,14 +303,13 @@ impl Run {
     async fn previewed(
         &self,
         changes: Vec<Change>,
-        context: &Context,
     ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
-        let cluster = context.cluster()?;
+        let Some(port) = self.port() else { return Err(Failure::error("no cluster to ask")) };
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
             let gone = matches!(change.write.method, Method::Delete | Method::Evict);
-            let after = match cluster.preview(&change.write).await {
+            let after = match port.preview(&change.write).await {
                 Ok(_) if gone => None,
                 // what is made by an earlier change of the same step is not there yet
                 Ok(after) => Some(after),
@@ -384,7 +362,7 @@ impl Run {
         context: &Context,
         doubted: bool,
     ) -> Result<Sent, EngineError> {
-        let Some(writer) = &self.writer else {
+        let Some(sender) = &self.sender else {
             return Ok(Sent::NotMade(Ended::without_output(
                 Outcome::Error,
                 "this run cannot change anything",
@@ -411,11 +389,10 @@ impl Run {
                 .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
             crate::failpoint::hit("before the request");
             let answer = tokio::select! {
-                answer = writer.send_within(write, planned.before["metadata"]["uid"].as_str(),
-                    left) => answer,
+                answer = sender.send(write, planned.before["metadata"]["uid"].as_str(), Some(left))
+                    => answer,
                 // the second signal ends at once: what was sent stays in doubt
                 () = self.stop.token(true).cancelled() => {
-                    self.doubt.store(true, Ordering::SeqCst);
                     return Ok(Sent::InDoubt);
                 }
             };
@@ -462,9 +439,7 @@ impl Run {
             };
             if error.not_executed() {
                 // what an earlier request has changed already is refused now
-                if doubted
-                    && let (Seen::Done, current) = self.see(&lost(String::new()), context).await
-                {
+                if doubted && let (Seen::Done, current) = self.see(&lost(String::new())).await {
                     let after =
                         current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
                     done(
@@ -500,7 +475,7 @@ impl Run {
                     .unwrap_or_else(|| changed_meanwhile(planned, &error));
                 return Ok(Sent::NotMade(Ended {
                     attempts: attempt,
-                    ..super::attempt::not_made(&failure, attempt)
+                    ..not_made(&failure, attempt)
                 }));
             }
             return Ok(self
@@ -546,7 +521,7 @@ async fn in_time<T>(
 }
 
 /// A request that needs what an earlier change of the same step makes, such as a namespace.
-fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> bool {
+fn needs_earlier(error: &api::Error, earlier: &[(PlannedChange, Write)]) -> bool {
     let makes = |kind: &str| {
         earlier.iter().any(|(planned, _)| planned.before.is_null() && planned.object.kind == kind)
     };
@@ -555,7 +530,7 @@ fn needs_earlier(error: &cluster::Error, earlier: &[(PlannedChange, Write)]) -> 
 }
 
 /// A change that the server refuses. Fields of others are named with their owners.
-fn refused(change: &Change, error: &cluster::Error) -> Failure {
+fn refused(change: &Change, error: &api::Error) -> Failure {
     let causes = error
         .status
         .as_ref()
@@ -593,7 +568,7 @@ fn refused(change: &Change, error: &cluster::Error) -> Failure {
 
 /// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack
 /// of one.
-fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Failure> {
+fn kept_by_budget(planned: &PlannedChange, error: &api::Error) -> Option<Failure> {
     let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
     let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"]
         .as_str()?
@@ -607,7 +582,7 @@ fn kept_by_budget(planned: &PlannedChange, error: &cluster::Error) -> Option<Fai
 }
 
 /// The tests of a patch failed, or a precondition did: someone was faster.
-fn changed_meanwhile(planned: &PlannedChange, error: &cluster::Error) -> Failure {
+fn changed_meanwhile(planned: &PlannedChange, error: &api::Error) -> Failure {
     if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) {
         let object = planned.object.short();
         return Failure::new(

@@ -1,20 +1,18 @@
 //! Whether a person allows the changes of a step, or answers its question. What was said holds for
 //! just what was asked.
 
-use super::attempt::failed;
+use super::ended::{End, Ended, Waits};
 use super::scope::Scope;
-use super::step::Ended;
 use super::{EngineError, Run};
-use crate::action::approve::Approve;
-use crate::action::confirm::Confirm;
-use crate::action::{Approval, Context, Failure, FailureKind, Verb, shell_word};
+use crate::action::{Approval, Output, Prompt, shell_word};
+use crate::construct::{Approve, Confirm};
 use crate::document::Step;
 use crate::event::{Event, Outcome, PlannedChange, StepApproved, StepAsked};
 use crate::journal::{Key, short_id};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 /// How changes are allowed.
 #[derive(Clone, Debug)]
@@ -37,7 +35,7 @@ pub(super) enum Answer {
     /// A person said no.
     No,
     /// Nobody is there to be asked.
-    Nobody(String),
+    Nobody(Waits),
 }
 
 impl Run {
@@ -76,73 +74,69 @@ impl Run {
             Some(false) => Ok(Answer::No),
             None => {
                 let command = self.approve_command(path, typed.as_deref());
-                let reason = reason(known.before(), "approval", &command);
-                self.waits_for(path, command, known.before());
-                Ok(Answer::Nobody(reason))
+                Ok(Answer::Nobody(Waits { what: "approval", command, before: known.before() }))
             }
         }
     }
 
-    /// A `confirm` step: the answer that is recorded already, or one that is given now. None: the
-    /// run waits for it.
+    /// A `confirm` step: the answer that is recorded already, or one that is given now.
     pub(super) async fn answered(
         &self,
         scope: &Scope,
         step: &Step,
         path: &str,
         confirm: &Confirm,
-        context: &Context,
-    ) -> Result<Option<Ended>, EngineError> {
+    ) -> Result<End, EngineError> {
         let digest = self.asks(path, &confirm.question, confirm.typed.as_deref())?;
         let known = self.known(path, &digest);
+        let said_yes = |by: &str, summary: String| {
+            let output = Output::new(json!({"answer": true, "by": by}), summary);
+            self.judge(scope, step, output).into_ended(1)
+        };
         if let Known::Valid(approval) = &known {
-            let output = crate::action::Output::new(
-                json!({"answer": true, "by": approval.by}),
-                format!("yes, by {}", approval.by),
-            );
-            return Ok(Some(self.judge(scope, step, output).into_ended(1)));
+            return Ok(said_yes(&approval.by, format!("yes, by {}", approval.by)).into());
         }
-        let own = super::attempt::timeout(scope, step);
-        let answer = tokio::select! {
-            answer = confirm.perform(context) => answer,
-            // a question has the time that a person needs, unless the step says otherwise
-            () = async { match own { Some(_) => tokio::time::sleep_until(context.deadline).await,
-            None => std::future::pending().await } } => {
-                Err(Failure::new(FailureKind::NeedsPerson, "nobody answered in time"))
+        // a question has the time that a person needs, unless the step says otherwise
+        let over = async {
+            match super::attempt::timeout(scope, step) {
+                Some(own) => tokio::time::sleep(own).await,
+                None => std::future::pending().await,
             }
         };
+        let answer = tokio::select! {
+            answer = ask(&self.prompt, confirm) => answer,
+            () = over => None,
+        };
         match answer {
-            Ok(mut output) => {
+            Some(true) => {
                 self.approve(path, "prompt", &digest)?;
-                output.value["by"] = Value::from(self.consent.operator.as_str());
-                Ok(Some(self.judge(scope, step, output).into_ended(1)))
+                Ok(said_yes(&self.consent.operator, "yes".to_owned()).into())
             }
-            Err(failure) if failure.kind == FailureKind::NeedsPerson => {
+            Some(false) => Ok(Ended {
+                attempts: 1,
+                ..Ended::without_output(Outcome::Cancelled, "answered no")
+            }
+            .into()),
+            None => {
                 // as it stands in the record, where it is compared with what is typed
                 let typed = self.recorder.as_recorded(confirm.typed.clone());
-                self.pause(
-                    path,
-                    known.before(),
-                    "an answer",
-                    self.approve_command(path, typed.as_deref()),
-                );
-                Ok(None)
+                let command = self.approve_command(path, typed.as_deref());
+                Ok(End::Waits(Waits { what: "an answer", command, before: known.before() }))
             }
-            Err(failure) => Ok(Some(failed(&failure, 1))),
         }
     }
 
-    /// An `approve` step: what the record says of somebody else's word. None: the run waits for it.
+    /// An `approve` step: what the record says of somebody else's word.
     pub(super) fn approval_of_another(
         &self,
         path: &str,
         approve: &Approve,
-    ) -> Result<Option<Ended>, EngineError> {
+    ) -> Result<End, EngineError> {
         let Some(own) = self.target.user.as_deref() else {
             let reason = "the cluster does not say who runs this, so that nobody can be told from \
                 somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let \
                 this user ask";
-            return Ok(Some(Ended::without_output(Outcome::Error, reason)));
+            return Ok(Ended::without_output(Outcome::Error, reason).into());
         };
         let digest = self.asks(path, &approve.question, None)?;
         let now = self.recorder.clock().now();
@@ -167,7 +161,7 @@ impl Run {
         });
         if let Some((at, approval)) = valid {
             let output = json!({"by": approval.by, "at": at.to_string()});
-            return Ok(Some(Ended {
+            return Ok(End::Ended(Ended {
                 output: output.into(),
                 attempts: 1,
                 summary: format!("by {}", approval.by),
@@ -179,7 +173,7 @@ impl Run {
                 && matches!(known(approval), Known::Valid(_) | Known::Expired)
                 && (passed(at) || known(approval) == Known::Expired)
         }) {
-            return Ok(Some(Ended {
+            return Ok(End::Ended(Ended {
                 attempts: 1,
                 ..Ended::without_output(Outcome::Failed, "the approval has expired; run again")
             }));
@@ -191,20 +185,9 @@ impl Run {
                 other => other.before(),
             },
         };
-        self.pause(
-            path,
-            before,
-            "approval",
-            format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path)),
-        );
-        Ok(None)
-    }
-
-    /// Says that a step waits for a person, and what that person types.
-    fn pause(&self, path: &str, before: &'static str, what: &str, command: String) {
-        self.recorder.progress(path, &reason(before, what, &command));
-        self.paused.store(true, Ordering::SeqCst);
-        self.waits_for(path, command, before);
+        let command =
+            format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path));
+        Ok(End::Waits(Waits { what: "approval", command, before }))
     }
 
     /// The command that allows the changes of a step, or answers its question.
@@ -288,10 +271,12 @@ impl Run {
     }
 }
 
-/// `the approval has expired; waits for approval: runbook approve …`
-fn reason(before: &str, what: &str, command: &str) -> String {
-    let before = if before.is_empty() { String::new() } else { format!("{before}; ") };
-    format!("{before}waits for {what}: {command}")
+/// Asks the operator. None: there is nobody to ask.
+async fn ask(prompt: &Arc<dyn Prompt>, confirm: &Confirm) -> Option<bool> {
+    let (prompt, Confirm { question, typed }) = (prompt.clone(), confirm.clone());
+    tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()))
+        .await
+        .unwrap_or(None)
 }
 
 /// The approval with its seal, which nobody can make who has just the journal.

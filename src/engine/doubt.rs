@@ -14,7 +14,7 @@
 use super::{EngineError, Run};
 use crate::action::Context;
 use crate::action::support::change::{Seen, observe, recorded};
-use crate::cluster::{Again, Write};
+use crate::api::{Again, Write};
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, Event, PlannedChange, StepMark,
     StepMarked,
@@ -22,7 +22,6 @@ use crate::event::{
 use crate::state::{ChangeStage, ChangeState};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -69,7 +68,7 @@ impl Run {
         let until = context.deadline.min(Instant::now() + LOOKS);
         let (begun, mut pause, mut looks) = (Instant::now(), FIRST_PAUSE, 0_u32);
         let seen = loop {
-            let (seen, current) = self.see(lost, context).await;
+            let (seen, current) = self.see(lost).await;
             looks += 1;
             let left = until.saturating_duration_since(Instant::now());
             if seen == Seen::Done {
@@ -113,7 +112,7 @@ impl Run {
         path: &str,
         context: &Context,
     ) -> Result<bool, EngineError> {
-        self.late(path, context).await?;
+        self.late(path).await?;
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         for (index, change) in
             known.iter().enumerate().filter(|(_, change)| change.stage == ChangeStage::Started)
@@ -126,7 +125,7 @@ impl Run {
             }
             .to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
-            let known = match self.see(&lost, context).await {
+            let known = match self.see(&lost).await {
                 (Seen::Done, current) => {
                     self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?
                 }
@@ -166,13 +165,13 @@ impl Run {
     }
 
     /// Requests that a look alone took for not made, and that came through after all.
-    pub(super) async fn late(&self, path: &str, context: &Context) -> Result<(), EngineError> {
+    pub(super) async fn late(&self, path: &str) -> Result<(), EngineError> {
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         for (index, change) in known.iter().enumerate().filter(|(_, change)| change.is_unproven()) {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
             let why = "its answer was lost, and it came through late".to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
-            if let (Seen::Done, current) = self.see(&lost, context).await {
+            if let (Seen::Done, current) = self.see(&lost).await {
                 self.recorder
                     .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
                 self.settled(&lost, ChangeResult::Observed, current.as_ref(), false)?;
@@ -182,17 +181,15 @@ impl Run {
     }
 
     /// One look at the object.
-    pub(super) async fn see(&self, lost: &Lost<'_>, context: &Context) -> (Seen, Option<Value>) {
+    pub(super) async fn see(&self, lost: &Lost<'_>) -> (Seen, Option<Value>) {
         let cannot = |reason: String| (Seen::CannotTell(reason), None);
         let Some(write) = lost.write else {
             return cannot("what it does cannot be observed".to_owned());
         };
-        let Some(cluster) = &context.cluster else {
+        let Some(port) = self.port() else {
             return cannot("there is no cluster to look at".to_owned());
         };
-        match timeout(LOOK, cluster.get_optional(&write.resource, &write.namespace, &write.name))
-            .await
-        {
+        match timeout(LOOK, port.look(&write.resource, &write.namespace, &write.name)).await {
             Ok(Ok(current)) => (observe(lost.planned, current.as_ref(), &self.masker), current),
             Ok(Err(error)) => cannot(format!("it cannot be looked at: {error}")),
             Err(_) => {
@@ -243,7 +240,6 @@ impl Run {
             index: lost.index,
             reason,
         }))?;
-        self.doubt.store(true, Ordering::SeqCst);
         Ok(Known::InDoubt)
     }
 

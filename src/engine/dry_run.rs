@@ -1,22 +1,12 @@
 //! What a dry run does instead of acting, and what it does not know because of that.
 
 use super::Run;
+use super::ended::Ended;
 use super::scope::Scope;
-use super::step::Ended;
 use crate::action::Action;
 use crate::document::{Body, Origin, Step};
 use crate::event::{Effect, Outcome};
 use std::sync::PoisonError;
-
-/// Whether an action reads only because the document says so: nothing keeps a command in a pod, a
-/// command on this machine, or a POST from changing something.
-fn is_a_promise(action: &Action) -> bool {
-    match action {
-        Action::Command(_) | Action::Exec(_) => true,
-        Action::Http(http) => !http.method.only_reads(),
-        _ => false,
-    }
-}
 
 impl Run {
     /// What comes of a step in a dry run; none if it is done as in any run.
@@ -29,7 +19,8 @@ impl Run {
     ) -> Option<Ended> {
         match action.effect() {
             Effect::Write => {
-                let context = self.context(scope, path, self.deadline(scope, step, action));
+                let context =
+                    self.context(scope, path, self.deadline(scope, step, action.timeout()));
                 Some(self.preview(path, action, &context).await)
             }
             Effect::Opaque => {
@@ -40,14 +31,10 @@ impl Run {
                     format!("cannot be previewed and is not run: {manual_commands}"),
                 ))
             }
-            Effect::Operator => Some(Ended::without_output(
-                Outcome::Skipped,
-                "a person is asked here, but not in a dry run",
-            )),
-            Effect::Read
+            Effect::Read | Effect::Operator
                 if !self.trust_reads
                     && scope.runbook.origin != Origin::Embedded
-                    && is_a_promise(action) =>
+                    && action.is_promised() =>
             {
                 Some(Ended::without_output(
                     Outcome::Unknown,
@@ -55,30 +42,36 @@ impl Run {
                         --trust-reads",
                 ))
             }
-            // what only calculates, or calls what is asked itself, knows as much as what it is made
-            // from
-            Effect::Read if matches!(action, Action::Value(_)) => None,
-            // of a runbook that only looks one line says as much as all of its steps would
-            Effect::Read
-                if matches!(action,
-                Action::Run(call) if self.changes_something(&call.runbook)) =>
-            {
-                None
-            }
-            Effect::Read => self.left_out().map(|before| {
-                Ended::without_output(Outcome::Unknown, format!("step {before} was not run"))
-            }),
+            Effect::Read | Effect::Operator => self.behind(),
         }
+    }
+
+    /// What comes of a construct in a dry run; none if it is done as in any run. What only
+    /// calculates, or calls what is asked itself, knows as much as what it is made from.
+    pub(super) fn dry_construct(&self, step: &Step) -> Option<Ended> {
+        match &step.body {
+            Body::Confirm(_) | Body::Approve(_) => Some(Ended::without_output(
+                Outcome::Skipped,
+                "a person is asked here, but not in a dry run",
+            )),
+            Body::Pause(_) => self.behind(),
+            // of a runbook that only looks one line says as much as all of its steps would
+            Body::Run(call) if !self.changes_something(&call.sketch.runbook) => self.behind(),
+            Body::Run(_) | Body::Value(_) | Body::Verb(_) | Body::Group(_) => None,
+        }
+    }
+
+    /// What is looked at after a step that was not done would be looked at too early.
+    fn behind(&self) -> Option<Ended> {
+        let before = self.left_out()?;
+        Some(Ended::without_output(Outcome::Unknown, format!("step {before} was not run")))
     }
 
     fn changes_something(&self, name: &str) -> bool {
         let Some(runbook) = self.plan.loaded.get(name) else { return false };
         let called = |step: &Step| match &step.body {
-            Body::Action { sketch, .. } => match sketch.as_ref() {
-                Action::Run(call) => self.changes_something(&call.runbook),
-                _ => false,
-            },
-            Body::Group(_) => false,
+            Body::Run(call) => self.changes_something(&call.sketch.runbook),
+            _ => false,
         };
         runbook
             .all_steps()

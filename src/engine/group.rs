@@ -1,23 +1,24 @@
 //! Steps within a step: one after the other or side by side, with rescue and always.
 
+use super::ended::{Ended, worst};
 use super::scope::{Scope, StepResult};
-use super::step::{Ended, worst};
 use super::{EngineError, Run};
 use crate::document::{Group, Step};
 use crate::event::Outcome;
 use crate::expression::Data;
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 impl Run {
     /// A group. Its outcome is the worst of its steps; recovered if the rescue made good what
     /// failed.
     pub(super) async fn group(
-        &self,
+        self: &Arc<Self>,
         scope: &Scope,
         step: &Step,
-        group: &Group,
+        group: &Arc<Group>,
         path: &str,
     ) -> Result<Outcome, EngineError> {
         let begun = self.begin(scope, step, path)?;
@@ -98,22 +99,45 @@ impl Run {
         self.end(scope, step, path, begun, ended)
     }
 
-    /// The steps of a parallel group, as many at a time as it says. All of them are done, whatever
-    /// comes of one.
-    async fn side_by_side(&self, scope: &Scope, group: &Group) -> Result<bool, EngineError> {
-        let branches: Vec<_> = group
-            .steps
-            .iter()
-            .map(|child| async move {
-                if self.halted(scope) {
-                    Ok(Outcome::Cancelled)
-                } else {
-                    self.step(scope, child).await
+    /// The steps of a parallel group, as many at a time as it says, each a task of its own. All of
+    /// them are done, whatever comes of one.
+    async fn side_by_side(
+        self: &Arc<Self>,
+        scope: &Scope,
+        group: &Arc<Group>,
+    ) -> Result<bool, EngineError> {
+        let mut branches = JoinSet::new();
+        let mut good = true;
+        for index in 0..group.steps.len() {
+            if branches.len() >= group.parallel {
+                good &= next(&mut branches).await?;
+            }
+            let (run, scope, group) = (Arc::clone(self), scope.clone(), Arc::clone(group));
+            branches.spawn(async move {
+                if run.halted(&scope) {
+                    return Ok(Outcome::Cancelled);
                 }
-            })
-            .collect();
-        let outcomes: Vec<Outcome> =
-            stream::iter(branches).buffer_unordered(group.parallel).try_collect().await?;
-        Ok(outcomes.into_iter().all(|outcome| outcome.is_good() || outcome == Outcome::Skipped))
+                run.step(&scope, &group.steps[index]).await
+            });
+        }
+        while !branches.is_empty() {
+            good &= next(&mut branches).await?;
+        }
+        Ok(good)
+    }
+}
+
+/// Waits for one branch. Whether it ended well.
+async fn next(branches: &mut JoinSet<Result<Outcome, EngineError>>) -> Result<bool, EngineError> {
+    match branches.join_next().await {
+        None => Ok(true),
+        Some(Ok(outcome)) => {
+            outcome.map(|outcome| outcome.is_good() || outcome == Outcome::Skipped)
+        }
+        Some(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // nobody aborts a branch
+            Err(_) => Ok(false),
+        },
     }
 }

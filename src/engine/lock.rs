@@ -1,7 +1,7 @@
 //! One run at a time on what is changed: a Lease for each target, renewed while the run lives.
 
 use super::{EngineError, Recorder};
-use crate::cluster::{Cluster, Error, ErrorKind, Method, Resource, Write, Writer, builtin};
+use crate::api::{Error, ErrorKind, Method, Port, Resource, Sender, Write, builtin};
 use crate::event::{Event, LockChange, LockEvent};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -152,8 +152,7 @@ impl Lock {
             if known.is_some() {
                 return known;
             }
-            if let Ok(lease) =
-                self.work.cluster.get_optional(&self.work.resource, namespace, name).await
+            if let Ok(lease) = self.work.port.look(&self.work.resource, namespace, name).await
                 && let Some(other) = self.work.other(lease.as_ref())
             {
                 lose(&self.work, &self.lost, format!("{namespace}/{name}"), other);
@@ -165,8 +164,8 @@ impl Lock {
 
 #[derive(Clone)]
 struct Work {
-    cluster: Cluster,
-    writer: Writer,
+    port: Arc<dyn Port>,
+    sender: Arc<dyn Sender>,
     resource: Resource,
     own: Own,
     recorder: Recorder,
@@ -175,8 +174,8 @@ struct Work {
 impl Lock {
     /// Begins with no lock at all.
     pub(super) fn new(
-        cluster: &Cluster,
-        writer: &Writer,
+        port: &Arc<dyn Port>,
+        sender: &Arc<dyn Sender>,
         own: Own,
         takeover: bool,
         recorder: &Recorder,
@@ -188,8 +187,8 @@ impl Lock {
             )));
         };
         let work = Work {
-            cluster: cluster.clone(),
-            writer: writer.clone(),
+            port: port.clone(),
+            sender: sender.clone(),
             resource,
             own,
             recorder: recorder.clone(),
@@ -269,11 +268,8 @@ impl Work {
         let now = Timestamp::now();
         // someone may be faster, once or twice
         for _ in 0..3 {
-            let present = self
-                .cluster
-                .get_optional(&self.resource, namespace, name)
-                .await
-                .map_err(Refused::Failed)?;
+            let present =
+                self.port.look(&self.resource, namespace, name).await.map_err(Refused::Failed)?;
             let (write, from) = match &present {
                 None => (
                     self.write(Method::Create, namespace, name, self.body(namespace, name, now)),
@@ -294,7 +290,7 @@ impl Work {
                     ),
                 },
             };
-            match self.writer.send(&write).await {
+            match self.sender.send(&write, None, None).await {
                 Ok(_) => return Ok(Acquired::From(from)),
                 Err(error) if present.is_none() && error.kind == ErrorKind::NotFound => {
                     return Ok(Acquired::NoNamespace);
@@ -332,7 +328,7 @@ impl Work {
 
     /// Renews a Lease that is ours. Gives who has it now, if it no longer is.
     async fn renew(&self, namespace: &str, name: &str) -> Result<Option<String>, Error> {
-        let lease = self.cluster.get_optional(&self.resource, namespace, name).await?;
+        let lease = self.port.look(&self.resource, namespace, name).await?;
         let (None, Some(lease)) = (self.other(lease.as_ref()), &lease) else {
             return Ok(self.other(lease.as_ref()));
         };
@@ -342,7 +338,7 @@ impl Work {
             name,
             self.replacing(lease, namespace, name, Timestamp::now()),
         );
-        match self.writer.send(&write).await {
+        match self.sender.send(&write, None, None).await {
             Ok(_) => Ok(None),
             // someone was faster: who it is shows at once
             Err(error)
@@ -351,9 +347,7 @@ impl Work {
                     ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::NotFound
                 ) =>
             {
-                Ok(self.other(
-                    self.cluster.get_optional(&self.resource, namespace, name).await?.as_ref(),
-                ))
+                Ok(self.other(self.port.look(&self.resource, namespace, name).await?.as_ref()))
             }
             Err(error) => Err(error),
         }
@@ -404,16 +398,17 @@ impl Work {
 
     /// Frees a Lease if it is ours. What does not succeed expires by itself.
     async fn free(&self, namespace: &str, name: &str) {
-        let Ok(Some(lease)) = self.cluster.get_optional(&self.resource, namespace, name).await
-        else {
+        let Ok(Some(lease)) = self.port.look(&self.resource, namespace, name).await else {
             return;
         };
         if lease["spec"]["holderIdentity"] == json!(self.own.run) {
             let body = json!({"apiVersion": "v1", "kind": "DeleteOptions",
                 "preconditions": {"uid": lease["metadata"]["uid"],
                 "resourceVersion": lease["metadata"]["resourceVersion"]}});
-            if let Err(error) =
-                self.writer.send(&self.write(Method::Delete, namespace, name, body)).await
+            if let Err(error) = self
+                .sender
+                .send(&self.write(Method::Delete, namespace, name, body), None, None)
+                .await
             {
                 tracing::warn!(%error, "the lock was not freed; it expires by itself");
             }

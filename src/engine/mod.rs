@@ -4,14 +4,18 @@
 //! the journal, action, outcome into the journal, reporters told.
 
 mod attempt;
+mod body;
 mod border;
+mod call;
 mod change;
 mod clock;
 mod consent;
 mod doubt;
 mod dry_run;
+mod ended;
 mod finding;
 mod group;
+mod judge;
 mod lock;
 mod opaque;
 mod preflight;
@@ -29,8 +33,8 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Access, Action, Context, Prompt, Records};
-use crate::cluster::{self, Cluster, Writer};
+use crate::action::{Access, Action, Connection, Context, Prompt, Records};
+use crate::api::{self, Port, Sender};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
@@ -41,14 +45,13 @@ use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_
 use crate::secret::Masker;
 use crate::state::{PREFLIGHT, RunState};
 use border::MaskedPrompt;
+use ended::{Ended, Halt};
 use preflight::Stopped;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use step::Ended;
 
 /// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each
 /// other.
@@ -56,7 +59,7 @@ pub struct Engine {
     /// What to do.
     pub plan: Plan,
     /// Where; none if the plan asks no cluster; an error if it cannot be connected to.
-    pub cluster: Option<Result<Cluster, cluster::Error>>,
+    pub cluster: Option<Result<Connection, api::Error>>,
     /// Name of the scenario, if the cluster is simulated.
     pub sandbox: Option<String>,
     /// What kind of run this is. A dry run is given nothing that could change the cluster.
@@ -92,7 +95,7 @@ pub struct Engine {
 /// What a run shares between its branches.
 pub(crate) struct Run {
     plan: Plan,
-    cluster: Option<Cluster>,
+    connection: Option<Connection>,
     recorder: Recorder,
     masker: Masker,
     prompt: Arc<dyn Prompt>,
@@ -106,7 +109,7 @@ pub(crate) struct Run {
     mode: Mode,
     trust_reads: bool,
     /// What can change the cluster; none in a dry run.
-    writer: Option<Writer>,
+    sender: Option<Arc<dyn Sender>>,
     consent: Consent,
     records: Arc<dyn Records>,
     lock: Mutex<Option<Arc<lock::Lock>>>,
@@ -114,21 +117,8 @@ pub(crate) struct Run {
     asked: Mutex<BTreeSet<Access>>,
     /// In a dry run: the first step whose change was only previewed, or not done at all.
     left_out: Mutex<Option<String>>,
-    /// Steps that wait for a person, and what that person types.
-    waiting: Mutex<BTreeMap<String, Waits>>,
-    /// A step waits for a person.
-    paused: AtomicBool,
-    /// It is not known whether a change was made.
-    doubt: AtomicBool,
+    halt: Halt,
     begun: clock::Begun,
-}
-
-/// What a step waits for.
-struct Waits {
-    /// What a person types.
-    command: String,
-    /// Why what was said before is not enough; empty if nothing was.
-    before: &'static str,
 }
 
 impl Engine {
@@ -140,11 +130,11 @@ impl Engine {
     pub async fn run(self, run_id: &str) -> Result<RunState, EngineError> {
         let begun = self.recorder.clock().start();
         let place = match &self.cluster {
-            Some(Ok(cluster)) => cluster.target().namespace,
+            Some(Ok(cluster)) => cluster.port().place().namespace,
             _ => "default".to_owned(),
         };
         let planned = actions(&self.plan, &place);
-        let (cluster, target, stopped) = self.identify(&planned).await;
+        let (connection, target, stopped) = self.identify(&planned).await;
         let resumed = self.recorder.state(|state| state.header().is_some());
         if resumed {
             self.recorder.record(Event::RunResumed(RunResumed {
@@ -179,14 +169,16 @@ impl Engine {
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         // the only place where something is made that can change a cluster
-        let writer =
-            if self.mode == Mode::DryRun { None } else { cluster.clone().map(Writer::new) };
+        let sender = match (self.mode, &connection) {
+            (Mode::DryRun, _) | (_, None) => None,
+            (_, Some(connection)) => Some(connection.port().sender()),
+        };
         let masker = self.recorder.masker().clone();
-        let run = Run {
+        let run = Arc::new(Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,
-            writer,
+            sender,
             // who the cluster says it is, not who this system does
             consent: Consent {
                 operator: target.user.clone().unwrap_or(self.consent.operator),
@@ -196,10 +188,9 @@ impl Engine {
             lock: Mutex::new(None),
             asked: Mutex::default(),
             left_out: Mutex::new(None),
-            waiting: Mutex::default(),
-            doubt: AtomicBool::new(false),
+            halt: Halt::default(),
             plan: self.plan,
-            cluster,
+            connection,
             recorder: self.recorder,
             prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
             masker,
@@ -209,9 +200,8 @@ impl Engine {
             environment: Arc::new(self.environment),
             host: Arc::from(self.host.as_str()),
             target,
-            paused: AtomicBool::new(false),
             begun,
-        };
+        });
         let namespace = run
             .plan
             .namespace
@@ -261,7 +251,7 @@ impl Engine {
     async fn identify(
         &self,
         planned: &[PlannedAction],
-    ) -> (Option<Cluster>, Target, Option<Stopped>) {
+    ) -> (Option<Connection>, Target, Option<Stopped>) {
         let mut target = self.target(planned);
         let cluster = match &self.cluster {
             None => return (None, target, None),
@@ -270,8 +260,8 @@ impl Engine {
         };
         let namespace = target.namespace.clone().unwrap_or_default();
         let (identity, missing) = tokio::join!(
-            cluster.identify(),
-            preflight::no_namespace(&cluster, &namespace, planned)
+            cluster.port().identify(),
+            preflight::no_namespace(&**cluster.port(), &namespace, planned)
         );
         match identity {
             Ok(identity) => {
@@ -292,7 +282,7 @@ impl Engine {
             ..Target::default()
         };
         if let Some(Ok(cluster)) = &self.cluster {
-            let place = cluster.target();
+            let place = cluster.port().place();
             target.context = place.context;
             target.server = Some(place.server);
             target.namespace.get_or_insert(place.namespace);
@@ -307,8 +297,13 @@ impl Engine {
 }
 
 impl Run {
+    /// What the engine knows of the cluster; none without one.
+    fn port(&self) -> Option<&Arc<dyn Port>> {
+        self.connection.as_ref().map(Connection::port)
+    }
+
     /// The steps of the runbook, then its `always`.
-    async fn procedure(&self, scope: &Scope) -> Result<bool, EngineError> {
+    async fn procedure(self: &Arc<Self>, scope: &Scope) -> Result<bool, EngineError> {
         let runbook: Arc<Runbook> = scope.runbook.clone();
         let good = self.sequence(scope, &runbook.steps).await?;
         // what must always be done is done, also after the first signal
@@ -325,16 +320,16 @@ impl Run {
         locking: Locking,
         host: &str,
     ) -> Result<bool, EngineError> {
-        let (Some(cluster), runbook) = (&self.cluster, &self.plan.runbook.name) else {
+        let (Some(port), runbook) = (self.port(), &self.plan.runbook.name) else {
             return Ok(true);
         };
-        let locked = self.writer.as_ref().filter(|_| locking != Locking::None);
+        let locked = self.sender.as_ref().filter(|_| locking != Locking::None);
         let leases = leases(planned, namespace, runbook);
         let mut needed = preflight::needed(planned);
         if locked.is_some() {
             needed.extend(leases.certain());
         }
-        if let Some((reason, role)) = self.missing(cluster, needed).await {
+        if let Some((reason, role)) = self.missing(&**port, needed).await {
             self.stopped_before(
                 "permissions",
                 "Have the permissions",
@@ -343,15 +338,15 @@ impl Run {
             )?;
             return Ok(false);
         }
-        let Some(writer) = locked else { return Ok(true) };
+        let Some(sender) = locked else { return Ok(true) };
         let own = lock::Own {
             run: self.run_id.to_string(),
             host: host.to_owned(),
             runbook: runbook.clone(),
         };
         let taken = match lock::Lock::new(
-            cluster,
-            writer,
+            port,
+            sender,
             own,
             locking == Locking::Takeover,
             &self.recorder,
@@ -372,16 +367,12 @@ impl Run {
 
     /// What the user may not do of this, with the Role that would allow it. Each is asked once in a
     /// run.
-    async fn missing(
-        &self,
-        cluster: &Cluster,
-        needed: BTreeSet<Access>,
-    ) -> Option<(String, String)> {
+    async fn missing(&self, port: &dyn Port, needed: BTreeSet<Access>) -> Option<(String, String)> {
         let unasked = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             needed.into_iter().filter(|access| asked.insert(access.clone())).collect()
         };
-        let missing = preflight::missing(cluster, unasked).await;
+        let missing = preflight::missing(port, unasked).await;
         if missing.is_empty() {
             return None;
         }
@@ -400,9 +391,9 @@ impl Run {
         action: &Action,
         context: &Context,
     ) -> Result<Option<Ended>, EngineError> {
-        let (Some(cluster), Some(_)) = (&context.cluster, &self.writer) else { return Ok(None) };
+        let (Some(port), Some(_)) = (self.port(), &self.sender) else { return Ok(None) };
         let needed = action.permissions(&context.namespace).into_iter().collect();
-        if let Some((reason, role)) = self.missing(cluster, needed).await {
+        if let Some((reason, role)) = self.missing(&**port, needed).await {
             let output = serde_json::json!({"role": role});
             return Ok(Some(Ended {
                 output: output.into(),
@@ -448,14 +439,6 @@ impl Run {
         })
     }
 
-    /// Remembers that a step waits for a person, and what that person types.
-    fn waits_for(&self, path: &str, command: String, before: &'static str) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned(), Waits { command, before });
-    }
-
     /// One line instead of a failure of every step: the run cannot begin.
     fn stopped_before(
         &self,
@@ -493,7 +476,7 @@ impl Run {
         })))
     }
 
-    fn finish(self, run_id: &str) -> Result<RunState, EngineError> {
+    fn finish(&self, run_id: &str) -> Result<RunState, EngineError> {
         let (interrupted, duration_ms) = (self.stop.signal(), self.elapsed());
         if let Some(signal) = interrupted {
             self.recorder.record(Event::RunInterrupted(RunInterrupted {
@@ -517,9 +500,8 @@ impl Run {
                 .filter_map(|finding| finding.command.clone())
                 .collect::<Vec<_>>()
         });
-        if self.doubt.load(Ordering::SeqCst)
-            || self.recorder.state(|state| !state.in_doubt().is_empty())
-        {
+        let waits = self.halt.waiting();
+        if self.recorder.state(|state| !state.in_doubt().is_empty()) {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
             let doubt: Vec<String> = self.recorder.state(|state| {
                 state.in_doubt().into_iter().map(crate::action::shell_word).collect()
@@ -534,12 +516,11 @@ impl Run {
         } else if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
             next.insert(0, resume);
-        } else if self.paused.load(Ordering::SeqCst) {
+        } else if !waits.is_empty() {
             (verdict, exit_code) = (Verdict::Paused, 4);
-            let steps = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let why = steps.iter().filter(|(_, waits)| !waits.before.is_empty());
+            let why = waits.iter().filter(|(_, waits)| !waits.before.is_empty());
             waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
-            next.splice(0..0, steps.values().map(|waits| waits.command.clone()).chain([resume]));
+            next.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
         }
         let changed =
             self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
@@ -555,7 +536,7 @@ impl Run {
             next,
             waiting,
         }))?;
-        Ok(self.recorder.into_state())
+        Ok(self.recorder.clone().into_state())
     }
 
     /// Whether the run goes on after a step that did not pass.

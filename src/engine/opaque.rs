@@ -1,11 +1,10 @@
 //! An action that cannot be previewed: only its intent and its end are known, and in between only a
 //! person can say.
 
-use super::attempt::failed;
 use super::change::digest;
 use super::consent::{Answer, word};
+use super::ended::{End, Ended, failed};
 use super::scope::Scope;
-use super::step::Ended;
 use super::{EngineError, Run};
 use crate::action::{Action, Output};
 use crate::document::Step;
@@ -15,39 +14,35 @@ use crate::event::{
 };
 use crate::state::{ChangeStage, ChangeState};
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 
 impl Run {
-    /// An opaque step. None: it has no outcome yet.
+    /// An opaque step.
     pub(super) async fn opaque(
         &self,
         scope: &Scope,
         step: &Step,
         path: &str,
         action: &Action,
-    ) -> Result<Option<Ended>, EngineError> {
-        let mut context = self.context(scope, path, self.deadline(scope, step, action));
+    ) -> Result<End, EngineError> {
+        let mut context = self.context(scope, path, self.deadline(scope, step, action.timeout()));
         if !self.settle_doubt(path, &context).await? {
-            return Ok(None);
+            return Ok(End::InDoubt);
         }
         if let Some(mark) = self.recorder.state(|state| state.marked(path).cloned()) {
             let by = format!("{}: {}", mark.by, mark.reason);
             match mark.mark {
                 StepMark::Skip => {
-                    return Ok(Some(Ended::without_output(
+                    return Ok(Ended::without_output(
                         Outcome::Skipped,
                         format!("left out by {by}"),
-                    )));
+                    )
+                    .into());
                 }
                 StepMark::Done => {
-                    return Ok(Some(
-                        self.judge(
-                            scope,
-                            step,
-                            Output::new(json!({"by_hand": by}), "done by hand"),
-                        )
-                        .into_ended(1),
-                    ));
+                    return Ok(self
+                        .judge(scope, step, Output::new(json!({"by_hand": by}), "done by hand"))
+                        .into_ended(1)
+                        .into());
                 }
                 StepMark::NotDone => {}
             }
@@ -58,13 +53,13 @@ impl Run {
         {
             // it ended, and the process died before it was judged
             let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
-            return Ok(Some(
-                self.judge(scope, step, Output::new(finished.after["output"].clone(), summary))
-                    .into_ended(1),
-            ));
+            return Ok(self
+                .judge(scope, step, Output::new(finished.after["output"].clone(), summary))
+                .into_ended(1)
+                .into());
         }
         if let Some(ended) = self.cleared(action, &context).await? {
-            return Ok(Some(ended));
+            return Ok(ended.into());
         }
         let summary = action.manual_commands(&context.namespace).join("; ");
         // its digest is one of what stands in the record
@@ -97,18 +92,14 @@ impl Run {
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                return Ok(Some(Ended::without_output(Outcome::Cancelled, "a person said no")));
+                return Ok(Ended::without_output(Outcome::Cancelled, "a person said no").into());
             }
-            Answer::Nobody(reason) => {
-                self.paused.store(true, Ordering::SeqCst);
-                (context.progress)(&reason);
-                return Ok(None);
-            }
+            Answer::Nobody(waits) => return Ok(End::Waits(waits)),
         }
         // a person may think as long as they like
         context.deadline += asked.elapsed();
         if let Some(reason) = self.lock_lost().await {
-            return Ok(Some(Ended::without_output(Outcome::Error, reason)));
+            return Ok(Ended::without_output(Outcome::Error, reason).into());
         }
         let index = 0;
         self.recorder
@@ -117,12 +108,10 @@ impl Run {
         let result = tokio::select! {
             result = action.perform(&context) => result,
             () = self.stop.token(true).cancelled() => {
-                self.doubt.store(true, Ordering::SeqCst);
-                return Ok(None);
+                return Ok(End::InDoubt);
             }
             () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => {
-                self.doubt.store(true, Ordering::SeqCst);
-                return Ok(None);
+                return Ok(End::InDoubt);
             }
         };
         crate::failpoint::hit("after the opaque action");
@@ -144,16 +133,15 @@ impl Run {
                     json!({"output": output.value, "summary": output.summary}),
                     "",
                 )?;
-                Ok(Some(self.judge(scope, step, output).into_ended(1)))
+                Ok(self.judge(scope, step, output).into_ended(1).into())
             }
             Err(failure) if failure.not_executed => {
                 done(ChangeResult::NotMade, Value::Null, &failure.message)?;
-                Ok(Some(failed(&failure, 1)))
+                Ok(failed(&failure, 1).into())
             }
             Err(failure) => {
                 (context.progress)(&failure.message);
-                self.doubt.store(true, Ordering::SeqCst);
-                Ok(None)
+                Ok(End::InDoubt)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Before the first step of a run that changes something: may it do all that it is going to do?
 
-use crate::action::Access;
-use crate::cluster::{self, Cluster, Selection, builtin};
+use crate::action::{Access, Reach};
+use crate::api::{self, Port, builtin};
 use crate::diagnostic::nearest;
 use crate::event::Effect;
 use crate::plan::{PlannedAction, role};
@@ -19,7 +19,7 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
-    pub(super) fn unreachable(error: &cluster::Error) -> Self {
+    pub(super) fn unreachable(error: &api::Error) -> Self {
         Self { id: "cluster", title: "Reach the cluster", reason: error.to_string() }
     }
 }
@@ -28,7 +28,7 @@ impl Stopped {
 /// asked, or if the run itself deals with the namespace: makes it, waits for it, asks for it. A
 /// local program may make it, too.
 pub(super) async fn no_namespace(
-    cluster: &Cluster,
+    port: &dyn Port,
     namespace: &str,
     planned: &[PlannedAction],
 ) -> Option<Stopped> {
@@ -36,25 +36,21 @@ pub(super) async fn no_namespace(
     let own = |access: &Access| access.resource == "namespaces" && access.name == namespace;
     let deals = |action: &PlannedAction| {
         action.needs.permissions.iter().any(own)
-            || (action.action == "command" && action.own_effect == Effect::Opaque)
+            || (action.reach == Some(Reach::Program) && action.own_effect == Effect::Opaque)
     };
     if namespace.is_empty() || planned.iter().any(deals) {
         return None;
     }
-    if !matches!(cluster.get_optional(&resource, "", namespace).await, Ok(None)) {
+    if !matches!(port.look(&resource, "", namespace).await, Ok(None)) {
         return None;
     }
-    let all = cluster.list(&resource, None, &Selection::default()).await.unwrap_or_default();
-    let names = || all.iter().filter_map(|object| object["metadata"]["name"].as_str());
-    let near = nearest(namespace, names()).map_or_else(
+    let names = port.namespaces().await.unwrap_or_default();
+    let near = nearest(namespace, names.iter().map(String::as_str)).map_or_else(
         || "; name another with -n".to_owned(),
         |near| format!("; did you mean {near}?"),
     );
-    let context = cluster
-        .target()
-        .context
-        .map(|context| format!(" of context {context}"))
-        .unwrap_or_default();
+    let context =
+        port.place().context.map(|context| format!(" of context {context}")).unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
     Some(Stopped { id: "namespace", title: "Find the namespace", reason })
 }
@@ -73,9 +69,9 @@ pub(super) fn needed(actions: &[PlannedAction]) -> BTreeSet<Access> {
 
 /// The permissions that are missing, with the answer of the server. What cannot be asked is not
 /// missing: the step will tell.
-pub(super) async fn missing(cluster: &Cluster, needed: BTreeSet<Access>) -> Vec<Access> {
+pub(super) async fn missing(port: &dyn Port, needed: BTreeSet<Access>) -> Vec<Access> {
     let reviews = needed.into_iter().map(|access| async move {
-        let answer = cluster.can_i(&access).await;
+        let answer = port.may(&access).await;
         (access, answer)
     });
     let answers: Vec<_> = stream::iter(reviews).buffered(CONCURRENCY).collect().await;

@@ -1,44 +1,17 @@
 //! One step: whether it is done, for which items, and what came of it.
 
+use super::ended::{Ended, worst};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
-use crate::event::{Effect, Event, Judgement, Mode, Outcome, StepFinished, StepMark, StepStarted};
+use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
 use crate::journal;
 use crate::plan::{check_namespace, step_digest};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
-
-/// What came of a step, before it is recorded.
-pub(super) struct Ended {
-    pub(super) outcome: Outcome,
-    pub(super) summary: String,
-    pub(super) reason: String,
-    pub(super) attempts: u32,
-    pub(super) expectations: Vec<Judgement>,
-    pub(super) output: Data,
-    /// What the record shows in place of the output: outputs that have a record of their own are
-    /// not recorded twice.
-    pub(super) recorded: Option<Value>,
-}
-
-impl Ended {
-    /// An end without output.
-    pub(super) fn without_output(outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            summary: String::new(),
-            reason: reason.into(),
-            attempts: 0,
-            expectations: Vec::new(),
-            output: Data::default(),
-            recorded: None,
-        }
-    }
-}
+use std::sync::Arc;
 
 /// A condition over earlier steps, three-valued.
 enum Decision {
@@ -50,7 +23,7 @@ enum Decision {
 impl Run {
     /// Steps one after the other. Whether all of them ended well.
     pub(super) async fn sequence(
-        &self,
+        self: &Arc<Self>,
         scope: &Scope,
         steps: &[Step],
     ) -> Result<bool, EngineError> {
@@ -85,16 +58,9 @@ impl Run {
         Ok(good)
     }
 
-    /// Whether no further step may begin.
-    pub(super) fn halted(&self, scope: &Scope) -> bool {
-        self.stop.token(scope.always).is_cancelled()
-            || self.paused.load(Ordering::SeqCst)
-            || self.doubt.load(Ordering::SeqCst)
-    }
-
     /// One step with all that is in it.
     pub(super) fn step<'a>(
-        &'a self,
+        self: &'a Arc<Self>,
         scope: &'a Scope,
         step: &'a Step,
     ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
@@ -146,7 +112,12 @@ impl Run {
     }
 
     /// A step for one item, or without any.
-    async fn once(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+    async fn once(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
         let scope = &match placed(scope, step) {
             Ok(placed) => placed,
             Err((outcome, reason)) => {
@@ -163,7 +134,7 @@ impl Run {
     /// The verification of a change. If it does not pass, neither did the change, for all that
     /// depends on it; the journal has both.
     async fn verify(
-        &self,
+        self: &Arc<Self>,
         scope: &Scope,
         step: &Step,
         path: &str,
@@ -194,7 +165,12 @@ impl Run {
     }
 
     /// A step for one item, without its verification.
-    async fn alone(&self, scope: &Scope, step: &Step, path: &str) -> Result<Outcome, EngineError> {
+    async fn alone(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
         if let Some(kept) = self
             .kept
             .steps
@@ -229,14 +205,14 @@ impl Run {
             );
         }
         match &step.body {
-            Body::Action { .. } => self.action(scope, step, path).await,
             Body::Group(group) => self.group(scope, step, group, path).await,
+            _ => self.act(scope, step, path).await,
         }
     }
 
     /// A step for each item of a list, one after the other.
     async fn each(
-        &self,
+        self: &Arc<Self>,
         scope: &Scope,
         step: &Step,
         list: &Jq,
@@ -391,8 +367,8 @@ impl Run {
             StepResult::new(outcome, path, ended.reason.clone(), ended.output, inherited),
         );
         let effect = match &step.body {
-            Body::Action { sketch, .. } => sketch.effect(),
             Body::Group(_) => Effect::Read,
+            body => body.effect(),
         };
         let finished = Box::new(StepFinished {
             path: path.to_owned(),
@@ -445,8 +421,8 @@ fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
 /// what is seen.
 fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
     let program = match &step.body {
-        Body::Action { program, .. } => program.as_ref(),
-        Body::Group(_) => None,
+        Body::Value(program) => Some(program),
+        _ => None,
     };
     let expectations = step.expect.iter().flat_map(Expectation::references);
     program.into_iter().chain(&step.for_each).flat_map(Jq::references).chain(expectations)
@@ -456,22 +432,6 @@ fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
 fn verb_of(step: &Step, path: &str) -> String {
     let is_loop = step.for_each.is_some() && !path.ends_with(']');
     if is_loop { "group".to_owned() } else { step.verb().to_owned() }
-}
-
-/// The outcome of several: false before not judged, not judged before unknown.
-pub(super) fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
-    let rank = |outcome: Outcome| match outcome {
-        Outcome::Failed => 6,
-        Outcome::TimedOut => 5,
-        Outcome::Error => 4,
-        Outcome::Unknown => 3,
-        Outcome::Cancelled => 2,
-        Outcome::Recovered => 1,
-        Outcome::Passed | Outcome::Skipped => 0,
-    };
-    let worst =
-        outcomes.into_iter().max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::Passed);
-    if worst == Outcome::Skipped { Outcome::Passed } else { worst }
 }
 
 /// A program in one line, for a reason.

@@ -64,7 +64,7 @@ pub struct Needs {
 
 impl Needs {
     /// Of an action, as far as it is known, in this namespace.
-    pub fn of(action: &Action, sketch: &Sketch, namespace: &str) -> Self {
+    pub fn of(action: &Action, sketch: &Sketch<Action>, namespace: &str) -> Self {
         let mut needs = Self::default();
         let mut open = kinds(&sketch.arguments);
         for access in action.permissions(namespace) {

@@ -1,8 +1,9 @@
 //! What a plan would do and what it may need, without a cluster.
 
 use super::{Needs, ParamError, Plan, Says, Touched};
-use crate::action::Action;
-use crate::document::{Body, Deferred, Runbook, Step, is_computed};
+use crate::action::{Action, Reach};
+use crate::construct::Construct;
+use crate::document::{Body, Deferred, Runbook, Step, Written, is_computed};
 use crate::event::Effect;
 use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
 use indexmap::IndexMap;
@@ -18,6 +19,8 @@ pub struct PlannedAction {
     pub title: String,
     /// The verb, or `group`.
     pub action: String,
+    /// What it asks, if it is a verb.
+    pub reach: Option<Reach>,
     /// What it can do, with its verification.
     pub effect: Effect,
     /// What it can do itself.
@@ -143,6 +146,7 @@ impl Walk<'_> {
             namespace: namespace.clone(),
             title,
             action: step.verb().to_owned(),
+            reach: step.body.action().map(Action::reach),
             effect: step.effect(),
             own_effect: step.own_effect(),
             needs: Needs::default(),
@@ -171,24 +175,35 @@ impl Walk<'_> {
                     .unwrap_or(Effect::Read);
                 self.all[place].effect = effect;
             }
-            Body::Action { verb, arguments, sketch: written, .. } => {
-                let sketch = arguments.sketch(verb, &known);
-                let action = sketch.action.clone().unwrap_or_else(|| written.as_ref().clone());
+            Body::Verb(written) => {
+                let sketch = written.sketch(&known);
+                let action =
+                    sketch.known.clone().unwrap_or_else(|| written.sketch.as_ref().clone());
+                planned.reach = Some(action.reach());
                 planned.depends = !sketch.exact;
                 planned.own_effect = action.effect();
                 planned.effect =
                     step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
                 planned.needs = Needs::of(&action, &sketch, &namespace);
                 planned.manual_commands = action.manual_commands(&namespace);
+                self.all.push(planned);
+            }
+            Body::Run(written) => {
+                let sketch = written.sketch(&known);
+                let run = sketch.known.unwrap_or_else(|| written.sketch.clone());
+                planned.depends = !sketch.exact;
+                planned.manual_commands = run.manual_commands();
                 let place = self.all.len();
                 self.all.push(planned);
-                if let Action::Run(run) = &action
-                    && let Some(called) = self.plan.loaded.get(&run.runbook).cloned()
-                {
+                if let Some(called) = self.plan.loaded.get(&run.runbook).cloned() {
                     let line = self.call(&called, &run.with, &path, &namespace);
                     self.all[place].manual_commands = vec![line];
                 }
             }
+            Body::Value(_) => self.all.push(planned),
+            Body::Confirm(written) => self.all.push(asked(planned, written, &known)),
+            Body::Approve(written) => self.all.push(asked(planned, written, &known)),
+            Body::Pause(written) => self.all.push(asked(planned, written, &known)),
         }
         step.then
             .iter()
@@ -252,6 +267,19 @@ impl Walk<'_> {
             &super::Invocation::default(),
         )
     }
+}
+
+/// A construct without steps of its own, with its arguments as far as they are known.
+fn asked<T: Construct + Clone>(
+    mut planned: PlannedAction,
+    written: &Written<T>,
+    known: &Value,
+) -> PlannedAction {
+    let sketch = written.sketch(known);
+    planned.depends = !sketch.exact;
+    planned.manual_commands =
+        sketch.known.unwrap_or_else(|| written.sketch.clone()).manual_commands();
+    planned
 }
 
 /// A text, or the template where only the run knows it.

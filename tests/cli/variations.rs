@@ -7,7 +7,7 @@
 use crate::scenarios::VERDICTS;
 use crate::support::NOW;
 use futures::StreamExt;
-use runbook::action::{Approval, Prompt, Records, WhichRun};
+use runbook::action::{Approval, Connection, Prompt, Records, WhichRun};
 use runbook::cluster::{self, Cluster};
 use runbook::document::{Catalogue, Root};
 use runbook::engine::{Clock, Consent, Engine, Kept, Locking, Recorder, Stop};
@@ -175,7 +175,7 @@ impl Case {
         let keys = tempfile::tempdir().unwrap();
         let engine = Engine {
             plan,
-            cluster: Some(Cluster::connect(&options).await),
+            cluster: Some(Cluster::connect(&options).await.map(Connection::new)),
             sandbox: Some(self.scenario.to_owned()),
             mode: Mode::Run,
             // nothing is changed, so that nothing is sealed

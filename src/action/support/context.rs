@@ -162,8 +162,6 @@ pub enum FailureKind {
     TimedOut,
     /// A person said no, or the run was stopped.
     Cancelled,
-    /// A person must decide and none is there.
-    NeedsPerson,
 }
 
 impl Failure {

@@ -1,6 +1,6 @@
 //! `run`: another runbook as a step.
 
-use super::{Access, Context, Failure, Output, Verb};
+use super::Construct;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,17 +17,14 @@ pub struct Run {
     pub with: Map<String, Value>,
 }
 
-impl Verb for Run {
-    fn permissions(&self, _: &str) -> Vec<Access> {
-        Vec::new()
+impl Construct for Run {
+    const NAME: &'static str = "run";
+
+    fn check(&self) -> Result<(), String> {
+        Ok(())
     }
 
-    fn manual_commands(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self) -> Vec<String> {
         vec![format!("runbook run {}", self.runbook)]
-    }
-
-    /// The engine runs it, because it has the plan.
-    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        Err(Failure::error("a runbook is run by the engine"))
     }
 }

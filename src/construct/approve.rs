@@ -1,7 +1,7 @@
 //! `approve`: another person must agree before the run goes on.
 
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Verb};
-use crate::event::Effect;
+use super::Construct;
+use crate::action::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,10 +23,8 @@ fn one_hour() -> Duration {
     Duration(std::time::Duration::from_secs(3600))
 }
 
-impl Verb for Approve {
-    fn effect(&self) -> Effect {
-        Effect::Operator
-    }
+impl Construct for Approve {
+    const NAME: &'static str = "approve";
 
     fn check(&self) -> Result<(), String> {
         if self.question.trim().is_empty() {
@@ -38,18 +36,7 @@ impl Verb for Approve {
         Ok(())
     }
 
-    fn permissions(&self, _: &str) -> Vec<Access> {
-        Vec::new()
-    }
-
-    fn manual_commands(&self, _: &str) -> Vec<String> {
+    fn manual_commands(&self) -> Vec<String> {
         vec![format!("# have it approved: {}", self.question)]
-    }
-
-    async fn perform(&self, _: &Context) -> Result<Output, Failure> {
-        Err(Failure::new(
-            FailureKind::NeedsPerson,
-            format!("waits for an approval: {}", self.question),
-        ))
     }
 }

@@ -1,0 +1,128 @@
+//! What a step does: a verb, or one of the constructs that the engine does itself.
+
+use super::ended::{End, Ended};
+use super::scope::Scope;
+use super::{EngineError, Run};
+use crate::action::{Action, Output};
+use crate::construct::{Construct, Pause};
+use crate::document::{Body, Step, Written};
+use crate::event::{Effect, Mode, Outcome};
+use crate::expression::{Budget, Expectation, Jq};
+use serde_json::Value;
+use std::sync::Arc;
+
+impl Run {
+    /// A step that has no steps in it, from its intent to its end.
+    pub(super) async fn act(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<Outcome, EngineError> {
+        let expected = step.expect.iter().flat_map(Expectation::references);
+        if let Some(reason) = scope.blank(step.body.references().into_iter().chain(expected)) {
+            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
+        }
+        let begun = self.begin(scope, step, path)?;
+        let end = match &step.body {
+            Body::Verb(written) => match written.resolve(&scope.context_for(&written.arguments)) {
+                Ok(action) => self.verb(scope, step, path, &action).await?,
+                Err(reason) => Ended::without_output(Outcome::Error, reason).into(),
+            },
+            _ => self.construct(scope, step, path).await?,
+        };
+        self.close(scope, step, path, begun, end)
+    }
+
+    async fn verb(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        action: &Action,
+    ) -> Result<End, EngineError> {
+        if self.mode == Mode::DryRun
+            && let Some(ended) = self.dry(scope, step, path, action).await
+        {
+            return Ok(ended.into());
+        }
+        match action.effect() {
+            Effect::Write => {
+                let deadline = self.deadline(scope, step, action.timeout());
+                self.change(scope, step, path, action, self.context(scope, path, deadline)).await
+            }
+            Effect::Opaque => self.opaque(scope, step, path, action).await,
+            Effect::Read | Effect::Operator => {
+                self.attempts(scope, step, path, action).await.map(End::from)
+            }
+        }
+    }
+
+    async fn construct(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+    ) -> Result<End, EngineError> {
+        if self.mode == Mode::DryRun
+            && let Some(ended) = self.dry_construct(step)
+        {
+            return Ok(ended.into());
+        }
+        let error = |reason| Ended::without_output(Outcome::Error, reason).into();
+        match &step.body {
+            Body::Value(program) => Ok(self.value(scope, step, program).into()),
+            Body::Run(written) => match resolved(scope, written) {
+                Ok(call) => self.call(scope, step, path, &call).await.map(End::from),
+                Err(reason) => Ok(error(reason)),
+            },
+            Body::Confirm(written) => match resolved(scope, written) {
+                Ok(confirm) => self.answered(scope, step, path, &confirm).await,
+                Err(reason) => Ok(error(reason)),
+            },
+            Body::Approve(written) => match resolved(scope, written) {
+                Ok(approve) => self.approval_of_another(path, &approve),
+                Err(reason) => Ok(error(reason)),
+            },
+            Body::Pause(written) => match resolved(scope, written) {
+                Ok(pause) => Ok(self.paused_for(scope, step, path, pause).await.into()),
+                Err(reason) => Ok(error(reason)),
+            },
+            // a group has an end of its own: see `Run::group`
+            Body::Verb(_) | Body::Group(_) => {
+                Ok(Ended::without_output(Outcome::Passed, String::new()).into())
+            }
+        }
+    }
+
+    fn value(&self, scope: &Scope, step: &Step, program: &Jq) -> Ended {
+        let bindings = scope.bindings(program.references(), || self.findings_so_far(scope));
+        match program.run_one(&Value::Null, &bindings, Budget::default()) {
+            Ok(output) => self.judge(scope, step, Output::new(output, "")).into_ended(1),
+            Err(error) => {
+                Ended { attempts: 1, ..Ended::without_output(Outcome::Error, error.to_string()) }
+            }
+        }
+    }
+
+    async fn paused_for(&self, scope: &Scope, step: &Step, path: &str, pause: Pause) -> Ended {
+        let deadline = self.deadline(scope, step, Some(pause.0.0));
+        let context = self.context(scope, path, deadline);
+        (context.progress)(&format!("{} to wait", pause.0));
+        let ended =
+            |outcome, reason: &str| Ended { attempts: 1, ..Ended::without_output(outcome, reason) };
+        tokio::select! {
+            () = tokio::time::sleep(pause.0.0) => self
+                .judge(scope, step, Output::new(Value::Null, pause.0.to_string()))
+                .into_ended(1),
+            () = context.cancel.cancelled() => ended(Outcome::Cancelled, "stopped while waiting"),
+            () = tokio::time::sleep_until(deadline + super::attempt::GRACE) => {
+                ended(Outcome::Error, "the time of the step is shorter than the pause")
+            }
+        }
+    }
+}
+
+fn resolved<T: Construct>(scope: &Scope, written: &Written<T>) -> Result<T, String> {
+    written.resolve(&scope.context_for(&written.arguments))
+}

@@ -1,0 +1,79 @@
+//! Another runbook as a step.
+
+use super::ended::{Ended, worst};
+use super::finding::Conclusion;
+use super::scope::Scope;
+use super::{EngineError, Run};
+use crate::construct;
+use crate::document::Step;
+use crate::event::{Outcome, Severity};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+impl Run {
+    /// Another runbook as a step: its steps under this path, its verdict as the outcome.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        call: &construct::Run,
+    ) -> Result<Ended, EngineError> {
+        let construct::Run { runbook: name, with } = call;
+        let Some(called) = self.plan.loaded.get(name).cloned() else {
+            return Ok(Ended::without_output(
+                Outcome::Error,
+                format!("runbook {name} is not part of the plan"),
+            ));
+        };
+        let (params, namespace) = match self.plan.called(&called, with) {
+            Ok(settled) => settled,
+            Err(errors) => {
+                let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                return Ok(Ended::without_output(Outcome::Error, format!("{name}: {reason}")));
+            }
+        };
+        called.learn_secrets(&params, &self.masker);
+        let namespace = namespace.unwrap_or_else(|| scope.namespace.clone());
+        let inner = scope.called(called, params, namespace, path, step.severity);
+        self.procedure(&inner).await?;
+        let conclusions = self.conclusions(&inner);
+        let causes: Vec<_> = conclusions
+            .iter()
+            .filter(|(_, conclusion)| *conclusion == Conclusion::Concluded)
+            .map(|(finding, _)| *finding)
+            .collect();
+        let counted = inner
+            .runbook
+            .steps
+            .iter()
+            .chain(&inner.runbook.always)
+            .filter(|child| child.severity == Severity::Critical);
+        let mut outcome =
+            worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
+        if causes.iter().any(|finding| {
+            finding.severity == Severity::Critical && !Self::is_fixed(&inner, finding)
+        }) {
+            outcome = Outcome::Failed;
+        }
+        let ids: Vec<_> = causes.iter().map(|finding| finding.id.as_str()).collect();
+        let steps: serde_json::Map<_, _> = inner
+            .results()
+            .into_iter()
+            .map(|(id, result)| (id, Value::from(result.outcome.as_str())))
+            .collect();
+        Ok(Ended {
+            outcome,
+            summary: ids.join(", "),
+            reason: if ids.is_empty() {
+                String::new()
+            } else {
+                format!("found: {}", ids.join(", "))
+            },
+            attempts: 1,
+            expectations: Vec::new(),
+            output: json!({"verdict": outcome.as_str(), "findings": ids, "steps": steps}).into(),
+            recorded: None,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! One look at the world, judged by what the step expects of it.
+
+use super::Run;
+use super::ended::Ended;
+use super::scope::Scope;
+use crate::action::{Output, Wrong, support::symptom};
+use crate::document::Step;
+use crate::event::{Judgement, Outcome, Truth};
+use crate::expression::{Budget, Data, Expectation, Reference};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The largest output, in bytes, of which the symptoms of its pods are looked for where an
+/// expectation fails.
+const LOOKED_AT: usize = 4 << 20;
+
+/// One look at the world: what came back and how it was judged.
+pub(super) struct Look {
+    pub(super) output: Data,
+    pub(super) summary: String,
+    expectations: Vec<Judgement>,
+    pub(super) outcome: Outcome,
+    pub(super) reason: String,
+}
+
+impl Run {
+    /// Judges an output by the step's expectations.
+    pub(super) fn judge(&self, scope: &Scope, step: &Step, output: Output) -> Look {
+        let value = Arc::new(output.value);
+        let data = output.large.unwrap_or_else(|| value.clone().into());
+        let references: Vec<&Reference> =
+            step.expect.iter().flat_map(Expectation::references).collect();
+        let bindings = scope.bindings(references, || self.findings_so_far(scope));
+        let mut expectations: Vec<Judgement> = step
+            .expect
+            .iter()
+            .map(|expectation| expectation.judge(&data, &bindings, Budget::default()))
+            .collect();
+        let wrong = self
+            .wrong(step, &value, &expectations)
+            .map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
+        let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
+        let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
+            (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
+            (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
+            (None, None, Some(judgement)) => {
+                (Outcome::Error, judgement.reason.clone(), String::new())
+            }
+            (None, None, None) => match data.unread() {
+                // of some items nothing is known, and no expectation says that it does not matter
+                Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
+                _ => {
+                    let summary = if output.summary.is_empty() {
+                        expectations
+                            .first()
+                            .map(|judgement| judgement.reason.clone())
+                            .unwrap_or_default()
+                    } else {
+                        output.summary
+                    };
+                    (Outcome::Passed, String::new(), summary)
+                }
+            },
+        };
+        // what is wrong with pods of which something else was expected
+        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT {
+            symptom::blame(&data.to_value(), self.recorder.clock().now())
+        } else {
+            None
+        };
+        let ill = ill.and_then(|ill| unsaid(&ill, &expectations));
+        let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
+        Look { output: data, summary, expectations, outcome, reason }
+    }
+
+    /// What the output itself says is wrong, unless an expectation or the condition of the step
+    /// decides about that. One that could not be judged decides nothing: a request that was refused
+    /// has no status that equals another. But a bound is a question about a number, and stays open
+    /// where there is none.
+    fn wrong(&self, step: &Step, output: &Value, judged: &[Judgement]) -> Option<Wrong> {
+        let action = step.body.action()?;
+        let until = step.poll.as_ref().and_then(|poll| poll.until.as_ref());
+        let decides = |(expectation, judgement): (&Expectation, &Judgement), field: &str| {
+            (judgement.outcome != Truth::Error || expectation.has_bound())
+                && expectation.mentions(field)
+        };
+        let decided = |field: &&str| {
+            step.expect.iter().zip(judged).any(|pair| decides(pair, field))
+                || until.is_some_and(|until| until.mentions(field))
+        };
+        action.wrong(output).filter(|wrong| !wrong.fields.iter().any(decided))
+    }
+}
+
+impl Look {
+    pub(super) fn into_ended(self, attempts: u32) -> Ended {
+        Ended {
+            outcome: self.outcome,
+            summary: self.summary,
+            reason: self.reason,
+            attempts,
+            expectations: self.expectations,
+            output: self.output,
+            recorded: None,
+        }
+    }
+}
+
+/// Expectations about a field that is not there, because of what is wrong, are not met: why is
+/// known. Gives the reason.
+fn settle(step: &Step, expectations: &mut [Judgement], wrong: Wrong, summary: &str) -> String {
+    let unjudged = step.expect.iter().zip(expectations).filter(|(expectation, judgement)| {
+        judgement.outcome == Truth::Error
+            && wrong.fields.iter().any(|field| expectation.mentions(field))
+    });
+    for (_, judgement) in unjudged {
+        judgement.outcome = Truth::False;
+        judgement.reason = if summary.is_empty() || wrong.reason.contains(summary) {
+            wrong.reason.clone()
+        } else {
+            format!("{summary}: {}", wrong.reason)
+        };
+    }
+    wrong.reason
+}
+
+/// What is wrong with pods, without what the expectations already say of them.
+fn unsaid(ill: &str, expectations: &[Judgement]) -> Option<String> {
+    let said = |text: &str| {
+        expectations.iter().any(|judgement| {
+            judgement.reason.contains(text)
+                || judgement
+                    .items
+                    .iter()
+                    .any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
+        })
+    };
+    let left: Vec<&str> = ill
+        .split("; ")
+        .filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest)))
+        .collect();
+    (!left.is_empty()).then(|| left.join("; "))
+}
+
+/// The reason for the end of a line: what it says of single items stands below the line.
+fn brief(judgement: &Judgement) -> String {
+    let whole = judgement.reason.as_str();
+    if judgement.items.is_empty() {
+        whole.to_owned()
+    } else {
+        whole.split(": ").next().unwrap_or(whole).to_owned()
+    }
+}
