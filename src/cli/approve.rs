@@ -9,7 +9,7 @@ use super::target::ClusterArguments;
 use super::{Global, output};
 use crate::action::{Duration, Prompt, shell_word};
 use crate::engine::{Recorder, Stop, digest_of_record, sealed};
-use crate::event::{Event, PlannedChange, StepApproved, Target};
+use crate::event::{Event, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
@@ -177,7 +177,7 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
             lines,
             typed: question.typed.clone(),
             digest: question.digest.clone(),
-            of_another: step.action() == "approve",
+            of_another: *step.action() == StepKind::Approve,
         });
     }
     let open: Vec<PlannedChange> = state
@@ -189,7 +189,7 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, St
     let Some(digest) = state.changes_digest(path).filter(|_| !open.is_empty()).map(str::to_owned)
     else {
         return Err(match step.action() {
-            "confirm" | "approve" => {
+            StepKind::Confirm | StepKind::Approve => {
                 format!(
                     "what step {path} asks is not in the record, which an earlier version wrote: \
                         {resume} asks anew, and can then be approved"

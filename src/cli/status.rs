@@ -31,7 +31,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
         state
             .steps()
             .filter(|(path, step)| {
-                !doubt.contains(path) && step.action() != "group" && wanted(step)
+                !doubt.contains(path) && !step.action().is_group() && wanted(step)
             })
             .map(|(path, _)| path)
             .collect()

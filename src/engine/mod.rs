@@ -38,12 +38,12 @@ use crate::api::{self, Port, Sender};
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    RunResumed, RunStarted, Severity, StepFinished, StepKind, StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
 use crate::secret::Masker;
-use crate::state::{PREFLIGHT, RunState};
+use crate::state::RunState;
 use border::MaskedPrompt;
 use ended::{Ended, Halt};
 use preflight::Stopped;
@@ -447,7 +447,7 @@ impl Run {
         reason: &str,
         output: Value,
     ) -> Result<(), EngineError> {
-        let (path, title, action) = (id.to_owned(), title.to_owned(), PREFLIGHT.to_owned());
+        let (path, title, action) = (id.to_owned(), title.to_owned(), StepKind::Preflight);
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.clone(),

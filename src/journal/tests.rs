@@ -1,7 +1,7 @@
 use super::codec::{Line, Link, decode, encode, peek};
 use super::*;
 use crate::event::sample::{RUN, Story, diagnosis, finished};
-use crate::event::{Event, Mode, Outcome, Record, StepFinished, Verdict};
+use crate::event::{Event, EventKind, Mode, Outcome, Record, StepFinished, Verdict};
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
 use std::path::{Path, PathBuf};
