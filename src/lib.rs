@@ -1,4 +1,8 @@
 //! Executes operations runbooks: checked, resumable procedures for Kubernetes.
+//!
+//! The program is one caller of this library. Another one, such as a web page, needs what stands
+//! here at the top: a [`Workspace`], a run to [`start`], [`rehearse`], [`resume`] or [`undo`], and
+//! somebody who attends it ([`Attended`]). See [`session`], and `examples/embed.rs`.
 
 pub mod action;
 pub mod api;
@@ -17,4 +21,10 @@ pub mod plan;
 pub mod report;
 pub mod sandbox;
 pub mod secret;
+pub mod session;
 pub mod state;
+
+pub use session::{
+    Approval, Attended, Conduct, End, Resume, Session, SessionError, Start, Status, Undo,
+    Workspace, channel, pending, rehearse, resume, start, status, undo,
+};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "cli",
     "report",
+    "session",
     "engine",
     "state",
     "journal",
@@ -20,9 +21,9 @@ const ORDER: &[&str] = &[
     "cluster",
     "sandbox",
     "network",
-    "api",
     "expression",
     "event",
+    "api",
     "secret",
     "failpoint",
     "diagnostic",

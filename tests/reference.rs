@@ -59,8 +59,8 @@ fn reference() -> String {
     let mut schemas = runbook::action::schemas(&mut generator);
     schemas.extend(runbook::construct::schemas(&mut generator));
     let definitions = Value::Object(generator.take_definitions(true).into_iter().collect());
-    let mut text = "# Verbs\n\nMade from the source; see [the format](format.md) for what stands \
-        around a verb.\n"
+    let mut text = "# Verbs\n\nGenerated from the source. See [format.md](format.md) for the \
+        fields of a step.\n"
         .to_owned();
     for (verb, schema) in schemas {
         let name = schema.as_value()["$ref"]

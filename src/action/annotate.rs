@@ -13,11 +13,11 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Annotate {
-    /// The object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
+    /// Object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
     pub target: Target,
-    /// The value of each annotation; null removes it.
+    /// Value of each annotation; null removes the annotation.
     pub annotations: IndexMap<String, Option<Plain>>,
-    /// Whether other values may be replaced.
+    /// Whether to replace existing values.
     #[serde(default = "yes")]
     pub overwrite: bool,
 }

@@ -11,22 +11,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Applies manifests by server-side apply, each object under its own name. Fields that others own
-/// are a failure that names them. Namespaces, definitions of kinds, permissions, configuration and
-/// Services come before the workloads, what watches over them afterwards; apart from that, as
-/// written. Stops at placeholders, at credentials in plain text and at Secrets that would get other
-/// values. The output has `objects: [{kind, namespace, name, existed}]`; wait for the pods with
-/// `then: {rollout: …}`.
+/// Applies manifests with server-side apply. Fails on fields that other managers own, and names
+/// them. Applies Namespaces, CustomResourceDefinitions, RBAC, configuration and Services before
+/// workloads, and autoscalers and the like afterwards; otherwise in the order of the manifests.
+/// Refuses placeholders, credentials in plain text, and Secrets whose values would change. The
+/// output has `objects: [{kind, namespace, name, existed}]`. To wait for the pods, use `then:
+/// {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
-    /// A YAML file, relative to the working directory; it may have several documents and Lists.
+    /// YAML file, relative to the working directory; may contain several documents and Lists.
     pub file: Option<String>,
-    /// Instead of a file: one object.
+    /// One object, instead of `file`.
     pub manifest: Option<Value>,
-    /// Instead of a file: a list of objects.
+    /// List of objects, instead of `file`.
     pub manifests: Option<Vec<Value>>,
-    /// Takes over fields that others own.
+    /// Whether to take over fields that other managers own.
     #[serde(default)]
     pub force: bool,
 }
@@ -46,10 +46,10 @@ impl Verb for Apply {
             (Some(file), None, None) if file.is_empty() => Err("the `file` is empty".to_owned()),
             (Some(_), None, None) => Ok(()),
             (None, Some(_), None) | (None, None, Some(_)) => match self.documents()?.as_slice() {
-                [] => Err("there is nothing to apply".to_owned()),
+                [] => Err("nothing to apply".to_owned()),
                 _ => Ok(()),
             },
-            _ => Err("either a `file`, or a `manifest`, or `manifests`".to_owned()),
+            _ => Err("use exactly one of `file`, `manifest` and `manifests`".to_owned()),
         }
     }
 
@@ -132,7 +132,7 @@ impl Verb for Apply {
         if all.is_empty() {
             return Err(Failure::new(
                 FailureKind::Failed,
-                format!("{} has nothing to apply", self.file.as_deref().unwrap_or("the manifest")),
+                format!("{} contains no objects", self.file.as_deref().unwrap_or("the manifest")),
             ));
         }
         let cluster = context.cluster()?;
@@ -250,7 +250,7 @@ fn unknown(document: &Document, error: crate::cluster::Error) -> Failure {
     match error.kind {
         ErrorKind::Unsupported => Failure::new(
             FailureKind::Failed,
-            format!("{}: {error}; install the definition of the kind first", document.place),
+            format!("{}: {error}; install its CustomResourceDefinition first", document.place),
         ),
         _ => error.into(),
     }

@@ -7,21 +7,21 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Asks the API server whether the current user may do something. The output is `{allowed,
-/// reason}`; not being allowed is an answer, not an error. What admission or a quota would say
-/// comes later.
+/// Asks the API server whether the current user is allowed to perform an action. The output is
+/// `{allowed, reason}`; a denied action is a result, not an error. Admission and quotas are not
+/// checked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CanI {
     /// `get`, `list`, `patch`, `create`, `delete`, …
     pub verb: String,
-    /// The kind: `deployments`, `Pod`, `leases.coordination.k8s.io`.
+    /// Resource: `deployments`, `Pod`, `leases.coordination.k8s.io`.
     pub resource: String,
     /// `exec`, `log`, `scale`, `eviction`, …
     pub subresource: Option<String>,
-    /// The name of one object; any object if absent.
+    /// Name of one object; defaults to any object.
     pub name: Option<String>,
-    /// Namespace, if another than the step's. A kind without namespaces has none.
+    /// Namespace; defaults to the namespace of the step. Ignored for cluster-scoped kinds.
     pub namespace: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl Verb for CanI {
         match (self.verb.as_str(), self.resource.contains('/')) {
             ("", _) => Err("the `verb` is empty".to_owned()),
             (_, true) if !self.resource.contains("/v") => {
-                Err("a subresource belongs into `subresource`".to_owned())
+                Err("use `subresource` for a subresource".to_owned())
             }
             _ => Ok(()),
         }

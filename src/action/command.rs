@@ -23,29 +23,26 @@ const STREAM: usize = 1024 * 1024;
 /// holds them.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Runs a program on this machine: helm, istioctl, gh. The output is `{exit_code, stdout, stderr,
-/// json, truncated}`; another exit code than 0 is an output like any other, for `expect` to judge.
-/// `json` is stdout as JSON, or null. stdout and stderr are cut after 1 MiB each.
-///
-/// The program has nothing on its standard input, and of the environment only what cannot hold a
-/// secret of the operator: PATH, HOME, USER, LOGNAME, TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the
-/// proxy variables, SSL_CERT_FILE and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and
-/// KUBECONFIG as the run uses it; in the sandbox that of the sandbox. Everything else is named in
-/// `env`: a token is a parameter with `secret: true`. The program does not know the context of the
-/// run, so name it in its arguments.
-///
-/// It runs in a process group of its own, which dies with the run: when the step's time is over, at
-/// the second signal, and when the run itself is killed, the group gets SIGTERM, and SIGKILL 5
-/// seconds later. `runbook status` names one that may still be there.
+/// Runs a program on this machine, such as helm, istioctl or gh. The output is `{exit_code, stdout,
+/// stderr, json, truncated}`; `expect` may accept an exit code other than 0. `json` is stdout
+/// parsed as JSON, or null. stdout and stderr are limited to 1 MiB each. Standard input is empty.
+/// The environment contains only variables that cannot hold a secret of the operator: PATH, HOME,
+/// USER, LOGNAME, TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the proxy variables, SSL_CERT_FILE and
+/// SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and the KUBECONFIG of the run (in the sandbox,
+/// that of the sandbox). Pass everything else in `env`; a token is a parameter with `secret: true`.
+/// The program does not know the context of the run, so pass it as an argument. The program runs in
+/// its own process group, which ends with the run: when the step times out, at the second signal,
+/// and when the run is killed, the group receives SIGTERM, and SIGKILL 5 seconds later. `runbook
+/// status` lists process groups that may still be running.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// Program and arguments. No shell interprets them.
+    /// Program and arguments. They are not interpreted by a shell.
     pub argv: Vec<Plain>,
-    /// What the program does: `read` if it changes nothing.
+    /// Effect of the program: `read` if it changes nothing.
     #[serde(default)]
     pub effect: ExecEffect,
-    /// Further environment variables.
+    /// Additional environment variables.
     #[serde(default)]
     pub env: IndexMap<String, Plain>,
 }
@@ -67,16 +64,16 @@ impl Verb for Command {
         check_names(self.env.keys())?;
         let words = self.words();
         match words.first() {
-            None => Err("`argv` is empty: a list of the program and its arguments".to_owned()),
+            None => Err("`argv` is empty: list the program and its arguments".to_owned()),
             Some(program) if program.is_empty() => {
                 Err("the program, the first word of `argv`, is empty".to_owned())
             }
             Some(program) if words.len() == 1 && program.contains(' ') => Err(format!(
-                "`{program}` would be the name of a program: write a list, [program, argument], or \
-                    [sh, -c, \"…\"]"
+                "`{program}` is not a program name: use a list, [program, argument], or [sh, -c, \
+                    \"…\"]"
             )),
             Some(_) if words.iter().any(|word| word.contains('\0')) => {
-                Err("an argument has a NUL character".to_owned())
+                Err("an argument contains a NUL character".to_owned())
             }
             Some(_) => Ok(()),
         }
@@ -110,29 +107,27 @@ impl Verb for Command {
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = process.spawn().map_err(|error| Failure {
             not_executed: true,
-            ..Failure::error(format!("`{program}` could not be started: {error}"))
+            ..Failure::error(format!("cannot start `{program}`: {error}"))
         })?;
         let leader = child.id().unwrap_or_default();
         let group = Group::watch(leader).await;
         (context.started)(program, leader);
         (context.progress)(&format!("{program} runs"));
         let Ok(ended) = tokio::time::timeout_at(context.deadline, end(child)).await else {
-            let text = format!(
-                "`{program}` did not end before the step's time was over: it was told to end, and \
-                    is killed after {GRACE} s"
-            );
+            let text =
+                format!("`{program}` timed out: it was terminated, and is killed after {GRACE} s");
             return Err(Failure::error(text));
         };
         if let Some(group) = group {
             group.release().await;
         }
         let (status, stdout, stderr) = ended.map_err(|error| {
-            Failure::error(format!("how `{program}` ended is not known: {error}"))
+            Failure::error(format!("the result of `{program}` is unknown: {error}"))
         })?;
         // ended by a signal: what it has done until then nobody knows
-        let code = status.code().ok_or_else(|| {
-            Failure::error(format!("`{program}` did not end by itself: {status}"))
-        })?;
+        let code = status
+            .code()
+            .ok_or_else(|| Failure::error(format!("`{program}` was terminated: {status}")))?;
         let truncated = stdout.cut || stderr.cut;
         let (text, errors) =
             (String::from_utf8_lossy(&stdout.bytes), String::from_utf8_lossy(&stderr.bytes));
@@ -220,7 +215,7 @@ async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Said, Said)> {
             }
         };
         if open && tokio::time::timeout(AFTERWARDS, reading).await.is_err() {
-            tracing::debug!("streams are still open after the end of the program");
+            tracing::debug!("output streams are still open after the program ended");
         }
         status
     };
@@ -291,10 +286,7 @@ mod tests {
             (Some(STREAM), &json!(true))
         );
         let missing = run(json!({"argv": ["no-such-program-anywhere"]})).await.unwrap_err();
-        assert!(
-            missing.not_executed && missing.message.contains("could not be started"),
-            "{missing:?}"
-        );
+        assert!(missing.not_executed && missing.message.contains("cannot start"), "{missing:?}");
         let killed = run(json!({"argv": ["sh", "-c", "kill -9 $$"]})).await.unwrap_err();
         assert!(!killed.not_executed && killed.message.contains("signal"), "{killed:?}");
         // what it leaves behind holds the streams, and nobody waits for it
@@ -349,7 +341,7 @@ mod tests {
         };
         let failure =
             command(json!({"argv": ["sh", "-c", script]})).perform(&hurried).await.unwrap_err();
-        assert!(failure.message.contains("told to end"), "{failure:?}");
+        assert!(failure.message.contains("was terminated"), "{failure:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(file.exists() && rests(&file).await);
         let group = *group.lock().unwrap();

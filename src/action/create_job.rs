@@ -23,22 +23,22 @@ const LINES: i64 = 500;
 /// How long a Job stays that is cleaned up, in seconds: long enough to read its logs again.
 const KEPT: u64 = 600;
 
-/// Makes a Job from a CronJob, as `kubectl create job --from` does, and waits for its end. The name
-/// is the same when the step is done again, so that it is never made twice. The output is `{job,
-/// succeeded, failed, pods: [{pod, exit_code, log}]}` with the end of each log; a Job that fails is
-/// a failure with its reason and the last line of its log. The step's `timeout` is the time to
-/// wait.
+/// Creates a Job from a CronJob, as `kubectl create job --from` does, and waits until it finishes.
+/// The name stays the same if the step runs again, so that the Job is never created twice. The
+/// output is `{job, succeeded, failed, pods: [{pod, exit_code, log}]}` with the end of each log. If
+/// the Job fails, the step fails with its reason and the last log line. The `timeout` of the step
+/// limits the wait.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateJob {
     /// Name of the CronJob.
     pub cron_job: String,
-    /// The start of the Job's name; that of the CronJob if absent.
+    /// Prefix of the Job name; defaults to the name of the CronJob.
     pub name: Option<String>,
-    /// Environment variables of all containers; null removes one.
+    /// Environment variables of all containers; null removes a variable.
     #[serde(default)]
     pub env: IndexMap<String, Option<Plain>>,
-    /// Whether the cluster deletes the Job, ten minutes after its end.
+    /// Whether the cluster deletes the Job ten minutes after it finishes.
     #[serde(default)]
     pub cleanup: bool,
 }
@@ -60,7 +60,8 @@ impl Verb for CreateJob {
             || !prefix.starts_with(|c: char| c.is_ascii_alphanumeric())
         {
             return Err(format!(
-                "`{prefix}` is no start of a name: lower-case letters, digits, `-` and `.`"
+                "`{prefix}` is not a valid name prefix: use lower-case letters, digits, `-` and \
+                    `.`"
             ));
         }
         check_names(self.env.keys())
@@ -125,8 +126,8 @@ impl Verb for CreateJob {
             return Err(Failure::new(
                 FailureKind::Failed,
                 format!(
-                    "job {name} exists, and this step has not made it; delete it, or choose \
-                        another `name`"
+                    "job {name} already exists and was not created by this step; delete it, or \
+                        use another `name`"
                 ),
             ));
         }
@@ -168,7 +169,7 @@ impl Verb for CreateJob {
                         // it was made before: not being there now is its end, of which nothing is
                         // known
                         return ControlFlow::Break(Err(Failure::error(format!(
-                            "job {name} {} before its end was seen: how it ended is not known",
+                            "job {name} {} before it finished: its result is unknown",
                             if seen { "was deleted" } else { "is gone" }
                         ))));
                     };
@@ -187,7 +188,7 @@ impl Verb for CreateJob {
             Ok(Ok(ended)) => ended,
             Ok(Err(failure)) => return Err(failure),
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let seen = last.values().next().map_or_else(|| "nothing there".to_owned(), so_far);
+                let seen = last.values().next().map_or_else(|| "nothing found".to_owned(), so_far);
                 let ill = behind::words(
                     context,
                     &jobs,
@@ -198,7 +199,7 @@ impl Verb for CreateJob {
                 )
                 .await;
                 let text = format!(
-                    "job {name} did not end within {} s and still runs: {seen}{ill}",
+                    "job {name} did not finish within {} s and is still running: {seen}{ill}",
                     waited.as_secs()
                 );
                 return Err(Failure::in_vain(text, last_error.as_deref()));
@@ -282,16 +283,16 @@ fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
     Some(Guard {
         id: "job-active",
         reason: format!(
-            "job {name} of cronjob/{} still runs, and its concurrencyPolicy is Forbid",
+            "job {name} of cronjob/{} is still running, and its concurrencyPolicy is Forbid",
             cron_job["metadata"]["name"].as_str().unwrap_or_default()
         ),
-        way: format!("wait for its end: kubectl wait job/{name} --for=condition=complete"),
+        way: format!("wait for it to finish: kubectl wait job/{name} --for=condition=complete"),
     })
 }
 
 fn so_far(job: &Value) -> String {
     if pod::condition(job, "Suspended").is_some_and(|condition| condition["status"] == "True") {
-        return "suspended: its template says so".to_owned();
+        return "the Job is suspended by its template".to_owned();
     }
     let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
     format!(
@@ -374,7 +375,7 @@ fn last_words(pods: &[Value]) -> String {
         Some(line) => {
             format!("; pod {}{exit} ended with: {line}", pod["pod"].as_str().unwrap_or_default())
         }
-        None => format!("; pod {}{exit} left no log", pod["pod"].as_str().unwrap_or_default()),
+        None => format!("; pod {}{exit} has no log", pod["pod"].as_str().unwrap_or_default()),
     }
 }
 

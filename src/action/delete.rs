@@ -12,31 +12,31 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-/// Deletes objects, and waits until they are gone. Only the objects that were there when it was
-/// planned are deleted: what comes later under the same name, such as the next pod of a
-/// StatefulSet, stays and is not waited for. What is absent is no change.
+/// Deletes objects and waits until they are gone. Deletes only the objects that existed when the
+/// change was previewed: a later object with the same name, such as the next pod of a StatefulSet,
+/// remains and is not waited for. If an object does not exist, there is no change.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
-    /// What to delete: `pod/NAME`, or `{kind, selector}`.
+    /// Objects to delete: `pod/NAME`, or `{kind, selector}`.
     pub target: Option<Target>,
-    /// Instead of `target`: the kind.
+    /// Kind, instead of `target`.
     pub kind: Option<String>,
-    /// With `kind`: the name of one object.
+    /// With `kind`: name of one object.
     pub name: Option<String>,
-    /// With `kind`: the label selector of several.
+    /// With `kind`: label selector of several objects.
     pub selector: Option<String>,
-    /// With `kind`: the namespace, if another than the step's.
+    /// With `kind`: namespace; defaults to the namespace of the step.
     pub namespace: Option<String>,
-    /// Whether to wait until they are gone.
+    /// Whether to wait until the objects are gone.
     #[serde(default = "yes")]
     pub wait: bool,
-    /// What becomes of what they own.
+    /// What happens to dependent objects.
     #[serde(default)]
     pub propagation: Propagation,
-    /// How long containers get to end; the pod's own time if absent.
+    /// Grace period for the containers; defaults to the grace period of the pod.
     pub grace_period: Option<Duration>,
-    /// Whether it may be absent; otherwise that is a failure.
+    /// Whether the object may be missing; if false, a missing object is a failure.
     #[serde(default = "yes")]
     pub optional: bool,
 }
@@ -80,7 +80,7 @@ impl Verb for Delete {
     fn check(&self) -> Result<(), String> {
         match self.what()?.which {
             Which::Selector(selector) if selector.trim().is_empty() => {
-                Err("an empty `selector` would delete every object".to_owned())
+                Err("an empty `selector` would delete all objects".to_owned())
             }
             Which::Selector(_) | Which::Name(_) => Ok(()),
         }
@@ -182,7 +182,7 @@ impl Verb for Delete {
         Ok(Output::new(
             Value::Null,
             match context.made.len() {
-                0 => "nothing there".to_owned(),
+                0 => "nothing found".to_owned(),
                 1 => "deleted".to_owned(),
                 count => format!("{count} deleted"),
             },
@@ -200,9 +200,7 @@ impl Delete {
             (None, Some(_), Some(name), None) => Which::Name(name.clone()),
             (None, Some(_), None, Some(selector)) => Which::Selector(selector.clone()),
             _ => {
-                return Err(
-                    "either a `target`, or a `kind` with a `name` or a `selector`".to_owned()
-                );
+                return Err("use either `target`, or `kind` with `name` or `selector`".to_owned());
             }
         };
         Ok(Target {
@@ -263,7 +261,7 @@ pub(super) async fn gone(
         if held.is_empty() {
             return ControlFlow::Break(());
         }
-        (context.progress)(&format!("waiting until gone: {}", held.join("; ")));
+        (context.progress)(&format!("waiting for deletion: {}", held.join("; ")));
         ControlFlow::Continue(())
     };
     let waited = context
@@ -275,7 +273,7 @@ pub(super) async fn gone(
         Err(WaitError::Timeout { last, waited, last_error }) => {
             let held = remaining(&last, &uids);
             Err(Failure::in_vain(
-                format!("deleted, but not gone within {} s: {}", waited.as_secs(), held.join("; ")),
+                format!("not deleted within {} s: {}", waited.as_secs(), held.join("; ")),
                 last_error.as_deref(),
             ))
         }
@@ -297,8 +295,8 @@ fn remaining(objects: &BTreeMap<Key, Value>, uids: &BTreeSet<String>) -> Vec<Str
             .collect();
         match (finalizers.as_slice(), object["metadata"]["deletionTimestamp"].as_str()) {
             ([], None) => key.name.clone(),
-            ([], Some(since)) => format!("{} is to end by {since}", key.name),
-            (held, _) => format!("{} is held by the finalizer {}", key.name, held.join(", ")),
+            ([], Some(since)) => format!("{} must terminate by {since}", key.name),
+            (held, _) => format!("{} has the finalizer {}", key.name, held.join(", ")),
         }
     });
     held.collect()
@@ -367,7 +365,7 @@ mod tests {
         let uids = ["1", "2", "3"].map(str::to_owned).into();
         assert_eq!(
             remaining(&objects, &uids),
-            ["a is held by the finalizer x/y, z", "b is to end by 2026-01-01T00:00:00Z"]
+            ["a has the finalizer x/y, z", "b must terminate by 2026-01-01T00:00:00Z"]
         );
     }
 }

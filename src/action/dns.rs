@@ -9,18 +9,19 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Resolves a name from inside pods. The output is a list with one item a pod: `{pod, name, result,
-/// addresses, reason}`, `result` being `resolved`, `not_found`, `timeout` or `server_failure`: the
-/// name server answers, but cannot say. getent, python3, nslookup and dig are tried until one gives
-/// an answer; where none is in the image or none gives one, that is an error of the item.
+/// Resolves a name from inside pods. The output is a list with one item per pod: `{pod, name,
+/// result, addresses, reason}`. `result` is `resolved`, `not_found`, `timeout` or `server_failure`
+/// (the name server responds but cannot resolve the name). The verb tries getent, python3, nslookup
+/// and dig until one returns a result; if the image has none of them, or none returns a result, the
+/// item is an error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
-    /// The pods that ask.
+    /// Pods to resolve the name from.
     pub from: Target,
-    /// The name.
+    /// Name to resolve.
     pub name: String,
-    /// All pods or one.
+    /// Whether to query all pods or one.
     #[serde(default)]
     pub pods: Pods,
 }

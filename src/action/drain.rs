@@ -15,27 +15,27 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// Cordons a node and evicts its pods, then waits until they are gone. Pods of DaemonSets and
-/// static pods stay. Stops before anything is changed where an eviction would lose data, or a pod
-/// that nobody makes again, or where a disruption budget allows none. The output has `evicted` and
-/// `left`: pods as `NAMESPACE/NAME`, those that stay with the reason.
+/// Cordons a node, evicts its pods, and waits until they are gone. Pods of DaemonSets and static
+/// pods remain. Refuses the change, before anything happens, if an eviction would lose data or a
+/// pod without a controller, or if a PodDisruptionBudget allows no eviction. The output has
+/// `evicted` and `left`: pods as `NAMESPACE/NAME`; remaining pods have a reason.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
     /// Name of the node.
     pub node: String,
-    /// Whether the data of emptyDir volumes may be lost.
+    /// Whether data in emptyDir volumes may be deleted.
     #[serde(default)]
     pub delete_emptydir_data: bool,
-    /// Whether pods of DaemonSets, which cannot be drained, are passed over.
+    /// Whether to ignore pods of DaemonSets, which cannot be drained.
     #[serde(default = "yes")]
     pub ignore_daemonsets: bool,
-    /// Whether pods without a controller, which nobody makes again, may be evicted.
+    /// Whether to evict pods without a controller, which are not recreated.
     #[serde(default)]
     pub force: bool,
-    /// How long containers get to end; the pod's own time if absent.
+    /// Grace period for the containers; defaults to the grace period of the pod.
     pub grace_period: Option<Duration>,
-    /// Only pods that this label selector matches.
+    /// Label selector of the pods to evict.
     pub pod_selector: Option<String>,
 }
 
@@ -203,7 +203,7 @@ impl Drain {
     fn decide(&self, pod: &Value, daemonset_exists: bool) -> Decision {
         let finished = pods::is_finished(pod);
         if pods::is_deleting(pod) {
-            return Decision::Stays("is being deleted already");
+            return Decision::Stays("is already being deleted");
         }
         if daemonset_of(pod).is_some() && !finished {
             return match (daemonset_exists, self.ignore_daemonsets, self.force) {
@@ -279,18 +279,18 @@ fn guards(node: &str, decided: &[(Value, Decision)]) -> Vec<Guard> {
     let kinds = [
         (
             DAEMONSET,
-            "belong to DaemonSets, which would make them again at once",
-            "leave them with `ignore_daemonsets: true`",
+            "belong to DaemonSets, which would recreate them immediately",
+            "ignore them with `ignore_daemonsets: true`",
         ),
         (
             EMPTYDIR,
-            "have data in emptyDir volumes, which an eviction deletes",
+            "have data in emptyDir volumes, which eviction deletes",
             "save the data, or allow it with `delete_emptydir_data: true`",
         ),
         (
             UNMANAGED,
-            "have no controller that would make them again elsewhere",
-            "make them part of a workload, or allow it with `force: true`",
+            "have no controller that would recreate them",
+            "manage them with a workload, or allow it with `force: true`",
         ),
     ];
     let guard = |(id, why, way): (&'static str, &str, &str)| {
@@ -404,7 +404,7 @@ mod tests {
                 json!({}),
                 with(bare, json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})),
                 false,
-                Decision::Stays("is being deleted already"),
+                Decision::Stays("is already being deleted"),
             ),
         ] {
             assert_eq!(drain(options.clone()).decide(&pod, exists), wanted, "{options} {pod}");

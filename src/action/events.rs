@@ -11,23 +11,21 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Reads events, oldest first. The output is `{items: [{time, type, reason, object, message,
-/// count}]}`. Those of a workload and of a Service come with those of its pods; those of any other
-/// object, of a built-in kind or not, are its own. An object that neither exists nor has events is
-/// an error.
+/// count}]}`. For a workload or a Service, includes the events of its pods; for any other object,
+/// built-in or custom, only its own. An object that does not exist and has no events is an error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Events {
-    /// Only events about this object, or about the objects that the selector matches:
-    /// `deployment/NAME`, `pvc/NAME`, `node/NAME`, `certificates.cert-manager.io/NAME`. Without it:
-    /// of the whole namespace.
+    /// Object, or selector of objects, to read events about: `deployment/NAME`, `pvc/NAME`,
+    /// `node/NAME`, `certificates.cert-manager.io/NAME`. Defaults to the whole namespace.
     pub target: Option<Target>,
-    /// Only events of type `Warning`.
+    /// Whether to read only events of type `Warning`.
     #[serde(default)]
     pub warnings: bool,
-    /// Only events younger than this.
+    /// Only events newer than this.
     pub since: Option<Duration>,
-    /// Namespace, if another than the step's. Events about objects outside of namespaces, such as
-    /// nodes, are in `default`.
+    /// Namespace; defaults to the namespace of the step. Events about cluster-scoped objects, such
+    /// as nodes, are in `default`.
     pub namespace: Option<String>,
 }
 

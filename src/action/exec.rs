@@ -13,23 +13,23 @@ use serde_json::{Value, json};
 /// The most bytes of each stream in the output.
 const STREAM: usize = 1024 * 1024;
 
-/// Runs a command in containers. The output is a list with one item a pod: `{pod, container,
-/// exit_code, stdout, stderr, json, truncated}`, or that item alone with `pods: one`. `json` is
-/// stdout as JSON, or null. stdout and stderr are cut after 1 MiB each; `truncated` says so. A
-/// stream cut without a status is an error, never a success.
+/// Runs a command in containers. The output is a list with one item per pod: `{pod, container,
+/// exit_code, stdout, stderr, json, truncated}`; with `pods: one`, it is that item. `json` is
+/// stdout parsed as JSON, or null. stdout and stderr are limited to 1 MiB each; `truncated` is then
+/// true. A stream that ends without a status is an error, never a success.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// Where.
+    /// Pods to run the command in.
     pub target: Target,
-    /// Program and arguments. No shell interprets them.
+    /// Program and arguments. They are not interpreted by a shell.
     pub command: Vec<String>,
-    /// Container; the pod's default container if none is named.
+    /// Container; defaults to the default container of the pod.
     pub container: Option<String>,
-    /// What the command does: `read` if it changes nothing.
+    /// Effect of the command: `read` if it changes nothing.
     #[serde(default)]
     pub effect: ExecEffect,
-    /// All pods or one.
+    /// Whether to query all pods or one.
     #[serde(default)]
     pub pods: Pods,
 }
@@ -71,15 +71,13 @@ impl Verb for Exec {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         match self.command.first() {
-            None => {
-                Err("the `command` is empty: a list of the program and its arguments".to_owned())
-            }
+            None => Err("the `command` is empty: list the program and its arguments".to_owned()),
             Some(program) if program.is_empty() => {
                 Err("the program, the first word of `command`, is empty".to_owned())
             }
             Some(program) if self.command.len() == 1 && program.contains(' ') => Err(format!(
-                "`{program}` would be the name of a program: write a list, [program, argument], or \
-                    [sh, -c, \"…\"]"
+                "`{program}` is not a program name: use a list, [program, argument], or [sh, -c, \
+                    \"…\"]"
             )),
             Some(_) => Ok(()),
         }
@@ -156,20 +154,19 @@ fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> 
                 ("truncated", json!(done.truncated)),
             ]));
         }
-        Exit::NotStarted(why) => (
-            FailureKind::Error,
-            format!("`{program}` could not be started in pod {pod}: {}", cause(why)),
-        ),
+        Exit::NotStarted(why) => {
+            (FailureKind::Error, format!("cannot start `{program}` in pod {pod}: {}", cause(why)))
+        }
         Exit::Unknown(why) => (
             FailureKind::Error,
-            format!("how `{program}` ended in pod {pod} is not known, and it may still run: {why}"),
+            format!(
+                "the result of `{program}` in pod {pod} is unknown, and it may still be \
+                running: {why}"
+            ),
         ),
         Exit::TimedOut => (
             FailureKind::Error,
-            format!(
-                "`{program}` in pod {pod} did not end before the step's time was over; it may \
-                    still run there"
-            ),
+            format!("`{program}` in pod {pod} timed out and may still be running"),
         ),
     };
     Err(Failure::new(kind, message))
@@ -220,18 +217,14 @@ mod tests {
                         .into(),
                 ),
                 FailureKind::Error,
-                "`p` could not be started in pod a: exec: \"p\": executable file not found",
+                "cannot start `p` in pod a: exec: \"p\": executable file not found",
             ),
             (
                 Exit::Unknown("cut".into()),
                 FailureKind::Error,
-                "how `p` ended in pod a is not known, and it may still run: cut",
+                "the result of `p` in pod a is unknown, and it may still be running: cut",
             ),
-            (
-                Exit::TimedOut,
-                FailureKind::Error,
-                "`p` in pod a did not end before the step's time was over; it may still run there",
-            ),
+            (Exit::TimedOut, FailureKind::Error, "`p` in pod a timed out and may still be running"),
         ];
         for (exit, kind, message) in cases {
             assert_eq!(

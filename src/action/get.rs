@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Reads objects of the cluster. With `name` the output is the object; otherwise it is `{items:
+/// Reads objects from the cluster. With `name`, the output is the object; otherwise it is `{items:
 /// [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,18 +24,17 @@ pub struct Get {
     pub selector: Option<String>,
     /// Field selector: `status.phase=Running`.
     pub fields: Option<String>,
-    /// Namespace, if another than the step's.
+    /// Namespace; defaults to the namespace of the step.
     pub namespace: Option<String>,
-    /// Look in every namespace.
+    /// Whether to read from all namespaces.
     #[serde(default)]
     pub all_namespaces: bool,
-    /// Of pods: without those that have finished or are being deleted, as verbs that ask pods leave
-    /// them out.
+    /// For pods: omits finished and terminating pods, as the verbs that query pods do.
     #[serde(default)]
     pub live: bool,
-    /// The object may be absent: the output is then null, and not an error. With a selector: there
-    /// may be no object; otherwise a step of which no expectation looks at `.items` fails on an
-    /// empty list.
+    /// Whether the object may be missing: the output is then null instead of an error. With a
+    /// selector: whether the list may be empty; without it, a step whose expectations do not use
+    /// `.items` fails on an empty list.
     #[serde(default)]
     pub optional: bool,
 }
@@ -87,15 +86,15 @@ impl Verb for Get {
             && (self.name.is_some()
                 || builtin(&self.kind).is_none_or(|resource| resource.kind != "Pod"))
         {
-            return Err("`live` is for lists of pods".to_owned());
+            return Err("`live` applies to lists of pods only".to_owned());
         }
         match (&self.name, &self.selector, &self.fields) {
             (Some(_), None, None) if self.all_namespaces => {
-                Err("one object by `name` is in one namespace, not in all".to_owned())
+                Err("`name` cannot be combined with `all_namespaces`".to_owned())
             }
             (Some(_), None, None) => Ok(()),
             (Some(_), _, _) => {
-                Err("either one object by `name` or several by `selector` and `fields`".to_owned())
+                Err("use either `name` for one object, or `selector` and `fields`".to_owned())
             }
             (None, _, _) => Ok(()),
         }

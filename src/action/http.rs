@@ -15,32 +15,32 @@ use std::collections::BTreeSet;
 /// The most bytes of a body in the output.
 const BODY: usize = 1024 * 1024;
 
-/// Sends an HTTP request. On a workload or a selector of pods the output is a list with one item a
-/// pod; on one pod, on a service, on a URL and with `pods: one` it is that item; on a service with
-/// `pods: all` it is a list again, with one item for every ready pod behind it: `{pod, status,
-/// headers, body, json, truncated, elapsed_ms, refused, reason}`. With `via: pod` the pods are
-/// those of `from`. `status` is null where the target refused the connection or did not answer in
-/// time; then `reason` says so. The body is cut after 1 MiB.
+/// Sends an HTTP request. The output item is `{pod, status, headers, body, json, truncated,
+/// elapsed_ms, refused, reason}`. For a workload or a pod selector, the output is a list with one
+/// item per pod; for one pod, a Service or a URL, and with `pods: one`, it is one item; for a
+/// Service with `pods: all`, it is a list with one item per ready pod of the Service. With `via:
+/// pod`, the pods are those of `from`. `status` is null if the target refused the connection or
+/// timed out; `reason` then explains it. The body is limited to 1 MiB.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// What answers: a workload, a pod, a service.
+    /// Destination of the request: a workload, a pod or a Service.
     pub target: Option<Target>,
-    /// Port of the pod, or of the service: a number or a name. None: the only one that it declares;
-    /// of several the one that its HTTP probes ask.
+    /// Port of the pod or Service: a number or a name. Defaults to the only declared port, or to
+    /// the port of the HTTP probes if there are several.
     pub port: Option<Port>,
-    /// The container of the pod whose port is meant; the one that the annotation
-    /// `kubectl.kubernetes.io/default-container` names, or all of them.
+    /// Container whose port is used. Defaults to the container in the annotation
+    /// `kubectl.kubernetes.io/default-container`, or to all containers.
     pub container: Option<String>,
     /// Path and query.
     #[serde(default = "root")]
     pub path: String,
-    /// A whole URL instead of target, port and path, for `via: direct` and `via: pod`.
+    /// Full URL instead of `target`, `port` and `path`, for `via: direct` and `via: pod`.
     pub url: Option<String>,
-    /// How the request travels.
+    /// How the request is sent.
     #[serde(default)]
     pub via: Via,
-    /// With `via: pod`: the pods that send the request.
+    /// With `via: pod`: pods that send the request.
     pub from: Option<Target>,
     /// Method.
     #[serde(default)]
@@ -48,20 +48,20 @@ pub struct Http {
     /// Headers.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// Body; anything but a string is sent as JSON.
+    /// Body. Any value but a string is sent as JSON.
     pub body: Option<serde_json::Value>,
-    /// What the request does: `read` if it changes nothing, such as a query by POST; otherwise GET
-    /// and HEAD read and the others do not.
+    /// Effect of the request: `read` if it changes nothing, such as a query sent with POST. By
+    /// default, only GET and HEAD read.
     pub effect: Option<ExecEffect>,
-    /// How long one answer may take.
+    /// Timeout of one response.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
-    /// All pods or one. None: all pods, and of a service one.
+    /// Whether to query all pods or one. Defaults to all pods, and to one pod for a Service.
     pub pods: Option<Pods>,
 }
 
 impl Http {
-    /// All pods or one.
+    /// Whether to query all pods or one.
     pub(super) fn pods(&self) -> Pods {
         self.pods.unwrap_or_default()
     }
@@ -144,27 +144,28 @@ impl Verb for Http {
         let fault = |text: &str| Err(text.to_owned());
         match (self.via, &self.target, &self.url, &self.from) {
             (Via::Forward | Via::Proxy, _, Some(_), _) => {
-                return fault("a `url` is asked with `via: direct` or `via: pod`");
+                return fault("a `url` requires `via: direct` or `via: pod`");
             }
             (Via::Forward | Via::Proxy, None, None, _) => return fault("a `target` is missing"),
-            (Via::Direct, _, None, _) => return fault("`via: direct` asks a `url`"),
+            (Via::Direct, _, None, _) => return fault("`via: direct` requires a `url`"),
             (Via::Direct, Some(_), _, _) => {
                 return fault(
-                    "`via: direct` asks a `url`, not a `target`: this machine may not reach pods",
+                    "`via: direct` requires a `url`, not a `target`: this machine may not reach \
+                        pods",
                 );
             }
             (Via::Pod, _, _, None) => {
-                return fault("`via: pod` needs `from`: the pods that send the request");
+                return fault("`via: pod` requires `from`: the pods that send the request");
             }
-            (Via::Pod, Some(_), Some(_), _) => return fault("either a `target` or a `url`"),
+            (Via::Pod, Some(_), Some(_), _) => return fault("use either `target` or `url`"),
             (Via::Pod, None, None, _) => return fault("a `target` or a `url` is missing"),
             (Via::Forward | Via::Proxy | Via::Direct, _, _, Some(_)) => {
-                return fault("`from` is for `via: pod`");
+                return fault("`from` requires `via: pod`");
             }
             (Via::Pod, Some(target), _, _)
                 if !target.is_one_pod() && service_name(target).is_none() =>
             {
-                return fault("`via: pod` asks a service, one pod or a `url`");
+                return fault("`via: pod` requires a Service, one pod or a `url`");
             }
             _ => {}
         }
@@ -172,25 +173,25 @@ impl Verb for Http {
             target.pods().map_err(|failure| failure.message)?;
         }
         if self.url.is_some() && (self.port.is_some() || self.path != root()) {
-            return fault("`port` and `path` belong into the `url`");
+            return fault("put `port` and `path` into the `url`");
         }
         if !self.path.starts_with('/') {
             return Err(format!("the path `{}` does not start with `/`", self.path));
         }
         if self.port == Some(Port::Number(0)) {
-            return fault("0 is no port");
+            return fault("0 is not a valid port");
         }
         if self.timeout.0.is_zero() {
-            return fault("a `timeout` of nothing leaves no time for an answer");
+            return fault("`timeout` must be greater than zero");
         }
         if self.method == Method::Head && self.body.is_some() {
-            return fault("a HEAD request has no `body`");
+            return fault("a HEAD request cannot have a `body`");
         }
         if self.via == Via::Proxy
             && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
         {
             return fault(
-                "the API server's proxy keeps the Authorization header for itself: use `via: \
+                "the API server proxy does not forward the Authorization header: use `via: \
                     forward`",
             );
         }
@@ -200,7 +201,7 @@ impl Verb for Http {
             Some(url)
                 if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() =>
             {
-                Err(format!("`{url}` is no URL: write http://HOST:PORT/PATH"))
+                Err(format!("`{url}` is not a URL: use http://HOST:PORT/PATH"))
             }
             _ => Ok(()),
         }
@@ -364,12 +365,12 @@ pub(super) fn summary(output: &Value) -> String {
     let status = |item: &Value| match (item["status"].as_u64(), item["refused"] == true) {
         (Some(status), _) => status.to_string(),
         (None, true) => "refused".to_owned(),
-        (None, false) => "no answer".to_owned(),
+        (None, false) => "no response".to_owned(),
     };
     let Some(items) = output.as_array() else {
         let status = status(output);
         return if status.starts_with(|first: char| first.is_ascii_digit()) {
-            format!("answered {status}")
+            format!("status {status}")
         } else {
             status
         };
@@ -387,8 +388,8 @@ pub(super) fn summary(output: &Value) -> String {
             .join(", ")
     };
     match (good.is_empty(), bad.is_empty()) {
-        (true, _) => format!("0 of {} answered well: {}", items.len(), list(&bad)),
-        (false, _) => format!("{} of {} answered {}", good.len(), items.len(), list(&good)),
+        (true, _) => format!("0 of {} succeeded: {}", items.len(), list(&bad)),
+        (false, _) => format!("{} of {} returned {}", good.len(), items.len(), list(&good)),
     }
 }
 
@@ -523,15 +524,15 @@ mod tests {
     #[test]
     fn results_in_a_few_words() {
         let cases = [
-            (json!([{"status": 200}, {"status": 200}, {"status": 503}]), "2 of 3 answered 200"),
-            (json!([{"status": 204}, {"status": 200}]), "2 of 2 answered 200, 204"),
+            (json!([{"status": 200}, {"status": 200}, {"status": 503}]), "2 of 3 returned 200"),
+            (json!([{"status": 204}, {"status": 200}]), "2 of 2 returned 200, 204"),
             (
                 json!([{"status": null, "refused": true}, {"status": 500}]),
-                "0 of 2 answered well: 500, refused",
+                "0 of 2 succeeded: 500, refused",
             ),
-            (json!([{"status": 200}, {"error": "forbidden"}]), "1 of 2 answered 200"),
-            (json!({"status": 404}), "answered 404"),
-            (json!({"status": null, "refused": false}), "no answer"),
+            (json!([{"status": 200}, {"error": "forbidden"}]), "1 of 2 returned 200"),
+            (json!({"status": 404}), "status 404"),
+            (json!({"status": null, "refused": false}), "no response"),
         ];
         for (output, wanted) in cases {
             assert_eq!(summary(&output), wanted, "{output}");

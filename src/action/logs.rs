@@ -17,36 +17,37 @@ use serde_json::{Map, Value, json};
 /// The most bytes of one container's log.
 const LOG: u64 = 4 * 1024 * 1024;
 
-/// Reads logs. The output is a list with one item a container: `{pod, container, previous, lines:
-/// [{time, text}], matches, truncated, reason}`; `matches` are the lines that `match` finds, newest
-/// last: `{time, text, groups: {name: text}}`. A container that has not started has no lines and a
-/// `reason`. The log is cut after 4 MiB a container, counted from its oldest selected line;
-/// `truncated` says so.
+/// Reads container logs. The output is a list with one item per container: `{pod, container,
+/// previous, lines: [{time, text}], matches, truncated, reason}`. `matches` are the lines that
+/// match `match`, newest last: `{time, text, groups: {name: text}}`. A container that has not
+/// started has no lines and a `reason`. Logs are limited to 4 MiB per container, starting with the
+/// oldest selected line; `truncated` is then true.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Logs {
-    /// Whose logs.
+    /// Pods to read logs from.
     pub target: Target,
-    /// Container; the pod's default container if none is named.
+    /// Container; defaults to the default container of the pod.
     pub container: Option<String>,
-    /// Every container of the pod, init containers included.
+    /// Whether to read all containers of the pod, including init containers.
     #[serde(default)]
     pub all_containers: bool,
-    /// Only lines younger than this. Without `since` and `tail`: from the start of the container.
+    /// Only lines newer than this. Without `since` and `tail`, all lines since the container
+    /// started.
     pub since: Option<Duration>,
-    /// Only the last lines, this many.
+    /// Number of lines to read from the end of the log.
     pub tail: Option<u32>,
-    /// Also the logs of the container instance before, where a container was restarted.
+    /// Whether to also read the logs of the previous instance of a restarted container.
     #[serde(default)]
     pub previous: bool,
     /// Regular expression for `matches`; named groups `(?<name>…)` become fields of `groups`.
     #[serde(rename = "match")]
     pub pattern: Option<String>,
-    /// All pods or one.
+    /// Whether to query all pods or one.
     #[serde(default)]
     pub pods: Pods,
-    /// With a selector: also the pods that have finished, such as those of Jobs; there may be none,
-    /// and the output is an empty list then.
+    /// With a selector: whether to include finished pods, such as those of Jobs. If there is no
+    /// pod, the output is an empty list.
     #[serde(default)]
     pub finished: bool,
 }
@@ -63,15 +64,15 @@ impl Verb for Logs {
     fn check(&self) -> Result<(), String> {
         self.target.pods().map_err(|failure| failure.message)?;
         if self.all_containers && self.container.is_some() {
-            return Err("either one `container` or `all_containers`".to_owned());
+            return Err("use either `container` or `all_containers`".to_owned());
         }
         if self.tail == Some(0) {
-            return Err("`tail: 0` asks for no lines".to_owned());
+            return Err("`tail: 0` selects no lines".to_owned());
         }
         match self.regex() {
             Err(why) => Err(why),
             Ok(Some(regex)) if regex.is_match("") => {
-                Err(format!("`match: {}` finds every line, also an empty one", regex.as_str()))
+                Err(format!("`match: {}` matches every line, even an empty one", regex.as_str()))
             }
             Ok(_) => Ok(()),
         }
@@ -152,7 +153,7 @@ impl Verb for Logs {
                     {
                         Ok(result) => judge(result, regex.as_ref()),
                         Err(_) => Err(Failure::error(format!(
-                            "the log of pod {} did not come before the step's time was over",
+                            "reading the log of pod {} timed out",
                             log.pod
                         ))),
                     },
@@ -178,9 +179,9 @@ struct Log {
 impl Logs {
     fn regex(&self) -> Result<Option<Regex>, String> {
         let compile = |pattern: &String| match pattern.as_str() {
-            "" => Err("`match` is empty: it would find every line".to_owned()),
+            "" => Err("`match` is empty: it would match every line".to_owned()),
             pattern => Regex::new(pattern)
-                .map_err(|error| format!("`match` is no regular expression: {error}")),
+                .map_err(|error| format!("`match` is not a valid regular expression: {error}")),
         };
         self.pattern.as_ref().map(compile).transpose()
     }
@@ -232,8 +233,10 @@ impl Logs {
         };
         let wanted: Vec<String> = match &self.container {
             Some(container) if !all.contains(container) => {
-                let fault =
-                    format!("pod {name} has no container {container}; it has {}", all.join(", "));
+                let fault = format!(
+                    "pod {name} has no container {container}; available: {}",
+                    all.join(", ")
+                );
                 return vec![log(container, false, Some(fault))];
             }
             Some(container) => vec![container.clone()],
@@ -275,7 +278,7 @@ fn judge(result: Result<LogText, Error>, regex: Option<&Regex>) -> Item {
     };
     match result {
         Ok(log) => match lost(&log.text) {
-            Some(text) => Err(Failure::error(format!("the log could not be read: {text}"))),
+            Some(text) => Err(Failure::error(format!("cannot read the log: {text}"))),
             None => Ok(fields(&split(&log.text), log.truncated, Value::Null)),
         },
         Err(error) => match none_yet(&error) {
@@ -450,7 +453,7 @@ mod tests {
             assert_eq!(found, wanted, "{value}");
         }
         let wrong = logs(json!({"target": "pod/p", "container": "x"})).logs_of(&pod);
-        assert_eq!(wrong[0].fault.as_deref(), Some("pod p has no container x; it has i, a, b"));
+        assert_eq!(wrong[0].fault.as_deref(), Some("pod p has no container x; available: i, a, b"));
     }
 
     #[test]

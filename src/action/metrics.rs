@@ -16,30 +16,30 @@ const TEXT: usize = 16 * 1024 * 1024;
 /// How long a scrape may take: as long as Prometheus gives it by default.
 const SCRAPE: Duration = Duration(std::time::Duration::from_secs(10));
 
-/// Scrapes metrics from pods. The output is a list with one item a pod: `{pod, status, families:
+/// Scrapes metrics from pods. The output is a list with one item per pod: `{pod, status, families:
 /// {NAME: {type, help, samples: [{name, labels, value}], sum, count}}, invalid_lines, reason}`.
-/// `sum` adds up the values of the family over its labels, and is null where it has no sample; of a
-/// histogram or a summary `sum` and `count` add up `NAME_sum` and `NAME_count`. `status` is null
-/// where the pod refused the connection; `families` is empty for anything but 200. A value that is
-/// no finite number is one of the texts `NaN`, `+Inf` and `-Inf`.
+/// `sum` is the sum of the values of the family over all labels, or null if it has no sample; for a
+/// histogram or summary, `sum` and `count` are the sums of `NAME_sum` and `NAME_count`. `status` is
+/// null if the pod refused the connection; `families` is empty unless the status is 200. Values
+/// that are not finite are the strings `NaN`, `+Inf` and `-Inf`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    /// Whose metrics.
+    /// Pods to scrape.
     pub target: Target,
-    /// Port of the pod: a number or a name. None: the only one that it declares; of several the one
-    /// that its HTTP probes ask.
+    /// Port of the pod: a number or a name. Defaults to the only declared port, or to the port of
+    /// the HTTP probes if there are several.
     pub port: Option<Port>,
-    /// The container of the pod whose port is meant; the one that the annotation
-    /// `kubectl.kubernetes.io/default-container` names, or all of them.
+    /// Container whose port is used. Defaults to the container in the annotation
+    /// `kubectl.kubernetes.io/default-container`, or to all containers.
     pub container: Option<String>,
     /// Path.
     #[serde(default = "metrics_path")]
     pub path: String,
-    /// How the request travels.
+    /// How the request is sent.
     #[serde(default)]
     pub via: Via,
-    /// All pods or one.
+    /// Whether to query all pods or one.
     #[serde(default)]
     pub pods: Pods,
 }
@@ -82,7 +82,7 @@ impl Verb for Metrics {
         match self.via {
             Via::Forward | Via::Proxy => self.http().check(),
             Via::Pod | Via::Direct => {
-                Err("metrics are scraped `via: forward` or `via: proxy`".to_owned())
+                Err("metrics support only `via: forward` and `via: proxy`".to_owned())
             }
         }
     }
@@ -122,7 +122,7 @@ fn scraped(answer: Answer) -> Item {
         Answer::Missing { refused, reason, .. } => nothing(Value::Null, refused, reason),
         // half an exposition lacks metrics that the pod does have
         Answer::Given { truncated: true, .. } => {
-            Err(Failure::error(format!("the metrics are longer than {} MiB", TEXT >> 20)))
+            Err(Failure::error(format!("the metrics exceed {} MiB", TEXT >> 20)))
         }
         Answer::Given { status: 200, body, .. } => {
             let exposition = parse(&String::from_utf8_lossy(&body));
@@ -135,7 +135,7 @@ fn scraped(answer: Answer) -> Item {
             ]))
         }
         Answer::Given { status, .. } => {
-            nothing(json!(status), false, format!("it answered {status}, not 200"))
+            nothing(json!(status), false, format!("status {status} instead of 200"))
         }
     }
 }
@@ -271,7 +271,7 @@ mod tests {
             elapsed: std::time::Duration::ZERO,
         };
         for (answer, status, reason) in [
-            (given(503, "up 1"), json!(503), "it answered 503, not 200"),
+            (given(503, "up 1"), json!(503), "status 503 instead of 200"),
             (refused, Value::Null, "nothing listens"),
         ] {
             let item = scraped(answer).unwrap();

@@ -20,31 +20,33 @@ use serde_json::{Value, json};
 /// So many lines are shown.
 const SHOWN: usize = 40;
 
-/// Reads all policies, Services, pods and templates of the cluster and judges those of one
-/// namespace. The output is `{lints, edges, drift}`: `lints` are `{severity, id, object, sentence}`
-/// with ids such as `selector-matches-nothing`, `namespace-label-missing`,
-/// `service-port-not-pod-port`, `one-direction-only`, `workload-without-allow`,
-/// `dns-udp-without-tcp`, `placeholder-text`; `edges` are `{name, from, to, by, allowed, verdict,
-/// first_failing, failed, reason, near, pods}`, judged by the template of the workload and by each
-/// of its pods that has other labels; `pods` are those that are stopped, `failed` all stages that
-/// fail, `allowed` being null when that is not known and `near` what would let it pass but for one
-/// thing: `{policy, difference, text}`; `drift` are policies that differ from the given files or
-/// have none: `{policy, reason}`, and null without files.
+/// Reads all policies, Services, pods and pod templates of the cluster and audits one namespace.
+/// The output is `{lints, edges, drift}`. `lints` are `{severity, id, object, sentence}` with ids
+/// such as `selector-matches-nothing`, `namespace-label-missing`, `service-port-not-pod-port`,
+/// `one-direction-only`, `workload-without-allow`, `dns-udp-without-tcp`, `placeholder-text`.
+/// `edges` are required connections: `{name, from, to, by, allowed, verdict, first_failing, failed,
+/// reason, near, pods}`, evaluated for the pod template of the workload and for each of its pods
+/// with different labels. `pods` are the pods whose connection is denied, `failed` lists all
+/// failing stages, `allowed` is null if it is unknown, and `near` lists policies that would allow
+/// the connection but for one difference: `{policy, difference, text}`. `drift` lists policies that
+/// differ from the given files or are missing from them: `{policy, reason}`; it is null without
+/// files.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkAudit {
-    /// The namespace, if another than that of the step.
+    /// Namespace to audit; defaults to the namespace of the step.
     pub namespace: Option<String>,
-    /// Edges that must be open, beside those that the environment of the workloads declares.
+    /// Required connections in addition to those that the environment of the workloads declares.
     #[serde(default)]
     pub edges: Vec<Needed>,
-    /// Also the addresses in literal and ConfigMap-given environment variables of the workloads.
+    /// Whether to include the addresses in the environment variables of the workloads, literal or
+    /// from ConfigMaps.
     #[serde(default = "yes")]
     pub declared: bool,
-    /// Only these kinds of `lints`; all if empty.
+    /// Ids of the `lints` to report; all if empty.
     #[serde(default)]
     pub only: Vec<LintId>,
-    /// YAML files with the policies as they should be.
+    /// YAML files with the expected policies.
     #[serde(default)]
     pub manifests: Vec<String>,
 }
@@ -110,7 +112,7 @@ impl Verb for NetworkAudit {
         }) {
             return Err(Failure::new(
                 FailureKind::Failed,
-                format!("there is no namespace {namespace}"),
+                format!("namespace {namespace} does not exist"),
             ));
         }
         let audit = self.clone();
@@ -158,7 +160,11 @@ impl NetworkAudit {
         let count = |severity| lints.iter().filter(|lint| lint.severity == severity).count();
         let found =
             format!("{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
-        let open = format!("{} of {} edges open", edges.len().saturating_sub(closed), edges.len());
+        let open = format!(
+            "{} of {} connections allowed",
+            edges.len().saturating_sub(closed),
+            edges.len()
+        );
         let summary = match (edges.is_empty(), self.only.is_empty()) {
             (true, _) => found,
             (false, true) => format!("{open}, {found}"),
@@ -210,18 +216,18 @@ impl NetworkAudit {
 /// # Errors
 /// What is wrong with it.
 pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
-    let wrong = |what: &str| format!("edge {} -> {}: {what}", needed.from, needed.to);
+    let wrong = |what: &str| format!("connection {} -> {}: {what}", needed.from, needed.to);
     let (kind, name) = needed
         .from
         .split_once('/')
-        .ok_or_else(|| wrong("`from` is a workload: deployment/NAME, cronjob/NAME"))?;
+        .ok_or_else(|| wrong("`from` must be a workload: deployment/NAME, cronjob/NAME"))?;
     let kind = crate::cluster::builtin(kind)
         .map(|resource| resource.kind.to_lowercase())
-        .ok_or_else(|| wrong("`from` has no kind that is known"))?;
+        .ok_or_else(|| wrong("`from` has an unknown kind"))?;
     let (destination, port) =
-        host::parse(&needed.to).ok_or_else(|| wrong("`to` is no host, host:port or URL"))?;
+        host::parse(&needed.to).ok_or_else(|| wrong("`to` must be a host, host:port or URL"))?;
     let port =
-        needed.port.clone().or(port.map(PortName::Number)).ok_or_else(|| wrong("which port?"))?;
+        needed.port.clone().or(port.map(PortName::Number)).ok_or_else(|| wrong("set the port"))?;
     let namespace = namespace.to_owned();
     let name = name.to_owned();
     let source = if kind == "pod" {
@@ -334,7 +340,7 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
     let mut all = Vec::new();
     for object in wanted.iter().filter(here) {
         let reason = match live.iter().find(|other| name(other) == name(object)) {
-            None => "it is in the files and not in the cluster",
+            None => "it is in the files but not in the cluster",
             Some(other)
                 if !super::support::manifest::covers(other, &json!({"spec": object["spec"]})) =>
             {
@@ -349,7 +355,7 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
         .filter(|object| !wanted.iter().filter(here).any(|other| name(other) == name(object)));
     all.extend(extra.map(|object| {
         json!({"policy": name(object),
-        "reason": "it is in the cluster and in none of the files"})
+        "reason": "it is in the cluster but not in the files"})
     }));
     all
 }

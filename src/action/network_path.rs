@@ -24,40 +24,40 @@ use std::net::IpAddr;
 const WORKLOADS: &[&str] =
     &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
 
-/// Works out from live objects whether a connection can succeed: name, Service port, target port,
-/// ready endpoints, egress of the source, ingress of the destination, DNS. Nothing is sent. Every
-/// running pod of the source is judged; the template, if none runs. The output is that of the
-/// worst: `{verdict, allowed, first_failing, reason, stages, host, port, sources, failed,
-/// connections, not_evaluated, notes, fix}`. `verdict` is `allowed`, `denied` or `unknown`;
-/// `allowed` is null when that is not known, which no expectation takes for an answer.
-/// `first_failing` is `dns_udp`, `dns_tcp`, `name`, `service_port`, `endpoints`, `egress`,
-/// `ingress` or `other_policies`. `failed` has every stage that fails for any source, so that what
-/// is closed on both sides is seen on both; `connections` has one item for each source and
-/// endpoint: `{from, to, allowed, egress, ingress}`. `fix` has the `policies` that would let it
-/// pass, and `alternatives` that change what is there.
+/// Evaluates from live objects whether a connection can succeed: name, Service port, target port,
+/// ready endpoints, egress of the source, ingress of the destination, DNS. Sends no traffic.
+/// Evaluates every running pod of the source, or the pod template if none is running. The output
+/// describes the worst result: `{verdict, allowed, first_failing, reason, stages, host, port,
+/// sources, failed, connections, not_evaluated, notes, fix}`. `verdict` is `allowed`, `denied` or
+/// `unknown`; `allowed` is null if it is unknown, which satisfies no expectation. `first_failing`
+/// is `dns_udp`, `dns_tcp`, `name`, `service_port`, `endpoints`, `egress`, `ingress` or
+/// `other_policies`. `failed` lists every stage that fails for any source, so that a connection
+/// denied on both sides shows both; `connections` has one item per source and endpoint: `{from, to,
+/// allowed, egress, ingress}`. `fix` has the `policies` that would allow the connection, and
+/// `alternatives` that change existing objects.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPath {
-    /// Who connects: pods, a workload, or labels that pods would have (`{kind: Pod, selector:
+    /// Source: pods, a workload, or the labels of hypothetical pods (`{kind: Pod, selector:
     /// "app=x"}`).
     pub from: Target,
-    /// To whom, as the client writes it: `mysql`, `mysql.apps`, `http://api:80`, `10.0.0.1`, a host
-    /// outside; or `pod/NAME`, `service/NAME`, `deployment/NAME`.
+    /// Destination as the client writes it: `mysql`, `mysql.apps`, `http://api:80`, `10.0.0.1`, an
+    /// external host; or `pod/NAME`, `service/NAME`, `deployment/NAME`.
     pub to: String,
-    /// Namespace of the destination, if another than that of the source.
+    /// Namespace of the destination; defaults to the namespace of the source.
     pub to_namespace: Option<String>,
-    /// The port that the client uses, by number or name; that of the URL if none.
+    /// Port that the client connects to, by number or name; defaults to the port of the URL.
     pub port: Option<PortName>,
     /// `TCP`, `UDP` or `SCTP`.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The addresses of a host outside the cluster, as far as they are known.
+    /// Known addresses of an external host.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
-    /// Judges as if these objects were there already: `NetworkPolicy` manifests.
+    /// `NetworkPolicy` manifests to evaluate as if they were applied.
     #[serde(default)]
     pub assume: Vec<Value>,
-    /// The same from a YAML file.
+    /// YAML file with such manifests.
     pub assume_file: Option<String>,
 }
 
@@ -93,16 +93,16 @@ impl Verb for NetworkPath {
             && !WORKLOADS.contains(&resource.kind.as_str())
         {
             return Err(format!(
-                "a connection starts at a pod, {} or at labels, not at {}",
+                "the source must be a pod, {} or labels, not {}",
                 WORKLOADS.join(", "),
                 resource.kind
             ));
         }
         let parsed = parse(&self.to)?;
         match (&self.port, &parsed.port) {
-            (None, None) => Err(format!("which port of {}? write `port`", self.to)),
+            (None, None) => Err(format!("{} has several ports: set `port`", self.to)),
             (Some(own), Some(other)) if own != other => {
-                Err(format!("{} has port {other}, and `port` is {own}", self.to))
+                Err(format!("{} has port {other}, but `port` is {own}", self.to))
             }
             _ => documents("assume", self.assume.clone()).map(|_| ()),
         }
@@ -162,7 +162,7 @@ impl Verb for NetworkPath {
         )
         .await?;
         let port =
-            self.port.clone().or(parsed.port).ok_or_else(|| Failure::error("which port?"))?;
+            self.port.clone().or(parsed.port).ok_or_else(|| Failure::error("set the port"))?;
         let mut paths = Vec::new();
         for source in &sources {
             for destination in &destinations {
@@ -238,7 +238,7 @@ fn placed(mut object: Value, namespace: &str) -> Value {
 fn parse(text: &str) -> Result<Parsed, String> {
     let wrong = || {
         format!(
-            "`{text}` is not a destination: write a host name, a URL, an address, pod/NAME, \
+            "`{text}` is not a destination: use a host name, a URL, an address, pod/NAME, \
                 service/NAME or deployment/NAME"
         )
     };
@@ -388,7 +388,7 @@ fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
         .iter()
         .rev()
         .max_by_key(|path| badness(path))
-        .ok_or_else(|| Failure::error("there is no path to judge"))?;
+        .ok_or_else(|| Failure::error("there is no connection to evaluate"))?;
     let mut fix = crate::network::Fix::default();
     for path in paths {
         let one = propose_for_path(survey.inventory.cluster(), path);
@@ -548,7 +548,7 @@ mod tests {
         assert!(check(json!({"from": "deployment/a", "to": "http://b"})).is_ok());
         assert!(check(json!({"from": "deployment/a", "to": "b", "port": "http"})).is_ok());
         assert!(
-            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("which port")
+            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("set the port")
         );
         assert!(
             check(json!({"from": "deployment/a", "to": "b:80", "port": 81}))
@@ -556,7 +556,9 @@ mod tests {
                 .contains("port 80")
         );
         assert!(
-            check(json!({"from": "service/a", "to": "b:80"})).unwrap_err().contains("starts at")
+            check(json!({"from": "service/a", "to": "b:80"}))
+                .unwrap_err()
+                .contains("the source must be")
         );
     }
 }

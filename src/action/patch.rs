@@ -11,18 +11,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Patches an object of any kind. The patch is sent for just this object: if another one has taken
-/// its name meanwhile, nothing is changed. With `type: json` it is sent for what the operations
-/// found: if someone else has changed that since, nothing is changed.
+/// Patches an object of any kind. The patch applies to this object only: if another object has
+/// replaced it in the meantime, nothing changes. With `type: json`, the patch also tests the values
+/// that its operations found: if someone else has changed them, nothing changes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// The object: `deployment/NAME`.
+    /// Object: `deployment/NAME`.
     pub target: Target,
-    /// How the patch is read.
+    /// Type of the patch.
     #[serde(default, rename = "type")]
     pub kind: PatchType,
-    /// The patch: an object, or with `type: json` a list of operations.
+    /// Patch: an object, or a list of operations with `type: json`.
     pub patch: Value,
 }
 
@@ -55,22 +55,22 @@ impl Verb for Patch {
                     !operation["op"].is_string() || !operation["path"].is_string()
                 }) {
                     return Err(format!(
-                        "{wrong} is no operation of a JSON patch: {{op, path, value}}"
+                        "{wrong} is not a JSON patch operation: use {{op, path, value}}"
                     ));
                 }
             }
             (PatchType::Json, _) => {
-                return Err("with `type: json` the patch is a list of operations".to_owned());
+                return Err("with `type: json`, the patch must be a list of operations".to_owned());
             }
             (PatchType::Merge | PatchType::Strategic, Value::Object(fields))
                 if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) =>
             {
-                return Err("`metadata` of the patch is an object".to_owned());
+                return Err("`metadata` of the patch must be an object".to_owned());
             }
             (PatchType::Merge | PatchType::Strategic, Value::Object(fields))
                 if !fields.is_empty() => {}
             (PatchType::Merge | PatchType::Strategic, _) => {
-                return Err("the patch is an object with the fields that change".to_owned());
+                return Err("the patch must be an object with the fields to change".to_owned());
             }
         }
         workload::check_target("patch", &self.target, &[])

@@ -18,20 +18,20 @@ const LIFE: u64 = 600;
 /// A condition that nobody sets: the pod never becomes ready, so no Service sends it traffic.
 const NEVER_READY: &str = "runbook/probe";
 
-/// Makes a pod that carries the labels of a workload's pods and does nothing, and waits until it
-/// runs: `tcp`, `dns`, `http` and `exec` can then be asked `from: pod/{{ steps.ID.output.pod }}`.
-/// It is never ready, so that no Service sends it traffic, has no service account token, and ends
-/// by itself after ten minutes; delete it in `always`. The output is `{pod, labels, image}`.
+/// Creates an idle pod with the labels of a workload's pods and waits until it is running. Verbs
+/// such as `tcp`, `dns`, `http` and `exec` can then use `pod/{{ steps.ID.output.pod }}`. The pod is
+/// never ready, so that no Service sends it traffic, has no service account token, and ends after
+/// ten minutes; delete it in `always`. The output is `{pod, labels, image}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProbePod {
-    /// The workload whose pods it resembles: `deployment/NAME`, `cronjob/NAME`; or labels, `{kind:
-    /// Pod, selector: "app=x"}` with equalities only.
+    /// Workload whose labels the pod gets: `deployment/NAME`, `cronjob/NAME`; or labels, `{kind:
+    /// Pod, selector: "app=x"}`, with equality requirements only.
     pub like: Target,
-    /// The image; that of the first container of the workload if none. It needs nc, curl or python3
-    /// to be of use.
+    /// Image; defaults to the image of the first container of the workload. It must contain nc,
+    /// curl or python3.
     pub image: Option<String>,
-    /// What the pod runs: something that waits.
+    /// Command of the pod; it must keep running.
     #[serde(default = "sleep")]
     pub command: Vec<String>,
 }
@@ -53,11 +53,10 @@ impl Verb for ProbePod {
         match (&self.like.which, builtin(&self.like.kind).map(|resource| resource.kind)) {
             (Which::Selector(selector), Some(kind)) if kind == "Pod" => {
                 match (equalities(selector), &self.image) {
-                    (None, _) => Err(format!(
-                        "`{selector}`: the labels of a pod are equalities, \
-                    a=b,c=d"
-                    )),
-                    (Some(_), None) => Err("labels alone have no image: write `image`".to_owned()),
+                    (None, _) => {
+                        Err(format!("`{selector}`: pod labels require equality, such as a=b,c=d"))
+                    }
+                    (Some(_), None) => Err("labels have no image: set `image`".to_owned()),
                     (Some(_), Some(_)) => Ok(()),
                 }
             }
@@ -67,8 +66,8 @@ impl Verb for ProbePod {
                     .contains(&kind.as_str()) =>
             {
                 Err(format!(
-                    "a {kind} adopts pods with its labels: name the labels that matter, \
-                    with `kind: Pod` and a selector"
+                    "a {kind} adopts pods with its labels: select the relevant labels with `kind: \
+                        Pod` and a selector"
                 ))
             }
             (Which::Name(_), Some(kind))
@@ -76,11 +75,9 @@ impl Verb for ProbePod {
             {
                 Ok(())
             }
-            _ => {
-                Err("`like` is a Deployment, StatefulSet, CronJob or Job by name, or `{kind: Pod, \
-                selector}`"
-                    .to_owned())
-            }
+            _ => Err("`like` must be a Deployment, StatefulSet, CronJob or Job, or `{kind: Pod, \
+                    selector}`"
+                .to_owned()),
         }
     }
 
@@ -133,13 +130,17 @@ impl Verb for ProbePod {
             }
             return Err(Failure::new(
                 FailureKind::Failed,
-                format!("pod {name} exists, and this step has not made it; delete it"),
+                format!("pod {name} already exists and was not created by this step; delete it"),
             ));
         }
         let (labels, image) = self.resembled(context).await?;
         let object = manifest(&name, namespace, &labels, &image, &self.command, &stamp);
         let mut intent = Intent::of(
-            Some(Change::create(&pods, object, format!("a pod for probes, like {}", self.like))),
+            Some(Change::create(
+                &pods,
+                object,
+                format!("a probe pod with the labels of {}", self.like),
+            )),
             Vec::new(),
         );
         intent.output = output;
@@ -161,7 +162,7 @@ impl Verb for ProbePod {
                     let Some(object) = objects.values().next() else {
                         return ControlFlow::Break(Err(Failure::new(
                             FailureKind::Failed,
-                            format!("pod {name} was deleted before it ran"),
+                            format!("pod {name} was deleted before it started"),
                         )));
                     };
                     if runs(object) {
@@ -169,12 +170,12 @@ impl Verb for ProbePod {
                     }
                     if let Some(reason) = pod::terminal(object).or_else(|| {
                         pod::is_finished(object).then(|| {
-                            "it ended at once: its image cannot run the command".to_owned()
+                            "it ended immediately: its image cannot run the command".to_owned()
                         })
                     }) {
                         return ControlFlow::Break(Err(Failure::new(
                             FailureKind::Failed,
-                            format!("pod {name} does not run: {reason}"),
+                            format!("pod {name} is not running: {reason}"),
                         )));
                     }
                     (context.progress)(&format!("pod {name}: {}", pod::pod_status(object)));
@@ -193,9 +194,9 @@ impl Verb for ProbePod {
                 let seen = last
                     .values()
                     .next()
-                    .map_or_else(|| "it is not there".to_owned(), pod::pod_status);
+                    .map_or_else(|| "it does not exist".to_owned(), pod::pod_status);
                 Err(Failure::in_vain(
-                    format!("pod {name} did not run within {} s: {seen}", waited.as_secs()),
+                    format!("pod {name} was not running within {} s: {seen}", waited.as_secs()),
                     last_error.as_deref(),
                 ))
             }
@@ -219,11 +220,10 @@ impl ProbePod {
         context: &Context,
     ) -> Result<(BTreeMap<String, String>, String), Failure> {
         if let Which::Selector(selector) = &self.like.which {
-            let image =
-                self.image.clone().ok_or_else(|| Failure::error("labels alone have no image"))?;
+            let image = self.image.clone().ok_or_else(|| Failure::error("labels have no image"))?;
             return Ok((
                 equalities(selector)
-                    .ok_or_else(|| Failure::error("the labels of a pod are equalities"))?,
+                    .ok_or_else(|| Failure::error("pod labels require equality"))?,
                 image,
             ));
         }
@@ -244,7 +244,11 @@ impl ProbePod {
         Ok((
             labels,
             image.ok_or_else(|| {
-                Failure::error(format!("{} has no container, so no image for the probe", self.like))
+                Failure::error(format!(
+                    "{} has no container, so there is no image for the probe \
+                    pod",
+                    self.like
+                ))
             })?,
         ))
     }

@@ -15,26 +15,26 @@ use serde_json::{Value, json};
 /// The most bytes of an answer.
 const ANSWER: usize = 16 * 1024 * 1024;
 
-/// Asks Prometheus. The output is `{outcome, value, result: [{metric, value, time, age_s}]}`:
-/// `outcome` is `data`, `no_data` (no series) or `nan` (no series has a number); `value` is the
-/// number of the only series, or null, also where that is NaN. In `result` a value that is no
-/// finite number is one of the texts `NaN`, `+Inf` and `-Inf`. A Prometheus that does not answer is
-/// an error: nothing is known then.
+/// Queries Prometheus. The output is `{outcome, value, result: [{metric, value, time, age_s}]}`.
+/// `outcome` is `data`, `no_data` (no series) or `nan` (no series with a number). `value` is the
+/// value of the only series, or null, also if that is NaN. In `result`, values that are not finite
+/// are the strings `NaN`, `+Inf` and `-Inf`. If Prometheus does not respond, the step is an error:
+/// the result is unknown.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Promql {
-    /// The query.
+    /// PromQL query.
     pub query: String,
-    /// The Prometheus service, or its pods.
+    /// Service or pods of Prometheus.
     pub target: Option<Target>,
-    /// Its port.
+    /// Port of the target.
     pub port: Option<Port>,
-    /// A URL instead, for a Prometheus outside the cluster.
+    /// URL of a Prometheus outside the cluster, instead of `target`.
     pub url: Option<String>,
-    /// How the request travels to `target`.
+    /// How the request is sent to `target`.
     #[serde(default)]
     pub via: Via,
-    /// How long the answer may take.
+    /// Timeout of the response.
     #[serde(default = "ten_seconds")]
     pub timeout: Duration,
 }
@@ -78,15 +78,13 @@ impl Verb for Promql {
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
             _ if self.query.trim().is_empty() => Err("the `query` is empty".to_owned()),
-            (None, None, _) => {
-                Err("a `target`, the Prometheus service, or a `url` is missing".to_owned())
-            }
-            (Some(_), Some(_), _) => Err("either a `target` or a `url`".to_owned()),
+            (None, None, _) => Err("set `target` (the Prometheus Service) or `url`".to_owned()),
+            (Some(_), Some(_), _) => Err("use either `target` or `url`".to_owned()),
             (_, None, Via::Pod | Via::Direct) => {
-                Err("a `target` is asked `via: forward` or `via: proxy`".to_owned())
+                Err("a `target` requires `via: forward` or `via: proxy`".to_owned())
             }
             (_, Some(_), Via::Pod | Via::Proxy) => {
-                Err("a `url` is asked from this machine: leave out `via`".to_owned())
+                Err("a `url` is requested from this machine: omit `via`".to_owned())
             }
             _ => self.http().check(),
         }
@@ -125,12 +123,12 @@ fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
         Answer::Missing { reason, .. } => {
             return Err(Failure::new(
                 FailureKind::Transient,
-                format!("Prometheus did not answer: {reason}"),
+                format!("Prometheus did not respond: {reason}"),
             ));
         }
         Answer::Given { truncated: true, .. } => {
             return Err(Failure::error(format!(
-                "the answer of Prometheus is longer than {} MiB: ask for fewer series",
+                "the Prometheus response exceeds {} MiB: query fewer series",
                 ANSWER >> 20
             )));
         }
@@ -145,20 +143,18 @@ fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
     };
     let Ok(said) = serde_json::from_slice::<Value>(&body) else {
         let start: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
-        return Err(failed(format!(
-            "this is not the answer of a Prometheus: HTTP {status}: {start}"
-        )));
+        return Err(failed(format!("this is not a Prometheus response: HTTP {status}: {start}")));
     };
     if said["status"] == "error" {
         let kind = said["errorType"].as_str().unwrap_or("error");
         return Err(failed(format!(
-            "Prometheus refused the query: {kind}: {}",
-            said["error"].as_str().unwrap_or("it gave no reason")
+            "Prometheus rejected the query: {kind}: {}",
+            said["error"].as_str().unwrap_or("no reason given")
         )));
     }
     if status != 200 || said["status"] != "success" {
         return Err(failed(format!(
-            "this is not the answer of a Prometheus: HTTP {status}, its status is {}",
+            "this is not a Prometheus response: HTTP {status}, with status {}",
             said["status"]
         )));
     }
@@ -166,30 +162,30 @@ fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
 }
 
 fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
-    let unknown = |what: &str| format!("Prometheus answered with {what}");
+    let unknown = |what: &str| format!("Prometheus returned {what}");
     let result = &data["result"];
     let samples: Vec<(Value, &Value)> = match data["resultType"].as_str() {
         Some("vector") => {
-            let series = result.as_array().ok_or_else(|| unknown("a vector that is no list"))?;
+            let series = result.as_array().ok_or_else(|| unknown("a vector that is not a list"))?;
             series.iter().map(|one| (one["metric"].clone(), &one["value"])).collect()
         }
         Some("scalar") => vec![(json!({}), result)],
         Some("matrix") => {
             return Err(unknown(
-                "ranges: reduce them to one value a series, such as with last_over_time or rate",
+                "ranges: reduce them to one value per series, such as with last_over_time or rate",
             ));
         }
         other => {
             return Err(unknown(&format!(
-                "a {}, not with numbers",
-                other.unwrap_or("result without a type")
+                "a {} instead of numbers",
+                other.unwrap_or("a result without a type")
             )));
         }
     };
     let mut numbers = Vec::with_capacity(samples.len());
     let mut shown = Vec::with_capacity(samples.len());
     for (metric, sample) in samples {
-        let wrong = || unknown(&format!("a sample that is no number: {sample}"));
+        let wrong = || unknown(&format!("a sample that is not a number: {sample}"));
         let seconds = sample[0].as_f64().ok_or_else(wrong)?;
         let value: f64 = sample[1].as_str().and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
         let time = time(seconds).ok_or_else(wrong)?;
@@ -318,32 +314,32 @@ mod tests {
                 400,
                 bad.as_str(),
                 FailureKind::Error,
-                "Prometheus refused the query: bad_data: parse error",
+                "Prometheus rejected the query: bad_data: parse error",
             ),
             (
                 503,
                 "starting",
                 FailureKind::Transient,
-                "this is not the answer of a Prometheus: HTTP 503: starting",
+                "this is not a Prometheus response: HTTP 503: starting",
             ),
             (
                 200,
                 "{}",
                 FailureKind::Error,
-                "this is not the answer of a Prometheus: HTTP 200, its status is null",
+                "this is not a Prometheus response: HTTP 200, with status null",
             ),
             (
                 200,
                 &matrix,
                 FailureKind::Error,
-                "Prometheus answered with ranges: reduce them to one value a series, such as with \
+                "Prometheus returned ranges: reduce them to one value per series, such as with \
                     last_over_time or rate",
             ),
             (
                 200,
                 &vector(&["x"]),
                 FailureKind::Error,
-                "Prometheus answered with a sample that is no number: [1714557600,\"x\"]",
+                "Prometheus returned a sample that is not a number: [1714557600,\"x\"]",
             ),
         ];
         for (status, body, kind, message) in cases {
@@ -356,7 +352,7 @@ mod tests {
         };
         assert_eq!(
             judge(silent, NOW.parse().unwrap()).unwrap_err().message,
-            "Prometheus did not answer: nothing listens"
+            "Prometheus did not respond: nothing listens"
         );
     }
 

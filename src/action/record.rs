@@ -6,15 +6,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Looks up an earlier run of this machine: by id, or the newest one of a runbook that changed
-/// something on this cluster and in this namespace. The output is `{run, runbook, started, verdict,
+/// Looks up an earlier run recorded on this machine, by id, or the newest run of a runbook that
+/// changed something in this cluster and namespace. The output is `{run, runbook, started, verdict,
 /// params, changes: [{step, object, verb, summary, before, after}]}`, or null if there is none.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Id of the run, or the end of it.
+    /// Id of the run, or its last characters.
     pub run: Option<String>,
-    /// Name of the runbook, for its newest run.
+    /// Name of a runbook, to look up its newest run.
     pub runbook: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Verb for Record {
 
     fn check(&self) -> Result<(), String> {
         match (&self.run, &self.runbook) {
-            (None, None) => Err("either a `run`, or a `runbook` for its newest run".to_owned()),
+            (None, None) => Err("use either `run`, or `runbook` for its newest run".to_owned()),
             _ => Ok(()),
         }
     }

@@ -10,14 +10,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Restarts a Deployment, StatefulSet or DaemonSet as `kubectl rollout restart` does: with a time
-/// in the pod template. The time is accompanied by the run and the step, so that the same restart
-/// is never made twice. The restart is requested with it, and done when `then: {rollout: …}` has
-/// passed.
+/// Restarts a Deployment, StatefulSet or DaemonSet as `kubectl rollout restart` does: by setting a
+/// timestamp in the pod template. The run and the step are recorded with it, so that the same
+/// restart never happens twice. This only requests the restart; to wait for it, use `then:
+/// {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
 }
 
@@ -89,7 +89,7 @@ fn on_delete(workload: &Value) -> Option<super::Guard> {
     (workload["spec"]["updateStrategy"]["type"] == "OnDelete").then(|| super::Guard {
         id: "update-on-delete",
         reason: format!(
-            "{} has the update strategy OnDelete: no pod would be restarted",
+            "{} has the update strategy OnDelete: no pod would restart",
             workload["metadata"]["name"].as_str().unwrap_or_default()
         ),
         way: "delete the pods one by one".to_owned(),

@@ -12,20 +12,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Gives a Deployment, StatefulSet or DaemonSet the pod template of an earlier revision. Only the
-/// template and the change-cause are written. The output has `from` and `to`, each with `revision`,
-/// `image` and `change_cause`.
+/// Rolls a Deployment, StatefulSet or DaemonSet back to the pod template of an earlier revision.
+/// Changes only the template and the change cause. The output has `from` and `to`, each with
+/// `revision`, `image` and `change_cause`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
-    /// The revision to go back to; the one before the present template if absent.
+    /// Revision to roll back to; defaults to the previous revision.
     pub to_revision: Option<u64>,
-    /// The lowest version that may run, compared with the tag of the first image: a rollback below
-    /// it is stopped.
+    /// Minimum version, compared with the tag of the first image; a rollback to an older version is
+    /// refused.
     pub min_version: Option<String>,
-    /// Why, for the history (`kubernetes.io/change-cause`).
+    /// Reason, for the rollout history (`kubernetes.io/change-cause`).
     pub reason: Option<String>,
 }
 
@@ -86,10 +86,10 @@ impl Verb for Rollback {
             let guard = Guard {
                 id: "same-revision",
                 reason: format!(
-                    "{} has the template of revision {} already",
+                    "{} already has the template of revision {}",
                     self.target, target.number
                 ),
-                way: "choose another revision with to_revision".to_owned(),
+                way: "select another revision with to_revision".to_owned(),
             };
             return Ok(Some(Intent { changes: Vec::new(), guards: vec![guard], output }));
         }
@@ -136,11 +136,11 @@ impl Rollback {
         older.then(|| Guard {
             id: "below-minimum-version",
             reason: format!(
-                "revision {} runs {}, and at least {least} is needed",
+                "revision {} runs {}, but at least {least} is required",
                 target.number,
                 if tag.is_empty() { "an image without a version" } else { tag }
             ),
-            way: "choose a newer revision with to_revision, or lower min_version".to_owned(),
+            way: "select a newer revision with to_revision, or lower min_version".to_owned(),
         })
     }
 }

@@ -18,18 +18,18 @@ use tokio::time::Instant;
 /// The pause before what could not be read is read again.
 const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Waits until every pod of a Deployment, StatefulSet or DaemonSet is of the newest template and
-/// available; ends early when that will not come. If it does not, the pods are named with what is
-/// wrong with them. With `history: true` it does not wait and the output is `{revisions:
-/// [{revision, images, image, change_cause, current}]}`. Otherwise the output is the workload.
+/// Waits until every pod of a Deployment, StatefulSet or DaemonSet has the current template and is
+/// available; ends early if that cannot happen. On failure, reports the pods and what is wrong with
+/// them. The output is the workload. With `history: true`, does not wait, and the output is
+/// `{revisions: [{revision, images, image, change_cause, current}]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
-    /// How long to wait, if the step does not say.
+    /// How long to wait; the `timeout` of the step takes precedence.
     pub timeout: Option<super::Duration>,
-    /// Only list the revisions, newest first.
+    /// Whether to only list the revisions, newest first.
     #[serde(default)]
     pub history: bool,
 }
@@ -86,7 +86,7 @@ impl Verb for Rollout {
             ));
         }
         let Which::Name(name) = &self.target.which else {
-            return Err(Failure::error("a rollout is of one workload, by name"));
+            return Err(Failure::error("a rollout requires one workload, by name"));
         };
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.target.kind).await?;
@@ -110,7 +110,7 @@ impl Verb for Rollout {
                 let Some(object) = objects.values().next() else {
                     if first_uid.is_some() {
                         return ControlFlow::Break(Err(Vain::Gone(format!(
-                            "{} was deleted meanwhile",
+                            "{} was deleted in the meantime",
                             self.target
                         ))));
                     }
@@ -121,7 +121,7 @@ impl Verb for Rollout {
                     != object["metadata"]["uid"]
                 {
                     return ControlFlow::Break(Err(Vain::Gone(format!(
-                        "{} was replaced by another one meanwhile",
+                        "{} was replaced by another object in the meantime",
                         self.target
                     ))));
                 }
@@ -166,7 +166,10 @@ impl Verb for Rollout {
                 )
                 .await;
                 Err(Failure::in_vain(
-                    format!("not rolled out within {:.0} s: {seen}{ill}", waited.as_secs_f64()),
+                    format!(
+                        "rollout not complete within {:.0} s: {seen}{ill}",
+                        waited.as_secs_f64()
+                    ),
                     last_error.as_deref(),
                 ))
             }

@@ -11,14 +11,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Sets the replicas of a Deployment, StatefulSet or ReplicaSet. Stops where an autoscaler owns the
-/// number. The output has `replicas: {before, after}`; wait for the pods with `then: {rollout: …}`.
+/// Sets the replicas of a Deployment, StatefulSet or ReplicaSet. Refuses the change if an
+/// autoscaler owns the replicas. The output has `replicas: {before, after}`. To wait for the pods,
+/// use `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
-    /// The number of replicas.
+    /// Number of replicas.
     pub replicas: u64,
 }
 

@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Looks at a key of a Secret. The output has no value in it: `{exists, key_exists, keys, empty,
-/// utf8, whitespace, placeholder, valid, problems: [text], uri: {scheme, host, port, path,
-/// user_present, password_present}, sha256, changed}`. `sha256` is a prefix for comparing;
-/// `changed` is when this key was last written, as far as the API server keeps it.
+/// Inspects a key of a Secret. The output never contains the value: `{exists, key_exists, keys,
+/// empty, utf8, whitespace, placeholder, valid, problems: [text], uri: {scheme, host, port, path,
+/// user_present, password_present}, sha256, changed}`. `sha256` is a prefix for comparison;
+/// `changed` is when the key was last written, if the API server recorded it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// Name of the Secret.
     pub name: String,
-    /// Key in it.
+    /// Key in the Secret.
     pub key: String,
-    /// What the value must look like.
+    /// Expected format of the value.
     #[serde(default)]
     pub shape: Shape,
-    /// Namespace, if another than the step's.
+    /// Namespace; defaults to the namespace of the step.
     pub namespace: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Verb for Secret {
         let keys: Vec<&String> = data.keys().collect();
         let Some(value) = data.get(&self.key) else {
             let problem = format!(
-                "key {} does not exist; there are {}",
+                "key {} does not exist; available: {}",
                 self.key,
                 keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ")
             );
@@ -162,9 +162,9 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
     if whitespace && !is_document {
         problems.push(
             if text.is_some_and(|text| text.ends_with('\n')) {
-                "a newline at the end"
+                "trailing newline"
             } else {
-                "whitespace around the value"
+                "leading or trailing whitespace"
             }
             .to_owned(),
         );
@@ -192,7 +192,7 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}'))
             {
                 problems.push(format!(
-                    "not JSON: wrong in line {}, column {}",
+                    "not JSON: error in line {}, column {}",
                     error.line(),
                     error.column()
                 ));
@@ -241,7 +241,7 @@ fn parse_uri(text: &str) -> Result<Value, &'static str> {
         return Err("no scheme before ://");
     }
     if text.chars().any(char::is_whitespace) {
-        return Err("whitespace in it");
+        return Err("contains whitespace");
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -280,7 +280,7 @@ fn host_and_port(place: &str) -> Result<(String, Option<u16>), &'static str> {
             let (host, after) =
                 rest.split_once(']').ok_or("an IPv6 address without a closing bracket")?;
             if !after.is_empty() && !after.starts_with(':') {
-                return Err("something behind an IPv6 address");
+                return Err("unexpected text after an IPv6 address");
             }
             (host, after.strip_prefix(':'))
         }
@@ -321,17 +321,16 @@ fn pem(text: &str) -> Result<(), String> {
                 return Err(format!("END {label} in line {number} without its BEGIN"));
             }
             (Some((label, begin, _)), Some(_), _) => {
-                return Err(format!("the block {label} that begins in line {begin} has no END"));
+                return Err(format!("the block {label} starting in line {begin} has no END"));
             }
             (Some((label, begin, body)), None, Some(end)) => {
                 if *label != end {
                     return Err(format!(
-                        "the block {label} that begins in line {begin} ends as {end}"
+                        "the block {label} starting in line {begin} ends as {end}"
                     ));
                 }
-                decodes(body).map_err(|why| {
-                    format!("the block {label} that begins in line {begin} {why}")
-                })?;
+                decodes(body)
+                    .map_err(|why| format!("the block {label} starting in line {begin} {why}"))?;
                 blocks += 1;
                 open = None;
             }
@@ -343,10 +342,10 @@ fn pem(text: &str) -> Result<(), String> {
     }
     match (open, blocks) {
         (Some((label, begin, _)), _) => {
-            Err(format!("the block {label} that begins in line {begin} has no END"))
+            Err(format!("the block {label} starting in line {begin} has no END"))
         }
         (None, 0) if text.contains("-----BEGIN ") && text.contains("\\n") => {
-            Err("its line ends are written as \\n, in one line".to_owned())
+            Err("line breaks are written as \\n in one line".to_owned())
         }
         (None, 0) => Err("no BEGIN and END lines".to_owned()),
         (None, _) => Ok(()),
@@ -426,7 +425,7 @@ mod tests {
         }
         for (text, problem) in [
             ("mongodb://a:1,:2/db", "no host"),
-            ("mysql://[::1]3306/db", "something behind an IPv6 address"),
+            ("mysql://[::1]3306/db", "unexpected text after an IPv6 address"),
             ("mysql//petrosa@mysql", "no :// after the scheme"),
             ("://x", "no scheme before ://"),
             ("a b://x", "no scheme before ://"),
@@ -434,7 +433,7 @@ mod tests {
             ("mysql://user:secret@", "no host"),
             ("mysql://host:port/db", "a port that is not a number"),
             ("mysql://host:99999/db", "a port that is not a number"),
-            ("mysql://host /db", "whitespace in it"),
+            ("mysql://host /db", "contains whitespace"),
             ("mysql://[::1/db", "an IPv6 address without a closing bracket"),
         ] {
             assert_eq!(parse_uri(text), Err(problem), "{text}");
@@ -495,11 +494,11 @@ mod tests {
         for (text, problem) in [
             (
                 certificate.replace("-----END CERTIFICATE-----", ""),
-                "not PEM: the block CERTIFICATE that begins in line 1 has no END",
+                "not PEM: the block CERTIFICATE starting in line 1 has no END",
             ),
             (
                 certificate.replace("END CERTIFICATE", "END PRIVATE KEY"),
-                "not PEM: the block CERTIFICATE that begins in line 1 ends as PRIVATE KEY",
+                "not PEM: the block CERTIFICATE starting in line 1 ends as PRIVATE KEY",
             ),
             (
                 format!("{key}-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"),
@@ -508,7 +507,7 @@ mod tests {
             ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_owned(), "is empty"),
             (
                 certificate.replace('\n', "\\n"),
-                "not PEM: its line ends are written as \\n, in one line",
+                "not PEM: line breaks are written as \\n in one line",
             ),
             (STANDARD.encode(&certificate), "not PEM: no BEGIN and END lines"),
         ] {
@@ -586,11 +585,11 @@ mod tests {
     fn shapes_say_what_is_wrong_and_never_the_value() {
         for (value, wanted, problem) in [
             ("mysql//petrosa:hunter2@mysql", Shape::Uri, "not a URI: no :// after the scheme"),
-            ("mysql://petrosa:hunter2@mysql/x\n", Shape::Uri, "a newline at the end"),
+            ("mysql://petrosa:hunter2@mysql/x\n", Shape::Uri, "trailing newline"),
             ("CHANGEME-hunter2", Shape::Opaque, "the value is a placeholder"),
             ("", Shape::Opaque, "the value is empty"),
             ("hunter2", Shape::Pem, "not PEM: no BEGIN and END lines"),
-            ("{\"a\": hunter2", Shape::Json, "not JSON: wrong in line 1, column 7"),
+            ("{\"a\": hunter2", Shape::Json, "not JSON: error in line 1, column 7"),
         ] {
             let output = shape(value.as_bytes(), wanted);
             assert_eq!(output["problems"], json!([problem]), "{value:?}");

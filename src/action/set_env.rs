@@ -11,16 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Sets and removes environment variables of the containers of a Deployment, StatefulSet,
-/// DaemonSet, ReplicaSet or CronJob. A variable that is there is replaced at its place, also where
-/// its value comes from elsewhere (`valueFrom`). Wait for the pods with `then: {rollout: …}`.
+/// DaemonSet, ReplicaSet or CronJob. Replaces an existing variable in place, including one with
+/// `valueFrom`. To wait for the pods, use `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetEnv {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
-    /// Only this container; otherwise all of them, init containers included.
+    /// Container; defaults to all containers, including init containers.
     pub container: Option<String>,
-    /// The value of each variable; null removes it.
+    /// Value of each variable; null removes the variable.
     pub env: IndexMap<String, Option<Plain>>,
 }
 
@@ -35,9 +35,8 @@ impl Verb for SetEnv {
 
     fn check(&self) -> Result<(), String> {
         if self.env.is_empty() {
-            return Err(
-                "`env` is empty: write `NAME: value`, or `NAME: null` to remove it".to_owned()
-            );
+            return Err("`env` is empty: use `NAME: value`, or `NAME: null` to remove a variable"
+                .to_owned());
         }
         check_names(self.env.keys())?;
         workload::check_target("set_env", &self.target, workload::TEMPLATED)
@@ -97,7 +96,7 @@ impl Verb for SetEnv {
 /// Names that a container can have in its environment.
 pub(super) fn check_names<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<(), String> {
     match names.find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-        Some(name) => Err(format!("`{name}` is no name of an environment variable")),
+        Some(name) => Err(format!("`{name}` is not a valid environment variable name")),
         None => Ok(()),
     }
 }
@@ -123,7 +122,7 @@ pub(super) fn edit(
         .map(|container| workload::name_of(container).to_owned())
         .collect();
     if let Some(missing) = only.filter(|only| !there.iter().any(|name| name == only)) {
-        return Err(format!("there is no container {missing}; there is {}", there.join(", ")));
+        return Err(format!("container {missing} does not exist; available: {}", there.join(", ")));
     }
     for container in workload::containers(template)
         .filter(|container| only.is_none_or(|only| workload::name_of(container) == only))
@@ -229,7 +228,7 @@ mod tests {
         }
         assert_eq!(
             edit(&mut with(json!([])), Some("x"), &env(json!({"A": "1"}))).unwrap_err(),
-            "there is no container x; there is a, i"
+            "container x does not exist; available: a, i"
         );
     }
 

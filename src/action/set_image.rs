@@ -11,16 +11,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Sets images of the containers of a Deployment, StatefulSet, DaemonSet, ReplicaSet or CronJob,
-/// init containers included. Every container must exist before anything is changed. The output has
-/// `images: {container: {before, after}}`; wait for the pods with `then: {rollout: …}`.
+/// Sets the images of containers, including init containers, of a Deployment, StatefulSet,
+/// DaemonSet, ReplicaSet or CronJob. Changes nothing unless every container exists. The output has
+/// `images: {container: {before, after}}`. To wait for the pods, use `then: {rollout: …}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetImage {
-    /// The workload: `deployment/NAME`.
+    /// Workload: `deployment/NAME`.
     pub target: Target,
-    /// The image of each container, by its name. An image without a version (tag or digest), or
-    /// with the tag `latest`, is stopped.
+    /// Image of each container, by container name. An image without a tag or digest, or with the
+    /// tag `latest`, is refused.
     pub images: IndexMap<String, String>,
 }
 
@@ -35,7 +35,7 @@ impl Verb for SetImage {
 
     fn check(&self) -> Result<(), String> {
         if self.images.is_empty() {
-            return Err("`images` is empty: write `CONTAINER: IMAGE`".to_owned());
+            return Err("`images` is empty: use `CONTAINER: IMAGE`".to_owned());
         }
         if let Some((container, image)) = self
             .images
@@ -43,7 +43,7 @@ impl Verb for SetImage {
             .find(|(_, image)| image.is_empty() || image.contains(char::is_whitespace))
         {
             return Err(format!(
-                "`{image}` of container {container} is no image: write REGISTRY/NAME:TAG"
+                "`{image}` of container {container} is not a valid image: use REGISTRY/NAME:TAG"
             ));
         }
         workload::check_target("set_image", &self.target, workload::TEMPLATED)
@@ -121,7 +121,7 @@ fn replace(
         .map(|container| workload::name_of(container).to_owned())
         .collect();
     if let Some(missing) = images.keys().find(|name| !there.contains(name)) {
-        return Err(format!("there is no container {missing}; there is {}", there.join(", ")));
+        return Err(format!("container {missing} does not exist; available: {}", there.join(", ")));
     }
     let mut changed = Vec::new();
     for container in workload::containers(template) {
@@ -151,10 +151,10 @@ fn without_version(container: &str, image: &str) -> Option<Guard> {
     (!fixed).then(|| Guard {
         id: "image-without-version",
         reason: format!(
-            "the image {image} of container {container} has no version: which one runs \
-            would depend on when it is pulled"
+            "the image {image} of container {container} has no version: the version that runs \
+                would depend on when it is pulled"
         ),
-        way: "name a tag other than latest, or a digest".to_owned(),
+        way: "use a tag other than latest, or a digest".to_owned(),
     })
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let mut template = before.clone();
         assert_eq!(
             replace(&mut template, &images(&[("a", "x:2"), ("b", "z:1")])).unwrap_err(),
-            "there is no container b; there is a, i"
+            "container b does not exist; available: a, i"
         );
         assert_eq!(template, before);
         let changed = replace(&mut template, &images(&[("i", "y:2")])).unwrap();

@@ -11,29 +11,28 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Connects to a port from inside pods. The output is a list with one item a pod: `{pod, host,
-/// port, result, elapsed_ms, reason}`, `result` being `connected`, `refused`, `timeout`, `no_route`
-/// or `unresolved`. With `endpoints: true` there is an item for each pod and endpoint, with
-/// `endpoint`, the name of the pod that should answer. nc, python3, curl, bash and wget are tried
-/// until one gives an answer; where none is in the image or none gives one, that is an error of the
-/// item.
+/// Connects to a port from inside pods. The output is a list with one item per pod: `{pod, host,
+/// port, result, elapsed_ms, reason}`. `result` is `connected`, `refused`, `timeout`, `no_route` or
+/// `unresolved`. With `endpoints: true`, there is one item per pod and endpoint, and `endpoint` is
+/// the name of the destination pod. The verb tries nc, python3, curl, bash and wget until one
+/// returns a result; if the image has none of them, or none returns a result, the item is an error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tcp {
-    /// The pods that connect.
+    /// Pods to connect from.
     pub from: Target,
     /// Host name or address.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// How long one connection may take.
+    /// Timeout of one connection attempt.
     #[serde(default = "three_seconds")]
     pub timeout: Duration,
-    /// All pods or one.
+    /// Whether to query all pods or one.
     #[serde(default)]
     pub pods: Pods,
-    /// Connect to every ready endpoint of the Service that `host` names, one by one, and not to the
-    /// one that the Service happens to choose. A host that is no Service is its only endpoint.
+    /// Whether to connect to every ready endpoint of the Service in `host` instead of one endpoint
+    /// that the Service selects. A host that is not a Service is its own only endpoint.
     #[serde(default)]
     pub endpoints: bool,
 }

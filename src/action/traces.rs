@@ -20,38 +20,39 @@ const AT_A_TIME: usize = 8;
 /// The most traces of one search.
 const MOST: usize = 200;
 
-/// Asks Tempo for traces. The output is `{outcome, traces: [{id, start, duration_ms, services,
+/// Queries traces from Tempo. The output is `{outcome, traces: [{id, start, duration_ms, services,
 /// spans: [{id, parent, service, name, kind, offset_ms, duration_ms, error, depth}], orphans}],
-/// missing, truncated}`, the newest first: `outcome` is `data` or `no_data`; `kind` is `server`,
-/// `client`, `producer`, `consumer` or `internal`; `orphans` counts spans whose parent is not
-/// there; `missing` counts traces that were found and could not be fetched; `truncated` says that
-/// there may be more than `limit`. A Tempo that does not answer is an error: nothing is known then.
+/// missing, truncated}`, newest first. `outcome` is `data` or `no_data`; `kind` is `server`,
+/// `client`, `producer`, `consumer` or `internal`; `orphans` counts spans whose parent is missing;
+/// `missing` counts traces that were found but could not be fetched; `truncated` is true if there
+/// may be more traces than `limit`. If Tempo does not respond, the step is an error: the result is
+/// unknown.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Traces {
-    /// What is searched, in TraceQL: `{ resource.service.name = "web" && name = "GET /" }`.
+    /// TraceQL query: `{ resource.service.name = "web" && name = "GET /" }`.
     pub query: Option<String>,
-    /// Instead: one trace by its id, in hexadecimal.
+    /// Hexadecimal id of one trace, instead of `query`.
     pub id: Option<String>,
-    /// How far back is searched.
+    /// How far back to search.
     #[serde(default = "quarter")]
     pub window: Duration,
-    /// The most traces.
+    /// Maximum number of traces.
     #[serde(default = "twenty")]
     pub limit: usize,
-    /// The Tempo service, or its pods.
+    /// Service or pods of Tempo.
     pub target: Option<Target>,
-    /// Its port.
+    /// Port of the target.
     pub port: Option<Port>,
-    /// A URL instead, for a Tempo outside the cluster.
+    /// URL of a Tempo outside the cluster, instead of `target`.
     pub url: Option<String>,
-    /// How the request travels to `target`.
+    /// How the request is sent to `target`.
     #[serde(default)]
     pub via: Via,
     /// Headers, such as `X-Scope-OrgID` or `Authorization`.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// How long one answer may take.
+    /// Timeout of one response.
     #[serde(default = "ten_seconds")]
     pub timeout: Duration,
 }
@@ -80,14 +81,14 @@ impl Verb for Traces {
     fn check(&self) -> Result<(), String> {
         match (&self.target, &self.url, self.via) {
             (None, None, _) => {
-                return Err("a `target`, the Tempo service, or a `url` is missing".to_owned());
+                return Err("set `target` (the Tempo Service) or `url`".to_owned());
             }
-            (Some(_), Some(_), _) => return Err("either a `target` or a `url`".to_owned()),
+            (Some(_), Some(_), _) => return Err("use either `target` or `url`".to_owned()),
             (_, None, Via::Pod | Via::Direct) => {
-                return Err("a `target` is asked `via: forward` or `via: proxy`".to_owned());
+                return Err("a `target` requires `via: forward` or `via: proxy`".to_owned());
             }
             (_, Some(_), Via::Pod | Via::Proxy) => {
-                return Err("a `url` is asked from this machine: leave out `via`".to_owned());
+                return Err("a `url` is requested from this machine: omit `via`".to_owned());
             }
             _ => {}
         }
@@ -100,13 +101,13 @@ impl Verb for Traces {
                     || id.len() > 32
                     || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
             {
-                Err(format!("`{id}` is no trace id: up to 32 hexadecimal digits"))
+                Err(format!("`{id}` is not a trace id: use up to 32 hexadecimal digits"))
             }
             (Some(_), None) if self.limit == 0 || self.limit > MOST => {
-                Err(format!("`limit` is between 1 and {MOST}"))
+                Err(format!("`limit` must be between 1 and {MOST}"))
             }
             (Some(_), None) | (None, Some(_)) => self.http("/").check(),
-            _ => Err("either a `query` or an `id`".to_owned()),
+            _ => Err("use either `query` or `id`".to_owned()),
         }
     }
 
@@ -130,10 +131,9 @@ impl Verb for Traces {
         let (ids, truncated) = match &self.id {
             Some(id) => (vec![id.clone()], false),
             None => {
-                let answer = self
-                    .ask(context, &self.search(context))
-                    .await?
-                    .ok_or_else(|| Failure::error("this Tempo has no search: HTTP 404"))?;
+                let answer = self.ask(context, &self.search(context)).await?.ok_or_else(|| {
+                    Failure::error("this Tempo does not support search: HTTP 404")
+                })?;
                 let ids = trace_span::found(&answer).map_err(Failure::error)?;
                 let truncated = ids.len() >= self.limit;
                 (ids, truncated)
@@ -160,7 +160,7 @@ impl Verb for Traces {
         if traces.is_empty() && missing > 0 {
             return Err(Failure::new(
                 FailureKind::Transient,
-                format!("Tempo found {missing} traces and has none of them"),
+                format!("Tempo found {missing} traces but returned none of them"),
             ));
         }
         let outcome = if traces.is_empty() { "no_data" } else { "data" };
@@ -236,12 +236,12 @@ fn judge(answer: Answer) -> Result<Value, Failure> {
         Answer::Missing { reason, .. } => {
             return Err(Failure::new(
                 FailureKind::Transient,
-                format!("Tempo did not answer: {reason}"),
+                format!("Tempo did not respond: {reason}"),
             ));
         }
         Answer::Given { truncated: true, .. } => {
             return Err(Failure::error(format!(
-                "the answer of Tempo is longer than {} MiB: ask for fewer traces",
+                "the Tempo response exceeds {} MiB: query fewer traces",
                 ANSWER >> 20
             )));
         }
@@ -250,17 +250,17 @@ fn judge(answer: Answer) -> Result<Value, Failure> {
     let start = || String::from_utf8_lossy(&body).trim().chars().take(200).collect::<String>();
     match status {
         200 => serde_json::from_slice(&body)
-            .map_err(|_| Failure::error(format!("this is not the answer of a Tempo: {}", start()))),
+            .map_err(|_| Failure::error(format!("this is not a Tempo response: {}", start()))),
         404 => Ok(Value::Null),
         401 | 403 => Err(Failure::error(format!(
-            "Tempo wants to know who asks (HTTP {status}): give `headers`"
+            "Tempo requires authentication (HTTP {status}): set `headers`"
         ))),
         // too busy, or a part of it still starts
         429 | 500.. => Err(Failure::new(
             FailureKind::Transient,
-            format!("Tempo cannot answer now: HTTP {status}: {}", start()),
+            format!("Tempo is unavailable: HTTP {status}: {}", start()),
         )),
-        _ => Err(Failure::error(format!("Tempo refused: HTTP {status}: {}", start()))),
+        _ => Err(Failure::error(format!("Tempo rejected the request: HTTP {status}: {}", start()))),
     }
 }
 

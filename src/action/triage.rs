@@ -10,16 +10,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Explains pods, from what they say and from their events. The output is a list with one item a
+/// Explains the state of pods from their status and events. The output is a list with one item per
 /// pod: `{pod, status, ready, live, restarts, node, age_s, symptoms: [{id, container, reason,
-/// message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that
-/// works, has completed, or is being deleted in time has none. `id` names the cause in a word that
-/// does not change: `oom-killed`, `app-exit`, `liveness-probe-kills`, `volume-mount-failed`,
-/// `insufficient-resources`, ….
+/// message, exit_code, restarts, hint}]}`. A symptom is what prevents the pod from working; a pod
+/// that works, has completed, or is terminating within its grace period has none. `id` is a stable
+/// identifier of the cause: `oom-killed`, `app-exit`, `liveness-probe-kills`,
+/// `volume-mount-failed`, `insufficient-resources`, and others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
-    /// Whose pods; finished ones and those being deleted are included, with `live` false.
+    /// Pods to explain. Finished and terminating pods are included, with `live` false.
     pub target: Target,
 }
 

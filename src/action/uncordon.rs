@@ -9,7 +9,7 @@ use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Lets new pods come to a node again.
+/// Marks a node as schedulable again.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Uncordon {

@@ -8,10 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Takes back a change that an earlier run recorded: what was changed gets its former value, what
-/// was made is deleted, what was deleted is made again; pods that were restarted are restarted a
-/// second time. Stops where someone else has changed the object since. `runbook undo RUN` makes
-/// such steps.
+/// Reverts a change that an earlier run recorded: restores previous values, deletes created
+/// objects, recreates deleted objects, and restarts restarted pods a second time. Refuses the
+/// change if someone else has changed the object since. `runbook undo RUN` generates such steps.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
@@ -19,9 +18,9 @@ pub struct Undo {
     pub run: String,
     /// Path of the step that made the change.
     pub step: String,
-    /// Place of the change in the step, from 0.
+    /// Index of the change in the step, starting at 0.
     pub change: u64,
-    /// What it changed: `namespace/kind/name`, for the lock.
+    /// Changed object, for the lock: `namespace/kind/name`.
     pub object: Option<String>,
 }
 
@@ -49,7 +48,7 @@ impl Verb for Undo {
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let failed = |reason: String| Failure::new(FailureKind::Failed, reason);
         let earlier = context.records.find(&WhichRun::Run(self.run.clone())).map_err(failed)?;
-        let earlier = earlier.ok_or_else(|| failed(format!("there is no run {}", self.run)))?;
+        let earlier = earlier.ok_or_else(|| failed(format!("run {} does not exist", self.run)))?;
         let entry = earlier["changes"]
             .as_array()
             .into_iter()
@@ -59,7 +58,7 @@ impl Verb for Undo {
             failed(format!("run {} has no change {} in step {}", self.run, self.change, self.step))
         })?;
         let unreadable = |error: serde_json::Error| {
-            failed(format!("the record of run {} cannot be read: {error}", self.run))
+            failed(format!("cannot read the record of run {}: {error}", self.run))
         };
         let write: Write = serde_json::from_value(entry["request"].clone()).map_err(unreadable)?;
         let planned: PlannedChange = serde_json::from_value(entry.clone()).map_err(unreadable)?;

@@ -14,25 +14,25 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use tokio::time::Instant;
 
-/// Watches objects until a condition holds or the step's `timeout` ends, and then names what is
-/// wrong with the pods. Ends early only where a condition on the `status` of one named object can
-/// no longer become true: a Job that is over, a pod without a controller that has ended. With
-/// `name` the condition's `.` and the output is the object (null while it does not exist);
+/// Watches objects until a condition holds or the `timeout` of the step expires; in that case,
+/// reports what is wrong with the pods. Ends early only if a condition on the `status` of one named
+/// object can no longer become true: a finished Job, or a finished pod without a controller. With
+/// `name`, the input of the condition and the output are the object (null while it does not exist);
 /// otherwise `{items: [...]}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     /// Kind: `Pod`, `deployment`, `job`, …
     pub kind: String,
-    /// Name of one object. It need not exist yet.
+    /// Name of one object. It does not have to exist yet.
     pub name: Option<String>,
     /// Label selector.
     pub selector: Option<String>,
-    /// Namespace, if another than the step's.
+    /// Namespace; defaults to the namespace of the step.
     pub namespace: Option<String>,
-    /// The condition to wait for.
+    /// Condition to wait for.
     pub until: Option<JqText>,
-    /// Wait until there is no such object. An absent one passes at once.
+    /// Whether to wait until the object no longer exists. Passes immediately if it does not exist.
     #[serde(default)]
     pub absent: bool,
 }
@@ -52,12 +52,10 @@ impl Verb for Wait {
 
     fn check(&self) -> Result<(), String> {
         match (&self.until, self.absent) {
-            (Some(_), true) => {
-                Err("either `until` a condition holds, or until `absent`".to_owned())
-            }
-            (None, false) => Err("needs a condition in `until`, or `absent: true`".to_owned()),
+            (Some(_), true) => Err("use either `until` or `absent`".to_owned()),
+            (None, false) => Err("requires a condition in `until`, or `absent: true`".to_owned()),
             _ if self.name.is_some() && self.selector.is_some() => {
-                Err("either one object by `name` or several by `selector`".to_owned())
+                Err("use either `name` for one object, or `selector`".to_owned())
             }
             _ => Ok(()),
         }
@@ -122,7 +120,7 @@ impl Verb for Wait {
                                 ) => {}
                             Err(error) => {
                                 return ControlFlow::Break(Err((
-                                    Failure::error(format!("`until` cannot be judged: {error}")),
+                                    Failure::error(format!("cannot evaluate `until`: {error}")),
                                     Value::Null,
                                 )));
                             }
@@ -137,7 +135,7 @@ impl Verb for Wait {
                     return ControlFlow::Break(Err((
                         Failure::new(
                             FailureKind::Failed,
-                            format!("waiting makes no sense: {reason}"),
+                            format!("the condition can no longer hold: {reason}"),
                         ),
                         view,
                     )));
@@ -170,7 +168,10 @@ impl Verb for Wait {
                 let found = behind::found(context, &resource, namespace, &objects, begun).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
                 Err(Failure::in_vain(
-                    format!("not so within {:.0} s; last seen: {seen}", waited.as_secs_f64()),
+                    format!(
+                        "condition not met within {:.0} s; last seen: {seen}",
+                        waited.as_secs_f64()
+                    ),
                     last_error.as_deref(),
                 ))
             }
@@ -303,7 +304,7 @@ fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
 /// Objects in a few words.
 fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
     let all: Vec<String> = objects.map(seen).collect();
-    if all.is_empty() { "nothing there".to_owned() } else { few(&all) }
+    if all.is_empty() { "nothing found".to_owned() } else { few(&all) }
 }
 
 /// An object in a few words: a pod by its status, a workload by its rollout, others by their
@@ -382,7 +383,7 @@ mod tests {
             (vec![&a, &b], ill(), "b: main: OOMKilled; a: Running"),
             (vec![&deployment], ill(), "web: 0 of 2 replicas are updated; b: main: OOMKilled"),
             (vec![&deployment], vec![], "web: 0 of 2 replicas are updated"),
-            (vec![], vec![], "nothing there"),
+            (vec![], vec![], "nothing found"),
         ] {
             assert_eq!(seen_at_last(&objects, ill), expected);
         }

@@ -1,10 +1,11 @@
 //! `runbook check [PATH…]`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit, faults};
-use super::target::{catalogue, load};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
 use crate::document;
+use crate::session::load;
 use clap::Args;
 use serde_json::json;
 use std::collections::HashSet;
@@ -15,9 +16,9 @@ const MOST_SHOWN: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
-    /// Files, folders or names; the whole catalogue if none is given
+    /// Files, directories or names of runbooks; defaults to the whole catalogue
     paths: Vec<PathBuf>,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }

@@ -1,17 +1,17 @@
 //! `runbook describe NAME`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
-use super::target::catalogue;
 use super::{Format, Global, output};
 use clap::Args;
 use serde_json::{Value, json};
 
 #[derive(Debug, Args)]
 pub(super) struct DescribeArguments {
-    /// Name of the runbook, or the path of its file
+    /// Name of the runbook, or path of its file
     name: String,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
@@ -53,7 +53,7 @@ pub(super) fn describe(
             let default = match &param.default {
                 Some(value) => format!("default {}", shown(value)),
                 None if param.optional => "optional".to_owned(),
-                None => "must be given".to_owned(),
+                None => "required".to_owned(),
             };
             line(format!(
                 "  {name:<18} {:<9} {default}{}",
@@ -72,7 +72,7 @@ pub(super) fn describe(
         line(format!("  {:<18} {:<8} {:<8} {title}", step.id, step.verb(), effect(step.effect())));
     }
     if !runbook.findings.is_empty() {
-        line("\nCauses that it can find".to_owned());
+        line("\nPossible findings".to_owned());
         for finding in &runbook.findings {
             line(format!(
                 "  {:<22} {}",

@@ -1,12 +1,13 @@
 //! The exit codes, and every error that ends a command.
 
-use super::{Global, output};
+use super::{Global, advice, output};
 use crate::cluster;
 use crate::diagnostic::Diagnostic;
 use crate::document::CatalogueError;
 use crate::engine::EngineError;
 use crate::journal;
 use crate::plan::ParamError;
+use crate::session::{NotApproved, Refusal, SessionError};
 use std::io;
 use std::process::{ExitCode, Termination};
 
@@ -65,6 +66,28 @@ pub(crate) enum CommandError {
     Output(#[from] io::Error),
 }
 
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Catalogue(error) => Self::Catalogue(error),
+            SessionError::Params(errors) => Self::Params(errors),
+            SessionError::Cluster(error) => Self::Cluster(error),
+            SessionError::Journal(error) => Self::Journal(error),
+            SessionError::Engine(error) => Self::Engine(error),
+            SessionError::File(error) => Self::Output(error),
+            // nobody knows yet who this is: nothing was done wrong
+            SessionError::Refused(error @ Refusal::Approval(NotApproved::NoUser)) => {
+                Self::NotJudged(advice::refusal(&error))
+            }
+            SessionError::Refused(error) => Self::Usage(advice::refusal(&error)),
+            SessionError::Sandbox(error) => Self::Usage(error.to_string()),
+            error @ (SessionError::Defect(_) | SessionError::Stopped(_)) => {
+                Self::NotJudged(error.to_string())
+            }
+        }
+    }
+}
+
 impl CommandError {
     /// Says what is wrong on stderr and gives the exit code.
     pub(super) fn report(&self, global: &Global) -> Exit {
@@ -75,14 +98,14 @@ impl CommandError {
                 return Exit::Usage;
             }
             Self::Catalogue(CatalogueError::Unknown { .. }) => {
-                hints.push("All of them: runbook list".to_owned());
+                hints.push("To list all runbooks: runbook list".to_owned());
                 Exit::Usage
             }
             Self::Cluster(error) => {
                 if error.kind == cluster::ErrorKind::NoKubeconfig {
                     hints.push(
-                        "Name one with --kubeconfig or --context, or try it without a \
-                        cluster: --sandbox"
+                        "Select a cluster with --kubeconfig or --context, or run without one: \
+                            --sandbox"
                             .to_owned(),
                     );
                 }

@@ -1,7 +1,7 @@
 //! `runbook history`
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::journal;
 use clap::Args;
@@ -10,12 +10,12 @@ use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// Only runs of this runbook
+    /// Show only runs of this runbook
     runbook: Option<String>,
-    /// How many, newest first
+    /// Maximum number of runs, newest first
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }

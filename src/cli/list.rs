@@ -1,8 +1,8 @@
 //! `runbook list`
 
+use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
-use super::target::catalogue;
 use super::{Format, Global, output};
 use crate::document::{Catalogue, CatalogueError, Head, Listed, Origin};
 use clap::Args;
@@ -14,9 +14,9 @@ const FEW: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
-    /// Only runbooks whose name, title or alerts contain this
+    /// List only runbooks whose name, title or alerts contain this text
     filter: Option<String>,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
@@ -43,7 +43,7 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         }
         let _ = writeln!(text, "{:<28} {:<5} {}", listed.name, effect(head.effect), head.title);
         if head.origin == Origin::Hiding {
-            let _ = writeln!(text, "{:<34} from {}, hides that of the program", "", listed.file);
+            let _ = writeln!(text, "{:<34} from {}, overrides the built-in one", "", listed.file);
         }
         if !head.alerts.is_empty() {
             let _ = writeln!(text, "{:<34} alerts: {}", "", head.alerts.join(", "));
@@ -56,7 +56,7 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
             "effect": head.effect}));
     }
     match arguments.output {
-        Format::Text if text.is_empty() => output::write("no runbook found\n")?,
+        Format::Text if text.is_empty() => output::write("no runbooks found\n")?,
         Format::Text => output::write(&text)?,
         Format::Json | Format::Jsonl => output::write(&format!(
             "{:#}\n",

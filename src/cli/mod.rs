@@ -1,9 +1,12 @@
 //! Arguments and commands; one file per command.
 
+mod advice;
 mod approve;
+mod arguments;
 mod changes;
 mod check;
 mod completions;
+mod conduct;
 mod describe;
 mod exit;
 mod history;
@@ -12,16 +15,12 @@ mod network;
 mod output;
 mod plan;
 mod prompt;
-mod records;
 mod report;
 mod resume;
 mod run;
 mod sandbox;
-mod session;
 mod show;
 mod status;
-mod target;
-mod trust;
 mod undo;
 
 pub use exit::Exit;
@@ -42,28 +41,28 @@ struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// Folder with runbooks, before ./runbooks and the embedded catalogue; may be given several
-    /// times
+    /// Directory with runbooks, searched before ./runbooks and the built-in catalogue; can be
+    /// repeated
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) catalogue: Vec<PathBuf>,
-    /// When to use colour
+    /// When to use color
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
-    /// Show only what is not well, and the conclusion
+    /// Show only problems and the conclusion
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Show more: -v expectations and outputs, -vv and -vvv what the program does
+    /// Show more: -v expectations and outputs, -vv and -vvv debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Folder of the records of runs
+    /// Directory for the records of runs
     #[arg(long, global = true, env = "RUNBOOK_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// When to use colour.
+/// When to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// In a terminal, unless NO_COLOR is set
     Auto,
     /// Always
     Always,
@@ -74,12 +73,12 @@ pub(crate) enum Color {
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For a person
+    /// Human-readable text
     #[default]
     Text,
     /// One JSON document
     Json,
-    /// One JSON event a line, as it happens
+    /// One JSON event per line, as it happens
     Jsonl,
 }
 
@@ -87,13 +86,13 @@ pub(crate) enum Format {
 enum Command {
     /// Run a runbook
     Run(run::RunArguments),
-    /// Go on with a run that was interrupted
+    /// Resume an interrupted run
     Resume(resume::ResumeArguments),
-    /// Say what is done, in doubt and left of a run
+    /// Show what a run has done, what is in doubt, and what remains
     Status(status::StatusArguments),
-    /// Allow the step that a paused run waits with
+    /// Approve the step that a paused run is waiting for
     Approve(approve::ApproveArguments),
-    /// Take back what a run changed
+    /// Undo the changes of a run
     Undo(undo::UndoArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
@@ -101,17 +100,17 @@ enum Command {
     Plan(plan::PlanArguments),
     /// List the runbooks of the catalogue
     List(list::ListArguments),
-    /// Explain a runbook
+    /// Describe a runbook
     Describe(describe::DescribeArguments),
     /// List earlier runs
     History(history::HistoryArguments),
-    /// Show an earlier run in full
+    /// Show the full record of an earlier run
     Show(show::ShowArguments),
-    /// Render an earlier run: for CI, for a ticket, for a program
+    /// Render an earlier run as a report for CI, a ticket or a program
     Report(report::ReportArguments),
-    /// Pictures of who may reach whom
+    /// Draw which workloads can reach each other
     Network(network::NetworkArguments),
-    /// The simulated cluster
+    /// Manage the simulated cluster
     Sandbox(sandbox::SandboxArguments),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArguments),

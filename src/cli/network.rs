@@ -1,8 +1,7 @@
 //! `runbook network graph NAMESPACE`
 
+use super::arguments::{ClusterArguments, clock};
 use super::exit::{CommandError, Exit};
-use super::session::clock;
-use super::target::ClusterArguments;
 use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
 use crate::action::survey;
@@ -21,26 +20,26 @@ pub(super) struct NetworkArguments {
 
 #[derive(Debug, Subcommand)]
 enum NetworkCommand {
-    /// Draw the workloads of a namespace and the edges that their environment or a policy declares:
-    /// green if open, red with the reason, grey if unknown
+    /// Draw the workloads of a namespace and the connections that their environment or a policy
+    /// declares: green if allowed, red with the reason if denied, gray if unknown
     Graph(GraphArguments),
 }
 
 #[derive(Debug, Args)]
 struct GraphArguments {
-    /// The namespace; that of --namespace or of the context if absent
+    /// Namespace; defaults to --namespace or the namespace of the context
     #[arg(value_name = "NAMESPACE")]
     place: Option<String>,
-    /// How it is drawn
+    /// Format of the graph
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Drawing,
-    /// Where it is written, instead of stdout
+    /// File to write instead of stdout
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A further edge: deployment/NAME=HOST:PORT; may be given several times
+    /// Additional connection: deployment/NAME=HOST:PORT; can be repeated
     #[arg(long, value_name = "FROM=TO")]
     edge: Vec<String>,
-    /// Every workload to every Service of the namespace, whether or not it needs it
+    /// Draw the connections of every workload to every Service of the namespace
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -53,9 +52,9 @@ enum Drawing {
     /// A Mermaid flowchart, for Markdown
     #[default]
     Mermaid,
-    /// An SVG picture
+    /// An SVG image
     Svg,
-    /// A page with the picture and a table
+    /// An HTML page with the image and a table
     Html,
     /// Nodes and edges as JSON
     Json,
@@ -78,7 +77,7 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
         Clock::System => None,
         Clock::Fixed(now) => Some(now),
     };
-    let connected = arguments.cluster.connect(now).await?;
+    let connected = arguments.cluster.choice().connect(now).await?;
     let cluster = connected.cluster?;
     let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
     let survey =
@@ -87,7 +86,7 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
         object["kind"] == "Namespace" && object["metadata"]["name"] == namespace.as_str()
     }) {
         return Err(CommandError::Usage(format!(
-            "there is no namespace {namespace} on {}",
+            "namespace {namespace} does not exist on {}",
             cluster.target().server
         )));
     }
@@ -128,7 +127,7 @@ async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
 
 fn needed(text: &str) -> Result<Needed, CommandError> {
     let (from, to) = text.split_once('=').ok_or_else(|| {
-        CommandError::Usage(format!("`{text}` is no edge: write deployment/NAME=HOST:PORT"))
+        CommandError::Usage(format!("`{text}` is not a connection: use deployment/NAME=HOST:PORT"))
     })?;
     Ok(Needed { from: from.to_owned(), to: to.to_owned(), port: None, protocol: Protocol::Tcp })
 }

@@ -4,9 +4,9 @@ use super::{Color, Format, Global};
 use crate::diagnostic::{Diagnostic, render};
 use crate::engine::Sink;
 use crate::event::{Event, Record};
-use crate::journal::Reading;
 use crate::report::{Charset, Detail, FanOut, Json, JsonLines, Look, Plain, Reporter, Terminal};
 use crate::secret::Masker;
+use crate::session::Notice;
 use crate::state::RunState;
 use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -156,25 +156,28 @@ pub(crate) fn hint(message: &str) {
     drop(writeln!(anstream::stderr(), "  {message}"));
 }
 
-/// Says on stderr what is to be known of a journal before one relies on it.
-pub(crate) fn of_journal(reading: &Reading) {
-    if reading.torn_bytes > 0 {
-        hint(&format!(
-            "The last record was not written to its end ({} bytes): it is left out.",
-            reading.torn_bytes
-        ));
-    }
-    if reading.unchained > 0 {
-        let (count, all) = (reading.unchained, reading.unchained == reading.records.len());
-        let which = if all {
-            "Its records are".to_owned()
-        } else {
-            format!("Its first {count} records are")
-        };
-        hint(&format!(
-            "{which} not chained: an earlier version wrote them, and it cannot be told whether one \
-                was changed, removed or added since."
-        ));
+/// Says on stderr what is to be known before one relies on a run.
+pub(crate) fn notices(notices: &[Notice]) {
+    for notice in notices {
+        hint(&match notice {
+            Notice::Torn { bytes } => {
+                format!("The last record is incomplete ({bytes} bytes) and is ignored.")
+            }
+            Notice::Unchained { count, all } => {
+                let which = if *all {
+                    "Its records are".to_owned()
+                } else {
+                    format!("Its first {count} records are")
+                };
+                format!(
+                    "{which} not chained: an earlier version wrote them, so changed, removed or \
+                        added records cannot be detected."
+                )
+            }
+            Notice::RunbookChanged { name } => format!(
+                "The runbook {name} was modified since the run started: modified steps run again."
+            ),
+        });
     }
 }
 

@@ -1,12 +1,13 @@
 //! `runbook plan NAME`
 
+use super::arguments::{ParamArguments, workspace};
 use super::exit::{CommandError, Exit};
-use super::target::{ParamArguments, plan as make};
 use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
 use crate::plan::{Open, PlannedAction, actions, also_changes, leases, role};
 use crate::secret::Masker;
+use crate::session::{self, Start};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -14,23 +15,27 @@ use std::fmt::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
-    /// Name of the runbook, or the path of its file
+    /// Name of the runbook, or path of its file
     name: String,
     #[command(flatten)]
     params: ParamArguments,
-    /// Print only the Role and RoleBinding that the run needs, ready to be applied
+    /// Print only the Role and RoleBinding that the run needs, as manifests
     #[arg(long)]
     rbac: bool,
-    /// Namespace, instead of that of the runbook
-    #[arg(short, long, value_parser = super::target::namespace)]
+    /// Namespace; overrides the namespace of the runbook
+    #[arg(short, long, value_parser = super::arguments::namespace)]
     namespace: Option<String>,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
 
 pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, CommandError> {
-    let plan = make(global, &arguments.name, &arguments.params, arguments.namespace.as_deref())?;
+    let workspace = workspace(global)?;
+    let mut options = Start::of(arguments.name);
+    options.params = arguments.params.params(&workspace)?;
+    options.conduct.cluster.namespace = arguments.namespace;
+    let plan = session::plan(&workspace, &options)?;
     let steps = actions(&plan, "default");
     let masker = Masker::new();
     plan.runbook.learn_secrets(&plan.params, &masker);
@@ -77,12 +82,12 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         let also = if also.is_empty() {
             String::new()
         } else {
-            format!("changes {}, too · ", also.join(", "))
+            format!("also changes {} · ", also.join(", "))
         };
         writeln!(
             w,
             "namespace {} · {also}{}",
-            plan.namespace.as_deref().unwrap_or("of the context"),
+            plan.namespace.as_deref().unwrap_or("from the context"),
             plan.digest.get(..19).unwrap_or(&plan.digest)
         )?;
         if !plan.params.is_empty() {
@@ -121,7 +126,7 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
         }
         Ok(())
     })();
-    written.map_err(|_| CommandError::NotJudged("the plan could not be written".to_owned()))?;
+    written.map_err(|_| CommandError::NotJudged("cannot write the plan".to_owned()))?;
     output::write(&masker.clean(&text))?;
     Ok(Exit::Passed)
 }

@@ -118,7 +118,7 @@ fn converse(
         Some(word) => {
             let word = crate::secret::sanitize(word);
             (
-                format!("\n{indent}Type {word} to go on, or press Enter to stop here: "),
+                format!("\n{indent}Type {word} to continue, or press Enter to stop here: "),
                 format!("That is not {word}."),
             )
         }
@@ -131,7 +131,7 @@ fn converse(
         match heard(&line()?, typed) {
             Some(answer) => return Some(answer),
             None if left > 0 => say(&format!("{indent}{wanted}"))?,
-            None => say(&format!("{indent}{wanted} Nothing was answered."))?,
+            None => say(&format!("{indent}{wanted} No answer was given."))?,
         }
     }
     None

@@ -1,12 +1,13 @@
 //! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the
 //! journal says.
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Global, output};
 use crate::engine::EngineError;
 use crate::journal::{self, Reading};
 use crate::report::{Json, JsonLines, Look, Plain, Reporter, junit, markdown};
+use crate::session::Notice;
 use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, OpenOptions};
@@ -16,16 +17,16 @@ use std::path::{Path, PathBuf};
 /// What a report is written as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ReportFormat {
-    /// What the run printed
+    /// Text, as printed by the run
     #[default]
     Text,
-    /// A page for a pull request or a ticket
+    /// Markdown, for a pull request or a ticket
     Markdown,
     /// JUnit XML, for CI
     Junit,
-    /// The summary document
+    /// JSON summary document
     Json,
-    /// The events, one a line
+    /// Events as JSON, one per line
     Jsonl,
 }
 
@@ -47,11 +48,11 @@ impl std::str::FromStr for ReportFile {
                 .collect::<Vec<_>>()
         };
         match text.split_once('=') {
-            None | Some((_, "")) => Err("write KIND=FILE, such as junit=smoke.xml".to_owned()),
-            Some((_, "-")) => Err("a report goes to a file; stdout is for --output".to_owned()),
+            None | Some((_, "")) => Err("use KIND=FILE, such as junit=smoke.xml".to_owned()),
+            Some((_, "-")) => Err("a report requires a file; stdout is for --output".to_owned()),
             Some((kind, path)) => {
                 let format = ReportFormat::from_str(kind, false).map_err(|_| {
-                    format!("`{kind}` is no kind of report; there are {}", kinds().join(", "))
+                    format!("`{kind}` is not a report format; available: {}", kinds().join(", "))
                 })?;
                 Ok(Self { format, path: PathBuf::from(path) })
             }
@@ -63,7 +64,7 @@ impl std::str::FromStr for ReportFile {
 pub(super) struct ReportArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// What it is written as
+    /// Format of the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: ReportFormat,
     /// File to write instead of stdout
@@ -79,13 +80,13 @@ pub(super) fn report(global: &Global, arguments: &ReportArguments) -> Result<Exi
         .filter(|word| ReportFormat::from_str(word, false).is_ok())
     {
         return Err(CommandError::Usage(format!(
-            "--output {word} would be a file of this name here; write --format {word}, or --output \
+            "--output {word} would write a file with this name; use --format {word}, or --output \
                 ./{word}"
         )));
     }
     let folder = state_dir(global)?;
     let reading = journal::read(&folder, &journal::find(&folder, &arguments.run)?)?;
-    output::of_journal(&reading);
+    output::notices(&Notice::of_journal(&reading));
     let look = output::look(global);
     match &arguments.output {
         None => render(arguments.format, &reading, look, BufWriter::new(io::stdout()))?,
@@ -177,7 +178,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
     }
     let name = path
         .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"))?;
     let temporary =
         path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
@@ -200,12 +201,12 @@ mod tests {
             ("junit=smoke.xml", Ok((ReportFormat::Junit, "smoke.xml"))),
             ("markdown=a=b.md", Ok((ReportFormat::Markdown, "a=b.md"))),
             ("json=out/x.json", Ok((ReportFormat::Json, "out/x.json"))),
-            ("junit", Err("write KIND=FILE, such as junit=smoke.xml")),
-            ("junit=", Err("write KIND=FILE, such as junit=smoke.xml")),
-            ("junit=-", Err("a report goes to a file; stdout is for --output")),
+            ("junit", Err("use KIND=FILE, such as junit=smoke.xml")),
+            ("junit=", Err("use KIND=FILE, such as junit=smoke.xml")),
+            ("junit=-", Err("a report requires a file; stdout is for --output")),
             (
                 "pdf=x",
-                Err("`pdf` is no kind of report; there are text, markdown, junit, json, jsonl"),
+                Err("`pdf` is not a report format; available: text, markdown, junit, json, jsonl"),
             ),
         ];
         for (text, wanted) in table {

@@ -1,20 +1,19 @@
 //! `runbook run NAME`
 
+use super::arguments::{ClusterArguments, ParamArguments, TrustArguments, run_id, workspace};
 use super::changes::ChangeArguments;
+use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
-use super::session::{Expected, Session};
-use super::target::{ClusterArguments, ParamArguments, plan};
-use super::trust::{self, TrustArguments};
 use super::{Format, Global};
-use crate::event::Mode;
+use crate::session::{Start, start};
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Name of the runbook, such as ta-bot/no-signals, or the path of its file
+    /// Name of the runbook, such as ta-bot/no-signals, or path of its file
     name: String,
-    /// Read for real, show what would be changed, and change nothing
+    /// Read the cluster and preview the changes, but change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -25,34 +24,25 @@ pub(super) struct RunArguments {
     params: ParamArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run is over, such as junit=smoke.xml; may be given several times
+    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
 }
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
-    let plan =
-        plan(global, &arguments.name, &arguments.params, arguments.cluster.namespace.as_deref())?;
-    trust::before(global, &plan, &arguments.trust)?;
-    let run =
-        std::env::var("RUNBOOK_RUN_ID").unwrap_or_else(|_| ulid::Ulid::generate().to_string());
-    let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Run };
-    Session {
-        global,
-        plan,
-        cluster: &arguments.cluster,
-        mode,
-        trust_reads: arguments.trust.trust_reads,
-        changes: &arguments.changes,
-        format: arguments.output,
-        reports: &arguments.report,
-        run,
-        earlier: None,
-        marks: Vec::new(),
-        expected: Expected::default(),
-    }
-    .run()
+    let workspace = workspace(global)?;
+    let session = start(
+        &workspace,
+        Start {
+            params: arguments.params.params(&workspace)?,
+            runbook: arguments.name,
+            dry_run: arguments.dry_run,
+            conduct: arguments.trust.of(arguments.changes.of(arguments.cluster.conduct())),
+            run: run_id(),
+        },
+    )?;
+    conduct(global, session, arguments.output, &arguments.report)
 }

@@ -1,7 +1,7 @@
 //! `runbook sandbox list|serve`
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::sandbox;
 use clap::{Args, Subcommand};
@@ -19,19 +19,19 @@ pub(super) struct SandboxArguments {
 enum SandboxCommand {
     /// List the scenarios
     List {
-        /// How the result is written
+        /// Output format
         #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
         output: Format,
     },
-    /// Keep a simulated cluster running, for kubectl or another runbook
+    /// Run a simulated cluster, for kubectl or another runbook
     Serve {
-        /// The scenario
+        /// Scenario to run
         #[arg(default_value = sandbox::DEFAULT_SCENARIO)]
         scenario: String,
-        /// Port on 127.0.0.1; any free one if none is given
+        /// Port on 127.0.0.1; defaults to any free port
         #[arg(long)]
         port: Option<u16>,
-        /// Where the kubeconfig is written; in the folder of the records if none is given
+        /// File to write the kubeconfig to; defaults to a file in the state directory
         #[arg(long, value_name = "FILE")]
         kubeconfig: Option<PathBuf>,
     },
@@ -90,7 +90,7 @@ fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, C
             .map_err(|error| CommandError::Usage(error.to_string()))?;
         std::fs::write(kubeconfig, running.kubeconfig())?;
         output::write(&format!(
-            "{scenario} on http://{}\n  export KUBECONFIG={}\nCtrl-C ends it.\n",
+            "{scenario} on http://{}\n  export KUBECONFIG={}\nPress Ctrl-C to stop.\n",
             running.address(),
             kubeconfig.display()
         ))?;

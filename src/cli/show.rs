@@ -1,11 +1,12 @@
 //! `runbook show RUN`
 
+use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
 use crate::engine::EngineError;
 use crate::journal;
 use crate::report::{Show, write_line};
+use crate::session::Notice;
 use crate::state::RunState;
 use clap::Args;
 use std::io::{self, BufWriter, Write};
@@ -14,7 +15,7 @@ use std::io::{self, BufWriter, Write};
 pub(super) struct ShowArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
@@ -24,7 +25,7 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     let run = journal::find(&folder, &arguments.run)?;
     let reading = journal::read(&folder, &run)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
-    output::of_journal(&reading);
+    output::notices(&Notice::of_journal(&reading));
     let mut out = BufWriter::new(io::stdout().lock());
     match arguments.output {
         Format::Text => {

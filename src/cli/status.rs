@@ -1,12 +1,10 @@
 //! `runbook status RUN`
 
+use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
-use super::session::state_dir;
 use super::{Format, Global, output};
-use crate::action::group_is_alive;
-use crate::event::{Outcome, Verdict};
 use crate::journal;
-use crate::state::{RunState, StepState};
+use crate::session::{self, Status};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
@@ -15,57 +13,30 @@ use std::fmt::Write;
 pub(super) struct StatusArguments {
     /// Id of the run, or the end of it
     run: String,
-    /// How the result is written
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
 
 pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exit, CommandError> {
-    let folder = state_dir(global)?;
-    let run = journal::find(&folder, &arguments.run)?;
-    let reading = journal::read(&folder, &run)?;
-    output::of_journal(&reading);
-    let state = RunState::replay(&reading.records).map_err(crate::engine::EngineError::from)?;
-    let doubt: Vec<&str> = state.in_doubt();
-    let paths = |wanted: &dyn Fn(&StepState) -> bool| -> Vec<&str> {
-        state
-            .steps()
-            .filter(|(path, step)| {
-                !doubt.contains(path) && !step.action().is_group() && wanted(step)
-            })
-            .map(|(path, _)| path)
-            .collect()
-    };
-    let done = paths(&|step| step.outcome().is_some_and(Outcome::is_good));
-    let not_passed = paths(&|step| {
-        step.outcome().is_some_and(|outcome| !outcome.is_good() && outcome != Outcome::Skipped)
-    });
-    let open = paths(&|step| step.outcome().is_none());
-    let left = state.not_begun();
+    let status = session::status(&workspace(global)?, &arguments.run)?;
+    output::notices(&status.notices);
+    let verdict = status.verdict();
+    let Status { run, state, done, not_passed, in_doubt: doubt, waiting: open, .. } = &status;
+    let (left, programs) = (&status.left, &status.programs);
     let changes: Vec<_> = state.changes();
-    let verdict = state.end_of_run().map(|end| end.verdict);
-    let resumable = state.kept_from_its_first_step()
-        || !verdict.is_some_and(|verdict| {
-            matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Error | Verdict::Unknown)
-        });
     let mut next = Vec::new();
-    let id = journal::short_id(&run);
-    if resumable {
+    let id = journal::short_id(run);
+    if status.resumable {
         // what a person says before it can go on
         next.extend(state.end_of_run().into_iter().flat_map(|end| {
             end.next.iter().filter(|command| command.starts_with("runbook approve ")).cloned()
         }));
         next.push(format!("runbook resume {id}"));
     }
-    if !changes.is_empty() && doubt.is_empty() {
+    if status.undoable {
         next.push(format!("runbook undo {id}"));
     }
-    let here = super::session::host();
-    // of another machine nobody here knows
-    let programs: Vec<_> = state
-        .programs_without_end()
-        .filter(|program| program.host != here || group_is_alive(program.group))
-        .collect();
     if arguments.output != Format::Text {
         let document = json!({
             "schema": "runbook.status/v1", "run": run,
@@ -84,24 +55,24 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
             .ok()
             .and_then(|value| value.as_str().map(|word| word.replace('_', " ")))
             .unwrap_or_default(),
-        None => "not ended: it runs, or its process died".to_owned(),
+        None => "not finished: it is running, or its process died".to_owned(),
     };
     // writing to a String cannot fail
     let _ = writeln!(text, "{name}  run {id}  {how}");
     for (label, paths) in [
-        ("Done", &done),
-        ("Did not pass", &not_passed),
-        ("In doubt", &doubt),
-        ("Waits", &open),
-        ("Left", &left),
+        ("Done", done),
+        ("Did not pass", not_passed),
+        ("In doubt", doubt),
+        ("Waits", open),
+        ("Left", left),
     ] {
         if !paths.is_empty() {
             let _ = writeln!(text, "  {label:<13} {}", paths.join(", "));
         }
     }
-    for path in &doubt {
+    for path in doubt {
         for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
-            let why = change.doubt.as_deref().unwrap_or("no answer was recorded");
+            let why = change.doubt.as_deref().unwrap_or("no response was recorded");
             let _ = writeln!(
                 text,
                 "\n  {path}: {} of {} was sent: {why}",
@@ -118,7 +89,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
             "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\""
         );
     }
-    for program in &programs {
+    for program in programs {
         let (name, group, host) = (&program.program, program.group, &program.host);
         let _ = writeln!(
             text,

@@ -33,7 +33,7 @@ pub(super) fn parse(bytes: &[u8], budget: &mut usize) -> Result<Value, String> {
         Err(_) if *budget == 0 => {
             Err(format!("it is larger than {} MiB in memory", MEMORY / 1024 / 1024))
         }
-        Err(error) => Err(format!("it is no JSON ({error})")),
+        Err(error) => Err(format!("it is not JSON ({error})")),
     }
 }
 
@@ -147,12 +147,12 @@ pub(super) fn named(
             metadata["name"].as_str().unwrap_or_default()
         );
         return Some(format!(
-            "the object is {}, and not the one that was asked for",
+            "the object is {}, not the requested one",
             found.trim_start_matches('/')
         ));
     }
     let other = uid.filter(|uid| metadata["uid"] != **uid);
-    other.map(|_| "the object has another uid: it is not the one that was asked for".to_owned())
+    other.map(|_| "the object has another uid: it is not the requested one".to_owned())
 }
 
 /// A page of a list.
@@ -182,7 +182,7 @@ pub(super) fn page(
     let (_, items) = envelope(doing, resource, list)?;
     let known = is_builtin(resource);
     match items.iter().find_map(|item| misplaced(resource, known, namespace, item)) {
-        Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
+        Some(why) => Err(doing.not_understood(&format!("an item of the list is invalid: {why}"))),
         None => Ok(Page { items }),
     }
 }
@@ -241,7 +241,7 @@ fn misplaced(
     let found = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let asked = namespace.filter(|_| resource.namespaced)?;
     (!found.is_empty() && found != asked)
-        .then(|| format!("it is in namespace {found} and not in {asked}"))
+        .then(|| format!("it is in namespace {found} instead of {asked}"))
 }
 
 /// What is wrong with an object of which a watch tells.
@@ -263,7 +263,7 @@ fn misshapen(resource: &Resource, known: bool, object: &Value) -> Option<String>
         Value::String(kind) if *kind == resource.kind => {}
         other => {
             return Some(format!(
-                "the object is a {} and no {}",
+                "the object is a {}, not a {}",
                 other.as_str().unwrap_or("thing without a name"),
                 resource.kind
             ));

@@ -98,7 +98,7 @@ impl Cluster {
                 return Err(Error::new(
                     ErrorKind::Kubeconfig,
                     format!(
-                        "the credential plugin{plugin} of {named} does not end: run it by hand and \
+                        "the credential plugin{plugin} of {named} timed out: run it manually and \
                             log in"
                     ),
                 ));
@@ -191,7 +191,7 @@ impl Cluster {
         };
         match tokio::time::timeout(limit, exchange).await {
             Ok(bytes) => answer::parse(&bytes?, budget)
-                .map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}"))),
+                .map_err(|why| doing.not_understood(&format!("its response is invalid: {why}"))),
             Err(_) => Err(doing.timed_out(limit)),
         }
     }
@@ -365,7 +365,7 @@ async fn whole(doing: &Doing, body: Body, limit: usize) -> Result<Bytes, Error> 
     if whole {
         Ok(bytes)
     } else {
-        Err(doing.not_understood(&format!("its answer is larger than {} MiB", limit / 1024 / 1024)))
+        Err(doing.not_understood(&format!("its response exceeds {} MiB", limit / 1024 / 1024)))
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
             let mut config = kube::Config::incluster().map_err(|error| {
                 Error::new(
                     ErrorKind::Kubeconfig,
-                    format!("the service account of this pod cannot be used: {}", deepest(&error)),
+                    format!("cannot use the service account of this pod: {}", deepest(&error)),
                 )
             })?;
             let way = adjust(&mut config, options, None);
@@ -144,11 +144,7 @@ async fn choose(
         kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| {
             Error::new(
                 ErrorKind::Kubeconfig,
-                format!(
-                    "context {context:?} of {} cannot be used: {}",
-                    names(files),
-                    deepest(&error)
-                ),
+                format!("cannot use context {context:?} of {}: {}", names(files), deepest(&error)),
             )
         })?;
     let way = adjust(&mut config, options, proxy);
@@ -291,7 +287,7 @@ impl Sources {
                 (false, _) => Ok(Some(present)),
                 (true, true) => Ok(None),
                 (true, false) => Err(missing(format!(
-                    "KUBECONFIG names {}, which does not exist",
+                    "KUBECONFIG refers to {}, which does not exist",
                     names(&listed)
                 ))),
             };
@@ -310,7 +306,7 @@ impl Sources {
 fn unreadable(file: &Path, error: &kube::config::KubeconfigError) -> Error {
     Error::new(
         ErrorKind::Kubeconfig,
-        format!("the kubeconfig {} cannot be read: {}", file.display(), deepest(error)),
+        format!("cannot read the kubeconfig {}: {}", file.display(), deepest(error)),
     )
 }
 
@@ -318,7 +314,7 @@ fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
     Error::new(
         ErrorKind::Kubeconfig,
         format!(
-            "{} names no current context; choose one with --context: {}",
+            "{} has no current context; select one with --context: {}",
             names(files),
             contexts(kubeconfig)
         ),
@@ -328,15 +324,15 @@ fn no_context(files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
 fn unknown_context(context: &str, files: &[PathBuf], kubeconfig: &Kubeconfig) -> Error {
     Error::new(
         ErrorKind::Kubeconfig,
-        format!("{} has no context {context:?}; it has {}", names(files), contexts(kubeconfig)),
+        format!("{} has no context {context:?}; available: {}", names(files), contexts(kubeconfig)),
     )
 }
 
 fn dangling(files: &[PathBuf], context: &str, what: &str, name: &str, there: &str) -> Error {
     let place = if files.is_empty() { "the kubeconfig".to_owned() } else { names(files) };
     let text = format!(
-        "context {context:?} names the {what} {name:?}, which {place} does not have; its {what}s: \
-            {there}; correct the context or log in again"
+        "context {context:?} refers to the {what} {name:?}, which {place} does not contain; its \
+            {what}s: {there}; correct the context or log in again"
     );
     Error::new(ErrorKind::Kubeconfig, text)
 }
@@ -384,7 +380,7 @@ mod tests {
         assert_eq!(
             error.message,
             format!(
-                "no cluster to run against: KUBECONFIG names {}, which does not exist",
+                "no cluster to run against: KUBECONFIG refers to {}, which does not exist",
                 absent.display()
             )
         );
@@ -421,7 +417,7 @@ mod tests {
         );
         let error = load(&Options { context: Some("b".into()), ..options }).await.err().unwrap();
         assert_eq!(error.kind, ErrorKind::Kubeconfig);
-        assert!(error.message.ends_with("has no context \"b\"; it has a"), "{}", error.message);
+        assert!(error.message.ends_with("has no context \"b\"; available: a"), "{}", error.message);
     }
 
     async fn load_text(text: &str) -> Result<Loaded, Error> {
@@ -443,15 +439,15 @@ mod tests {
             said(load_text(&text("c", "nobody")).await.err().unwrap()),
             (
                 ErrorKind::Kubeconfig,
-                "context \"x\" names the user \"nobody\", which the kubeconfig does not have; its \
-                    users: u; correct the context or log in again"
+                "context \"x\" refers to the user \"nobody\", which the kubeconfig does not \
+                    contain; its users: u; correct the context or log in again"
                     .to_owned()
             )
         );
         assert!(
             said(load_text(&text("d", "u")).await.err().unwrap())
                 .1
-                .starts_with("context \"x\" names the cluster \"d\", which")
+                .starts_with("context \"x\" refers to the cluster \"d\", which")
         );
         // no user at all: a server that asks nobody who he is
         assert!(load_text(&text("c", "''")).await.is_ok());

@@ -38,8 +38,8 @@ impl Doing {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "{} did not answer within {} s when asked to {}; check the VPN and the load of the \
-                    API server",
+                "{} did not respond within {} s to the request to {}; check the VPN and the load \
+                    of the API server",
                 self.server,
                 (after.as_secs_f64() * 10.0).round() / 10.0,
                 self.deed()
@@ -52,7 +52,7 @@ impl Doing {
         Error::new(
             ErrorKind::Protocol,
             format!(
-                "the connection to {} broke while it was asked to {}: {}",
+                "the connection to {} broke during the request to {}: {}",
                 self.server,
                 self.deed(),
                 deepest(cause)
@@ -65,8 +65,8 @@ impl Doing {
         Error::new(
             ErrorKind::Malformed,
             format!(
-                "{} did not answer like a Kubernetes API server when asked to {}: {why}; check the \
-                    server address of {}",
+                "{} did not respond like a Kubernetes API server to the request to {}: {why}; \
+                    check the server address of {}",
                 self.server,
                 self.deed(),
                 self.context_hint()
@@ -106,7 +106,7 @@ impl Doing {
                 ErrorKind::Unreachable,
                 format!(
                     "could not reach {server} through the proxy {proxy} to {deed}: {cause}; check \
-                        that the proxy runs, lets this through, and is the right one"
+                        that the proxy is correct, is running, and allows the connection"
                 ),
             );
         }
@@ -114,8 +114,8 @@ impl Doing {
             return Error::new(
                 ErrorKind::Unreachable,
                 format!(
-                    "could not reach {server} to {deed}: {cause}; check that {} is the right one, \
-                        that the VPN is up and that the API server runs",
+                    "could not reach {server} to {deed}: {cause}; check that {} is correct, that \
+                        the VPN is up and that the API server is running",
                     self.context_hint()
                 ),
             );
@@ -138,7 +138,7 @@ impl Doing {
         let (server, deed) = (&self.server, self.deed());
         let message = match kind {
             ErrorKind::Unauthorized => format!(
-                "{server} does not accept the credentials of {} to {deed}: {text}; log in again, \
+                "{server} rejected the credentials of {} to {deed}: {text}; log in again, since \
                     the token or certificate may have expired",
                 self.context_hint()
             ),
@@ -148,8 +148,8 @@ impl Doing {
             },
             ErrorKind::NotFound => format!("cannot {deed}: {text}"),
             ErrorKind::Unsupported => format!("{server} cannot {deed}: {text} (HTTP {code})"),
-            ErrorKind::Throttled => format!("{server} asks to wait before it can {deed}: {text}"),
-            ErrorKind::Timeout => format!("{server} timed out while it was to {deed}: {text}"),
+            ErrorKind::Throttled => format!("{server} is throttling the request to {deed}: {text}"),
+            ErrorKind::Timeout => format!("{server} timed out on the request to {deed}: {text}"),
             ErrorKind::Gone => format!("the list position is too old to {deed}: {text}"),
             _ => format!("{server} failed to {deed}: {text} (HTTP {code})"),
         };
@@ -195,7 +195,7 @@ pub(super) fn unusable_config(error: &kube::Error, context: &str, way: &Way) -> 
     let why = match error {
         // it quotes the password
         kube::Error::ProxyProtocolUnsupported { proxy_url } => {
-            format!("its proxy {} is none of http and socks5", without_credentials(proxy_url))
+            format!("its proxy {} is neither http nor socks5", without_credentials(proxy_url))
         }
         other => deepest(other),
     };
@@ -208,20 +208,19 @@ fn tls_hint(error: &rustls::Error, context: &str) -> String {
         Tls::InvalidCertificate(certificate) => certificate,
         Tls::AlertReceived(_) => {
             return format!(
-                "the server does not accept the client certificate of {context}: it may have \
-                    expired"
+                "the server rejected the client certificate of {context}: it may have expired"
             );
         }
         _ => {
             return format!(
-                "check that {context} names a TLS port and that no proxy stands in between"
+                "check that {context} uses a TLS port and that there is no proxy in between"
             );
         }
     };
     match certificate {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate of the server has expired: have it renewed, or correct the clock of \
-                this machine"
+            "the certificate of the server has expired: renew it, or correct the clock of this \
+                machine"
                 .to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {

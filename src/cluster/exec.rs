@@ -140,7 +140,7 @@ impl Cluster {
             .await?;
         let exit = match counted.sink.flush().await {
             Ok(()) => exit,
-            Err(error) => Exit::Unknown(format!("its output could not be stored: {error}")),
+            Err(error) => Exit::Unknown(format!("cannot store its output: {error}")),
         };
         Ok(Streamed { bytes: counted.bytes, stderr: stderr.kept, exit })
     }
@@ -182,8 +182,8 @@ impl Cluster {
         let ends_stdin = opened.supports_stream_close();
         if stdin.is_some() && !ends_stdin {
             return Ok(Exit::Unknown(
-                "the API server speaks only v4.channel.k8s.io, in which the end of standard input \
-                    cannot be told; the command was started and left"
+                "the API server supports only v4.channel.k8s.io, which cannot close standard \
+                    input; the command was started and abandoned"
                     .to_owned(),
             ));
         }
@@ -229,7 +229,7 @@ where
         // an answer to each ping is kept until the server takes it
         if empty > FREE_PINGS + begun.elapsed().as_secs() * PINGS_PER_SECOND {
             return Exit::Unknown(format!(
-                "the server sent {empty} pings and empty frames in {} s: the stream was given up",
+                "the server sent {empty} pings and empty frames in {} s: the stream was abandoned",
                 begun.elapsed().as_secs()
             ));
         }
@@ -259,7 +259,7 @@ where
         match channel {
             STDOUT => {
                 if let Err(error) = stdout.write_all(data).await {
-                    return Exit::Unknown(format!("its output could not be stored: {error}"));
+                    return Exit::Unknown(format!("cannot store its output: {error}"));
                 }
             }
             STDERR => stderr.push(data),
@@ -308,7 +308,7 @@ where
 fn read_status(data: &[u8]) -> Exit {
     let Ok(status) = serde_json::from_slice::<Value>(data) else {
         return Exit::Unknown(format!(
-            "the status is no JSON: {}",
+            "the status is not JSON: {}",
             one_line(&String::from_utf8_lossy(data), 200)
         ));
     };
@@ -455,7 +455,7 @@ mod tests {
                 r#"{"status":"Failure","message":"m","details":{"causes":[{"reason":"ExitCode","message":"x"}]}}"#,
                 Exit::Unknown(r#"the server reports the exit code "x": m"#.into()),
             ),
-            ("{", Exit::Unknown("the status is no JSON: {".into())),
+            ("{", Exit::Unknown("the status is not JSON: {".into())),
         ];
         for (status, exit) in cases {
             assert_eq!(read_status(status.as_bytes()), exit, "{status}");

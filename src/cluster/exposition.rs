@@ -99,10 +99,10 @@ fn sample(line: &str) -> Result<Sample, &'static str> {
     let rest = rest.split_once(" #").map_or(rest, |(before, _)| before);
     let mut words = rest.split_whitespace();
     let value = words.next().ok_or("has no value")?;
-    let value = number(value).ok_or("its value is no number")?;
+    let value = number(value).ok_or("its value is not a number")?;
     let timestamp = match words.next() {
         None => None,
-        Some(word) => Some(milliseconds(word).ok_or("its timestamp is no number")?),
+        Some(word) => Some(milliseconds(word).ok_or("its timestamp is not a number")?),
     };
     if words.next().is_some() {
         return Err("has more than a value and a timestamp");
@@ -120,14 +120,14 @@ fn read_labels<'a>(
         if let Some(after) = rest.strip_prefix('}') {
             return Ok(after);
         }
-        let end = rest.find(|letter: char| !is_name(letter)).ok_or("its labels do not end")?;
+        let end = rest.find(|letter: char| !is_name(letter)).ok_or("its labels are not closed")?;
         let (name, after) = rest.split_at(end);
         if name.is_empty() {
             return Err("a label has no name");
         }
         let after = after.trim_start().strip_prefix('=').ok_or("a label has no value")?;
         let after = after.trim_start().strip_prefix('"').ok_or("a label value is not quoted")?;
-        let end = closing_quote(after).ok_or("a label value does not end")?;
+        let end = closing_quote(after).ok_or("a label value is not closed")?;
         if labels.insert(name.to_owned(), unescape(&after[..end])).is_some() {
             return Err("a label occurs twice");
         }

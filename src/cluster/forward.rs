@@ -199,14 +199,14 @@ fn localised(mut request: Request<Bytes>, port: u16) -> Result<Request<Bytes>, E
     if request.uri().scheme_str() == Some("https") {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "https over a port-forward is not supported; ask from inside a pod (via: pod) or over \
-                the API server (via: proxy)",
+            "https over a port-forward is not supported; send the request from inside a pod (via: \
+                pod) or through the API server (via: proxy)",
         ));
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     *request.uri_mut() = path.parse::<Uri>().map_err(|error| {
-        Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}"))
+        Error::new(ErrorKind::Invalid, format!("{path:?} is not a valid URL path: {error}"))
     })?;
     if !request.headers().contains_key(http::header::HOST) {
         let host = HeaderValue::from_str(&format!("localhost:{port}"))

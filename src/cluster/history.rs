@@ -123,16 +123,16 @@ pub fn target_of(revisions: &[Revision], wanted: Option<u64>) -> Result<&Revisio
         Some(number) => {
             revisions.iter().find(|revision| revision.number == number).ok_or_else(|| {
                 format!(
-                    "there is no revision {number}; the history has {}",
+                    "revision {number} does not exist; available: {}",
                     if revisions.is_empty() { "none".to_owned() } else { numbers() }
                 )
             })
         }
         None => match revisions.iter().position(|revision| revision.current) {
             // what comes next in age; two revisions are never of one template
-            Some(place) => revisions
-                .get(place + 1)
-                .ok_or_else(|| "there is no earlier revision to go back to".to_owned()),
+            Some(place) => {
+                revisions.get(place + 1).ok_or_else(|| "there is no earlier revision".to_owned())
+            }
             // the controller has not seen the present template yet: the newest that it knows is the
             // one before
             None => revisions.first().ok_or_else(|| "there is no rollout history".to_owned()),

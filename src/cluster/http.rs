@@ -48,7 +48,7 @@ pub async fn direct_http(
         None => shown,
     };
     if place.host().is_none() {
-        return Err(Error::new(ErrorKind::Invalid, format!("{place} is no absolute URL")));
+        return Err(Error::new(ErrorKind::Invalid, format!("{place} is not an absolute URL")));
     }
     if let Some(address) =
         literal(place.host().unwrap_or_default()).filter(|address| is_link_local(*address))
@@ -104,10 +104,7 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 fn link_local(shown: &str, address: IpAddr) -> Error {
-    Error::new(
-        ErrorKind::Invalid,
-        format!("{shown} is not asked: {address} is a link-local address"),
-    )
+    Error::new(ErrorKind::Invalid, format!("{shown} is refused: {address} is a link-local address"))
 }
 
 /// The addresses of a name; an error if one of them is of the link.
@@ -141,7 +138,7 @@ pub(super) fn broken(shown: &str, error: &(dyn std::error::Error + 'static)) -> 
     Error::new(
         ErrorKind::Protocol,
         format!(
-            "the connection to {shown} broke before its answer was complete: {}",
+            "the connection to {shown} broke before its response was complete: {}",
             deepest(error)
         ),
     )
@@ -150,7 +147,7 @@ pub(super) fn broken(shown: &str, error: &(dyn std::error::Error + 'static)) -> 
 pub(super) fn no_answer(shown: &str, timeout: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
-        format!("{shown} did not answer within {} s", timeout.as_secs_f32()),
+        format!("{shown} did not respond within {} s", timeout.as_secs_f32()),
     )
 }
 

@@ -46,7 +46,7 @@ struct Fault(String);
 
 impl From<TooLarge> for Fault {
     fn from(_: TooLarge) -> Self {
-        Self("its answer cannot be used: an object is larger than 64 MiB".to_owned())
+        Self("its response is invalid: an object exceeds 64 MiB".to_owned())
     }
 }
 
@@ -104,9 +104,9 @@ impl Cluster {
             let path = format!("{collection}{}", query(&parameters));
             let mut take = |text: &[u8]| {
                 let mut object = answer::parse(text, &mut budget)
-                    .map_err(|why| Fault(format!("its answer cannot be used: {why}")))?;
+                    .map_err(|why| Fault(format!("its response is invalid: {why}")))?;
                 if let Some(why) = answer::watched(resource, namespace, &object) {
-                    return Err(Fault(format!("an item of the list is wrong: {why}")));
+                    return Err(Fault(format!("an item of the list is invalid: {why}")));
                 }
                 strip(&mut object);
                 add_kind(&mut object, &api_version, &resource.kind);
@@ -123,8 +123,7 @@ impl Cluster {
             }
             if page.next == token || count == 0 {
                 return Err(doing.not_understood(
-                    "the list goes on without an end: a page brings \
-                    nothing new and names another one",
+                    "the list is endless: a page is empty but refers to another one",
                 ));
             }
             token = page.next;
@@ -151,7 +150,7 @@ impl Cluster {
         }
         let (text, count) = splitter.finish();
         let list = answer::parse(&text, &mut { answer::MEMORY })
-            .map_err(|why| doing.not_understood(&format!("its answer cannot be used: {why}")))?;
+            .map_err(|why| doing.not_understood(&format!("its response is invalid: {why}")))?;
         let (envelope, items) = answer::envelope(doing, resource, list)?;
         // a placeholder for each object, and nothing else
         let other = items
@@ -160,7 +159,9 @@ impl Cluster {
             .cloned()
             .or_else(|| (items.len() != count).then(|| json!(0)));
         match other.and_then(|item| answer::watched(resource, None, &item)) {
-            Some(why) => Err(doing.not_understood(&format!("an item of the list is wrong: {why}"))),
+            Some(why) => {
+                Err(doing.not_understood(&format!("an item of the list is invalid: {why}")))
+            }
             None if items.len() != count => {
                 Err(doing.not_understood("the list has its items twice"))
             }

@@ -21,7 +21,7 @@ pub(super) fn why(error: &AuthError, plugin: Option<&Plugin>) -> String {
                 (Some(words), Some(command)) => format!("{name}: {words}; run {command}"),
                 (Some(words), None) => format!("{name}: {words} ({}); log in again", out.status),
                 (None, _) => format!(
-                    "{name} ended with {} and gave no reason; run it by hand, or log in again",
+                    "{name} ended with {} and gave no reason; run it manually, or log in again",
                     out.status
                 ),
             }
@@ -36,10 +36,10 @@ pub(super) fn why(error: &AuthError, plugin: Option<&Plugin>) -> String {
             }
         }
         AuthError::AuthExecStart(error) => {
-            format!("{name} could not be started: {}", deepest(error))
+            format!("cannot start {name}: {}", deepest(error))
         }
         AuthError::AuthExecParse(_) => {
-            format!("{name} printed no valid ExecCredential; run it by hand to see what it says")
+            format!("{name} printed no valid ExecCredential; run it manually to see its output")
         }
         other => format!("{}; log in again", deepest(other)),
     }

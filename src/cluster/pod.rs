@@ -144,7 +144,7 @@ const CRASHES: u64 = 5;
 pub fn terminal(pod: &Value) -> Option<String> {
     if pod["status"]["phase"] == "Failed" {
         let reason = filled(&pod["status"]["reason"]);
-        return Some(with_message("the pod has failed", reason, text(&pod["status"]["message"])));
+        return Some(with_message("the pod failed", reason, text(&pod["status"]["message"])));
     }
     let statuses = [&pod["status"]["initContainerStatuses"], &pod["status"]["containerStatuses"]];
     for container in statuses.into_iter().flat_map(array) {
@@ -348,7 +348,7 @@ mod tests {
             ),
             (json!({"containerStatuses": [waiting("ErrImagePull")]}), None),
             (json!({"containerStatuses": [few]}), None),
-            (json!({"phase": "Failed", "reason": "Evicted"}), Some("the pod has failed: Evicted")),
+            (json!({"phase": "Failed", "reason": "Evicted"}), Some("the pod failed: Evicted")),
             (json!({"phase": "Succeeded"}), None),
         ] {
             assert_eq!(terminal(&pod(status.clone())).as_deref(), expected, "{status}");

@@ -66,7 +66,7 @@ impl Cluster {
                         ErrorKind::Unsupported,
                         format!(
                             "service {name:?} in namespace {namespace:?} has no selector, so its \
-                                pods are not known"
+                                pods are unknown"
                         ),
                     ));
                 }
@@ -92,8 +92,8 @@ impl Cluster {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
                     format!(
-                        "{other} {name:?} is not a workload: pods are known of Deployment, \
-                            StatefulSet, DaemonSet, ReplicaSet, Job and CronJob"
+                        "{other} {name:?} is not a supported workload: use a Deployment, \
+                            StatefulSet, DaemonSet, ReplicaSet, Job or CronJob"
                     ),
                 ));
             }

@@ -52,7 +52,7 @@ impl Cluster {
         if request.headers().contains_key(http::header::AUTHORIZATION) {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "the API server's proxy keeps the Authorization header for itself; use a \
+                "the API server proxy does not forward the Authorization header; use a \
                     port-forward (via: forward)",
             ));
         }
@@ -74,7 +74,7 @@ impl Cluster {
         let doing = self.doing("proxy", format!("{} to {shown}", request.method()));
         let (mut parts, body) = request.into_parts();
         parts.uri = path.parse().map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("{path:?} is no path of a URL: {error}"))
+            Error::new(ErrorKind::Invalid, format!("{path:?} is not a valid URL path: {error}"))
         })?;
         parts.headers.remove(http::header::HOST);
         let request = Request::from_parts(parts, Body::from(body));

@@ -156,8 +156,8 @@ async fn an_unreachable_server_is_an_error_of_its_own() {
         error.message,
         format!(
             "could not reach {server} to list pods in all namespaces: connection refused; check \
-                that context \"test\" is the right one, that the VPN is up and that the API server \
-                runs"
+                that context \"test\" is correct, that the VPN is up and that the API server is \
+                running"
         )
     );
     assert!(error.retryable() && error.not_executed() && error.is_cluster_down());
@@ -191,7 +191,7 @@ async fn plain_http_where_tls_is_expected_is_a_tls_error() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Tls, "{error}");
-    assert!(error.message.contains("names a TLS port"), "{error}");
+    assert!(error.message.contains("uses a TLS port"), "{error}");
 }
 
 #[tokio::test]

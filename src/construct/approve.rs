@@ -5,16 +5,16 @@ use crate::action::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Stops the run until another person has approved it with `runbook approve`. Who a person is says
-/// the cluster (SelfSubjectReview), and who goes on with the run is not another one. Who, when,
-/// which plan and which question is recorded; what has changed since must be approved again. The
+/// Pauses the run until another person approves it with `runbook approve`. The cluster identifies
+/// the person (SelfSubjectReview), who must not be the one who resumes the run. Records who
+/// approved which plan and question, and when; if these change, another approval is required. The
 /// output is `{by, at}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
-    /// What is to be approved.
+    /// Question to approve.
     pub question: String,
-    /// How long an approval holds.
+    /// How long an approval is valid.
     #[serde(default = "one_hour")]
     pub expires: Duration,
 }
@@ -31,12 +31,12 @@ impl Construct for Approve {
             return Err("the `question` is empty".to_owned());
         }
         if self.expires.0.is_zero() {
-            return Err("an approval that `expires` at once never holds".to_owned());
+            return Err("`expires` must be greater than zero".to_owned());
         }
         Ok(())
     }
 
     fn manual_commands(&self) -> Vec<String> {
-        vec![format!("# have it approved: {}", self.question)]
+        vec![format!("# requires approval: {}", self.question)]
     }
 }

@@ -4,15 +4,15 @@ use super::Construct;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Asks the operator: at the terminal, or with `runbook approve`, where there is none and the run
-/// pauses. The output is `{answer: true, by}`; a no fails the step. The answer holds for this
-/// question, and not for another one.
+/// Asks the operator a question at the terminal; without a terminal, the run pauses until `runbook
+/// approve`. The output is `{answer: true, by}`; the answer "no" fails the step. An answer is valid
+/// for this question only.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// The question.
+    /// Question to ask.
     pub question: String,
-    /// The word that must be typed, for what cannot be taken back.
+    /// Word to type as confirmation, for changes that cannot be undone.
     pub typed: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use crate::action::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Waits this long. Prefer `wait` or `until`, which wait for what is meant.
+/// Waits for a fixed time. Prefer `wait` or `until`, which wait for a condition.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Pause(pub Duration);

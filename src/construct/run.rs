@@ -5,14 +5,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Runs another runbook of the catalogue with parameters and takes its verdict. The output is
-/// `{verdict, findings: [id], steps: {ID: outcome}}`.
+/// Runs another runbook of the catalogue and adopts its verdict. The output is `{verdict, findings:
+/// [id], steps: {ID: outcome}}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// Its name in the catalogue.
+    /// Name of the runbook in the catalogue.
     pub runbook: String,
-    /// Its parameters.
+    /// Parameters of the runbook.
     #[serde(default)]
     pub with: Map<String, Value>,
 }

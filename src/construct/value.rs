@@ -5,7 +5,8 @@ use crate::action::JqText;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A jq program over `$steps`, `$params`, `$findings` and `$run`. Its one result is the output.
+/// Evaluates a jq program over `$steps`, `$params`, `$findings` and `$run`. Its single result is
+/// the output.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Value(pub JqText);

@@ -314,7 +314,7 @@ impl Catalogue {
                 fault(
                     step.span.start..step.span.start + 1,
                     "the name of a called runbook must be known before the run".to_owned(),
-                    "write it out".to_owned(),
+                    "write the name out".to_owned(),
                 );
                 continue;
             }

@@ -78,7 +78,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
                 "RB0301",
                 at.span.clone(),
                 format!("duplicate finding `{}`", finding.id),
-                "ids are unique within a runbook",
+                "ids must be unique within a runbook",
             ));
         }
         if let Some(step) = finding.fixed_by.as_deref().filter(|step| !places.contains_key(*step)) {
@@ -87,7 +87,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
                 "RB0302",
                 at.span.clone(),
                 format!("undefined step `{step}`"),
-                ids.label(step, "there is no such step"),
+                ids.label(step, "no such step"),
             ));
         }
     }
@@ -127,7 +127,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
                     "RB0305",
                     reference.span.clone(),
                     "`item` outside of a `for_each`",
-                    "there is no item here",
+                    "no item here",
                 ));
             }
             _ => {}
@@ -230,7 +230,8 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
                 "RB0306",
                 at,
                 format!(
-                    "step `{}` asks a URL from this machine, and the runbook declares no `hosts`",
+                    "step `{}` requests a URL from this machine, but the runbook declares no \
+                        `hosts`",
                     step.id
                 ),
                 label,
@@ -291,7 +292,7 @@ fn place(
             "RB0301",
             at,
             format!("duplicate step id `{}`", step.id),
-            "ids are unique within a runbook",
+            "ids must be unique within a runbook",
         ));
     } else if let Some(wrong) =
         step.id.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_".contains(*c)))
@@ -300,8 +301,8 @@ fn place(
         faults.push(Fault::new(
             "RB0301",
             at,
-            format!("step id `{}` has a `{wrong}` in it", step.id),
-            "letters, digits, `-` and `_`",
+            format!("step id `{}` contains `{wrong}`", step.id),
+            "use letters, digits, `-` and `_`",
         ));
     } else {
         places.insert(step.id.clone(), here);
@@ -340,10 +341,8 @@ fn step_reference(
         .iter()
         .find(|around| around.is_loop && !inside.iter().any(|other| other.id == around.id))
     {
-        let message = format!(
-            "step `{name}` is inside the loop `{}` and has one result for each item",
-            around.id
-        );
+        let message =
+            format!("step `{name}` is inside the loop `{}` and has one result per item", around.id);
         return fault("RB0303", message, format!("use `$steps[\"{}\"].output`", around.id));
     }
     let (id, owner) = owner?;
@@ -370,7 +369,7 @@ fn step_reference(
     if meant.end > owner.begin {
         return fault(
             "RB0303",
-            format!("step `{name}` comes later than `{id}`"),
+            format!("step `{name}` runs after `{id}`"),
             "not known yet".to_owned(),
         );
     }

@@ -119,7 +119,7 @@ impl de::Error for Failure {
         Self {
             span: None,
             message: format!("missing field `{field}`"),
-            label: format!("needs `{field}`"),
+            label: format!("requires `{field}`"),
             fatal: true,
         }
     }

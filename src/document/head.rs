@@ -37,16 +37,21 @@ pub(super) fn head(root: &Node) -> Result<Head, Vec<Fault>> {
         vec![Fault::new(code, node.span.clone(), message, "see `runbook check`")]
     };
     if root.get("runbook").and_then(Node::as_str) != Some("v1") {
-        return Err(fault("RB0101", root, "a runbook begins with `runbook: v1`"));
+        return Err(fault("RB0101", root, "a runbook starts with `runbook: v1`"));
     }
     let Some(title) = root.get("title").and_then(Node::as_str) else {
         return Err(fault("RB0104", root, "missing field `title`"));
     };
     let alerts = match root.get("alerts") {
         None => Vec::new(),
-        Some(node) => {
-            from_node(node).0.ok_or_else(|| fault("RB0104", node, "`alerts` is a list of names"))?
-        }
+        Some(node) => from_node(node).0.ok_or_else(|| {
+            fault(
+                "RB0104",
+                node,
+                "`alerts` must be a list of \
+                names",
+            )
+        })?,
     };
     let params = root.get("params").and_then(Node::entries).unwrap_or_default();
     let mut effect = Effect::Read;
@@ -85,7 +90,7 @@ fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
         Kind::Scalar { .. } => Err(vec![Fault::new(
             "RB0104",
             node.span.clone(),
-            "a step is a mapping",
+            "a step must be a mapping",
             "expected a step",
         )]),
     }

@@ -215,8 +215,8 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0101",
                 root.span.clone(),
-                format!("a runbook is a mapping, this is {}", root.describe()),
-                "begin with `runbook: v1`",
+                format!("a runbook must be a mapping, not {}", root.describe()),
+                "start with `runbook: v1`",
             ));
             return None;
         }
@@ -311,14 +311,14 @@ impl Lower<'_> {
                 fault(
                     "pattern",
                     format!(
-                        "not a regular expression: {}",
+                        "not a valid regular expression: {}",
                         error.to_string().lines().last().unwrap_or_default()
                     ),
                 );
                 continue;
             }
             if param.kind == ParamType::Enum && param.values.is_empty() {
-                fault("type", "an `enum` needs its `values`".to_owned());
+                fault("type", "an `enum` requires `values`".to_owned());
             }
             if let Some(Err(error)) = param.default.as_ref().map(|value| param.validate(value)) {
                 fault("default", format!("the default is not allowed: {error}"));
@@ -345,7 +345,7 @@ impl Lower<'_> {
                 self.faults.push(Fault::new(
                     "RB0104",
                     node.span.clone(),
-                    format!("`{what}` is a list of steps, this is {}", node.describe()),
+                    format!("`{what}` must be a list of steps, not {}", node.describe()),
                     "expected a list",
                 ));
                 Vec::new()
@@ -358,7 +358,7 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0104",
                 node.span.clone(),
-                format!("a step is a mapping, this is {}", node.describe()),
+                format!("a step must be a mapping, not {}", node.describe()),
                 "expected a step",
             ));
             return None;
@@ -376,8 +376,8 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0104",
                 node.span.clone(),
-                "`then` verifies a change, and a group is none",
-                "make it a step after the group",
+                "`then` verifies a change, but a group is not a change",
+                "move it to a step after the group",
             ));
         }
         let title = head_node.get("title").map(|node| self.deferred(node));
@@ -393,7 +393,7 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0106",
                 at,
-                "a repeated look needs a deadline",
+                "a repeated step requires a timeout",
                 "add `timeout:` to the step",
             ));
         }
@@ -403,7 +403,7 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0106",
                 node.span.start..node.span.start + 1,
-                "a wait needs a deadline",
+                "a wait requires a timeout",
                 "add `timeout:` to the step",
             ));
         }
@@ -444,8 +444,8 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0104",
                 entry.node.span.clone(),
-                "beside a change, `confirm` is `typed`",
-                "`typed`: the name of what is changed is typed",
+                "for a change, the only value of `confirm` is `typed`",
+                "use `typed`: the operator types the name of the object",
             ));
         }
         true
@@ -485,8 +485,8 @@ impl Lower<'_> {
             let mut fault = Fault::new(
                 "RB0103",
                 entry.key_span.clone(),
-                format!("unknown verb or field `{}` of a step", entry.key),
-                "not known",
+                format!("unknown verb or step field `{}`", entry.key),
+                "unknown",
             );
             if let Some(near) =
                 nearest(&entry.key, actions().chain(HEAD.iter().chain(GROUP).copied()))
@@ -506,7 +506,7 @@ impl Lower<'_> {
                     self.faults.push(Fault::new(
                         "RB0104",
                         node.span.clone(),
-                        "a group needs `steps`",
+                        "a group requires `steps`",
                         "no `steps`",
                     ));
                 }
@@ -545,7 +545,7 @@ impl Lower<'_> {
                     "RB0103",
                     at,
                     format!("two actions in one step: {}", names.join(" and ")),
-                    "one step does one thing: make this a step of its own",
+                    "a step has one action: move this to its own step",
                 ));
                 None
             }
@@ -642,7 +642,7 @@ impl Lower<'_> {
                 self.faults.push(Fault::new(
                     "RB0104",
                     span,
-                    "`findings` is a list",
+                    "`findings` must be a list",
                     "expected a list",
                 ));
                 Vec::new()
@@ -666,7 +666,7 @@ impl Lower<'_> {
             self.faults.push(Fault::new(
                 "RB0104",
                 remedy.span.clone(),
-                "a remedy is `run` (a runbook, with parameters in `with`) or `text`",
+                "a remedy must be `run` (a runbook, with parameters in `with`) or `text`",
                 "neither `run` nor `text`",
             ));
         }
@@ -741,8 +741,8 @@ impl Lower<'_> {
         self.faults.push(Fault::new(
             "RB0203",
             span,
-            "a constant condition: it looks at nothing and is always the same",
-            "compare something with something",
+            "constant condition: it refers to nothing and never changes",
+            "refer to the output or a variable",
         ));
     }
 
@@ -762,9 +762,10 @@ impl Lower<'_> {
                     if duration && !is_converted(&text[reference.range.end..]) {
                         let name = reference.name.as_deref().unwrap_or_default();
                         let message = format!(
-                            "`$params.{name}` is a duration, and a text such as \"5s\" in jq"
+                            "`$params.{name}` is a duration, which jq sees as a string such as \
+                                \"5s\""
                         );
-                        let label = format!("write ($params.{name} | duration) for seconds");
+                        let label = format!("use ($params.{name} | duration) for seconds");
                         self.faults.push(Fault::new(
                             "RB0204",
                             node.locate(self.source, &reference.range),

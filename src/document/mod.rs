@@ -1,6 +1,7 @@
 //! YAML text to a typed runbook with positions; checks.
 
 mod body;
+mod built;
 mod catalogue;
 mod check;
 mod deferred;

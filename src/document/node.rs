@@ -162,10 +162,8 @@ impl Node {
 /// Every fault that the text has on this level; a syntax error ends the reading.
 pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
     if source.len() > MAX_BYTES {
-        let message = format!(
-            "the document has {} bytes, more than the {MAX_BYTES} that a runbook may have",
-            source.len()
-        );
+        let message =
+            format!("the file has {} bytes; a runbook may have at most {MAX_BYTES}", source.len());
         return Err(vec![Fault::new("RB0001", 0..0, message, "")]);
     }
     let mut options = Options::default();
@@ -183,8 +181,8 @@ pub(super) fn parse(source: &str) -> Result<Node, Vec<Fault>> {
         Ok(None) if builder.faults.is_empty() => Err(vec![Fault::new(
             "RB0001",
             0..0,
-            "the document is empty",
-            "a runbook begins with `runbook: v1`",
+            "the file is empty",
+            "a runbook starts with `runbook: v1`",
         )]),
         Ok(None) => Err(builder.faults),
         Err(fault) => {
@@ -210,7 +208,7 @@ impl<'a> Builder<'a> {
                     return Err(Fault::new(
                         "RB0001",
                         at..at,
-                        format!("not YAML: {}", error.info()),
+                        format!("invalid YAML: {}", error.info()),
                         "here",
                     ));
                 }
@@ -232,8 +230,8 @@ impl<'a> Builder<'a> {
                     self.faults.push(Fault::new(
                         "RB0001",
                         span,
-                        "a second document in the file",
-                        "one file is one runbook",
+                        "the file contains a second document",
+                        "a file contains one runbook",
                     ));
                     return Ok(root);
                 }
@@ -284,7 +282,7 @@ impl<'a> Builder<'a> {
                 self.faults.push(Fault::new(
                     "RB0002",
                     span.clone(),
-                    "an alias: a runbook has no anchors and aliases",
+                    "YAML aliases are not supported in runbooks",
                     "write the value out",
                 ));
                 Ok(Node { span, kind: Kind::Scalar { text: String::new(), value: Value::Null } })
@@ -300,8 +298,8 @@ impl<'a> Builder<'a> {
                 return Err(Fault::new(
                     "RB0001",
                     span,
-                    format!("more than {MAX_FAULTS} errors: the rest is not read"),
-                    "mend those first",
+                    format!("more than {MAX_FAULTS} errors: the rest is not reported"),
+                    "fix these first",
                 ));
             }
             let (event, key_span) = match self.next()? {
@@ -318,7 +316,7 @@ impl<'a> Builder<'a> {
             end = value.span.end.max(key.span.end);
             let Kind::Scalar { text, .. } = key.kind else {
                 self.faults.push(template_fault(&key_span, self.source).unwrap_or_else(|| {
-                    Fault::new("RB0002", key_span, "a key that is not a string", "write a name")
+                    Fault::new("RB0002", key_span, "a key must be a string", "use a name")
                 }));
                 continue;
             };
@@ -332,7 +330,7 @@ impl<'a> Builder<'a> {
                     "RB0002",
                     key.span,
                     format!("duplicate key `{text}`"),
-                    format!("already given in line {line}"),
+                    format!("first defined in line {line}"),
                 ));
                 continue;
             }
@@ -347,7 +345,7 @@ impl<'a> Builder<'a> {
             self.faults.push(Fault::new(
                 "RB0002",
                 span.clone(),
-                "an anchor: a runbook has no anchors and aliases",
+                "YAML anchors are not supported in runbooks",
                 "write the value out",
             ));
         }
@@ -355,7 +353,7 @@ impl<'a> Builder<'a> {
             self.faults.push(Fault::new(
                 "RB0002",
                 span.clone(),
-                "a tag: a runbook has no YAML tags",
+                "YAML tags are not supported in runbooks",
                 "remove it",
             ));
         }
@@ -411,7 +409,7 @@ fn template_fault(span: &Range<usize>, source: &str) -> Option<Fault> {
         Fault::new(
             "RB0003",
             start..end,
-            "a template without quotes is a YAML mapping",
+            "an unquoted template is a YAML mapping",
             format!("quote it: \"{text}\""),
         )
     })
@@ -479,7 +477,7 @@ mod tests {
         let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
         assert!(messages.len() >= 3, "{messages:?}");
         assert!(messages.iter().any(|m| m.contains("duplicate key `a`")), "{messages:?}");
-        assert!(messages.iter().any(|m| m.contains("template without quotes")), "{messages:?}");
+        assert!(messages.iter().any(|m| m.contains("unquoted template")), "{messages:?}");
     }
 
     #[test]

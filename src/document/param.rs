@@ -99,9 +99,9 @@ impl Param {
                     .ok_or_else(|| format!("`{text}` is not a number"))?;
                 Value::Number(number)
             }
-            ParamType::Bool => Value::Bool(
-                text.parse().map_err(|_| format!("`{text}` is neither true nor false"))?,
-            ),
+            ParamType::Bool => {
+                Value::Bool(text.parse().map_err(|_| format!("`{text}` is not true or false"))?)
+            }
             ParamType::List => Value::Array(
                 text.split(',')
                     .map(str::trim)
@@ -152,7 +152,7 @@ impl Param {
         }
         if let (Some(pattern), Some(text)) = (&self.pattern, value.as_str()) {
             let whole = regex::Regex::new(&format!("^(?:{pattern})$"))
-                .map_err(|_| format!("its pattern {pattern} is not a regular expression"))?;
+                .map_err(|_| format!("its pattern {pattern} is not a valid regular expression"))?;
             if !whole.is_match(text) {
                 return Err(if self.secret {
                     format!("does not match {pattern}")
@@ -205,7 +205,7 @@ mod tests {
             (json!({"type": "int", "min": 1, "max": 5}), "3", Ok(json!(3))),
             (json!({"type": "int", "min": 1, "max": 5}), "9", Err("9 is more than 5".to_owned())),
             (json!({"type": "int"}), "3.5", Err("`3.5` is not a whole number".to_owned())),
-            (json!({"type": "bool"}), "yes", Err("`yes` is neither true nor false".to_owned())),
+            (json!({"type": "bool"}), "yes", Err("`yes` is not true or false".to_owned())),
             (json!({"type": "enum", "values": [1, 0]}), "0", Ok(json!(0))),
             (
                 json!({"type": "enum", "values": ["a", "b"]}),

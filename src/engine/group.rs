@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 impl Run {
     /// A group. Its outcome is the worst of its steps; recovered if the rescue made good what
@@ -108,12 +109,17 @@ impl Run {
     ) -> Result<bool, EngineError> {
         let mut branches = JoinSet::new();
         let mut good = true;
+        let mut before = CancellationToken::new();
+        before.cancel();
         for index in 0..group.steps.len() {
             if branches.len() >= group.parallel {
                 good &= next(&mut branches).await?;
             }
-            let (run, scope, group) = (Arc::clone(self), scope.clone(), Arc::clone(group));
+            let (run, scope, group) = (Arc::clone(self), scope.branch(), Arc::clone(group));
+            let first = std::mem::replace(&mut before, scope.begun.clone());
             branches.spawn(async move {
+                let _lets_the_next_begin = scope.begun.clone().drop_guard();
+                first.cancelled().await;
                 if run.halted(&scope) {
                     return Ok(Outcome::Cancelled);
                 }

@@ -471,7 +471,13 @@ fn micro(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::Fake;
     use super::*;
+    use crate::engine::Clock;
+    use crate::event::Mode;
+    use crate::event::sample::Story;
+    use crate::secret::Masker;
+    use crate::state::RunState;
 
     #[test]
     fn a_holder_lives_as_long_as_it_renews() {
@@ -497,5 +503,89 @@ mod tests {
             None,
             "the own lock is no obstacle"
         );
+    }
+
+    fn lease(run: &str, renewed: Timestamp) -> Value {
+        json!({"metadata": {"name": "l", "namespace": "shop", "annotations": {}},
+            "spec": {"holderIdentity": run, "leaseDurationSeconds": 30,
+            "renewTime": micro(renewed), "acquireTime": micro(renewed)}})
+    }
+
+    fn lock(fake: &Fake, takeover: bool) -> Lock {
+        let mut state = RunState::default();
+        for record in &Story::new(Mode::Run, &[]).records {
+            state.apply(record).unwrap();
+        }
+        let (port, sender): (Arc<dyn Port>, _) = (Arc::new(fake.clone()), fake.sender());
+        let own = Own { run: "01B".into(), host: "host-b".into(), runbook: "a/b".into() };
+        let recorder = Recorder::new(Clock::System, Masker::new(), state, None, Vec::new());
+        Lock::new(&port, &sender, own, takeover, &recorder).unwrap()
+    }
+
+    fn leases(names: &[&str]) -> Vec<(String, String)> {
+        names.iter().map(|name| ("shop".to_owned(), (*name).to_owned())).collect()
+    }
+
+    fn held_by(fake: &Fake, name: &str) -> Option<String> {
+        let lease = fake.known().objects.get(&format!("shop/{name}"))?.clone();
+        lease["spec"]["holderIdentity"].as_str().map(str::to_owned)
+    }
+
+    #[tokio::test]
+    async fn a_free_lease_is_taken_and_gone_when_it_is_released() {
+        let fake = Fake::default();
+        let lock = lock(&fake, false);
+        lock.take(leases(&["l"])).await.unwrap().unwrap();
+        assert_eq!(held_by(&fake, "l").as_deref(), Some("01B"));
+        // what is held is not taken again
+        lock.take(leases(&["l"])).await.unwrap().unwrap();
+        lock.release().await;
+        assert_eq!(held_by(&fake, "l"), None);
+        assert_eq!(fake.known().sent, ["Create shop/l", "Delete shop/l"]);
+    }
+
+    #[tokio::test]
+    async fn a_living_holder_keeps_its_lease_unless_it_is_taken_over() {
+        let long_ago = Timestamp::now() - SignedDuration::from_secs(31);
+        for (renewed, takeover, holder) in [
+            (Timestamp::now(), false, "01A"),
+            (Timestamp::now(), true, "01B"),
+            (long_ago, false, "01B"),
+        ] {
+            let fake = Fake::default();
+            fake.put("shop", "l", lease("01A", renewed));
+            let taken = lock(&fake, takeover).take(leases(&["l"])).await.unwrap();
+            assert_eq!(held_by(&fake, "l").as_deref(), Some(holder), "{renewed} {takeover}");
+            assert_eq!(taken.is_ok(), holder == "01B");
+            if let Err(refused) = taken {
+                assert!(refused.reason().contains("run 01A"), "{}", refused.reason());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_leases_are_taken_or_none() {
+        let fake = Fake::default();
+        fake.put("shop", "m", lease("01A", Timestamp::now()));
+        assert!(lock(&fake, false).take(leases(&["l", "m"])).await.unwrap().is_err());
+        assert_eq!((held_by(&fake, "l"), held_by(&fake, "m").as_deref()), (None, Some("01A")));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_someone_else_has_now_or_that_is_gone_is_lost_for_good() {
+        for other in [Some(lease("01C", Timestamp::now())), None] {
+            let fake = Fake::default();
+            let lock = lock(&fake, false);
+            lock.take(leases(&["l"])).await.unwrap().unwrap();
+            assert_eq!(lock.lost().await, None);
+            match other {
+                Some(other) => fake.put("shop", "l", other),
+                None => drop(fake.known().objects.remove("shop/l")),
+            }
+            let lost = lock.lost().await.unwrap();
+            assert!(lost.contains("nothing more is changed"), "{lost}");
+            fake.put("shop", "l", lease("01B", Timestamp::now()));
+            assert_eq!(lock.lost().await, Some(lost), "a lock that was lost does not come back");
+        }
     }
 }

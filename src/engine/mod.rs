@@ -13,6 +13,8 @@ mod consent;
 mod doubt;
 mod dry_run;
 mod ended;
+#[cfg(test)]
+mod fake;
 mod finding;
 mod group;
 mod judge;

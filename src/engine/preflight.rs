@@ -89,3 +89,37 @@ pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (
         format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
     (reason, role(runbook, missing, &BTreeSet::new(), user))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Fake;
+    use super::*;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_namespace_that_is_not_there_is_named_with_the_nearest_one() {
+        let fake = Fake::default();
+        fake.put("", "shop", json!({}));
+        assert!(no_namespace(&fake, "shop", &[]).await.is_none());
+        let stopped = no_namespace(&fake, "shpo", &[]).await.unwrap();
+        assert!(stopped.reason.contains("did you mean shop?"), "{}", stopped.reason);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_allowed_is_missing_with_the_role_that_would_allow_it() {
+        let fake = Fake::default();
+        fake.known().forbidden.push("patch deployments".to_owned());
+        let access = |verb: &str| Access {
+            verb: verb.to_owned(),
+            group: "apps".to_owned(),
+            resource: "deployments".to_owned(),
+            namespace: "shop".to_owned(),
+            ..Access::default()
+        };
+        let missing = missing(&fake, BTreeSet::from([access("get"), access("patch")])).await;
+        assert_eq!(missing, [access("patch")]);
+        let (reason, role) = report(&missing, "a/b", Some("ada"));
+        assert!(reason.contains("ada may not patch deployments.apps in shop"), "{reason}");
+        assert!(role.contains("patch") && !role.contains("get"), "{role}");
+    }
+}

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The result of a step, as later steps see it.
 #[derive(Clone, Debug)]
@@ -72,6 +73,9 @@ pub(crate) struct Scope {
     pub(crate) deadline: Option<Instant>,
     /// `$run`.
     pub(crate) run: Arc<Value>,
+    /// Cancelled when the first step in it has begun: what stands behind it in a parallel group may
+    /// begin then, so that steps begin in the order in which they are written.
+    pub(crate) begun: CancellationToken,
     results: Arc<Mutex<IndexMap<String, StepResult>>>,
 }
 
@@ -95,6 +99,7 @@ impl Scope {
             severity: Severity::Critical,
             always: false,
             deadline: None,
+            begun: CancellationToken::new(),
             results: Arc::default(),
         }
     }
@@ -135,6 +140,11 @@ impl Scope {
     /// The scope inside a group.
     pub(crate) fn inside(&self, path: &str, severity: Severity) -> Self {
         Self { prefix: format!("{path}/"), severity: self.severity.min(severity), ..self.clone() }
+    }
+
+    /// The scope of a branch of a parallel group.
+    pub(crate) fn branch(&self) -> Self {
+        Self { begun: CancellationToken::new(), ..self.clone() }
     }
 
     /// The scope of a step with a namespace of its own.

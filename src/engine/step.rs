@@ -326,6 +326,7 @@ impl Run {
             effect: step.effect(),
             digest: step_digest(&scope.runbook, step),
         }))?;
+        scope.begun.cancel();
         Ok(self.elapsed())
     }
 

@@ -24,6 +24,8 @@ pub enum StepKind {
     Pause,
     /// Watches a rollout to its end.
     Rollout,
+    /// Takes back a change of an earlier run.
+    Undo,
     /// Another verb.
     Verb(String),
 }
@@ -40,6 +42,7 @@ impl StepKind {
             Self::Approve => "approve",
             Self::Pause => "pause",
             Self::Rollout => "rollout",
+            Self::Undo => "undo",
             Self::Verb(name) => name,
         }
     }
@@ -61,6 +64,7 @@ impl From<&str> for StepKind {
             Self::Approve,
             Self::Pause,
             Self::Rollout,
+            Self::Undo,
         ];
         named
             .into_iter()

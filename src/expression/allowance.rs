@@ -74,7 +74,7 @@ fn spend(bytes: usize) -> Result<(), Error> {
         let over = if allowance.made > MOST_MADE {
             Some(EvalError::new(
                 EvalErrorKind::TooLarge,
-                format!("stopped: the template makes more than {} MiB", MOST_MADE >> 20),
+                format!("stopped: the output of the template exceeds {} MiB", MOST_MADE >> 20),
             ))
         } else if Instant::now() >= allowance.end {
             Some(overdue(DEADLINE))

@@ -132,7 +132,7 @@ impl Meter {
         }
         let Some(left) = self.fuel.get().checked_sub(1) else {
             let message =
-                format!("stopped after {} steps: does a loop never end?", self.budget.fuel);
+                format!("stopped after {} steps: possible endless loop", self.budget.fuel);
             self.trip(EvalErrorKind::OutOfFuel, message);
             return false;
         };
@@ -147,7 +147,7 @@ impl Meter {
             return false;
         }
         if self.top.is_exhausted() {
-            self.trip(EvalErrorKind::TooLarge, "the recursion is nested too deeply".to_owned());
+            self.trip(EvalErrorKind::TooLarge, "the recursion is too deep".to_owned());
             return false;
         }
         let (size, is_large) = match val {
@@ -239,6 +239,6 @@ impl Left {
 }
 
 pub(super) fn overdue(deadline: Duration) -> EvalError {
-    let message = format!("stopped after {deadline:?}: the expression takes too long");
+    let message = format!("stopped after {deadline:?}: the expression timed out");
     EvalError::new(EvalErrorKind::Deadline, message)
 }

@@ -50,8 +50,7 @@ impl From<Arc<Value>> for Data {
 }
 
 /// What is not kept was looked at.
-const DROPPED: &str =
-    "the output of the step was not kept (a defect of this program, please report it)";
+const DROPPED: &str = "the output of the step was not kept (this is a bug in runbook)";
 
 impl Data {
     /// A value that will be one of many: as text.

@@ -75,7 +75,7 @@ pub(super) fn instead_of_null(item: &Value) -> Option<&'static str> {
         return Some("refused");
     }
     (item.get("status").is_some_and(Value::is_null) && item["reason"].is_string())
-        .then_some("no answer")
+        .then_some("no response")
 }
 
 /// `main: CrashLoopBackOff, exit code 78, 9 restarts: FATAL …`
@@ -182,10 +182,10 @@ mod tests {
             (ready.clone(), source, Some("Ready False, containers with unready status: [main]")),
             (ready, ".spec.x == 1", None),
             (
-                json!({"valid": false, "problems": ["a newline at the end",
+                json!({"valid": false, "problems": ["trailing newline",
                     "the value is a placeholder"]}),
                 ".valid",
-                Some("a newline at the end; the value is a placeholder"),
+                Some("trailing newline; the value is a placeholder"),
             ),
             (
                 json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}),

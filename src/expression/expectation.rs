@@ -113,13 +113,13 @@ pub fn compile_expectation(
         [given] => given,
         [] => {
             let message =
-                "an expectation needs one of `that`, `all`, `any`, `none`, `exactly` and `same`";
+                "an expectation requires one of `that`, `all`, `any`, `none`, `exactly` and `same`";
             let field = if e.of.is_some() { "of" } else { "expect" };
             return Err(at(field, message.to_owned()));
         }
         [(first, ..), (second, ..), ..] => {
             let message =
-                format!("`{first}` and `{second}` exclude each other: write two expectations");
+                format!("`{first}` and `{second}` cannot be combined: use two expectations");
             return Err(at(second, message));
         }
     };
@@ -134,15 +134,18 @@ pub fn compile_expectation(
         ));
     }
     let field = if counts { "of" } else { field };
-    let source = source
-        .ok_or_else(|| at("exactly", "`exactly` needs `of`: the condition to count".to_owned()))?;
+    let source = source.ok_or_else(|| {
+        at("exactly", "`exactly` requires `of`: the condition to count".to_owned())
+    })?;
     let jq = |field: &str, source: &str| {
         compile(source, variables).map_err(|error| (field.to_owned(), error))
     };
     let condition = jq(field, source)?;
     if condition.is_constant() {
-        let error =
-            CompileError::new("this depends on nothing: it is always the same", 0..source.len());
+        let error = CompileError::new(
+            "constant expectation: it refers to nothing and never changes",
+            0..source.len(),
+        );
         return Err((
             field.to_owned(),
             error.help("refer to the output with `.` or to a variable"),
@@ -258,7 +261,7 @@ impl Expectation {
         }
         let items = run.list(input)?;
         if items.is_empty() && matches!(self.rule, Rule::All | Rule::Same) {
-            let reason = "nothing to judge: the list is empty";
+            let reason = "nothing to evaluate: the list is empty";
             return Err(EvalError::new(EvalErrorKind::Runtime, reason));
         }
         if self.rule == Rule::Same { run.same(&items) } else { run.count(&items) }
@@ -370,8 +373,10 @@ impl Run<'_> {
                     (last, _) => {
                         let count = outputs.len() + usize::from(last.is_some());
                         let source = over.source();
-                        let message =
-                            format!("`over` gave {count} values, not one list: write `[{source}]`");
+                        let message = format!(
+                            "`over` returned {count} values instead of one list: use \
+                                `[{source}]`"
+                        );
                         return Err(EvalError::new(EvalErrorKind::NotOne, message));
                     }
                 }
@@ -384,7 +389,7 @@ impl Run<'_> {
                 let hint = if self.expectation.over.is_some() {
                     ""
                 } else {
-                    ": say where the list is with `over`"
+                    ": select the list with `over`"
                 };
                 let message = format!("`{source}` is {what}, not a list{hint}");
                 Err(EvalError::new(EvalErrorKind::Runtime, message))
@@ -556,8 +561,7 @@ impl Run<'_> {
     fn same(&self, items: &[Val]) -> Result<Judgement, EvalError> {
         let known = self.each(items, |jq, value| match value {
             Value::Null => {
-                let message =
-                    format!("`{}` is null: a missing path is a changed shape", jq.source());
+                let message = format!("`{}` is null: the path does not exist", jq.source());
                 Err(EvalError::new(EvalErrorKind::Runtime, message))
             }
             value => Ok(value.clone()),

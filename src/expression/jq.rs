@@ -117,7 +117,7 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
         })
     });
     let compiled = compiled.unwrap_or_else(|lost| {
-        let message = format!("the expression could not be compiled: {}", reason(lost));
+        let message = format!("cannot compile the expression: {}", reason(lost));
         Err(CompileError::new(message, 0..source.len()))
     })?;
     Ok(Jq { compiled: Arc::new(compiled) })
@@ -125,9 +125,9 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
 
 fn reason(lost: Lost) -> &'static str {
     match lost {
-        Lost::Deadline => "it took too long",
+        Lost::Deadline => "it timed out",
         Lost::Panicked => "the jq engine failed",
-        Lost::Refused => "too many evaluations are under way",
+        Lost::Refused => "too many evaluations are running",
     }
 }
 
@@ -141,7 +141,7 @@ fn check(source: &str, term: &Term<'_>) -> Result<(), CompileError> {
                 let message =
                     format!("`def {}` is not allowed: a recursion could run forever", def.name);
                 CompileError::new(message, span(source, def.name))
-                    .help("write the filter out where it is used")
+                    .help("write the filter inline where it is used")
             }),
             Term::Call(name, args) => unknown(source, library, name, args.len()),
             Term::Str(Some(format), _) => unknown(source, library, format, 0),
@@ -251,12 +251,12 @@ fn undefined(
     let range = if inside { span(source, name) } else { 0..source.len() };
     match kind {
         compile::Undefined::Var => {
-            let error = CompileError::new(format!("there is no variable `{name}` here"), range);
+            let error = CompileError::new(format!("unknown variable `{name}`"), range);
             let near = nearest(name, globals.iter().map(String::as_str));
             match near {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None if name == "$ENV" => {
-                    error.help("an expression does not see the environment: declare a parameter")
+                    error.help("expressions cannot read the environment: declare a parameter")
                 }
                 None if globals.is_empty() => error,
                 None => error.help(format!("there are {}", globals.join(", "))),
@@ -450,8 +450,8 @@ pub(super) fn supposing(
             let (missing, place) =
                 (missing.join(", "), if items > 1 { " for every item" } else { "" });
             let message = format!(
-                "{missing} is null{place}: a missing path is a changed shape; where it may be \
-                    absent, write `(… // DEFAULT)`"
+                "{missing} is null{place}: the path does not exist; if it is optional, use `(… // \
+                    DEFAULT)`"
             );
             return Err(EvalError::new(EvalErrorKind::Runtime, message));
         }
@@ -477,12 +477,12 @@ pub(super) fn one(source: &str, mut outputs: Vec<Value>) -> Result<Value, EvalEr
         return Ok(output);
     }
     let message = if outputs.is_empty() {
-        format!("{} gave nothing, not one value: nothing was selected", quoted(source))
+        format!("{} returned no value instead of one: nothing was selected", quoted(source))
     } else {
         let some: Vec<String> = outputs.iter().take(5).map(show).collect();
         let more = if outputs.len() > 5 { ", …" } else { "" };
         let (count, some) = (outputs.len(), some.join(", "));
-        format!("{} gave {count} values, not one: {some}{more}", quoted(source))
+        format!("{} returned {count} values instead of one: {some}{more}", quoted(source))
     };
     Err(EvalError::new(EvalErrorKind::NotOne, message))
 }
@@ -491,7 +491,7 @@ pub(super) fn one(source: &str, mut outputs: Vec<Value>) -> Result<Value, EvalEr
 pub(super) fn truth(source: &str, output: &Value) -> Result<bool, EvalError> {
     let hint = match output {
         Value::Bool(truth) => return Ok(*truth),
-        Value::Null => "a missing path is a changed shape",
+        Value::Null => "the path does not exist",
         Value::Number(_) | Value::String(_) => "compare it, as in `… == 1`",
         Value::Array(_) | Value::Object(_) => "compare a part of it, or use `all(…)` or `any(…)`",
     };

@@ -17,29 +17,25 @@ use super::value::MOST_DEPTH;
 
 /// Filters that reach outside of the expression, or that have a meaning only in a jq process.
 const REFUSED: [(&str, &str, &str); 19] = [
-    (
-        "env",
-        "an expression does not see the environment",
-        "declare a parameter and read $params.NAME",
-    ),
-    ("now", "an expression has no clock", "use $run.now, or `age` for the seconds since a time"),
+    ("env", "expressions cannot read the environment", "declare a parameter and use $params.NAME"),
+    ("now", "expressions have no clock", "use $run.now, or `age` for the seconds since a time"),
     ("localtime", "the result would depend on the machine", "use `gmtime`"),
     ("strflocaltime", "the result would depend on the machine", "use `strftime`"),
-    ("halt", "an expression cannot end the process", "use `error(…)`"),
-    ("halt_error", "an expression cannot end the process", "use `error(…)`"),
-    ("debug", "an expression prints nothing", "remove it"),
-    ("stderr", "an expression prints nothing", "remove it"),
-    ("debug_empty", "an expression prints nothing", "remove it"),
-    ("stderr_empty", "an expression prints nothing", "remove it"),
-    ("input", "an expression has one input", "use `.`"),
-    ("inputs", "an expression has one input", "use `.[]`"),
-    ("input_filename", "an expression reads no file", "remove it"),
-    ("input_line_number", "an expression reads no file", "remove it"),
-    ("get_search_list", "an expression loads no module", "remove it"),
-    ("modulemeta", "an expression loads no module", "remove it"),
-    ("import", "an expression loads no module", "write the filter out"),
-    ("include", "an expression loads no module", "write the filter out"),
-    ("builtins", "an expression does not look at itself", "remove it"),
+    ("halt", "expressions cannot end the process", "use `error(…)`"),
+    ("halt_error", "expressions cannot end the process", "use `error(…)`"),
+    ("debug", "expressions cannot print", "remove it"),
+    ("stderr", "expressions cannot print", "remove it"),
+    ("debug_empty", "expressions cannot print", "remove it"),
+    ("stderr_empty", "expressions cannot print", "remove it"),
+    ("input", "expressions have one input", "use `.`"),
+    ("inputs", "expressions have one input", "use `.[]`"),
+    ("input_filename", "expressions cannot read files", "remove it"),
+    ("input_line_number", "expressions cannot read files", "remove it"),
+    ("get_search_list", "expressions cannot load modules", "remove it"),
+    ("modulemeta", "expressions cannot load modules", "remove it"),
+    ("import", "expressions cannot load modules", "write the filter inline"),
+    ("include", "expressions cannot load modules", "write the filter inline"),
+    ("builtins", "expressions cannot inspect themselves", "remove it"),
 ];
 
 /// What people from other languages call a filter.
@@ -297,7 +293,7 @@ fn ours() -> [Filter<RunPtr<Kind>>; 17] {
 
 fn over<'a>(ok: bool, val: Val) -> jaq_core::ValXs<'a, Val> {
     // The message is not seen: the meter knows why.
-    box_once(if ok { Ok(val) } else { Err(Exn::from(Error::str("the evaluation is over"))) })
+    box_once(if ok { Ok(val) } else { Err(Exn::from(Error::str("the evaluation has ended"))) })
 }
 
 fn on_text(val: &Val, parse: fn(&str) -> Result<Val, String>) -> ValR<Val> {

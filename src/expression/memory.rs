@@ -67,5 +67,5 @@ fn resident() -> Option<u64> {
 }
 
 pub(super) fn message() -> String {
-    format!("stopped: the evaluation takes more than {} MiB of memory", MOST_GROWTH >> 20)
+    format!("stopped: the evaluation exceeds {} MiB of memory", MOST_GROWTH >> 20)
 }

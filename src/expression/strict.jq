@@ -3,7 +3,7 @@ def _judged(f): try (f | _known | if . then true else false end) catch [.];
 def _any(g; f): reduce (label $out | g | _judged(f) | if . == true then (., break $out) else . end) as $one (false; if $one == true then true elif . == false then $one else . end) | if isarray then error(.[0]) else . end;
 def _any(f): _any(.[]; f);
 def _any: _any(.[]; .);
-def _all(g; f): reduce (label $out | g | _judged(f) | if . == false then (., break $out) else . end) as $one (null; if $one == false then false elif . == null or . == true then $one else . end) | if . == null then error("`all` has nothing to judge: its list is empty") elif isarray then error(.[0]) else . end;
+def _all(g; f): reduce (label $out | g | _judged(f) | if . == false then (., break $out) else . end) as $one (null; if $one == false then false elif . == null or . == true then $one else . end) | if . == null then error("`all` has nothing to evaluate: its list is empty") elif isarray then error(.[0]) else . end;
 def _all(f): _all(.[]; f);
 def _all: _all(.[]; .);
 def _length: _counted | _whole | length;

@@ -264,8 +264,8 @@ pub(super) fn natives() -> [Filter<RunPtr<Kind>>; 11] {
         ("_counted", v(0), |cv| {
             bome(match &cv.1 {
                 Val::Null => Err(Error::str(
-                    "null has no length: a missing path is a changed shape; where it may be \
-                        absent, write `(… // [])`",
+                    "null has no length: the path does not exist; if it is optional, use `(… // \
+                        [])`",
                 )),
                 _ => Ok(cv.1),
             })
@@ -305,7 +305,7 @@ fn ordered<'a>(
     bome(order(&left, &right).map(|order| Val::Bool(holds(order))).ok_or_else(|| {
         let (left_kind, right_kind) = (kind(&left), kind(&right));
         Error::str(format!(
-            "{} {sign} {} cannot be judged: {left_kind} and {right_kind} have no order (`{about}`)",
+            "cannot compare {} {sign} {}: {left_kind} and {right_kind} have no order (`{about}`)",
             shown(&left),
             shown(&right)
         ))

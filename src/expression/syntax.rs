@@ -43,7 +43,7 @@ pub(super) fn check_size(source: &str) -> Result<(), CompileError> {
 pub(super) fn parse(source: &str) -> Result<Term<'_>, CompileError> {
     let tokens = Lexer::new(source).lex().map_err(|errors| {
         let Some((expected, rest)) = errors.into_iter().next() else {
-            return CompileError::new("the expression cannot be read", 0..source.len());
+            return CompileError::new("cannot parse the expression", 0..source.len());
         };
         let at = span(source, rest).start;
         let end = at + rest.chars().next().map_or(0, char::len_utf8);
@@ -62,7 +62,7 @@ pub(super) fn parse(source: &str) -> Result<Term<'_>, CompileError> {
     })?;
     Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
         let Some((expected, found)) = errors.into_iter().next() else {
-            return CompileError::new("the expression cannot be read", 0..source.len());
+            return CompileError::new("cannot parse the expression", 0..source.len());
         };
         let expected = match expected {
             parse::Expect::Just("") | parse::Expect::Nothing => {

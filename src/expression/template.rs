@@ -27,8 +27,8 @@ const FUEL: u64 = 100_000;
 /// Nested macros and loops of one rendering.
 const RECURSION: usize = 100;
 /// What is said where a template is written like a program.
-const NO_PROGRAM: &str =
-    "a template fills in values; compute them in a step with `value` (jq), and use its output";
+const NO_PROGRAM: &str = "templates only insert values: compute the value in a step with `value` (jq), and use its \
+        output";
 /// What a template may be called with besides its variables; also the source of suggestions.
 const FILTERS: &str = "abs attr batch bool capitalize chain count d default dictsort e escape \
     first float format \
@@ -202,7 +202,7 @@ impl<'s> Check<'s> {
         if !list.split_whitespace().any(|known| known == name) {
             let help = nearest(name, list.split_whitespace())
                 .map(|near| format!("did you mean `{near}`?"));
-            self.refuse(format!("there is no {what} `{name}` in templates"), range, help);
+            self.refuse(format!("templates have no {what} `{name}`"), range, help);
         }
     }
 
@@ -306,7 +306,7 @@ impl<'s> Check<'s> {
                         format!("did you mean `{near}`? filters are written `value | {near}`")
                     });
                     self.refuse(
-                        format!("there is no function `{}` in templates", var.id),
+                        format!("templates have no function `{}`", var.id),
                         bytes(var.span()),
                         help,
                     );
@@ -547,7 +547,7 @@ fn failure(source: &str, error: &minijinja::Error) -> EvalError {
             (None, None) => undefined(source.trim()),
         },
         ErrorKind::OutOfFuel => {
-            let message = format!("stopped after {FUEL} instructions: does a loop never end?");
+            let message = format!("stopped after {FUEL} instructions: possible endless loop");
             EvalError::new(EvalErrorKind::OutOfFuel, message)
         }
         kind => {

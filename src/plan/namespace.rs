@@ -122,8 +122,8 @@ impl Says<'_> {
             made.iter().map(|name| format!("--set {name}={}", name.to_uppercase())).collect();
         set.dedup();
         format!(
-            "-n {wanted} has no effect: this runbook makes its namespace of `{source}`, which is \
-                {own}; set what it is made of: {}",
+            "-n {wanted} has no effect: this runbook computes its namespace from `{source}`, \
+                which is {own}; set instead: {}",
             set.join(" ")
         )
     }
@@ -191,8 +191,8 @@ pub fn called(
                     .first()
                     .map_or_else(String::new, |name| format!(", with {name} in its `with`"));
                 let message = format!(
-                    "-n {to} does not reach it: it acts in {own} by itself; have it called for a \
-                        namespace{hand}, or run it alone"
+                    "-n {to} does not apply to it: it runs in {own}; pass a namespace{hand}, or \
+                        run it separately"
                 );
                 Err(vec![ParamError { name: String::new(), message }])
             }
@@ -237,7 +237,10 @@ pub fn check_namespace(name: &str) -> Result<(), String> {
     if plain && (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-') {
         return Ok(());
     }
-    Err(format!("`{name}` is no name of a namespace: up to 63 lower-case letters, digits and `-`"))
+    Err(format!(
+        "`{name}` is not a valid namespace name: use up to 63 lower-case letters, digits \
+        and `-`"
+    ))
 }
 
 #[cfg(test)]
@@ -295,8 +298,8 @@ mod tests {
         let error = says(&runbook).settle(&[], Some("staging-apps")).unwrap_err();
         assert_eq!(
             error[0].to_string(),
-            "-n staging-apps has no effect: this runbook makes its namespace of `{{ params.env \
-                }}-apps`, which is prod-apps; set what it is made of: --set env=ENV"
+            "-n staging-apps has no effect: this runbook computes its namespace from `{{ \
+                params.env }}-apps`, which is prod-apps; set instead: --set env=ENV"
         );
         let agreed =
             says(&runbook).settle(&[text("env", "staging")], Some("staging-apps")).unwrap();
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn a_namespace_that_is_none_is_refused() {
         let error = says(&runbook(PARAM)).settle(&[text("ns", "")], None).unwrap_err();
-        assert!(error[0].to_string().contains("is no name of a namespace"), "{}", error[0]);
+        assert!(error[0].to_string().contains("is not a valid namespace name"), "{}", error[0]);
         for (name, good) in [
             ("a", true),
             ("a-1", true),

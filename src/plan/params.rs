@@ -42,7 +42,7 @@ pub fn resolve(
             Some(near) => format!("is unknown; did you mean `{near}`?"),
             None if declared.is_empty() => "is unknown: this runbook has no parameters".to_owned(),
             None => format!(
-                "is unknown; there are {}",
+                "is unknown; available: {}",
                 declared.keys().cloned().collect::<Vec<_>>().join(", ")
             ),
         };
@@ -87,7 +87,7 @@ fn hidden(message: &str, value: &Value) -> String {
     let masked = masker.clean(message);
     // what is too short to be looked for
     if !text.is_empty() && masked.contains(&text) {
-        "has a wrong value, which is secret and not shown".to_owned()
+        "has an invalid value, which is secret and not shown".to_owned()
     } else {
         masked
     }

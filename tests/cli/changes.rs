@@ -139,7 +139,11 @@ fn promise_4_a_changed_step_that_has_changed_the_cluster_is_not_done_again() {
     two(2);
     let said = stage.run(&["resume", RUN, "--yes"]);
     assert_eq!(said.code, 2, "{}", said.all());
-    assert!(said.stderr.contains("step scale of two.yaml has changed since"), "{}", said.all());
+    assert!(
+        said.stderr.contains("step scale of two.yaml was modified after it changed the cluster"),
+        "{}",
+        said.all()
+    );
     let insisted = stage.run(&["resume", RUN, "--yes", "--despite", "runbook"]);
     assert_eq!(insisted.code, 4, "{}", insisted.all());
     assert_eq!(stage.writes().len(), 1);

@@ -171,7 +171,7 @@ fn a_repeated_look_ends_with_its_deadline_and_says_what_it_last_saw() {
     );
     let (document, code) = place.json(&["run", &file, "--sandbox=healthy"]);
     assert_eq!((outcomes(&document), code), (vec!["pods timed_out".to_owned()], 1));
-    assert_eq!(reason(&document, "pods"), "not so within 2s; last seen: 3, want 5");
+    assert_eq!(reason(&document, "pods"), "condition not met within 2s; last seen: 3, want 5");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_wait_for_what_does_not_come_times_out_and_for_what_is_gone_passes() {
         (outcomes(&document), code),
         (vec!["comes timed_out".into(), "gone passed".into(), "there passed".into()], 1)
     );
-    assert!(reason(&document, "comes").contains("nothing there"), "{document:#}");
+    assert!(reason(&document, "comes").contains("nothing found"), "{document:#}");
 }
 
 #[test]

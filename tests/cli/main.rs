@@ -12,6 +12,7 @@ mod configuration;
 mod differential;
 mod disk;
 mod documentation;
+mod embed;
 mod faults;
 mod flow;
 mod hostile;

@@ -275,7 +275,7 @@ fn the_graph_of_a_namespace() {
         assert!(text.starts_with(start) && text.contains("#cf222e") && !text.contains("<script"));
     }
     for (arguments, code, reason) in [
-        (&["nowhere", "--sandbox"][..], 2, "there is no namespace nowhere"),
+        (&["nowhere", "--sandbox"][..], 2, "namespace nowhere does not exist"),
         (&["petrosa-apps", "--sandbox", "--edge", "x"], 2, "is no edge"),
         (&["petrosa-apps", "--sandbox=api-down"], 3, "could not reach"),
     ] {

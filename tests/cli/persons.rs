@@ -77,7 +77,7 @@ fn promise_16_what_someone_else_must_approve_is_not_approved_by_who_runs_it() {
     // ada's own word is recorded, and does not count
     let own = run_as_user(&stage, "ada", &["approve", RUN, "--step", "other", "--yes"]);
     assert!(
-        own.stderr.contains("It counts where someone else than ada goes on with the run."),
+        own.stderr.contains("It is valid only if a person other than ada resumes the run."),
         "{}",
         own.all()
     );
@@ -363,7 +363,7 @@ const SURE: &str = "  - id: sure
 fn next(said: &Said) -> Vec<String> {
     let lines = said.stdout.lines().filter_map(|line| {
         line.split_once("runbook ").filter(|(before, _)| {
-            before.trim().is_empty() || before.contains("Next") || before.contains("Go on with")
+            before.trim().is_empty() || before.contains("Next") || before.contains("To continue")
         })
     });
     lines.map(|(_, command)| command.to_owned()).collect()
@@ -386,7 +386,11 @@ fn what_is_approved_answers_the_question_and_the_pause_says_what_to_type() {
     );
     assert!(words(&said).contains("Waits for an answer: sure."), "{}", said.all());
     let typed = stage.run(&["approve", RUN, "--step", "sure", "--yes", "--typed", "it is"]);
-    assert!(typed.code == 2 && typed.stderr.contains("wants no word typed"), "{}", typed.all());
+    assert!(
+        typed.code == 2 && typed.stderr.contains("requires no typed confirmation"),
+        "{}",
+        typed.all()
+    );
     let approved = stage.run(&["approve", "00000001", "--step", "sure", "--yes"]);
     assert!(
         approved.code == 0 && words(&approved).contains("Go on with this?"),
@@ -452,8 +456,8 @@ fn what_an_approval_cannot_answer_is_refused_with_what_does() {
     assert_eq!(stage.run(&["run", "steps.yaml", "--yes"]).code, -1, "killed");
     for (step, reason) in [
         ("parts/local", "--mark-done parts/local"),
-        ("parts", "step parts (group) waits for no person"),
-        ("none", "waits for nothing"),
+        ("parts", "step parts (group) does not wait for a person"),
+        ("none", "is not waiting"),
     ] {
         let said = stage.run(&["approve", RUN, "--step", step, "--yes"]);
         assert!(said.code == 2 && said.stderr.contains(reason), "{}", said.all());
@@ -546,13 +550,14 @@ fn a_run_of_an_earlier_version_is_shown_gone_on_with_and_taken_back() {
     let before = put(&stage);
     let approved = stage.run(&["approve", changes, "--step", "scale", "--typed", "petrosa-ta-bot"]);
     assert!(
-        approved.code == 2 && approved.stderr.contains("an earlier version recorded it"),
+        approved.code == 2 && approved.stderr.contains("an earlier version wrote the record"),
         "{}",
         approved.all()
     );
     let approved = stage.run(&["approve", other, "--step", "other", "--yes"]);
     assert!(
-        approved.code == 2 && approved.stderr.contains("asks anew, and can then be approved"),
+        approved.code == 2
+            && approved.stderr.contains("asks it again, and you can then approve it"),
         "{}",
         approved.all()
     );
@@ -617,7 +622,7 @@ fn promise_3_an_opaque_action_that_was_cut_off_is_asked_about_and_never_repeated
         assert_eq!(stage.run(&["run", "steps.yaml", "--yes"]).code, 4, "--yes answers no question");
         let wrong = stage.run(&["resume", RUN, "--yes", "--mark-done", "sure", "--reason", "yes"]);
         assert!(
-            wrong.code == 2 && wrong.stderr.contains("leave it out with --skip sure"),
+            wrong.code == 2 && wrong.stderr.contains("to skip it, use --skip sure"),
             "a question is not done by hand: {}",
             wrong.all()
         );

@@ -131,13 +131,13 @@ fn what_cannot_be_meant_is_said() {
     for (arguments, words) in [
         (
             vec!["run", "ta-bot/smoke", "--sandbox", "--report", "smoke.xml"],
-            "write KIND=FILE, such as junit=smoke.xml",
+            "use KIND=FILE, such as junit=smoke.xml",
         ),
         (
             vec!["run", "ta-bot/smoke", "--sandbox", "--report", "xml=smoke.xml"],
             "`xml` is no kind of report",
         ),
-        (vec!["report", RUN, "--output", "json"], "write --format json"),
+        (vec!["report", RUN, "--output", "json"], "use --format json"),
     ] {
         let said = place.run(&arguments);
         assert_eq!(said.code, 2, "{}", said.all());

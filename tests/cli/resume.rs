@@ -114,12 +114,13 @@ fn promise_4_a_run_is_not_gone_on_with_on_another_cluster_or_as_another_user() {
     for (other, words, despite) in [
         (
             Options { cluster: "other".to_owned(), ..healthy() },
-            "this is another cluster: the run began on the one with kube-system ",
+            "this is another cluster: the run started on the cluster with kube-system ",
             "cluster",
         ),
         (
             Options { user: Some("mallory".to_owned()), ..healthy() },
-            "the run began as sandbox-operator, and this is mallory; insist with --despite user",
+            "the run was started by sandbox-operator, but this is mallory; to resume anyway, use \
+                --despite user",
             "user",
         ),
     ] {

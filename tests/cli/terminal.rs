@@ -152,7 +152,7 @@ fn a_whole_line_is_read_and_maybe_is_not_yes() {
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(4), 0), "nobody has answered: {screen}");
     assert!(
-        screen.contains("Nothing was answered.")
+        screen.contains("No answer was given.")
             && screen.contains("runbook approve 00000001 --step mark"),
         "{screen}"
     );
@@ -217,11 +217,11 @@ fn a_typed_word_is_the_word_and_nothing_else() {
     );
     let mut terminal =
         Terminal::run(&stage, &["run", "ask.yaml", "--yes"], "it is\npetrosa-ta-bot\n");
-    terminal.shows("Type it is to go on, or press Enter to stop here: ", 1);
+    terminal.shows("Type it is to continue, or press Enter to stop here: ", 1);
     terminal.types("y\n");
     terminal.shows("That is not it is.", 1);
     terminal.types("it is\n");
-    terminal.shows("Type petrosa-ta-bot to go on, or press Enter to stop here: ", 1);
+    terminal.shows("Type petrosa-ta-bot to continue, or press Enter to stop here: ", 1);
     terminal.types("petrosa-ta-bot\n");
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(0), 1), "{screen}");

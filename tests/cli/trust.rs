@@ -32,7 +32,7 @@ fn a_runbook_that_hides_another_runs_nothing_here_before_it_is_trusted() {
     let refused = place.run(&["run", "ta-bot/smoke"]);
     assert_eq!((refused.code, made(&place)), (2, false), "{}", refused.all());
     assert!(
-        refused.stderr.contains("hides the runbook ta-bot/smoke of this program"),
+        refused.stderr.contains("overrides the built-in runbook ta-bot/smoke"),
         "{}",
         refused.stderr
     );
@@ -83,7 +83,7 @@ fn the_list_says_what_hides_a_runbook_of_the_program() {
     let place = hiding(COMMAND);
     let said = place.run(&["list"]);
     assert!(
-        said.stdout.contains("from runbooks/ta-bot/smoke.yaml, hides that of the program"),
+        said.stdout.contains("from runbooks/ta-bot/smoke.yaml, overrides the built-in one"),
         "{}",
         said.stdout
     );

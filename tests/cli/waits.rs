@@ -60,7 +60,7 @@ fn the_counters_of_a_job_are_final_when_it_is_over() {
     let (outcome, reason) = ended(&document, "vain");
     assert_eq!(outcome, "failed", "{}", said.all());
     assert!(
-        reason.starts_with("waiting makes no sense: job by-hand-")
+        reason.starts_with("the condition can no longer hold: job by-hand-")
             && reason.ends_with(" is complete"),
         "{reason}"
     );

@@ -15,8 +15,8 @@ impl FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is not a duration: a number with a unit, such as 250ms, 90s, 15m, 1h30m, \
-                    2d"
+                "`{text}` is not a duration: use a number with a unit, such as 250ms, 90s, 15m, \
+                    1h30m, 2d"
             )
         };
         // jiff reads everything but days as an exact duration; a day is 24 hours here
@@ -186,7 +186,7 @@ impl<'de> Deserialize<'de> for Target {
                         })
                     }
                     _ => Err(E::custom(format!(
-                        "`{text}` is not a target: write deployment/NAME, pod/NAME, service/NAME, \
+                        "`{text}` is not a target: use deployment/NAME, pod/NAME, service/NAME, \
                             or {{kind, selector}}"
                     ))),
                 }
@@ -198,7 +198,7 @@ impl<'de> Deserialize<'de> for Target {
                     (None, Some(selector)) => Which::Selector(selector),
                     _ => {
                         return Err(de::Error::custom(
-                            "a target has either a `name` or a `selector`",
+                            "a target requires either `name` or `selector`",
                         ));
                     }
                 };

@@ -42,10 +42,8 @@ pub(in crate::action) async fn found(
     .await
     {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => {
-            Err(format!(" (what is wrong with the pods could not be looked up: {error})"))
-        }
-        Err(_) => Err(" (what is wrong with the pods could not be looked up in time)".to_owned()),
+        Ok(Err(error)) => Err(format!(" (cannot read the state of the pods: {error})")),
+        Err(_) => Err(" (reading the state of the pods timed out)".to_owned()),
     }
 }
 

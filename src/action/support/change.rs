@@ -295,7 +295,7 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
         }
         ("delete" | "evict", Some(_)) => Seen::NotDone,
         (_, None) if planned.before.is_null() => Seen::NotDone,
-        (_, None) => Seen::CannotTell(format!("{} is gone", planned.object.short())),
+        (_, None) => Seen::CannotTell(format!("{} no longer exists", planned.object.short())),
         (_, Some(now)) if !planned.before.is_null() && uid(now) != uid(&planned.before) => {
             Seen::CannotTell(format!(
                 "{} was replaced by another object of the same name",
@@ -303,8 +303,7 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
             ))
         }
         (_, Some(_)) if planned.after.is_null() => Seen::CannotTell(
-            "the change could not be previewed, so that there is nothing to compare with"
-                .to_owned(),
+            "the change was not previewed, so there is nothing to compare with".to_owned(),
         ),
         (_, Some(now)) => {
             let now = desired(now);
@@ -313,7 +312,7 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
             let at = |difference: &Difference| now.pointer(&difference.pointer).cloned();
             if planned.masked && planned.object.kind != "Secret" && wanted.is_empty() {
                 return Seen::CannotTell(format!(
-                    "what changes in {} is secret and not recorded",
+                    "the changed value of {} is secret and not recorded",
                     planned.object.short()
                 ));
             }
@@ -323,14 +322,14 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
                     Seen::Done
                 } else {
                     Seen::CannotTell(format!(
-                        "{} exists, and is not as it was to be made",
+                        "{} exists, but differs from the requested object",
                         planned.object.short()
                     ))
                 };
             }
             if wanted.is_empty() {
                 return Seen::CannotTell(format!(
-                    "what changes of {} is secret, and the same in the record before and after",
+                    "the changed value of {} is secret and looks the same before and after",
                     planned.object.short()
                 ));
             }
@@ -346,7 +345,7 @@ pub fn observe(planned: &PlannedChange, current: Option<&Value>, masker: &Masker
                 .map(|difference| difference.path.clone())
                 .unwrap_or_default();
             Seen::CannotTell(format!(
-                "{other} of {} is neither as before nor as wanted",
+                "{other} of {} has neither the previous nor the requested value",
                 planned.object.short()
             ))
         }
@@ -384,11 +383,11 @@ pub fn reverse(
             return Ok(None);
         }
         if planned.verb != "delete" {
-            return Err(format!("{object} is gone: someone else has deleted it since"));
+            return Err(format!("{object} no longer exists: someone else has deleted it since"));
         }
         if planned.masked {
             return Err(format!(
-                "{object} held secret values, which are not recorded: make it again by hand"
+                "{object} contained secret values, which are not recorded: recreate it by hand"
             ));
         }
         let mut again = planned.before.clone();
@@ -397,7 +396,7 @@ pub fn reverse(
                 metadata.shift_remove(server);
             }
         }
-        return Ok(Some(Change::create(resource, again, "made again")));
+        return Ok(Some(Change::create(resource, again, "recreated")));
     };
     // what is recorded is masked, so that only masked can be compared with it
     let (now, then) =
@@ -414,7 +413,7 @@ pub fn reverse(
         return Ok(None);
     }
     if planned.verb == "delete" {
-        return Err(format!("{object} exists again: someone else has made it since"));
+        return Err(format!("{object} exists again: someone else has created it since"));
     }
     let uid = |object: &Value| object["metadata"]["uid"].clone();
     if uid(current) != uid(after) {
@@ -437,7 +436,7 @@ pub fn reverse(
     }
     if is_lost {
         return Err(format!(
-            "what {object} held before was secret and is not recorded: put it back by hand"
+            "the previous value of {object} was secret and is not recorded: restore it by hand"
         ));
     }
     let mut wanted = trimmed(current);
@@ -446,8 +445,8 @@ pub fn reverse(
     }
     let summary = match (only_restarts(&then, &was), planned.is_rolled_out()) {
         (true, _) => "second restart",
-        (false, true) => "former state",
-        (false, false) => "back as before",
+        (false, true) => "previous state",
+        (false, false) => "restored",
     };
     Ok(Change::between(resource, current, &wanted, summary))
 }

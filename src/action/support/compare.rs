@@ -285,7 +285,7 @@ pub fn place<'a>(object: &'a mut Value, keys: &[&str]) -> Result<&'a mut Value, 
             *at = Value::Object(Map::new());
         }
         let Value::Object(fields) = at else {
-            return Err(format!("{} is no object", keys[..depth].join(".")));
+            return Err(format!("{} is not an object", keys[..depth].join(".")));
         };
         at = fields.entry((*key).to_owned()).or_insert(Value::Null);
     }
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(object["spec"]["template"]["metadata"], json!({"annotations": {"a": 1}}));
         assert_eq!(
             place(&mut object, &["spec", "text", "a"]).unwrap_err(),
-            "spec.text is no object"
+            "spec.text is not an object"
         );
         assert!(place(&mut json!([]), &["a"]).is_err());
     }

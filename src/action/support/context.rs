@@ -79,7 +79,7 @@ impl Context {
     /// # Errors
     /// When the run has no cluster.
     pub fn cluster(&self) -> Result<&Cluster, Failure> {
-        self.cluster.as_ref().ok_or_else(|| Failure::error("no cluster to ask"))
+        self.cluster.as_ref().ok_or_else(|| Failure::error("no cluster"))
     }
 
     /// Time left until the deadline.
@@ -106,7 +106,7 @@ pub struct Approval {
     pub reach: String,
     /// The difference, line by line.
     pub diff: Vec<String>,
-    /// The word that must be typed, for what cannot be taken back.
+    /// Word to type as confirmation, for changes that cannot be undone.
     pub typed: Option<String>,
 }
 

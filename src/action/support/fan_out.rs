@@ -42,7 +42,7 @@ impl Target {
             }
             (_, Which::Selector(_)) => {
                 return Err(Failure::error(format!(
-                    "pods are selected with `kind: Pod`, not with `kind: {}`",
+                    "use `kind: Pod` to select pods, not `kind: {}`",
                     self.kind
                 )));
             }
@@ -178,7 +178,7 @@ where
     let summary = if answered == total {
         format!("{total} of {total}")
     } else {
-        format!("{answered} of {total} answered")
+        format!("{answered} of {total} responded")
     };
     Ok(if one {
         Output::new(items.pop().unwrap_or_default(), String::new())
@@ -243,7 +243,7 @@ mod tests {
             json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed",
                 "unread": true}])
         );
-        assert_eq!(output.summary, "1 of 2 answered");
+        assert_eq!(output.summary, "1 of 2 responded");
         assert_eq!(
             each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message,
             "not allowed"

@@ -23,7 +23,7 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
         return Some(Guard {
             id: "managed-by-argo-cd",
             reason: format!(
-                "Argo CD application {application} manages {name} and will take the change back"
+                "Argo CD application {application} manages {name} and will revert the change"
             ),
             way: format!(
                 "change it in the repository of {application}, or suspend its automated sync first"
@@ -34,7 +34,7 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
         return Some(Guard {
             id: "managed-by-flux",
             reason: format!(
-                "Flux kustomization {kustomization} manages {name} and will take the change back"
+                "Flux kustomization {kustomization} manages {name} and will revert the change"
             ),
             way: format!(
                 "change it in the repository, or suspend it first: flux suspend kustomization \
@@ -46,7 +46,7 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
     if let Some(release) = flux_release {
         return Some(Guard {
             id: "managed-by-flux",
-            reason: format!("Flux release {release} manages {name} and will take the change back"),
+            reason: format!("Flux release {release} manages {name} and will revert the change"),
             way: format!(
                 "change it in the repository, or suspend it first: flux suspend helmrelease \
                     {release}"
@@ -59,9 +59,9 @@ pub(in crate::action) fn managed(object: &Value) -> Option<Guard> {
         return Some(Guard {
             id: "managed-by-helm",
             reason: format!(
-                "Helm release {release} owns {name}: its next upgrade takes the change back"
+                "Helm release {release} owns {name}: its next upgrade will revert the change"
             ),
-            way: format!("change the values of {release} too"),
+            way: format!("also change the values of {release}"),
         });
     }
     None
@@ -72,7 +72,7 @@ pub(in crate::action) fn paused(workload: &Value) -> Option<Guard> {
     (workload["spec"]["paused"] == true).then(|| Guard {
         id: "rollout-paused",
         reason: format!(
-            "the rollout of {}/{} is paused: the change would be written and no pod would get it",
+            "the rollout of {}/{} is paused: the change would not reach any pod",
             workload["kind"].as_str().unwrap_or("deployment").to_ascii_lowercase(),
             workload["metadata"]["name"].as_str().unwrap_or_default()
         ),
@@ -118,7 +118,8 @@ pub(in crate::action) fn autoscaled(
         Some(keda) => Guard {
             id: "keda-owns-replicas",
             reason: format!(
-                "KEDA ScaledObject {keda} owns the replicas ({least} to {most}) and would undo this"
+                "KEDA ScaledObject {keda} owns the replicas ({least} to {most}) and would revert \
+                    the change"
             ),
             way: format!(
                 "pause it first: kubectl annotate scaledobject {keda} \
@@ -129,7 +130,7 @@ pub(in crate::action) fn autoscaled(
             id: "hpa-owns-replicas",
             reason: format!(
                 "HorizontalPodAutoscaler {name} owns the replicas ({least} to {most}) and would \
-                    undo this within a minute"
+                    revert the change within a minute"
             ),
             way: format!("set the bounds of {name} to {replicas} in the same run"),
         },
@@ -144,8 +145,8 @@ pub(in crate::action) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard
         return Some(Guard {
             id: "several-disruption-budgets",
             reason: format!(
-                "pod/{pod_name} has two PodDisruptionBudgets, {} and {}: the server never evicts \
-                    such a pod",
+                "pod/{pod_name} has two PodDisruptionBudgets, {} and {}: the API server never \
+                    evicts such a pod",
                 name(first),
                 name(second)
             ),
@@ -160,16 +161,15 @@ pub(in crate::action) fn budget(budgets: &[&Value], pod: &Value) -> Option<Guard
     Some(Guard {
         id: "disruption-budget",
         reason: format!(
-            "PodDisruptionBudget {} allows no disruption of pod/{pod_name}: it wants {} healthy \
-                pods and has {}",
+            "PodDisruptionBudget {} allows no disruption of pod/{pod_name}: it requires {} \
+                healthy pods and has {}",
             name(budget),
             status["desiredHealthy"].as_u64().unwrap_or(0),
             status["currentHealthy"].as_u64().unwrap_or(0)
         ),
-        way:
-            "add a replica, or wait until the pods are healthy; overridden, the eviction is tried \
-            until the deadline"
-                .to_owned(),
+        way: "add a replica, or wait until the pods are healthy; if overridden, the eviction is \
+                retried until the timeout"
+            .to_owned(),
     })
 }
 
@@ -209,14 +209,14 @@ pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
         guards.push(Guard {
             id: "placeholder",
             reason: format!(
-                "{name} still has a placeholder at {path}{}",
+                "{name} contains a placeholder at {path}{}",
                 if found.len() > 1 {
                     format!(" and {} more", found.len() - 1)
                 } else {
                     String::new()
                 }
             ),
-            way: "fill it in".to_owned(),
+            way: "replace it".to_owned(),
         });
     }
     guards.extend(plaintext(&name, object));
@@ -229,7 +229,7 @@ pub(in crate::action) fn plaintext(owner: &str, value: &Value) -> Option<Guard> 
     credentials(value, &mut literals);
     literals.first().map(|variable| Guard {
         id: "plaintext-secret",
-        reason: format!("{owner} has the value of {variable} in plain text"),
+        reason: format!("{owner} contains the value of {variable} in plain text"),
         way: "put it in a Secret and refer to it with valueFrom.secretKeyRef".to_owned(),
     })
 }
@@ -265,10 +265,10 @@ pub(in crate::action) fn overwritten(before: &Value, manifest: &Value) -> Option
     Some(Guard {
         id: "secret-overwritten",
         reason: format!(
-            "Secret {name} exists and would get other values for {}",
+            "Secret {name} exists, and its values would change for {}",
             changed.join(", ")
         ),
-        way: "leave the Secret out of what is applied; its former values would not be recorded"
+        way: "remove the Secret from the manifests; its previous values would not be recorded"
             .to_owned(),
     })
 }

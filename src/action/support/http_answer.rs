@@ -114,9 +114,7 @@ pub(in crate::action) fn judge(
     // with a Status it is the API server that ran out of time
     let silent = error.kind == ErrorKind::Timeout && error.status.is_none();
     if silent && patience.of_step {
-        return Err(Failure::error(format!(
-            "the step's time was over before there was an answer: {error}"
-        )));
+        return Err(Failure::error(format!("timed out before there was a response: {error}")));
     }
     let about_target = match via {
         _ if is_answer(error.kind) => silent || error.kind == ErrorKind::ConnectionRefused,
@@ -144,7 +142,7 @@ pub(in crate::action) fn judge(
 
 /// The failure of a request that may have changed something: never one to try again.
 pub(in crate::action) fn in_doubt(method: Method, why: &str) -> Failure {
-    Failure::error(format!("whether the {} took effect is not known: {why}", method.text()))
+    Failure::error(format!("it is unknown whether the {} took effect: {why}", method.text()))
 }
 
 /// What the API server's proxy says when the target, and not the way to it, is at fault.
@@ -235,7 +233,7 @@ impl Http {
             return Ok(());
         }
         let declared = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
-        Err(format!("{host}:{port} is not among the `hosts` of the runbook ({declared})"))
+        Err(format!("{host}:{port} is not in the `hosts` of the runbook ({declared})"))
     }
 
     /// The request for a path or a whole URL.
@@ -247,9 +245,9 @@ impl Http {
         for (name, value) in self.all_headers() {
             request = request.header(name, value);
         }
-        request
-            .body(Bytes::from(self.body_text().unwrap_or_default()))
-            .map_err(|error| format!("{} {uri} is no HTTP request: {error}", self.method.text()))
+        request.body(Bytes::from(self.body_text().unwrap_or_default())).map_err(|error| {
+            format!("{} {uri} is not a valid HTTP request: {error}", self.method.text())
+        })
     }
 }
 

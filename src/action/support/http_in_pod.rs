@@ -77,7 +77,7 @@ pub(in crate::action) async fn ask(
                     if patience.of_step && elapsed >= patience.time =>
                 {
                     return Err(Failure::error(format!(
-                        "the step's time was over before {url} answered pod {pod}"
+                        "the request to {url} from pod {pod} timed out"
                     )));
                 }
                 Tried::Answer(answer) => {
@@ -96,7 +96,7 @@ pub(in crate::action) async fn ask(
                 }
                 Tried::Failed(why) => {
                     return Err(Failure::error(format!(
-                        "{} in pod {pod} could not ask {url}: {why}",
+                        "{} in pod {pod} could not request {url}: {why}",
                         client.program()
                     )));
                 }
@@ -112,7 +112,7 @@ pub(in crate::action) async fn ask(
             }
             Exit::Unknown(text) => {
                 let message =
-                    format!("how {} in pod {pod} ended is not known: {text}", client.program());
+                    format!("the result of {} in pod {pod} is unknown: {text}", client.program());
                 return Err(if http.method.only_reads() {
                     Failure::new(FailureKind::Transient, message)
                 } else {
@@ -120,16 +120,14 @@ pub(in crate::action) async fn ask(
                 });
             }
             Exit::TimedOut => {
-                let message = format!(
-                    "{} in pod {pod} did not end in time and may still run",
-                    client.program()
-                );
+                let message =
+                    format!("{} in pod {pod} timed out and may still be running", client.program());
                 return Err(Failure::error(message));
             }
         }
     }
     Err(Failure::error(format!(
-        "the image of pod {pod} has no HTTP client that can do this: {}",
+        "the image of pod {pod} has no suitable HTTP client: {}",
         said.join("; ")
     )))
 }
@@ -266,7 +264,7 @@ fn read_curl(code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tri
         0 => match split_answer(answer) {
             Some((status, headers, body)) => given(status, headers, body, cut, elapsed, limit),
             None => {
-                Tried::Unclear("it ended with exit code 0 and printed no HTTP answer".to_owned())
+                Tried::Unclear("it ended with exit code 0 but printed no HTTP response".to_owned())
             }
         },
         code if CURL_UNFIT.contains(&code) && !said.contains("HTTP/0.9") => {
@@ -377,7 +375,10 @@ fn read_wget(method: Method, code: i32, done: &Executed, elapsed: Duration, limi
             Some(reason) => missing(reason, elapsed),
             // the answer had begun
             None => missing(
-                lines.iter().rev().find(|line| !line.is_empty()).unwrap_or(&"the answer broke off"),
+                lines.iter().rev().find(|line| !line.is_empty()).unwrap_or(
+                    &"the response is \
+                    incomplete",
+                ),
                 elapsed,
             ),
         };
@@ -390,7 +391,7 @@ fn read_wget(method: Method, code: i32, done: &Executed, elapsed: Duration, limi
         None => match last_word(&lines).filter(|_| code != 0) {
             Some(reason) => missing(reason, elapsed),
             None => Tried::Unclear(format!(
-                "it ended with exit code {code} and printed no HTTP answer: {}",
+                "it ended with exit code {code} and printed no HTTP response: {}",
                 first_line(&stderr)
             )),
         },

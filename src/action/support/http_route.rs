@@ -144,7 +144,7 @@ impl Http {
                 .await
             }
             _ => Err(Failure::error(
-                self.check().err().unwrap_or_else(|| "nobody to ask".to_owned()),
+                self.check().err().unwrap_or_else(|| "no destination".to_owned()),
             )),
         }
     }
@@ -243,7 +243,7 @@ impl Http {
         let selector = label_selector(&json!({"matchLabels": service["spec"]["selector"]}));
         if selector.is_empty() {
             return Err(Failure::error(format!(
-                "{target} in namespace {namespace} has no selector, so its pods are not known; use \
+                "{target} in namespace {namespace} has no selector, so its pods are unknown; use \
                     `via: proxy`"
             )));
         }

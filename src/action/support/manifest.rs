@@ -46,14 +46,14 @@ pub(in crate::action) fn read(path: &str) -> Result<Vec<Document>, String> {
         return Err(unreadable(format!(
             "it is {}",
             if about.is_dir() {
-                "a directory: name the files one by one"
+                "a directory: list the files individually"
             } else {
-                "no regular file"
+                "not a regular file"
             }
         )));
     }
     if about.len() > FILE {
-        return Err(unreadable(format!("it has {} bytes, and {FILE} are the most", about.len())));
+        return Err(unreadable(format!("it has {} bytes; the maximum is {FILE}", about.len())));
     }
     let text =
         std::fs::read_to_string(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
@@ -95,7 +95,7 @@ pub(in crate::action) fn documents(
         };
         if let Some(other) = all[..index].iter().find(same) {
             return Err(format!(
-                "{}: {} {} is there twice, also in {}",
+                "{}: {} {} is defined twice, also in {}",
                 document.place,
                 document.kind(),
                 document.metadata("name"),
@@ -129,7 +129,7 @@ fn flatten(value: Value, place: String, into: &mut Vec<Document>) -> Result<(), 
 fn fault(document: &Document) -> Option<String> {
     let object = &document.object;
     if !object.is_object() {
-        return Some("is no object: apiVersion, kind and metadata are missing".to_owned());
+        return Some("is not an object: apiVersion, kind and metadata are missing".to_owned());
     }
     for key in ["apiVersion", "kind"] {
         if object[key].as_str().is_none_or(str::is_empty) {
@@ -140,7 +140,7 @@ fn fault(document: &Document) -> Option<String> {
     match (document.metadata("name"), object["metadata"].get("generateName")) {
         ("", Some(_)) => {
             return Some(format!(
-                "{kind} has a generateName: each application would make another one; give it a name"
+                "{kind} has a generateName: every run would create another object; set a name"
             ));
         }
         ("", None) => return Some(format!("metadata.name of {kind} is missing")),
@@ -148,7 +148,7 @@ fn fault(document: &Document) -> Option<String> {
     }
     let size = object.to_string().len();
     (size > OBJECT).then(|| {
-        format!("{kind} {} has {size} bytes, and {OBJECT} are the most", document.metadata("name"))
+        format!("{kind} {} has {size} bytes; the maximum is {OBJECT}", document.metadata("name"))
     })
 }
 
@@ -244,7 +244,7 @@ mod tests {
             all[0].place
         );
         for (value, reason) in [
-            (json!([1]), "f: is no object: apiVersion, kind and metadata are missing"),
+            (json!([1]), "f: is not an object: apiVersion, kind and metadata are missing"),
             (json!({"kind": "Pod"}), "f: apiVersion is missing"),
             (
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}),
@@ -252,19 +252,20 @@ mod tests {
             ),
             (
                 json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}}),
-                "f: Pod has a generateName: each application would make another one; give it a \
-                    name",
+                "f: Pod has a generateName: every run would create another object; set a name",
             ),
         ] {
             assert_eq!(documents("f", vec![value]).unwrap_err(), reason);
         }
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}});
         assert!(
-            documents("f", vec![pod.clone(), pod.clone()]).unwrap_err().contains("is there twice")
+            documents("f", vec![pod.clone(), pod.clone()])
+                .unwrap_err()
+                .contains("is defined twice")
         );
         let mut large = pod;
         large["data"] = json!("x".repeat(OBJECT));
-        assert!(documents("f", vec![large]).unwrap_err().contains("are the most"));
+        assert!(documents("f", vec![large]).unwrap_err().contains("the maximum is"));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Map {
 pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
     if keys.is_empty() {
         return Err(format!(
-            "`{}` is empty: write `KEY: value`, or `KEY: null` to remove it",
+            "`{}` is empty: use `KEY: value`, or `KEY: null` to remove a key",
             map.field()
         ));
     }
@@ -53,8 +53,8 @@ pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
             key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
         if prefix == Some("") || !word(name) || name.is_empty() {
             return Err(format!(
-                "`{key}` is no key of {}s: letters, digits, `-`, `_` and `.`, at most 63, and a \
-                    domain with a slash before it",
+                "`{key}` is not a valid key of {}s: use up to 63 letters, digits, `-`, `_` and \
+                    `.`, optionally after a domain and a slash",
                 map.one()
             ));
         }
@@ -62,7 +62,8 @@ pub(in crate::action) fn check(map: Map, keys: &Keys) -> Result<(), String> {
             && !word(&value.to_string())
         {
             return Err(format!(
-                "`{value}` is no value of a label: letters, digits, `-`, `_` and `.`, at most 63"
+                "`{value}` is not a valid label value: use up to 63 letters, digits, `-`, `_` and \
+                    `.`"
             ));
         }
     }
@@ -130,7 +131,7 @@ fn set(object: &mut Value, map: Map, keys: &Keys, overwrite: bool) -> Result<Str
             (Some(before), Some(after)) if before == after => {}
             (Some(before), Some(_)) if !overwrite => {
                 return Err(format!(
-                    "the {} {key} has the value {before} already, and `overwrite` is false",
+                    "the {} {key} already has the value {before}, and `overwrite` is false",
                     map.one()
                 ));
             }
@@ -179,7 +180,7 @@ mod tests {
             (
                 json!({"a": "3"}),
                 false,
-                Err("the label a has the value 1 already, and `overwrite` is false"),
+                Err("the label a already has the value 1, and `overwrite` is false"),
             ),
         ] {
             let mut object = before.clone();

@@ -73,7 +73,7 @@ pub(in crate::action) async fn namespaces(
     match system {
         Ok(found) => objects.extend(found),
         Err(failure) => gaps.push(format!(
-            "DNS is taken to be as usual, {SYSTEM} could not be read: {}",
+            "assuming the default DNS, since {SYSTEM} could not be read: {}",
             failure.message
         )),
     }
@@ -126,14 +126,11 @@ async fn foreign(cluster: &Cluster) -> (Vec<Value>, Vec<String>) {
                     .filter(|group| {
                         ForeignPolicy::KINDS.iter().any(|(known, _)| group.starts_with(known))
                     })
-                    .map(|group| format!("API group {group} did not answer"))
+                    .map(|group| format!("API group {group} did not respond"))
                     .collect(),
             ),
             Err(error) => {
-                return (
-                    Vec::new(),
-                    vec![format!("which other kinds of policies there are is not known: {error}")],
-                );
+                return (Vec::new(), vec![format!("other kinds of policies are unknown: {error}")]);
             }
         };
     let all = Selection::default();

@@ -42,7 +42,7 @@ pub(in crate::action) fn of_pod(
     {
         let names: Vec<&str> =
             all.iter().filter_map(|container| container["name"].as_str()).collect();
-        return Err(format!("{what} has no container {name}; it has {}", names.join(", ")));
+        return Err(format!("{what} has no container {name}; available: {}", names.join(", ")));
     }
     let declared: Vec<&Value> = own
         .iter()
@@ -65,7 +65,7 @@ pub(in crate::action) fn of_pod(
             match (&all[..], &asked(&own)[..]) {
                 ([only], _) | (_, [only]) => Ok(*only),
                 _ => Err(format!(
-                    "which port of {what}? name one with `port`; {}",
+                    "cannot select a port of {what}: set `port`; {}",
                     listed(&declared, "containerPort")
                 )),
             }
@@ -142,7 +142,7 @@ pub(in crate::action) fn of_service<'a>(
         (None, [only]) => Some(only),
         (None, _) => {
             return Err(format!(
-                "which port of {what}? name one with `port`; {}",
+                "cannot select a port of {what}: set `port`; {}",
                 listed(&declared, "port")
             ));
         }
@@ -166,7 +166,7 @@ pub(in crate::action) fn behind(entry: &Value, pod: &Value) -> Result<u16, Strin
         Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone())), None),
         target => number(target)
             .or_else(|| number(&entry["port"]))
-            .ok_or_else(|| format!("port {} of the service is no port number", entry["port"])),
+            .ok_or_else(|| format!("port {} of the Service is not a port number", entry["port"])),
     }
 }
 
@@ -214,11 +214,16 @@ mod tests {
             (&one, name("web"), Ok(8080)),
             (&one, name("dns"), Err("pod a has no port named `dns`; it has 8080 (web)")),
             (&two, name("mesh"), Ok(15000)),
-            (&two, None, Err("which port of pod b? name one with `port`; it has 80, 15000 (mesh)")),
+            (
+                &two,
+                None,
+                Err("cannot select a port of pod b: set `port`; it has 80, 15000 \
+                (mesh)"),
+            ),
             (
                 &none,
                 None,
-                Err("which port of pod c? name one with `port`; it declares no TCP ports"),
+                Err("cannot select a port of pod c: set `port`; it declares no TCP ports"),
             ),
         ];
         for (pod, port, wanted) in cases {
@@ -234,7 +239,7 @@ mod tests {
             {"name": "web", "ports": [{"name": "http", "containerPort": 8000}, {"name": "metrics",
             "containerPort": 9090}], "readinessProbe": {"httpGet": {"port": "http"}}},
             {"name": "two", "ports": [{"containerPort": 1}, {"containerPort": 2}]}]}});
-        let several = "which port of pod a? name one with `port`; it has ";
+        let several = "cannot select a port of pod a: set `port`; it has ";
         let cases = [
             (None, Some("web"), Ok(8000)),
             (None, Some("proxy"), Ok(15000)),
@@ -249,7 +254,7 @@ mod tests {
             (
                 None,
                 Some("none"),
-                Err("pod a has no container none; it has proxy, web, two".to_owned()),
+                Err("pod a has no container none; available: proxy, web, two".to_owned()),
             ),
             (None, None, Err(format!("{several}15000 (admin), 8000 (http), 9090 (metrics), 1, 2"))),
         ];
@@ -311,10 +316,8 @@ mod tests {
             (name("x"), Err("service s has no port named `x`; it has 80 (http), 81 (admin), 82")),
             (
                 None,
-                Err(
-                    "which port of service s? name one with `port`; it has 80 (http), 81 (admin), \
-                        82",
-                ),
+                Err("cannot select a port of service s: set `port`; it has 80 (http), 81 \
+                        (admin), 82"),
             ),
         ];
         for (port, wanted) in cases {

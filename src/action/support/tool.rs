@@ -106,7 +106,7 @@ pub(in crate::action) async fn ask_tools<T>(
 fn no_answer(pod: &str, purpose: &str, absent: &[&str], unclear: &[String]) -> String {
     if unclear.is_empty() {
         return format!(
-            "the image of pod/{pod} has no tool to {purpose} with: tried {}",
+            "the image of pod/{pod} has no tool to {purpose}: tried {}",
             absent.join(", ")
         );
     }
@@ -115,10 +115,7 @@ fn no_answer(pod: &str, purpose: &str, absent: &[&str], unclear: &[String]) -> S
     } else {
         format!("; not in the image: {}", absent.join(", "))
     };
-    format!(
-        "no tool of pod/{pod} gave an answer when it was to {purpose}: {}{absent}",
-        unclear.join("; ")
-    )
+    format!("no tool in pod/{pod} could {purpose}: {}{absent}", unclear.join("; "))
 }
 
 /// Words of a command.
@@ -174,11 +171,10 @@ async fn try_in(
         }
         Exit::NotStarted(_) => Ok(None),
         Exit::Unknown(why) => Err(Failure::error(format!(
-            "the command in pod/{pod} ended without a status, so nothing is known of its result: \
-                {why}"
+            "the command in pod/{pod} ended without a status, so its result is unknown: {why}"
         ))),
         Exit::TimedOut => Err(Failure::error(format!(
-            "the command in pod/{pod} did not end in time and may still run"
+            "the command in pod/{pod} timed out and may still be running"
         ))),
     }
 }
@@ -213,12 +209,12 @@ mod tests {
         let unclear = [format!("nc -z ended with exit code 1: {}", usage.first_line())];
         assert_eq!(
             no_answer("web-1", "connect", &["python3", "curl"], &unclear),
-            "no tool of pod/web-1 gave an answer when it was to connect: nc -z ended with exit \
-                code 1: nc: invalid option -- 'z'; not in the image: python3, curl"
+            "no tool in pod/web-1 could connect: nc -z ended with exit code 1: nc: invalid option \
+                -- 'z'; not in the image: python3, curl"
         );
         assert_eq!(
             no_answer("web-1", "connect", &["nc -z"], &[]),
-            "the image of pod/web-1 has no tool to connect with: tried nc -z"
+            "the image of pod/web-1 has no tool to connect: tried nc -z"
         );
     }
 }

@@ -192,7 +192,7 @@ pub(in crate::action) fn lookup(
         Tool::Nslookup
             if says(&[
                 "nxdomain",
-                "no answer",
+                "no response",
                 "name does not resolve",
                 "name or service not known",
             ]) =>

@@ -42,13 +42,13 @@ pub(in crate::action) fn found(answer: &Value) -> Result<Vec<String>, String> {
             traces
                 .iter()
                 .map(|trace| {
-                    id(trace).ok_or_else(|| "Tempo found a trace without an id".to_owned())
+                    id(trace).ok_or_else(|| "Tempo returned a trace without an id".to_owned())
                 })
                 .collect()
         }
         // nothing found is left out
         Value::Null if answer.is_object() => Ok(Vec::new()),
-        _ => Err("this is not the answer of Tempo to a search".to_owned()),
+        _ => Err("this is not a Tempo search response".to_owned()),
     }
 }
 

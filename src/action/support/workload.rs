@@ -20,7 +20,7 @@ pub(in crate::action) struct Found {
 /// When it does not exist, or cannot be read.
 pub(in crate::action) async fn find(context: &Context, target: &Target) -> Result<Found, Failure> {
     let Which::Name(name) = &target.which else {
-        return Err(Failure::error(format!("{target}: a change is of one object, by name")));
+        return Err(Failure::error(format!("{target}: a change requires one object, by name")));
     };
     let cluster = context.cluster()?;
     let resource = cluster.resolve(&target.kind).await?;
@@ -40,11 +40,11 @@ pub(in crate::action) fn check_target(
     kinds: &[&str],
 ) -> Result<(), String> {
     if matches!(target.which, Which::Selector(_)) {
-        return Err(format!("`{verb}` changes one object: name it, as in deployment/NAME"));
+        return Err(format!("`{verb}` changes one object: use its name, such as deployment/NAME"));
     }
     match builtin(&target.kind) {
         Some(resource) if !kinds.is_empty() && !kinds.contains(&resource.kind.as_str()) => {
-            Err(format!("`{verb}` knows {}, not {}", kinds.join(", "), resource.kind))
+            Err(format!("`{verb}` supports {}, not {}", kinds.join(", "), resource.kind))
         }
         _ => Ok(()),
     }

@@ -62,9 +62,9 @@ pub(in crate::action) fn command(output: &Value) -> Option<Wrong> {
 /// 4xx and 5xx).
 pub(in crate::action) fn request(output: &Value) -> Option<Wrong> {
     items(output, &["status", "refused", "reason"], |item| match item["status"].as_u64() {
-        Some(status) => (status >= 400).then(|| format!("answered {status}")),
+        Some(status) => (status >= 400).then(|| format!("status {status}")),
         None if item.get("status").is_none() => None,
-        None => Some(item["reason"].as_str().unwrap_or("no answer").to_owned()),
+        None => Some(item["reason"].as_str().unwrap_or("no response").to_owned()),
     })
 }
 
@@ -120,7 +120,7 @@ mod tests {
         for (output, wanted) in [
             (json!({"status": 200}), None),
             (json!({"status": 302}), None),
-            (json!({"status": 404}), some("answered 404")),
+            (json!({"status": 404}), some("status 404")),
             (
                 json!({"pod": "a", "status": null, "refused": true,
                     "reason": "connection refused"}),
@@ -128,7 +128,7 @@ mod tests {
             ),
             (
                 json!([{"pod": "a", "status": 503}, {"pod": "b", "status": 200}]),
-                some("pod/a: answered 503"),
+                some("pod/a: status 503"),
             ),
         ] {
             assert_eq!(reason(request(&output)), wanted, "{output}");

@@ -184,18 +184,19 @@ fn a_condition_is_true_or_false_and_nothing_else() {
     let cases = [
         (".a", json!({"a": true}), Ok(true)),
         (".a", json!({"a": false}), Ok(false)),
-        (
-            ".a",
-            json!({}),
-            Err("`.a` is null, not true or false: a missing path is a changed shape"),
-        ),
+        (".a", json!({}), Err("`.a` is null, not true or false: the path does not exist")),
         (".a", json!({"a": 3}), Err("`.a` is 3, not true or false: compare it, as in `… == 1`")),
         (
             ".[] | . > 1",
             json!([]),
-            Err("`.[] | . > 1` gave nothing, not one value: nothing was selected"),
+            Err("`.[] | . > 1` returned no value instead of one: nothing was selected"),
         ),
-        (".[] | . > 1", json!([1, 2]), Err("`.[] | . > 1` gave 2 values, not one: false, true")),
+        (
+            ".[] | . > 1",
+            json!([1, 2]),
+            Err("`.[] | . > 1` returned 2 values instead of one: \
+            false, true"),
+        ),
     ];
     for (source, input, expected) in cases {
         let actual = jq(source).condition(&input, &bindings(), Budget::default());
@@ -250,24 +251,24 @@ fn mistakes_are_found_when_compiled() {
             "all",
             Some("arguments are separated by `;`"),
         ),
-        ("$parms.x", "there is no variable `$parms`", "$parms", Some("did you mean `$params`?")),
+        ("$parms.x", "unknown variable `$parms`", "$parms", Some("did you mean `$params`?")),
         (
             "env.HOME",
             "`env` is not available",
             "env",
-            Some("declare a parameter and read $params.NAME"),
+            Some("declare a parameter and use $params.NAME"),
         ),
         (
             "\"\\(env)\"",
             "`env` is not available",
             "env",
-            Some("declare a parameter and read $params.NAME"),
+            Some("declare a parameter and use $params.NAME"),
         ),
         (
             "$ENV.HOME",
-            "there is no variable `$ENV`",
+            "unknown variable `$ENV`",
             "$ENV",
-            Some("an expression does not see the environment: declare a parameter"),
+            Some("expressions cannot read the environment: declare a parameter"),
         ),
         (
             "now",
@@ -283,19 +284,19 @@ fn mistakes_are_found_when_compiled() {
             "def f: f; f",
             "`def f` is not allowed",
             "f",
-            Some("write the filter out where it is used"),
+            Some("write the filter inline where it is used"),
         ),
         (
             "\"\\(def f: f; f)\"",
             "`def f` is not allowed",
             "f",
-            Some("write the filter out where it is used"),
+            Some("write the filter inline where it is used"),
         ),
         (
             ".[def f: 1; f]",
             "`def f` is not allowed",
             "f",
-            Some("write the filter out where it is used"),
+            Some("write the filter inline where it is used"),
         ),
         ("_tick", "there is no filter `_tick`", "_tick", None),
         ("_main", "there is no filter `_main`", "_main", None),

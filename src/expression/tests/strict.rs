@@ -68,7 +68,7 @@ fn an_order_is_one_of_values_of_the_same_type() {
     }
     assert_eq!(
         condition(".a.rate < 0.05", &json!({"a": {"rate": null}})).unwrap_err(),
-        "null < 0.05 cannot be judged: null and a number have no order (`.a.rate`)"
+        "cannot compare null < 0.05: null and a number have no order (`.a.rate`)"
     );
 }
 
@@ -238,9 +238,8 @@ fn quantifiers_over_what_is_not_there() {
     }
     assert_eq!(
         judge(json!({"all": ".statuz == 200"}), &pods).reason,
-        "pod/a: `.statuz` is null for every item: a missing path is a changed shape; where it may \
-            be absent, write `(… // DEFAULT)`; \
-         pod/b: `.statuz` is null for every item: a missing path is a changed shape; where it may \
-         be absent, write `(… // DEFAULT)`"
+        "pod/a: `.statuz` is null for every item: the path does not exist; if it is optional, use \
+            `(… // DEFAULT)`; pod/b: `.statuz` is null for every item: the path does not exist; \
+            if it is optional, use `(… // DEFAULT)`"
     );
 }

@@ -128,11 +128,23 @@ fn mistakes_are_found_when_compiled() {
         ("{{ }}", "", None),
         ("{% if x %}", "", None),
         ("{% frobnicate %}", "frobnicate", None),
-        ("a {{ params.x | uper }}", "there is no filter `uper`", Some("did you mean `upper`?")),
-        ("{{ params.x | tojsn }}", "there is no filter `tojsn`", Some("did you mean `tojson`?")),
-        ("{{ params.x is defind }}", "there is no test `defind`", Some("did you mean `defined`?")),
-        ("{{ uper(params.x) }}", "there is no function `uper`", None),
-        ("{{ debug() }}", "there is no function `debug`", None),
+        (
+            "a {{ params.x | uper }}",
+            "templates have no filter `uper`",
+            Some("did you mean `upper`?"),
+        ),
+        (
+            "{{ params.x | tojsn }}",
+            "templates have no filter `tojsn`",
+            Some("did you mean `tojson`?"),
+        ),
+        (
+            "{{ params.x is defind }}",
+            "templates have no test `defind`",
+            Some("did you mean `defined`?"),
+        ),
+        ("{{ uper(params.x) }}", "templates have no function `uper`", None),
+        ("{{ debug() }}", "templates have no function `debug`", None),
         (
             "{{ params.x.split(',') }}",
             "values in templates have no method `split`",
@@ -149,7 +161,7 @@ fn mistakes_are_found_when_compiled() {
             "a recursive loop is not available",
             None,
         ),
-        ("{% set n = namespace(a=1) %}", "there is no function `namespace`", None),
+        ("{% set n = namespace(a=1) %}", "templates have no function `namespace`", None),
     ];
     for (source, message, help) in cases {
         let error = template(source).expect_err(source);

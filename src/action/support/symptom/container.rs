@@ -170,10 +170,12 @@ impl Part<'_> {
                     "post-start-hook-failed",
                     reason,
                     message,
-                    "see the container's lifecycle.postStart",
+                    "check lifecycle.postStart of the container",
                 ))
             }
-            _ => Some(self.make("container-waiting", reason, message, "see the events of the pod")),
+            _ => {
+                Some(self.make("container-waiting", reason, message, "check the events of the pod"))
+            }
         }
     }
 
@@ -194,8 +196,8 @@ impl Part<'_> {
                 self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
             } else if own == "ContainerStatusUnknown" {
                 self.make("container-lost", own, message,
-                "its node lost sight of it: it was restarted, or the container was removed under \
-                    it")
+                "the node lost track of the container: the node restarted, or the container was \
+                    removed")
             } else if matches!(own, "StartError" | "ContainerCannotRun" | "RunContainerError") {
                 self.make(
                     "start-error",
@@ -208,15 +210,15 @@ impl Part<'_> {
                     "exits-zero",
                     reason,
                     message,
-                    "the program ends and is started again: it has to stay in the foreground, or \
-                    belongs into a Job",
+                    "the program exits and is restarted: it must run in the foreground, or in a \
+                        Job",
                 )
             } else if self.role == Role::Init {
                 self.make(
                     "init-container-fails",
                     reason,
                     message,
-                    "read the log of the init container: the others wait for it",
+                    "read the log of the init container: the other containers wait for it",
                 )
             } else {
                 self.make(
@@ -237,14 +239,14 @@ impl Part<'_> {
             (
                 "liveness",
                 "liveness-probe-kills",
-                "the program runs and its liveness probe fails: ask what the probe asks, and see \
-                    its timeout and threshold",
+                "the program is running but its liveness probe fails: send the request of the \
+                    probe, and check its timeout and threshold",
             ),
             (
                 "startup",
                 "startup-probe-kills",
-                "the program starts slower than its startup probe allows, or does not get there: \
-                    see its log and failureThreshold",
+                "the program starts more slowly than its startup probe allows, or does not start: \
+                    check its log and failureThreshold",
             ),
         ] {
             let kill = self.case.seen.last(|event| {
@@ -281,8 +283,8 @@ impl Part<'_> {
         self.make(
             "init-container-runs",
             "PodInitializing",
-            format!("runs since {since}, and the containers of the pod wait for its end"),
-            "read its log: it may wait for something",
+            format!("running since {since}; the containers of the pod wait for it to finish"),
+            "read its log: it may be waiting for something",
         )
     }
 
@@ -319,9 +321,9 @@ impl Part<'_> {
             |failed| failed.message.to_owned(),
         );
         let hint = if starts {
-            "see its log: how far does it get"
+            "read its log to see how far it gets"
         } else {
-            "ask what the probe asks, and see the log: what does the container wait for"
+            "send the request of the probe, and read the log to see what the container waits for"
         };
         Some(self.make(id, "NotReady", message, hint))
     }
@@ -345,18 +347,18 @@ fn ended_text(terminated: &Value, restarts: u64) -> String {
 
 fn exit_hint(code: Option<i64>, probed: bool) -> &'static str {
     match code {
-        Some(126) => "what its command names cannot be executed: see its mode and its interpreter",
-        Some(127) => "what its command names is not in the image",
-        Some(132) => "killed by SIGILL: the image is built for another processor",
+        Some(126) => "the command cannot be executed: check its mode and interpreter",
+        Some(127) => "the command is not in the image",
+        Some(132) => "killed by SIGILL: the image is built for another CPU",
         Some(139) => "killed by SIGSEGV: read the log of its previous run",
         Some(137) if probed => {
-            "killed by SIGKILL: see the events of the pod for its liveness probe, and the memory \
-                of its node"
+            "killed by SIGKILL: check the events of the pod for its liveness probe, and the \
+                memory of its node"
         }
         Some(137) => {
-            "killed by SIGKILL: see the memory of its node, and who may end processes there"
+            "killed by SIGKILL: check the memory of its node, and what may kill processes there"
         }
-        Some(143) => "ended by SIGTERM: see the events of the pod for who has ended it",
+        Some(143) => "ended by SIGTERM: check the events of the pod for the reason",
         _ => CRASHED,
     }
 }
@@ -373,15 +375,14 @@ fn config(message: &str) -> (&'static str, &'static str) {
                 not root",
         )
     } else if has("subpath") || has("volume") {
-        ("volume-mount-failed", "see the volume and the subPath of the mount")
+        ("volume-mount-failed", "check the volume and the subPath of the mount")
     } else if has("not found") || has("couldn't find key") || has("non-existent") {
         (
             "config-missing",
-            "create the ConfigMap, the Secret or the key that is named, or correct the reference \
-                to it",
+            "create the named ConfigMap, Secret or key, or correct the reference to it",
         )
     } else {
-        ("container-config-error", "see what the message names in the container's spec")
+        ("container-config-error", "check the field in the container spec that the message names")
     }
 }
 
@@ -395,15 +396,16 @@ fn start_hint(message: &str) -> &'static str {
     {
         "its command is not in the image: check command and args"
     } else if has("permission denied") {
-        "its command may not be executed: check its mode, the user and the security context"
+        "permission to execute the command is denied: check its mode, the user and the security \
+            context"
     } else if has("no command specified") {
         "the image has no command of its own: set one"
     } else if has("deadline exceeded") || has("is reserved for") {
-        "the container runtime of the node does not keep up"
+        "the container runtime of the node is overloaded"
     } else if has("mount") {
         "check the paths of its mounts"
     } else if has("read-only") {
-        "it writes where it must not: see readOnlyRootFilesystem and its mounts"
+        "the container writes to a read-only path: check readOnlyRootFilesystem and its mounts"
     } else {
         "check its command, its mounts and its security context"
     }

@@ -26,7 +26,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
     (
         &["toomanyrequests", "too many requests", "rate limit"],
         "registry-rate-limit",
-        "wait, log in to the registry, or use a mirror of it",
+        "wait, log in to the registry, or use a mirror",
     ),
     (&["no space left"], "node-disk-full", "the node has no space left for images"),
     (
@@ -48,7 +48,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
             "bad gateway",
         ],
         "registry-unreachable",
-        "see whether the node reaches the registry: its name, proxy, firewall and certificate",
+        "check whether the node reaches the registry: name, proxy, firewall and certificate",
     ),
     (
         &[
@@ -61,13 +61,13 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
             "failed to fetch anonymous token",
         ],
         "image-pull-denied",
-        "see whether the image exists and imagePullSecrets names valid credentials for the \
+        "check whether the image exists and imagePullSecrets has valid credentials for the \
             registry",
     ),
     (
         &["not found", "manifest unknown", "does not exist", "name unknown"],
         "image-not-found",
-        "check the image name and tag: the registry has none such",
+        "check the image name and tag: the registry does not have this image",
     ),
 ];
 
@@ -87,7 +87,7 @@ pub(super) fn cause(
             return (
                 "image-not-present",
                 said.to_owned(),
-                "the image is not on the node and imagePullPolicy forbids to pull it",
+                "the image is not on the node, and imagePullPolicy does not allow pulling it",
             );
         }
         _ => {}

@@ -53,27 +53,24 @@ fn lacks(maker: &Maker) -> bool {
 
 fn class(message: &str) -> (&'static str, &'static str) {
     if message.contains("exceeded quota") {
-        ("quota-exceeded", "raise the ResourceQuota that is named, or ask for less")
+        ("quota-exceeded", "raise the named ResourceQuota, or request less")
     } else if message.contains("failed quota") {
         (
             "quota-needs-resources",
-            "a ResourceQuota wants requests and limits that the pods do not name",
+            "a ResourceQuota requires requests and limits that the pods do not set",
         )
     } else if message.contains("error looking up service account")
         || message.contains("serviceaccount") && message.contains("not found")
     {
         ("service-account-missing", "create the ServiceAccount, or correct serviceAccountName")
     } else if message.contains("failed calling webhook") {
-        (
-            "admission-webhook-unavailable",
-            "see the Service and the pods behind the webhook that is named",
-        )
+        ("admission-webhook-unavailable", "check the Service and pods of the named webhook")
     } else if message.contains("is forbidden")
         || message.contains("denied the request")
         || message.contains("violates PodSecurity")
     {
-        ("admission-denied", "change the pod template to what the policy that is named allows")
+        ("admission-denied", "change the pod template to comply with the named policy")
     } else {
-        ("pods-not-created", "see the events of the workload")
+        ("pods-not-created", "check the events of the workload")
     }
 }

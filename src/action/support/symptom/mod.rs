@@ -142,7 +142,7 @@ impl Case<'_> {
         }
         let finalizers: Vec<&str> =
             array(&self.pod["metadata"]["finalizers"]).filter_map(Value::as_str).collect();
-        let mut message = format!("should have been gone at {deletion}");
+        let mut message = format!("should have terminated at {deletion}");
         if !finalizers.is_empty() {
             message = format!("{message}; finalizers: {}", finalizers.join(", "));
         }
@@ -150,9 +150,9 @@ impl Case<'_> {
             message = format!("{message}; {}", event.message);
         }
         let hint = if finalizers.is_empty() || self.is_running() {
-            format!("see whether node {} is Ready and its kubelet answers", self.node())
+            format!("check whether node {} is Ready and its kubelet responds", self.node())
         } else {
-            "find the controller that removes the finalizer, and why it does not".to_owned()
+            "find out why the controller does not remove the finalizer".to_owned()
         };
         Some(Symptom::of_pod("stuck-terminating", "StuckTerminating", message, hint))
     }
@@ -172,7 +172,8 @@ impl Case<'_> {
         let (id, hint) = match reason {
             "Evicted" => (
                 "evicted",
-                "the node was short of a resource: see its conditions and the pod's requests",
+                "the node was short of a resource: check its conditions and the requests of the \
+                    pod",
             ),
             "DeadlineExceeded" => {
                 ("deadline-exceeded", "the pod ran longer than activeDeadlineSeconds")
@@ -180,22 +181,22 @@ impl Case<'_> {
             "Terminated" | "NodeShutdown" | "Shutdown" => {
                 ("node-shutdown", "its node was shut down")
             }
-            "Preempting" => ("preempted", "a pod of higher priority took its place"),
+            "Preempting" => ("preempted", "a pod with higher priority preempted it"),
             "NodeAffinity" | "UnexpectedAdmissionError" => (
                 "node-refused",
-                "the kubelet refused the pod: see the node's labels, taints and devices",
+                "the kubelet rejected the pod: check the labels, taints and devices of the node",
             ),
             _ if reason.starts_with("OutOf") => {
-                ("node-refused", "the node had no room for the pod any more when it arrived there")
+                ("node-refused", "the node no longer had room for the pod")
             }
-            _ => ("pod-failed", "see the events of the pod"),
+            _ => ("pod-failed", "check the events of the pod"),
         };
         Some(Symptom::of_pod(id, reason, text(&status["message"]), hint))
     }
 
     /// A pod that has failed, of which no container says why.
     fn failed(&self) -> Option<Symptom> {
-        let hint = "see the events of the pod, and its log";
+        let hint = "check the events and the log of the pod";
         (self.status()["phase"] == "Failed")
             .then(|| Symptom::of_pod("pod-failed", "Failed", text(&self.status()["message"]), hint))
     }
@@ -205,9 +206,9 @@ impl Case<'_> {
             condition(self.pod, "DisruptionTarget").filter(|target| target["status"] == "True")?;
         let (id, hint) = match filled(&target["reason"]) {
             Some("PreemptionByScheduler") => {
-                ("preempted", "a pod of higher priority takes its place")
+                ("preempted", "a pod with higher priority preempts it")
             }
-            _ => ("disrupted", "the pod was made to leave: a drain, a preemption or a taint"),
+            _ => ("disrupted", "the pod was evicted: a drain, a preemption or a taint"),
         };
         Some(Symptom::of_pod(
             id,
@@ -220,7 +221,7 @@ impl Case<'_> {
     fn gated(&self) -> Option<Symptom> {
         let ready = condition(self.pod, "Ready")
             .filter(|ready| ready["reason"] == "ReadinessGatesNotReady")?;
-        let hint = "see which controller sets the readiness gates of the pod";
+        let hint = "check the controller that sets the readiness gates of the pod";
         Some(Symptom::of_pod(
             "readiness-gate-unmet",
             "ReadinessGatesNotReady",
@@ -231,7 +232,7 @@ impl Case<'_> {
 
     fn node_lost(&self, message: &str) -> Symptom {
         let message = if message.is_empty() {
-            format!("nothing is known of the pod since node {} stopped answering", self.node())
+            format!("the state of the pod is unknown since node {} stopped responding", self.node())
         } else {
             message.to_owned()
         };
@@ -239,7 +240,7 @@ impl Case<'_> {
             "node-lost",
             "NodeLost",
             message,
-            format!("see whether node {} is Ready and its kubelet answers", self.node()),
+            format!("check whether node {} is Ready and its kubelet responds", self.node()),
         )
     }
 
@@ -260,8 +261,8 @@ impl Case<'_> {
         if late("Ready").is_some() {
             let event = self.seen.last(|event| event.reason == "NodeNotReady");
             return Some(self.node_lost(event.map_or(
-                "the pod counts as not ready although all its containers are: its \
-                    node has stopped answering",
+                "the pod is not ready although all its containers are: its node has stopped \
+                    responding",
                 |event| event.message,
             )));
         }
@@ -274,8 +275,8 @@ impl Case<'_> {
         Some(Symptom::of_pod(
             "no-address",
             "NoPodIP",
-            "the pod runs and has no IP address",
-            "see the network plugin on its node",
+            "the pod is running without an IP address",
+            "check the network plugin on its node",
         ))
     }
 }

@@ -15,7 +15,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
             "ephemeral volume",
         ],
         "volume-unbound",
-        "see the PersistentVolumeClaims of the pod: their storage class, and why no volume is \
+        "check the PersistentVolumeClaims of the pod: the storage class, and why no volume is \
             bound",
     ),
     (
@@ -26,20 +26,26 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
     (
         &["topology spread constraints"],
         "topology-spread-unmet",
-        "compare topologySpreadConstraints with where the pods are",
+        "compare topologySpreadConstraints with the placement of the pods",
     ),
     (
         &["volume node affinity conflict", "no available volume zone"],
         "volume-elsewhere",
-        "its volume can be used on other nodes only: see the node affinity of the volume",
+        "its volume is only available on other nodes: check the node affinity of the volume",
     ),
-    (&["max volume count"], "volume-limit", "the nodes have as many volumes attached as they can"),
+    (
+        &["max volume count"],
+        "volume-limit",
+        "the nodes have reached their limit of attached \
+        volumes",
+    ),
     (
         &["Insufficient ", "Too many pods"],
         "insufficient-resources",
-        "compare the pod's requests with what the nodes have left: kubectl describe nodes",
+        "compare the requests of the pod with the free resources of the nodes: kubectl describe \
+            nodes",
     ),
-    (&["free ports"], "host-port-taken", "another pod has the hostPort on every node that fits"),
+    (&["free ports"], "host-port-taken", "another pod uses the hostPort on every suitable node"),
     (
         &["node affinity/selector", "requested node name", "requested hostname"],
         "node-selector-mismatch",
@@ -66,7 +72,7 @@ pub(super) fn unscheduled(case: &Case<'_>) -> Option<Symptom> {
     }
     let said = condition(case.pod, "PodScheduled").filter(|said| said["status"] == "False");
     if let Some(said) = said.filter(|said| said["reason"] == "SchedulingGated") {
-        let hint = "a controller has to lift the scheduling gates of the pod";
+        let hint = "a controller must remove the scheduling gates of the pod";
         return Some(Symptom::of_pod(
             "scheduling-gated",
             "SchedulingGated",
@@ -86,7 +92,10 @@ pub(super) fn unscheduled(case: &Case<'_>) -> Option<Symptom> {
         let (id, hint) = class(message);
         let hint = match filled(&case.status()["nominatedNodeName"]) {
             Some(node) => {
-                format!("pods of lower priority leave node {node} for it; otherwise {hint}")
+                format!(
+                    "pods with lower priority are being preempted on node {node}; otherwise \
+                    {hint}"
+                )
             }
             None => hint.to_owned(),
         };
@@ -96,12 +105,12 @@ pub(super) fn unscheduled(case: &Case<'_>) -> Option<Symptom> {
         return None;
     }
     let scheduler = filled(&case.pod["spec"]["schedulerName"]).unwrap_or("default-scheduler");
-    let message = format!("{scheduler} has not looked at the pod");
+    let message = format!("{scheduler} has not processed the pod");
     Some(Symptom::of_pod(
         "not-scheduled",
         "Pending",
         message,
-        "see whether this scheduler runs, and whether spec.schedulerName is right",
+        "check whether this scheduler is running, and whether spec.schedulerName is correct",
     ))
 }
 
@@ -111,7 +120,7 @@ fn class(message: &str) -> (&'static str, &'static str) {
     CLASSES.iter().find(|(parts, _, _)| parts.iter().any(|part| nodes.contains(part))).map_or(
         (
             "unschedulable",
-            "compare requests, node selectors, taints and volumes with what the nodes have",
+            "compare requests, node selectors, tolerations and volumes with the nodes",
         ),
         |(_, id, hint)| (*id, *hint),
     )

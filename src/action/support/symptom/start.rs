@@ -60,7 +60,7 @@ fn blocked(case: &Case<'_>, event: &Event<'_>) -> Symptom {
         }
         "NetworkNotReady" => ("network-not-ready", "the network plugin is not ready on the node"),
         "NodeNotReady" => return case.node_lost(event.message),
-        _ => ("not-started", "see the events of the pod"),
+        _ => ("not-started", "check the events of the pod"),
     };
     Symptom::of_pod(id, event.reason, event.message, hint)
 }
@@ -68,24 +68,24 @@ fn blocked(case: &Case<'_>, event: &Event<'_>) -> Symptom {
 fn mount_hint(message: &str) -> &'static str {
     let has = |part: &str| message.contains(part);
     if has("secret") && (has("not found") || has("non-existent")) {
-        "create the Secret or its key, or correct the volume that names it"
+        "create the Secret or its key, or correct the volume that refers to it"
     } else if has("configmap") && (has("not found") || has("non-existent")) {
-        "create the ConfigMap or its key, or correct the volume that names it"
+        "create the ConfigMap or its key, or correct the volume that refers to it"
     } else if has("registered CSI drivers") {
-        "the CSI driver does not run on the node"
+        "the CSI driver is not running on the node"
     } else if has("hostPath type check failed") {
-        "the path is not on the node, or is of another type"
+        "the path does not exist on the node, or has another type"
     } else {
-        "see the volume and its storage"
+        "check the volume and its storage"
     }
 }
 
 fn attach_hint(message: &str) -> &'static str {
     if message.contains("Multi-Attach") || message.contains("already exclusively attached") {
-        "another node still has the volume: see which pod uses it there, and whether that node is \
-            down"
+        "the volume is still attached to another node: check which pod uses it there, and whether \
+            that node is down"
     } else {
-        "see the volume, its storage and its CSI driver"
+        "check the volume, its storage and its CSI driver"
     }
 }
 
@@ -95,12 +95,11 @@ fn sandbox_hint(message: &str) -> &'static str {
         || lower.contains("runtime handler")
         || lower.contains("no runtime for")
     {
-        "the node does not have the runtime that runtimeClassName asks for"
+        "the node does not have the runtime of runtimeClassName"
     } else if lower.contains("network") || lower.contains("cni") {
-        "see the network plugin on the node: its pods, its configuration, and whether it has \
-            addresses left"
+        "check the network plugin on the node: its pods, configuration and free addresses"
     } else {
-        "see the container runtime and the network plugin on the node"
+        "check the container runtime and the network plugin on the node"
     }
 }
 
@@ -115,7 +114,7 @@ fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
             "image-pull-slow",
             "Pulling",
             message,
-            "a large image or a slow registry: wait, or see the node's network",
+            "a large image or a slow registry: wait, or check the network of the node",
         );
         return Some(Symptom { container: pulling.container.map(str::to_owned), ..symptom });
     }
@@ -128,19 +127,19 @@ fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
         return None;
     }
     if case.status()["startTime"].is_null() {
-        let message = format!("the kubelet of node {} has not taken the pod", case.node());
+        let message = format!("the kubelet of node {} has not started the pod", case.node());
         return Some(Symptom::of_pod(
             "not-started",
             "Pending",
             message,
-            format!("see whether node {} is Ready and its kubelet answers", case.node()),
+            format!("check whether node {} is Ready and its kubelet responds", case.node()),
         ));
     }
     let waits = array(&case.status()["containerStatuses"])
         .map(|status| &status["state"]["waiting"])
         .find(|waiting| waiting.is_object());
     let reason = waits.map_or("Pending", |waiting| text(&waiting["reason"]));
-    let hint = "see the events of the pod for FailedMount, FailedAttachVolume and \
+    let hint = "check the events of the pod for FailedMount, FailedAttachVolume and \
         FailedCreatePodSandBox, and the kubelet of its node";
     Some(Symptom::of_pod(
         "not-started",

@@ -431,7 +431,7 @@ fn probes_that_do_not_pass() {
     check(
         &merged(ready(), json!({"status": {"podIP": null}})),
         &[],
-        &[("no-address", "NoPodIP", "no IP address")],
+        &[("no-address", "NoPodIP", "without an IP address")],
     );
     let gates = json!({"status": {"conditions": [{"type": "Ready", "status": "False",
         "reason": "ReadinessGatesNotReady", "message": "example.com/lb",
@@ -709,12 +709,12 @@ fn pods_without_a_node() {
     assert!(
         symptoms(&nominated, &[], time(NOW))[0]
             .hint
-            .starts_with("pods of lower priority leave node w2")
+            .starts_with("pods with lower priority are being preempted on node w2")
     );
     check(
         &merged(pending(json!([])), json!({"spec": {"schedulerName": "mine"}})),
         &[],
-        &[("not-scheduled", "Pending", "mine has not looked")],
+        &[("not-scheduled", "Pending", "mine has not processed")],
     );
     check(
         &merged(pending(json!([])), json!({"metadata": {"creationTimestamp": at("00:59:59")}})),
@@ -763,7 +763,7 @@ fn pods_that_were_ended_or_do_not_end() {
         &[(
             "stuck-terminating",
             "StuckTerminating",
-            "should have been gone at 2026-01-01T00:59:00Z",
+            "should have terminated at 2026-01-01T00:59:00Z",
         )],
     );
     let held = deleted(

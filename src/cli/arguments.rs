@@ -1,0 +1,171 @@
+//! Which runbooks, with which parameters, on which cluster: the options that commands share.
+
+use super::Global;
+use super::exit::CommandError;
+use crate::action::Duration;
+use crate::document::{self, Catalogue, Reading, Root};
+use crate::engine::Clock;
+use crate::journal;
+use crate::plan::check_namespace;
+use crate::sandbox;
+use crate::session::{ClusterChoice, Conduct, Params, Workspace, host_name};
+use clap::Args;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The parameters of a run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ParamArguments {
+    /// Set a parameter; can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// YAML file with parameters; --set takes precedence
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+}
+
+/// The cluster of a run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClusterArguments {
+    /// Run on a simulated cluster in this scenario (see `runbook sandbox list`)
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
+        default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
+            "context"])]
+    sandbox: Option<String>,
+    /// Kubeconfig context
+    #[arg(long)]
+    context: Option<String>,
+    /// Kubeconfig file
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// User to impersonate, as in kubectl
+    #[arg(long = "as", value_name = "USER")]
+    impersonate: Option<String>,
+    /// Namespace; overrides the namespace of the runbook
+    #[arg(short, long, value_parser = namespace)]
+    pub(super) namespace: Option<String>,
+    /// Time limit of the whole run, such as 10m
+    #[arg(long, value_name = "DURATION")]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What may be done on the word of a runbook alone.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct TrustArguments {
+    /// Trust the runbook with this digest, which overrides a built-in one, to run programs on this
+    /// machine
+    #[arg(long, value_name = "DIGEST")]
+    trust: Vec<String>,
+    /// In a dry run, execute commands, exec and POST requests that the runbook declares as
+    /// read-only
+    #[arg(long)]
+    trust_reads: bool,
+}
+
+impl ParamArguments {
+    /// Everything that was given: environment, file, --set.
+    pub(super) fn params(&self, workspace: &Workspace) -> Result<Params, CommandError> {
+        let values = self.params.as_deref().map(from_file).transpose()?.unwrap_or_default();
+        let pair = |pair: &String| {
+            pair.split_once('=')
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .ok_or_else(|| CommandError::Usage(format!("--set {pair}: use NAME=VALUE")))
+        };
+        let texts = self.set.iter().map(pair).collect::<Result<_, _>>()?;
+        Ok(Params { environment: workspace.environment.clone(), values, texts })
+    }
+}
+
+/// The parameters of a file.
+fn from_file(path: &Path) -> Result<BTreeMap<String, Value>, CommandError> {
+    let text = document::read(path, Reading::PARAMS)
+        .map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
+    serde_saphyr::from_str(&text).map_err(|error| {
+        CommandError::Usage(format!(
+            "{}: not a YAML mapping of parameters: {}",
+            path.display(),
+            first_line(&error.to_string())
+        ))
+    })
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// A namespace as it is typed.
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    check_namespace(text).map(|()| text.to_owned())
+}
+
+impl ClusterArguments {
+    /// The cluster that was chosen.
+    pub(super) fn choice(&self) -> ClusterChoice {
+        ClusterChoice {
+            sandbox: self.sandbox.clone(),
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            impersonate: self.impersonate.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    /// A run on this cluster, and in no other way special.
+    pub(super) fn conduct(&self) -> Conduct {
+        let timeout = self.timeout.map(|timeout| timeout.0);
+        Conduct { cluster: self.choice(), timeout, ..Conduct::default() }
+    }
+}
+
+impl TrustArguments {
+    /// The same run with this trust.
+    pub(super) fn of(&self, conduct: Conduct) -> Conduct {
+        Conduct { trusted: self.trust.clone(), trust_reads: self.trust_reads, ..conduct }
+    }
+}
+
+/// What this command line and this machine have for runs.
+pub(super) fn workspace(global: &Global) -> Result<Workspace, CommandError> {
+    let machine = Workspace::new(state_dir(global)?);
+    let host = std::env::var("RUNBOOK_HOST").unwrap_or_else(|_| host_name());
+    Ok(Workspace { roots: folders(global), clock: clock()?, host, ..machine })
+}
+
+/// The folder of the records of runs.
+pub(super) fn state_dir(global: &Global) -> Result<PathBuf, journal::Error> {
+    global.state_dir.clone().map_or_else(journal::default_state_dir, Ok)
+}
+
+/// The clock: that of the machine, or a fixed one from `RUNBOOK_NOW`, for output that is the same
+/// twice.
+pub(super) fn clock() -> Result<Clock, CommandError> {
+    match std::env::var("RUNBOOK_NOW") {
+        Err(_) => Ok(Clock::System),
+        Ok(text) => text.parse().map(Clock::Fixed).map_err(|_| {
+            CommandError::Usage(format!(
+                "RUNBOOK_NOW={text} is not a time such as 2026-11-20T03:12:07Z"
+            ))
+        }),
+    }
+}
+
+/// The id of a new run, if the environment says one.
+pub(super) fn run_id() -> Option<String> {
+    std::env::var("RUNBOOK_RUN_ID").ok()
+}
+
+/// The catalogue that this command line and this folder see.
+pub(super) fn catalogue(global: &Global) -> Catalogue {
+    Catalogue::new(&folders(global))
+}
+
+/// The folders of the catalogue, strongest first.
+pub(super) fn folders(global: &Global) -> Vec<Root> {
+    let mut folders = global.catalogue.clone();
+    if let Some(path) = std::env::var_os("RUNBOOK_PATH") {
+        folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
+    }
+    let named = folders.into_iter().map(|folder| Root { folder, named: true });
+    named.chain([Root { folder: PathBuf::from("runbooks"), named: false }]).collect()
+}

@@ -1,0 +1,289 @@
+//! Going on with a run that was interrupted, paused, or whose process died.
+
+use super::run::{Begin, Expected};
+use super::target::{load, with_neighbours};
+use super::undo::procedure;
+use super::{Conduct, Notice, Params, Refusal, Session, SessionError, Workspace};
+use crate::document::Runbook;
+use crate::engine::{EngineError, Kept, kept};
+use crate::event::{
+    Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, Verdict,
+};
+use crate::journal::{self, Journal};
+use crate::plan::{Given, Plan, check_namespace};
+use crate::state::{ChangeState, RunState, StepState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A run to go on with.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// Id of the run, or the end of it.
+    pub run: String,
+    /// Parameters that are secret, and so were not recorded.
+    pub params: Params,
+    /// What a person says of steps, by path.
+    pub marks: Vec<(StepMark, String)>,
+    /// Why, for the record.
+    pub reason: String,
+    /// What may be another than when the run began.
+    pub despite: Despite,
+    /// How it is conducted.
+    pub conduct: Conduct,
+}
+
+/// What may have changed since a run began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Despite {
+    /// The runbook, at a step that has changed something.
+    pub runbook: bool,
+    /// The cluster.
+    pub cluster: bool,
+    /// The user.
+    pub user: bool,
+}
+
+/// The rest of a run. Its journal is locked from now on.
+///
+/// # Errors
+/// When there is no such run, when another process has it, when it is over, or when what it began
+/// with is not there any more.
+pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, SessionError> {
+    let run = journal::find(&workspace.state_dir, &options.run)?;
+    let (reading, journal) = Journal::reopen(&workspace.state_dir, &run)?;
+    let mut notices = Notice::of_journal(&reading);
+    let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+    let Some(mut header) = state.header().cloned() else {
+        return Err(Refusal::NoHeader { run }.into());
+    };
+    // one that was masked follows from the parameters, as it did then
+    header.target.namespace.take_if(|namespace| check_namespace(namespace).is_err());
+    refuse_ended(&run, &state)?;
+    let plan = plan_again(workspace, &run, &header, &options)?;
+    let undoes = undone(&header).is_some();
+    let (state, records) = if undoes {
+        let records = as_planned(reading.records, &plan.steps());
+        (RunState::replay(&records).map_err(EngineError::from)?, records)
+    } else {
+        (state, reading.records)
+    };
+    let kept = kept(&state, &plan.steps(), records);
+    if plan.digest != header.digest && !undoes {
+        refuse_changed(&plan, &state, &kept, options.despite)?;
+        notices.push(Notice::RunbookChanged { name: plan.runbook.name.clone() });
+    }
+    let marks = marked(&plan, &state, &options)?;
+    // a run that began in the sandbox goes on there
+    let place = &mut options.conduct.cluster;
+    if place.sandbox.is_none() && !place.is_named() {
+        place.sandbox.clone_from(&header.target.sandbox);
+    }
+    let Despite { cluster, user, .. } = options.despite;
+    let expected = Expected {
+        cluster_uid: header.target.cluster_uid.filter(|_| !cluster),
+        user: header.target.user.filter(|_| !user),
+    };
+    let begin = Begin { plan, mode: header.mode, run, conduct: options.conduct };
+    let session = Session::new(workspace, begin)?;
+    Ok(session.going_on((journal, state, kept), marks, expected, notices))
+}
+
+/// The records of an undo with its steps written as they are now. A step of it is named after the
+/// change that it takes back, which stands in a journal: one of this name does the same, whichever
+/// version of the program wrote it.
+fn as_planned(mut records: Vec<Record>, planned: &[PlannedStep]) -> Vec<Record> {
+    for record in &mut records {
+        if let Event::StepFinished(finished) = &mut record.event
+            && let Some(step) = planned.iter().find(|step| step.path == finished.path)
+            && step.action == StepKind::Undo
+        {
+            finished.digest.clone_from(&step.digest);
+        }
+    }
+    records
+}
+
+/// The run that this run undoes, if it does.
+fn undone(header: &RunStarted) -> Option<&str> {
+    header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run)
+}
+
+/// The plan of a run, with the parameters that it began with.
+fn plan_again(
+    workspace: &Workspace,
+    run: &str,
+    header: &RunStarted,
+    options: &Resume,
+) -> Result<Plan, SessionError> {
+    let catalogue = workspace.catalogue();
+    let (name, loaded) = match undone(header) {
+        Some(earlier) => {
+            let earlier = &journal::find(&workspace.state_dir, earlier)?;
+            let reading = journal::read(&workspace.state_dir, earlier)?;
+            let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
+            procedure(earlier, &state)?
+        }
+        None => load(&catalogue, &header.runbook)?,
+    };
+    let mut given: Vec<_> = header
+        .params
+        .iter()
+        .filter(|(name, _)| !is_secret(&loaded, &header.runbook, name))
+        .filter(|(name, _)| !header.withheld.contains(name))
+        .map(|(name, value)| Given { name: name.clone(), value: value.clone(), is_text: false })
+        .collect();
+    if let Some(runbook) = loaded.get(&name) {
+        // what is secret was not recorded and has to be given again
+        let again = options.params.given(runbook);
+        let is_given = |name: &&String| again.iter().any(|given| given.name == **name);
+        if let Some(name) = header.withheld.iter().find(|name| !is_given(name)) {
+            return Err(Refusal::Withheld { run: run.to_owned(), param: name.clone() }.into());
+        }
+        given.extend(again);
+        if let Some(namespace) = &header.target.namespace {
+            options.params.agree(namespace, runbook)?;
+        }
+    }
+    let wanted = options.conduct.cluster.namespace.as_deref();
+    same_namespace(run, wanted, header.target.namespace.as_deref(), false)?;
+    let mut plan = Plan::new(&name, loaded, &given, header.target.namespace.as_deref())
+        .map_err(SessionError::Params)?;
+    // whether a namespace was named then is not known and makes no difference: a plan that it did
+    // not reach was refused
+    plan.moved = plan.moved.filter(|moved| moved.from.is_some());
+    Ok(with_neighbours(plan, &catalogue))
+}
+
+/// Refuses a runbook of which a step that has changed the cluster is written otherwise now.
+fn refuse_changed(
+    plan: &Plan,
+    state: &RunState,
+    kept: &Kept,
+    despite: Despite,
+) -> Result<(), Refusal> {
+    let made = |path: &&String| state.changes_of(path).iter().any(ChangeState::is_made);
+    match kept.changed.iter().find(made) {
+        Some(step) if !despite.runbook => {
+            Err(Refusal::StepChanged { runbook: plan.runbook.name.clone(), step: step.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a person says of steps, for the record.
+fn marked(plan: &Plan, state: &RunState, options: &Resume) -> Result<Vec<StepMarked>, Refusal> {
+    let planned = plan.steps();
+    let mark = |(mark, path): &(StepMark, String)| {
+        let effect = planned.iter().find(|step| step.path == *path).map(|step| step.effect);
+        let effect = effect.or_else(|| state.step(path).map(StepState::effect));
+        match effect {
+            None => {
+                let runbook = plan.runbook.name.clone();
+                return Err(Refusal::NoStep { runbook, step: path.clone() });
+            }
+            Some(Effect::Read | Effect::Operator) if *mark != StepMark::Skip => {
+                return Err(Refusal::NothingToMark { step: path.clone() });
+            }
+            Some(_) => {}
+        }
+        let (by, reason) = (String::new(), options.reason.clone());
+        Ok(StepMarked { path: path.clone(), mark: *mark, by, reason })
+    };
+    options.marks.iter().map(mark).collect()
+}
+
+/// Refuses another namespace than that of the run.
+pub(super) fn same_namespace(
+    run: &str,
+    wanted: Option<&str>,
+    of_run: Option<&str>,
+    undo: bool,
+) -> Result<(), Refusal> {
+    match (wanted, of_run) {
+        (Some(wanted), Some(of_run)) if wanted != of_run => Err(Refusal::OtherNamespace {
+            run: journal::short_id(run).to_owned(),
+            of_run: of_run.to_owned(),
+            wanted: wanted.to_owned(),
+            undo,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a run that has ended and has nothing to go on with.
+pub(super) fn refuse_ended(run: &str, state: &RunState) -> Result<(), Refusal> {
+    let over = |verdict| {
+        !matches!(verdict, Verdict::Cancelled | Verdict::Paused | Verdict::InDoubt)
+            && !state.kept_from_its_first_step()
+    };
+    match state.end_of_run() {
+        Some(end) if over(end.verdict) => {
+            Err(Refusal::Ended { run: run.to_owned(), verdict: end.verdict })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_secret(loaded: &BTreeMap<String, Arc<Runbook>>, runbook: &str, name: &str) -> bool {
+    loaded
+        .get(runbook)
+        .and_then(|runbook| runbook.params.get(name))
+        .is_some_and(|param| param.secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sample::{Story, finished};
+    use crate::event::{Outcome, StepFinished};
+
+    #[test]
+    fn a_step_of_an_undo_is_the_same_whichever_version_wrote_it() {
+        let end = |action: &str| StepFinished {
+            action: action.into(),
+            digest: "sha256:of-a-text".to_owned(),
+            ..finished(action, "", Outcome::Passed, "")
+        };
+        let mut story = Story::new(Mode::Undo, &[]);
+        story.done(end("undo")).done(end("rollout"));
+        let planned = ["undo", "rollout"].map(|path| PlannedStep {
+            path: path.to_owned(),
+            title: String::new(),
+            action: path.into(),
+            effect: Effect::Write,
+            digest: "sha256:of-values".to_owned(),
+        });
+        let state = RunState::replay(&as_planned(story.records, &planned)).unwrap();
+        let kept = kept(&state, &planned, Vec::new());
+        assert_eq!(kept.paths(), ["undo"]);
+        assert_eq!(kept.changed, ["rollout"], "what only looks, looks again");
+    }
+
+    #[test]
+    fn what_is_over_is_not_gone_on_with() {
+        let ended = |verdict| {
+            let mut story = Story::new(Mode::Run, &[]);
+            story.done(finished("a", "", Outcome::Passed, "")).finish(verdict, 0, &[]);
+            refuse_ended("RUN", &RunState::replay(&story.records).unwrap()).is_err()
+        };
+        for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Error, Verdict::Unknown] {
+            assert!(ended(verdict), "{verdict:?}");
+        }
+        for verdict in [Verdict::Paused, Verdict::InDoubt, Verdict::Cancelled] {
+            assert!(!ended(verdict), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_stays_in_its_namespace() {
+        for (wanted, of_run, good) in [
+            (None, Some("a"), true),
+            (Some("a"), Some("a"), true),
+            (Some("b"), Some("a"), false),
+            (Some("b"), None, true),
+        ] {
+            let result = same_namespace("RUN", wanted, of_run, false);
+            assert_eq!(result.is_ok(), good, "{wanted:?} {of_run:?}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! A run that is about to happen, and its way to the end: cluster, journal, engine.
+
+use super::records::Journals;
+use super::target::{guard, has_programs, needs_cluster};
+use super::trust::{trust, untrusted};
+use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
+use crate::action::{Connection, environment_of_programs};
+use crate::cluster::Cluster;
+use crate::engine::{Clock, Consent, Engine, Kept, Recorder, Signal};
+use crate::event::{Event, FindingConcluded, Mode, StepMarked, Verdict};
+use crate::journal::{Journal, Key};
+use crate::plan::Plan;
+use crate::secret::Masker;
+use crate::state::RunState;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Length of what stands for a secret value in a record: enough to tell equal from different.
+const FINGERPRINT: usize = "hmac-sha256:".len() + 16;
+
+/// A run to be begun or gone on with. Nothing of it has happened yet; a run that is resumed holds
+/// the lock of its journal.
+pub struct Session {
+    workspace: Workspace,
+    plan: Plan,
+    /// Kind of run.
+    mode: Mode,
+    conduct: Conduct,
+    /// The run's id.
+    run: String,
+    /// What its records are sealed with.
+    key: Key,
+    masker: Masker,
+    /// What nobody trusts yet.
+    untrusted: Vec<Untrusted>,
+    /// The journal and what it says, of an earlier process.
+    earlier: Option<(Journal, RunState, Kept)>,
+    /// What a person says of steps of that process; recorded once it is known that the run goes on.
+    marks: Vec<StepMarked>,
+    /// The cluster and user that it must be.
+    expected: Expected,
+    notices: Vec<Notice>,
+}
+
+/// What every run begins with.
+pub(super) struct Begin {
+    pub(super) plan: Plan,
+    pub(super) mode: Mode,
+    pub(super) run: String,
+    pub(super) conduct: Conduct,
+}
+
+/// The end of a run, or of this process's part of it.
+pub struct End {
+    /// The run's id.
+    pub run: String,
+    /// Everything that is known of it.
+    pub state: RunState,
+}
+
+impl End {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        self.state.end_of_run().map_or(Verdict::Error, |end| end.verdict)
+    }
+
+    /// The exit code that goes with it.
+    pub fn exit_code(&self) -> u8 {
+        // that a run has no end cannot be: it would be one that nobody judged
+        self.state.end_of_run().map_or(3, |end| end.exit_code)
+    }
+
+    /// The causes that were found, in the order of the runbook.
+    pub fn findings(&self) -> &[FindingConcluded] {
+        self.state.findings()
+    }
+}
+
+impl Session {
+    pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
+        let Begin { plan, mode, run, conduct } = begin;
+        let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
+        let key = Key::of(&workspace.state_dir)?;
+        let masker = Masker::default().with_fingerprint({
+            let key = key.clone();
+            move |value| key.digest(&["secret", value]).chars().take(FINGERPRINT).collect()
+        });
+        plan.runbook.learn_secrets(&plan.params, &masker);
+        Ok(Self {
+            workspace: workspace.clone(),
+            plan,
+            mode,
+            conduct,
+            run,
+            key,
+            masker,
+            untrusted,
+            earlier: None,
+            marks: Vec::new(),
+            expected: Expected::default(),
+            notices: Vec::new(),
+        })
+    }
+
+    /// The same run as another process left it.
+    pub(super) fn going_on(
+        self,
+        earlier: (Journal, RunState, Kept),
+        marks: Vec<StepMarked>,
+        expected: Expected,
+        notices: Vec<Notice>,
+    ) -> Self {
+        Self { earlier: Some(earlier), marks, expected, notices, ..self }
+    }
+
+    /// The same run, on this cluster alone.
+    pub(super) fn on(self, expected: Expected, notices: Vec<Notice>) -> Self {
+        Self { expected, notices, ..self }
+    }
+
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        &self.run
+    }
+
+    /// What will be done.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is secret in it, for whoever writes besides the sinks.
+    pub fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    /// What ought to be known before it is run.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The runbooks that a person has to trust before it can be run.
+    pub fn untrusted(&self) -> &[Untrusted] {
+        &self.untrusted
+    }
+
+    /// Trusts a runbook from now on, also in later runs.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn trust(&mut self, trusted: &Untrusted) -> Result<(), SessionError> {
+        trust(&self.workspace, trusted)?;
+        self.untrusted.retain(|open| open.digest != trusted.digest);
+        Ok(())
+    }
+
+    /// Runs to the end, which may be a pause. Events go to the journal, then to the sinks.
+    ///
+    /// # Errors
+    /// When it may not be run, when the cluster cannot be asked at all, or when the records cannot
+    /// be kept. A run that is judged, interrupted or paused is an end and no error.
+    pub async fn run(self, attended: Attended) -> Result<End, SessionError> {
+        if let Some(first) = self.untrusted.first() {
+            let (file, digest) = (first.file.clone(), first.short().to_owned());
+            return Err(Refusal::Untrusted { file, digest }.into());
+        }
+        let Attended { sinks, prompt, stop, called } = attended;
+        let connected = tokio::select! {
+            biased;
+            connected = self.connect() => connected?,
+            () = stop.token(false).cancelled() => {
+                return Err(SessionError::Stopped(stop.signal().unwrap_or(Signal::Interrupt)));
+            }
+        };
+        let (cluster, sandbox) = match connected {
+            Some(connected) => (Some(connected.cluster), connected.sandbox),
+            None => (None, None),
+        };
+        let clock = self.workspace.clock;
+        let (journal, state, kept) = match self.earlier {
+            Some(earlier) => {
+                let marks = (self.marks, &self.masker);
+                marked(earlier, marks, cluster.as_ref(), &self.workspace).await?
+            }
+            None => {
+                let journal = Journal::create(&self.workspace.state_dir, &self.run)?;
+                (Some(journal), RunState::new(), Kept::default())
+            }
+        };
+        let kubeconfig = match (&sandbox, &journal) {
+            // programs of this machine must not reach the real cluster from a simulated run
+            (Some(sandbox), Some(journal)) if has_programs(&self.plan) => {
+                Some(KubeconfigFile::write(journal.directory(), &sandbox.kubeconfig())?)
+            }
+            _ => None,
+        };
+        let place = &self.conduct.cluster;
+        let environment = environment_of_programs(
+            self.workspace.environment.iter().cloned(),
+            kubeconfig
+                .as_ref()
+                .map(|file| file.0.display().to_string())
+                .or_else(|| place.kubeconfig_file())
+                .as_deref(),
+        );
+        let engine = Engine {
+            plan: self.plan,
+            mode: self.mode,
+            trust_reads: self.conduct.trust_reads,
+            consent: Consent {
+                yes: self.conduct.yes,
+                overrides: self.conduct.overrides,
+                operator: self.workspace.local_user(),
+                key: self.key,
+            },
+            locking: self.conduct.locking,
+            records: Arc::new(Journals { folder: self.workspace.state_dir.clone() }),
+            cluster: cluster.map(|cluster| cluster.map(Connection::new)),
+            sandbox: place.sandbox.clone(),
+            recorder: Recorder::new(clock, self.masker, state, journal, sinks),
+            arguments: called,
+            prompt,
+            stop,
+            invocation: place.invocation(),
+            timeout: self.conduct.timeout,
+            kept,
+            host: self.workspace.host.clone(),
+            environment,
+        };
+        let state = engine.run(&self.run).await?;
+        drop((sandbox, kubeconfig));
+        Ok(End { run: self.run, state })
+    }
+
+    /// The cluster, if it asks one, found to be one that it may act on.
+    async fn connect(&self) -> Result<Option<Connected>, SessionError> {
+        let place = &self.conduct.cluster;
+        if !needs_cluster(&self.plan) && place.sandbox.is_none() {
+            return Ok(None);
+        }
+        let now = match self.workspace.clock {
+            Clock::System => None,
+            Clock::Fixed(now) => Some(now),
+        };
+        let connected = place.connect(now).await?;
+        if let Ok(cluster) = &connected.cluster {
+            guard(&self.plan, cluster)?;
+            self.expected.check(cluster, &self.masker).await?;
+        }
+        Ok(Some(connected))
+    }
+}
+
+/// What an earlier part of a run was pinned to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected {
+    pub(super) cluster_uid: Option<String>,
+    pub(super) user: Option<String>,
+}
+
+impl Expected {
+    /// Refuses another cluster or user than before.
+    async fn check(&self, cluster: &Cluster, masker: &Masker) -> Result<(), SessionError> {
+        if self.cluster_uid.is_none() && self.user.is_none() {
+            return Ok(());
+        }
+        // a run that goes on blindly would end here for good; this way it can be gone on with when
+        // the cluster answers again
+        let identity = cluster.identify().await?;
+        // as it was recorded
+        let user = identity.user.map(|user| masker.clean(&user));
+        if let (Some(before), None) = (&self.cluster_uid, &identity.cluster_uid) {
+            return Err(Refusal::ClusterUnknown { before: before.clone() }.into());
+        }
+        if let (Some(before), Some(now)) = (&self.cluster_uid, identity.cluster_uid)
+            && *before != now
+        {
+            return Err(Refusal::OtherCluster { before: before.clone(), now }.into());
+        }
+        if let (Some(before), Some(now)) = (&self.user, user)
+            && *before != now
+        {
+            return Err(Refusal::OtherUser { before: before.clone(), now }.into());
+        }
+        Ok(())
+    }
+}
+
+/// The kubeconfig of a simulated cluster, as long as that lives.
+struct KubeconfigFile(PathBuf);
+
+impl KubeconfigFile {
+    /// Writes it into a folder that only its owner can read.
+    fn write(folder: &Path, text: &str) -> std::io::Result<Self> {
+        let path = std::path::absolute(folder)?.join("kubeconfig");
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.write(true).create(true).truncate(true).open(&path)?.write_all(text.as_bytes())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for KubeconfigFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// Records what a person says of steps of an earlier process.
+async fn marked(
+    (journal, state, kept): (Journal, RunState, Kept),
+    (marks, masker): (Vec<StepMarked>, &Masker),
+    cluster: Option<&Result<Cluster, crate::cluster::Error>>,
+    workspace: &Workspace,
+) -> Result<(Option<Journal>, RunState, Kept), SessionError> {
+    if marks.is_empty() {
+        return Ok((Some(journal), state, kept));
+    }
+    let by = who(cluster, workspace).await;
+    let recorder = Recorder::new(workspace.clock, masker.clone(), state, Some(journal), Vec::new());
+    for mark in marks {
+        recorder.record(Event::StepMarked(StepMarked { by: by.clone(), ..mark }))?;
+    }
+    let (journal, state) = recorder.into_parts();
+    Ok((journal, state, kept))
+}
+
+/// Who acts: the user whom the cluster sees, or that of this system where no cluster says so.
+async fn who(
+    cluster: Option<&Result<Cluster, crate::cluster::Error>>,
+    workspace: &Workspace,
+) -> String {
+    let identity = match cluster {
+        Some(Ok(cluster)) => cluster.identify().await.ok(),
+        Some(Err(_)) | None => None,
+    };
+    identity.and_then(|identity| identity.user).unwrap_or_else(|| workspace.local_user())
+}

@@ -1,0 +1,69 @@
+//! Beginning a run.
+
+use super::run::Begin;
+use super::target::planned;
+use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
+use crate::event::Mode;
+use crate::plan::Plan;
+use crate::sandbox;
+
+/// A run to begin.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Name of the runbook, or the path of its file.
+    pub runbook: String,
+    /// Its parameters.
+    pub params: Params,
+    /// Reads for real, shows what would be changed, and changes nothing.
+    pub dry_run: bool,
+    /// How it is conducted.
+    pub conduct: Conduct,
+    /// The run's id; a new one if none.
+    pub run: Option<String>,
+}
+
+impl Start {
+    /// A run of this runbook with its defaults.
+    pub fn of(runbook: impl Into<String>) -> Self {
+        Self { runbook: runbook.into(), ..Self::default() }
+    }
+}
+
+/// What a run would do, without a cluster.
+///
+/// # Errors
+/// When the runbook cannot be had, or its parameters are wrong.
+pub fn plan(workspace: &Workspace, options: &Start) -> Result<Plan, SessionError> {
+    let Start { runbook, params, conduct, .. } = options;
+    planned(workspace, runbook, params, conduct.cluster.namespace.as_deref())
+}
+
+/// A run of a runbook.
+///
+/// # Errors
+/// As [`plan`]; when the records cannot be kept.
+pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionError> {
+    let plan = plan(workspace, &options)?;
+    let mode = if options.dry_run { Mode::DryRun } else { Mode::Run };
+    let run = options.run.unwrap_or_else(new_id);
+    Session::new(workspace, Begin { plan, mode, run, conduct: options.conduct })
+}
+
+/// A run of a runbook on a simulated cluster, whatever it does: that of its options, or the usual
+/// one.
+///
+/// # Errors
+/// As [`start`]; when a real cluster is named.
+pub fn rehearse(workspace: &Workspace, mut options: Start) -> Result<Session, SessionError> {
+    let cluster = &mut options.conduct.cluster;
+    if cluster.is_named() {
+        return Err(Refusal::RealCluster.into());
+    }
+    cluster.sandbox.get_or_insert_with(|| sandbox::DEFAULT_SCENARIO.to_owned());
+    start(workspace, options)
+}
+
+/// The id of a new run.
+pub(super) fn new_id() -> String {
+    ulid::Ulid::generate().to_string()
+}

@@ -1,0 +1,179 @@
+//! Which runbook, with which parameters, on which cluster: what `start` and `resume` share.
+
+use super::{ClusterChoice, Params, Refusal, SessionError, Workspace};
+use crate::action::Reach;
+use crate::cluster::{self, Cluster};
+use crate::document::{Catalogue, CatalogueError, Runbook, Step};
+use crate::plan::{Invocation, Plan, unreached};
+use crate::sandbox::{self, Sandbox};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Loads a runbook by name, or by the path of its file.
+///
+/// # Errors
+/// When there is none, or it has faults.
+pub fn load(
+    catalogue: &Catalogue,
+    name: &str,
+) -> Result<(String, BTreeMap<String, Arc<Runbook>>), CatalogueError> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        let loaded = catalogue.load_file(path)?;
+        let file = path.display().to_string();
+        let own = loaded
+            .values()
+            .find(|runbook| runbook.file == file)
+            .map(|runbook| runbook.name.clone())
+            .unwrap_or_default();
+        return Ok((own, loaded));
+    }
+    Ok((name.to_owned(), catalogue.load_with_called(name)?))
+}
+
+/// Plans a run.
+pub(super) fn planned(
+    workspace: &Workspace,
+    name: &str,
+    params: &Params,
+    namespace: Option<&str>,
+) -> Result<Plan, SessionError> {
+    let catalogue = workspace.catalogue();
+    let (name, loaded) = load(&catalogue, name)?;
+    let given = loaded.get(&name).map(|runbook| params.given(runbook)).unwrap_or_default();
+    if let (Some(namespace), Some(runbook)) = (namespace, loaded.get(&name)) {
+        params.agree(namespace, runbook)?;
+    }
+    let plan = Plan::new(&name, loaded, &given, namespace).map_err(SessionError::Params)?;
+    let unreached = unreached(&plan);
+    if !unreached.is_empty() {
+        return Err(SessionError::Params(unreached));
+    }
+    Ok(with_neighbours(plan, &catalogue))
+}
+
+/// Adds what the commands of remedies need to be short.
+pub(super) fn with_neighbours(mut plan: Plan, catalogue: &Catalogue) -> Plan {
+    for finding in &plan.runbook.findings {
+        let name = finding.run.as_ref().and_then(|run| run.render_text(&Value::Null).ok());
+        if let Some((name, interface)) =
+            name.and_then(|name| Some((name.clone(), catalogue.interface(&name)?)))
+        {
+            plan.neighbours.insert(name, interface);
+        }
+    }
+    plan
+}
+
+/// Whether any step of the plan asks a cluster. Who approves is who the cluster says.
+pub(super) fn needs_cluster(plan: &Plan) -> bool {
+    let steps =
+        |runbook: &Arc<Runbook>| runbook.all_steps().iter().any(|step| step.body.needs_cluster());
+    plan.loaded.values().any(steps)
+}
+
+/// Whether any step of the plan starts a program of this machine.
+pub(super) fn has_programs(plan: &Plan) -> bool {
+    let starts =
+        |step: &Step| step.body.action().is_some_and(|action| action.reach() == Reach::Program);
+    plan.loaded.values().any(|runbook| runbook.all_steps().into_iter().any(starts))
+}
+
+/// A cluster, and the simulation behind it that lives as long as this does.
+pub struct Connected {
+    /// The cluster, or why it cannot be asked.
+    pub cluster: Result<Cluster, cluster::Error>,
+    /// The simulation.
+    pub sandbox: Option<Sandbox>,
+}
+
+impl ClusterChoice {
+    /// Whether a real cluster was named.
+    pub(super) fn is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
+    }
+
+    /// The kubeconfig that was named, as other programs find it.
+    pub(super) fn kubeconfig_file(&self) -> Option<String> {
+        let file = self.kubeconfig.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+    }
+
+    /// Connects; nothing is asked yet. A simulated cluster begins at `now`, or at the real time.
+    ///
+    /// # Errors
+    /// When there is no cluster that could be asked.
+    pub async fn connect(&self, now: Option<jiff::Timestamp>) -> Result<Connected, SessionError> {
+        let mut options = cluster::Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+            impersonate: self.impersonate.clone(),
+            ..cluster::Options::default()
+        };
+        let mut running = None;
+        if let Some(scenario) = &self.sandbox {
+            let sandbox = sandbox::start(sandbox::Options {
+                scenario: scenario.clone(),
+                now,
+                ..sandbox::Options::default()
+            })
+            .await?;
+            options.kubeconfig_text = Some(sandbox.kubeconfig());
+            running = Some(sandbox);
+        }
+        let cluster = Cluster::connect(&options).await;
+        match cluster {
+            // where nobody can be asked at all there is nothing to record
+            Err(error)
+                if matches!(
+                    error.kind,
+                    cluster::ErrorKind::NoKubeconfig | cluster::ErrorKind::Kubeconfig
+                ) =>
+            {
+                Err(error.into())
+            }
+            cluster => Ok(Connected { cluster, sandbox: running }),
+        }
+    }
+
+    /// The options that a following command must repeat.
+    pub(super) fn invocation(&self) -> Invocation {
+        let mut options = Vec::new();
+        if let Some(scenario) = &self.sandbox {
+            options.push(if scenario == sandbox::DEFAULT_SCENARIO {
+                "--sandbox".to_owned()
+            } else {
+                format!("--sandbox={scenario}")
+            });
+        }
+        let mut cluster = Vec::new();
+        if let Some(kubeconfig) = &self.kubeconfig {
+            cluster.push(format!(
+                "--kubeconfig {}",
+                crate::action::shell_word(&kubeconfig.display().to_string())
+            ));
+        }
+        if let Some(context) = &self.context {
+            cluster.push(format!("--context {}", crate::action::shell_word(context)));
+        }
+        if let Some(user) = &self.impersonate {
+            cluster.push(format!("--as {}", crate::action::shell_word(user)));
+        }
+        options.extend(cluster.iter().cloned());
+        Invocation { options, cluster }
+    }
+}
+
+/// Refuses a context in which the runbook must not run.
+pub(super) fn guard(plan: &Plan, cluster: &Cluster) -> Result<(), Refusal> {
+    let allowed = &plan.runbook.contexts;
+    let context = cluster.target().context.unwrap_or_default();
+    if allowed.is_empty() || allowed.contains(&context) {
+        return Ok(());
+    }
+    let (runbook, allowed) = (plan.runbook.name.clone(), allowed.clone());
+    Err(Refusal::Context { runbook, allowed, context })
+}

@@ -1,0 +1,62 @@
+//! What runs need of this machine.
+
+use crate::document::{Catalogue, Root};
+use crate::engine::Clock;
+use std::path::PathBuf;
+
+/// Where records are kept and runbooks are found, and what this machine says of itself. Nothing is
+/// global: sessions of several workspaces can stand beside each other.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// Folder of the records of runs.
+    pub state_dir: PathBuf,
+    /// Folders with runbooks, strongest first; those of the program come last by themselves.
+    pub roots: Vec<Root>,
+    /// Where times come from.
+    pub clock: Clock,
+    /// Name of this machine, for the records.
+    pub host: String,
+    /// The environment, of which programs that steps start get the harmless part.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Workspace {
+    /// This machine with its clock, name and environment, and the runbooks of the program alone.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            state_dir: state_dir.into(),
+            roots: Vec::new(),
+            clock: Clock::System,
+            host: host_name(),
+            environment: std::env::vars_os().filter_map(text).collect(),
+        }
+    }
+
+    /// The catalogue of its folders.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue::new(&self.roots)
+    }
+
+    /// The user of this system, for where no cluster says who it is: `user@host`. It is the system
+    /// that says so, not the environment.
+    pub fn local_user(&self) -> String {
+        let uid = rustix::process::getuid().as_raw();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let named = |line: &str| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        };
+        let user = users.lines().find_map(named).unwrap_or_else(|| format!("uid {uid}"));
+        format!("{user}@{}", self.host)
+    }
+}
+
+/// The name of this machine.
+pub fn host_name() -> String {
+    let file = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned());
+    file.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}
