@@ -11,49 +11,28 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from top to bottom, each with those that it uses. One that is missing here is an arrow
 /// that must not be; one that no file needs any more goes.
-const EDGES: &[(&str, &[&str])] = &[
+const EDGES: &[(&str, &str)] = &[
     (
         "cli",
-        &[
-            "report",
-            "engine",
-            "state",
-            "journal",
-            "plan",
-            "sandbox",
-            "document",
-            "action",
-            "cluster",
-            "event",
-            "secret",
-            "diagnostic",
-            "network",
-        ],
+        "report session engine state journal plan sandbox document action cluster event \
+            secret diagnostic network",
     ),
-    ("report", &["engine", "state", "journal", "event", "expression", "secret"]),
+    ("report", "engine state journal expression event secret"),
+    ("session", "engine state journal plan sandbox document action cluster event secret"),
     (
         "engine",
-        &[
-            "state",
-            "journal",
-            "plan",
-            "document",
-            "action",
-            "cluster",
-            "event",
-            "expression",
-            "secret",
-            "failpoint",
-            "diagnostic",
-        ],
+        "state journal plan document construct action api expression event secret \
+            failpoint diagnostic",
     ),
-    ("state", &["event"]),
-    ("journal", &["event", "expression", "failpoint"]),
-    ("plan", &["document", "action", "cluster", "event", "expression", "secret", "diagnostic"]),
-    ("sandbox", &["document", "diagnostic"]),
-    ("document", &["action", "event", "expression", "secret", "diagnostic"]),
-    ("action", &["cluster", "event", "expression", "secret", "network"]),
-    ("event", &["expression"]),
+    ("state", "event"),
+    ("journal", "expression event failpoint"),
+    ("plan", "document construct action cluster expression event secret diagnostic"),
+    ("sandbox", "document diagnostic"),
+    ("document", "construct action expression event secret diagnostic"),
+    ("construct", "action"),
+    ("action", "cluster api expression event secret network"),
+    ("cluster", "api"),
+    ("expression", "event"),
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -127,7 +106,7 @@ fn every_arrow_is_allowed_and_every_allowed_arrow_is_there() {
     let arrows = arrows();
     let allowed: BTreeSet<(String, String)> = EDGES
         .iter()
-        .flat_map(|(room, used)| used.iter().map(|other| ((*room).into(), (*other).into())))
+        .flat_map(|(room, used)| used.split(' ').map(|other| ((*room).into(), other.into())))
         .collect();
     let new: Vec<String> = arrows
         .iter()
@@ -145,7 +124,7 @@ fn every_arrow_is_allowed_and_every_allowed_arrow_is_there() {
 #[test]
 fn no_two_rooms_use_each_other() {
     let mut left: BTreeMap<&str, BTreeSet<&str>> =
-        EDGES.iter().map(|(room, used)| (*room, used.iter().copied().collect())).collect();
+        EDGES.iter().map(|(room, used)| (*room, used.split(' ').collect())).collect();
     // what uses nothing that is left stands at the bottom, and is taken away
     loop {
         let bottom: BTreeSet<&str> = left
