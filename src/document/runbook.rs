@@ -5,7 +5,7 @@ use super::deferred::Deferred;
 use super::param::Param;
 use super::referred::Referred;
 use crate::action::Duration;
-use crate::event::{Effect, Severity};
+use crate::event::{Effect, Severity, StepKind};
 use crate::expression::{Expectation, Jq};
 use crate::secret::Masker;
 use indexmap::IndexMap;
@@ -204,6 +204,11 @@ impl Step {
     /// The verb, the construct, or `group`.
     pub fn verb(&self) -> &'static str {
         self.body.name()
+    }
+
+    /// The same as a value.
+    pub fn kind(&self) -> StepKind {
+        StepKind::from(self.verb())
     }
 
     /// What the step itself can do, its verification not included; for a group the strongest of its

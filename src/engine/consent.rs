@@ -273,8 +273,7 @@ impl Run {
 
 /// Asks the operator. None: there is nobody to ask.
 async fn ask(prompt: &Arc<dyn Prompt>, confirm: &Confirm) -> Option<bool> {
-    let (prompt, question, typed) =
-        (prompt.clone(), confirm.question.clone(), confirm.typed.clone());
+    let (prompt, Confirm { question, typed }) = (prompt.clone(), confirm.clone());
     tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()))
         .await
         .unwrap_or(None)

@@ -42,12 +42,12 @@ use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, Severity, StepFinished, StepStarted, Target, Verdict,
+    RunResumed, RunStarted, Severity, StepFinished, StepKind, StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes};
 use crate::secret::Masker;
-use crate::state::{PREFLIGHT, RunState};
+use crate::state::RunState;
 use border::MaskedPrompt;
 use ended::Halt;
 use permit::Permit;
@@ -348,7 +348,7 @@ impl Run {
     /// One line instead of a failure of every step: the run cannot begin.
     fn stopped_before(&self, stopped: Stopped) -> Result<(), EngineError> {
         let Stopped { id, title, reason, output } = stopped;
-        let (path, title, action) = (id.to_owned(), title.to_owned(), PREFLIGHT.to_owned());
+        let (path, title, action) = (id.to_owned(), title.to_owned(), StepKind::Preflight);
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
             path: path.clone(),

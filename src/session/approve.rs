@@ -3,7 +3,7 @@
 use super::resume::refuse_ended;
 use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace};
 use crate::engine::{EngineError, Recorder, difference, digest_of_record, sealed};
-use crate::event::{Event, PlannedChange, StepApproved, Target};
+use crate::event::{Event, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
@@ -225,7 +225,7 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
             lines,
             typed: question.typed.clone(),
             digest: question.digest.clone(),
-            of_another: step.action() == "approve",
+            of_another: *step.action() == StepKind::Approve,
         });
     }
     let open: Vec<PlannedChange> = state
@@ -237,9 +237,11 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
     let Some(digest) = state.changes_digest(path).filter(|_| !open.is_empty()).map(str::to_owned)
     else {
         return Err(match step.action() {
-            "confirm" | "approve" => NotApproved::NoQuestion { run: run_id, step: step_path },
+            StepKind::Confirm | StepKind::Approve => {
+                NotApproved::NoQuestion { run: run_id, step: step_path }
+            }
             action => {
-                let action = action.to_owned();
+                let action = action.to_string();
                 NotApproved::NoPerson { run: run_id, step: step_path, action }
             }
         });
