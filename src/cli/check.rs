@@ -1,10 +1,11 @@
 //! `runbook check [PATH…]`
 
-use super::arguments::catalogue;
+use super::arguments::workspace;
 use super::exit::{CommandError, Exit, faults};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
-use crate::document;
+use crate::document::{self, Rehearsal, Runbook};
+use crate::sandbox::Worlds;
 use crate::session::load;
 use clap::Args;
 use serde_json::json;
@@ -24,7 +25,8 @@ pub(super) struct CheckArguments {
 }
 
 pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit, CommandError> {
-    let catalogue = catalogue(global);
+    let workspace = workspace(global)?;
+    let (catalogue, worlds) = (workspace.catalogue(), workspace.worlds());
     let names: Vec<String> = if arguments.paths.is_empty() {
         catalogue.list().map(|listed| listed.name.clone()).collect()
     } else {
@@ -37,16 +39,16 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
     let mut all: Vec<Diagnostic> = Vec::new();
     let (mut wrong, mut seen) = (0, HashSet::new());
     for name in &names {
-        if let Err(error) = load(&catalogue, name) {
-            let found = faults(&error);
-            if found.is_empty() {
-                return Err(error.into());
+        let found = match load(&catalogue, name) {
+            Ok((name, loaded)) => {
+                let own = loaded.get(&name);
+                own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect()
             }
-            wrong += 1;
-            all.extend(
-                found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned(),
-            );
-        }
+            Err(error) if faults(&error).is_empty() => return Err(error.into()),
+            Err(error) => faults(&error).to_vec(),
+        };
+        wrong += usize::from(!found.is_empty());
+        all.extend(found.into_iter().filter(|diagnostic| seen.insert(identity(diagnostic))));
     }
     match arguments.output {
         Format::Text => {
@@ -72,6 +74,15 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
     }
     Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// A scenario of the sandbox that the runbook names and no world has.
+fn unknown_scenario(runbook: &Runbook, worlds: &Worlds) -> Option<Diagnostic> {
+    let Rehearsal { scenario, span } = runbook.sandbox.as_ref()?;
+    let error = worlds.check(scenario).err()?;
+    let file = Some(PathBuf::from(&runbook.file));
+    let diagnostic = Diagnostic::error("RB0602", error.to_string(), file, runbook.source.clone());
+    Some(diagnostic.with_label(span.clone(), ""))
 }
 
 /// What makes two errors the same one.

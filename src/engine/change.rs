@@ -174,7 +174,7 @@ impl Run {
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
-        if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
+        if let Some(ended) = if made { None } else { self.permit.cleared(action, context).await? } {
             return Ok(Stage::Over(ended.into()));
         }
         let doubted = known.iter().any(ChangeState::is_unproven);
@@ -239,7 +239,7 @@ impl Run {
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            let port = self.port()?;
+            let port = self.permit.port()?;
             let current = port.look(&write.resource, &write.namespace, &write.name).await.ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
@@ -305,7 +305,9 @@ impl Run {
         &self,
         changes: Vec<Change>,
     ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
-        let Some(port) = self.port() else { return Err(Failure::error("no cluster")) };
+        let Some(port) = self.permit.port() else {
+            return Err(Failure::error("no cluster"));
+        };
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
@@ -365,7 +367,7 @@ impl Run {
         context: &Context,
         doubted: bool,
     ) -> Result<Sent, EngineError> {
-        let Some(sender) = &self.sender else {
+        let Some(sender) = self.permit.sender() else {
             return Ok(Sent::NotMade(Ended::without_output(
                 Outcome::Error,
                 "this run cannot make changes",
@@ -373,7 +375,7 @@ impl Run {
         };
         let mut attempt = 0;
         loop {
-            if let Some(reason) = self.lock_lost().await {
+            if let Some(reason) = self.permit.lock_lost().await {
                 return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
             }
             let left = context.remaining();

@@ -132,7 +132,7 @@ impl Run {
         path: &str,
         approve: &Approve,
     ) -> Result<End, EngineError> {
-        let Some(own) = self.target.user.as_deref() else {
+        let Some(own) = self.permit.target.user.as_deref() else {
             let reason = "the cluster does not identify the user of this run, so a second person \
                 cannot be distinguished: it does not support SelfSubjectReview (Kubernetes before \
                 1.28), or does not allow it for this user";
@@ -226,7 +226,7 @@ impl Run {
 
     /// Where something is allowed: what is said of it holds nowhere else.
     pub(super) fn place<'a>(&'a self, path: &'a str) -> [&'a str; 3] {
-        [&self.run_id, self.target.cluster_uid.as_deref().unwrap_or_default(), path]
+        [&self.run_id, self.permit.target.cluster_uid.as_deref().unwrap_or_default(), path]
     }
 
     /// What the record says of an approval of this by anybody.
@@ -262,7 +262,7 @@ impl Run {
             plan: self.plan.digest.clone(),
             changes: digest.to_owned(),
             expires: None,
-            user: self.target.user.clone(),
+            user: self.permit.target.user.clone(),
             seal: String::new(),
         };
         // the seal is one of what stands in the record
@@ -273,8 +273,7 @@ impl Run {
 
 /// Asks the operator. None: there is nobody to ask.
 async fn ask(prompt: &Arc<dyn Prompt>, confirm: &Confirm) -> Option<bool> {
-    let (prompt, question, typed) =
-        (prompt.clone(), confirm.question.clone(), confirm.typed.clone());
+    let (prompt, Confirm { question, typed }) = (prompt.clone(), confirm.clone());
     tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()))
         .await
         .unwrap_or(None)

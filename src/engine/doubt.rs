@@ -182,7 +182,7 @@ impl Run {
         let Some(write) = lost.write else {
             return cannot("its effect cannot be observed".to_owned());
         };
-        let Some(port) = self.port() else {
+        let Some(port) = self.permit.port() else {
             return cannot("there is no cluster to check".to_owned());
         };
         match timeout(LOOK, port.look(&write.resource, &write.namespace, &write.name)).await {

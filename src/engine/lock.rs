@@ -360,7 +360,7 @@ impl Work {
             state
                 .running()
                 .into_iter()
-                .find(|path| state.step(path).is_some_and(|step| step.action() != "group"))
+                .find(|path| state.step(path).is_some_and(|step| !step.action().is_group()))
                 .map(str::to_owned)
         });
         let time = micro(now);

@@ -56,7 +56,7 @@ impl Run {
                 .into_ended(1)
                 .into());
         }
-        if let Some(ended) = self.cleared(action, &context).await? {
+        if let Some(ended) = self.permit.cleared(action, &context).await? {
             return Ok(ended.into());
         }
         let summary = action.manual_commands(&context.namespace).join("; ");
@@ -98,7 +98,7 @@ impl Run {
         }
         // a person may think as long as they like
         context.deadline += asked.elapsed();
-        if let Some(reason) = self.lock_lost().await {
+        if let Some(reason) = self.permit.lock_lost().await {
             return Ok(Ended::without_output(Outcome::Error, reason).into());
         }
         let index = 0;

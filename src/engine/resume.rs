@@ -28,7 +28,7 @@ pub fn kept(state: &RunState, planned: &[PlannedStep], records: Vec<Record>) -> 
     let mut kept = Kept::default();
     let digests: BTreeMap<_, _> =
         planned.iter().map(|step| (step.path.as_str(), step.digest.as_str())).collect();
-    for finished in state.ended().filter(|step| step.action != "group") {
+    for finished in state.ended().filter(|step| !step.action.is_group()) {
         let settled = finished.outcome.is_judged()
             || (finished.outcome == Outcome::Skipped && finished.effect == Effect::Read);
         if !settled {

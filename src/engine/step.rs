@@ -4,7 +4,7 @@ use super::ended::{Ended, worst};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
-use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepMark, StepStarted};
+use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepKind, StepMark, StepStarted};
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
 use crate::journal;
 use crate::plan::{check_namespace, step_digest};
@@ -322,7 +322,7 @@ impl Run {
             path: path.to_owned(),
             id: step.id.clone(),
             title: self.title_of(scope, step),
-            action: verb_of(step, path),
+            action: kind_of(step, path),
             effect: step.effect(),
             digest: step_digest(&scope.runbook, step),
         }))?;
@@ -375,7 +375,7 @@ impl Run {
             path: path.to_owned(),
             id: step.id.clone(),
             title: self.title_of(scope, step),
-            action: verb_of(step, path),
+            action: kind_of(step, path),
             effect,
             digest: step_digest(&scope.runbook, step),
             outcome,
@@ -429,10 +429,10 @@ fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
     program.into_iter().chain(&step.for_each).flat_map(Jq::references).chain(expectations)
 }
 
-/// The verb; a loop is shown as the group that it is.
-fn verb_of(step: &Step, path: &str) -> String {
+/// What it does; a loop is shown as the group that it is.
+fn kind_of(step: &Step, path: &str) -> StepKind {
     let is_loop = step.for_each.is_some() && !path.ends_with(']');
-    if is_loop { "group".to_owned() } else { step.verb().to_owned() }
+    if is_loop { StepKind::Group } else { step.kind() }
 }
 
 /// A program in one line, for a reason.

@@ -7,6 +7,7 @@
 mod border;
 mod change;
 mod judgement;
+mod kind;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,6 +19,7 @@ pub use change::{
     LockEvent, ObjectReference, PlannedChange, StepApproved, StepAsked, StepMark, StepMarked,
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
+pub use kind::StepKind;
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
@@ -151,7 +153,7 @@ pub struct PlannedStep {
     /// What the step is called for a person.
     pub title: String,
     /// The verb, or `group`.
-    pub action: String,
+    pub action: StepKind,
     /// What the action can do.
     pub effect: Effect,
     /// Digest of the step as written; a resume keeps a finished step only if it is unchanged.
@@ -220,7 +222,7 @@ pub struct StepStarted {
     /// What the step is called for a person.
     pub title: String,
     /// The verb.
-    pub action: String,
+    pub action: StepKind,
     /// What the action can do.
     pub effect: Effect,
     /// Digest of the step as written.
@@ -263,7 +265,7 @@ pub struct StepFinished {
     /// What the step is called for a person.
     pub title: String,
     /// The verb.
-    pub action: String,
+    pub action: StepKind,
     /// What the action can do.
     pub effect: Effect,
     /// Digest of the step as written.

@@ -1,7 +1,8 @@
 //! The summary document of a run: what `--output json` prints.
 
 use super::{
-    Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity, Target, Verdict,
+    Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity, StepKind, Target,
+    Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,7 @@ pub struct StepSummary {
     /// What it is called for a person.
     pub title: String,
     /// The verb.
-    pub action: String,
+    pub action: StepKind,
     /// What the action can do.
     pub effect: Effect,
     /// How it ended; none when it was begun and never ended.

@@ -1,7 +1,7 @@
 use super::codec::{Line, Link, decode, encode, peek};
 use super::*;
 use crate::event::sample::{RUN, Story, diagnosis, finished};
-use crate::event::{Event, Mode, Outcome, Record, StepFinished, Verdict};
+use crate::event::{Event, EventKind, Mode, Outcome, Record, StepFinished, Verdict};
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
 use std::path::{Path, PathBuf};
@@ -255,6 +255,12 @@ fn other_versions() {
             "unknown event `step_slept`, written by runbook 9.1.0",
         ),
     ];
+    for kind in EventKind::ALL {
+        // a known event that cannot be understood is damage, and nothing of a newer version
+        let line = foreign(json!({"seq": "not a number", "event": kind}));
+        let refused = decode(line.trim_end().as_bytes(), Link::default()).unwrap_err();
+        assert!(matches!(refused, codec::Refusal::Damaged(_)), "{kind:?}: {refused:?}");
+    }
     for (text, read_says, reopen_says) in table {
         let (state, path) = written(&Story::new(Mode::Run, &[]));
         std::fs::write(&path, &text).unwrap();

@@ -43,7 +43,7 @@ pub fn leases(planned: &[PlannedAction], namespace: &str, runbook: &str) -> Leas
         }
     }
     let changes = |action: &PlannedAction| {
-        action.action != "group" && matches!(action.own_effect, Effect::Write | Effect::Opaque)
+        !action.action.is_group() && matches!(action.own_effect, Effect::Write | Effect::Opaque)
     };
     let all_computed = planned
         .iter()

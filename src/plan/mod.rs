@@ -168,7 +168,7 @@ fn planned(
     into.push(PlannedStep {
         path: path.clone(),
         title,
-        action: step.verb().to_owned(),
+        action: step.kind(),
         effect: step.own_effect(),
         digest: step_digest(runbook, step),
     });

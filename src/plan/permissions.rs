@@ -4,7 +4,7 @@ use super::{Needs, ParamError, Plan, Says, Touched};
 use crate::action::{Action, Reach};
 use crate::construct::Construct;
 use crate::document::{Body, Deferred, Runbook, Step, Written, is_computed};
-use crate::event::Effect;
+use crate::event::{Effect, StepKind};
 use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub struct PlannedAction {
     /// For a person.
     pub title: String,
     /// The verb, or `group`.
-    pub action: String,
+    pub action: StepKind,
     /// What it asks, if it is a verb.
     pub reach: Option<Reach>,
     /// What it can do, with its verification.
@@ -55,7 +55,7 @@ pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
     let reads = ["get", "list", "watch"];
     let mut others = BTreeSet::new();
     for action in planned.iter().filter(|action| {
-        matches!(action.own_effect, Effect::Write | Effect::Opaque) && action.action != "group"
+        matches!(action.own_effect, Effect::Write | Effect::Opaque) && !action.action.is_group()
     }) {
         let accesses = action
             .needs
@@ -145,7 +145,7 @@ impl Walk<'_> {
             path: path.clone(),
             namespace: namespace.clone(),
             title,
-            action: step.verb().to_owned(),
+            action: step.kind(),
             reach: step.body.action().map(Action::reach),
             effect: step.effect(),
             own_effect: step.own_effect(),

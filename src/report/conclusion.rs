@@ -103,7 +103,7 @@ fn counts(state: &RunState) -> Vec<String> {
 /// What a dry run could see, and what it could not.
 fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
     let count = |is: fn(&StepFinished) -> bool| {
-        state.ended().filter(|step| step.action != "group" && is(step)).count()
+        state.ended().filter(|step| !step.action.is_group() && is(step)).count()
     };
     let parts = [
         (count(|step| step.effect == Effect::Read && step.outcome.is_judged()), "read"),
@@ -133,11 +133,11 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
 
 /// What is done, what is not, and what is not known to be.
 fn progress(state: &RunState, look: &Look) -> Vec<Line> {
-    let done = state.ended().filter(|step| step.outcome.is_good() && step.action != "group");
+    let done = state.ended().filter(|step| step.outcome.is_good() && !step.action.is_group());
     let cancelled = |begun: bool| {
         let ended = state
             .ended()
-            .filter(|step| step.outcome == Outcome::Cancelled && step.action != "group");
+            .filter(|step| step.outcome == Outcome::Cancelled && !step.action.is_group());
         ended.filter(move |step| (step.attempts > 0) == begun).map(|step| step.path.as_str())
     };
     let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
@@ -145,7 +145,7 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         let is = |path: &&str| {
             matches!(state.step(path),
             Some(StepState::Begun { started,
-                .. }) if started.action != "group" && wanted(started.effect))
+                .. }) if !started.action.is_group() && wanted(started.effect))
         };
         let doubt = state.in_doubt();
         state.running().into_iter().filter(|path| !doubt.contains(path)).filter(is).collect()

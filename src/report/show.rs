@@ -122,7 +122,7 @@ impl Show<'_> {
         self.lines.push(
             line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),
         );
-        let mut facts = vec![step.action.clone(), word(&step.effect), outcome.to_owned()];
+        let mut facts = vec![step.action.to_string(), word(&step.effect), outcome.to_owned()];
         if step.attempts > 0 {
             facts.push(duration(step.duration_ms));
         }

@@ -57,7 +57,7 @@ impl<W: Write + Send> Terminal<W> {
 
     /// A group shows through its steps, and a question is its own line.
     fn begin(&mut self, started: &StepStarted) {
-        if started.action == "group"
+        if started.action.is_group()
             || started.effect == Effect::Operator
             || self.transcript.look.detail == Detail::Quiet
         {

@@ -46,11 +46,11 @@ pub(super) fn cases(state: &RunState) -> Vec<Case> {
     let mut cases = Vec::new();
     for (path, step) in state.steps() {
         match step {
-            StepState::Finished(step) if step.action != "group" || state.is_unexplained(step) => {
+            StepState::Finished(step) if !step.action.is_group() || state.is_unexplained(step) => {
                 cases.push(ended(step, counted.contains(path)));
             }
             StepState::Begun { started, last_failure, .. }
-                if started.action != "group" || is_empty(state, path) =>
+                if !started.action.is_group() || is_empty(state, path) =>
             {
                 cases.push(begun(started, last_failure.as_deref(), state));
             }
@@ -59,7 +59,7 @@ pub(super) fn cases(state: &RunState) -> Vec<Case> {
     }
     let planned = state.header().map(|header| header.steps.as_slice()).unwrap_or_default();
     for step in planned.iter().filter(|step| {
-        state.step(&step.path).is_none() && (step.action != "group" || is_empty(state, &step.path))
+        state.step(&step.path).is_none() && (!step.action.is_group() || is_empty(state, &step.path))
     }) {
         cases.push(Case {
             name: name(&step.path, &step.title),

@@ -50,7 +50,7 @@ impl Transcript {
             Event::RunResumed(resumed) => self.resumed(resumed, state),
             Event::StepRetried(retried) => self.retried(retried, state),
             Event::StepStarted(started) => {
-                if started.action != "group" {
+                if !started.action.is_group() {
                     self.waiting.push((started.path.clone(), None));
                 }
                 Vec::new()
@@ -269,7 +269,7 @@ impl Transcript {
 
     /// A group whose steps have said everything has no line of its own.
     fn is_shown(&self, step: &StepFinished, state: &RunState) -> bool {
-        let said = step.action == "group"
+        let said = step.action.is_group()
             && match step.outcome {
                 Outcome::Passed => true,
                 Outcome::Recovered | Outcome::Skipped => false,

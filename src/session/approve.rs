@@ -3,7 +3,7 @@
 use super::resume::refuse_ended;
 use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace};
 use crate::engine::{EngineError, Recorder, difference, digest_of_record, sealed};
-use crate::event::{Event, PlannedChange, StepApproved, Target};
+use crate::event::{Event, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;
 use crate::state::{ChangeState, RunState, StepState};
@@ -140,7 +140,9 @@ impl Pending {
             };
         }
         let sandbox = target.sandbox.clone().filter(|_| !place.is_named());
-        let connected = ClusterChoice { sandbox, ..place.clone() }.connect(None).await?;
+        let connected = ClusterChoice { sandbox, ..place.clone() }
+            .connect(&self.workspace.worlds(), None)
+            .await?;
         let cluster = connected.cluster?;
         let identity = cluster.identify().await?;
         let server = cluster.target().server;
@@ -223,7 +225,7 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
             lines,
             typed: question.typed.clone(),
             digest: question.digest.clone(),
-            of_another: step.action() == "approve",
+            of_another: *step.action() == StepKind::Approve,
         });
     }
     let open: Vec<PlannedChange> = state
@@ -235,26 +237,16 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
     let Some(digest) = state.changes_digest(path).filter(|_| !open.is_empty()).map(str::to_owned)
     else {
         return Err(match step.action() {
-            "confirm" | "approve" => NotApproved::NoQuestion { run: run_id, step: step_path },
+            StepKind::Confirm | StepKind::Approve => {
+                NotApproved::NoQuestion { run: run_id, step: step_path }
+            }
             action => {
-                let action = action.to_owned();
+                let action = action.to_string();
                 NotApproved::NoPerson { run: run_id, step: step_path, action }
             }
         });
     };
-    let planned: Vec<PlannedChange> =
-        state.planned(path).iter().map(|ChangeState { planned, .. }| planned.clone()).collect();
-    let place = [
-        run,
-        state.target().and_then(|target| target.cluster_uid.as_deref()).unwrap_or_default(),
-        path,
-    ];
-    let as_planned = match digest_of_record(key, place, &planned) {
-        Some(found) => found == digest,
-        // what is sent is not in the record: it is worked out and compared when the run goes on
-        None => digest.starts_with("hmac-sha256:"),
-    };
-    if !as_planned {
+    if !is_as_planned(key, run, state, path, &digest) {
         return Err(NotApproved::NotAsPlanned { run: run_id, step: step_path });
     }
     Ok(Asked {
@@ -263,4 +255,16 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
         digest,
         of_another: false,
     })
+}
+
+/// Whether what the record has of the changes of a step is what was planned.
+fn is_as_planned(key: &Key, run: &str, state: &RunState, path: &str, digest: &str) -> bool {
+    let planned: Vec<PlannedChange> =
+        state.planned(path).iter().map(|ChangeState { planned, .. }| planned.clone()).collect();
+    let cluster = state.target().and_then(|target| target.cluster_uid.as_deref());
+    match digest_of_record(key, [run, cluster.unwrap_or_default(), path], &planned) {
+        Some(found) => found == digest,
+        // what is sent is not in the record: it is worked out and compared when the run goes on
+        None => digest.starts_with("hmac-sha256:"),
+    }
 }

@@ -7,7 +7,7 @@ use super::{Conduct, Notice, Params, Refusal, Session, SessionError, Workspace};
 use crate::document::Runbook;
 use crate::engine::{EngineError, Kept, kept};
 use crate::event::{
-    Effect, Event, Mode, PlannedStep, Record, RunStarted, StepMark, StepMarked, Verdict,
+    Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, Verdict,
 };
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan, check_namespace};
@@ -95,7 +95,7 @@ fn as_planned(mut records: Vec<Record>, planned: &[PlannedStep]) -> Vec<Record> 
     for record in &mut records {
         if let Event::StepFinished(finished) = &mut record.event
             && let Some(step) = planned.iter().find(|step| step.path == finished.path)
-            && step.action == "undo"
+            && step.action == StepKind::Undo
         {
             finished.digest.clone_from(&step.digest);
         }
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_step_of_an_undo_is_the_same_whichever_version_wrote_it() {
         let end = |action: &str| StepFinished {
-            action: action.to_owned(),
+            action: action.into(),
             digest: "sha256:of-a-text".to_owned(),
             ..finished(action, "", Outcome::Passed, "")
         };
@@ -249,7 +249,7 @@ mod tests {
         let planned = ["undo", "rollout"].map(|path| PlannedStep {
             path: path.to_owned(),
             title: String::new(),
-            action: path.to_owned(),
+            action: path.into(),
             effect: Effect::Write,
             digest: "sha256:of-values".to_owned(),
         });

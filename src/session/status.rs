@@ -55,7 +55,7 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
             .steps()
             .filter(|(path, step)| {
                 !in_doubt.iter().any(|doubt| doubt == path)
-                    && step.action() != "group"
+                    && !step.action().is_group()
                     && wanted(step)
             })
             .map(|(path, _)| path.to_owned())

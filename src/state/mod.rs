@@ -9,7 +9,7 @@ mod verdict;
 
 pub use change::{ChangeStage, ChangeState};
 pub use run::{IllegalTransition, RunState};
-pub use step::{PREFLIGHT, StepState};
+pub use step::StepState;
 pub use verdict::verdict;
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! What is known of one step.
 
-use crate::event::{Effect, Outcome, StepFinished, StepStarted};
+use crate::event::{Effect, Outcome, StepFinished, StepKind, StepStarted};
 use jiff::Timestamp;
-
-/// The action of what comes before the first step: reaching the cluster, permissions, the lock.
-pub const PREFLIGHT: &str = "preflight";
 
 /// A step that has begun or ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +28,8 @@ impl StepState {
         }
     }
 
-    /// The verb, or `group`.
-    pub fn action(&self) -> &str {
+    /// What it does.
+    pub fn action(&self) -> &StepKind {
         match self {
             Self::Begun { started, .. } => &started.action,
             Self::Finished(finished) => &finished.action,
@@ -49,7 +46,7 @@ impl StepState {
 
     /// Whether it is no step of the runbook, but what comes before the first one.
     pub fn is_preflight(&self) -> bool {
-        self.action() == PREFLIGHT
+        *self.action() == StepKind::Preflight
     }
 
     /// How it ended; none while it has not.

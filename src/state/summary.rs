@@ -2,7 +2,7 @@
 
 use super::step::is_within;
 use super::{RunState, StepState};
-use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepSummary, Summary};
+use crate::event::{Counts, Mode, SUMMARY_SCHEMA, Severity, StepKind, StepSummary, Summary};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ impl RunState {
     /// badly and no step in it says so: then the counts would hide what the verdict is about.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for step in self.ended().filter(|step| step.action != "group" || self.is_unexplained(step))
+        for step in self.ended().filter(|step| !step.action.is_group() || self.is_unexplained(step))
         {
             counts.add(step.outcome);
         }
@@ -68,7 +68,9 @@ impl RunState {
             && self.told.contains(path);
         waited
             || self.ended().any(|step| {
-                step.action == "rollout" && step.outcome.is_good() && is_within(&step.path, path)
+                step.action == StepKind::Rollout
+                    && step.outcome.is_good()
+                    && is_within(&step.path, path)
             })
     }
 

@@ -2,7 +2,7 @@ use super::{RunState, verdict};
 use crate::event::sample::{Story, diagnosis, finished, started};
 use crate::event::{
     Event, FindingConcluded, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished,
-    StepMark, StepMarked, StepRetried, Verdict,
+    StepKind, StepMark, StepMarked, StepRetried, Verdict,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -230,7 +230,7 @@ fn changes_are_those_that_were_made() {
     assert_eq!(state.summary().changes, told("3 → 1 replicas requested"));
     assert!(state.in_doubt().is_empty());
     // until a rollout that belongs to the step has seen its end
-    let rollout = |path: &str| StepFinished { action: "rollout".to_owned(), ..passed(path) };
+    let rollout = |path: &str| StepFinished { action: StepKind::Rollout, ..passed(path) };
     story.done(rollout("other/rollout"));
     assert_eq!(
         RunState::replay(&story.records).unwrap().summary().changes,

@@ -56,7 +56,7 @@ impl RunState {
         self.ended().filter(move |step| {
             let forgiven = rank(step.outcome) > 0
                 && recovered.iter().any(|group| is_within(&step.path, group));
-            !forgiven && (step.action != "group" || self.is_unexplained(step))
+            !forgiven && (!step.action.is_group() || self.is_unexplained(step))
         })
     }
 
@@ -65,7 +65,7 @@ impl RunState {
     pub fn is_unexplained(&self, group: &StepFinished) -> bool {
         rank(group.outcome) > 0
             && !self.ended().any(|step| {
-                step.action != "group"
+                !step.action.is_group()
                     && is_within(&step.path, &group.path)
                     && rank(step.outcome) >= rank(group.outcome)
             })

@@ -254,6 +254,34 @@ fn every_scenario_of_the_sandbox_has_a_verdict_here() {
 }
 
 #[test]
+fn what_a_runbook_names_for_the_sandbox_has_something_to_find() {
+    let catalogue = runbook::document::Catalogue::new(&[]);
+    let declared = |name: &str| {
+        let runbook = catalogue.load(name).unwrap();
+        runbook.sandbox.as_ref().map(|rehearsal| rehearsal.scenario.clone())
+    };
+    let finds = |runbook: &str| {
+        let rows = VERDICTS.iter().filter(|row| row.1 == runbook && !row.2.is_empty());
+        rows.map(|row| format!("petrosa/{}", row.0)).collect::<Vec<_>>()
+    };
+    for runbook in catalogue.list().map(|listed| listed.name.as_str()) {
+        let rows = finds(runbook);
+        assert!(
+            rows.is_empty() || declared(runbook).is_some_and(|scenario| rows.contains(&scenario)),
+            "{runbook} names {:?}, and finds something in {rows:?}",
+            declared(runbook)
+        );
+    }
+}
+
+#[test]
+fn a_value_of_sandbox_without_an_equals_sign_is_explained() {
+    let said = Place::new().run(&["run", "ta-bot/smoke", "--sandbox", "healthy"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("--sandbox=healthy"), "{}", said.stderr);
+}
+
+#[test]
 fn no_line_is_wider_than_eighty_columns() {
     for scenario in
         ["healthy", "tabot-no-leader", "tabot-one-pod-mysql-down", "rbac-missing", "api-down"]
