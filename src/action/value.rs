@@ -18,6 +18,10 @@ impl Verb for Value {
         Vec::new()
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     /// The engine evaluates the program, because it has the earlier results.
     async fn perform(&self, _: &Context) -> Result<Output, Failure> {
         Err(Failure::error("a value is evaluated by the engine"))

@@ -12,6 +12,7 @@ mod param;
 mod referred;
 mod runbook;
 mod sketch;
+mod unjudged;
 
 pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
 pub use deferred::Deferred;
