@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Explains pods, from what they say and from their events. The output is a list with one item a
-/// pod: `{pod, status, ready, live, restarts, node, age_s, symptoms: [{id, container, reason,
+/// pod: `{pod, status, ready, live, starting, restarts, node, age_s, symptoms: [{id, container, reason,
 /// message, exit_code, restarts, hint}]}`. A symptom is what keeps the pod from working; one that
 /// works, has completed, or is being deleted in time has none. `id` names the cause in a word that
 /// does not change: `oom-killed`, `app-exit`, `liveness-probe-kills`, `volume-mount-failed`,
-/// `insufficient-resources`, ….
+/// `insufficient-resources`, …. `starting` is a pod that is not ready and had no time to be yet:
+/// nothing has gone wrong with it so far.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
@@ -38,6 +39,10 @@ impl Verb for Triage {
             quote(self.target.namespace(namespace)),
             self.target.kubectl()
         )]
+    }
+
+    fn judges(&self) -> bool {
+        false
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -68,7 +73,8 @@ fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
     let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
         "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one),
-        "live": pod::is_live(one), "restarts": pod::restarts(one),
+        "live": pod::is_live(one), "starting": pod::starting_since(one, now).is_some(),
+        "restarts": pod::restarts(one),
         "node": one["spec"]["nodeName"],
         "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
     })
