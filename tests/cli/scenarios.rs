@@ -122,7 +122,7 @@ pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     (
         "gapfiller-job-partial",
         "binance-extractor/gap-filler-verify",
-        &["not-scheduled", "job-failed", "dns-errors", "incomplete"],
+        &["job-failed", "dns-errors", "incomplete"],
         1,
     ),
     ("gapfiller-ran", "binance-extractor/gap-filler-network", &[], 0),
