@@ -141,6 +141,10 @@ impl Verb for NetworkPath {
         lines
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let parsed = parse(&self.to).map_err(Failure::error)?;
         let own = self.from.namespace(&context.namespace);

@@ -36,12 +36,13 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
         names
     };
-    let mut all: Vec<Diagnostic> = Vec::new();
+    let (mut all, mut warnings): (Vec<Diagnostic>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
     let (mut wrong, mut seen) = (0, HashSet::new());
     for name in &names {
         let found = match load(&catalogue, name) {
             Ok((name, loaded)) => {
                 let own = loaded.get(&name);
+                warnings.extend(own.into_iter().flat_map(|own| own.warnings()));
                 own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect()
             }
             Err(error) if faults(&error).is_empty() => return Err(error.into()),
@@ -52,9 +53,15 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
     }
     match arguments.output {
         Format::Text => {
-            output::diagnostics(global, &all);
+            output::diagnostics(global, &all, "error");
+            output::diagnostics(global, &warnings, "warning");
             if all.is_empty() {
-                output::write(&format!("{} checked, no errors\n", plural(names.len(), "runbook")))?;
+                let warned = match warnings.len() {
+                    0 => String::new(),
+                    some => format!(", {}", plural(some, "warning")),
+                };
+                let checked = plural(names.len(), "runbook");
+                output::write(&format!("{checked} checked, no errors{warned}\n"))?;
             } else {
                 output::error(&format!(
                     "{} in {wrong} of {}",
@@ -64,9 +71,11 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
             }
         }
         Format::Json | Format::Jsonl => {
-            let errors: Vec<_> = all.iter().take(MOST_SHOWN).map(to_json).collect();
-            let mut document =
-                json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": errors});
+            let data = |all: &[Diagnostic]| -> Vec<_> {
+                all.iter().take(MOST_SHOWN).map(to_json).collect()
+            };
+            let mut document = json!({"schema": "runbook.check/v1", "checked": names.len(),
+                "errors": data(&all), "warnings": data(&warnings)});
             if all.len() > MOST_SHOWN {
                 document["more"] = json!(all.len() - MOST_SHOWN);
             }

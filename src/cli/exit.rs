@@ -105,7 +105,7 @@ impl CommandError {
         let mut hints: Vec<String> = Vec::new();
         let exit = match self {
             Self::Catalogue(CatalogueError::Invalid { diagnostics }) => {
-                output::diagnostics(global, diagnostics);
+                output::diagnostics(global, diagnostics, "error");
                 return Exit::Usage;
             }
             Self::Catalogue(CatalogueError::Unknown { .. }) => {

@@ -14,6 +14,7 @@ mod param;
 mod referred;
 mod runbook;
 mod sketch;
+mod unjudged;
 
 pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueError, Listed, Root};

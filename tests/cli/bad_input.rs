@@ -103,6 +103,24 @@ fn mistakes_in_a_runbook() {
     }
 }
 
+/// A runbook that judges less than it seems to is usable, and is said to be so.
+#[test]
+fn a_step_that_judges_nothing_is_a_warning() {
+    let place = Place::new();
+    let file = place.write(
+        "x.yaml",
+        "runbook: v1\ntitle: T\nsteps:\n  - id: events\n    title: Nothing is wrong\n    events: \
+            {warnings: true}\n  - {id: shown, severity: info, events: {}}\n",
+    );
+    let said = place.run(&["check", &file]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    insta::assert_snapshot!("warning_judges_nothing", said.all());
+    let (document, code) = place.json(&["check", &file]);
+    assert_eq!((code, document["errors"].as_array().map(Vec::len)), (0, Some(0)));
+    let warning = &document["warnings"][0];
+    assert_eq!((&warning["code"], &warning["line"]), (&"RB0501".into(), &4.into()), "{document}");
+}
+
 #[test]
 fn a_cycle_of_runbooks_is_found() {
     let place = Place::new();

@@ -76,7 +76,8 @@ pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     ("te-no-tempo", "tradeengine/trace-check", &["no-tempo"], 4),
     ("tabot-no-leader", "tradeengine/trace-check", &["no-traces"], 1),
     ("healthy", "binance-extractor/gap-filler-network", &[], 0),
-    ("healthy", "binance-extractor/gap-filler-verify", &["not-scheduled"], 1),
+    // its CronJobs are younger than the time at which they run
+    ("healthy", "binance-extractor/gap-filler-verify", &[], 3),
     ("healthy", "data-manager/client-connectivity", &[], 0),
     ("healthy", "data-manager/health", &[], 0),
     ("healthy", "platform/networkpolicy-audit", &[], 0),
@@ -121,7 +122,7 @@ pub(crate) const VERDICTS: &[(&str, &str, &[&str], i32)] = &[
     (
         "gapfiller-job-partial",
         "binance-extractor/gap-filler-verify",
-        &["not-scheduled", "job-failed", "dns-errors", "incomplete"],
+        &["job-failed", "dns-errors", "incomplete"],
         1,
     ),
     ("gapfiller-ran", "binance-extractor/gap-filler-network", &[], 0),

@@ -289,10 +289,10 @@ fn backends(
         .iter()
         .filter(|slice| slice.namespace == *namespace && slice.service == *name)
         .peekable();
-    let (mut not_ready, before) = (Vec::new(), found.targets.len());
+    let (mut missed, before) = (Missed::default(), found.targets.len());
     if slices.peek().is_some() {
         for slice in slices {
-            from_slice(inventory, slice, port, untranslated, &mut not_ready, found);
+            from_slice(inventory, slice, port, untranslated, &mut missed, found);
         }
     } else if service.selector.is_empty() {
         let sentence = format!("Service {namespace}/{name} has no selector and no EndpointSlice");
@@ -304,40 +304,92 @@ fn backends(
                 Some(number) if *ready || service.publishes_not_ready => {
                     found.targets.push((Target::Pod(pod.clone()), number));
                 }
-                Some(_) => not_ready.push(pod.name.clone()),
-                None => not_ready.push(format!(
-                    "{} (has no {} port named {})",
-                    pod.name, port.protocol, port.target
-                )),
+                Some(_) => missed.not_ready.push(pod.name.clone()),
+                None => missed.portless.push(pod.name.clone()),
             }
         }
         if found.targets.len() == before
-            && not_ready.is_empty()
+            && missed.is_none()
             && from_templates(inventory, service, port, untranslated, found)
         {
             return;
         }
     }
     let ready = found.targets.len() - before;
-    let (outcome, sentence) = match (ready, not_ready.as_slice()) {
-        (0, []) => (
-            StageOutcome::Failed,
-            format!("no pod has the labels of Service {namespace}/{name}: {}", pairs(service)),
-        ),
-        (0, names) => (
-            StageOutcome::Failed,
-            format!(
-                "Service {namespace}/{name} has no ready endpoint; not ready: {}",
-                names.join(", ")
-            ),
-        ),
-        (ready, []) => (StageOutcome::Passed, format!("{ready} ready {}", endpoints(ready))),
-        (ready, names) => (
-            StageOutcome::Passed,
-            format!("{ready} ready {}; not ready: {}", endpoints(ready), names.join(", ")),
-        ),
+    if ready == 0 && missed.not_ready.is_empty() && !missed.portless.is_empty() {
+        return no_such_port(service, port, &missed.portless, found);
+    }
+    let sentence = match (ready, missed.words(port)) {
+        (0, None) => nobody(inventory, service),
+        (0, Some(missed)) => format!("Service {namespace}/{name} has no ready endpoint; {missed}"),
+        (ready, None) => format!("{ready} ready {}", endpoints(ready)),
+        (ready, Some(missed)) => format!("{ready} ready {}; {missed}", endpoints(ready)),
     };
+    let outcome = if ready == 0 { StageOutcome::Failed } else { StageOutcome::Passed };
     found.say(StageName::Endpoints, outcome, sentence);
+}
+
+/// Pods behind a Service that no connection ends at.
+#[derive(Default)]
+struct Missed {
+    not_ready: Vec<String>,
+    /// They have no port of the name that the Service leads to.
+    portless: Vec<String>,
+}
+
+impl Missed {
+    fn is_none(&self) -> bool {
+        self.not_ready.is_empty() && self.portless.is_empty()
+    }
+
+    fn words(&self, port: &ServicePort) -> Option<String> {
+        let of = |names: &[String], what: &str| {
+            (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+        };
+        let without = format!("without a {} port {}", port.protocol, port.target);
+        let parts = [of(&self.not_ready, "not ready"), of(&self.portless, &without)];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// The Service leads to a port by a name that none of its pods has.
+fn no_such_port(
+    service: &Service,
+    port: &ServicePort,
+    portless: &[String],
+    found: &mut Resolution,
+) {
+    found.stages.retain(|stage| stage.stage != StageName::ServicePort);
+    let sentence = format!(
+        "Service {}/{} leads to the {} port {} of its pods, and none has a port of this name: {}",
+        service.namespace,
+        service.name,
+        port.protocol,
+        port.target,
+        portless.join(", ")
+    );
+    found.say(StageName::ServicePort, StageOutcome::Failed, sentence);
+}
+
+/// Why a Service has no endpoint at all.
+fn nobody(inventory: &Inventory, service: &Service) -> String {
+    let Service { namespace, name, .. } = service;
+    if service.selector.is_empty() {
+        return format!("Service {namespace}/{name} has no endpoint, and no selector to find any");
+    }
+    // a pod is an endpoint from its address on
+    let pods = inventory.pods.iter().filter(|state| selects(service, &state.pod));
+    let called = |state: &PodState| {
+        let ready = if state.ready { "" } else { " (not ready)" };
+        format!("{}{ready}", state.pod.name)
+    };
+    let pods: Vec<String> = pods.map(called).collect();
+    if pods.is_empty() {
+        format!("no pod has the labels of Service {namespace}/{name}: {}", pairs(service))
+    } else {
+        format!("Service {namespace}/{name} has no endpoint; its pods: {}", pods.join(", "))
+    }
 }
 
 fn from_slice(
@@ -345,7 +397,7 @@ fn from_slice(
     slice: &EndpointSlice,
     port: &ServicePort,
     untranslated: Option<u16>,
-    not_ready: &mut Vec<String>,
+    missed: &mut Missed,
     found: &mut Resolution,
 ) {
     let listed = slice
@@ -353,7 +405,7 @@ fn from_slice(
         .iter()
         .find(|(name, _, protocol)| *name == port.name && *protocol == port.protocol)
         .map(|(_, number, _)| *number);
-    let Some(number) = untranslated.or(listed) else { return };
+    let number = untranslated.or(listed);
     for endpoint in &slice.endpoints {
         let by_name = |state: &&PodState| {
             state.pod.namespace == slice.namespace && endpoint.pod.as_ref() == Some(&state.pod.name)
@@ -364,14 +416,16 @@ fn from_slice(
         };
         let pod =
             inventory.pods.iter().find(by_name).or_else(|| inventory.pods.iter().find(by_address));
-        let address = endpoint.addresses.first();
-        match (endpoint.ready, pod, address) {
-            (true, Some(state), _) => found.targets.push((Target::Pod(state.pod.clone()), number)),
-            (true, None, Some(address)) => found.targets.push((Target::Address(*address), number)),
-            (false, _, Some(address)) => {
-                not_ready.push(endpoint.pod.clone().unwrap_or_else(|| address.to_string()));
+        let Some(address) = endpoint.addresses.first() else { continue };
+        let called = || endpoint.pod.clone().unwrap_or_else(|| address.to_string());
+        match (number, endpoint.ready, pod) {
+            // the controller leaves a port out of a slice whose pods have none of its name
+            (None, _, _) => missed.portless.push(called()),
+            (Some(_), false, _) => missed.not_ready.push(called()),
+            (Some(number), true, Some(state)) => {
+                found.targets.push((Target::Pod(state.pod.clone()), number));
             }
-            (_, _, None) => {}
+            (Some(number), true, None) => found.targets.push((Target::Address(*address), number)),
         }
     }
 }

@@ -218,6 +218,26 @@ fn kinds_of_services() {
             "targetRef": {"kind": "Pod", "name": "web-0"}},
                           {"addresses": ["10.9.0.9"], "conditions": {"ready": false},
                           "targetRef": {"kind": "Pod", "name": "web-1"}}]}),
+        // a slice of pods that have no port of that name, and one of pods without an address
+        service(
+            "a",
+            "portless",
+            json!({"clusterIP": "10.96.0.9", "selector": {"app": "db"},
+                "ports": [{"name": "web", "port": 80, "targetPort": "http"}]}),
+        ),
+        json!({"kind": "EndpointSlice", "metadata": {"name": "portless-1", "namespace": "a",
+            "labels": {"kubernetes.io/service-name": "portless"}}, "ports": null,
+            "endpoints": [{"addresses": ["10.9.0.3"], "conditions": {"ready": true},
+            "targetRef": {"kind": "Pod", "name": "db-0"}}]}),
+        service(
+            "a",
+            "pending",
+            json!({"clusterIP": "10.96.0.10", "selector": {"app": "db"},
+                "ports": [{"port": 80, "targetPort": 5432}]}),
+        ),
+        json!({"kind": "EndpointSlice", "metadata": {"name": "pending-1", "namespace": "a",
+            "labels": {"kubernetes.io/service-name": "pending"}}, "ports": null,
+            "endpoints": []}),
         json!({"kind": "EndpointSlice", "metadata": {"name": "by-hand", "namespace": "a",
             "labels": {"kubernetes.io/service-name": "manual"}},
             "ports": [{"name": "", "port": 5432}], "endpoints": [{"addresses": ["192.0.2.5"]}]}),
@@ -306,8 +326,24 @@ fn kinds_of_services() {
             "unnamed",
             80,
             Decision::Denied,
+            StageName::ServicePort,
+            "Service a/unnamed leads to the TCP port http of its pods, and none has a port of this \
+                name: db-0",
+        ),
+        (
+            "portless",
+            80,
+            Decision::Denied,
+            StageName::ServicePort,
+            "Service a/portless leads to the TCP port http of its pods, and none has a port of \
+                this name: db-0",
+        ),
+        (
+            "pending",
+            80,
+            Decision::Denied,
             StageName::Endpoints,
-            "Service a/unnamed has no ready endpoint; not ready: db-0 (has no TCP port named http)",
+            "Service a/pending has no endpoint; its pods: db-0",
         ),
         (
             "planned",
