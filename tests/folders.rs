@@ -11,28 +11,72 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from top to bottom, each with those that it uses. One that is missing here is an arrow
 /// that must not be; one that no file needs any more goes.
-const EDGES: &[(&str, &str)] = &[
+const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
-        "report session engine state journal plan sandbox document action cluster event \
-            secret diagnostic network",
+        &[
+            "session",
+            "report",
+            "engine",
+            "sandbox",
+            "plan",
+            "document",
+            "journal",
+            "action",
+            "state",
+            "cluster",
+            "secret",
+            "event",
+            "diagnostic",
+            "network",
+        ],
     ),
-    ("report", "engine state journal expression event secret"),
-    ("session", "engine state journal plan sandbox document action cluster event secret"),
+    (
+        "session",
+        &[
+            "engine", "sandbox", "plan", "document", "journal", "action", "state", "cluster",
+            "secret", "event",
+        ],
+    ),
+    ("report", &["engine", "journal", "state", "expression", "secret", "event"]),
     (
         "engine",
-        "state journal plan document construct action api expression event secret \
-            failpoint diagnostic",
+        &[
+            "plan",
+            "document",
+            "construct",
+            "journal",
+            "action",
+            "state",
+            "expression",
+            "secret",
+            "failpoint",
+            "event",
+            "diagnostic",
+            "api",
+        ],
     ),
-    ("state", "event"),
-    ("journal", "expression event failpoint"),
-    ("plan", "document construct action cluster expression event secret diagnostic"),
-    ("sandbox", "document diagnostic"),
-    ("document", "construct action expression event secret diagnostic"),
-    ("construct", "action"),
-    ("action", "cluster api expression event secret network"),
-    ("cluster", "api"),
-    ("expression", "event"),
+    ("sandbox", &["document", "diagnostic"]),
+    (
+        "plan",
+        &[
+            "document",
+            "construct",
+            "action",
+            "expression",
+            "cluster",
+            "secret",
+            "event",
+            "diagnostic",
+        ],
+    ),
+    ("document", &["construct", "action", "expression", "secret", "event", "diagnostic"]),
+    ("construct", &["action"]),
+    ("journal", &["expression", "failpoint", "event"]),
+    ("action", &["expression", "cluster", "secret", "event", "api", "network"]),
+    ("state", &["event"]),
+    ("expression", &["event"]),
+    ("cluster", &["api"]),
 ];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -106,7 +150,7 @@ fn every_arrow_is_allowed_and_every_allowed_arrow_is_there() {
     let arrows = arrows();
     let allowed: BTreeSet<(String, String)> = EDGES
         .iter()
-        .flat_map(|(room, used)| used.split(' ').map(|other| ((*room).into(), other.into())))
+        .flat_map(|(room, used)| used.iter().map(|other| ((*room).into(), (*other).into())))
         .collect();
     let new: Vec<String> = arrows
         .iter()
@@ -124,7 +168,7 @@ fn every_arrow_is_allowed_and_every_allowed_arrow_is_there() {
 #[test]
 fn no_two_rooms_use_each_other() {
     let mut left: BTreeMap<&str, BTreeSet<&str>> =
-        EDGES.iter().map(|(room, used)| (*room, used.split(' ').collect())).collect();
+        EDGES.iter().map(|(room, used)| (*room, used.iter().copied().collect())).collect();
     // what uses nothing that is left stands at the bottom, and is taken away
     loop {
         let bottom: BTreeSet<&str> = left

@@ -100,7 +100,7 @@ impl Verb for NetworkPath {
         }
         let parsed = parse(&self.to)?;
         match (&self.port, &parsed.port) {
-            (None, None) => Err(format!("{} has several ports: set `port`", self.to)),
+            (None, None) => Err(format!("{} includes no port: set `port`", self.to)),
             (Some(own), Some(other)) if own != other => {
                 Err(format!("{} has port {other}, but `port` is {own}", self.to))
             }
@@ -548,7 +548,7 @@ mod tests {
         assert!(check(json!({"from": "deployment/a", "to": "http://b"})).is_ok());
         assert!(check(json!({"from": "deployment/a", "to": "b", "port": "http"})).is_ok());
         assert!(
-            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("set the port")
+            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("set `port`")
         );
         assert!(
             check(json!({"from": "deployment/a", "to": "b:80", "port": 81}))

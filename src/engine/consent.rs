@@ -316,7 +316,7 @@ impl Known {
     pub(super) fn before(&self) -> &'static str {
         match self {
             Self::Expired => "the approval has expired",
-            Self::Other => "the approved changes are different now",
+            Self::Other => "what was approved has changed since",
             Self::Unsealed => {
                 "the approval in the record is not valid: an earlier version wrote it, or it was \
                     modified"

@@ -147,7 +147,10 @@ mod tests {
         let missing = missing(&fake, BTreeSet::from([access("get"), access("patch")])).await;
         assert_eq!(missing, [access("patch")]);
         let (reason, role) = report(&missing, "a/b", Some("ada"));
-        assert!(reason.contains("ada may not patch deployments.apps in shop"), "{reason}");
+        assert!(
+            reason.contains("ada is not allowed to patch deployments.apps in shop"),
+            "{reason}"
+        );
         assert!(role.contains("patch") && !role.contains("get"), "{role}");
     }
 }

@@ -190,8 +190,8 @@ impl Show<'_> {
         for text in judgement.message.iter().chain([&judgement.reason]) {
             self.text(6, text);
         }
-        self.lines.push(Line::new(6).text(format!("seen    {}", value(&judgement.actual))));
-        self.lines.push(Line::new(6).text(format!("wanted  {}", value(&judgement.expected))));
+        self.lines.push(Line::new(6).text(format!("actual    {}", value(&judgement.actual))));
+        self.lines.push(Line::new(6).text(format!("expected  {}", value(&judgement.expected))));
         for item in &judgement.items {
             let because = item
                 .because

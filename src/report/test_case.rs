@@ -242,7 +242,7 @@ fn expectation(judgement: &Judgement) -> String {
     if judgement.outcome == Truth::False {
         let _ = writeln!(
             text,
-            "  seen    {}\n  wanted  {}",
+            "  actual    {}\n  expected  {}",
             value(&judgement.actual),
             value(&judgement.expected)
         );
@@ -407,8 +407,8 @@ mod tests {
         false: .is_leader
           exactly one pod must hold the leader lease
           0 of 3, want 1
-          seen    0
-          wanted  1
+          actual    0
+          expected  1
           pod/petrosa-ta-bot-7d9f8b6c5d-spgqs  is_leader false   leader_id null
           pod/petrosa-ta-bot-7d9f8b6c5d-x2lkd  is_leader false   leader_id null
           pod/petrosa-ta-bot-7d9f8b6c5d-zz81p  is_leader false   leader_id null

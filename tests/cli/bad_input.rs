@@ -113,7 +113,16 @@ fn a_cycle_of_runbooks_is_found() {
     place.write("runbooks/two.yaml", text("one"));
     let said = place.run(&["check", "one"]);
     assert_eq!(said.code, 2);
-    insta::assert_snapshot!("mistake_cycle", said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    --- stderr
+    error[RB0401]: a cycle of runbooks: one -> two -> one
+     --> runbooks/two.yaml:5:20
+      |
+    5 |     run: {runbook: one}
+      |                    ^^^ calls itself
+    error: 1 error in 1 of 1 runbook
+    --- exit 2
+    ");
 }
 
 #[test]
@@ -216,7 +225,21 @@ fn an_expired_certificate_is_called_expired() {
     let file = place.write("kubeconfig", kubeconfig);
     let said = place.run(&["run", "ta-bot/smoke", "--kubeconfig", &file]);
     assert_eq!(said.code, 3, "{}", said.all());
-    insta::assert_snapshot!("expired_certificate", said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    ta-bot/smoke  Verify TA Bot after a change
+    c · petrosa-apps · run 00000000
+
+      ? cluster    The cluster is reachable      could not be determined
+                     no trusted connection to https://127.0.0.1:PORT to read the
+                     server version: invalid peer certificate: certificate
+                     expired; the certificate of the server has expired: renew it,
+                     or correct the clock of this machine
+
+    ? Could not be determined after 0 ms · 1 undetermined
+
+      Full record: runbook show 00000000
+    --- exit 3
+    ");
 }
 
 /// `runbook … | head`: a reader that goes away is no failure of the run.

@@ -122,7 +122,7 @@ fn in_doubt(stage: &Stage, said: &Said, words: &str, all: &str) {
         assert!(
             text.contains("In doubt")
                 && text.contains(words)
-                && text.contains("may still be carried out"),
+                && text.contains("may still be in progress"),
             "{words}: {}\n{all}",
             said.all()
         );

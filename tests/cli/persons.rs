@@ -288,7 +288,7 @@ fn what_was_changed_before_it_is_approved_is_refused() {
     fs::write(journal_of(&stage), chained_again(&edited)).unwrap();
     let approved = stage.run(&["approve", RUN, "--step", "scale", "--yes"]);
     assert!(
-        approved.code == 2 && approved.stderr.contains("is not what was planned"),
+        approved.code == 2 && approved.stderr.contains("differs from its preview"),
         "{}",
         approved.all()
     );

@@ -87,7 +87,11 @@ fn a_run_that_has_ended_has_nothing_to_go_on_with() {
     place.run(&["run", "ta-bot/smoke", "--sandbox=healthy"]);
     let again = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(again.code, 2, "{}", again.all());
-    insta::assert_snapshot!("resume_ended", again.all());
+    insta::assert_snapshot!(again.all(), @r"
+    --- stderr
+    error: run 01K9ZQ4T000000000000000000 has ended (passed) and cannot be resumed; to see it: runbook show 00000000
+    --- exit 2
+    ");
 }
 
 #[test]

@@ -244,7 +244,32 @@ fn the_screen_of_each_scenario() {
             }
         }
     }
-    insta::assert_snapshot!(same.join("\n"), @"");
+    insta::assert_snapshot!(same.join("\n"), @r"
+    dm-one-of-three-cut-off
+    gapfiller-dns-ok-exchange-down
+    gapfiller-job-partial
+    gapfiller-label-mismatch
+    gapfiller-ran
+    healthy
+    lease-held
+    node-drain-pdb-blocked
+    tabot-config-replicas-disagree
+    tabot-latency
+    tabot-latency-candles
+    tabot-latency-cpu
+    tabot-latency-mysql
+    tabot-latency-strategies
+    tabot-rollback-below-min
+    tabot-rollback-good
+    tabot-scale-hpa-fights
+    te-degraded
+    te-ingress-dead-nginx-selector
+    te-no-tempo
+    te-not-instrumented
+    te-one-client-cut-off
+    te-one-of-three-cut-off
+    te-slow-child
+    ");
 }
 
 #[test]
