@@ -313,7 +313,7 @@ impl Run {
             }
             self.stop.time_is_up();
             // a change in flight is let finish: its deadline is its own
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             result = self.procedure(scope) => result.map(drop),

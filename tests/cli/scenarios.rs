@@ -238,7 +238,10 @@ fn the_screen_of_each_scenario() {
         match difference(&healthy, &screen(scenario)) {
             none if none.is_empty() => same.push(scenario),
             lines => {
-                insta::assert_snapshot!(format!("no_signals_{}", scenario.replace('-', "_")), lines)
+                insta::assert_snapshot!(
+                    format!("no_signals_{}", scenario.replace('-', "_")),
+                    lines
+                );
             }
         }
     }
