@@ -16,7 +16,6 @@ pub mod event;
 pub mod expression;
 mod failpoint;
 pub mod journal;
-pub mod network;
 pub mod plan;
 pub mod report;
 pub mod sandbox;
@@ -24,6 +23,7 @@ pub mod secret;
 pub mod session;
 pub mod state;
 
+pub use netpol_evaluator as network;
 pub use session::{
     Approval, Attended, Conduct, End, Resume, Session, SessionError, Start, Status, Undo,
     Workspace, channel, pending, rehearse, resume, start, status, undo,

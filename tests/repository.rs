@@ -47,9 +47,10 @@ fn forgotten(main: &Path) -> Vec<String> {
 
 #[test]
 fn every_test_file_is_compiled() {
-    let mains = files(&root().join("tests"), "rs")
-        .into_iter()
-        .filter(|path| path.file_name().is_some_and(|name| name == "main.rs"));
+    let is_main =
+        |path: &PathBuf| path.ends_with("main.rs") && path.iter().any(|part| part == "tests");
+    let all = [files(&root().join("tests"), "rs"), files(&root().join("crates"), "rs")].concat();
+    let mains = all.into_iter().filter(is_main);
     let mut checked = 0;
     for main in mains {
         let missing = forgotten(&main);

@@ -1,8 +1,9 @@
 //! `dns`: does a name resolve, seen from a pod.
 
 use super::support::fan_out::{each_pod, item, pods_of, quote};
-use super::support::tool::{Tool, ask_tools, exec_permissions, words};
-use super::support::tool_words::{Lookup, lookup};
+use super::support::settled::Question;
+use super::support::tool::{Done, Heard, Tool, ask_tools, exec_permissions, words};
+use super::support::tool_words::{Found, Lookup, lookup};
 use super::{Access, Context, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -63,16 +64,29 @@ impl Verb for Dns {
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let pods = pods_of(context, &self.from, self.pods).await?;
         let namespace = self.from.namespace(&context.namespace);
-        let commands = &[
+        let short = short_of(&self.name);
+        let mut commands = vec![
             (Tool::Getent, words(&["getent", "ahosts", &self.name])),
             (Tool::Python, words(&["python3", "-c", PYTHON, &self.name])),
             (Tool::Nslookup, words(&["nslookup", &self.name])),
-            (Tool::Dig, words(&["dig", "+search", "+tries=1", &self.name])),
         ];
+        commands.extend(
+            short.map(|rest| {
+                (Tool::Nslookup, words(&["nslookup", &format!("{}{rest}", self.name)]))
+            }),
+        );
+        commands.push((Tool::Dig, words(&["dig", "+search", "+tries=1", &self.name])));
+        let commands = &commands;
+        let read = |tool: Tool, done: &Done, elapsed, before: Option<&Found>| {
+            let heard = lookup(tool, done, elapsed, before);
+            let missed = matches!(heard, Heard::Sure((Lookup::NotFound, _)));
+            if missed && tool == Tool::Nslookup && short.is_some() { Heard::Nothing } else { heard }
+        };
         let one = self.pods == Pods::One || self.from.is_one_pod();
+        let question = Question { context, target: &self.from, reads: true, one };
         let purpose = &format!("resolve {}", self.name);
-        let mut output = each_pod(&pods, one, |_, pod| async move {
-            let said = ask_tools(context, namespace, &pod, purpose, commands, lookup).await?;
+        let mut output = each_pod(question, &pods, |_, pod| async move {
+            let said = ask_tools(context, namespace, &pod, purpose, commands, read).await?;
             let (result, addresses) = said.what;
             let reason = match (result, said.words) {
                 (Lookup::Resolved, _) => Value::Null,
@@ -99,6 +113,17 @@ impl Verb for Dns {
     }
 }
 
+/// What a name leaves out of a cluster's name for a Service: `db.apps` of
+/// `db.apps.svc.cluster.local`. Not every nslookup adds what the pod's search list has for a name
+/// with a dot, as applications do: that it finds none says nothing.
+fn short_of(name: &str) -> Option<&'static str> {
+    match name.split('.').collect::<Vec<_>>()[..] {
+        [_, second] if !second.is_empty() => Some(".svc.cluster.local"),
+        [_, _, "svc"] => Some(".cluster.local"),
+        _ => None,
+    }
+}
+
 /// Prints addresses, or one word and the reason.
 const PYTHON: &str = "import socket,sys
 try: print('\\n'.join(sorted({a[4][0] for a in socket.getaddrinfo(sys.argv[1],None)})))
@@ -107,3 +132,22 @@ except socket.gaierror as e:
  elif e.errno in (socket.EAI_NONAME,getattr(socket,'EAI_NODATA',socket.EAI_NONAME)): \
  print('not_found',e)
  else: raise";
+
+#[cfg(test)]
+mod tests {
+    use super::short_of;
+
+    #[test]
+    fn names_that_a_search_list_completes() {
+        for (name, rest) in [
+            ("db", None),
+            ("db.apps", Some(".svc.cluster.local")),
+            ("db.apps.svc", Some(".cluster.local")),
+            ("db.apps.svc.cluster.local", None),
+            ("fapi.binance.com", None),
+            ("example.", None),
+        ] {
+            assert_eq!(short_of(name), rest, "{name}");
+        }
+    }
+}

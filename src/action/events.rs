@@ -90,6 +90,10 @@ impl Verb for Events {
         vec![format!("kubectl events -n {}{target}{warnings}", quote(self.place(namespace)))]
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let cluster = context.cluster()?;
         let step = &context.namespace;

@@ -2,6 +2,7 @@
 
 use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
 use super::support::kubectl_line;
+use super::support::settled::Question;
 use super::support::tool::exec_permissions;
 use super::{Access, Context, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::{Executed, Exit, pod};
@@ -117,8 +118,13 @@ impl Verb for Exec {
             self.target
         ));
         let cluster = context.cluster()?;
-        let one = self.target.is_one_pod() || self.pods == Pods::One;
-        let output = each_pod(&pods, one, |name, pod| async move {
+        let question = Question {
+            context,
+            target: &self.target,
+            reads: self.effect() == Effect::Read,
+            one: self.target.is_one_pod() || self.pods == Pods::One,
+        };
+        let output = each_pod(question, &pods, |name, pod| async move {
             // named, so that the API server need not be asked for it
             let container = self.container.clone().or_else(|| pod::default_container(&pod));
             let done = cluster

@@ -133,6 +133,11 @@ impl Verb for Get {
         })
     }
 
+    fn judges(&self) -> bool {
+        let all = self.name.is_none() && self.selector.is_none() && self.fields.is_none();
+        !all && !self.optional
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.kind).await?;

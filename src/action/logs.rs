@@ -2,6 +2,7 @@
 
 use super::support::fan_out::{CONCURRENCY, Item, item, pods_of, quote, unread};
 use super::support::kubectl_line;
+use super::support::settled::{Question, all_gone};
 use super::{
     Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Which,
 };
@@ -121,6 +122,10 @@ impl Verb for Logs {
         before.into_iter().chain([format!("{line}{grep}")]).collect()
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let regex = self.regex().map_err(Failure::error)?;
         let pods = self.whose(context).await?;
@@ -162,7 +167,14 @@ impl Verb for Logs {
             })
             .collect();
         let results: Vec<(Log, Item)> = stream::iter(work).buffered(CONCURRENCY).collect().await;
-        gather(results, pods.len(), regex.is_some())
+        let question = Question { context, target: &self.target, reads: true, one: false };
+        let gone = question.gone(&pods, results.iter().map(|(_, result)| result)).await;
+        let left: Vec<_> =
+            results.into_iter().filter(|(log, _)| !gone.contains(&log.pod)).collect();
+        if left.is_empty() && !gone.is_empty() {
+            return Err(all_gone(&gone));
+        }
+        gather(left, pods.len() - gone.len(), regex.is_some())
     }
 }
 

@@ -133,6 +133,12 @@ pub trait Verb {
         None
     }
 
+    /// Whether a step without an expectation fails where something is wrong: by [`Self::wrong`], or
+    /// because the verb then has no output. A verb that only shows what is there does not.
+    fn judges(&self) -> bool {
+        true
+    }
+
     /// Does it. For a verb with an [`Intent`]: what is left to do after its changes were made, such
     /// as waiting for their end.
     ///
@@ -212,6 +218,11 @@ macro_rules! verbs {
             /// What its output says is wrong by itself.
             pub fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
                 match self { $(Self::$type(action) => action.wrong(output),)* }
+            }
+
+            /// Whether a step without an expectation fails where something is wrong.
+            pub fn judges(&self) -> bool {
+                match self { $(Self::$type(action) => action.judges(),)* }
             }
 
             /// What it would change, from what is there now.

@@ -103,6 +103,10 @@ impl Verb for NetworkAudit {
         lines
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.namespace.as_ref().unwrap_or(&context.namespace);
         let wanted = self.wanted().await?;

@@ -100,7 +100,7 @@ impl Verb for NetworkPath {
         }
         let parsed = parse(&self.to)?;
         match (&self.port, &parsed.port) {
-            (None, None) => Err(format!("{} has several ports: set `port`", self.to)),
+            (None, None) => Err(format!("{} includes no port: set `port`", self.to)),
             (Some(own), Some(other)) if own != other => {
                 Err(format!("{} has port {other}, but `port` is {own}", self.to))
             }
@@ -139,6 +139,10 @@ impl Verb for NetworkPath {
         lines.push(format!("kubectl get services,endpointslices -n {}", quote(there)));
         lines.push(format!("kubectl get pods -n {} --show-labels", quote(source)));
         lines
+    }
+
+    fn judges(&self) -> bool {
+        false
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
@@ -548,7 +552,7 @@ mod tests {
         assert!(check(json!({"from": "deployment/a", "to": "http://b"})).is_ok());
         assert!(check(json!({"from": "deployment/a", "to": "b", "port": "http"})).is_ok());
         assert!(
-            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("set the port")
+            check(json!({"from": "deployment/a", "to": "b"})).unwrap_err().contains("set `port`")
         );
         assert!(
             check(json!({"from": "deployment/a", "to": "b:80", "port": 81}))

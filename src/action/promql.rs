@@ -98,6 +98,10 @@ impl Verb for Promql {
         self.http().manual_commands(namespace)
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let now = context.now;
         let asked = self

@@ -45,6 +45,10 @@ impl Verb for Record {
         }]
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let which = match (&self.run, &self.runbook) {
             (Some(run), _) if !run.is_empty() => WhichRun::Run(run.clone()),

@@ -74,6 +74,10 @@ impl Verb for Rollout {
         )]
     }
 
+    fn judges(&self) -> bool {
+        !self.history
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         if self.history {
             let found = workload::find(context, &self.target).await?;

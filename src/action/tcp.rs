@@ -1,6 +1,7 @@
 //! `tcp`: does a port accept a connection, seen from a pod.
 
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
+use super::support::settled::Question;
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
 use super::support::tool_words::{Connection, connection};
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
@@ -98,6 +99,7 @@ impl Verb for Tcp {
         let pods = pods_of(context, &self.from, self.pods).await?;
         let namespace = self.from.namespace(&context.namespace);
         let one = !self.endpoints && (self.pods == Pods::One || self.from.is_one_pod());
+        let question = Question { context, target: &self.from, reads: true, one };
         let ends = if self.endpoints {
             self.ends(context).await?
         } else {
@@ -105,12 +107,15 @@ impl Verb for Tcp {
         };
         let mut output = match &ends[..] {
             [end] => {
-                each_pod(&pods, one, |_, pod| self.connect(context, namespace, pod, end)).await?
+                each_pod(question, &pods, |_, pod| self.connect(context, namespace, pod, end))
+                    .await?
             }
             ends => {
                 let pods = &pods;
                 let each = ends.iter().map(|end| {
-                    each_pod(pods, false, move |_, pod| self.connect(context, namespace, pod, end))
+                    each_pod(question, pods, move |_, pod| {
+                        self.connect(context, namespace, pod, end)
+                    })
                 });
                 let each = futures::future::try_join_all(each).await?;
                 Output::new(

@@ -127,6 +127,10 @@ impl Verb for Traces {
         self.http(&path).manual_commands(namespace)
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let (ids, truncated) = match &self.id {
             Some(id) => (vec![id.clone()], false),

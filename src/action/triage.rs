@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Explains the state of pods from their status and events. The output is a list with one item per
-/// pod: `{pod, status, ready, live, restarts, node, age_s, symptoms: [{id, container, reason,
+/// pod: `{pod, status, ready, live, starting, restarts, node, age_s, symptoms: [{id, container, reason,
 /// message, exit_code, restarts, hint}]}`. A symptom is what prevents the pod from working; a pod
 /// that works, has completed, or is terminating within its grace period has none. `id` is a stable
 /// identifier of the cause: `oom-killed`, `app-exit`, `liveness-probe-kills`,
-/// `volume-mount-failed`, `insufficient-resources`, and others.
+/// `volume-mount-failed`, `insufficient-resources`, and others. `starting` is a pod that is not
+/// ready and has not had time to be: nothing has gone wrong with it so far.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Triage {
@@ -49,6 +50,10 @@ impl Verb for Triage {
         )]
     }
 
+    fn judges(&self) -> bool {
+        false
+    }
+
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.target.namespace(&context.namespace);
         let cluster = context.cluster()?;
@@ -77,7 +82,8 @@ fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
     let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
         "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one),
-        "live": pod::is_live(one), "restarts": pod::restarts(one),
+        "live": pod::is_live(one), "starting": pod::starting_since(one, now).is_some(),
+        "restarts": pod::restarts(one),
         "node": one["spec"]["nodeName"],
         "age_s": created.map(|created| now.duration_since(created).as_secs()), "symptoms": symptoms,
     })

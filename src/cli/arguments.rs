@@ -7,7 +7,6 @@ use crate::document::{self, Catalogue, Reading, Root};
 use crate::engine::Clock;
 use crate::journal;
 use crate::plan::check_namespace;
-use crate::sandbox;
 use crate::session::{ClusterChoice, Conduct, Params, Workspace, host_name};
 use clap::Args;
 use serde_json::Value;
@@ -28,10 +27,10 @@ pub(super) struct ParamArguments {
 /// The cluster of a run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClusterArguments {
-    /// Run on a simulated cluster in this scenario (see `runbook sandbox list`)
+    /// Run on a simulated cluster: in this scenario (see `runbook sandbox list`), in that of the
+    /// folder of a world, or in the scenario that the runbook declares
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
-        default_missing_value = sandbox::DEFAULT_SCENARIO, conflicts_with_all = ["kubeconfig",
-            "context"])]
+        default_missing_value = "", conflicts_with_all = ["kubeconfig", "context"])]
     sandbox: Option<String>,
     /// Kubeconfig context
     #[arg(long)]

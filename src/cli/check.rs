@@ -1,10 +1,11 @@
 //! `runbook check [PATH…]`
 
-use super::arguments::catalogue;
+use super::arguments::workspace;
 use super::exit::{CommandError, Exit, faults};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
-use crate::document;
+use crate::document::{self, Rehearsal, Runbook};
+use crate::sandbox::Worlds;
 use crate::session::load;
 use clap::Args;
 use serde_json::json;
@@ -24,7 +25,8 @@ pub(super) struct CheckArguments {
 }
 
 pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit, CommandError> {
-    let catalogue = catalogue(global);
+    let workspace = workspace(global)?;
+    let (catalogue, worlds) = (workspace.catalogue(), workspace.worlds());
     let names: Vec<String> = if arguments.paths.is_empty() {
         catalogue.list().map(|listed| listed.name.clone()).collect()
     } else {
@@ -34,25 +36,32 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
         names
     };
-    let mut all: Vec<Diagnostic> = Vec::new();
+    let (mut all, mut warnings): (Vec<Diagnostic>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
     let (mut wrong, mut seen) = (0, HashSet::new());
     for name in &names {
-        if let Err(error) = load(&catalogue, name) {
-            let found = faults(&error);
-            if found.is_empty() {
-                return Err(error.into());
+        let found = match load(&catalogue, name) {
+            Ok((name, loaded)) => {
+                let own = loaded.get(&name);
+                warnings.extend(own.into_iter().flat_map(|own| own.warnings()));
+                own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect()
             }
-            wrong += 1;
-            all.extend(
-                found.iter().filter(|diagnostic| seen.insert(identity(diagnostic))).cloned(),
-            );
-        }
+            Err(error) if faults(&error).is_empty() => return Err(error.into()),
+            Err(error) => faults(&error).to_vec(),
+        };
+        wrong += usize::from(!found.is_empty());
+        all.extend(found.into_iter().filter(|diagnostic| seen.insert(identity(diagnostic))));
     }
     match arguments.output {
         Format::Text => {
-            output::diagnostics(global, &all);
+            output::diagnostics(global, &all, "error");
+            output::diagnostics(global, &warnings, "warning");
             if all.is_empty() {
-                output::write(&format!("{} checked, no errors\n", plural(names.len(), "runbook")))?;
+                let warned = match warnings.len() {
+                    0 => String::new(),
+                    some => format!(", {}", plural(some, "warning")),
+                };
+                let checked = plural(names.len(), "runbook");
+                output::write(&format!("{checked} checked, no errors{warned}\n"))?;
             } else {
                 output::error(&format!(
                     "{} in {wrong} of {}",
@@ -62,9 +71,11 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
             }
         }
         Format::Json | Format::Jsonl => {
-            let errors: Vec<_> = all.iter().take(MOST_SHOWN).map(to_json).collect();
-            let mut document =
-                json!({"schema": "runbook.check/v1", "checked": names.len(), "errors": errors});
+            let data = |all: &[Diagnostic]| -> Vec<_> {
+                all.iter().take(MOST_SHOWN).map(to_json).collect()
+            };
+            let mut document = json!({"schema": "runbook.check/v1", "checked": names.len(),
+                "errors": data(&all), "warnings": data(&warnings)});
             if all.len() > MOST_SHOWN {
                 document["more"] = json!(all.len() - MOST_SHOWN);
             }
@@ -72,6 +83,15 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
     }
     Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// A scenario of the sandbox that the runbook names and no world has.
+fn unknown_scenario(runbook: &Runbook, worlds: &Worlds) -> Option<Diagnostic> {
+    let Rehearsal { scenario, span } = runbook.sandbox.as_ref()?;
+    let error = worlds.check(scenario).err()?;
+    let file = Some(PathBuf::from(&runbook.file));
+    let diagnostic = Diagnostic::error("RB0602", error.to_string(), file, runbook.source.clone());
+    Some(diagnostic.with_label(span.clone(), ""))
 }
 
 /// What makes two errors the same one.

@@ -7,6 +7,7 @@ use crate::document::CatalogueError;
 use crate::engine::EngineError;
 use crate::journal;
 use crate::plan::ParamError;
+use crate::sandbox::WorldError;
 use crate::session::{NotApproved, Refusal, SessionError};
 use std::io;
 use std::process::{ExitCode, Termination};
@@ -66,6 +67,16 @@ pub(crate) enum CommandError {
     Output(#[from] io::Error),
 }
 
+impl From<WorldError> for CommandError {
+    fn from(error: WorldError) -> Self {
+        match error {
+            // shown like those of every other document
+            WorldError::Invalid(diagnostics) => CatalogueError::Invalid { diagnostics }.into(),
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         match error {
@@ -80,7 +91,7 @@ impl From<SessionError> for CommandError {
                 Self::NotJudged(advice::refusal(&error))
             }
             SessionError::Refused(error) => Self::Usage(advice::refusal(&error)),
-            SessionError::Sandbox(error) => Self::Usage(error.to_string()),
+            SessionError::Sandbox(error) => error.into(),
             error @ (SessionError::Defect(_) | SessionError::Stopped(_)) => {
                 Self::NotJudged(error.to_string())
             }
@@ -94,7 +105,7 @@ impl CommandError {
         let mut hints: Vec<String> = Vec::new();
         let exit = match self {
             Self::Catalogue(CatalogueError::Invalid { diagnostics }) => {
-                output::diagnostics(global, diagnostics);
+                output::diagnostics(global, diagnostics, "error");
                 return Exit::Usage;
             }
             Self::Catalogue(CatalogueError::Unknown { .. }) => {

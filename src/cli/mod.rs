@@ -116,6 +116,14 @@ enum Command {
     Completions(completions::CompletionsArguments),
 }
 
+/// What was meant by a value that follows `--sandbox` without an equals sign.
+fn without_equals(error: &clap::Error, words: &[String]) -> Option<String> {
+    let after = words.iter().position(|word| word == "--sandbox").and_then(|at| words.get(at + 1));
+    let value = after.filter(|value| !value.starts_with('-'))?;
+    (error.kind() == clap::error::ErrorKind::UnknownArgument)
+        .then(|| format!("A value of --sandbox follows an equals sign: --sandbox={value}"))
+}
+
 /// Parses the command line and carries it out.
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
@@ -123,6 +131,10 @@ pub fn main() -> Exit {
         Err(error) => {
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
             drop(error.print());
+            let words: Vec<String> = std::env::args().collect();
+            if let Some(hint) = without_equals(&error, &words) {
+                output::hint(&hint);
+            }
             return code;
         }
     };

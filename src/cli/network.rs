@@ -1,6 +1,6 @@
 //! `runbook network graph NAMESPACE`
 
-use super::arguments::{ClusterArguments, clock};
+use super::arguments::{ClusterArguments, clock, workspace};
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
@@ -60,24 +60,27 @@ enum Drawing {
     Json,
 }
 
-pub(super) fn network(_: &Global, arguments: &NetworkArguments) -> Result<Exit, CommandError> {
+pub(super) fn network(global: &Global, arguments: &NetworkArguments) -> Result<Exit, CommandError> {
     let NetworkCommand::Graph(arguments) = &arguments.command;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(CommandError::Output)?;
-    let result = runtime.block_on(graph(arguments));
+    let result = runtime.block_on(graph(global, arguments));
     runtime.shutdown_background();
     result
 }
 
-async fn graph(arguments: &GraphArguments) -> Result<Exit, CommandError> {
+async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, CommandError> {
     let now = match clock()? {
         Clock::System => None,
         Clock::Fixed(now) => Some(now),
     };
-    let connected = arguments.cluster.choice().connect(now).await?;
+    let workspace = workspace(global)?;
+    let mut place = arguments.cluster.choice();
+    place.choose(&workspace, None)?;
+    let connected = place.connect(&workspace.worlds(), now).await?;
     let cluster = connected.cluster?;
     let namespace = arguments.place.clone().unwrap_or_else(|| cluster.target().namespace.clone());
     let survey =

@@ -184,13 +184,13 @@ pub(crate) fn notices(notices: &[Notice]) {
 /// Faults that are shown; nobody reads more at once.
 const MOST_DIAGNOSTICS: usize = 50;
 
-/// Shows the faults of runbooks on stderr.
-pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic]) {
+/// Shows what is wrong with runbooks on stderr: so many of a `noun`, `error` or `warning`.
+pub(crate) fn diagnostics(global: &Global, diagnostics: &[Diagnostic], noun: &str) {
     let look = look_on(global, &io::stderr(), &Term::stderr());
     let shown = &diagnostics[..diagnostics.len().min(MOST_DIAGNOSTICS)];
     drop(write!(io::stderr(), "{}", render(shown, look.color, look.width)));
     if diagnostics.len() > shown.len() {
-        hint(&format!("and {} more errors", diagnostics.len() - shown.len()));
+        hint(&format!("and {} more {noun}s", diagnostics.len() - shown.len()));
     }
 }
 

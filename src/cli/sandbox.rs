@@ -1,9 +1,9 @@
 //! `runbook sandbox list|serve`
 
-use super::arguments::state_dir;
+use super::arguments::{state_dir, workspace};
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
-use crate::sandbox;
+use crate::sandbox::{HEALTHY, Options, ScenarioInfo};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::fmt::Write;
@@ -25,8 +25,8 @@ enum SandboxCommand {
     },
     /// Run a simulated cluster, for kubectl or another runbook
     Serve {
-        /// Scenario to run
-        #[arg(default_value = sandbox::DEFAULT_SCENARIO)]
+        /// Scenario to run, or the folder of a world
+        #[arg(default_value = HEALTHY)]
         scenario: String,
         /// Port on 127.0.0.1; defaults to any free port
         #[arg(long)]
@@ -39,28 +39,34 @@ enum SandboxCommand {
 
 pub(super) fn sandbox(global: &Global, arguments: &SandboxArguments) -> Result<Exit, CommandError> {
     match &arguments.command {
-        SandboxCommand::List { output } => list(*output),
+        SandboxCommand::List { output } => list(global, *output),
         SandboxCommand::Serve { scenario, port, kubeconfig } => {
-            serve(scenario, *port, &kubeconfig_path(global, kubeconfig.as_deref())?)
+            serve(global, scenario, *port, kubeconfig.as_deref())
         }
     }
 }
 
-fn list(format: Format) -> Result<Exit, CommandError> {
-    let scenarios = sandbox::scenarios();
+fn list(global: &Global, format: Format) -> Result<Exit, CommandError> {
+    let mut rows: Vec<Row> = Vec::new();
+    for listed in workspace(global)?.worlds().list() {
+        for ScenarioInfo { name, title, description } in listed.load()?.scenarios() {
+            // what is typed is the name alone, unless an earlier world has one of this name
+            let taken = rows.iter().any(|row| row.typed == name);
+            let typed = if taken { format!("{}/{name}", listed.name) } else { name.clone() };
+            rows.push(Row { world: listed.name.clone(), typed, name, title, description });
+        }
+    }
     let text = match format {
-        Format::Text => scenarios.iter().fold(String::new(), |mut text, scenario| {
-            let default =
-                if scenario.name == sandbox::DEFAULT_SCENARIO { " (default)" } else { "" };
-            let _ = writeln!(text, "{:<38} {}{default}", scenario.name, scenario.title);
+        Format::Text => rows.iter().fold(String::new(), |mut text, row| {
+            let _ = writeln!(text, "{:<38} {}", row.typed, row.title);
             text
         }),
         Format::Json | Format::Jsonl => {
-            let all: Vec<_> = scenarios
+            let all: Vec<_> = rows
                 .iter()
-                .map(|scenario| {
-                    json!({"name": scenario.name,
-                    "title": scenario.title, "description": scenario.description})
+                .map(|row| {
+                    json!({"name": row.name, "world": row.world, "title": row.title,
+                        "description": row.description})
                 })
                 .collect();
             format!("{:#}\n", json!({"schema": "runbook.scenarios/v1", "scenarios": all}))
@@ -68,6 +74,15 @@ fn list(format: Format) -> Result<Exit, CommandError> {
     };
     output::write(&text)?;
     Ok(Exit::Passed)
+}
+
+/// A scenario in the list.
+struct Row {
+    world: String,
+    typed: String,
+    name: String,
+    title: String,
+    description: String,
 }
 
 fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, CommandError> {
@@ -79,18 +94,22 @@ fn kubeconfig_path(global: &Global, given: Option<&Path>) -> Result<PathBuf, Com
     Ok(folder.join("sandbox.kubeconfig"))
 }
 
-fn serve(scenario: &str, port: Option<u16>, kubeconfig: &Path) -> Result<Exit, CommandError> {
+fn serve(
+    global: &Global,
+    scenario: &str,
+    port: Option<u16>,
+    kubeconfig: Option<&Path>,
+) -> Result<Exit, CommandError> {
+    let chosen = workspace(global)?.worlds().find(scenario, None)?;
+    let kubeconfig = kubeconfig_path(global, kubeconfig)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let options =
-            sandbox::Options { scenario: scenario.to_owned(), port, ..sandbox::Options::default() };
-        let running = sandbox::start(options)
-            .await
-            .map_err(|error| CommandError::Usage(error.to_string()))?;
-        std::fs::write(kubeconfig, running.kubeconfig())?;
+        let running = chosen.start(Options { port, ..Options::default() }).await?;
+        std::fs::write(&kubeconfig, running.kubeconfig())?;
         output::write(&format!(
-            "{scenario} on http://{}\n  export KUBECONFIG={}\nPress Ctrl-C to stop.\n",
+            "{} on http://{}\n  export KUBECONFIG={}\nPress Ctrl-C to stop.\n",
+            chosen.label,
             running.address(),
             kubeconfig.display()
         ))?;

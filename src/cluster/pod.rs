@@ -1,6 +1,6 @@
 //! What a pod is in: its status as kubectl shows it. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// The pod's phase has ended: `Succeeded` or `Failed`.
@@ -16,6 +16,41 @@ pub fn is_deleting(pod: &Value) -> bool {
 /// The pod's `Ready` condition is true.
 pub fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+}
+
+/// How long a pod may take to become ready before that says something about it.
+const STARTING: SignedDuration = SignedDuration::from_secs(30);
+
+/// Since when a pod is starting, if it is: it is not ready, nothing has gone wrong with it so far,
+/// and it has not had its time yet. Its probes may give it more: the time before the first one, and
+/// all the time of a startup probe.
+pub fn starting_since(pod: &Value, now: Timestamp) -> Option<Timestamp> {
+    let made = timestamp(&pod["metadata"]["creationTimestamp"])?;
+    let refused = condition(pod, "PodScheduled")
+        .is_some_and(|scheduled| filled(&scheduled["reason"]) == Some("Unschedulable"));
+    let (inits, mains) =
+        (&pod["status"]["initContainerStatuses"], &pod["status"]["containerStatuses"]);
+    let good = array(inits).all(|status| is_going_well(status, true))
+        && array(mains).all(|status| is_going_well(status, false));
+    let has_its_time = array(&pod["spec"]["containers"]).any(|spec| {
+        let mut own = array(mains).filter(|status| status["name"] == spec["name"]);
+        spec["startupProbe"].is_object() && own.any(|status| status["started"] != true)
+    });
+    let delay = array(&pod["spec"]["containers"])
+        .filter_map(|spec| spec["readinessProbe"]["initialDelaySeconds"].as_i64())
+        .max()
+        .unwrap_or_default();
+    let young = now.duration_since(made) < STARTING + SignedDuration::from_secs(delay);
+    (is_live(pod) && !is_ready(pod) && !refused && good && (young || has_its_time)).then_some(made)
+}
+
+/// A container that has not ended badly, was not started again, and waits for nothing but its turn.
+fn is_going_well(status: &Value, may_end: bool) -> bool {
+    let state = &status["state"];
+    let ended = &state["terminated"];
+    status["restartCount"].as_u64().unwrap_or_default() == 0
+        && matches!(text(&state["waiting"]["reason"]), "" | "ContainerCreating" | "PodInitializing")
+        && (!ended.is_object() || may_end && ended["exitCode"] == 0)
 }
 
 /// The names of the pod's containers, without init and ephemeral ones.
@@ -331,6 +366,53 @@ mod tests {
         assert_eq!(pod_status(&deleting), "Terminating");
         deleting["status"]["reason"] = json!("NodeLost");
         assert_eq!(pod_status(&deleting), "Unknown");
+    }
+
+    #[test]
+    fn a_pod_starts_until_it_has_had_its_time_or_something_goes_wrong() {
+        let runs = json!({"name": "c", "restartCount": 0, "started": true,
+            "state": {"running": {}}});
+        let begins = json!({"name": "c", "restartCount": 0, "started": false,
+            "state": {"running": {}}});
+        let creating = json!({"name": "c", "state": {"waiting": {"reason": "ContainerCreating"}}});
+        let pulling = json!({"name": "c", "state": {"waiting": {"reason": "ErrImagePull"}}});
+        let again = json!({"name": "c", "restartCount": 1, "state": {"running": {}}});
+        let ended = |code: i64| json!({"name": "i", "state": {"terminated": {"exitCode": code}}});
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        let unschedulable =
+            json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]);
+        let startup = json!({"startupProbe": {"periodSeconds": 10}});
+        let late = json!({"readinessProbe": {"initialDelaySeconds": 60}});
+        for (age, probes, status, wanted) in [
+            (3, json!({}), json!({"phase": "Pending"}), true),
+            (3, json!({}), json!({"phase": "Pending", "conditions": unschedulable}), false),
+            (3, json!({}), json!({"containerStatuses": [creating]}), true),
+            (3, json!({}), json!({"containerStatuses": [runs]}), true),
+            (3, json!({}), json!({"containerStatuses": [runs], "conditions": ready}), false),
+            (3, json!({}), json!({"containerStatuses": [pulling]}), false),
+            (3, json!({}), json!({"containerStatuses": [again]}), false),
+            (3, json!({}), json!({"containerStatuses": [ended(0)]}), false),
+            (3, json!({}), json!({"initContainerStatuses": [ended(0)]}), true),
+            (3, json!({}), json!({"initContainerStatuses": [ended(1)]}), false),
+            (3, json!({}), json!({"phase": "Failed"}), false),
+            (31, json!({}), json!({"containerStatuses": [runs]}), false),
+            (61, late.clone(), json!({"containerStatuses": [runs]}), true),
+            (91, late, json!({"containerStatuses": [runs]}), false),
+            (300, startup.clone(), json!({"containerStatuses": [begins]}), true),
+            (300, startup, json!({"containerStatuses": [runs]}), false),
+        ] {
+            let mut pod = pod(status);
+            pod["spec"]["containers"][0]
+                .as_object_mut()
+                .unwrap()
+                .extend(probes.as_object().unwrap().clone());
+            let now = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()
+                + SignedDuration::from_secs(age);
+            assert_eq!(starting_since(&pod, now).is_some(), wanted, "{age} {pod}");
+        }
+        let mut deleting = pod(json!({"containerStatuses": [runs]}));
+        deleting["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(starting_since(&deleting, Timestamp::UNIX_EPOCH), None);
     }
 
     #[test]

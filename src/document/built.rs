@@ -73,6 +73,7 @@ impl Runbook {
             alerts: Vec::new(),
             covers: Vec::new(),
             contexts: Vec::new(),
+            sandbox: None,
             hosts: None,
             params: IndexMap::new(),
             namespace: None,

@@ -23,6 +23,8 @@ impl Reading {
     pub const RUNBOOK: Self = Self { what: "a runbook", limit: MAX_BYTES };
     /// A file of parameters.
     pub const PARAMS: Self = Self { what: "a file of parameters", limit: MAX_BYTES };
+    /// A file of a world of the sandbox.
+    pub const WORLD: Self = Self { what: "a file of a world", limit: MAX_BYTES };
 }
 
 /// The text of a regular file, up to its limit. Pipes, devices and folders are refused before they

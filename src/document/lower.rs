@@ -8,7 +8,9 @@ use super::deserialize::{self, Found, from_node};
 use super::node::{Entry, Fault, Kind, Node};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
-use super::runbook::{Finding, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
+use super::runbook::{
+    Finding, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
+};
 use crate::action::{Action, Duration, JqText, VerbName};
 use crate::construct::{self, Construct};
 use crate::diagnostic::nearest;
@@ -40,6 +42,7 @@ struct Header {
     covers: Vec<String>,
     #[serde(default)]
     contexts: Vec<String>,
+    sandbox: Option<String>,
     #[serde(default)]
     #[expect(dead_code, reason = "read with its place")]
     hosts: Vec<String>,
@@ -244,6 +247,7 @@ impl Lower<'_> {
         let findings = self.findings(root.get("findings"));
         let namespace = root.get("namespace").map(|node| self.deferred(node));
         let hosts = root.get("hosts").map(|node| self.deferred(node));
+        let rehearsal = root.get("sandbox").map(|node| node.span.clone()).unwrap_or_default();
         let header = header?;
         self.params(&header.params, root.get("params"));
         Some(Runbook {
@@ -256,6 +260,7 @@ impl Lower<'_> {
             alerts: header.alerts,
             covers: header.covers,
             contexts: header.contexts,
+            sandbox: header.sandbox.map(|scenario| Rehearsal { scenario, span: rehearsal }),
             hosts,
             params: header.params,
             namespace,

@@ -14,6 +14,7 @@ mod param;
 mod referred;
 mod runbook;
 mod sketch;
+mod unjudged;
 
 pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
@@ -22,5 +23,7 @@ pub use files::{Reading, collect, read};
 pub use head::Head;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
-pub use runbook::{Finding, Interface, OnFailure, Origin, Poll, Retry, Runbook, Step, VARIABLES};
+pub use runbook::{
+    Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
+};
 pub use sketch::{Sketch, is_computed};

@@ -39,6 +39,8 @@ pub struct Runbook {
     pub covers: Vec<String>,
     /// Contexts in which it may run; empty: all.
     pub contexts: Vec<String>,
+    /// The state of the sandbox in which it has something to find.
+    pub sandbox: Option<Rehearsal>,
     /// Hosts that `http` with `via: direct` may ask.
     pub hosts: Option<Deferred>,
     /// Inputs, in order of writing.
@@ -55,6 +57,15 @@ pub struct Runbook {
     pub findings: Vec<Finding>,
     /// Whose outputs are looked at later.
     pub referred: Referred,
+}
+
+/// The state of the sandbox in which a runbook is tried.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    /// What `--sandbox` takes: `WORLD/SCENARIO` or `SCENARIO`.
+    pub scenario: String,
+    /// Its place in the text.
+    pub span: Range<usize>,
 }
 
 /// What a caller has to know of a runbook.

@@ -2,11 +2,12 @@
 
 use super::ended::{Ended, failed};
 use super::judge::Look;
+use super::repeat::{Backoff, Held};
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Action, Connection, Context, Failure, FailureKind};
-use crate::document::{Poll, Retry, Step};
-use crate::event::{Effect, Event, Outcome, StepRetried};
+use crate::action::{Action, Connection, Context, Failure, FailureKind, Output};
+use crate::document::{Poll, Step};
+use crate::event::{Event, Outcome, StepRetried};
 use crate::expression::Budget;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// ended this much later.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// How a read is repeated that failed for a passing reason and does not say.
-const READ_RETRY: (u32, Duration, f64, Duration) =
+pub(super) const READ_RETRY: (u32, Duration, f64, Duration) =
     (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
 impl Run {
@@ -32,118 +33,81 @@ impl Run {
     ) -> Result<Ended, EngineError> {
         let deadline = self.deadline(scope, step, action.timeout());
         let context = self.context(scope, path, deadline);
-        let (limit, mut delay, backoff, longest) = match &step.retry {
-            Some(Retry { attempts, delay, backoff, max_delay }) => {
-                ((*attempts).max(1), delay.0, *backoff, max_delay.0)
-            }
-            None if action.effect() == Effect::Read => READ_RETRY,
-            None => (1, Duration::ZERO, 1.0, Duration::ZERO),
-        };
+        let mut backoff = Backoff::of(step, action);
+        let mut since: Option<Instant> = None;
         let mut attempts = 0;
-        let mut held_since: Option<Instant> = None;
-        let mut failures = 0;
         loop {
             attempts += 1;
-            let result = tokio::select! {
-                result = action.perform(&context) => result,
-                () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
-                "stopped")),
-                // nobody answered: that says nothing about what was asked for
-                () = tokio::time::sleep_until(deadline + GRACE) => Err(Failure::error(format!("no \
-                    answer within {}", shown(scope, step, action)))),
-            };
-            let pause = match result {
+            let pause = match self.attempt(scope, step, action, &context).await {
                 Ok(output) => {
-                    failures = 0;
+                    backoff.answered();
                     let look = self.judge(scope, step, output);
                     let Some(poll) = &step.poll else { return Ok(look.into_ended(attempts)) };
-                    let mut unjudged = None;
-                    let pause = match self.polled(scope, poll, &look) {
-                        Ok(true) => {
-                            let since = *held_since.get_or_insert_with(Instant::now);
-                            let hold = poll.hold.map_or(Duration::ZERO, |hold| hold.0);
-                            let held = since.elapsed();
-                            if held >= hold {
-                                return Ok(look.into_ended(attempts));
-                            }
-                            (context.progress)(&format!(
-                                "so for {} s of {} s",
-                                held.as_secs(),
-                                hold.as_secs()
-                            ));
-                            poll.every.0.min(hold.saturating_sub(held))
-                        }
-                        Ok(false) => {
-                            held_since = None;
-                            let seen =
-                                if look.reason.is_empty() { &look.summary } else { &look.reason };
-                            (context.progress)(seen);
-                            poll.every.0
-                        }
-                        // what cannot be judged yet may be so later: a status that is not written,
-                        // a list that is still empty
-                        Err(reason) => {
-                            held_since = None;
-                            (context.progress)(&reason);
-                            unjudged = Some(reason);
-                            poll.every.0
-                        }
-                    };
+                    let held = Held::new(self.polled(scope, poll, &look), poll, &mut since);
+                    if let Held::Enough = held {
+                        return Ok(look.into_ended(attempts));
+                    }
+                    (context.progress)(&held.progress(&look));
+                    let pause = held.pause(poll);
                     if Instant::now() + pause > deadline {
-                        let within = shown(scope, step, action);
-                        if let Some(reason) = unjudged {
-                            let reason = format!("could not be judged within {within}: {reason}");
-                            return Ok(Ended {
-                                outcome: Outcome::Error,
-                                reason,
-                                ..look.into_ended(attempts)
-                            });
-                        }
-                        let seen = if look.reason.is_empty() {
-                            look.summary.clone()
-                        } else {
-                            look.reason.clone()
-                        };
-                        let reason = format!("not so within {within}; last seen: {seen}");
-                        return Ok(Ended {
-                            outcome: Outcome::TimedOut,
-                            reason,
-                            ..look.into_ended(attempts)
-                        });
+                        return Ok(held.too_late(look, &shown(scope, step, action), attempts));
                     }
                     pause
                 }
-                Err(failure)
-                    if failure.kind == FailureKind::Transient
-                        && (failures + 1 < limit || step.poll.is_some()) =>
-                {
-                    failures += 1;
-                    let reason = failure.message.clone();
-                    if Instant::now() + delay > deadline {
-                        return Ok(failed(&failure, attempts));
+                Err(failure) => match backoff.after(&failure) {
+                    Some(pause) if Instant::now() + pause <= deadline => {
+                        self.retried(path, attempts, &failure, pause)?;
+                        pause
                     }
-                    (context.progress)(&reason);
-                    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                    self.recorder.record(Event::StepRetried(StepRetried {
-                        path: path.to_owned(),
-                        attempt: attempts,
-                        reason,
-                        delay_ms,
-                    }))?;
-                    let pause = delay;
-                    delay = delay.mul_f64(backoff.clamp(1.0, 10.0)).min(longest);
-                    pause
-                }
-                Err(failure) => {
-                    return Ok(failed(&failure, attempts));
-                }
+                    Some(_) | None => return Ok(failed(&failure, attempts)),
+                },
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = context.cancel.cancelled() => return Ok(Ended { attempts,
-                ..Ended::without_output(Outcome::Cancelled, "stopped") }),
+                () = context.cancel.cancelled() => {
+                    let ended = Ended::without_output(Outcome::Cancelled, "stopped");
+                    return Ok(Ended { attempts, ..ended });
+                }
             }
         }
+    }
+
+    /// One attempt, in the time that the step has.
+    async fn attempt(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        action: &Action,
+        context: &Context,
+    ) -> Result<Output, Failure> {
+        tokio::select! {
+            result = action.perform(context) => result,
+            () = context.cancel.cancelled() => {
+                Err(Failure::new(FailureKind::Cancelled, "stopped"))
+            }
+            // nobody answered: that says nothing about what was asked for
+            () = tokio::time::sleep_until(context.deadline + GRACE) => {
+                let within = shown(scope, step, action);
+                Err(Failure::error(format!("timed out after {within}")))
+            }
+        }
+    }
+
+    /// Records and says that another attempt follows.
+    pub(super) fn retried(
+        &self,
+        path: &str,
+        attempt: u32,
+        failure: &Failure,
+        pause: Duration,
+    ) -> Result<(), EngineError> {
+        self.recorder.progress(path, &failure.message);
+        self.recorder.record(Event::StepRetried(StepRetried {
+            path: path.to_owned(),
+            attempt,
+            reason: failure.message.clone(),
+            delay_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+        }))
     }
 
     /// When a step must be over.
@@ -155,7 +119,7 @@ impl Run {
     pub(super) fn context(&self, scope: &Scope, path: &str, deadline: Instant) -> Context {
         let (recorder, place) = (self.recorder.clone(), path.to_owned());
         Context {
-            cluster: self.connection.as_ref().and_then(Connection::client),
+            cluster: self.permit.connection.as_ref().and_then(Connection::client),
             namespace: scope.namespace.clone(),
             masker: self.masker.clone(),
             deadline,
@@ -182,7 +146,7 @@ impl Run {
                 let bindings = scope.bindings(until.references(), || self.findings_so_far(scope));
                 until
                     .condition(&look.output, &bindings, Budget::default())
-                    .map_err(|error| format!("its `until` cannot be judged: {error}"))
+                    .map_err(|error| format!("cannot evaluate its `until`: {error}"))
             }
         }
     }

@@ -63,8 +63,9 @@ impl Run {
         let rest = tokio::select! {
             rest = action.perform(&context) => rest,
             () = context.cancel.cancelled() => Err(Failure::new(FailureKind::Cancelled,
-            "the change was made; stopped before its end was seen")),
-            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the change was made; its end was not seen in time")),
+            "the change was made; stopped before its result was visible")),
+            () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => Err(Failure::error("the \
+                change was made; timed out before its result was visible")),
         };
         let rest = match rest {
             Ok(rest) => rest,
@@ -135,7 +136,7 @@ impl Run {
         match self.left_out() {
             Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => Ended {
                 outcome: Outcome::Unknown,
-                reason: format!("step {path} was not run: {}", ended.reason),
+                reason: format!("step {path} was not executed: {}", ended.reason),
                 ..ended
             },
             _ => ended,
@@ -154,7 +155,7 @@ impl Run {
         match mark.as_ref().map(|mark| mark.mark) {
             Some(StepMark::Skip) => {
                 let reason = mark
-                    .map(|mark| format!("left out by {}: {}", mark.by, mark.reason))
+                    .map(|mark| format!("skipped by {}: {}", mark.by, mark.reason))
                     .unwrap_or_default();
                 return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason).into()));
             }
@@ -173,7 +174,7 @@ impl Run {
         }
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         let made = !known.is_empty() && known.iter().all(ChangeState::is_made);
-        if let Some(ended) = if made { None } else { self.cleared(action, context).await? } {
+        if let Some(ended) = if made { None } else { self.permit.cleared(action, context).await? } {
             return Ok(Stage::Over(ended.into()));
         }
         let doubted = known.iter().any(ChangeState::is_unproven);
@@ -198,7 +199,7 @@ impl Run {
         match self.consent(step, path, title, &shown, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                let ended = Ended::without_output(Outcome::Cancelled, "a person said no");
+                let ended = Ended::without_output(Outcome::Cancelled, "rejected at the prompt");
                 return Ok(Stage::Over(ended.into()));
             }
             Answer::Nobody(waits) => return Ok(Stage::Over(End::Waits(waits))),
@@ -238,7 +239,7 @@ impl Run {
         let mut changes = Vec::new();
         for (index, change) in known.iter().enumerate().filter(|(_, change)| !change.is_made()) {
             let write: Write = serde_json::from_value(change.planned.request.clone()).ok()?;
-            let port = self.port()?;
+            let port = self.permit.port()?;
             let current = port.look(&write.resource, &write.namespace, &write.name).await.ok()?;
             if observe(&change.planned, current.as_ref(), &self.masker) != Seen::NotDone {
                 return None;
@@ -304,7 +305,9 @@ impl Run {
         &self,
         changes: Vec<Change>,
     ) -> Result<Vec<(PlannedChange, Write)>, Failure> {
-        let Some(port) = self.port() else { return Err(Failure::error("no cluster to ask")) };
+        let Some(port) = self.permit.port() else {
+            return Err(Failure::error("no cluster"));
+        };
         let mut previewed: Vec<(PlannedChange, Write)> = Vec::new();
         changes.iter().for_each(|change| change.learn(&self.masker));
         for change in changes {
@@ -340,8 +343,10 @@ impl Run {
             guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
-        let reason =
-            format!("{}; {}, or go on anyway: --override {}", guard.reason, guard.way, guard.id);
+        let reason = format!(
+            "{}; {}, or override the guard: --override {}",
+            guard.reason, guard.way, guard.id
+        );
         Some(Ended {
             output: Value::Object(output).into(),
             summary: "refused".to_owned(),
@@ -362,21 +367,21 @@ impl Run {
         context: &Context,
         doubted: bool,
     ) -> Result<Sent, EngineError> {
-        let Some(sender) = &self.sender else {
+        let Some(sender) = self.permit.sender() else {
             return Ok(Sent::NotMade(Ended::without_output(
                 Outcome::Error,
-                "this run cannot change anything",
+                "this run cannot make changes",
             )));
         };
         let mut attempt = 0;
         loop {
-            if let Some(reason) = self.lock_lost().await {
+            if let Some(reason) = self.permit.lock_lost().await {
                 return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
             }
             let left = context.remaining();
             if left.is_zero() {
                 let reason = format!(
-                    "the step's time was over before {} was changed: this change was not sent",
+                    "timed out before {} was changed: this change was not sent",
                     planned.object.short()
                 );
                 return Ok(Sent::NotMade(Ended {
@@ -417,7 +422,7 @@ impl Run {
                 {
                     return Ok(self
                         .lost(
-                            &lost("the answer shows the object as it was before".to_owned()),
+                            &lost("the response shows the object without the change".to_owned()),
                             context,
                         )
                         .await?
@@ -432,7 +437,7 @@ impl Run {
                     return Ok(Sent::Made);
                 }
                 Err(error) if gone && error.kind == ErrorKind::NotFound => {
-                    done(ChangeResult::Observed, Value::Null, "it was gone already".to_owned())?;
+                    done(ChangeResult::Observed, Value::Null, "it was already deleted".to_owned())?;
                     return Ok(Sent::Made);
                 }
                 Err(error) => error,
@@ -445,7 +450,7 @@ impl Run {
                     done(
                         ChangeResult::Observed,
                         after,
-                        format!("{error}; an earlier request whose answer was lost has made it"),
+                        format!("{error}; an earlier request whose response was lost created it"),
                     )?;
                     return Ok(Sent::Made);
                 }
@@ -479,7 +484,7 @@ impl Run {
                 }));
             }
             return Ok(self
-                .lost(&lost(format!("no answer that says what came of it: {error}")), context)
+                .lost(&lost(format!("no conclusive response: {error}")), context)
                 .await?
                 .into());
         }
@@ -499,7 +504,7 @@ impl From<Known> for Sent {
             Known::Done => Self::Made,
             Known::NotDone => Self::NotMade(Ended::without_output(
                 Outcome::Error,
-                "a person says that it was not made; run again",
+                "marked as not made; run again",
             )),
             Known::InDoubt => Self::InDoubt,
         }
@@ -514,8 +519,8 @@ async fn in_time<T>(
     match tokio::time::timeout_at(context.deadline, asked).await {
         Ok(answer) => answer,
         Err(_) => Err(Failure::error(
-            "the API server did not answer in the step's time, before anything was changed; give \
-                the step more time, or look into the API server",
+            "the API server did not respond before the timeout of the step; nothing was changed; \
+                increase the timeout, or check the API server",
         )),
     }
 }
@@ -552,15 +557,15 @@ fn refused(change: &Change, error: &api::Error) -> Failure {
             if error.kind == ErrorKind::Invalid { FailureKind::Failed } else { FailureKind::Error };
         return Failure::new(
             kind,
-            format!("{} would be refused: {error}", change.object().short()),
+            format!("{} would be rejected: {error}", change.object().short()),
         );
     }
     let object = change.object().short();
     Failure::new(
         FailureKind::Failed,
         format!(
-            "{object} has fields that others own: {}; leave them out of the manifest, or take them \
-                over with `force: true`",
+            "{object} has fields that other managers own: {}; remove them from the manifest, or \
+                take them over with `force: true`",
             conflicts.join(", ")
         ),
     )
@@ -574,8 +579,8 @@ fn kept_by_budget(planned: &PlannedChange, error: &api::Error) -> Option<Failure
         .as_str()?
         .trim_end_matches('.');
     let text = format!(
-        "{} was not evicted in the step's time: {budget}; add a replica, or give the step more \
-            time",
+        "{} was not evicted before the timeout of the step: {budget}; add a replica, or increase \
+            the timeout",
         planned.object.short()
     );
     Some(Failure::new(FailureKind::TimedOut, text))
@@ -588,8 +593,8 @@ fn changed_meanwhile(planned: &PlannedChange, error: &api::Error) -> Failure {
         return Failure::new(
             FailureKind::Failed,
             format!(
-                "{object} was not changed: it is no longer as it was when this was planned \
-                    ({error}); look at it and run again"
+                "{object} was not changed: it was modified since the preview ({error}); check it \
+                    and run again"
             ),
         );
     }

@@ -114,7 +114,7 @@ impl Run {
             }
             Some(false) => Ok(Ended {
                 attempts: 1,
-                ..Ended::without_output(Outcome::Cancelled, "answered no")
+                ..Ended::without_output(Outcome::Cancelled, "the answer was no")
             }
             .into()),
             None => {
@@ -132,10 +132,10 @@ impl Run {
         path: &str,
         approve: &Approve,
     ) -> Result<End, EngineError> {
-        let Some(own) = self.target.user.as_deref() else {
-            let reason = "the cluster does not say who runs this, so that nobody can be told from \
-                somebody else: it reviews no subjects (Kubernetes before 1.28), or does not let \
-                this user ask";
+        let Some(own) = self.permit.target.user.as_deref() else {
+            let reason = "the cluster does not identify the user of this run, so a second person \
+                cannot be distinguished: it does not support SelfSubjectReview (Kubernetes before \
+                1.28), or does not allow it for this user";
             return Ok(Ended::without_output(Outcome::Error, reason).into());
         };
         let digest = self.asks(path, &approve.question, None)?;
@@ -181,7 +181,7 @@ impl Run {
         let before = match given.last() {
             None => "",
             Some((_, approval)) => match known(approval) {
-                Known::Valid(_) | Known::Expired => "who runs this cannot approve it",
+                Known::Valid(_) | Known::Expired => "the person who runs this cannot approve it",
                 other => other.before(),
             },
         };
@@ -228,7 +228,7 @@ impl Run {
 
     /// Where something is allowed: what is said of it holds nowhere else.
     pub(super) fn place<'a>(&'a self, path: &'a str) -> [&'a str; 3] {
-        [&self.run_id, self.target.cluster_uid.as_deref().unwrap_or_default(), path]
+        [&self.run_id, self.permit.target.cluster_uid.as_deref().unwrap_or_default(), path]
     }
 
     /// What the record says of an approval of this by anybody.
@@ -264,7 +264,7 @@ impl Run {
             plan: self.plan.digest.clone(),
             changes: digest.to_owned(),
             expires: None,
-            user: self.target.user.clone(),
+            user: self.permit.target.user.clone(),
             seal: String::new(),
         };
         // the seal is one of what stands in the record
@@ -320,8 +320,8 @@ impl Known {
             Self::Expired => "the approval has expired",
             Self::Other => "what was approved has changed since",
             Self::Unsealed => {
-                "the approval in the record was given by an earlier version, or was changed, and \
-                    does not count"
+                "the approval in the record is not valid: an earlier version wrote it, or it was \
+                    modified"
             }
             Self::Valid(_) | Self::None => "",
         }

@@ -77,11 +77,7 @@ impl Run {
             if left.is_zero() {
                 break seen;
             }
-            (context.progress)(&format!(
-                "{}; looking at {}",
-                lost.why,
-                lost.planned.object.short()
-            ));
+            (context.progress)(&format!("{}; checking {}", lost.why, lost.planned.object.short()));
             tokio::select! {
                 () = tokio::time::sleep(pause.min(left)) => {}
                 () = context.cancel.cancelled() => break seen,
@@ -93,13 +89,13 @@ impl Run {
             Seen::CannotTell(reason) => self.asked(lost, &reason, context).await,
             Seen::Done | Seen::NotDone => {
                 let times = if looks == 1 {
-                    "one look does".to_owned()
+                    "one check does".to_owned()
                 } else {
-                    format!("{looks} looks in {} s do", begun.elapsed().as_secs().max(1))
+                    format!("{looks} checks in {} s do", begun.elapsed().as_secs().max(1))
                 };
                 self.doubtful(
                     lost,
-                    &format!("{times} not show it yet; the request may still be carried out"),
+                    &format!("{times} not show it yet; the request may still be in progress"),
                     context,
                 )
             }
@@ -119,9 +115,9 @@ impl Run {
         {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
             let why = if change.doubt.is_some() {
-                "its answer was lost"
+                "its response was lost"
             } else {
-                "the run ended before an answer came"
+                "the run ended before a response arrived"
             }
             .to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
@@ -141,16 +137,16 @@ impl Run {
                     }
                     (_, Some(left)) => {
                         let reason = format!(
-                            "a look does not show it; the request may still be carried out for {} \
-                                s: look again then",
+                            "a check does not show it; the request may still be in progress for \
+                                {} s: check again then",
                             left.as_secs() + 1
                         );
                         self.doubtful(&lost, &reason, context)?
                     }
                     (_, None) => {
                         let reason = format!(
-                            "a look does not show it, and no request takes longer than {} s; but \
-                                it may have been made and be gone again",
+                            "a check does not show it, and no request takes longer than {} s; but \
+                                the object may have been created and deleted again",
                             UNDER_WAY.as_secs()
                         );
                         self.asked(&lost, &reason, context).await?
@@ -169,7 +165,7 @@ impl Run {
         let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
         for (index, change) in known.iter().enumerate().filter(|(_, change)| change.is_unproven()) {
             let write = serde_json::from_value::<Write>(change.planned.request.clone()).ok();
-            let why = "its answer was lost, and it came through late".to_owned();
+            let why = "its response was lost, and it took effect late".to_owned();
             let lost = Lost { path, index, planned: &change.planned, write: write.as_ref(), why };
             if let (Seen::Done, current) = self.see(&lost).await {
                 self.recorder
@@ -184,17 +180,15 @@ impl Run {
     pub(super) async fn see(&self, lost: &Lost<'_>) -> (Seen, Option<Value>) {
         let cannot = |reason: String| (Seen::CannotTell(reason), None);
         let Some(write) = lost.write else {
-            return cannot("what it does cannot be observed".to_owned());
+            return cannot("its effect cannot be observed".to_owned());
         };
-        let Some(port) = self.port() else {
-            return cannot("there is no cluster to look at".to_owned());
+        let Some(port) = self.permit.port() else {
+            return cannot("there is no cluster to check".to_owned());
         };
         match timeout(LOOK, port.look(&write.resource, &write.namespace, &write.name)).await {
             Ok(Ok(current)) => (observe(lost.planned, current.as_ref(), &self.masker), current),
-            Ok(Err(error)) => cannot(format!("it cannot be looked at: {error}")),
-            Err(_) => {
-                cannot(format!("it cannot be looked at: no answer within {} s", LOOK.as_secs()))
-            }
+            Ok(Err(error)) => cannot(format!("it cannot be checked: {error}")),
+            Err(_) => cannot(format!("it cannot be checked: timed out after {} s", LOOK.as_secs())),
         }
     }
 
@@ -254,14 +248,13 @@ impl Run {
         let (reason, known) = match result {
             ChangeResult::NotMade => (
                 format!(
-                    "{}; a look at {object} does not show it: it may be sent again, which does no \
-                        harm",
+                    "{}; a check of {object} does not show it: it can safely be sent again",
                     lost.why
                 ),
                 Known::NotDone,
             ),
             ChangeResult::Made | ChangeResult::Observed => {
-                (format!("{}; a look at {object} shows that it was made", lost.why), Known::Done)
+                (format!("{}; a check of {object} shows that it was made", lost.why), Known::Done)
             }
         };
         let after = current.map(|object| recorded(object, &self.masker)).unwrap_or_default();

@@ -28,7 +28,7 @@ impl Run {
                 let manual_commands = action.manual_commands(&scope.namespace).join("; ");
                 Some(Ended::without_output(
                     Outcome::Unknown,
-                    format!("cannot be previewed and is not run: {manual_commands}"),
+                    format!("cannot be previewed and is not executed: {manual_commands}"),
                 ))
             }
             Effect::Read | Effect::Operator
@@ -38,7 +38,7 @@ impl Run {
             {
                 Some(Ended::without_output(
                     Outcome::Unknown,
-                    "only the runbook says that it reads: not run in a dry run without \
+                    "declared as read-only by the runbook: not executed in a dry run without \
                         --trust-reads",
                 ))
             }
@@ -52,7 +52,7 @@ impl Run {
         match &step.body {
             Body::Confirm(_) | Body::Approve(_) => Some(Ended::without_output(
                 Outcome::Skipped,
-                "a person is asked here, but not in a dry run",
+                "waits for a person, but not in a dry run",
             )),
             Body::Pause(_) => self.behind(),
             // of a runbook that only looks one line says as much as all of its steps would
@@ -64,7 +64,7 @@ impl Run {
     /// What is looked at after a step that was not done would be looked at too early.
     fn behind(&self) -> Option<Ended> {
         let before = self.left_out()?;
-        Some(Ended::without_output(Outcome::Unknown, format!("step {before} was not run")))
+        Some(Ended::without_output(Outcome::Unknown, format!("step {before} was not executed")))
     }
 
     fn changes_something(&self, name: &str) -> bool {

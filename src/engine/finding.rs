@@ -88,7 +88,7 @@ impl Run {
         let judged = |id: &str| match scope.result(id) {
             Some(result) if result.outcome.is_judged() => None,
             Some(result) => Some(because(id, &result)),
-            None => Some(format!("step {id} was not done")),
+            None => Some(format!("step {id} was not executed")),
         };
         let unknown = |reference: &Reference| {
             if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None }
@@ -96,7 +96,7 @@ impl Run {
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
             part.condition(&Value::Null, &bindings, Budget::default())
-                .map_err(|error| format!("its condition cannot be judged: {error}"))
+                .map_err(|error| format!("cannot evaluate its condition: {error}"))
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,

@@ -93,7 +93,7 @@ impl std::fmt::Display for Holder {
                 write!(f, " {word} {value}")?;
             }
         }
-        write!(f, "; last sign of life {} s ago", self.seen.as_secs().max(0))?;
+        write!(f, "; last renewed {} s ago", self.seen.as_secs().max(0))?;
         if self.expired { write!(f, ", which has expired") } else { Ok(()) }
     }
 }
@@ -112,12 +112,12 @@ impl Refused {
         match self {
             Self::Held(lease, holder) => {
                 format!(
-                    "another run changes the same: {holder}; wait for its end, or take its lock \
-                        {lease} with --takeover"
+                    "another run holds the lock: {holder}; wait for it to finish, or take over \
+                        its lock {lease} with --takeover"
                 )
             }
             Self::Failed(error) => {
-                format!("the lock cannot be taken: {error}; or run without it: --no-lock")
+                format!("cannot take the lock: {error}; to run without it: --no-lock")
             }
         }
     }
@@ -183,7 +183,7 @@ impl Lock {
         let Some(resource) = builtin("Lease") else {
             return Err(Refused::Failed(Error::new(
                 ErrorKind::Unsupported,
-                "this cluster has no leases",
+                "this cluster does not serve Leases",
             )));
         };
         let work = Work {
@@ -308,21 +308,23 @@ impl Work {
         }
         Err(Refused::Failed(Error::new(
             ErrorKind::Conflict,
-            format!("lease {namespace}/{name} is fought over; try again"),
+            format!("other clients keep changing lease {namespace}/{name}; retry"),
         )))
     }
 
     /// Who has a Lease that was ours; none if it still is.
     fn other(&self, lease: Option<&Value>) -> Option<String> {
         let Some(lease) = lease else {
-            return Some("nobody: it was deleted, as by another run that had taken it".to_owned());
+            return Some(
+                "nobody: it was deleted, possibly by another run that took it over".to_owned(),
+            );
         };
         if lease["spec"]["holderIdentity"] == json!(self.own.run) {
             return None;
         }
         Some(
             holder(lease, &self.own.run, Timestamp::now())
-                .map_or_else(|| "nobody: it was freed".to_owned(), |holder| holder.to_string()),
+                .map_or_else(|| "nobody: it was released".to_owned(), |holder| holder.to_string()),
         )
     }
 
@@ -410,7 +412,7 @@ impl Work {
                 .send(&self.write(Method::Delete, namespace, name, body), None, None)
                 .await
             {
-                tracing::warn!(%error, "the lock was not freed; it expires by itself");
+                tracing::warn!(%error, "the lock was not released; it will expire");
             }
         }
     }
@@ -459,7 +461,7 @@ fn lose(work: &Work, lost: &Mutex<Option<String>>, lease: String, other: String)
     if lost.is_some() {
         return;
     }
-    *lost = Some(format!("the lock {lease} was lost to {other}; nothing more is changed"));
+    *lost = Some(format!("the lock {lease} was lost to {other}; no further changes are made"));
     // the run finds out by itself; what cannot be written stops it anyway
     drop(work.recorder.record(Event::Lock(LockEvent { lease, what: LockChange::Lost, other })));
 }
@@ -490,7 +492,7 @@ mod tests {
         assert_eq!(
             living.to_string(),
             "run 01A of ta-bot/rollback on host-a at step scale since 2026-11-20T02:59:00Z; last \
-                sign of life 12 s ago"
+                renewed 12 s ago"
         );
         assert!(!living.expired);
         let crashed = at("2026-11-20T03:00:31Z").unwrap();
@@ -583,7 +585,7 @@ mod tests {
                 None => drop(fake.known().objects.remove("shop/l")),
             }
             let lost = lock.lost().await.unwrap();
-            assert!(lost.contains("nothing more is changed"), "{lost}");
+            assert!(lost.contains("no further changes are made"), "{lost}");
             fake.put("shop", "l", lease("01B", Timestamp::now()));
             assert_eq!(lock.lost().await, Some(lost), "a lock that was lost does not come back");
         }

@@ -20,8 +20,10 @@ mod group;
 mod judge;
 mod lock;
 mod opaque;
+mod permit;
 mod preflight;
 mod recorder;
+mod repeat;
 mod resume;
 mod scope;
 mod step;
@@ -35,8 +37,8 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Access, Action, Connection, Context, Prompt, Records};
-use crate::api::{self, Port, Sender};
+use crate::action::{Connection, Prompt, Records};
+use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted, RunFinished,
@@ -44,16 +46,16 @@ use crate::event::{
     StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
-use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes, lease_of, leases};
+use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes};
 use crate::secret::Masker;
 use crate::state::RunState;
 use border::MaskedPrompt;
-use ended::{Ended, Halt};
+use ended::Halt;
+use permit::Permit;
 use preflight::Stopped;
 use scope::Scope;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Everything a run needs, from outside. Nothing here is global, so that runs can stand beside each
@@ -98,7 +100,6 @@ pub struct Engine {
 /// What a run shares between its branches.
 pub(crate) struct Run {
     plan: Plan,
-    connection: Option<Connection>,
     recorder: Recorder,
     masker: Masker,
     prompt: Arc<dyn Prompt>,
@@ -107,20 +108,15 @@ pub(crate) struct Run {
     kept: Kept,
     environment: Arc<BTreeMap<String, String>>,
     host: Arc<str>,
-    target: Target,
     run_id: Arc<str>,
     mode: Mode,
     trust_reads: bool,
-    /// What can change the cluster; none in a dry run.
-    sender: Option<Arc<dyn Sender>>,
     consent: Consent,
     records: Arc<dyn Records>,
-    lock: Mutex<Option<Arc<lock::Lock>>>,
-    /// Permissions that were asked for, and are there.
-    asked: Mutex<BTreeSet<Access>>,
     /// In a dry run: the first step whose change was only previewed, or not done at all.
     left_out: Mutex<Option<String>>,
     halt: Halt,
+    permit: Permit,
     begun: clock::Begun,
 }
 
@@ -138,62 +134,89 @@ impl Engine {
         };
         let planned = actions(&self.plan, &place);
         let (connection, target, stopped) = self.identify(&planned).await;
-        let resumed = self.recorder.state(|state| state.header().is_some());
-        if resumed {
-            self.recorder.record(Event::RunResumed(RunResumed {
+        self.header(run_id, &target)?;
+        let (locking, timeout) = (self.locking, self.timeout);
+        let run = self.start(run_id, connection, target, begun);
+        let scope = run.scope();
+        let writes =
+            planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
+        let stopped = match stopped {
+            None if writes => {
+                let permit = &run.permit;
+                permit.begin(&planned, &scope.namespace, run.own(), locking, &run.recorder).await?
+            }
+            stopped => stopped,
+        };
+        match stopped {
+            Some(stopped) => run.stopped_before(stopped)?,
+            None => run.until(&scope, timeout).await?,
+        }
+        run.permit.release().await;
+        run.conclude(&scope)?;
+        run.finish(run_id)
+    }
+
+    /// The first record of this process.
+    fn header(&self, run_id: &str, target: &Target) -> Result<(), EngineError> {
+        if self.recorder.state(|state| state.header().is_some()) {
+            return self.recorder.record(Event::RunResumed(RunResumed {
                 host: self.host.clone(),
                 target: target.clone(),
                 digest: self.plan.digest.clone(),
                 kept: self.kept.paths(),
                 changed: self.kept.changed.clone(),
-            }))?;
-        } else {
-            let params = self.plan.shown_params();
-            let recorded = self.recorder.as_recorded(params.clone());
-            let withheld = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
-            self.recorder.record(Event::RunStarted(Box::new(RunStarted {
-                schema: JOURNAL_SCHEMA.to_owned(),
-                run: run_id.to_owned(),
-                runbook: self.plan.runbook.name.clone(),
-                title: self.plan.runbook.title.clone(),
-                digest: self.plan.digest.clone(),
-                hiding: (self.plan.runbook.origin == Origin::Hiding)
-                    .then(|| self.plan.runbook.file.clone()),
-                mode: self.mode,
-                target: target.clone(),
-                withheld: withheld.map(|(name, _)| name.clone()).collect(),
-                params: recorded,
-                steps: self.plan.steps(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                host: self.host.clone(),
-                arguments: self.arguments.clone(),
-            })))?;
+            }));
         }
-        let writes =
-            planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
-        // the only place where something is made that can change a cluster
-        let sender = match (self.mode, &connection) {
-            (Mode::DryRun, _) | (_, None) => None,
-            (_, Some(connection)) => Some(connection.port().sender()),
-        };
+        let params = self.plan.shown_params();
+        let recorded = self.recorder.as_recorded(params.clone());
+        let withheld = params.iter().filter(|(name, value)| recorded.get(*name) != Some(value));
+        self.recorder.record(Event::RunStarted(Box::new(RunStarted {
+            schema: JOURNAL_SCHEMA.to_owned(),
+            run: run_id.to_owned(),
+            runbook: self.plan.runbook.name.clone(),
+            title: self.plan.runbook.title.clone(),
+            digest: self.plan.digest.clone(),
+            hiding: (self.plan.runbook.origin == Origin::Hiding)
+                .then(|| self.plan.runbook.file.clone()),
+            mode: self.mode,
+            target: target.clone(),
+            withheld: withheld.map(|(name, _)| name.clone()).collect(),
+            params: recorded,
+            steps: self.plan.steps(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.host.clone(),
+            arguments: self.arguments.clone(),
+        })))
+    }
+
+    /// The run, with nothing of it done.
+    fn start(
+        self,
+        run_id: &str,
+        connection: Option<Connection>,
+        target: Target,
+        begun: clock::Begun,
+    ) -> Arc<Run> {
         let masker = self.recorder.masker().clone();
-        let run = Arc::new(Run {
+        Arc::new(Run {
             run_id: Arc::from(run_id),
             mode: self.mode,
             trust_reads: self.trust_reads,
-            sender,
             // who the cluster says it is, not who this system does
             consent: Consent {
                 operator: target.user.clone().unwrap_or(self.consent.operator),
                 ..self.consent
             },
+            permit: Permit::new(
+                connection,
+                target,
+                &self.plan.runbook.name,
+                self.mode == Mode::DryRun,
+            ),
             records: self.records,
-            lock: Mutex::new(None),
-            asked: Mutex::default(),
             left_out: Mutex::new(None),
             halt: Halt::default(),
             plan: self.plan,
-            connection,
             recorder: self.recorder,
             prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
             masker,
@@ -202,51 +225,8 @@ impl Engine {
             kept: self.kept,
             environment: Arc::new(self.environment),
             host: Arc::from(self.host.as_str()),
-            target,
             begun,
-        });
-        let namespace = run
-            .plan
-            .namespace
-            .clone()
-            .or_else(|| run.target.namespace.clone())
-            .unwrap_or_else(|| "default".to_owned());
-        let scope = Scope::root(
-            run.plan.runbook.clone(),
-            run.plan.params.clone(),
-            namespace,
-            run_id,
-            run.recorder.clock().now(),
-        );
-        let ready = match stopped {
-            Some(Stopped { id, title, reason }) => {
-                run.stopped_before(id, title, &reason, Value::Null)?;
-                false
-            }
-            None if writes => {
-                run.preflight(&planned, &scope.namespace, self.locking, &self.host).await?
-            }
-            None => true,
-        };
-        if ready {
-            let deadline = async {
-                match self.timeout {
-                    Some(timeout) => tokio::time::sleep(timeout).await,
-                    None => std::future::pending().await,
-                }
-            };
-            // a change in flight is let finish: its deadline is its own
-            tokio::select! {
-                result = run.procedure(&scope) => drop(result?),
-                () = async { deadline.await; run.stop.time_is_up(); std::future::pending().await } => {}
-            }
-        }
-        let lock = run.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(lock) = lock {
-            lock.release().await;
-        }
-        run.conclude(&scope)?;
-        run.finish(run_id)
+        })
     }
 
     /// Pins the cluster: who answers, as whom we ask, and whether the namespace is there; all at
@@ -300,9 +280,46 @@ impl Engine {
 }
 
 impl Run {
-    /// What the engine knows of the cluster; none without one.
-    fn port(&self) -> Option<&Arc<dyn Port>> {
-        self.connection.as_ref().map(Connection::port)
+    /// What the steps of the runbook see.
+    fn scope(&self) -> Scope {
+        let own = self.plan.namespace.clone().or_else(|| self.permit.target.namespace.clone());
+        Scope::root(
+            self.plan.runbook.clone(),
+            self.plan.params.clone(),
+            own.unwrap_or_else(|| "default".to_owned()),
+            &self.run_id,
+            self.recorder.clock().now(),
+        )
+    }
+
+    /// What its locks say of it.
+    fn own(&self) -> lock::Own {
+        lock::Own {
+            run: self.run_id.to_string(),
+            host: self.host.to_string(),
+            runbook: self.plan.runbook.name.clone(),
+        }
+    }
+
+    /// The procedure, until its end or that of this time.
+    async fn until(
+        self: &Arc<Self>,
+        scope: &Scope,
+        timeout: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let deadline = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+            self.stop.time_is_up();
+            // a change in flight is let finish: its deadline is its own
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = self.procedure(scope) => result.map(drop),
+            () = deadline => Ok(()),
+        }
     }
 
     /// The steps of the runbook, then its `always`.
@@ -312,119 +329,6 @@ impl Run {
         // what must always be done is done, also after the first signal
         let always = self.sequence(&scope.unstoppable(), &runbook.always).await?;
         Ok(good && always)
-    }
-
-    /// Before the first step of a run that changes something: permissions, then the lock. Whether
-    /// it may begin.
-    async fn preflight(
-        &self,
-        planned: &[PlannedAction],
-        namespace: &str,
-        locking: Locking,
-        host: &str,
-    ) -> Result<bool, EngineError> {
-        let (Some(port), runbook) = (self.port(), &self.plan.runbook.name) else {
-            return Ok(true);
-        };
-        let locked = self.sender.as_ref().filter(|_| locking != Locking::None);
-        let leases = leases(planned, namespace, runbook);
-        let mut needed = preflight::needed(planned);
-        if locked.is_some() {
-            needed.extend(leases.certain());
-        }
-        if let Some((reason, role)) = self.missing(&**port, needed).await {
-            self.stopped_before(
-                "permissions",
-                "Have the permissions",
-                &reason,
-                serde_json::json!({"role": role}),
-            )?;
-            return Ok(false);
-        }
-        let Some(sender) = locked else { return Ok(true) };
-        let own = lock::Own {
-            run: self.run_id.to_string(),
-            host: host.to_owned(),
-            runbook: runbook.clone(),
-        };
-        let taken = match lock::Lock::new(
-            port,
-            sender,
-            own,
-            locking == Locking::Takeover,
-            &self.recorder,
-        ) {
-            Ok(lock) => {
-                let lock = Arc::new(lock);
-                *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock.clone());
-                lock.take(leases.known).await?
-            }
-            Err(refused) => Err(refused),
-        };
-        if let Err(refused) = taken {
-            self.stopped_before("lock", "Be the only run", &refused.reason(), Value::Null)?;
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// What the user may not do of this, with the Role that would allow it. Each is asked once in a
-    /// run.
-    async fn missing(&self, port: &dyn Port, needed: BTreeSet<Access>) -> Option<(String, String)> {
-        let unasked = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            needed.into_iter().filter(|access| asked.insert(access.clone())).collect()
-        };
-        let missing = preflight::missing(port, unasked).await;
-        if missing.is_empty() {
-            return None;
-        }
-        // it is asked again when it is needed again
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|access| !missing.contains(access));
-        Some(preflight::report(&missing, &self.plan.runbook.name, self.target.user.as_deref()))
-    }
-
-    /// Before a step changes what only the run has come to know: its permissions, then the locks of
-    /// its objects. Why it may not, if so.
-    async fn cleared(
-        &self,
-        action: &Action,
-        context: &Context,
-    ) -> Result<Option<Ended>, EngineError> {
-        let (Some(port), Some(_)) = (self.port(), &self.sender) else { return Ok(None) };
-        let needed = action.permissions(&context.namespace).into_iter().collect();
-        if let Some((reason, role)) = self.missing(&**port, needed).await {
-            let output = serde_json::json!({"role": role});
-            return Ok(Some(Ended {
-                output: output.into(),
-                ..Ended::without_output(Outcome::Error, reason)
-            }));
-        }
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(lock) = lock else { return Ok(None) };
-        let root = self.target.namespace.as_deref().unwrap_or(&context.namespace);
-        let leases = action
-            .targets(&context.namespace)
-            .iter()
-            .map(|target| lease_of(target, root))
-            .collect::<Vec<_>>();
-        Ok(lock
-            .take(leases)
-            .await?
-            .err()
-            .map(|refused| Ended::without_output(Outcome::Error, refused.reason())))
-    }
-
-    /// Why nothing more may be changed, if the lock was lost.
-    async fn lock_lost(&self) -> Option<String> {
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match lock {
-            Some(lock) => lock.lost().await,
-            None => None,
-        }
     }
 
     /// Records the programs of this machine that a step starts.
@@ -443,13 +347,8 @@ impl Run {
     }
 
     /// One line instead of a failure of every step: the run cannot begin.
-    fn stopped_before(
-        &self,
-        id: &str,
-        title: &str,
-        reason: &str,
-        output: Value,
-    ) -> Result<(), EngineError> {
+    fn stopped_before(&self, stopped: Stopped) -> Result<(), EngineError> {
+        let Stopped { id, title, reason, output } = stopped;
         let (path, title, action) = (id.to_owned(), title.to_owned(), StepKind::Preflight);
         let (effect, digest) = (Effect::Read, String::new());
         self.recorder.record(Event::StepStarted(StepStarted {
@@ -470,7 +369,7 @@ impl Run {
             outcome: Outcome::Error,
             severity: Severity::Critical,
             summary: String::new(),
-            reason: reason.to_owned(),
+            reason,
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),

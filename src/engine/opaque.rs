@@ -32,11 +32,9 @@ impl Run {
             let by = format!("{}: {}", mark.by, mark.reason);
             match mark.mark {
                 StepMark::Skip => {
-                    return Ok(Ended::without_output(
-                        Outcome::Skipped,
-                        format!("left out by {by}"),
-                    )
-                    .into());
+                    return Ok(
+                        Ended::without_output(Outcome::Skipped, format!("skipped by {by}")).into()
+                    );
                 }
                 StepMark::Done => {
                     return Ok(self
@@ -58,7 +56,7 @@ impl Run {
                 .into_ended(1)
                 .into());
         }
-        if let Some(ended) = self.cleared(action, &context).await? {
+        if let Some(ended) = self.permit.cleared(action, &context).await? {
             return Ok(ended.into());
         }
         let summary = action.manual_commands(&context.namespace).join("; ");
@@ -92,13 +90,15 @@ impl Run {
         match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
             Answer::Yes => {}
             Answer::No => {
-                return Ok(Ended::without_output(Outcome::Cancelled, "a person said no").into());
+                return Ok(
+                    Ended::without_output(Outcome::Cancelled, "rejected at the prompt").into()
+                );
             }
             Answer::Nobody(waits) => return Ok(End::Waits(waits)),
         }
         // a person may think as long as they like
         context.deadline += asked.elapsed();
-        if let Some(reason) = self.lock_lost().await {
+        if let Some(reason) = self.permit.lock_lost().await {
             return Ok(Ended::without_output(Outcome::Error, reason).into());
         }
         let index = 0;

@@ -6,6 +6,7 @@ use crate::diagnostic::nearest;
 use crate::event::Effect;
 use crate::plan::{PlannedAction, role};
 use futures::{StreamExt, stream};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Reviews asked for at the same time.
@@ -16,11 +17,33 @@ pub(super) struct Stopped {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) reason: String,
+    pub(super) output: Value,
 }
 
 impl Stopped {
     pub(super) fn unreachable(error: &api::Error) -> Self {
-        Self { id: "cluster", title: "Reach the cluster", reason: error.to_string() }
+        Self {
+            id: "cluster",
+            title: "The cluster is reachable",
+            reason: error.to_string(),
+            output: Value::Null,
+        }
+    }
+
+    /// Permissions are missing that this Role would give.
+    pub(super) fn not_allowed(reason: String, role: String) -> Self {
+        let output = json!({"role": role});
+        Self { id: "permissions", title: "You have the required permissions", reason, output }
+    }
+
+    /// Another run changes the same.
+    pub(super) fn locked(reason: String) -> Self {
+        Self {
+            id: "lock",
+            title: "No other run changes the same objects",
+            reason,
+            output: Value::Null,
+        }
     }
 }
 
@@ -46,13 +69,13 @@ pub(super) async fn no_namespace(
     }
     let names = port.namespaces().await.unwrap_or_default();
     let near = nearest(namespace, names.iter().map(String::as_str)).map_or_else(
-        || "; name another with -n".to_owned(),
+        || "; select another with -n".to_owned(),
         |near| format!("; did you mean {near}?"),
     );
     let context =
         port.place().context.map(|context| format!(" of context {context}")).unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
-    Some(Stopped { id: "namespace", title: "Find the namespace", reason })
+    Some(Stopped { id: "namespace", title: "The namespace exists", reason, output: Value::Null })
 }
 
 /// The permissions that the steps need which are done in any case, as far as they are known. What
@@ -85,8 +108,14 @@ pub(super) async fn missing(port: &dyn Port, needed: BTreeSet<Access>) -> Vec<Ac
 /// What is missing, for a person; and the role that would give it.
 pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (String, String) {
     let listed: Vec<String> = missing.iter().map(Access::to_string).collect();
-    let reason =
-        format!("{} may not {}", user.unwrap_or("the current user"), listed.join("; may not "));
+    let reason = format!(
+        "{} is not allowed to {}",
+        user.unwrap_or("the current user"),
+        listed.join(
+            "; is \
+            not allowed to "
+        )
+    );
     (reason, role(runbook, missing, &BTreeSet::new(), user))
 }
 
@@ -94,7 +123,6 @@ pub(super) fn report(missing: &[Access], runbook: &str, user: Option<&str>) -> (
 mod tests {
     use super::super::fake::Fake;
     use super::*;
-    use serde_json::json;
 
     #[tokio::test]
     async fn a_namespace_that_is_not_there_is_named_with_the_nearest_one() {
@@ -119,7 +147,10 @@ mod tests {
         let missing = missing(&fake, BTreeSet::from([access("get"), access("patch")])).await;
         assert_eq!(missing, [access("patch")]);
         let (reason, role) = report(&missing, "a/b", Some("ada"));
-        assert!(reason.contains("ada may not patch deployments.apps in shop"), "{reason}");
+        assert!(
+            reason.contains("ada is not allowed to patch deployments.apps in shop"),
+            "{reason}"
+        );
         assert!(role.contains("patch") && !role.contains("get"), "{role}");
     }
 }

@@ -23,13 +23,10 @@ pub trait Sink: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal could not be written. Nothing may be done that is not recorded.
-    #[error("the run stopped, because its journal could not be written: {0}")]
+    #[error("the run stopped because its journal could not be written: {0}")]
     Journal(#[from] journal::Error),
     /// A defect of the program.
-    #[error(
-        "the run stopped, because an event did not fit (a defect of this program, please report \
-            it): {0}"
-    )]
+    #[error("the run stopped because of an invalid event (this is a bug in runbook): {0}")]
     Illegal(#[from] IllegalTransition),
 }
 

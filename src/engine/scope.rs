@@ -203,7 +203,7 @@ impl Scope {
         match self.result(id) {
             Some(result) if !result.is_blank() => None,
             Some(result) => Some(because(id, &result)),
-            None => Some(format!("step {id} was not done")),
+            None => Some(format!("step {id} was not executed")),
         }
     }
 
@@ -308,7 +308,7 @@ pub(crate) fn because(id: &str, result: &StepResult) -> String {
         | Outcome::Passed
         | Outcome::Failed
         | Outcome::Recovered
-        | Outcome::TimedOut => "could not be judged",
+        | Outcome::TimedOut => "could not be determined",
     };
     let reason = root(&result.reason);
     if reason.is_empty() {

@@ -97,7 +97,7 @@ impl Run {
                             0,
                             Ended::without_output(
                                 outcome,
-                                format!("its `when` cannot be judged: {reason}"),
+                                format!("cannot evaluate its `when`: {reason}"),
                             ),
                         );
                     }
@@ -156,7 +156,7 @@ impl Run {
                 inner.result(&child.id).is_some_and(|result| !result.outcome.is_good())
             });
             let reason = format!(
-                "it was done, and step {} did not pass",
+                "it was executed, but step {} did not pass",
                 failed.map(|child| child.id.as_str()).unwrap_or_default()
             );
             scope.put(&step.id, StepResult { outcome: verdict, reason, ..result });
@@ -200,7 +200,7 @@ impl Run {
                 0,
                 Ended::without_output(
                     Outcome::Skipped,
-                    format!("left out by {}: {}", mark.by, mark.reason),
+                    format!("skipped by {}: {}", mark.by, mark.reason),
                 ),
             );
         }
@@ -229,7 +229,7 @@ impl Run {
                     begun,
                     Ended::without_output(
                         outcome,
-                        format!("its `for_each` cannot be judged: {reason}"),
+                        format!("cannot evaluate its `for_each`: {reason}"),
                     ),
                 );
             }

@@ -108,8 +108,8 @@ fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
             Ok((body, Check::Chained))
         } else {
             Err(damaged(
-                "it does not follow on the records before it: this record was changed, or one \
-                    before it was changed, removed or added",
+                "it does not match the previous records: this record was changed, or an earlier \
+                    one was changed, removed or added",
             ))
         };
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// No room is left: nothing more may be done that could not be recorded.
-    #[error("the disk is full: cannot write {path}: free some room, then resume the run")]
+    #[error("the disk is full: cannot write {path}: free some space, then resume the run")]
     DiskFull {
         /// File or folder that could not be written.
         path: PathBuf,
@@ -33,8 +33,8 @@ pub enum Error {
     },
     /// Another process has the run.
     #[error(
-        "run {run} is being executed by another process: wait for its end, or stop it there with \
-            Ctrl-C first"
+        "run {run} is being executed by another process: wait for it to finish, or stop it there \
+            with Ctrl-C"
     )]
     Locked {
         /// The run.
@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// A line other than a torn last one is not what was written.
     #[error(
-        "{path}:{line}: the journal is damaged: {reason}; it cannot be resumed, look at the \
+        "{path}:{line}: the journal is damaged: {reason}; the run cannot be resumed, check the \
             cluster and start a new run"
     )]
     Corrupt {
@@ -65,8 +65,8 @@ pub enum Error {
     },
     /// The file of the key holds something else.
     #[error(
-        "{path} is no key of this program, which has 64 hexadecimal digits: put the right one \
-            back, or remove it and approve again what was approved"
+        "{path} is not a valid key, which has 64 hexadecimal digits: restore it, or remove it and \
+            approve again"
     )]
     Key {
         /// The file.
@@ -100,13 +100,13 @@ pub enum Error {
         version: String,
     },
     /// The process ended before the first record was durable.
-    #[error("run {run} never began: its journal has no complete record; start a new run")]
+    #[error("run {run} never started: its journal has no complete record; start a new run")]
     Empty {
         /// The run.
         run: String,
     },
     /// A run with this id exists.
-    #[error("run {run} exists already at {path}")]
+    #[error("run {run} already exists at {path}")]
     Exists {
         /// The run.
         run: String,
@@ -114,13 +114,16 @@ pub enum Error {
         path: PathBuf,
     },
     /// Not a name that a directory of a run can have.
-    #[error("`{run}` is not a run id: letters, digits, `-` and `_` only")]
+    #[error("`{run}` is not a run id: use only letters, digits, `-` and `_`")]
     BadRunId {
         /// What was given.
         run: String,
     },
     /// Nothing matches.
-    #[error("no run `{text}`{}", listed("; nearest: ", nearest, "; no run is recorded yet"))]
+    #[error(
+        "run `{text}` not found{}",
+        listed("; nearest: ", nearest, "; no runs are recorded yet")
+    )]
     NotFound {
         /// What was given.
         text: String,
@@ -128,7 +131,7 @@ pub enum Error {
         nearest: Vec<String>,
     },
     /// Several match.
-    #[error("`{text}` stands for several runs: {}; type more of the id", matches.join(", "))]
+    #[error("`{text}` matches several runs: {}; use more characters of the id", matches.join(", "))]
     Ambiguous {
         /// What was given.
         text: String,
@@ -136,7 +139,7 @@ pub enum Error {
         matches: Vec<String>,
     },
     /// There is no home directory to keep state in.
-    #[error("no directory for the state of runs: HOME is not set; set XDG_STATE_HOME or HOME")]
+    #[error("no state directory: HOME is not set; set XDG_STATE_HOME or HOME")]
     NoHome,
 }
 

@@ -110,9 +110,9 @@ impl Journal {
         locate(&mut records, &dir)?;
         let length = whole as u64;
         if whole < bytes.len() {
-            file.set_len(length)
-                .and_then(|()| file.sync_data())
-                .map_err(|source| Error::from_io("cut the torn tail of", &path, source))?;
+            file.set_len(length).and_then(|()| file.sync_data()).map_err(|source| {
+                Error::from_io("truncate the incomplete end of", &path, source)
+            })?;
         }
         let reading =
             Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() };

@@ -45,8 +45,16 @@ impl Key {
 fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
     make_dirs(state_dir)?;
     let mut key = [0; 32];
-    let no_random =
-        |_| Error::from_io("make", path, std::io::Error::other("the system gives no random bytes"));
+    let no_random = |_| {
+        Error::from_io(
+            "make",
+            path,
+            std::io::Error::other(
+                "the system provides no random \
+            bytes",
+            ),
+        )
+    };
     SystemRandom::new().fill(&mut key).map_err(no_random)?;
     let temporary: PathBuf = state_dir.join(format!(".key.{}.tmp", std::process::id()));
     let write = || {

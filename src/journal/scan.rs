@@ -32,7 +32,7 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
         let last = scan.whole + line.len() == bytes.len();
         let (decoded, ends) = match line.strip_suffix(b"\n") {
             Some(line) => (codec::decode(line, scan.link), true),
-            None => (Err(Refusal::Damaged("the line does not end".into())), false),
+            None => (Err(Refusal::Damaged("the line is incomplete".into())), false),
         };
         match decoded {
             Ok(codec::Line { record, check, link }) => {
@@ -40,15 +40,14 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
                     Check::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
                     Check::Alone => {
                         return Err(corrupt(
-                            "it is not chained to the records before it, as they are to each other"
-                                .into(),
+                            "it is not chained to the previous records, unlike those".into(),
                         ));
                     }
                     Check::Chained => {}
                 }
                 if record.seq != number as u64 {
                     return Err(corrupt(format!(
-                        "record {} stands where record {number} belongs",
+                        "found record {} instead of record {number}",
                         record.seq
                     )));
                 }

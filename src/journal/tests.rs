@@ -112,7 +112,7 @@ fn the_chain_breaks_where_a_record_was_changed_removed_or_added() {
     let error = read(state.path(), RUN).unwrap_err().to_string();
     assert!(
         error.contains(
-            "journal.jsonl:2: the journal is damaged: it does not follow on the records before it"
+            "journal.jsonl:2: the journal is damaged: it does not match the previous records"
         ),
         "{error}"
     );
@@ -127,7 +127,7 @@ fn the_chain_breaks_where_a_record_was_changed_removed_or_added() {
     let error = read(state.path(), RUN).unwrap_err().to_string();
     assert!(
         error.contains(
-            "journal.jsonl:3: the journal is damaged: it is not chained to the records before it"
+            "journal.jsonl:3: the journal is damaged: it is not chained to the previous records"
         ),
         "{error}"
     );
@@ -192,7 +192,7 @@ fn any_changed_byte_before_the_last_record_is_refused() {
     let error = read(state.path(), RUN).unwrap_err().to_string();
     assert!(
         error.contains(
-            "journal.jsonl:2: the journal is damaged: it does not follow on the records before it"
+            "journal.jsonl:2: the journal is damaged: it does not match the previous records"
         ),
         "{error}"
     );
@@ -377,12 +377,13 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
     assert_eq!(said("01K9ZR"), runs[2]);
     assert!(
         said("01K9ZQ4T")
-            .starts_with("`01K9ZQ4T` stands for several runs: 01K9ZQ4T0000000000MYSQL777, ")
+            .starts_with("`01K9ZQ4T` matches several runs: 01K9ZQ4T0000000000MYSQL777, ")
     );
     assert!(
-        said("LEADER43").starts_with("no run `LEADER43`; nearest: 01K9ZQ4T0000000000LEADER42, ")
+        said("LEADER43")
+            .starts_with("run `LEADER43` not found; nearest: 01K9ZQ4T0000000000LEADER42, ")
     );
-    assert!(said("").starts_with("no run ``"));
+    assert!(said("").starts_with("run `` not found"));
     assert!(matches!(read(state.path(), "../runs"), Err(Error::BadRunId { .. })));
     assert!(matches!(read(state.path(), "nope"), Err(Error::NotFound { .. })));
 }

@@ -57,12 +57,12 @@ fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line
         Some(_) | None => line,
     };
     let Some(end) = end else {
-        return vec![line.push(STRONG, "Not finished: the process ended, or it still runs")];
+        return vec![line.push(STRONG, "Not finished: the process ended, or is still running")];
     };
     let words = match end.verdict {
         Verdict::Passed => "Passed in",
         Verdict::Failed => "Failed in",
-        Verdict::Error => "Could not be judged, after",
+        Verdict::Error => "Could not be determined after",
         Verdict::Unknown => "Unknown after",
         Verdict::Paused => "Paused after",
         Verdict::InDoubt => "In doubt after",
@@ -86,9 +86,9 @@ fn counts(state: &RunState) -> Vec<String> {
     let all = [
         (counts.passed as usize, "passed"),
         (decisive, "failed"),
-        ((counts.failed as usize).saturating_sub(decisive + warnings), "failed and rescued"),
+        ((counts.failed as usize).saturating_sub(decisive + warnings), "recovered"),
         (warnings, if warnings == 1 { "warning" } else { "warnings" }),
-        (counts.error as usize, "not judged"),
+        (counts.error as usize, "undetermined"),
         (counts.unknown as usize, "unknown"),
         (counts.skipped as usize, "skipped"),
     ];
@@ -97,7 +97,7 @@ fn counts(state: &RunState) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if some.is_empty() { vec!["no step was done".into()] } else { some }
+    if some.is_empty() { vec!["no step was executed".into()] } else { some }
 }
 
 /// What a dry run could see, and what it could not.
@@ -115,10 +115,10 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
         ),
         (
             count(|step| step.effect != Effect::Opaque && step.outcome == Outcome::Error),
-            "not judged",
+            "undetermined",
         ),
     ];
-    let always = |word: &str| word != "not judged";
+    let always = |word: &str| word != "undetermined";
     let mut parts = parts
         .into_iter()
         .filter(|(count, word)| *count > 0 || always(word))
@@ -126,7 +126,7 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
     let first = Line::empty().push(STRONG, "Dry run: ").text(parts.next().unwrap_or_default());
     let mut parts: Vec<String> = parts.collect();
     if let Some(last) = parts.last_mut() {
-        last.push_str(". Nothing was written.");
+        last.push_str(". Nothing was changed.");
     }
     first.flow(parts, look)
 }
@@ -165,8 +165,8 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         .into_iter()
         .partition(|path| paused && !state.changes_of(path).is_empty());
     say("Waits for approval", waiting.clone());
-    say("Looked at again on resume", again);
-    say("Not begun", not_begun);
+    say("Checked again on resume", again);
+    say("Not started", not_begun);
     texts.extend(
         state
             .end_of_run()
@@ -269,8 +269,8 @@ fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
         }
         seen.push(command);
         let (label, column) = match next {
-            Some(Next::Resume { .. }) => ("Go on with", 15),
-            Some(Next::Undo { .. }) => ("Take back", 15),
+            Some(Next::Resume { .. }) => ("Continue", 13),
+            Some(Next::Undo { .. }) => ("Undo", 9),
             Some(Next::Run { .. } | Next::Approve { .. } | Next::Status { .. }) | None => {
                 ("Next", 9)
             }

@@ -24,7 +24,7 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     let summary = state.summary();
     let (mark, verdict) = match summary.verdict {
         Some(verdict) => (Mark::of_verdict(verdict), words(verdict)),
-        None => (Mark::Open, "not finished: the process ended, or it still runs"),
+        None => (Mark::Open, "not finished: the process ended, or is still running"),
     };
     writeln!(
         page,
@@ -64,7 +64,7 @@ fn words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "failed",
-        Verdict::Error => "could not be judged",
+        Verdict::Error => "could not be determined",
         Verdict::Unknown => "unknown",
         Verdict::Paused => "paused",
         Verdict::InDoubt => "in doubt",

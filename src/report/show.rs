@@ -77,7 +77,11 @@ impl Show<'_> {
             (Some(ended), Some(ms)) => {
                 self.pair("ended", format!("{ended}, after {}", duration(ms)));
             }
-            _ => self.pair("ended", "not recorded: the process ended before, or the run goes on"),
+            _ => self.pair(
+                "ended",
+                "not recorded: the process ended before, or the run is still \
+                in progress",
+            ),
         }
         match (summary.verdict, summary.exit_code) {
             (Some(verdict), Some(code)) => {
@@ -95,7 +99,7 @@ impl Show<'_> {
         self.pair_if("cluster", target.cluster_uid.as_ref());
         self.pair_if("namespace", target.namespace.as_ref());
         self.pair_if(
-            "changes too",
+            "also changes",
             (!target.also_changes.is_empty()).then(|| target.also_changes.join(", ")).as_ref(),
         );
         self.pair_if("user", target.user.as_ref());
@@ -111,7 +115,7 @@ impl Show<'_> {
         let finished = recorded.finished.get(step.path.as_str()).copied();
         let (mark, outcome) = match (finished, step.outcome) {
             (Some(finished), Some(outcome)) => (Mark::of_step(finished, mode), outcome.as_str()),
-            _ => (Mark::Attention, "begun, no outcome recorded"),
+            _ => (Mark::Attention, "started, no outcome recorded"),
         };
         self.lines.push(Line::empty());
         let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
@@ -163,7 +167,7 @@ impl Show<'_> {
             self.lines.push(
                 line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),
             );
-            self.lines.push(Line::new(4).push(DIM, "not begun"));
+            self.lines.push(Line::new(4).push(DIM, "not started"));
         }
     }
 
@@ -186,8 +190,8 @@ impl Show<'_> {
         for text in judgement.message.iter().chain([&judgement.reason]) {
             self.text(6, text);
         }
-        self.lines.push(Line::new(6).text(format!("seen    {}", value(&judgement.actual))));
-        self.lines.push(Line::new(6).text(format!("wanted  {}", value(&judgement.expected))));
+        self.lines.push(Line::new(6).text(format!("actual    {}", value(&judgement.actual))));
+        self.lines.push(Line::new(6).text(format!("expected  {}", value(&judgement.expected))));
         for item in &judgement.items {
             let because = item
                 .because
@@ -294,14 +298,14 @@ fn history(record: &Record) -> Option<String> {
     let text = match &record.event {
         Event::RunStarted(header) => {
             format!(
-                "begun on {} by runbook {}: {}",
+                "started on {} by runbook {}: {}",
                 header.host,
                 header.version,
                 header.arguments.join(" ")
             )
         }
         Event::RunResumed(resumed) => format!(
-            "resumed on {}; kept: {}; done again: {}",
+            "resumed on {}; kept: {}; executed again: {}",
             resumed.host,
             list(&resumed.kept),
             list(&resumed.changed)
@@ -331,7 +335,7 @@ fn history(record: &Record) -> Option<String> {
         }
         Event::ChangesPlanned(planned) if !planned.overridden.is_empty() => {
             format!(
-                "{} goes on although {} would stop it",
+                "{} continues: guard {} overridden",
                 planned.path,
                 planned.overridden.join(", ")
             )

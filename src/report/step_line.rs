@@ -65,7 +65,7 @@ pub(super) fn note(step: &StepFinished) -> String {
     let word = match step.outcome {
         Outcome::Passed => return String::new(),
         Outcome::Failed => "failed",
-        Outcome::Error => "could not be judged",
+        Outcome::Error => "could not be determined",
         Outcome::Recovered => "recovered",
         Outcome::TimedOut => "timed out",
         Outcome::Cancelled => "cancelled",

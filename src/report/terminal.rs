@@ -113,7 +113,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
                 let pause = duration(retried.delay_ms);
                 self.progress(
                     &retried.path,
-                    &format!("attempt {attempt}: {reason}; again in {pause}"),
+                    &format!("attempt {attempt}: {reason}; retrying in {pause}"),
                 );
             }
             Event::RunFinished(_) => self.clear(),

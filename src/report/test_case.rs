@@ -135,12 +135,12 @@ fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) ->
     let (kind, reason) = match started.effect {
         Effect::Operator if paused => ("paused", "waits for a person"),
         Effect::Write | Effect::Opaque => {
-            ("in_doubt", "begun, no outcome recorded: it may or may not have happened")
+            ("in_doubt", "started, no outcome recorded: it may or may not have happened")
         }
-        Effect::Read | Effect::Operator => ("no_outcome", "begun, no outcome recorded"),
+        Effect::Read | Effect::Operator => ("no_outcome", "started, no outcome recorded"),
     };
     let details =
-        last_failure.map(|reason| format!("the attempt before: {reason}\n")).unwrap_or_default();
+        last_failure.map(|reason| format!("previous attempt: {reason}\n")).unwrap_or_default();
     Case {
         name: name(&started.path, &started.title),
         ending: Ending::Error,
@@ -163,16 +163,19 @@ fn not_begun(path: &str, state: &RunState) -> String {
             } else {
                 format!(": {}", one_line(&step.reason))
             };
-            return format!("not begun: {group} {}{why}", step.outcome.as_str().replace('_', " "));
+            return format!(
+                "not started: {group} {}{why}",
+                step.outcome.as_str().replace('_', " ")
+            );
         }
     }
     match state.end_of_run() {
-        Some(_) => "not begun".to_owned(),
-        None => format!("not begun: {NO_END}"),
+        Some(_) => "not started".to_owned(),
+        None => format!("not started: {NO_END}"),
     }
 }
 
-const NO_END: &str = "the process ended before the run did, or it still runs";
+const NO_END: &str = "the process ended before the run did, or is still running";
 
 /// The run itself as a case, if it did not pass.
 fn whole(state: &RunState) -> Option<Case> {
@@ -191,9 +194,9 @@ fn whole(state: &RunState) -> Option<Case> {
                 if causes.is_empty() { "failed".to_owned() } else { causes.join("; ") },
             )
         }
-        Some(Verdict::Error) => (Ending::Error, "error", "could not be judged".to_owned()),
+        Some(Verdict::Error) => (Ending::Error, "error", "could not be determined".to_owned()),
         Some(Verdict::Unknown) => {
-            (Ending::Error, "unknown", "an answer that is needed stayed unknown".to_owned())
+            (Ending::Error, "unknown", "a required result is unknown".to_owned())
         }
         Some(Verdict::Paused) => (Ending::Error, "paused", "waits for a person".to_owned()),
         Some(Verdict::InDoubt) => {
@@ -229,7 +232,7 @@ fn expectation(judgement: &Judgement) -> String {
     let word = match judgement.outcome {
         Truth::True => "true",
         Truth::False => "false",
-        Truth::Error => "could not be judged",
+        Truth::Error => "could not be determined",
     };
     let mut text = format!("{word}: {}\n", one_line(&judgement.that));
     for line in judgement.message.iter().chain([&judgement.reason]).filter(|line| !line.is_empty())
@@ -239,7 +242,7 @@ fn expectation(judgement: &Judgement) -> String {
     if judgement.outcome == Truth::False {
         let _ = writeln!(
             text,
-            "  seen    {}\n  wanted  {}",
+            "  actual    {}\n  expected  {}",
             value(&judgement.actual),
             value(&judgement.expected)
         );
@@ -290,11 +293,8 @@ mod tests {
         let table: [(Option<Verdict>, Option<(Ending, &str)>); 8] = [
             (Some(Verdict::Passed), None),
             (Some(Verdict::Failed), Some((Ending::Failed, "leader-stuck: no pod leads"))),
-            (Some(Verdict::Error), Some((Ending::Error, "could not be judged"))),
-            (
-                Some(Verdict::Unknown),
-                Some((Ending::Error, "an answer that is needed stayed unknown")),
-            ),
+            (Some(Verdict::Error), Some((Ending::Error, "could not be determined"))),
+            (Some(Verdict::Unknown), Some((Ending::Error, "a required result is unknown"))),
             (Some(Verdict::Paused), Some((Ending::Error, "waits for a person"))),
             (
                 Some(Verdict::InDoubt),
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(
             (found[0].ending, found[0].reason.as_str()),
-            (Ending::Skipped, "not begun: g skipped: only when $params.deep")
+            (Ending::Skipped, "not started: g skipped: only when $params.deep")
         );
     }
 
@@ -407,8 +407,8 @@ mod tests {
         false: .is_leader
           exactly one pod must hold the leader lease
           0 of 3, want 1
-          seen    0
-          wanted  1
+          actual    0
+          expected  1
           pod/petrosa-ta-bot-7d9f8b6c5d-spgqs  is_leader false   leader_id null
           pod/petrosa-ta-bot-7d9f8b6c5d-x2lkd  is_leader false   leader_id null
           pod/petrosa-ta-bot-7d9f8b6c5d-zz81p  is_leader false   leader_id null

@@ -86,7 +86,7 @@ fn dry_run() -> Story {
         )
     });
     for (path, title) in [("rollout", "The rollout completes"), ("smoke", "The service answers")] {
-        let reason = "step rollback was not run".into();
+        let reason = "step rollback was not executed".into();
         story.end(StepFinished { reason, ..finished(path, title, Outcome::Unknown, "") });
     }
     story.finish(Verdict::Unknown, 3, &[]);

@@ -111,7 +111,7 @@ impl Transcript {
         self.headed = true;
         let tag = match header.mode {
             Mode::DryRun => "DRY RUN, nothing is changed",
-            Mode::Undo => "UNDO, changes are taken back",
+            Mode::Undo => "UNDO, changes are reverted",
             Mode::Run | Mode::Resume => "",
         };
         let edge = self.look.width.saturating_sub(2);
@@ -134,15 +134,12 @@ impl Transcript {
         };
         let run = format!("run {}", short_id(&header.run));
         let also = (!target.also_changes.is_empty())
-            .then(|| format!("changes {}, too", target.also_changes.join(", ")));
+            .then(|| format!("also changes {}", target.also_changes.join(", ")));
         let parts: Vec<String> =
             [place, target.namespace, also, Some(run)].into_iter().flatten().collect();
         lines.push(Line::empty().push(DIM, parts.join(self.look.separator())));
         if let Some(file) = &header.hiding {
-            let text = format!(
-                "This is {}, and not the runbook of this name inside the program",
-                one_line(file)
-            );
+            let text = format!("This is {}, which overrides the built-in runbook", one_line(file));
             lines.extend(wrap(&text, edge).into_iter().map(|part| Line::empty().push(WARN, part)));
         }
         lines.push(Line::empty());
@@ -165,8 +162,8 @@ impl Transcript {
                 );
             }
         };
-        say("Kept from before", &resumed.kept);
-        say("Changed since, done again", &resumed.changed);
+        say("Kept from earlier", &resumed.kept);
+        say("Modified since, executed again", &resumed.changed);
         lines
     }
 
@@ -176,7 +173,7 @@ impl Transcript {
         }
         let below = self.columns(state).below;
         let text = format!(
-            "{}: attempt {} did not succeed: {}; again in {}",
+            "{}: attempt {} did not succeed: {}; retrying in {}",
             retried.path,
             retried.attempt,
             one_line(&retried.reason),
@@ -193,7 +190,10 @@ impl Transcript {
             LockChange::Taken => format!("Lock {} taken after {}", lock.lease, lock.other),
             LockChange::TakenOver => format!("Lock {} taken over from {}", lock.lease, lock.other),
             LockChange::Lost => {
-                format!("Lock {} is lost to {}: nothing more is changed", lock.lease, lock.other)
+                format!(
+                    "Lock {} was lost to {}: no further changes are made",
+                    lock.lease, lock.other
+                )
             }
         };
         wrap(&text, self.look.width.saturating_sub(2))
@@ -205,10 +205,10 @@ impl Transcript {
     fn interrupted(&self, state: &RunState) -> Vec<Line> {
         let running = state.running();
         let text = if running.is_empty() {
-            "Stopping. Ctrl-C again to stop now.".to_owned()
+            "Stopping. Press Ctrl-C again to stop now.".to_owned()
         } else {
             format!(
-                "Stopping after what is in flight ({}). Ctrl-C again to stop now.",
+                "Stopping after the current request ({}). Press Ctrl-C again to stop now.",
                 conclusion::some(running.into_iter())
             )
         };

@@ -1,36 +1,20 @@
-//! The simulated cluster behind a real HTTP server, and its scenarios. Knows nothing of what stands
-//! above it.
-//!
-//! A [`Sandbox`] is an API server on a loopback port, with a world behind it: objects built from
-//! ordinary manifests (`world/manifests/`), processes described as data (`world/apps.yaml`, see
-//! `app/format.rs`), and causes planted by a scenario (`scenarios/`, see `scenario.rs`). Every
-//! simulated connection is decided at the moment it is made, by Services, ready endpoints and
-//! NetworkPolicies. What is not simulated is refused as a real server without the feature refuses
-//! it.
+//! The simulated cluster of the command line: the package `kube-sandbox`, and the worlds on which
+//! it runs.
 
-mod app;
-mod controllers;
-mod error;
-mod exec;
-mod http;
-mod kinds;
-mod object;
-mod running;
-mod scenario;
-mod server;
-mod snapshot;
-mod store;
-mod variation;
-mod world;
+mod worlds;
 
-pub use error::SandboxError;
-pub use running::{Options, Sandbox, start};
-pub use scenario::{ScenarioInfo, scenarios};
-pub use server::Fault;
-pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};
+pub use kube_sandbox::{
+    Fault, HEALTHY, Options, Sandbox, ScenarioInfo, VARIATIONS, Variation, VariationKind, World,
+};
+pub use worlds::{Chosen, ListedWorld, WorldError, Worlds};
 
-/// The scenario that starts when none is named.
-pub const DEFAULT_SCENARIO: &str = "tabot-no-leader";
+/// Starts a scenario of the worlds inside the program, on the current tokio runtime.
+///
+/// # Errors
+/// There is no such scenario, or the port cannot be opened.
+pub async fn start(options: Options) -> Result<Sandbox, WorldError> {
+    Worlds::new(&[]).find(&options.scenario, None)?.start(options).await
+}
 
 #[cfg(test)]
 mod tests;

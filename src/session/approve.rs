@@ -140,7 +140,9 @@ impl Pending {
             };
         }
         let sandbox = target.sandbox.clone().filter(|_| !place.is_named());
-        let connected = ClusterChoice { sandbox, ..place.clone() }.connect(None).await?;
+        let connected = ClusterChoice { sandbox, ..place.clone() }
+            .connect(&self.workspace.worlds(), None)
+            .await?;
         let cluster = connected.cluster?;
         let identity = cluster.identify().await?;
         let server = cluster.target().server;
@@ -244,19 +246,7 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
             }
         });
     };
-    let planned: Vec<PlannedChange> =
-        state.planned(path).iter().map(|ChangeState { planned, .. }| planned.clone()).collect();
-    let place = [
-        run,
-        state.target().and_then(|target| target.cluster_uid.as_deref()).unwrap_or_default(),
-        path,
-    ];
-    let as_planned = match digest_of_record(key, place, &planned) {
-        Some(found) => found == digest,
-        // what is sent is not in the record: it is worked out and compared when the run goes on
-        None => digest.starts_with("hmac-sha256:"),
-    };
-    if !as_planned {
+    if !is_as_planned(key, run, state, path, &digest) {
         return Err(NotApproved::NotAsPlanned { run: run_id, step: step_path });
     }
     Ok(Asked {
@@ -265,4 +255,16 @@ fn asked(key: &Key, run: &str, state: &RunState, path: &str) -> Result<Asked, No
         digest,
         of_another: false,
     })
+}
+
+/// Whether what the record has of the changes of a step is what was planned.
+fn is_as_planned(key: &Key, run: &str, state: &RunState, path: &str, digest: &str) -> bool {
+    let planned: Vec<PlannedChange> =
+        state.planned(path).iter().map(|ChangeState { planned, .. }| planned.clone()).collect();
+    let cluster = state.target().and_then(|target| target.cluster_uid.as_deref());
+    match digest_of_record(key, [run, cluster.unwrap_or_default(), path], &planned) {
+        Some(found) => found == digest,
+        // what is sent is not in the record: it is worked out and compared when the run goes on
+        None => digest.starts_with("hmac-sha256:"),
+    }
 }

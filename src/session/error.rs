@@ -7,7 +7,7 @@ use crate::engine::{EngineError, Signal};
 use crate::event::Verdict;
 use crate::journal;
 use crate::plan::ParamError;
-use crate::sandbox::SandboxError;
+use crate::sandbox::WorldError;
 use std::io;
 
 /// Why a session came to no end.
@@ -27,7 +27,7 @@ pub enum SessionError {
     Cluster(#[from] cluster::Error),
     /// The simulated cluster cannot be started.
     #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    Sandbox(#[from] WorldError),
     /// The records of runs cannot be read or written.
     #[error(transparent)]
     Journal(#[from] journal::Error),

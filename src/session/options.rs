@@ -7,7 +7,8 @@ use std::time::Duration;
 /// Which cluster: a simulated one, or that of a kubeconfig.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterChoice {
-    /// Scenario of a simulated cluster; the rest is left out then.
+    /// Scenario of a simulated cluster, empty for the one that the runbook declares; the rest is
+    /// left out then.
     pub sandbox: Option<String>,
     /// Kubeconfig context; the current one if none.
     pub context: Option<String>,
@@ -22,7 +23,7 @@ pub struct ClusterChoice {
 /// How a run is conducted.
 #[derive(Clone, Debug, Default)]
 pub struct Conduct {
-    /// Where.
+    /// Which cluster.
     pub cluster: ClusterChoice,
     /// Changes are made without asking, except those that want a typed word.
     pub yes: bool,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// A run to go on with.
 #[derive(Clone, Debug, Default)]
 pub struct Resume {
-    /// Id of the run, or the end of it.
+    /// Id of the run, or its last characters.
     pub run: String,
     /// Parameters that are secret, and so were not recorded.
     pub params: Params,

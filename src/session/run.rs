@@ -12,6 +12,7 @@ use crate::journal::{Journal, Key};
 use crate::plan::Plan;
 use crate::secret::Masker;
 use crate::state::RunState;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +80,8 @@ impl End {
 
 impl Session {
     pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
-        let Begin { plan, mode, run, conduct } = begin;
+        let Begin { plan, mode, run, mut conduct } = begin;
+        conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
         let key = Key::of(&workspace.state_dir)?;
         let masker = Masker::default().with_fingerprint({
@@ -159,7 +161,7 @@ impl Session {
     /// # Errors
     /// When it may not be run, when the cluster cannot be asked at all, or when the records cannot
     /// be kept. A run that is judged, interrupted or paused is an end and no error.
-    pub async fn run(self, attended: Attended) -> Result<End, SessionError> {
+    pub async fn run(mut self, attended: Attended) -> Result<End, SessionError> {
         if let Some(first) = self.untrusted.first() {
             let (file, digest) = (first.file.clone(), first.short().to_owned());
             return Err(Refusal::Untrusted { file, digest }.into());
@@ -177,9 +179,9 @@ impl Session {
             None => (None, None),
         };
         let clock = self.workspace.clock;
-        let (journal, state, kept) = match self.earlier {
+        let (journal, state, kept) = match self.earlier.take() {
             Some(earlier) => {
-                let marks = (self.marks, &self.masker);
+                let marks = (std::mem::take(&mut self.marks), &self.masker);
                 marked(earlier, marks, cluster.as_ref(), &self.workspace).await?
             }
             None => {
@@ -194,15 +196,8 @@ impl Session {
             }
             _ => None,
         };
+        let environment = self.environment(kubeconfig.as_ref());
         let place = &self.conduct.cluster;
-        let environment = environment_of_programs(
-            self.workspace.environment.iter().cloned(),
-            kubeconfig
-                .as_ref()
-                .map(|file| file.0.display().to_string())
-                .or_else(|| place.kubeconfig_file())
-                .as_deref(),
-        );
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
@@ -232,6 +227,14 @@ impl Session {
         Ok(End { run: self.run, state })
     }
 
+    /// What programs of this machine see of its environment.
+    fn environment(&self, simulated: Option<&KubeconfigFile>) -> BTreeMap<String, String> {
+        let kubeconfig = simulated
+            .map(|file| file.0.display().to_string())
+            .or_else(|| self.conduct.cluster.kubeconfig_file());
+        environment_of_programs(self.workspace.environment.iter().cloned(), kubeconfig.as_deref())
+    }
+
     /// The cluster, if it asks one, found to be one that it may act on.
     async fn connect(&self) -> Result<Option<Connected>, SessionError> {
         let place = &self.conduct.cluster;
@@ -242,7 +245,7 @@ impl Session {
             Clock::System => None,
             Clock::Fixed(now) => Some(now),
         };
-        let connected = place.connect(now).await?;
+        let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
             guard(&self.plan, cluster)?;
             self.expected.check(cluster, &self.masker).await?;

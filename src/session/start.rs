@@ -5,14 +5,13 @@ use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
 use crate::event::Mode;
 use crate::plan::Plan;
-use crate::sandbox;
 
 /// A run to begin.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Name of the runbook, or the path of its file.
     pub runbook: String,
-    /// Its parameters.
+    /// Parameters of the runbook.
     pub params: Params,
     /// Reads for real, shows what would be changed, and changes nothing.
     pub dry_run: bool,
@@ -49,8 +48,8 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     Session::new(workspace, Begin { plan, mode, run, conduct: options.conduct })
 }
 
-/// A run of a runbook on a simulated cluster, whatever it does: that of its options, or the usual
-/// one.
+/// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook
+/// declares. Programs of this machine are real; a dry run starts none.
 ///
 /// # Errors
 /// As [`start`]; when a real cluster is named.
@@ -59,7 +58,7 @@ pub fn rehearse(workspace: &Workspace, mut options: Start) -> Result<Session, Se
     if cluster.is_named() {
         return Err(Refusal::RealCluster.into());
     }
-    cluster.sandbox.get_or_insert_with(|| sandbox::DEFAULT_SCENARIO.to_owned());
+    cluster.sandbox.get_or_insert_default();
     start(workspace, options)
 }
 

@@ -3,9 +3,10 @@
 use super::{ClusterChoice, Params, Refusal, SessionError, Workspace};
 use crate::action::Reach;
 use crate::cluster::{self, Cluster};
+use crate::document::Rehearsal;
 use crate::document::{Catalogue, CatalogueError, Runbook, Step};
 use crate::plan::{Invocation, Plan, unreached};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{Options, Sandbox, WorldError, Worlds};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -101,11 +102,31 @@ impl ClusterChoice {
         Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
     }
 
+    /// Finds the scenario that was asked for; an empty name is the one that the runbook declares.
+    ///
+    /// # Errors
+    /// When there is none, or its world has faults.
+    pub fn choose(
+        &mut self,
+        workspace: &Workspace,
+        declared: Option<&Rehearsal>,
+    ) -> Result<(), WorldError> {
+        if let Some(text) = &mut self.sandbox {
+            let declared = declared.map(|rehearsal| rehearsal.scenario.as_str());
+            *text = workspace.worlds().find(text, declared)?.label;
+        }
+        Ok(())
+    }
+
     /// Connects; nothing is asked yet. A simulated cluster begins at `now`, or at the real time.
     ///
     /// # Errors
     /// When there is no cluster that could be asked.
-    pub async fn connect(&self, now: Option<jiff::Timestamp>) -> Result<Connected, SessionError> {
+    pub async fn connect(
+        &self,
+        worlds: &Worlds,
+        now: Option<jiff::Timestamp>,
+    ) -> Result<Connected, SessionError> {
         let mut options = cluster::Options {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
@@ -115,12 +136,8 @@ impl ClusterChoice {
         };
         let mut running = None;
         if let Some(scenario) = &self.sandbox {
-            let sandbox = sandbox::start(sandbox::Options {
-                scenario: scenario.clone(),
-                now,
-                ..sandbox::Options::default()
-            })
-            .await?;
+            let start = Options { now, ..Options::default() };
+            let sandbox = worlds.find(scenario, None)?.start(start).await?;
             options.kubeconfig_text = Some(sandbox.kubeconfig());
             running = Some(sandbox);
         }
@@ -143,11 +160,7 @@ impl ClusterChoice {
     pub(super) fn invocation(&self) -> Invocation {
         let mut options = Vec::new();
         if let Some(scenario) = &self.sandbox {
-            options.push(if scenario == sandbox::DEFAULT_SCENARIO {
-                "--sandbox".to_owned()
-            } else {
-                format!("--sandbox={scenario}")
-            });
+            options.push(format!("--sandbox={}", crate::action::shell_word(scenario)));
         }
         let mut cluster = Vec::new();
         if let Some(kubeconfig) = &self.kubeconfig {

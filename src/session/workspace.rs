@@ -2,6 +2,7 @@
 
 use crate::document::{Catalogue, Root};
 use crate::engine::Clock;
+use crate::sandbox::Worlds;
 use std::path::PathBuf;
 
 /// Where records are kept and runbooks are found, and what this machine says of itself. Nothing is
@@ -38,6 +39,12 @@ impl Workspace {
     /// The catalogue of its folders.
     pub fn catalogue(&self) -> Catalogue {
         Catalogue::new(&self.roots)
+    }
+
+    /// The worlds of simulated clusters beside its folders, then those of the program.
+    pub fn worlds(&self) -> Worlds {
+        let folders: Vec<PathBuf> = self.roots.iter().map(|root| root.folder.clone()).collect();
+        Worlds::new(&folders)
     }
 
     /// The user of this system, for where no cluster says who it is: `user@host`. It is the system

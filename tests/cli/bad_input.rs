@@ -103,6 +103,24 @@ fn mistakes_in_a_runbook() {
     }
 }
 
+/// A runbook that judges less than it seems to is usable, and is said to be so.
+#[test]
+fn a_step_that_judges_nothing_is_a_warning() {
+    let place = Place::new();
+    let file = place.write(
+        "x.yaml",
+        "runbook: v1\ntitle: T\nsteps:\n  - id: events\n    title: Nothing is wrong\n    events: \
+            {warnings: true}\n  - {id: shown, severity: info, events: {}}\n",
+    );
+    let said = place.run(&["check", &file]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    insta::assert_snapshot!("warning_judges_nothing", said.all());
+    let (document, code) = place.json(&["check", &file]);
+    assert_eq!((code, document["errors"].as_array().map(Vec::len)), (0, Some(0)));
+    let warning = &document["warnings"][0];
+    assert_eq!((&warning["code"], &warning["line"]), (&"RB0501".into(), &4.into()), "{document}");
+}
+
 #[test]
 fn a_cycle_of_runbooks_is_found() {
     let place = Place::new();
@@ -113,7 +131,16 @@ fn a_cycle_of_runbooks_is_found() {
     place.write("runbooks/two.yaml", text("one"));
     let said = place.run(&["check", "one"]);
     assert_eq!(said.code, 2);
-    insta::assert_snapshot!("mistake_cycle", said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    --- stderr
+    error[RB0401]: a cycle of runbooks: one -> two -> one
+     --> runbooks/two.yaml:5:20
+      |
+    5 |     run: {runbook: one}
+      |                    ^^^ calls itself
+    error: 1 error in 1 of 1 runbook
+    --- exit 2
+    ");
 }
 
 #[test]
@@ -216,7 +243,21 @@ fn an_expired_certificate_is_called_expired() {
     let file = place.write("kubeconfig", kubeconfig);
     let said = place.run(&["run", "ta-bot/smoke", "--kubeconfig", &file]);
     assert_eq!(said.code, 3, "{}", said.all());
-    insta::assert_snapshot!("expired_certificate", said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    ta-bot/smoke  Verify TA Bot after a change
+    c · petrosa-apps · run 00000000
+
+      ? cluster    The cluster is reachable      could not be determined
+                     no trusted connection to https://127.0.0.1:PORT to read the
+                     server version: invalid peer certificate: certificate
+                     expired; the certificate of the server has expired: renew it,
+                     or correct the clock of this machine
+
+    ? Could not be determined after 0 ms · 1 undetermined
+
+      Full record: runbook show 00000000
+    --- exit 3
+    ");
 }
 
 /// `runbook … | head`: a reader that goes away is no failure of the run.

@@ -87,7 +87,7 @@ fn a_resume_finds_the_outputs_that_it_needs() {
     fs::write(&path, before.join("\n") + "\n").unwrap();
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
-    assert!(resumed.all().contains("Kept from before: "), "{}", resumed.all());
+    assert!(resumed.all().contains("Kept from earlier: "), "{}", resumed.all());
     // an output that was changed since is not believed
     let stored =
         fs::read_dir(run_folder(&place).join("artifacts")).unwrap().next().unwrap().unwrap().path();

@@ -113,10 +113,10 @@ fn promise_2_a_step_behind_an_unexecuted_write_is_unknown_and_names_it() {
     let file = stage.scale(1);
     let said = stage.run(&["run", &file, "--dry-run"]);
     assert_eq!(said.code, 0, "{}", said.all());
-    assert!(said.stdout.contains("unknown: step scale was not run"), "{}", said.all());
+    assert!(said.stdout.contains("unknown: step scale was not executed"), "{}", said.all());
     assert!(
         said.stdout
-            .contains("Dry run: 0 read · 1 previewed · 0 opaque · 1 unknown. Nothing was written."),
+            .contains("Dry run: 0 read · 1 previewed · 0 opaque · 1 unknown. Nothing was changed."),
         "{}",
         said.all()
     );
@@ -156,8 +156,7 @@ fn promise_14_the_second_of_two_runs_is_told_who_holds_the_lock() {
     let said = stage.run(&["run", &file, "--yes"]);
     assert_eq!(said.code, 3, "{}", said.all());
     let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for word in
-        ["another run changes the same", "other-run@other-host", "last sign of life", "--takeover"]
+    for word in ["another run holds the lock", "other-run@other-host", "last renewed", "--takeover"]
     {
         assert!(words.contains(word), "{word}: {}", said.all());
     }

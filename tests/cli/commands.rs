@@ -10,30 +10,63 @@ fn texts() {
         ("describe", vec!["describe", "ta-bot/no-signals"]),
         ("plan", vec!["plan", "ta-bot/no-signals", "--set", "log_window=5m"]),
         ("sandbox_list", vec!["sandbox", "list"]),
-        ("check", vec!["check"]),
-        ("history_empty", vec!["history"]),
-        ("unknown_runbook", vec!["run", "ta-bot/no-signal", "--sandbox"]),
-        ("unknown_runbook_short", vec!["run", "no-signals", "--sandbox"]),
-        (
-            "unknown_parameter",
-            vec![
-                "run",
-                "ta-bot/no-signals",
-                "--sandbox",
-                "--set",
-                "log_windwo=5m",
-                "--set",
-                "min_candles=many",
-            ],
-        ),
-        ("unknown_scenario", vec!["run", "ta-bot/no-signals", "--sandbox=tabot-noleader"]),
-        ("no_kubeconfig", vec!["run", "ta-bot/no-signals"]),
-        ("no_such_context", vec!["run", "ta-bot/no-signals", "--context", "prod"]),
-        ("unknown_run", vec!["show", "01ABC"]),
         ("quiet", vec!["run", "ta-bot/no-signals", "--sandbox", "-q"]),
     ] {
         insta::assert_snapshot!(name, place.run(&arguments).all());
     }
+}
+
+#[test]
+fn short_texts() {
+    let said = |arguments: &[&str]| Place::new().run(arguments).all();
+    insta::assert_snapshot!(said(&["check"]), @r"
+    28 runbooks checked, no errors
+    --- exit 0
+    ");
+    insta::assert_snapshot!(said(&["history"]), @r"
+    no runs yet
+    --- exit 0
+    ");
+    insta::assert_snapshot!(said(&["run", "ta-bot/no-signal", "--sandbox"]), @r"
+    --- stderr
+    error: unknown runbook `ta-bot/no-signal`; did you mean `ta-bot/no-signals`?
+      To list all runbooks: runbook list
+    --- exit 2
+    ");
+    insta::assert_snapshot!(said(&["run", "no-signals", "--sandbox"]), @r"
+    --- stderr
+    error: unknown runbook `no-signals`; did you mean `ta-bot/no-signals`?
+      To list all runbooks: runbook list
+    --- exit 2
+    ");
+    insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--sandbox=tabot-noleader"]), @r"
+    --- stderr
+    error: there is no sandbox scenario `tabot-noleader`, did you mean `tabot-no-leader`?; see `runbook sandbox list`
+    --- exit 2
+    ");
+    insta::assert_snapshot!(said(&["run", "ta-bot/no-signals"]), @r"
+    --- stderr
+    error: no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set
+      Select a cluster with --kubeconfig or --context, or run without one: --sandbox
+    --- exit 3
+    ");
+    insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--context", "prod"]), @r"
+    --- stderr
+    error: no cluster to run against: no kubeconfig at ~/.kube/config, and KUBECONFIG is not set
+      Select a cluster with --kubeconfig or --context, or run without one: --sandbox
+    --- exit 3
+    ");
+    insta::assert_snapshot!(said(&["show", "01ABC"]), @r"
+    --- stderr
+    error: run `01ABC` not found; no runs are recorded yet
+    --- exit 3
+    ");
+    insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--sandbox", "--set", "log_windwo=5m", "--set", "min_candles=many"]), @r"
+    --- stderr
+    error: parameter `log_windwo` is unknown; did you mean `log_window`?
+    error: parameter `min_candles` `many` is not a whole number
+    --- exit 2
+    ");
 }
 
 #[test]
@@ -94,7 +127,20 @@ fn a_confirmation_without_a_terminal_pauses_the_run() {
     );
     let said = place.run(&["run", &file]);
     assert_eq!(said.code, 4, "{}", said.all());
-    insta::assert_snapshot!("paused", said.all());
+    insta::assert_snapshot!(said.all(), @r"
+    ask.yaml  Ask
+    run 00000000
+
+    ! Paused after 0 ms · no step was executed
+
+      Waits for an answer: sure. Not started: after.
+
+      Next   runbook approve 00000000 --step sure
+      Continue   runbook resume 00000000
+
+      Full record: runbook show 00000000
+    --- exit 4
+    ");
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
     assert_eq!(document["verdict"], "paused");
 }

@@ -52,7 +52,7 @@ fn promise_17_a_full_disk_stops_the_run_before_the_next_change_and_says_so() {
         let all = format!("{blocks} blocks, {made} changes: {}", said.all());
         assert_eq!(said.code, 3, "{all}");
         assert!(
-            said.stderr.contains("the run stopped, because its journal could not be written"),
+            said.stderr.contains("the run stopped because its journal could not be written"),
             "{all}"
         );
         assert!(

@@ -1,6 +1,6 @@
 //! What the documentation shows is true: its runbooks load, and its transcript is what is printed.
 
-use crate::support::Place;
+use crate::support::{Place, findings};
 use std::fs;
 use std::path::Path;
 
@@ -30,6 +30,34 @@ fn the_runbooks_in_the_documentation_run() {
             assert_eq!(said.code, 0, "{name}: {}", said.all());
         }
     }
+}
+
+/// The files that a page shows: blocks that begin with the name of a file.
+fn files(place: &Place, text: &str) -> Vec<String> {
+    let named = blocks(text, "yaml").into_iter().filter_map(|block| {
+        let name = block.lines().next()?.strip_prefix("# ")?.to_owned();
+        Some(place.write(&name, block))
+    });
+    named.collect()
+}
+
+#[test]
+fn the_world_in_the_documentation_plays() {
+    let (place, text) = (Place::new(), page("docs/worlds.md"));
+    let written = files(&place, &text);
+    assert_eq!(written.len(), blocks(&text, "yaml").len(), "every block names its file");
+    let listed = place.run(&["sandbox", "list"]).stdout;
+    assert!(listed.contains("stock-down") && listed.contains("tabot-no-leader"), "{listed}");
+    let (document, code) = place.json(&["run", "shop/web", "--sandbox"]);
+    assert_eq!((findings(&document), code), (vec!["no-stock"], 1), "{document:#}");
+    for value in ["shop/healthy", "healthy", "worlds/shop/healthy", "./worlds/shop/healthy"] {
+        let place = Place::new();
+        files(&place, &text);
+        let said = place.run(&["run", "shop/web", &format!("--sandbox={value}")]);
+        assert_eq!(said.code, 0, "{value}: {}", said.all());
+    }
+    let checked = place.run(&["check"]);
+    assert_eq!(checked.code, 0, "{}", checked.all());
 }
 
 #[test]

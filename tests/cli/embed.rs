@@ -22,7 +22,7 @@ async fn the_example_finds_what_is_wrong_in_forty_lines() {
     let folder = tempfile::tempdir().unwrap();
     let found = example::diagnose(folder.path(), "ta-bot/no-signals", "tabot-no-leader").await;
     let lines = found.unwrap();
-    assert_eq!(lines[0], "Leader election is stuck, no pod leads", "{lines:?}");
+    assert!(lines[0].starts_with("Leader election is stuck"), "{lines:?}");
     assert!(lines.last().unwrap().starts_with("Failed after "), "{lines:?}");
     assert!(include_str!("../../examples/embed.rs").lines().count() < 40);
 }

@@ -122,7 +122,7 @@ fn in_doubt(stage: &Stage, said: &Said, words: &str, all: &str) {
         assert!(
             text.contains("In doubt")
                 && text.contains(words)
-                && text.contains("may still be carried out"),
+                && text.contains("may still be in progress"),
             "{words}: {}\n{all}",
             said.all()
         );
@@ -134,7 +134,7 @@ fn in_doubt(stage: &Stage, said: &Said, words: &str, all: &str) {
         assert_eq!(resumed.code, 5, "{}", resumed.all());
         assert_eq!(stage.writes().len(), 1, "{}", resumed.all());
         let words = resumed.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(words.contains("look again then"), "{}", resumed.all());
+        assert!(words.contains("check again then"), "{}", resumed.all());
         let said =
             stage.run(&["resume", RUN, "--yes", "--mark-not-done", "first", "--reason", "looked"]);
         assert_eq!(

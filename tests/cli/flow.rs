@@ -75,7 +75,7 @@ fn a_condition_skips_and_one_that_depends_on_nothing_known_is_unknown() {
         ]
     );
     assert_eq!(code, 3, "unknown is not pass");
-    assert_eq!(reason(&document, "after"), "step broken could not be judged: cannot look");
+    assert_eq!(reason(&document, "after"), "step broken could not be determined: cannot look");
     assert!(reason(&document, "missing").contains("null"), "{}", reason(&document, "missing"));
 }
 
@@ -248,7 +248,7 @@ fn a_cause_is_open_when_what_it_needs_could_not_be_judged() {
     assert_eq!(
         document["not_ruled_out"],
         serde_json::json!([{"id": "open",
-            "because": "step broken could not be judged: cannot look"}])
+            "because": "step broken could not be determined: cannot look"}])
     );
 }
 

@@ -417,7 +417,7 @@ fn still_readable(heard: &Heard) {
         "uri was refused: [secret ",
         "No such file or directory",
         "pod/leaky",
-        "is no value of a label",
+        "is not a valid label value",
         "metadata.labels: Invalid value: ",
         "because of [secret ",
         "Is it ",

@@ -84,7 +84,7 @@ fn promise_14_a_run_whose_lock_is_taken_between_two_changes_makes_no_further_cha
         let text = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "run 01K9OTHERRUN of ta-bot/restart on far-away at step restart",
-            "nothing more is changed",
+            "no further changes are made",
             "runbook undo",
         ] {
             assert!(text.contains(words), "{words}: {}", said.all());

@@ -20,9 +20,9 @@ fn the_summary_document_has_its_fields() {
         ("/params/log_window", "15m".into()),
         ("/findings/0/id", "leader-stuck".into()),
         ("/findings/0/remedy/run", "ta-bot/restart".into()),
-        ("/findings/0/command", "runbook run ta-bot/restart --sandbox".into()),
+        ("/findings/0/command", "runbook run ta-bot/restart --sandbox=tabot-no-leader".into()),
         ("/findings/0/steps/0", "leader".into()),
-        ("/next/0", "runbook run ta-bot/restart --sandbox".into()),
+        ("/next/0", "runbook run ta-bot/restart --sandbox=tabot-no-leader".into()),
     ] {
         assert_eq!(document.pointer(path), Some(&wanted), "{path}");
     }

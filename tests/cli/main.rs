@@ -34,3 +34,4 @@ mod terminal;
 mod trust;
 mod variations;
 mod waits;
+mod worlds;

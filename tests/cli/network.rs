@@ -276,7 +276,7 @@ fn the_graph_of_a_namespace() {
     }
     for (arguments, code, reason) in [
         (&["nowhere", "--sandbox"][..], 2, "namespace nowhere does not exist"),
-        (&["petrosa-apps", "--sandbox", "--edge", "x"], 2, "is no edge"),
+        (&["petrosa-apps", "--sandbox", "--edge", "x"], 2, "is not a connection"),
         (&["petrosa-apps", "--sandbox=api-down"], 3, "could not reach"),
     ] {
         let said = place.run(&[&["network", "graph"], arguments].concat());

@@ -122,13 +122,13 @@ fn a_step_that_names_its_namespace_stays_and_the_header_says_so() {
     let file = write(&stage, "two.yaml", "namespace: petrosa-apps\n", &steps);
     let planned = stage.run(&["plan", &file, "-n", "staging"]);
     assert!(
-        planned.stdout.contains("namespace staging · changes petrosa-apps, too ·"),
+        planned.stdout.contains("namespace staging · also changes petrosa-apps ·"),
         "{}",
         planned.all()
     );
     let said = stage.run(&["run", &file, "-n", "staging", "--yes"]);
     assert!(
-        said.code == 0 && said.stdout.contains("staging · changes petrosa-apps, too"),
+        said.code == 0 && said.stdout.contains("staging · also changes petrosa-apps"),
         "{}",
         said.all()
     );
@@ -351,7 +351,7 @@ fn a_computed_target_that_another_run_changes_is_left_alone() {
         let said = stage.run(&["run", &file, "--yes"]);
         assert_eq!((said.code, changed(&stage)), (3, Vec::new()), "{}", said.all());
         assert!(
-            words(&said).contains("another run changes the same: run 01K9OTHERRUN"),
+            words(&said).contains("another run holds the lock: run 01K9OTHERRUN"),
             "{}",
             said.all()
         );

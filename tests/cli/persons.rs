@@ -144,7 +144,7 @@ fn who_approves_is_who_the_cluster_says() {
     }
     let resumed = run_as_user(&stage, "ada", &["resume", RUN, "--yes"]);
     assert!(
-        resumed.code == 4 && words(&resumed).contains("who runs this cannot approve it"),
+        resumed.code == 4 && words(&resumed).contains("the person who runs this cannot approve it"),
         "{}",
         resumed.all()
     );
@@ -232,9 +232,9 @@ fn an_approval_covers_what_is_sent_whatever_the_record_says() {
             let said = stage.run(&[command, RUN]);
             assert!(
                 said.code == 3
-                    && said.stderr.contains(
-                        "the journal is damaged: it does not follow on the records before it"
-                    ),
+                    && said
+                        .stderr
+                        .contains("the journal is damaged: it does not match the previous records"),
                 "{command}: {}",
                 said.all()
             );
@@ -288,7 +288,7 @@ fn what_was_changed_before_it_is_approved_is_refused() {
     fs::write(journal_of(&stage), chained_again(&edited)).unwrap();
     let approved = stage.run(&["approve", RUN, "--step", "scale", "--yes"]);
     assert!(
-        approved.code == 2 && approved.stderr.contains("is not what was planned"),
+        approved.code == 2 && approved.stderr.contains("differs from its preview"),
         "{}",
         approved.all()
     );
@@ -363,7 +363,7 @@ const SURE: &str = "  - id: sure
 fn next(said: &Said) -> Vec<String> {
     let lines = said.stdout.lines().filter_map(|line| {
         line.split_once("runbook ").filter(|(before, _)| {
-            before.trim().is_empty() || before.contains("Next") || before.contains("To continue")
+            before.trim().is_empty() || before.contains("Next") || before.contains("ontinue")
         })
     });
     lines.map(|(_, command)| command.to_owned()).collect()

@@ -135,7 +135,7 @@ fn what_cannot_be_meant_is_said() {
         ),
         (
             vec!["run", "ta-bot/smoke", "--sandbox", "--report", "xml=smoke.xml"],
-            "`xml` is no kind of report",
+            "`xml` is not a report format",
         ),
         (vec!["report", RUN, "--output", "json"], "use --format json"),
     ] {

@@ -47,7 +47,7 @@ fn ctrl_c_ends_the_run_in_order_and_resume_keeps_what_is_done() {
     place.write("slow.yaml", SLOW.replace("30s", "10ms"));
     let resumed = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(resumed.code, 0, "{}", resumed.all());
-    assert!(resumed.all().contains("Kept from before: first"), "{}", resumed.all());
+    assert!(resumed.all().contains("Kept from earlier: first"), "{}", resumed.all());
     let text = fs::read_to_string(journal(&place)).unwrap();
     let begun = |id: &str| {
         text.lines()
@@ -87,7 +87,11 @@ fn a_run_that_has_ended_has_nothing_to_go_on_with() {
     place.run(&["run", "ta-bot/smoke", "--sandbox=healthy"]);
     let again = place.run(&["resume", "01K9ZQ4T"]);
     assert_eq!(again.code, 2, "{}", again.all());
-    insta::assert_snapshot!("resume_ended", again.all());
+    insta::assert_snapshot!(again.all(), @r"
+    --- stderr
+    error: run 01K9ZQ4T000000000000000000 has ended (passed) and cannot be resumed; to see it: runbook show 00000000
+    --- exit 2
+    ");
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn ctrl_c_at_a_question_stops_the_run_as_elsewhere() {
     let (code, screen) = terminal.end();
     assert_eq!((code, stage.writes().len()), (Some(130), 0), "{screen}");
     assert!(
-        screen.contains("Stopping: no further step is begun.")
+        screen.contains("Stopping: no further step is started.")
             && screen.contains("runbook resume 00000001"),
         "{screen}"
     );

@@ -40,7 +40,7 @@ fn a_runbook_that_hides_another_runs_nothing_here_before_it_is_trusted() {
     let trusted = place.run(&["run", "ta-bot/smoke", "--trust", &digest]);
     assert_eq!((trusted.code, made(&place)), (0, true), "{}", trusted.all());
     assert!(
-        words(&trusted.stdout).contains("not the runbook of this name inside the program"),
+        words(&trusted.stdout).contains("which overrides the built-in runbook"),
         "{}",
         trusted.stdout
     );
@@ -122,14 +122,14 @@ fn a_request_from_this_machine_goes_to_declared_hosts_only() {
     };
     let cases = [
         ("", "http://127.0.0.1:1/", 2, "declares no `hosts`"),
-        ("hosts: [example.com]\n", "http://127.0.0.1:1/", 2, "is not among the `hosts`"),
+        ("hosts: [example.com]\n", "http://127.0.0.1:1/", 2, "is not in the `hosts`"),
         ("hosts: ['{{ params.host }}']\n", "http://127.0.0.1:1/", 0, ""),
         ("hosts: ['{{ params.host }}:1']\n", "http://{{ params.host }}:1/", 0, ""),
         (
             "hosts: ['{{ params.host }}:2']\n",
             "http://{{ params.host }}:1/",
             3,
-            "is not among the `hosts`",
+            "is not in the `hosts`",
         ),
         (
             "hosts: ['169.254.169.254']\n",

@@ -1,7 +1,9 @@
 //! Fan-out: an action on a workload is an action on all its pods.
 
+use super::settled::{Question, all_gone};
 use crate::action::{Access, Context, Failure, FailureKind, Output, Pods, Target, Which};
 use crate::cluster::{ErrorKind, PodsOf, Resource};
+use futures::future::Either;
 use futures::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -133,15 +135,16 @@ pub(in crate::action) async fn pods_of(
     Ok(found)
 }
 
-/// Does the same with every pod at once and gathers the items by pod name. A pod of which nothing
-/// is known becomes `{pod, error, unread}`, which no expectation takes for an answer; if it is so
-/// with all of them, the whole action has failed.
+/// Asks every pod the same at once and gathers the items by pod name. A pod of which nothing is
+/// known becomes `{pod, error, unread}`, which no expectation takes for an answer; so does one that
+/// is only starting, and one that goes away meanwhile does not count. If nothing is known of all of
+/// them, the whole action has failed.
 ///
 /// # Errors
 /// When no pod gave an answer: the first reason.
 pub(in crate::action) async fn each_pod<F, Fut>(
+    question: Question<'_>,
     pods: &[Value],
-    one: bool,
     act: F,
 ) -> Result<Output, Failure>
 where
@@ -154,8 +157,20 @@ where
         .collect();
     let names: Vec<_> = named.iter().map(|(name, _)| name.clone()).collect();
     // the futures are made first: a closure in the stream would have to be general over lifetimes
-    let work: Vec<_> = named.into_iter().map(|(name, pod)| act(name, pod)).collect();
+    let work: Vec<_> = named
+        .into_iter()
+        .map(|(name, pod)| match question.not_yet(&pod) {
+            Some(failure) => Either::Left(std::future::ready(Err(failure))),
+            None => Either::Right(act(name, pod)),
+        })
+        .collect();
     let results: Vec<Item> = stream::iter(work).buffered(CONCURRENCY).collect().await;
+    let gone = question.gone(pods, results.iter()).await;
+    let (names, results): (Vec<String>, Vec<Item>) =
+        names.into_iter().zip(results).filter(|(name, _)| !gone.contains(name)).unzip();
+    if results.is_empty() && !gone.is_empty() {
+        return Err(all_gone(&gone));
+    }
     let answered = results.iter().filter(|result| result.is_ok()).count();
     if let (0, Some(Err(failure))) = (answered, results.iter().find(|result| result.is_err())) {
         return Err(failure.clone());
@@ -175,7 +190,7 @@ where
     } else {
         format!("{answered} of {total} responded")
     };
-    Ok(if one {
+    Ok(if question.one {
         Output::new(items.pop().unwrap_or_default(), String::new())
     } else {
         Output::new(Value::Array(items), summary)
@@ -232,7 +247,10 @@ mod tests {
                 }
             }
         };
-        let output = each_pod(&pods, false, act(&["b"])).await.unwrap();
+        let context = crate::action::support::real_pods::context(None, "n");
+        let target = serde_json::from_value(json!("deployment/web")).unwrap();
+        let of = |one| Question { context: &context, target: &target, reads: true, one };
+        let output = each_pod(of(false), &pods, act(&["b"])).await.unwrap();
         assert_eq!(
             output.value,
             json!([{"pod": "a", "status": 200}, {"pod": "b", "error": "not allowed",
@@ -240,11 +258,11 @@ mod tests {
         );
         assert_eq!(output.summary, "1 of 2 responded");
         assert_eq!(
-            each_pod(&pods, false, act(&["a", "b"])).await.unwrap_err().message,
+            each_pod(of(false), &pods, act(&["a", "b"])).await.unwrap_err().message,
             "not allowed"
         );
         assert_eq!(
-            each_pod(&pods[..1], true, act(&[])).await.unwrap().value,
+            each_pod(of(true), &pods[..1], act(&[])).await.unwrap().value,
             json!({"pod": "a", "status": 200})
         );
     }

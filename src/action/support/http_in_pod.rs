@@ -2,6 +2,7 @@
 
 use super::http_answer::{Answer, Patience, in_doubt};
 use super::kubectl_line::curl;
+use super::tool::is_absent;
 use crate::action::http::{Http, Method};
 use crate::action::{Context, Failure, FailureKind};
 use crate::cluster::{Executed, Exit};
@@ -130,11 +131,6 @@ pub(in crate::action) async fn ask(
         "the image of pod {pod} has no suitable HTTP client: {}",
         said.join("; ")
     )))
-}
-
-/// What runtimes say when there is no such program.
-fn is_absent(text: &str) -> bool {
-    text.contains("executable file not found") || text.contains("no such file or directory")
 }
 
 impl Client {

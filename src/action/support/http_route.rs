@@ -2,6 +2,7 @@
 
 use super::fan_out::{Item, each_pod, pods_of};
 use super::http_answer::{Answer, Patience, in_doubt, judge};
+use super::settled::Question;
 use super::{http_in_pod, kubectl_line, port};
 use crate::action::http::{Http, Port, Via, service_name};
 use crate::action::{Context, Failure, FailureKind, Output, Pods, Target, Verb};
@@ -52,23 +53,19 @@ impl Http {
                 );
                 let place = from.namespace(&context.namespace);
                 let (first, url) = (&AtomicUsize::new(0), url.as_str());
-                each_pod(
-                    &pods,
-                    from.is_one_pod() || self.pods() == Pods::One,
-                    |name, pod| async move {
-                        show(
-                            http_in_pod::ask(
-                                context,
-                                self,
-                                url,
-                                (place, &name, &pod::network_containers(&pod)),
-                                first,
-                                limit,
-                            )
-                            .await?,
+                each_pod(self.question(context, from), &pods, |name, pod| async move {
+                    show(
+                        http_in_pod::ask(
+                            context,
+                            self,
+                            url,
+                            (place, &name, &pod::network_containers(&pod)),
+                            first,
+                            limit,
                         )
-                    },
-                )
+                        .await?,
+                    )
+                })
                 .await
             }
             (Via::Direct, _, Some(url), _) => {
@@ -90,7 +87,8 @@ impl Http {
                     &format!("{} behind {target}", kubectl_line::counted(pods.len())),
                 );
                 let entry = &entry;
-                each_pod(&pods, false, |name, pod| async move {
+                let question = Question { one: false, ..self.question(context, target) };
+                each_pod(question, &pods, |name, pod| async move {
                     let port = port::behind(entry, &pod).map_err(Failure::error)?;
                     show(self.one_pod(context, namespace, name, port, limit).await?)
                 })
@@ -129,23 +127,28 @@ impl Http {
                 self.say(context, &format!("{} of {target}", kubectl_line::counted(pods.len())));
                 let namespace = target.namespace(&context.namespace);
                 let services = &self.services_for(context, namespace, &pods).await;
-                each_pod(
-                    &pods,
-                    target.is_one_pod() || self.pods() == Pods::One,
-                    |name, pod| async move {
-                        let port =
-                            port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
-                        let port = port
-                            .or_else(|reason| port::by_services(&pod, services).ok_or(reason))
-                            .map_err(Failure::error)?;
-                        show(self.one_pod(context, namespace, name, port, limit).await?)
-                    },
-                )
+                each_pod(self.question(context, target), &pods, |name, pod| async move {
+                    let port = port::of_pod(&pod, self.port.as_ref(), self.container.as_deref());
+                    let port = port
+                        .or_else(|reason| port::by_services(&pod, services).ok_or(reason))
+                        .map_err(Failure::error)?;
+                    show(self.one_pod(context, namespace, name, port, limit).await?)
+                })
                 .await
             }
             _ => Err(Failure::error(
                 self.check().err().unwrap_or_else(|| "no destination".to_owned()),
             )),
+        }
+    }
+
+    /// The request as a question to these pods.
+    fn question<'a>(&self, context: &'a Context, whom: &'a Target) -> Question<'a> {
+        Question {
+            context,
+            target: whom,
+            reads: self.effect() == Effect::Read,
+            one: whom.is_one_pod() || self.pods() == Pods::One,
         }
     }
 

@@ -21,6 +21,7 @@ pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
+pub(in crate::action) mod settled;
 pub mod symptom;
 pub(in crate::action) mod tool;
 pub(in crate::action) mod tool_words;

@@ -169,7 +169,10 @@ async fn try_in(
         Exit::Code(code) => {
             Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) }))
         }
-        Exit::NotStarted(_) => Ok(None),
+        Exit::NotStarted(why) if is_absent(&why) => Ok(None),
+        Exit::NotStarted(why) => {
+            Err(Failure::error(format!("no command can be started in pod/{pod}: {why}")))
+        }
         Exit::Unknown(why) => Err(Failure::error(format!(
             "the command in pod/{pod} ended without a status, so its result is unknown: {why}"
         ))),
@@ -177,6 +180,11 @@ async fn try_in(
             "the command in pod/{pod} timed out and may still be running"
         ))),
     }
+}
+
+/// What runtimes say when there is no such program.
+pub(in crate::action) fn is_absent(why: &str) -> bool {
+    ["executable file not found", "no such file or directory"].iter().any(|sign| why.contains(sign))
 }
 
 /// The permissions that exec in the pods of a target needs. API servers before 1.35 ask for `get`,

@@ -1,7 +1,7 @@
 //! What an output says is wrong by itself, so that a step without an expectation still judges what
 //! its verb can judge.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Something wrong, in the output of a verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,16 @@ pub(in crate::action) fn probe(output: &Value, hoped: &str) -> Option<Wrong> {
             .filter(|why| !why.is_empty());
         Some(why.map_or_else(|| result.to_owned(), |why| format!("{result}: {why}")))
     })
+}
+
+/// Whether an item of a fan-out is bad enough to ask whether its pod still counts: it has an end,
+/// a status or a result, and not a good one.
+pub(in crate::action) fn is_doubtful(item: &Map<String, Value>) -> bool {
+    let bad =
+        |field: &str, good: fn(&Value) -> bool| item.get(field).is_some_and(|value| !good(value));
+    bad("exit_code", |code| *code == 0)
+        || bad("status", |status| status.as_u64().is_some_and(|status| status < 400))
+        || bad("result", |result| *result == "connected" || *result == "resolved")
 }
 
 #[cfg(test)]

@@ -1,0 +1,202 @@
+//! What the expressions of an app see, evaluated when they ask for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use minijinja::value::{Object, Serde};
+use serde_json::{Map, Value, json};
+
+use super::{Text, template};
+use crate::snapshot::{ContainerState, PodState, Snapshot};
+
+/// How far processes may ask each other in turn: beyond it they are asking in a circle.
+const DEEPEST: u8 = 6;
+
+/// One process at one moment.
+#[derive(Debug)]
+pub(crate) struct AppContext {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) pod: usize,
+    pub(crate) container: usize,
+    pub(crate) app: usize,
+    pub(crate) at: Timestamp,
+    pub(crate) depth: u8,
+    request: Value,
+    /// The values asked for so far; null while one is being evaluated.
+    known: Mutex<BTreeMap<String, Value>>,
+}
+
+/// A request to a process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// With its query: `/data/candles?pair=BTCUSDT`.
+    pub(crate) target: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn get(target: impl Into<String>) -> Self {
+        Self { method: "GET".to_owned(), target: target.into(), body: Vec::new() }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The parameters of the query, decoded.
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
+        crate::http::query_pairs(
+            self.target.split_once('?').map(|(_, query)| query).unwrap_or_default(),
+        )
+    }
+}
+
+impl AppContext {
+    /// The process in a container; none when nothing is known of the program, or the question has
+    /// come too far around.
+    pub(crate) fn new(
+        snapshot: &Arc<Snapshot>,
+        pod: usize,
+        container: usize,
+        at: Timestamp,
+        depth: u8,
+    ) -> Option<Self> {
+        let app = snapshot.pods.get(pod)?.containers.get(container)?.app?;
+        let known = Mutex::default();
+        (depth <= DEEPEST).then(|| Self {
+            snapshot: Arc::clone(snapshot),
+            pod,
+            container,
+            app,
+            at,
+            depth,
+            request: Value::Null,
+            known,
+        })
+    }
+
+    /// The same process, asked by a request with these path parameters.
+    pub(crate) fn asked(self, request: &Request, parameters: Map<String, Value>) -> Self {
+        let query: Map<String, Value> =
+            request.query().into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+        let mut fields = parameters;
+        fields.insert("query".to_owned(), Value::Object(query));
+        fields.insert("method".to_owned(), json!(request.method));
+        if let Ok(body) = serde_json::from_slice::<Value>(&request.body) {
+            fields.insert("json".to_owned(), body);
+        }
+        Self { request: Value::Object(fields), known: Mutex::default(), ..self }
+    }
+
+    pub(crate) fn state(&self) -> &PodState {
+        &self.snapshot.pods[self.pod]
+    }
+
+    pub(crate) fn container(&self) -> &ContainerState {
+        &self.state().containers[self.container]
+    }
+
+    /// Seconds since the process started.
+    pub(crate) fn uptime(&self) -> f64 {
+        self.at.duration_since(self.state().started).as_secs_f64()
+    }
+
+    /// How many cores it may use; none when it may use all.
+    pub(crate) fn cpu_limit(&self) -> Option<f64> {
+        self.container().limits.get("cpu").and_then(|cpu| cores(cpu))
+    }
+
+    /// Renders one part of the app.
+    pub(crate) fn render(
+        self: &Arc<Self>,
+        part: &str,
+        index: impl std::fmt::Display,
+    ) -> Result<String, minijinja::Error> {
+        let root = minijinja::Value::from_dyn_object(Arc::clone(self));
+        self.snapshot.apps.templates.get_template(&template(self.app, part, index))?.render(root)
+    }
+
+    /// Evaluates one expression of the app.
+    pub(crate) fn evaluate(
+        self: &Arc<Self>,
+        part: &str,
+        index: impl std::fmt::Display,
+    ) -> Result<Value, minijinja::Error> {
+        let text = self.render(part, index)?;
+        serde_json::from_str(&text).map_err(|error| {
+            minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
+        })
+    }
+
+    /// Says whether a condition of the app holds; an absent one does, a broken one does not.
+    pub(crate) fn holds(
+        self: &Arc<Self>,
+        part: &str,
+        index: usize,
+        condition: Option<&Text>,
+    ) -> bool {
+        condition.is_none() || self.evaluate(part, index).is_ok_and(|value| truthy(&value))
+    }
+
+    /// A named value of the app; null when there is none.
+    pub(crate) fn value(self: &Arc<Self>, name: &str) -> Value {
+        if !self.snapshot.apps.app(self.app).values.contains_key(name) {
+            return Value::Null;
+        }
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = known().get(name) {
+            return value.clone();
+        }
+        known().insert(name.to_owned(), Value::Null);
+        let value = self.evaluate("value", name).unwrap_or(Value::Null);
+        known().insert(name.to_owned(), value.clone());
+        value
+    }
+}
+
+/// A quantity of CPU in cores.
+fn cores(text: &str) -> Option<f64> {
+    match text.strip_suffix('m') {
+        Some(thousandths) => {
+            thousandths.parse::<f64>().ok().map(|thousandths| thousandths / 1000.0)
+        }
+        None => text.parse().ok(),
+    }
+}
+
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
+impl Object for AppContext {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let name = key.as_str()?;
+        let state = self.state();
+        let value = match name {
+            "this" => return Some(minijinja::Value::from_dyn_object(Arc::clone(self))),
+            "env" => json!(self.container().env),
+            "args" => json!(self.container().args),
+            "image" => json!(self.container().image),
+            "cpu_limit" => json!(self.cpu_limit()),
+            "pod" => {
+                json!({"name": state.network.name, "namespace": state.network.namespace,
+                    "ip": state.network.ip, "labels": state.network.labels})
+            }
+            "uptime" => json!(self.uptime()),
+            "started" => json!(state.started.as_second()),
+            "request" => self.request.clone(),
+            _ if self.snapshot.apps.app(self.app).values.contains_key(name) => self.value(name),
+            _ => return None,
+        };
+        Some(minijinja::Value::from(Serde(value)))
+    }
+}

@@ -1,0 +1,238 @@
+//! The description of the processes: `applications.yaml` of a world.
+//!
+//! ```yaml
+//! images:                        # an image that is not listed cannot be pulled
+//! - {images: ["example/web:1.0"], tools: full}
+//! tools: {full: [sh, curl], none: []}   # the commands that exec finds in an image
+//! apps:
+//! - app: web
+//!   command: shop web         # the first words of the container's command and arguments, without directories
+//!   of_image: shop               # optional: what the image's name must contain
+//!   # a container with PORT_8080=9000 in its environment listens there instead
+//!   ports: [{port: 8080, protocol: TCP, when: env.ON == '1', greeting: "what it says first"}]
+//!   users: {name: password}      # who may log in; makes it a MySQL server
+//!   leads: {lease: web-leader, when: "true", seconds: 10}   # takes part in the election over this Lease
+//!   log_prefix: "%Y/%m/%d "      # strftime, UTC, before each line of the log
+//!   builtin: prometheus          # answers by code: prometheus, dns
+//!   values:                      # named expressions, evaluated when something asks for them, each time anew
+//!     mysql: mysql_login(env.MYSQL_URI)
+//!   varies: {log-noise: {NOISE: ["1", "2"]}}   # for tests that vary a world, see `variation/`
+//!   versions: {usual: v1.0, others: [v1.1]}    # the same
+//!   starts: remember('seen', 0)  # what is done once, when the process begins
+//!   happens:                     # by itself, from time to time; counted, see happened
+//!   - {name: round, after: 1.5, every: 5, when: mysql.ok}
+//!   exits: {after: "2", code: 0 if mysql.ok else 1}         # a program that ends: seconds after the start, exit code
+//!   routes:                      # the first whose method and path fit and whose condition holds
+//!   - {port: 8080, route: "GET /items/{item}", when: mysql.ok, status: 200, json: "{'item': request.item}"}
+//!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` comes after the answer
+//!   - {route: GET /metrics, type: text/plain, text: "up {{ uptime }}"}
+//!   logs:
+//!   - {after: 1, text: "listening"}                            # seconds after the start
+//!   - {after: 1, every: 2, when: not mysql.ok, text: "ERROR {{ mysql.error }}"}   # lines of the text are lines of the log
+//! templates: {process: "…"}      # for include and import: a function of the world is a macro of a template
+//! ```
+//!
+//! `when`, `json` and the values are minijinja expressions, `text` is a template. They see `env`
+//! (of the container), `pod` (`name`, `namespace`, `ip`, `labels`), `image`, `args`, `cpu_limit`
+//! (cores), `uptime` and `started` (seconds), `request` (path parameters, `query`, `method`,
+//! `json`) and the values; and they can ask the network:
+//!
+//! | function | gives |
+//! |---|---|
+//! | `tcp('host:port')` | `{ok, error, latency_ms}` of a connection |
+//! | `mysql_login(uri)`, `nats_connect(url)` | the same, of a client of that kind |
+//! | `http_get(url)` | `{ok, error, status, json}` |
+//! | `lease_holder(name)` | who holds the Lease of the pod's namespace, or `''` |
+//! | `happened(name)` | how often this has happened in this process by now; `count(name)` counts it once more |
+//! | `recall(name)` | what this process keeps under a name, `remember(name, value)` keeps it |
+//! | `stored(name)` | what the processes of the namespace share under a name, `store(name, value)` changes it |
+//! | `merged(map, other)`, `without(map, key)` | a changed map |
+//! | `containers(value)` | every container that runs: `{namespace, pod, container, cpu_limit, value}` |
+//! | `values_of(app, value)` | this value in every pod that runs the app |
+//! | `time(format)`, `time(format, seconds)` | now, or seconds after 1970, as strftime writes it |
+//! | `words('a,b')`, `version_at_least(version, least)` | |
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use netpol_evaluator::Protocol;
+
+/// An expression or a template, with its place in the file.
+pub(crate) type Text = Spanned<String>;
+
+/// The tags of an image that are as good as the usual one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Versions {
+    pub(crate) usual: String,
+    pub(crate) others: Vec<String>,
+}
+
+/// A number of seconds, of at most a year.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(crate) struct Seconds(pub(crate) f64);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        (0.0..=31_536_000.0)
+            .contains(&seconds)
+            .then_some(Self(seconds))
+            .ok_or_else(|| format!("{seconds} is no number of seconds between 0 and a year"))
+    }
+}
+
+/// What stands before each line of a log, as strftime writes it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LogPrefix(String);
+
+impl TryFrom<String> for LogPrefix {
+    type Error = String;
+
+    fn try_from(prefix: String) -> Result<Self, String> {
+        match strtime::format(&prefix, Timestamp::UNIX_EPOCH) {
+            Ok(_) => Ok(Self(prefix)),
+            Err(error) => Err(format!("the log prefix is not as strftime takes it: {error}")),
+        }
+    }
+}
+
+impl LogPrefix {
+    /// The prefix of a line of this time.
+    pub(crate) fn at(&self, at: Timestamp) -> String {
+        strtime::format(&self.0, at).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Document {
+    pub(crate) images: Vec<ImageSet>,
+    pub(crate) tools: BTreeMap<String, Vec<String>>,
+    pub(crate) apps: Vec<App>,
+    pub(crate) templates: BTreeMap<String, Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImageSet {
+    pub(crate) images: Vec<String>,
+    pub(crate) tools: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct App {
+    #[serde(rename = "app")]
+    pub(crate) name: String,
+    pub(crate) command: String,
+    pub(crate) of_image: Option<String>,
+    #[serde(default)]
+    pub(crate) ports: Vec<ListeningPort>,
+    #[serde(default)]
+    pub(crate) users: BTreeMap<String, String>,
+    pub(crate) leads: Option<Leads>,
+    #[serde(default)]
+    pub(crate) log_prefix: LogPrefix,
+    pub(crate) builtin: Option<Builtin>,
+    /// What is done once, when the process begins.
+    pub(crate) starts: Option<Text>,
+    #[serde(default)]
+    pub(crate) happens: Vec<Happening>,
+    /// How it ends, if it is not a server.
+    pub(crate) exits: Option<Exits>,
+    #[serde(default)]
+    pub(crate) values: BTreeMap<String, Text>,
+    /// Values of environment variables that change nothing of importance, by kind of variation.
+    #[serde(default)]
+    pub(crate) varies: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    pub(crate) versions: Option<Versions>,
+    #[serde(default)]
+    pub(crate) routes: Vec<Route>,
+    #[serde(default)]
+    pub(crate) logs: Vec<LogRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListeningPort {
+    pub(crate) port: u16,
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
+    pub(crate) when: Option<Text>,
+    pub(crate) greeting: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Leads {
+    pub(crate) lease: String,
+    pub(crate) when: Text,
+    pub(crate) seconds: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Builtin {
+    Prometheus,
+    Dns,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// The port that answers; any of the app's when absent.
+    pub(crate) port: Option<u16>,
+    /// `METHOD /path/{parameter}`.
+    pub(crate) route: String,
+    /// The path is the beginning of those meant.
+    #[serde(default)]
+    pub(crate) prefix: bool,
+    pub(crate) when: Option<Text>,
+    pub(crate) status: Option<u16>,
+    #[serde(rename = "type")]
+    pub(crate) content_type: Option<String>,
+    pub(crate) json: Option<Text>,
+    pub(crate) text: Option<Text>,
+    /// What the request changes, evaluated after the answer.
+    pub(crate) does: Option<Text>,
+}
+
+/// What happens in a process by itself, and is counted under a name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Happening {
+    pub(crate) name: String,
+    /// Seconds after the start of the process.
+    pub(crate) after: Seconds,
+    /// Seconds between repetitions.
+    pub(crate) every: Seconds,
+    pub(crate) when: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exits {
+    /// Seconds after the start of the process.
+    pub(crate) after: Text,
+    /// The exit code.
+    pub(crate) code: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogRule {
+    /// Seconds after the start of the process.
+    pub(crate) after: Seconds,
+    /// Seconds between repetitions; once when absent.
+    pub(crate) every: Option<Seconds>,
+    pub(crate) when: Option<Text>,
+    pub(crate) text: Text,
+}

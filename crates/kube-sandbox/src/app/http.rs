@@ -1,0 +1,165 @@
+//! What a process answers over HTTP.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::context::{AppContext, Request};
+use super::format::{Builtin, Route};
+use super::moved;
+use super::prometheus;
+use crate::snapshot::Snapshot;
+use netpol_evaluator::Protocol;
+
+/// What a process answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8".to_owned(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    /// JSON as the programs write it: keys in order, whole numbers without a fraction, a newline at
+    /// the end.
+    pub(crate) fn json(status: u16, value: &Value) -> Self {
+        let mut body = sorted(value).to_string().into_bytes();
+        body.push(b'\n');
+        Self { status, content_type: "application/json".to_owned(), body }
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut pairs: Vec<_> =
+                fields.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            pairs.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(pairs.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Number(number) => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => {
+                Value::from(float as i64)
+            }
+            _ => value.clone(),
+        },
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
+pub(crate) fn respond(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    port: u16,
+    request: &Request,
+    at: Timestamp,
+    depth: u8,
+) -> Option<Response> {
+    let container = snapshot.listener(pod, port, Protocol::Tcp)?;
+    let context = AppContext::new(snapshot, pod, container, at, depth)?;
+    let app = snapshot.apps.app(context.app);
+    if app.builtin == Some(Builtin::Prometheus) {
+        return Some(prometheus::respond(&context, request));
+    }
+    let here: Vec<(usize, &Route)> = app
+        .routes
+        .iter()
+        .enumerate()
+        .filter(|(_, route)| {
+            route.port.is_none_or(|own| moved(&context.container().env, own) == port)
+        })
+        .collect();
+    if here.is_empty() {
+        return None;
+    }
+    let mut allowed: Vec<&str> = Vec::new();
+    for (place, route) in here {
+        let Some((method, pattern)) = route.route.split_once(' ') else {
+            continue;
+        };
+        let Some(parameters) = parameters(pattern, request.path(), route.prefix) else {
+            continue;
+        };
+        let context = Arc::new(
+            AppContext::new(snapshot, pod, container, at, depth)?.asked(request, parameters),
+        );
+        if !context.holds("route-when", place, route.when.as_ref()) {
+            continue;
+        }
+        if method != request.method && !(method == "GET" && request.method == "HEAD") {
+            allowed.push(method);
+            continue;
+        }
+        let response = answer(&context, place, route);
+        if route.does.is_some()
+            && let Err(error) = context.evaluate("route-does", place)
+        {
+            return Some(broken(error));
+        }
+        return Some(response);
+    }
+    Some(if allowed.is_empty() {
+        Response::text(404, "404 page not found\n")
+    } else {
+        Response::text(405, "Method Not Allowed\n")
+    })
+}
+
+fn answer(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
+    let status = route.status.unwrap_or(200);
+    if route.json.is_some() {
+        return match context.evaluate("route", place) {
+            Ok(value) => Response::json(status, &value),
+            Err(error) => broken(error),
+        };
+    }
+    match context.render("route", place) {
+        Ok(text) => {
+            let mut response = Response::text(status, &text);
+            if let Some(content_type) = &route.content_type {
+                response.content_type.clone_from(content_type);
+            }
+            response
+        }
+        Err(error) => broken(error),
+    }
+}
+
+fn broken(error: minijinja::Error) -> Response {
+    Response::text(500, &format!("the sandbox cannot evaluate this route: {error}\n"))
+}
+
+/// The parameters of a path, if it fits the pattern `/a/{b}`.
+fn parameters(pattern: &str, path: &str, prefix: bool) -> Option<Map<String, Value>> {
+    if prefix {
+        return path.starts_with(pattern).then(Map::new);
+    }
+    let (wanted, given): (Vec<&str>, Vec<&str>) =
+        (pattern.split('/').collect(), path.split('/').collect());
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let mut found = Map::new();
+    for (wanted, given) in wanted.into_iter().zip(given) {
+        match wanted.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) if !given.is_empty() => {
+                found.insert(name.to_owned(), Value::String(given.to_owned()));
+            }
+            _ if wanted == given => {}
+            _ => return None,
+        }
+    }
+    Some(found)
+}

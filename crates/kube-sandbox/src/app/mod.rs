@@ -1,0 +1,189 @@
+//! The processes in the pods: what they answer, write, and depend on. The data is in
+//! `applications.yaml`, see [`format`].
+
+mod context;
+mod format;
+mod functions;
+mod http;
+mod logs;
+mod memory;
+mod prometheus;
+mod promql;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::Value;
+
+pub(crate) use context::{AppContext, Request};
+pub(crate) use format::{App, Document, Text};
+pub(crate) use http::{Response, respond};
+pub(crate) use logs::{Line, lines, moments};
+pub(crate) use memory::Memory;
+
+use crate::world::{Place, WorldFault, unreadable};
+use netpol_evaluator::{Labels, Protocol};
+
+/// All processes, with their templates compiled.
+#[derive(Debug)]
+pub(crate) struct Apps {
+    pub(crate) document: Document,
+    templates: Environment<'static>,
+}
+
+/// The port on which a program listens that was told to by its environment: `PORT_8080` is where it
+/// listens instead of 8080.
+pub(crate) fn moved(env: &Labels, port: u16) -> u16 {
+    env.get(&format!("PORT_{port}")).and_then(|other| other.parse().ok()).unwrap_or(port)
+}
+
+/// The name of the template of one part of an app.
+fn template(app: usize, part: &str, index: impl std::fmt::Display) -> String {
+    format!("{app}/{part}/{index}")
+}
+
+/// Templates on their way to being compiled, with the file that they are from.
+struct Compiler<'a> {
+    templates: Environment<'static>,
+    file: &'a str,
+}
+
+impl Compiler<'_> {
+    fn template(&mut self, name: String, text: &Text) -> Result<(), WorldFault> {
+        self.add(name, text.value.clone(), text)
+    }
+
+    fn expression(&mut self, name: String, text: &Text) -> Result<(), WorldFault> {
+        self.add(name, format!("{{{{ ({}) | tojson }}}}", text.value), text)
+    }
+
+    fn maybe(&mut self, name: String, text: Option<&Text>) -> Result<(), WorldFault> {
+        text.map_or(Ok(()), |text| self.expression(name, text))
+    }
+
+    fn add(&mut self, name: String, source: String, text: &Text) -> Result<(), WorldFault> {
+        self.templates.add_template_owned(name, source).map_err(|error| {
+            let line = match error.line() {
+                Some(line) if line > 1 => format!(" in line {line} of this text"),
+                _ => String::new(),
+            };
+            let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+            Place::at(self.file, text.defined).fault(format!("{}{line}{detail}", error.kind()))
+        })
+    }
+
+    /// Everything of an app that is evaluated.
+    fn app(&mut self, index: usize, app: &App) -> Result<(), WorldFault> {
+        let name = |part: &str, place: usize| template(index, part, place);
+        for (value, text) in &app.values {
+            self.expression(template(index, "value", value), text)?;
+        }
+        for (place, port) in app.ports.iter().enumerate() {
+            self.maybe(name("port", place), port.when.as_ref())?;
+        }
+        self.maybe(name("leads", 0), app.leads.as_ref().map(|leads| &leads.when))?;
+        self.maybe(name("starts", 0), app.starts.as_ref())?;
+        if let Some(exits) = &app.exits {
+            self.expression(name("exits-after", 0), &exits.after)?;
+            self.expression(name("exits-code", 0), &exits.code)?;
+        }
+        for (place, rule) in app.happens.iter().enumerate() {
+            self.maybe(name("happens-when", place), rule.when.as_ref())?;
+        }
+        for (place, route) in app.routes.iter().enumerate() {
+            self.maybe(name("route-does", place), route.does.as_ref())?;
+            self.maybe(name("route-when", place), route.when.as_ref())?;
+            match (&route.json, &route.text) {
+                (Some(json), _) => self.expression(name("route", place), json)?,
+                (None, Some(text)) => self.template(name("route", place), text)?,
+                (None, None) => {}
+            }
+        }
+        for (place, rule) in app.logs.iter().enumerate() {
+            self.maybe(name("log-when", place), rule.when.as_ref())?;
+            self.template(name("log", place), &rule.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Apps {
+    /// Reads the descriptions of some files, weakest first.
+    pub(crate) fn load<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, WorldFault> {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::None);
+        templates.set_undefined_behavior(UndefinedBehavior::Chainable);
+        templates.set_fuel(Some(500_000));
+        functions::register(&mut templates);
+        let mut compiler = Compiler { templates, file: "" };
+        let mut document = Document::default();
+        for (file, text) in files {
+            let Document { images, tools, apps, templates } =
+                serde_saphyr::from_str(text).map_err(|error| unreadable(file, &error))?;
+            compiler.file = file;
+            for (name, text) in &templates {
+                compiler.template(name.clone(), text)?;
+            }
+            for (place, app) in apps.iter().enumerate() {
+                compiler.app(document.apps.len() + place, app)?;
+            }
+            document.images.extend(images);
+            document.tools.extend(tools);
+            document.apps.extend(apps);
+        }
+        Ok(Self { document, templates: compiler.templates })
+    }
+
+    pub(crate) fn app(&self, index: usize) -> &App {
+        &self.document.apps[index]
+    }
+
+    /// The commands of an image; none if it cannot be pulled.
+    pub(crate) fn tools(&self, image: &str) -> Option<&[String]> {
+        let set = self
+            .document
+            .images
+            .iter()
+            .find(|set| set.images.iter().any(|known| known == image))?;
+        self.document.tools.get(&set.tools).map(Vec::as_slice)
+    }
+
+    /// The program that a container runs.
+    pub(crate) fn program(&self, image: &str, container: &Value) -> Option<usize> {
+        let words = ["command", "args"]
+            .into_iter()
+            .flat_map(|field| super::object::list(&container[field]))
+            .filter_map(Value::as_str);
+        let command: Vec<&str> =
+            words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+        self.document.apps.iter().position(|app| {
+            let wanted: Vec<&str> = app.command.split(' ').collect();
+            command.starts_with(&wanted)
+                && app.of_image.as_ref().is_none_or(|part| image.contains(part))
+        })
+    }
+
+    /// The description of what a container of a manifest runs.
+    pub(crate) fn of_container(&self, container: &Value) -> Option<&App> {
+        let image = container["image"].as_str().unwrap_or_default();
+        self.program(image, container).map(|index| self.app(index))
+    }
+
+    /// Says whether a program with this environment listens on a port.
+    pub(crate) fn listens(&self, app: usize, env: &Labels, port: u16, protocol: Protocol) -> bool {
+        self.app(app).ports.iter().enumerate().any(|(place, entry)| {
+            moved(env, entry.port) == port
+                && entry.protocol == protocol
+                && (entry.when.is_none() || self.port_open(app, place, env))
+        })
+    }
+
+    fn port_open(&self, app: usize, place: usize, env: &Labels) -> bool {
+        let context = minijinja::context! { env => minijinja::value::Serde(env) };
+        let rendered = self
+            .templates
+            .get_template(&template(app, "port", place))
+            .and_then(|template| template.render(context));
+        rendered.is_ok_and(|text| text == "true")
+    }
+}

@@ -1,0 +1,272 @@
+//! Jobs: pods that run until enough of them have succeeded.
+//!
+//! After `pkg/controller/job/job_controller.go` and `pkg/controller/ttlafterfinished/` of
+//! kube-controller-manager. A pod that fails is followed by the next at once: the delay between
+//! them is not simulated. As since Kubernetes 1.31 a Job first says what it will come to
+//! (`SuccessCriteriaMet`, `FailureTarget`), and is over (`Complete`, `Failed`) and has counted its
+//! last pods once all of them have ended. CronJobs are not started by their schedule;
+//! `pkg/controller/cronjob/` is where the list of their active Jobs comes from.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::events;
+use super::pods::{
+    Names, active, all, condition, deleting, ended, from_template, is_ready, number, owned,
+    set_condition, terminate,
+};
+use crate::object;
+use crate::store::Store;
+
+const COMPONENT: &str = "job-controller";
+
+/// Why a Job is over.
+#[derive(Clone, Copy)]
+struct Outcome {
+    kind: &'static str,
+    /// The condition that comes before it.
+    before: &'static str,
+    reason: &'static str,
+    message: &'static str,
+}
+
+const COMPLETE: Outcome = Outcome {
+    kind: "Complete",
+    before: "SuccessCriteriaMet",
+    reason: "CompletionsReached",
+    message: "Reached expected number of succeeded pods",
+};
+const TOO_OFTEN: Outcome = Outcome {
+    kind: "Failed",
+    before: "FailureTarget",
+    reason: "BackoffLimitExceeded",
+    message: "Job has reached the specified backoff limit",
+};
+const TOO_LONG: Outcome = Outcome {
+    kind: "Failed",
+    before: "FailureTarget",
+    reason: "DeadlineExceeded",
+    message: "Job was active longer than specified deadline",
+};
+
+/// Brings every Job one step on.
+pub(crate) fn jobs(store: &mut Store, names: &mut Names, now: Timestamp) {
+    for job in all(store, "jobs") {
+        if deleting(&job) {
+            continue;
+        }
+        if finished(&job) {
+            expire(store, &job, now);
+        } else {
+            sync(store, names, &job, now);
+        }
+    }
+}
+
+fn finished(job: &Value) -> bool {
+    ["Complete", "Failed"]
+        .iter()
+        .any(|kind| condition(job, kind).is_some_and(|condition| condition["status"] == "True"))
+}
+
+/// Removes a Job that has been over for long enough.
+fn expire(store: &mut Store, job: &Value, now: Timestamp) {
+    let over = object::list(&job["status"]["conditions"])
+        .iter()
+        .filter(|condition| condition["type"] == "Complete" || condition["type"] == "Failed");
+    let since =
+        over.filter_map(|condition| object::timestamp(&condition["lastTransitionTime"])).next();
+    let ttl = job["spec"]["ttlSecondsAfterFinished"].as_i64();
+    if let (Some(since), Some(ttl)) = (since, ttl)
+        && now.duration_since(since) >= SignedDuration::from_secs(ttl)
+    {
+        store.delete("jobs", object::namespace(job), object::name(job));
+    }
+}
+
+/// The labels by which a Job knows its pods: the API server's part, for Jobs that come without.
+pub(crate) fn with_selector(job: &Value) -> Value {
+    let mut job = job.clone();
+    if job["spec"]["selector"].is_object() {
+        return job;
+    }
+    let uid = job["metadata"]["uid"].clone();
+    job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    let name = job["metadata"]["name"].clone();
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        job["spec"]["template"]["metadata"]["labels"][key] = value.clone();
+    }
+    job
+}
+
+fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
+    let mut job = with_selector(before);
+    let spec = job["spec"].clone();
+    let suspended = spec["suspend"] == true;
+    if job["status"]["startTime"].is_null() && !suspended {
+        job["status"]["startTime"] = json!(object::time(now));
+    }
+    let pods = owned(store, "pods", &job);
+    let with = |phase: &str| pods.iter().filter(|pod| pod["status"]["phase"] == phase).count();
+    let (succeeded, failed) = (with("Succeeded"), with("Failed"));
+    let running: Vec<Arc<Value>> = pods.iter().filter(|pod| active(pod)).cloned().collect();
+    let completions = usize::try_from(number(&spec["completions"], 1)).unwrap_or(1);
+    let parallelism = usize::try_from(number(&spec["parallelism"], 1)).unwrap_or(1);
+    let limit = usize::try_from(number(&spec["backoffLimit"], 6)).unwrap_or(6);
+    let deadline =
+        spec["activeDeadlineSeconds"].as_i64().zip(object::timestamp(&job["status"]["startTime"]));
+    let late = deadline.is_some_and(|(seconds, start)| {
+        now.duration_since(start) >= SignedDuration::from_secs(seconds)
+    });
+    let decided = [COMPLETE, TOO_OFTEN, TOO_LONG]
+        .into_iter()
+        .find(|outcome| is(&job, outcome.before, outcome.reason));
+    let outcome = if decided.is_some() {
+        decided
+    } else if succeeded >= completions {
+        Some(COMPLETE)
+    } else if failed > limit {
+        Some(TOO_OFTEN)
+    } else if late && !suspended {
+        Some(TOO_LONG)
+    } else {
+        None
+    };
+    let wanted =
+        if outcome.is_some() || suspended { 0 } else { parallelism.min(completions - succeeded) };
+    for pod in running.iter().skip(wanted) {
+        terminate(store, pod, now);
+        events::record(
+            store,
+            &job,
+            COMPONENT,
+            "SuccessfulDelete",
+            &format!("Deleted pod: {}", object::name(pod)),
+            now,
+        );
+    }
+    let mut made = 0;
+    for _ in running.len()..wanted {
+        let name = names.next(store, object::namespace(&job), object::name(&job));
+        store.put(
+            from_template(&job, &job["spec"]["template"], &name, Some(object::name(&job))),
+            now,
+        );
+        events::record(
+            store,
+            &job,
+            COMPONENT,
+            "SuccessfulCreate",
+            &format!("Created pod: {name}"),
+            now,
+        );
+        made += 1;
+    }
+    let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
+    // the last pods are counted with the end, not before
+    let (counted, uncounted) = match outcome {
+        Some(_) if !over => {
+            let count =
+                |field: &str| usize::try_from(number(&job["status"][field], 0)).unwrap_or(0);
+            let left = |phase: &str, counted: usize| {
+                let ended = pods.iter().filter(|pod| pod["status"]["phase"] == phase);
+                ended.skip(counted).map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
+            };
+            let counted = (count("succeeded"), count("failed"));
+            (
+                counted,
+                [
+                    ("succeeded", left("Succeeded", counted.0)),
+                    ("failed", left("Failed", counted.1)),
+                ],
+            )
+        }
+        _ => ((succeeded, failed), [("succeeded", Vec::new()), ("failed", Vec::new())]),
+    };
+    let status = &mut job["status"];
+    for (field, count) in [
+        ("active", running.len().min(wanted) + made),
+        ("succeeded", counted.0),
+        ("failed", counted.1),
+    ] {
+        match status.as_object_mut() {
+            Some(fields) if count == 0 => drop(fields.shift_remove(field)),
+            _ => status[field] = json!(count),
+        }
+    }
+    status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
+    status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
+    status["uncountedTerminatedPods"] = json!({});
+    for (field, uids) in uncounted.into_iter().filter(|(_, uids)| !uids.is_empty()) {
+        status["uncountedTerminatedPods"][field] = json!(uids);
+    }
+    if let Some(outcome) = outcome {
+        conclude(store, &mut job, outcome, over, now);
+    }
+    store.put(job, now);
+}
+
+/// Says what a Job comes to, and that it has, once it is over.
+fn conclude(store: &mut Store, job: &mut Value, outcome: Outcome, over: bool, now: Timestamp) {
+    let condition = |kind: &str| {
+        json!({"type": kind, "status": "True",
+        "lastProbeTime": object::time(now), "reason": outcome.reason, "message": outcome.message})
+    };
+    if !over {
+        // said once
+        if !is(job, outcome.before, outcome.reason) {
+            set_condition(&mut job["status"], condition(outcome.before), now);
+        }
+        return;
+    }
+    set_condition(&mut job["status"], condition(outcome.kind), now);
+    if outcome.kind == "Complete" {
+        job["status"]["completionTime"] = json!(object::time(now));
+        events::record(store, job, COMPONENT, "Completed", "Job completed", now);
+    } else {
+        events::warn(store, job, COMPONENT, outcome.reason, outcome.message, now);
+    }
+}
+
+/// Whether a condition is true for this reason.
+fn is(job: &Value, kind: &str, reason: &str) -> bool {
+    condition(job, kind)
+        .is_some_and(|condition| condition["status"] == "True" && condition["reason"] == reason)
+}
+
+/// The list of active Jobs of every CronJob, and when one last succeeded.
+pub(crate) fn cron_jobs(store: &mut Store, now: Timestamp) {
+    for cron in all(store, "cronjobs") {
+        let jobs = owned(store, "jobs", &cron);
+        let active: Vec<Value> = jobs
+            .iter()
+            .filter(|job| !finished(job))
+            .map(|job| {
+                json!({"apiVersion": "batch/v1", "kind": "Job",
+                "namespace": job["metadata"]["namespace"], "name": job["metadata"]["name"],
+                "uid": job["metadata"]["uid"],
+                "resourceVersion": job["metadata"]["resourceVersion"]})
+            })
+            .collect();
+        let succeeded =
+            jobs.iter().filter_map(|job| job["status"]["completionTime"].as_str()).max();
+        let mut after = (*cron).clone();
+        if let Some(fields) = after["status"].as_object_mut() {
+            fields.shift_remove("active");
+        }
+        if !active.is_empty() {
+            after["status"]["active"] = json!(active);
+        }
+        if let Some(time) = succeeded {
+            after["status"]["lastSuccessfulTime"] = json!(time);
+        }
+        store.put(after, now);
+    }
+}

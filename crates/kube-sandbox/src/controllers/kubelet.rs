@@ -1,0 +1,590 @@
+//! Runs the containers of pods, as far as that can be seen from outside, and probes them.
+//!
+//! After `pkg/kubelet/kubelet_pods.go`, `images/image_manager.go` and `prober/` of the kubelet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use base64::Engine;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::events;
+use super::pods::{all, deleting, ended, set_condition};
+use crate::app::{AppContext, Apps, Line, Memory, Request, lines, respond};
+use crate::object;
+use crate::snapshot::{NODE_ADDRESS, Snapshot, target_port};
+use crate::store::Store;
+use netpol_evaluator::{Labels, PortName, Protocol};
+
+/// How long a pod takes from the start of its containers until it can be ready.
+const START: SignedDuration = SignedDuration::from_millis(300);
+/// The exit code of a program that SIGTERM has ended.
+const SIGTERM: i64 = 143;
+/// How long a pod takes to end.
+const STOP: SignedDuration = SignedDuration::from_millis(200);
+
+/// What the containers of a pod were started with: later changes of ConfigMaps and Secrets do not
+/// reach them.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) started: Timestamp,
+    /// The environment of each container.
+    pub(crate) environments: BTreeMap<String, Labels>,
+    pub(crate) ended: Option<Arc<Ended>>,
+}
+
+/// How the processes of a pod ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What each container has written.
+    pub(crate) lines: Vec<Vec<Line>>,
+}
+
+/// Why a container does not start.
+struct Waiting {
+    reason: &'static str,
+    message: String,
+}
+
+/// What the kubelets of all nodes know beside the objects.
+#[derive(Debug, Default)]
+pub(crate) struct Kubelet {
+    /// The processes, by the uid of their pod.
+    pub(crate) processes: BTreeMap<String, Process>,
+    /// Since when pods have been ending.
+    stopping: BTreeMap<String, Timestamp>,
+    /// The last address that was given away on each node.
+    addresses: BTreeMap<String, u8>,
+    /// The images that cannot be pulled although they exist.
+    unpullable: Vec<String>,
+}
+
+impl Kubelet {
+    pub(crate) fn new(unpullable: Vec<String>) -> Self {
+        Self { unpullable, ..Self::default() }
+    }
+
+    /// An address that is free, and not that of the pod which left last.
+    fn address(&mut self, store: &Store, node: &str) -> String {
+        let number =
+            store.list("nodes", None).position(|known| object::name(known) == node).unwrap_or(0);
+        let used: Vec<String> = store
+            .list("pods", None)
+            .filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned))
+            .collect();
+        let last = self.addresses.entry(node.to_owned()).or_insert(1);
+        for _ in 0..253 {
+            *last = if *last >= 254 { 2 } else { *last + 1 };
+            let address = format!("10.244.{number}.{last}");
+            if !used.contains(&address) {
+                return address;
+            }
+        }
+        String::new()
+    }
+}
+
+/// Starts what is on a node and not started yet, and removes what has ended. Says whether some pod
+/// is still on its way.
+pub(crate) fn run_pods(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    apps: &Apps,
+    memory: &Memory,
+    now: Timestamp,
+) -> bool {
+    let pods = all(store, "pods");
+    let known: BTreeSet<&str> =
+        pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
+    kubelet.processes.retain(|uid, _| known.contains(uid.as_str()));
+    kubelet.stopping.retain(|uid, _| known.contains(uid.as_str()));
+    let mut busy = false;
+    for pod in &pods {
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        if deleting(pod) {
+            busy |= stop(store, kubelet, pod, memory, now);
+        } else if pod["spec"]["nodeName"].is_string()
+            && !ended(pod)
+            && !kubelet.processes.contains_key(uid)
+        {
+            busy |= launch(store, kubelet, apps, pod, now);
+        }
+    }
+    busy
+}
+
+/// Ends a pod that is to go. Says whether it is still there.
+fn stop(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    pod: &Value,
+    memory: &Memory,
+    now: Timestamp,
+) -> bool {
+    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+    let running = kubelet.processes.get(uid).is_some_and(|process| process.ended.is_none());
+    if running && !kubelet.stopping.contains_key(uid) {
+        for container in object::list(&pod["spec"]["containers"]) {
+            let message =
+                format!("Stopping container {}", container["name"].as_str().unwrap_or_default());
+            events::record(store, pod, "kubelet", "Killing", &message, now);
+        }
+    }
+    let since = *kubelet.stopping.entry(uid.to_owned()).or_insert(now);
+    let over = !running
+        || pod["metadata"]["deletionGracePeriodSeconds"] == 0
+        || now.duration_since(since) >= STOP;
+    if over && running && !ended(pod) && pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
+        // its last state, as everybody who watches sees it: it has failed, because its programs
+        // were ended
+        let codes = vec![SIGTERM; object::list(&pod["spec"]["containers"]).len()];
+        store.put(ended_pod(pod, &codes, now), now);
+    }
+    if !over || !object::list(&pod["metadata"]["finalizers"]).is_empty() {
+        return !over;
+    }
+    kubelet.processes.remove(uid);
+    kubelet.stopping.remove(uid);
+    memory.forget(object::namespace(pod), object::name(pod));
+    store.delete("pods", object::namespace(pod), object::name(pod));
+    false
+}
+
+/// Starts the containers of a pod. Says whether it is on its way to being ready.
+fn launch(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    apps: &Apps,
+    before: &Value,
+    now: Timestamp,
+) -> bool {
+    let mut pod = before.clone();
+    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+    if !pod["status"]["podIP"].is_string() {
+        let address = kubelet.address(store, &node);
+        let addresses = store
+            .get("nodes", "", &node)
+            .map(|node| object::list(&node["status"]["addresses"]).to_vec())
+            .unwrap_or_default();
+        let host = addresses
+            .iter()
+            .find(|address| address["type"] == "InternalIP")
+            .and_then(|address| address["address"].as_str());
+        let host = host.map_or_else(|| NODE_ADDRESS.to_string(), str::to_owned);
+        pod["status"]["hostIP"] = json!(host);
+        pod["status"]["hostIPs"] = json!([{"ip": host}]);
+        pod["status"]["podIP"] = json!(address);
+        pod["status"]["podIPs"] = json!([{"ip": address}]);
+        pod["status"]["startTime"] = json!(object::time(now));
+    }
+    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let containers = object::list(&pod["spec"]["containers"]).to_vec();
+    let mount = unmountable(&pod, store);
+    let started: Vec<Result<Labels, Waiting>> = match &mount {
+        // no container is made before the volumes are there
+        Some(_) => containers
+            .iter()
+            .map(|_| Err(Waiting { reason: CREATING, message: String::new() }))
+            .collect(),
+        None => containers
+            .iter()
+            .map(|container| start(&pod, container, store, apps, &kubelet.unpullable))
+            .collect(),
+    };
+    let statuses: Vec<Value> = containers
+        .iter()
+        .zip(&started)
+        .map(|(container, outcome)| container_status(container, outcome, &uid, now))
+        .collect();
+    let running = started.iter().all(Result::is_ok);
+    pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
+    let news = before["status"]["containerStatuses"] != json!(statuses);
+    pod["status"]["containerStatuses"] = json!(statuses);
+    set_ready(&mut pod, false, now);
+    // what keeps a container from starting is said once
+    if let Some(message) = mount.filter(|_| news) {
+        events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
+    }
+    for (container, outcome) in containers.iter().zip(&started).filter(|_| news) {
+        let (image, container) = (
+            container["image"].as_str().unwrap_or_default(),
+            container["name"].as_str().unwrap_or_default(),
+        );
+        match outcome {
+            Ok(_) if running => {
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Pulled",
+                    &format!("Container image \"{image}\" already present on machine"),
+                    now,
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Created",
+                    &format!("Container created: {container}"),
+                    now,
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Started",
+                    &format!("Container started: {container}"),
+                    now,
+                );
+            }
+            Ok(_) => {}
+            Err(waiting) if waiting.reason == CREATING => {}
+            Err(waiting) if waiting.reason == "ImagePullBackOff" => {
+                let reason = format!(
+                    "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to \
+                        pull and unpack image \"{image}\": not found"
+                );
+                events::record(
+                    store,
+                    &pod,
+                    "kubelet",
+                    "Pulling",
+                    &format!("Pulling image \"{image}\""),
+                    now,
+                );
+                events::warn(store, &pod, "kubelet", "Failed", &reason, now);
+                events::warn(store, &pod, "kubelet", "Failed", "Error: ErrImagePull", now);
+                events::record(store, &pod, "kubelet", "BackOff", &waiting.message, now);
+                events::warn(store, &pod, "kubelet", "Failed", "Error: ImagePullBackOff", now);
+            }
+            Err(waiting) => events::warn(store, &pod, "kubelet", "Failed", &waiting.message, now),
+        }
+    }
+    if running {
+        let environments = containers.iter().zip(started).filter_map(|(container, outcome)| {
+            Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
+        });
+        kubelet.processes.insert(
+            uid,
+            Process { started: now, environments: environments.collect(), ended: None },
+        );
+    }
+    store.put(pod, now);
+    running
+}
+
+/// The reason of a container that waits for the volumes of its pod.
+const CREATING: &str = "ContainerCreating";
+
+/// The first volume whose Secret or ConfigMap is not there.
+fn unmountable(pod: &Value, store: &Store) -> Option<String> {
+    object::list(&pod["spec"]["volumes"]).iter().find_map(|volume| {
+        let (plural, kind, source, name) = match (volume.get("secret"), volume.get("configMap")) {
+            (Some(secret), _) => ("secrets", "secret", secret, secret["secretName"].as_str()?),
+            (_, Some(map)) => ("configmaps", "configmap", map, map["name"].as_str()?),
+            _ => return None,
+        };
+        let missing =
+            source["optional"] != true && store.get(plural, object::namespace(pod), name).is_none();
+        missing.then(|| {
+            format!(
+                "MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found",
+                volume["name"].as_str().unwrap_or_default()
+            )
+        })
+    })
+}
+
+fn start(
+    pod: &Value,
+    container: &Value,
+    store: &Store,
+    apps: &Apps,
+    unpullable: &[String],
+) -> Result<Labels, Waiting> {
+    let image = container["image"].as_str().unwrap_or_default();
+    if apps.tools(image).is_none() || unpullable.iter().any(|known| known == image) {
+        return Err(Waiting {
+            reason: "ImagePullBackOff",
+            message: format!("Back-off pulling image \"{image}\""),
+        });
+    }
+    environment(pod, container, store)
+        .map_err(|message| Waiting { reason: "CreateContainerConfigError", message })
+}
+
+/// The variables of a container, or what is missing for them.
+fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, String> {
+    let namespace = object::namespace(pod);
+    let mut variables: Labels = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOSTNAME", object::name(pod)),
+        ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
+        ("KUBERNETES_SERVICE_PORT", "443"),
+        ("HOME", "/root"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    for variable in object::list(&container["env"]) {
+        let Some(name) = variable["name"].as_str() else {
+            continue;
+        };
+        let source = &variable["valueFrom"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let value = if let Some(path) = source["fieldRef"]["fieldPath"].as_str() {
+            text(pod.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null))
+        } else if let Some(reference) = source.get("secretKeyRef") {
+            let (object, key) = (text(&reference["name"]), text(&reference["key"]));
+            let secret = store
+                .get("secrets", namespace, &object)
+                .ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
+            let encoded = secret["data"][&key].as_str().ok_or_else(|| {
+                format!("Error: couldn't find key {key} in Secret {namespace}/{object}")
+            })?;
+            base64::engine::general_purpose::STANDARD
+                .decode(encoded)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default()
+        } else if let Some(reference) = source.get("configMapKeyRef") {
+            let (object, key) = (text(&reference["name"]), text(&reference["key"]));
+            let map = store
+                .get("configmaps", namespace, &object)
+                .ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
+            let value = map["data"][&key].as_str().ok_or_else(|| {
+                format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}")
+            })?;
+            value.to_owned()
+        } else {
+            text(&variable["value"])
+        };
+        variables.insert(name.to_owned(), value);
+    }
+    Ok(variables)
+}
+
+fn container_status(
+    container: &Value,
+    outcome: &Result<Labels, Waiting>,
+    uid: &str,
+    now: Timestamp,
+) -> Value {
+    use sha2::{Digest, Sha256};
+    let hex = |text: String| {
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let (name, image) = (
+        container["name"].as_str().unwrap_or_default(),
+        container["image"].as_str().unwrap_or_default(),
+    );
+    let running = outcome.is_ok();
+    let state = match outcome {
+        Ok(_) => json!({"running": {"startedAt": object::time(now)}}),
+        Err(waiting) if waiting.message.is_empty() => {
+            json!({"waiting": {"reason": waiting.reason}})
+        }
+        Err(waiting) => json!({"waiting": {"reason": waiting.reason, "message": waiting.message}}),
+    };
+    let mut status = json!({"name": name, "state": state, "lastState": {}, "ready": false,
+        "restartCount": 0, "image": image, "imageID": "", "started": running});
+    if running {
+        status["imageID"] = json!(format!("sha256:{}", hex(image.to_owned())));
+        status["containerID"] = json!(format!("containerd://{}", hex(format!("{uid}/{name}"))));
+    }
+    status
+}
+
+/// Writes the conditions of a pod; when they last changed is kept.
+fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
+    let unready: Vec<String> = object::list(&pod["status"]["containerStatuses"])
+        .iter()
+        .filter(|status| status["ready"] != true)
+        .filter_map(|status| status["name"].as_str().map(str::to_owned))
+        .collect();
+    for kind in
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+    {
+        let holds = ready || !matches!(kind, "Ready" | "ContainersReady");
+        let mut condition = json!({"type": kind, "status": if holds { "True" } else { "False" },
+            "lastProbeTime": null});
+        if !holds {
+            condition["reason"] = json!("ContainersNotReady");
+            condition["message"] =
+                json!(format!("containers with unready status: [{}]", unready.join(" ")));
+        }
+        set_condition(&mut pod["status"], condition, now);
+    }
+}
+
+/// Asks the readiness probes of all running pods. Probes come from the node, which every pod
+/// admits. Says whether some pod has not run for long enough to be ready.
+pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
+    let mut busy = false;
+    for (index, state) in
+        snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
+        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name) else {
+            continue;
+        };
+        let mut pod = (**pod).clone();
+        if deleting(&pod) {
+            continue;
+        }
+        let early = now.duration_since(state.started) < START;
+        busy |= early;
+        let containers = object::list(&pod["spec"]["containers"]).to_vec();
+        let answers: Vec<Result<(), String>> = containers
+            .iter()
+            .map(|container| {
+                container
+                    .get("readinessProbe")
+                    .filter(|_| !early)
+                    .map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now))
+            })
+            .collect();
+        let ready: Vec<bool> = answers.iter().map(|answer| !early && answer.is_ok()).collect();
+        if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
+            for (status, ready) in statuses.iter_mut().zip(&ready) {
+                status["ready"] = json!(ready);
+            }
+        }
+        set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
+        for why in answers.into_iter().filter_map(Result::err) {
+            // said once of each run: the kubelet says it at every failure
+            let message = format!("Readiness probe failed: {why}");
+            if !events::is_known(store, &pod, "Unhealthy", &message, state.started) {
+                events::warn(store, &pod, "kubelet", "Unhealthy", &message, now);
+            }
+        }
+        store.put(pod, now);
+    }
+    busy
+}
+
+/// Lets the programs that end by themselves do so. Says whether some still run.
+pub(crate) fn end_pods(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    snapshot: &Arc<Snapshot>,
+    now: Timestamp,
+) -> bool {
+    let mut busy = false;
+    for (index, state) in
+        snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
+        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name).cloned()
+        else {
+            continue;
+        };
+        if pod["spec"]["restartPolicy"] == "Always"
+            || pod["spec"]["restartPolicy"].is_null()
+            || deleting(&pod)
+        {
+            continue;
+        }
+        let codes: Option<Vec<i64>> = (0..state.containers.len())
+            .map(|place| exit_code(snapshot, index, place, now))
+            .collect();
+        let Some(codes) = codes else {
+            busy = true;
+            continue;
+        };
+        let written = (0..state.containers.len())
+            .map(|place| lines(snapshot, index, place, None, now))
+            .collect();
+        if let Some(process) =
+            kubelet.processes.get_mut(pod["metadata"]["uid"].as_str().unwrap_or_default())
+        {
+            process.ended = Some(Arc::new(Ended { lines: written }));
+        }
+        store.put(ended_pod(&pod, &codes, now), now);
+    }
+    busy
+}
+
+/// The exit code of a program, if it has ended.
+fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, now: Timestamp) -> Option<i64> {
+    let Some(context) = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new) else {
+        // nothing is known of this program: it does what it is for, and succeeds
+        return (now.duration_since(snapshot.pods[pod].started) >= START).then_some(0);
+    };
+    snapshot.apps.app(context.app).exits.as_ref()?;
+    let after =
+        context.evaluate("exits-after", 0).ok().and_then(|after| after.as_f64()).unwrap_or(0.0);
+    (context.uptime() >= after)
+        .then(|| context.evaluate("exits-code", 0).ok().and_then(|code| code.as_i64()).unwrap_or(1))
+}
+
+fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
+    let mut pod = pod.clone();
+    let succeeded = codes.iter().all(|code| *code == 0);
+    pod["status"]["phase"] = json!(if succeeded { "Succeeded" } else { "Failed" });
+    if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
+        for (status, code) in statuses.iter_mut().zip(codes) {
+            let started = status["state"]["running"]["startedAt"].clone();
+            status["ready"] = json!(false);
+            status["started"] = json!(false);
+            status["state"] = json!({"terminated": {
+                "exitCode": code, "reason": if *code == 0 { "Completed" } else { "Error" },
+                "startedAt": started, "finishedAt": object::time(now),
+                "containerID": status["containerID"],
+            }});
+        }
+    }
+    set_ready(&mut pod, false, now);
+    for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
+        if condition["status"] == "False" {
+            condition["reason"] = json!(if succeeded { "PodCompleted" } else { "PodFailed" });
+            if let Value::Object(fields) = condition {
+                fields.shift_remove("message");
+            }
+        }
+    }
+    pod
+}
+
+/// Asks one probe; what it says if it fails is in the words of the kubelet.
+fn ask(
+    snapshot: &Arc<Snapshot>,
+    index: usize,
+    pod: &Value,
+    probe: &Value,
+    now: Timestamp,
+) -> Result<(), String> {
+    let port = |value: &Value| {
+        serde_json::from_value::<PortName>(value.clone())
+            .ok()
+            .and_then(|port| target_port(&port, pod, Protocol::Tcp))
+    };
+    let refused = |port: Option<u16>| {
+        let address = format!(
+            "{}:{}",
+            pod["status"]["podIP"].as_str().unwrap_or_default(),
+            port.unwrap_or_default()
+        );
+        (format!("dial tcp {address}: connect: connection refused"), address)
+    };
+    if let Some(get) = probe.get("httpGet") {
+        let path = get["path"].as_str().unwrap_or("/");
+        let port = port(&get["port"]);
+        return match port
+            .and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0))
+        {
+            Some(response) if (200..400).contains(&response.status) => Ok(()),
+            Some(response) => {
+                Err(format!("HTTP probe failed with statuscode: {}", response.status))
+            }
+            None => {
+                let (refused, address) = refused(port);
+                Err(format!("Get \"http://{address}{path}\": {refused}"))
+            }
+        };
+    }
+    let Some(socket) = probe.get("tcpSocket") else { return Ok(()) };
+    let port = port(&socket["port"]);
+    if port.is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()) {
+        Ok(())
+    } else {
+        Err(refused(port).0)
+    }
+}

@@ -1,0 +1,43 @@
+//! What happens in the processes by themselves.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::app::{AppContext, moments};
+use crate::snapshot::Snapshot;
+
+/// Begins the processes that have not begun, and counts what has happened in all of them since the
+/// last time. What they depend on is looked at now, for all that time.
+pub(crate) fn live(snapshot: &Arc<Snapshot>, now: Timestamp) {
+    for (pod, state) in snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
+    {
+        let (namespace, name) = (&state.network.namespace, &state.network.name);
+        for place in 0..state.containers.len() {
+            let Some(context) = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new) else {
+                continue;
+            };
+            let app = snapshot.apps.app(context.app);
+            if app.starts.is_some()
+                && snapshot.memory.look(namespace, name, &format!("{place}/starts"), now).is_none()
+            {
+                // a broken expression changes nothing; a test evaluates them all
+                drop(context.evaluate("starts", 0));
+            }
+            for (index, rule) in app.happens.iter().enumerate() {
+                let before =
+                    snapshot.memory.look(namespace, name, &format!("{place}/{index}"), now);
+                let due: Vec<Timestamp> =
+                    moments(state.started, rule.after, Some(rule.every), before, now)
+                        .map(|(_, moment)| moment)
+                        .filter(|moment| before.is_none_or(|before| *moment > before))
+                        .collect();
+                if !due.is_empty() && context.holds("happens-when", index, rule.when.as_ref()) {
+                    due.into_iter().for_each(|moment| {
+                        snapshot.memory.count(namespace, name, &rule.name, moment);
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod controllers;
+mod error;
+mod exec;
+mod http;
+mod kinds;
+mod object;
+mod running;
+mod scenario;
+mod server;
+mod simulation;
+mod snapshot;
+mod store;
+mod variation;
+mod world;
+
+pub use error::SandboxError;
+pub use running::{Options, Sandbox, start};
+pub use scenario::ScenarioInfo;
+pub use server::Fault;
+pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};
+pub use world::{HEALTHY, Place, World, WorldFault};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Reading objects, and merging patches into them.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use netpol_evaluator::Labels;
+
+pub(crate) fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn namespace(object: &Value) -> &str {
+    object["metadata"]["namespace"].as_str().unwrap_or_default()
+}
+
+/// A map of strings: labels, annotations, the data of a ConfigMap.
+pub(crate) fn strings(value: &Value) -> Labels {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+pub(crate) fn labels(object: &Value) -> Labels {
+    strings(&object["metadata"]["labels"])
+}
+
+/// The elements of a list; nothing if it is none.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A time as `metav1.Time` writes it.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A time as `metav1.MicroTime` writes it.
+pub(crate) fn micro_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+/// The time written in a field.
+pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// Says whether an object is owned by the controller of this uid.
+pub(crate) fn owned_by(object: &Value, uid: &Value) -> bool {
+    list(&object["metadata"]["ownerReferences"]).iter().any(|owner| owner["uid"] == *uid)
+}
+
+/// Merges a patch: objects field by field, null removes, lists whose elements all have a `name`
+/// element by element, other lists as a whole. This is what a strategic merge does with containers,
+/// their variables, and volumes.
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    match (&mut *target, patch) {
+        (Value::Object(fields), Value::Object(changes)) => merge_fields(fields, changes),
+        (Value::Array(items), Value::Array(changes)) if named(items) && named(changes) => {
+            for change in changes {
+                match items.iter_mut().find(|item| item["name"] == change["name"]) {
+                    Some(item) => merge(item, change),
+                    None => items.push(change.clone()),
+                }
+            }
+        }
+        _ => *target = patch.clone(),
+    }
+}
+
+fn merge_fields(fields: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (key, change) in changes {
+        if change.is_null() {
+            fields.shift_remove(key);
+        } else {
+            merge(fields.entry(key.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
+
+fn named(items: &[Value]) -> bool {
+    !items.is_empty() && items.iter().all(|item| item["name"].is_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn patches_merge_as_a_strategic_merge_does() {
+        for (target, patch, expected) in [
+            (
+                json!({"a": 1, "b": 2}),
+                json!({"b": null, "c": {"d": 3}}),
+                json!({"a": 1, "c": {"d": 3}}),
+            ),
+            (json!({"l": [1, 2]}), json!({"l": [3]}), json!({"l": [3]})),
+            (
+                json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}),
+                json!({"env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}),
+                json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"},
+                    {"name": "C", "value": "4"}]}),
+            ),
+            (json!(null), json!({"a": 1}), json!({"a": 1})),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, expected, "{target} + {patch}");
+        }
+    }
+}

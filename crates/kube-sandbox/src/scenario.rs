@@ -1,0 +1,236 @@
+//! Scenarios: a world in a given state, as data.
+//!
+//! A scenario is a YAML file in the folder `scenarios` of a world; its name is the name of the
+//! file.
+//!
+//! ```yaml
+//! title: MySQL is scaled to zero                # one line
+//! description: The Service of MySQL has no endpoints, connections are refused.
+//! changes:                                      # in this order, before anything is derived from the manifests
+//! - patch: {kind: Deployment, namespace: shop, name: mysql}
+//!   with: {spec: {replicas: 0}}                 # merged; null removes; lists of named elements merge by name
+//! - delete: {kind: NetworkPolicy, namespace: shop, name: default-deny-all}
+//! - apply: {apiVersion: v1, kind: ConfigMap, metadata: {name: more, namespace: shop}}
+//! - pod: {of: web, namespace: shop, index: 2}   # a pod of this Deployment, by its place in the list
+//!   with: {metadata: {labels: {database: null}}}
+//! later:                                        # changes of the same kinds, made ten minutes ago on the world that runs
+//! - patch: {kind: Deployment, namespace: shop, name: web}
+//!   with: {spec: {replicas: 1}}
+//! requests:                                     # what pods were asked a minute ago
+//! - {pod: {of: web, namespace: shop, index: 2}, port: 8080, request: PUT /config, json: {a: 1}}
+//! unpullable: ["example/web:1.1"]               # images that exist and cannot be pulled
+//! renewed: [{kind: Lease, namespace: shop, name: job}]   # Leases that their holder, outside, keeps renewing
+//! deny:                                         # what the user may not do; everything else is allowed
+//! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
+//! server: down                                  # nothing listens at the address of the kubeconfig
+//! ```
+//!
+//! Only causes are planted. What follows from them (a dependency that is disconnected, a log line,
+//! a series that is absent) comes about by itself.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use crate::world::{Place, WorldFault, checked, unreadable};
+
+/// What a list of scenarios shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioInfo {
+    /// The name by which it is started.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// What is planted and what to expect.
+    pub description: String,
+}
+
+/// A state of a world.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    /// Its file.
+    pub(crate) place: Place,
+    title: String,
+    description: String,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) later: Vec<Change>,
+    pub(crate) requests: Vec<Asked>,
+    pub(crate) unpullable: Vec<String>,
+    pub(crate) renewed: Vec<Reference>,
+    pub(crate) deny: Vec<Denial>,
+    pub(crate) server: Option<ServerState>,
+}
+
+/// One change on the world, and where it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+}
+
+/// What a change is.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Patch(Reference, Value),
+    Pod(PodReference, Value),
+    Delete(Reference),
+    Apply(Value),
+}
+
+/// The file of a scenario.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    title: String,
+    description: String,
+    #[serde(default)]
+    changes: Vec<Spanned<WrittenChange>>,
+    #[serde(default)]
+    later: Vec<Spanned<WrittenChange>>,
+    #[serde(default)]
+    requests: Vec<Asked>,
+    #[serde(default)]
+    unpullable: Vec<String>,
+    #[serde(default)]
+    renewed: Vec<Reference>,
+    #[serde(default)]
+    deny: Vec<Denial>,
+    server: Option<ServerState>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenChange {
+    patch: Option<Reference>,
+    pod: Option<PodReference>,
+    with: Option<Value>,
+    delete: Option<Reference>,
+    apply: Option<Value>,
+}
+
+impl WrittenChange {
+    fn kind(self, namespace: &str) -> Result<Kind, String> {
+        let Self { patch, pod, with, delete, apply } = self;
+        match (patch, pod, delete, apply, with) {
+            (Some(reference), None, None, None, Some(patch)) => Ok(Kind::Patch(reference, patch)),
+            (None, Some(pod), None, None, Some(patch)) => Ok(Kind::Pod(pod, patch)),
+            (None, None, Some(reference), None, None) => Ok(Kind::Delete(reference)),
+            (None, None, None, Some(manifest), None) => {
+                checked(manifest, namespace).map(Kind::Apply)
+            }
+            _ => Err("a change is one of patch and with, pod and with, delete, apply".to_owned()),
+        }
+    }
+}
+
+impl Scenario {
+    /// The state in which a world is as its manifests make it.
+    pub(crate) fn healthy() -> Self {
+        Self {
+            place: Place::file("scenarios"),
+            title: "Everything works".to_owned(),
+            description: "The world as its manifests make it.".to_owned(),
+            changes: Vec::new(),
+            later: Vec::new(),
+            requests: Vec::new(),
+            unpullable: Vec::new(),
+            renewed: Vec::new(),
+            deny: Vec::new(),
+            server: None,
+        }
+    }
+
+    /// Reads the file of a scenario.
+    pub(crate) fn read(file: &str, text: &str, namespace: &str) -> Result<Self, WorldFault> {
+        let written: Written =
+            serde_saphyr::from_str(text).map_err(|error| unreadable(file, &error))?;
+        let changes = |written: Vec<Spanned<WrittenChange>>| {
+            let changes = written.into_iter().map(|change| {
+                let place = Place::at(file, change.referenced);
+                let kind = change.value.kind(namespace).map_err(|reason| place.fault(reason))?;
+                Ok(Change { kind, place })
+            });
+            changes.collect::<Result<Vec<_>, WorldFault>>()
+        };
+        Ok(Self {
+            place: Place::file(file),
+            title: written.title,
+            description: written.description,
+            changes: changes(written.changes)?,
+            later: changes(written.later)?,
+            requests: written.requests,
+            unpullable: written.unpullable,
+            renewed: written.renewed,
+            deny: written.deny,
+            server: written.server,
+        })
+    }
+
+    /// What a list shows of it.
+    pub(crate) fn info(&self, name: &str) -> ScenarioInfo {
+        ScenarioInfo {
+            name: name.to_owned(),
+            title: self.title.clone(),
+            description: self.description.trim().to_owned(),
+        }
+    }
+}
+
+/// A request that was sent to a pod.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    pub(crate) pod: PodReference,
+    pub(crate) port: u16,
+    /// `METHOD /path`.
+    pub(crate) request: String,
+    #[serde(default)]
+    pub(crate) json: Value,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reference {
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PodReference {
+    pub(crate) of: String,
+    pub(crate) namespace: String,
+    pub(crate) index: usize,
+}
+
+/// What the user may not do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Denial {
+    #[serde(default)]
+    group: String,
+    /// With their subresource: `pods/exec`; `*` for all.
+    resources: Vec<String>,
+    #[serde(default)]
+    verbs: Vec<String>,
+    #[serde(default)]
+    namespaces: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServerState {
+    Down,
+}
+
+impl Denial {
+    pub(crate) fn forbids(&self, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
+        self.group == group
+            && self.resources.iter().any(|denied| denied == resource || denied == "*")
+            && (self.verbs.is_empty() || self.verbs.iter().any(|denied| denied == verb))
+            && (self.namespaces.is_empty()
+                || self.namespaces.iter().any(|denied| denied == namespace))
+    }
+}

@@ -1,0 +1,138 @@
+//! The API server.
+
+mod discovery;
+mod exec;
+mod fault;
+pub(crate) mod fields;
+mod forward;
+mod listing;
+mod log;
+mod messages;
+mod openapi;
+mod patch;
+mod protobuf;
+mod proxy;
+mod request;
+mod review;
+mod router;
+mod schema;
+mod status;
+mod table;
+mod watch;
+mod websocket;
+mod write;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::response::Response;
+use axum::{BoxError, Router};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub use self::fault::Fault;
+use self::fault::{Cut, Faults};
+use self::write::Writes;
+pub(crate) use self::write::admit;
+use super::simulation::Simulation;
+use super::snapshot::Snapshot;
+
+/// The user of the kubeconfig.
+pub(crate) const USER: &str = "sandbox-operator";
+/// Its bearer token.
+pub(crate) const TOKEN: &str = "sandbox-operator-token";
+/// How often the controllers look whether there is something to do.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What all requests share.
+#[derive(Clone)]
+pub(crate) struct Server {
+    world: Arc<Mutex<Simulation>>,
+    writes: Arc<Writes>,
+    faults: Arc<Faults>,
+    /// The name of the user, whoever asks.
+    user: Arc<str>,
+    /// Ends connections that have been taken over from HTTP.
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// The world; held for the moment of one answer only, never across an await.
+    fn world(&self) -> MutexGuard<'_, Simulation> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.world().snapshot()
+    }
+}
+
+/// How a server deals with its clients.
+#[derive(Debug, Default)]
+pub(crate) struct Manners {
+    pub(crate) forbid_writes: bool,
+    pub(crate) faults: Vec<Fault>,
+    /// The name of the user; that of the kubeconfig when absent.
+    pub(crate) user: Option<String>,
+}
+
+/// Serves in the background until it is told to stop.
+pub(crate) fn serve(
+    listener: TcpListener,
+    world: Simulation,
+    manners: Manners,
+    stop: CancellationToken,
+) {
+    let server = Server {
+        world: Arc::new(Mutex::new(world)),
+        writes: Arc::new(Writes::new(manners.forbid_writes)),
+        faults: Arc::new(Faults::new(manners.faults)),
+        user: manners.user.as_deref().unwrap_or(USER).into(),
+        stop: stop.clone(),
+    };
+    let router = Router::new().fallback(router::route).with_state(server.clone());
+    tokio::spawn(async move {
+        // dropping the set ends the connections that are open
+        let mut connections = JoinSet::new();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => server.world().tick(),
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else {
+                        // out of descriptors, most likely: trying at once would only spin
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
+                    // answers are small: waiting to fill packets would only delay them
+                    let _ = stream.set_nodelay(true);
+                    // an error of the service is what makes hyper close a connection without an
+                    // answer
+                    let service = TowerToHyperService::new(ServiceExt::<http::Request<Incoming>>::map_result(router.clone(), answered));
+                    connections.spawn(async move {
+                        let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                        let _ = served.with_upgrades().await;
+                    });
+                }
+            }
+        }
+    });
+}
+
+fn answered(result: Result<Response, Infallible>) -> Result<Response, BoxError> {
+    match result {
+        Ok(response) if response.extensions().get::<Cut>().is_some() => {
+            Err("cut on purpose".into())
+        }
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether the fields of an object are known and of the right type.
+
+use k8s_openapi::api::{
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
+    networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::kinds::Resource;
+
+/// Refuses values of a wrong type. Removes fields that the API does not know, and names them.
+pub(crate) fn check(resource: &Resource, value: &mut Value) -> Result<Vec<String>, String> {
+    let read = match resource.kind {
+        "ConfigMap" => again::<core::ConfigMap>,
+        "Endpoints" => again::<core::Endpoints>,
+        "Event" => again::<core::Event>,
+        "LimitRange" => again::<core::LimitRange>,
+        "Namespace" => again::<core::Namespace>,
+        "Node" => again::<core::Node>,
+        "PersistentVolumeClaim" => again::<core::PersistentVolumeClaim>,
+        "PersistentVolume" => again::<core::PersistentVolume>,
+        "Pod" => again::<core::Pod>,
+        "ReplicationController" => again::<core::ReplicationController>,
+        "ResourceQuota" => again::<core::ResourceQuota>,
+        "Secret" => again::<core::Secret>,
+        "ServiceAccount" => again::<core::ServiceAccount>,
+        "Service" => again::<core::Service>,
+        "ControllerRevision" => again::<apps::ControllerRevision>,
+        "DaemonSet" => again::<apps::DaemonSet>,
+        "Deployment" => again::<apps::Deployment>,
+        "ReplicaSet" => again::<apps::ReplicaSet>,
+        "StatefulSet" => again::<apps::StatefulSet>,
+        "HorizontalPodAutoscaler" => again::<autoscaling::HorizontalPodAutoscaler>,
+        "CronJob" => again::<batch::CronJob>,
+        "Job" => again::<batch::Job>,
+        "Lease" => again::<coordination::Lease>,
+        "EndpointSlice" => again::<discovery::EndpointSlice>,
+        "Ingress" => again::<networking::Ingress>,
+        "NetworkPolicy" => again::<networking::NetworkPolicy>,
+        "PodDisruptionBudget" => again::<policy::PodDisruptionBudget>,
+        "ClusterRoleBinding" => again::<rbac::ClusterRoleBinding>,
+        "ClusterRole" => again::<rbac::ClusterRole>,
+        "RoleBinding" => again::<rbac::RoleBinding>,
+        "Role" => again::<rbac::Role>,
+        _ => return Ok(Vec::new()),
+    };
+    let known = read(value)?;
+    let mut unknown = Vec::new();
+    remove_unknown(value, &known, "", &mut unknown);
+    Ok(unknown)
+}
+
+/// The object as its type reads and writes it.
+fn again<K: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
+    let object: K = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    serde_json::to_value(object).map_err(|error| error.to_string())
+}
+
+fn remove_unknown(value: &mut Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
+    match (value, known) {
+        (Value::Object(fields), Value::Object(known)) => fields.retain(|key, value| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match known.get(key) {
+                Some(known) => {
+                    remove_unknown(value, known, &path, unknown);
+                    true
+                }
+                None => {
+                    unknown.push(path);
+                    false
+                }
+            }
+        }),
+        (Value::Array(items), Value::Array(known)) => {
+            for (index, (item, known)) in items.iter_mut().zip(known).enumerate() {
+                remove_unknown(item, known, &format!("{path}[{index}]"), unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Quantities may be numbers; they are stored as text.
+pub(crate) fn quantities(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    (
+                        "limits" | "requests" | "hard" | "used" | "capacity" | "allocatable"
+                        | "overhead",
+                        Value::Object(amounts),
+                    ) => {
+                        amounts.values_mut().for_each(as_text);
+                    }
+                    ("sizeLimit" | "averageValue", value) => as_text(value),
+                    (_, value) => quantities(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(quantities),
+        _ => {}
+    }
+}
+
+fn as_text(value: &mut Value) {
+    if let Value::Number(number) = value {
+        *value = json!(number.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{RESOURCES, by_kind};
+
+    #[test]
+    fn unknown_fields_are_named_and_wrong_types_refused() {
+        let deployment = by_kind("Deployment").unwrap();
+        let labels = json!({"a": "b"});
+        let with = |spec: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "x"}, "spec": spec})
+        };
+        let valid = json!({"selector": {"matchLabels": labels},
+            "template": {"spec": {"containers": [{"name": "a", "nosuch": 1,
+            "resources": {"limits": {"cpu": 1}}}]}}, "other": {}});
+        let mut object = with(valid);
+        quantities(&mut object);
+        assert_eq!(
+            check(deployment, &mut object).unwrap(),
+            ["spec.template.spec.containers[0].nosuch", "spec.other"]
+        );
+        assert_eq!(
+            object["spec"]["template"]["spec"]["containers"][0],
+            json!({"name": "a", "resources": {"limits": {"cpu": "1"}}})
+        );
+        assert!(
+            check(deployment, &mut with(json!({"replicas": "three"})))
+                .unwrap_err()
+                .contains("invalid type: string \"three\", expected i32")
+        );
+    }
+
+    #[test]
+    fn every_kind_has_a_type() {
+        for resource in RESOURCES {
+            let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind,
+                "metadata": {"labels": 1}});
+            assert!(check(resource, &mut object).is_err(), "{}", resource.kind);
+        }
+    }
+}

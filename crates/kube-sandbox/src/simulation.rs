@@ -1,0 +1,468 @@
+//! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::SandboxError;
+use super::app::{Apps, Memory, Request, respond};
+use super::controllers::{self, Disagreements, History, Kubelet, Names};
+use super::kinds::{self, Resource};
+use super::object;
+use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
+use super::snapshot::Snapshot;
+use super::store::Store;
+use super::variation::Variation;
+use super::world::{Place, World, WorldFault, checked};
+
+/// How long everything has been running when the sandbox starts, in seconds.
+const AGE: i64 = 3600;
+/// How many seconds ago the later changes of a scenario were made.
+const LATER: i64 = 600;
+/// How many seconds ago the requests of a scenario were made.
+const ASKED: i64 = 60;
+/// How long a world in which nothing is left to do is left alone, unless it is changed.
+const REST: SignedDuration = SignedDuration::from_millis(500);
+/// How far the steps are apart in which a world is built.
+const STEP: SignedDuration = SignedDuration::from_millis(100);
+/// How many steps a world may take until nothing is left to do.
+const MOST_STEPS: usize = 200;
+
+/// The time in the sandbox: it begins where it is told and then goes on as time does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    begin: Timestamp,
+    since: Instant,
+}
+
+impl Clock {
+    pub(crate) fn starting_at(begin: Timestamp) -> Self {
+        Self { begin, since: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
+        self.begin.saturating_add(passed).unwrap_or(self.begin)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Simulation {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) apps: Arc<Apps>,
+    memory: Arc<Memory>,
+    kubelet: Kubelet,
+    names: Names,
+    disagreements: Disagreements,
+    /// The Leases that somebody outside of the cluster keeps, and who that is.
+    kept: Vec<(String, String, String)>,
+    /// The network at one version of the store.
+    seen: Option<(u64, Arc<Snapshot>)>,
+    /// When nothing was left to do, and at which version of the store.
+    settled: Option<(Timestamp, u64)>,
+}
+
+impl Simulation {
+    /// Brings a world into the state of a scenario. Everything in it has been running for an hour.
+    ///
+    /// Variations change what the scenario has made of the manifests, and then what has come of
+    /// that.
+    pub(crate) fn build(
+        of: &World,
+        scenario: &Scenario,
+        clock: Clock,
+        cluster: &str,
+        variations: &[Variation],
+    ) -> Result<Self, SandboxError> {
+        let now = clock.now();
+        let ago =
+            |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
+        let begin = ago(AGE);
+        let Declared { mut manifests, history, pods } = Declared::of(of, scenario)?;
+        for variation in variations {
+            variation.declare(&mut manifests, of.apps());
+        }
+        let mut world = Self {
+            store: Store::of(cluster),
+            clock,
+            denials: scenario.deny.clone(),
+            apps: Arc::clone(of.apps()),
+            memory: Arc::default(),
+            kubelet: Kubelet::new(scenario.unpullable.clone()),
+            names: Names::default(),
+            disagreements: Disagreements::new(),
+            kept: Vec::new(),
+            seen: None,
+            settled: None,
+        };
+        // addresses that manifests ask for come first, so that chosen ones avoid them
+        manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
+        for manifest in manifests {
+            world.apply(manifest, begin, now);
+        }
+        controllers::former_sets(&mut world.store, &history, begin);
+        world.settle(begin);
+        for (reference, patch, place) in pods {
+            world.patch_pod(&reference, &patch, begin).map_err(|reason| place.fault(reason))?;
+        }
+        if !scenario.later.is_empty() {
+            // what was before has been so until then
+            world.step(ago(LATER));
+            for Change { kind, place } in &scenario.later {
+                world
+                    .change(kind.clone(), of.namespace(), ago(LATER))
+                    .map_err(|reason| place.fault(reason))?;
+            }
+            for seconds in [0, 3, 12, 21, 30, 60, 300] {
+                world.settle(ago(LATER - seconds));
+            }
+        }
+        for variation in variations {
+            world.vary(variation, now);
+        }
+        for asked in &scenario.requests {
+            world.ask(asked, ago(ASKED)).map_err(|reason| scenario.place.fault(reason))?;
+        }
+        for Reference { namespace, name, .. } in &scenario.renewed {
+            let holder = world
+                .store
+                .get("leases", namespace, name)
+                .and_then(|lease| lease["spec"]["holderIdentity"].as_str().map(str::to_owned));
+            world.kept.push((
+                namespace.clone(),
+                name.clone(),
+                holder.ok_or_else(|| {
+                    scenario.place.fault(format!("there is no Lease {namespace}/{name}"))
+                })?,
+            ));
+        }
+        world.settle(now);
+        world.store.compact();
+        Ok(world)
+    }
+
+    fn vary(&mut self, variation: &Variation, now: Timestamp) {
+        let objects: Vec<Arc<Value>> = self.store.all().cloned().collect();
+        let seen: Vec<&Value> = objects.iter().map(|object| &**object).collect();
+        for object in variation.run(&seen, now) {
+            self.store.put(object, now);
+        }
+    }
+
+    fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        controllers::complete(&mut manifest, &self.store);
+        if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
+            manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
+            manifest["spec"]["renewTime"] = json!(object::micro_time(now));
+        }
+        self.store.put(manifest, at);
+    }
+
+    /// A change as an operator makes it, on a world that runs.
+    fn change(&mut self, kind: Kind, namespace: &str, at: Timestamp) -> Result<(), String> {
+        match kind {
+            Kind::Patch(reference, patch) => {
+                let mut changed = (*self.here(&reference)?.1).clone();
+                object::merge(&mut changed, &patch);
+                self.store.put(checked(changed, namespace)?, at);
+            }
+            Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
+            Kind::Delete(reference) => {
+                let plural = self.here(&reference)?.0.plural;
+                self.store.delete(plural, &reference.namespace, &reference.name);
+            }
+            Kind::Apply(manifest) => self.apply(manifest, at, at),
+        }
+        Ok(())
+    }
+
+    fn here(&self, reference: &Reference) -> Result<(&'static Resource, Arc<Value>), String> {
+        let found = kinds::by_kind(&reference.kind).and_then(|resource| {
+            let Reference { namespace, name, .. } = reference;
+            Some((resource, Arc::clone(self.store.get(resource.plural, namespace, name)?)))
+        });
+        found.ok_or_else(|| absent(reference))
+    }
+
+    /// What is in every namespace by itself.
+    fn namespaces(&mut self, now: Timestamp) {
+        let stays = |namespace: &&Arc<Value>| namespace["metadata"]["deletionTimestamp"].is_null();
+        let names: Vec<String> = self
+            .store
+            .list("namespaces", None)
+            .filter(stays)
+            .map(|namespace| object::name(namespace).to_owned())
+            .collect();
+        for namespace in names {
+            if self.store.get("serviceaccounts", &namespace, "default").is_none() {
+                self.store.put(
+                    json!({"apiVersion": "v1", "kind": "ServiceAccount",
+                    "metadata": {"name": "default", "namespace": namespace}}),
+                    now,
+                );
+            }
+        }
+    }
+
+    fn pod_of(&self, reference: &PodReference) -> Result<Arc<Value>, String> {
+        let prefix = format!("{}-", reference.of);
+        let owned = |pod: &&Arc<Value>| {
+            let set = object::list(&pod["metadata"]["ownerReferences"])
+                .first()
+                .and_then(|owner| owner["name"].as_str())
+                .unwrap_or_default();
+            set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
+        };
+        let found = self
+            .store
+            .list("pods", Some(&reference.namespace))
+            .filter(owned)
+            .nth(reference.index)
+            .cloned();
+        found.ok_or_else(|| {
+            format!(
+                "there is no pod {} of {}/{}",
+                reference.index, reference.namespace, reference.of
+            )
+        })
+    }
+
+    fn patch_pod(
+        &mut self,
+        reference: &PodReference,
+        patch: &Value,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let mut pod = (*self.pod_of(reference)?).clone();
+        object::merge(&mut pod, patch);
+        self.store.put(checked(pod, &reference.namespace)?, at);
+        Ok(())
+    }
+
+    /// Sends a request to a pod.
+    fn ask(&mut self, asked: &Asked, at: Timestamp) -> Result<(), String> {
+        let (method, target) = asked.request.split_once(' ').unwrap_or(("GET", &asked.request));
+        let request = Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            body: asked.json.to_string().into_bytes(),
+        };
+        let pod = self.pod_of(&asked.pod)?;
+        let snapshot = self.snapshot();
+        let place = snapshot.pod(object::namespace(&pod), object::name(&pod));
+        // a variation may have moved it
+        let port = |place: usize| {
+            let mut moved = snapshot.pods[place]
+                .containers
+                .iter()
+                .map(|container| super::app::moved(&container.env, asked.port));
+            moved.find(|port| *port != asked.port).unwrap_or(asked.port)
+        };
+        match place.and_then(|place| respond(&snapshot, place, port(place), &request, at, 0)) {
+            Some(response) if response.status < 400 => Ok(()),
+            other => Err(format!(
+                "{} is answered with {:?}",
+                asked.request,
+                other.map(|response| response.status)
+            )),
+        }
+    }
+
+    /// The network as it is now.
+    pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
+        let revision = self.store.revision();
+        match &self.seen {
+            Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
+            _ => {
+                let snapshot = Arc::new(Snapshot::of(
+                    &self.store,
+                    &self.kubelet.processes,
+                    &self.apps,
+                    &self.memory,
+                ));
+                self.seen = Some((revision, Arc::clone(&snapshot)));
+                snapshot
+            }
+        }
+    }
+
+    /// What happens from time to time by itself. Where nothing was left to do and nothing has
+    /// changed since, it is looked at less often.
+    pub(crate) fn tick(&mut self) {
+        let now = self.clock.now();
+        let rests = |(at, revision): (Timestamp, u64)| {
+            revision == self.store.revision() && now.duration_since(at) < REST
+        };
+        if !self.settled.is_some_and(rests) {
+            self.step(now);
+        }
+    }
+
+    /// Lets every controller act once. Says whether there is nothing left to do for now.
+    pub(crate) fn step(&mut self, now: Timestamp) -> bool {
+        let before = self.store.revision();
+        self.namespaces(now);
+        let store = &mut self.store;
+        controllers::collect_garbage(store, now);
+        let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
+        controllers::deployments(store, now);
+        // progress is measured between what was said before the pods are made and what is said
+        // after
+        controllers::deployment_status(store, now);
+        controllers::replica_sets(store, &mut self.names, now);
+        controllers::stateful_sets(store, now);
+        controllers::daemon_sets(store, &mut self.names, now);
+        controllers::jobs(store, &mut self.names, now);
+        controllers::schedule(store, now);
+        busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
+        let snapshot = self.snapshot();
+        controllers::live(&snapshot, now);
+        busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
+        busy |= controllers::probe(&mut self.store, &snapshot, now);
+        controllers::endpoints(&mut self.store, now);
+        controllers::replica_set_status(&mut self.store, now);
+        controllers::deployment_status(&mut self.store, now);
+        controllers::disruption_budgets(&mut self.store, now);
+        controllers::cron_jobs(&mut self.store, now);
+        let snapshot = self.snapshot();
+        controllers::elect(&mut self.store, &snapshot, now);
+        controllers::keep_leases(&mut self.store, &self.kept, now);
+        controllers::expire_events(&mut self.store, now);
+        let settled = !busy && self.store.revision() == before;
+        self.settled = settled.then_some((now, before));
+        settled
+    }
+
+    /// Steps on from a time until nothing is left to do. Gives the time that it has become.
+    pub(crate) fn settle(&mut self, from: Timestamp) -> Timestamp {
+        let mut at = from;
+        for _ in 0..MOST_STEPS {
+            if self.step(at) {
+                break;
+            }
+            at = at.saturating_add(STEP).unwrap_or(at);
+        }
+        at
+    }
+}
+
+fn absent(reference: &Reference) -> String {
+    format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)
+}
+
+/// What a scenario makes of the manifests of its world.
+struct Declared {
+    manifests: Vec<Value>,
+    history: History,
+    /// Changes of pods, which are there later.
+    pods: Vec<(PodReference, Value, Place)>,
+}
+
+impl Declared {
+    fn of(world: &World, scenario: &Scenario) -> Result<Self, WorldFault> {
+        let mut declared = Self {
+            manifests: world.manifests().iter().map(|manifest| manifest.object.clone()).collect(),
+            history: History::new(),
+            pods: Vec::new(),
+        };
+        for Change { kind, place } in &scenario.changes {
+            let done = match kind.clone() {
+                Kind::Patch(reference, patch) => {
+                    declared.patch(&reference, &patch, world.namespace())
+                }
+                Kind::Pod(reference, patch) => {
+                    declared.pods.push((reference, patch, place.clone()));
+                    Ok(())
+                }
+                Kind::Delete(reference) => declared.find(&reference).map(|index| {
+                    declared.manifests.remove(index);
+                }),
+                Kind::Apply(manifest) => {
+                    declared.manifests.push(manifest);
+                    Ok(())
+                }
+            };
+            done.map_err(|reason| place.fault(reason))?;
+        }
+        Ok(declared)
+    }
+
+    fn find(&self, reference: &Reference) -> Result<usize, String> {
+        let fits = |manifest: &Value| {
+            manifest["kind"] == reference.kind.as_str()
+                && object::namespace(manifest) == reference.namespace
+                && object::name(manifest) == reference.name
+        };
+        self.manifests.iter().position(fits).ok_or_else(|| absent(reference))
+    }
+
+    fn patch(
+        &mut self,
+        reference: &Reference,
+        patch: &Value,
+        namespace: &str,
+    ) -> Result<(), String> {
+        let index = self.find(reference)?;
+        let mut manifest = self.manifests[index].clone();
+        let (before, annotations) =
+            (manifest["spec"]["template"].clone(), manifest["metadata"]["annotations"].clone());
+        object::merge(&mut manifest, patch);
+        let manifest = checked(manifest, namespace)?;
+        // a changed template was rolled out: the ReplicaSet before it is still there
+        if reference.kind == "Deployment" && manifest["spec"]["template"] != before {
+            let mut former =
+                json!({"kind": "Deployment", "metadata": {}, "spec": {"template": before}});
+            controllers::complete(&mut former, &Store::new());
+            self.history
+                .entry((reference.namespace.clone(), reference.name.clone()))
+                .or_default()
+                .push(json!({"template": former["spec"]["template"], "annotations": annotations}));
+        }
+        self.manifests[index] = manifest;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::AppContext;
+    use crate::tests::petrosa;
+
+    #[test]
+    fn no_expression_of_the_world_is_broken() {
+        let petrosa = petrosa();
+        for info in petrosa.scenarios() {
+            let scenario = petrosa.scenario(&info.name).unwrap();
+            let clock = Clock::starting_at(Timestamp::now());
+            let mut world = Simulation::build(&petrosa, scenario, clock, "", &[]).unwrap();
+            let (snapshot, now) = (world.snapshot(), world.clock.now());
+            for (pod, state) in snapshot.pods.iter().enumerate() {
+                assert!(state.network.ip.is_some(), "{}", state.network.name);
+                let context = AppContext::new(&snapshot, pod, 0, now, 0).map(Arc::new);
+                let context =
+                    context.unwrap_or_else(|| panic!("no app for {}", state.network.name));
+                let app = snapshot.apps.app(context.app);
+                for name in app.values.keys() {
+                    context
+                        .evaluate("value", name)
+                        .unwrap_or_else(|error| panic!("{name}: {error}"));
+                }
+                for (place, rule) in app.logs.iter().enumerate() {
+                    context
+                        .render("log", place)
+                        .unwrap_or_else(|error| panic!("{}: {error}", rule.text.value));
+                    if rule.when.is_some() {
+                        context
+                            .evaluate("log-when", place)
+                            .unwrap_or_else(|error| panic!("{:?}: {error}", rule.when));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The objects that a world declares: refused as an API server refuses them.
+
+use serde_json::{Value, json};
+use serde_saphyr::Spanned;
+
+use super::fault::{Place, WorldFault, unreadable};
+use crate::kinds;
+use crate::object;
+use crate::server::admit;
+
+/// How many replicas a workload may ask for: each is simulated.
+const MOST_REPLICAS: i64 = 500;
+/// The fields that say how many pods there are to be.
+const COUNTS: [&str; 4] = ["replicas", "parallelism", "completions", "minReplicas"];
+
+/// An object of a world, and where it is declared.
+#[derive(Debug, Clone)]
+pub(crate) struct Manifest {
+    pub(crate) object: Value,
+    pub(crate) place: Place,
+}
+
+impl Manifest {
+    /// Whether two manifests are of the same object.
+    pub(crate) fn is(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        self.object["kind"] == kind
+            && object::namespace(&self.object) == namespace
+            && object::name(&self.object) == name
+    }
+}
+
+/// Reads the documents of a file. An object without a namespace is in that of the world.
+pub(crate) fn manifests(
+    file: &str,
+    text: &str,
+    namespace: &str,
+) -> Result<Vec<Manifest>, WorldFault> {
+    let documents: Vec<Spanned<Value>> =
+        serde_saphyr::from_multiple(text).map_err(|error| unreadable(file, &error))?;
+    let documents = documents.into_iter().filter(|document| !document.value.is_null());
+    documents
+        .map(|document| {
+            let place = Place::at(file, document.defined);
+            let object =
+                checked(document.value, namespace).map_err(|reason| place.fault(reason))?;
+            Ok(Manifest { object, place })
+        })
+        .collect()
+}
+
+/// The object as an API server would store it before defaults; or why it would not.
+pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, String> {
+    if !object.is_object() {
+        return Err("a manifest is a mapping with apiVersion, kind and metadata".to_owned());
+    }
+    if !object["metadata"].is_object() {
+        return Err("a manifest has metadata with a name".to_owned());
+    }
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let Some(resource) = kinds::by_kind(kind) else {
+        return Err(if kind.is_empty() {
+            "a manifest has a kind".to_owned()
+        } else {
+            format!("kind {kind} is not simulated")
+        });
+    };
+    let version = resource.api_version();
+    match object["apiVersion"].as_str() {
+        Some(given) if given == version => {}
+        given => {
+            return Err(format!(
+                "apiVersion of a {} is {version}, not {}",
+                resource.kind,
+                given.unwrap_or("missing")
+            ));
+        }
+    }
+    if resource.namespaced && object["metadata"]["namespace"].is_null() {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    let object = admit(resource, object)?;
+    for field in COUNTS {
+        if object["spec"][field].as_i64().is_some_and(|count| count > MOST_REPLICAS) {
+            return Err(format!(
+                "spec.{field} is {}, and the sandbox simulates at most {MOST_REPLICAS}",
+                object["spec"][field]
+            ));
+        }
+    }
+    Ok(object)
+}

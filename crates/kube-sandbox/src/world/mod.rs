@@ -1,0 +1,264 @@
+//! A world as its author writes it: the folder's files by their names.
+//!
+//! ```text
+//! world.yaml            world: v1, title, namespace
+//! manifests/*.yaml      the objects, as `kubectl apply` takes them
+//! applications.yaml     what the processes in the pods do, see `app/format.rs`
+//! scenarios/*.yaml      the states in which the world can be, see `scenario.rs`
+//! ```
+//!
+//! A node, the namespaces that every cluster has, the Service of the API server and CoreDNS are
+//! there by themselves (`base/`); what a world declares by the same kind, namespace and name takes
+//! their place. A state named `healthy`, the world as its manifests make it, is always there.
+
+mod fault;
+mod manifest;
+
+pub(crate) use fault::unreadable;
+pub use fault::{Place, WorldFault};
+pub(crate) use manifest::{Manifest, checked};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::SandboxError;
+use crate::app::Apps;
+use crate::object;
+use crate::scenario::{Scenario, ScenarioInfo};
+
+/// The state in which every world can be: as its manifests make it.
+pub const HEALTHY: &str = "healthy";
+
+/// How many bytes all files of a world may have together.
+const MOST_BYTES: usize = 16 << 20;
+/// How many objects a world may declare.
+const MOST_OBJECTS: usize = 5_000;
+const BASE_CLUSTER: (&str, &str) = ("base/cluster.yaml", include_str!("../base/cluster.yaml"));
+const BASE_APPS: (&str, &str) =
+    ("base/applications.yaml", include_str!("../base/applications.yaml"));
+
+/// A world: what is in a cluster, what its processes do, and the states in which it can be. A copy
+/// is a reference.
+#[derive(Debug, Clone)]
+pub struct World(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    title: String,
+    namespace: String,
+    manifests: Vec<Manifest>,
+    apps: Arc<Apps>,
+    scenarios: BTreeMap<String, Scenario>,
+}
+
+/// `world.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    world: Version,
+    title: String,
+    #[serde(default = "default_namespace")]
+    namespace: String,
+}
+
+#[derive(Debug, Deserialize)]
+enum Version {
+    #[serde(rename = "v1")]
+    V1,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+impl World {
+    /// Reads a world from its files: the name of each, relative to the folder, and its text.
+    ///
+    /// # Errors
+    /// What is wrong with them: every file that has a fault is named once.
+    pub fn from_files<N: AsRef<str>, T: AsRef<str>>(
+        files: impl IntoIterator<Item = (N, T)>,
+    ) -> Result<Self, Vec<WorldFault>> {
+        let mut files: Vec<(N, T)> = files.into_iter().collect();
+        files.sort_by(|one, other| one.0.as_ref().cmp(other.0.as_ref()));
+        let sorted = files.iter().map(|(name, text)| (name.as_ref(), text.as_ref()));
+        Sorted::of(sorted)?.read().map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// The namespace of its kubeconfig.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// The states in which it can be, by name.
+    #[must_use]
+    pub fn scenarios(&self) -> Vec<ScenarioInfo> {
+        self.0.scenarios.iter().map(|(name, scenario)| scenario.info(name)).collect()
+    }
+
+    /// Whether it has a scenario of this name.
+    #[must_use]
+    pub fn has(&self, scenario: &str) -> bool {
+        self.0.scenarios.contains_key(scenario)
+    }
+
+    pub(crate) fn scenario(&self, name: &str) -> Result<&Scenario, SandboxError> {
+        self.0.scenarios.get(name).ok_or_else(|| SandboxError::UnknownScenario {
+            name: name.to_owned(),
+            nearest: nearest(name, self.0.scenarios.keys()),
+        })
+    }
+
+    pub(crate) fn manifests(&self) -> &[Manifest] {
+        &self.0.manifests
+    }
+
+    pub(crate) fn apps(&self) -> &Arc<Apps> {
+        &self.0.apps
+    }
+}
+
+/// The names most like one that there is not, nearest first.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<(usize, &String)> =
+        known.map(|known| (strsim::damerau_levenshtein(name, known), known)).collect();
+    names.sort();
+    let alike = |(distance, known): &&(usize, &String)| *distance <= 4 || known.contains(name);
+    let mut best: Vec<String> =
+        names.iter().filter(alike).map(|(_, known)| (*known).clone()).collect();
+    if best.is_empty() {
+        best = names.into_iter().map(|(_, known)| known.clone()).collect();
+    }
+    best.truncate(5);
+    best
+}
+
+/// The files by what they are.
+#[derive(Default)]
+struct Sorted<'a> {
+    header: &'a str,
+    apps: Option<&'a str>,
+    manifests: Vec<(&'a str, &'a str)>,
+    scenarios: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<WorldFault>> {
+        let (mut sorted, mut faults, mut bytes) = (Self::default(), Vec::new(), 0);
+        let mut header = None;
+        for (name, text) in files {
+            bytes += text.len();
+            if bytes > MOST_BYTES {
+                let reason = format!("a world has at most {MOST_BYTES} bytes");
+                return Err(vec![Place::file(name).fault(reason)]);
+            }
+            match name.split_once('/') {
+                None if name == "world.yaml" => header = Some(text),
+                None if name == "applications.yaml" => sorted.apps = Some(text),
+                Some(("manifests", _)) => sorted.manifests.push((name, text)),
+                Some(("scenarios", rest)) if !rest.contains('/') => {
+                    sorted.scenarios.push((name, text));
+                }
+                _ => faults.push(Place::file(name).fault(
+                    "no file of a world: a world has world.yaml, applications.yaml, \
+                        manifests/*.yaml and scenarios/*.yaml",
+                )),
+            }
+        }
+        match header {
+            Some(text) => sorted.header = text,
+            None => faults.push(
+                Place::file("world.yaml")
+                    .fault("there is none; a world begins with `world: v1` and a title"),
+            ),
+        }
+        if faults.is_empty() { Ok(sorted) } else { Err(faults) }
+    }
+
+    fn read(self) -> Result<Inner, Vec<WorldFault>> {
+        let mut faults = Vec::new();
+        let header = serde_saphyr::from_str::<Header>(self.header)
+            .map_err(|error| vec![unreadable("world.yaml", &error)])?;
+        let Header { world: Version::V1, title, namespace } = header;
+        let own = self.apps.map(|text| ("applications.yaml", text));
+        let apps = Apps::load([BASE_APPS].into_iter().chain(own));
+        let scenarios = scenarios(&self.scenarios, &namespace, &mut faults);
+        let manifests = self.objects(&namespace, &mut faults);
+        match apps {
+            Ok(apps) if faults.is_empty() => {
+                Ok(Inner { title, namespace, manifests, apps: Arc::new(apps), scenarios })
+            }
+            Ok(_) => Err(faults),
+            Err(fault) => {
+                faults.push(fault);
+                Err(faults)
+            }
+        }
+    }
+
+    /// All objects; what the base has as well is in its place.
+    fn objects(&self, namespace: &str, faults: &mut Vec<WorldFault>) -> Vec<Manifest> {
+        let mut all: Vec<Manifest> = Vec::new();
+        for (file, text) in [BASE_CLUSTER].iter().chain(&self.manifests) {
+            let read = match manifest::manifests(file, text, namespace) {
+                Ok(read) => read,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            for new in read {
+                let (kind, name) = (new.object["kind"].as_str(), object::name(&new.object));
+                let namespace = object::namespace(&new.object);
+                let same = |old: &Manifest| old.is(kind.unwrap_or_default(), namespace, name);
+                match all.iter().position(same) {
+                    Some(at) if all[at].place.file == BASE_CLUSTER.0 => all[at] = new,
+                    Some(at) => faults.push(
+                        new.place.fault(format!("it is declared already, at {}", all[at].place)),
+                    ),
+                    None => all.push(new),
+                }
+            }
+            if all.len() > MOST_OBJECTS {
+                let reason = format!("a world declares at most {MOST_OBJECTS} objects");
+                faults.push(Place::file(file).fault(reason));
+                return all;
+            }
+        }
+        let homeless = all.iter().filter(|new| {
+            let namespace = object::namespace(&new.object);
+            !namespace.is_empty() && !all.iter().any(|other| other.is("Namespace", "", namespace))
+        });
+        faults.extend(homeless.map(|new| {
+            let namespace = object::namespace(&new.object);
+            new.place.fault(format!("no manifest declares its namespace {namespace}"))
+        }));
+        all
+    }
+}
+
+fn scenarios(
+    files: &[(&str, &str)],
+    namespace: &str,
+    faults: &mut Vec<WorldFault>,
+) -> BTreeMap<String, Scenario> {
+    let mut all = BTreeMap::from([(HEALTHY.to_owned(), Scenario::healthy())]);
+    for (file, text) in files {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let name = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
+        match Scenario::read(file, text, namespace) {
+            Ok(scenario) => drop(all.insert(name.to_owned(), scenario)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    all
+}

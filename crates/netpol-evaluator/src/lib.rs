@@ -1,0 +1,55 @@
+#![doc = include_str!("../README.md")]
+//!
+//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a
+//! name to the pods, [`propose()`] writes the missing policy, [`lint()`] finds what is suspicious
+//! before anybody is cut off, [`mermaid()`] and [`svg()`] draw it.
+
+mod cidr;
+mod declared;
+mod dns;
+mod edge;
+mod evaluate;
+mod explain;
+mod external;
+mod fix;
+mod graph;
+pub mod host;
+mod inventory;
+mod lint;
+mod lint_edges;
+mod near_miss;
+mod other_policies;
+mod path;
+mod picture;
+mod policy;
+mod resolve;
+mod selector;
+mod service;
+
+pub use cidr::{Cidr, CidrError};
+pub use declared::{Declared, declared};
+pub use edge::{
+    Decision, Destination, Edge, End, Judged, NotEvaluated, Path, PathError, Source, Stage,
+    StageName, StageOutcome,
+};
+pub use evaluate::{
+    Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate,
+};
+pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
+pub use fix::{Alternative, Fix, propose, propose_for_path};
+pub use graph::{Graph, GraphEdge, GraphNode, mermaid, page, svg};
+pub use inventory::{Inventory, PodState, Unreadable, Workload};
+pub use lint::{Lint, LintId, Severity, lint};
+pub use near_miss::{Difference, NearMiss};
+pub use other_policies::ForeignPolicy;
+pub use path::trace;
+pub use picture::{all_pairs, edges_of, intended, picture};
+pub use policy::{
+    Direction, NetworkPolicy, Peer, PolicyError, PolicyReference, PortName, PortRule, Protocol,
+    Rule,
+};
+pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
+pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
+
+#[cfg(test)]
+mod tests;
