@@ -3,10 +3,12 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
+use crate::event::Next;
 use crate::journal;
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 #[derive(Debug, Args)]
@@ -29,14 +31,19 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let id = journal::short_id(run);
     if status.resumable {
         // what a person says before it can go on
-        next.extend(state.end_of_run().into_iter().flat_map(|end| {
-            end.next.iter().filter(|command| command.starts_with("runbook approve ")).cloned()
-        }));
+        let end = state.end_of_run();
+        // an earlier version recorded lines alone
+        let lines = end.filter(|end| end.commands.is_empty()).into_iter().flat_map(|end| &end.next);
+        let commands = end.into_iter().flat_map(|end| &end.commands);
+        let approvals = commands.filter(|next| matches!(next, Next::Approve { .. }));
+        next.extend(lines.cloned().chain(approvals.map(Next::to_string)));
         next.push(format!("runbook resume {id}"));
     }
     if status.undoable {
         next.push(format!("runbook undo {id}"));
     }
+    let mut seen = BTreeSet::new();
+    next.retain(|line| seen.insert(line.clone()));
     if arguments.output != Format::Text {
         let document = json!({
             "schema": "runbook.status/v1", "run": run,

@@ -58,11 +58,14 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 17] = [
+    const NAMES: [&str; 20] = [
         "/action",
         "/changed",
         "/changes",
         "/changes/verb",
+        "/commands/mark/step",
+        "/commands/run",
+        "/commands/step",
         "/digest",
         "/id",
         "/kept",

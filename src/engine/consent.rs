@@ -4,10 +4,10 @@
 use super::ended::{End, Ended, Waits};
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Approval, Output, Prompt, shell_word};
+use crate::action::{Approval, Output, Prompt};
 use crate::construct::{Approve, Confirm};
 use crate::document::Step;
-use crate::event::{Event, Outcome, PlannedChange, StepApproved, StepAsked};
+use crate::event::{Event, Next, Outcome, PlannedChange, StepApproved, StepAsked};
 use crate::journal::{Key, short_id};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -185,21 +185,23 @@ impl Run {
                 other => other.before(),
             },
         };
-        let command =
-            format!("runbook approve {} --step {}", short_id(&self.run_id), shell_word(path));
+        let command = Next::Approve {
+            run: short_id(&self.run_id).to_owned(),
+            step: path.to_owned(),
+            typed: None,
+            options: Vec::new(),
+        };
         Ok(End::Waits(Waits { what: "approval", command, before }))
     }
 
     /// The command that allows the changes of a step, or answers its question.
-    fn approve_command(&self, path: &str, typed: Option<&str>) -> String {
-        let word = typed.map(|word| format!(" --typed {}", shell_word(word))).unwrap_or_default();
-        let options: String =
-            self.invocation.cluster.iter().map(|option| format!(" {option}")).collect();
-        format!(
-            "runbook approve {} --step {}{word}{options}",
-            short_id(&self.run_id),
-            shell_word(path)
-        )
+    fn approve_command(&self, path: &str, typed: Option<&str>) -> Next {
+        Next::Approve {
+            run: short_id(&self.run_id).to_owned(),
+            step: path.to_owned(),
+            typed: typed.map(str::to_owned),
+            options: self.invocation.cluster.clone(),
+        }
     }
 
     /// Records what a step asks, unless it is recorded already. Gives the digest of the question.

@@ -4,7 +4,7 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::action::{Failure, FailureKind};
 use crate::document::Step;
-use crate::event::{Judgement, Outcome};
+use crate::event::{Judgement, Next, Outcome};
 use crate::expression::Data;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub(super) struct Waits {
     /// `approval`, `an answer`.
     pub(super) what: &'static str,
     /// What a person types.
-    pub(super) command: String,
+    pub(super) command: Next,
     /// Why what was said before is not enough; empty if nothing was.
     pub(super) before: &'static str,
 }

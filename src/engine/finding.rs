@@ -3,7 +3,7 @@
 use super::scope::{Scope, because};
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
-use crate::event::{Event, FindingConcluded, NotRuledOut, Remedy};
+use crate::event::{Event, FindingConcluded, Next, NotRuledOut, Remedy};
 use crate::expression::{Budget, Decided, Jq, Reference, decide};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -136,10 +136,10 @@ impl Run {
         };
         // what is masked is quoted for the shell as it is shown
         let remedy = self.recorder.as_recorded(remedy);
-        let command =
+        let next =
             remedy.run.as_ref().map(|name| self.plan.command(name, &remedy.with, &self.invocation));
         let fixed = Self::is_fixed(scope, finding);
-        let (remedy, command) = if fixed { (Remedy::default(), None) } else { (remedy, command) };
+        let (remedy, next) = if fixed { (Remedy::default(), None) } else { (remedy, next) };
         let mut seen = BTreeSet::new();
         let steps = finding
             .when
@@ -156,7 +156,8 @@ impl Run {
                 .filter(|path| seen.insert(path.clone()))
                 .collect(),
             remedy: (remedy != Remedy::default()).then_some(remedy),
-            command,
+            command: next.as_ref().map(Next::to_string),
+            next,
             fixed,
         }
     }

@@ -41,8 +41,9 @@ use crate::action::{Connection, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mode, Outcome, ProgramStarted, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, Severity, StepFinished, StepKind, StepStarted, Target, Verdict,
+    Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted, RunFinished,
+    RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepKind, StepMark,
+    StepStarted, Target, Verdict,
 };
 use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes};
@@ -385,56 +386,58 @@ impl Run {
             }))?;
         }
         let (mut verdict, mut exit_code) = self.recorder.state(RunState::verdict);
-        let resume = std::iter::once(format!("runbook resume {}", short_id(run_id)))
-            .chain(self.invocation.options.iter().cloned())
-            .collect::<Vec<_>>()
-            .join(" ");
+        let run = short_id(run_id);
+        let resuming = |mark| Next::Resume {
+            run: run.to_owned(),
+            mark,
+            options: self.invocation.options.clone(),
+        };
+        let resume = resuming(None);
         if self.mode == Mode::DryRun && verdict == Verdict::Unknown {
             // what a dry run cannot know is no fault
             exit_code = 0;
         }
         let mut waiting = BTreeMap::new();
-        let mut next = self.recorder.state(|state| {
-            state
-                .findings()
-                .iter()
-                .filter_map(|finding| finding.command.clone())
-                .collect::<Vec<_>>()
+        let mut commands: Vec<Next> = self.recorder.state(|state| {
+            state.findings().iter().filter_map(|finding| finding.next.clone()).collect()
         });
         let waits = self.halt.waiting();
         if self.recorder.state(|state| !state.in_doubt().is_empty()) {
             (verdict, exit_code) = (Verdict::InDoubt, 5);
-            let doubt: Vec<String> = self.recorder.state(|state| {
-                state.in_doubt().into_iter().map(crate::action::shell_word).collect()
-            });
+            let doubt: Vec<String> = self
+                .recorder
+                .state(|state| state.in_doubt().into_iter().map(str::to_owned).collect());
             // where a look does not tell, a person does
-            let marks = doubt.iter().flat_map(|path| {
-                ["--mark-done", "--mark-not-done"]
-                    .map(|mark| format!("{resume} {mark} {path} --reason 'seen by hand'"))
+            let marks = doubt.iter().flat_map(|step| {
+                [StepMark::Done, StepMark::NotDone]
+                    .map(|mark| resuming(Some(Mark { step: step.clone(), mark })))
             });
-            let status = format!("runbook status {}", short_id(run_id));
-            next.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
+            let status = Next::Status { run: run.to_owned() };
+            commands.splice(0..0, std::iter::once(resume.clone()).chain(marks).chain([status]));
         } else if let Some(signal) = interrupted {
             (verdict, exit_code) = (Verdict::Cancelled, signal.exit_code());
-            next.insert(0, resume);
+            commands.insert(0, resume);
         } else if !waits.is_empty() {
             (verdict, exit_code) = (Verdict::Paused, 4);
             let why = waits.iter().filter(|(_, waits)| !waits.before.is_empty());
             waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
-            next.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
+            commands.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
         }
         let changed =
             self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
         if changed && verdict != Verdict::Passed {
-            next.push(format!("runbook undo {}", short_id(run_id)));
+            commands.push(Next::Undo { run: run.to_owned() });
         }
         let mut seen = std::collections::BTreeSet::new();
-        next.retain(|command| seen.insert(command.clone()));
+        commands.retain(|command| seen.insert(command.to_string()));
+        // what is masked is quoted for the shell as it is shown
+        let commands = self.recorder.as_recorded(commands);
         self.recorder.record(Event::RunFinished(RunFinished {
             verdict,
             exit_code,
             duration_ms,
-            next,
+            next: commands.iter().map(Next::to_string).collect(),
+            commands,
             waiting,
         }))?;
         Ok(self.recorder.clone().into_state())

@@ -8,9 +8,9 @@
 
 use super::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, JudgedItem,
-    Judgement, LockEvent, NotRuledOut, ObjectReference, PlannedChange, PlannedStep, ProgramStarted,
-    Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved, StepAsked,
-    StepFinished, StepMarked, StepRetried, StepStarted, Target,
+    Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange, PlannedStep,
+    ProgramStarted, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved,
+    StepAsked, StepFinished, StepMarked, StepRetried, StepStarted, Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -77,6 +77,31 @@ impl<T: MapText> MapText for Vec<T> {
     }
 }
 
+/// The ids of runs and the paths of steps are kept here as well.
+impl MapText for Next {
+    fn map_text(self, border: &dyn Border) -> Self {
+        match self {
+            Self::Run { runbook, with, namespace, options } => Self::Run {
+                with: with.map_text(border),
+                runbook: runbook.map_text(border),
+                namespace: namespace.map_text(border),
+                options: options.map_text(border),
+            },
+            Self::Resume { run, mark, options } => {
+                Self::Resume { run, mark, options: options.map_text(border) }
+            }
+            Self::Approve { run, step, typed, options } => Self::Approve {
+                run,
+                step,
+                typed: typed.map_text(border),
+                options: options.map_text(border),
+            },
+            Self::Status { run } => Self::Status { run },
+            Self::Undo { run } => Self::Undo { run },
+        }
+    }
+}
+
 impl MapText for ChangeStarted {
     fn map_text(self, _: &dyn Border) -> Self {
         let Self { path, index } = self;
@@ -115,10 +140,10 @@ texts! {
     Judgement { expected, actual, items, that, reason, message, at; outcome }
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }
-    FindingConcluded { remedy, cause, command; id, severity, steps, fixed }
+    FindingConcluded { remedy, cause, command, next; id, severity, steps, fixed }
     NotRuledOut { because; id }
     RunInterrupted { signal; }
-    RunFinished { next, waiting; verdict, exit_code, duration_ms }
+    RunFinished { next, commands, waiting; verdict, exit_code, duration_ms }
     ChangesPlanned { changes, overridden, typed; path, digest }
     PlannedChange { before, after, request, object, summary; verb, masked }
     ObjectReference { api_version, kind, namespace, name; }

@@ -8,6 +8,7 @@ mod border;
 mod change;
 mod judgement;
 mod kind;
+mod next;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -20,6 +21,7 @@ pub use change::{
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
+pub use next::{Mark, Next, shell_word};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
@@ -367,6 +369,9 @@ pub struct FindingConcluded {
     pub remedy: Option<Remedy>,
     /// The remedy as a command to type.
     pub command: Option<String>,
+    /// The same as a value; none in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
     /// The run has removed the cause itself and proved it: it does not count any more, and nothing
     /// is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -400,6 +405,9 @@ pub struct RunFinished {
     pub duration_ms: u64,
     /// Commands to type next, most useful first.
     pub next: Vec<String>,
+    /// The same as values; none in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Next>,
     /// Why steps still wait although a person has said something, by path: the approval has
     /// expired.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

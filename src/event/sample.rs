@@ -3,10 +3,10 @@
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event,
     EventKind, FindingConcluded, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
-    Mode, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted,
-    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepApproved,
-    StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored, Target, Truth,
-    Verdict,
+    Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    ProgramStarted, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity,
+    StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored,
+    Target, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -142,6 +142,7 @@ impl Story {
             steps: vec!["leader".into()],
             remedy: None,
             command: Some(command.into()),
+            next: None,
             fixed: false,
         }))
     }
@@ -150,16 +151,24 @@ impl Story {
         self.push(Event::FindingNotRuledOut(NotRuledOut { id: id.into(), because: because.into() }))
     }
 
-    pub(crate) fn finish(&mut self, verdict: Verdict, exit_code: u8, next: &[&str]) -> &mut Self {
-        let next = next.iter().map(|command| (*command).to_owned()).collect();
+    pub(crate) fn finish(&mut self, verdict: Verdict, exit_code: u8, next: &[Next]) -> &mut Self {
+        let commands = next.to_vec();
+        let next = next.iter().map(Next::to_string).collect();
         self.push(Event::RunFinished(RunFinished {
             verdict,
             exit_code,
             duration_ms: 400,
             next,
+            commands,
             waiting: BTreeMap::new(),
         }))
     }
+}
+
+/// The command that runs a remedy.
+pub(crate) fn run_next(runbook: &str) -> Next {
+    let (runbook, options) = (runbook.to_owned(), Vec::new());
+    Next::Run { runbook, with: Map::new(), namespace: None, options }
 }
 
 pub(crate) fn started(path: &str, title: &str, action: &str) -> StepStarted {
@@ -292,7 +301,7 @@ pub(crate) fn diagnosis() -> Story {
             "runbook run ta-bot/restart",
         )
         .open("candles-insufficient", "step candles was not allowed to look")
-        .finish(Verdict::Failed, 1, &["runbook run ta-bot/restart"]);
+        .finish(Verdict::Failed, 1, &[run_next("ta-bot/restart")]);
     story
 }
 
@@ -438,6 +447,12 @@ pub(crate) fn every_event() -> Vec<Event> {
                 steps: vec![text()],
                 remedy: Some(remedy.clone()),
                 command: Some(text()),
+                next: Some(Next::Run {
+                    runbook: text(),
+                    with: fields(),
+                    namespace: Some(text()),
+                    options: vec![text()],
+                }),
                 fixed: true,
             }),
             EventKind::FindingNotRuledOut => {
@@ -449,6 +464,21 @@ pub(crate) fn every_event() -> Vec<Event> {
                 exit_code: 4,
                 duration_ms: 1,
                 next: vec![text()],
+                commands: vec![
+                    Next::Resume {
+                        run: text(),
+                        mark: Some(Mark { step: text(), mark: StepMark::Done }),
+                        options: vec![text()],
+                    },
+                    Next::Approve {
+                        run: text(),
+                        step: text(),
+                        typed: Some(text()),
+                        options: vec![text()],
+                    },
+                    Next::Status { run: text() },
+                    Next::Undo { run: text() },
+                ],
                 waiting: by_path(),
             }),
         })

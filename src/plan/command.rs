@@ -1,6 +1,7 @@
 //! Commands to type next.
 
 use crate::document::Param;
+use crate::event::Next;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -16,35 +17,25 @@ pub struct Invocation {
 
 /// The command that runs a runbook with these parameters, in this namespace if one has to be named.
 /// Parameters that equal their default are left out.
-pub fn command_line(
+pub fn run_next(
     name: &str,
     with: &Map<String, Value>,
     declared: Option<&IndexMap<String, Param>>,
     namespace: Option<&str>,
     invocation: &Invocation,
-) -> String {
-    let mut words = vec![format!("runbook run {name}")];
-    for (key, value) in with {
-        let default = declared
-            .and_then(|declared| declared.get(key))
-            .and_then(|param| param.default.as_ref());
-        if default == Some(value) || value.is_null() {
-            continue;
-        }
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Array(items) => items
-                .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-                .collect::<Vec<_>>()
-                .join(","),
-            other => other.to_string(),
-        };
-        words.push(format!("--set {}", crate::action::shell_word(&format!("{key}={text}"))));
+) -> Next {
+    let default = |name: &str| declared?.get(name)?.default.as_ref();
+    let with = with
+        .iter()
+        .filter(|(name, value)| !value.is_null() && default(name) != Some(*value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Next::Run {
+        runbook: name.to_owned(),
+        with,
+        namespace: namespace.map(str::to_owned),
+        options: invocation.options.clone(),
     }
-    words.extend(namespace.map(|namespace| format!("--namespace {namespace}")));
-    words.extend(invocation.options.iter().cloned());
-    words.join(" ")
 }
 
 #[cfg(test)]
@@ -61,7 +52,7 @@ mod tests {
         let with = json!({"namespace": "petrosa-apps", "reason": "it's late", "pods": ["a", "b"]});
         let invocation =
             Invocation { options: vec!["--sandbox=healthy".into()], ..Invocation::default() };
-        let line = command_line(
+        let next = run_next(
             "ta-bot/restart",
             with.as_object().unwrap(),
             Some(&declared),
@@ -69,7 +60,7 @@ mod tests {
             &invocation,
         );
         assert_eq!(
-            line,
+            next.to_string(),
             r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --namespace staging --sandbox=healthy"
         );
     }

@@ -8,7 +8,7 @@ mod params;
 mod permissions;
 mod role;
 
-pub use command::{Invocation, command_line};
+pub use command::{Invocation, run_next};
 pub use known::{Needs, Open, Touched};
 pub use lease::{Leases, lease_of, leases};
 pub use namespace::{Moved, Says, called, check_namespace};
@@ -17,7 +17,7 @@ pub use permissions::{PlannedAction, actions, also_changes, unreached};
 pub use role::role;
 
 use crate::document::{Interface, Runbook, Step};
-use crate::event::PlannedStep;
+use crate::event::{Next, PlannedStep};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -104,12 +104,7 @@ impl Plan {
     }
 
     /// The command that runs a remedy with these parameters, where this run acts.
-    pub fn command(
-        &self,
-        name: &str,
-        with: &Map<String, Value>,
-        invocation: &Invocation,
-    ) -> String {
+    pub fn command(&self, name: &str, with: &Map<String, Value>, invocation: &Invocation) -> Next {
         let known = self.neighbours.get(name);
         let says =
             known.map(|known| Says { params: &known.params, namespace: known.namespace.as_ref() });
@@ -119,7 +114,7 @@ impl Plan {
             self.namespace.as_deref(),
             self.moved.as_ref(),
         );
-        command_line(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
+        run_next(name, with, known.map(|known| &known.params), namespace.as_deref(), invocation)
     }
 
     /// The parameters with secret ones masked.

@@ -259,13 +259,14 @@ impl Walk<'_> {
         let says = Says { params: &called.params, namespace: called.namespace.as_ref() };
         let named = says.by_default().is_none_or(|by_default| by_default != place)
             && !says.set_by(place).iter().any(|name| with.contains_key(name));
-        super::command_line(
+        super::run_next(
             &called.name,
             with,
             Some(&called.params),
             Some(place).filter(|_| named),
             &super::Invocation::default(),
         )
+        .to_string()
     }
 }
 

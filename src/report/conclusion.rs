@@ -3,7 +3,7 @@
 use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
 use crate::event::{
-    Effect, FindingConcluded, Mode, Outcome, RunFinished, Severity, StepFinished, Verdict,
+    Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
 use crate::journal::short_id;
 use crate::state::{RunState, StepState};
@@ -243,38 +243,58 @@ pub(super) fn weight(finding: &FindingConcluded) -> &'static str {
 
 /// Commands are never wrapped: they are there to be copied.
 fn commands(state: &RunState, stopped: bool) -> Vec<Line> {
-    let mut commands: Vec<String> =
-        state.end_of_run().map(|end| end.next.clone()).unwrap_or_default();
-    commands.extend(state.findings().iter().filter_map(|finding| finding.command.clone()));
-    let run = state.header().map(|header| short_id(&header.run)).unwrap_or_default();
+    let mut commands = next(state);
+    let run = state.header().map(|header| short_id(&header.run)).unwrap_or_default().to_owned();
     let writes = |step: &StepFinished| step.effect == Effect::Write && step.outcome.is_good();
     let mode = state.header().map(|header| header.mode);
-    if stopped && !commands.iter().any(|command| command.starts_with("runbook resume ")) {
-        commands.push(format!("runbook resume {run}"));
-    }
     let undoable =
         stopped && matches!(mode, Some(Mode::Run | Mode::Resume)) && state.ended().any(writes);
-    if undoable && !commands.iter().any(|command| command.starts_with("runbook undo ")) {
-        commands.push(format!("runbook undo {run}"));
-    }
+    // lines of an earlier version are all that there are
+    let earlier = state.end_of_run().is_some_and(|end| end.commands.len() < end.next.len());
+    let mut add = |wanted: bool, is: fn(&Next) -> bool, next: Next| {
+        let known = |(known, _): &(Option<Next>, String)| known.as_ref().is_some_and(is);
+        if wanted && !earlier && !commands.iter().any(known) {
+            commands.push((Some(next.clone()), next.to_string()));
+        }
+    };
+    let resume = Next::Resume { run: run.clone(), mark: None, options: Vec::new() };
+    add(stopped, |next| matches!(next, Next::Resume { .. }), resume);
+    add(undoable, |next| matches!(next, Next::Undo { .. }), Next::Undo { run });
     let mut lines = Vec::new();
     let mut labels: Vec<&str> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
-    for command in &commands {
+    for (next, command) in &commands {
         if seen.contains(&command.as_str()) {
             continue;
         }
         seen.push(command);
-        let (label, column) = match command {
-            command if command.starts_with("runbook resume ") => ("Continue", 13),
-            command if command.starts_with("runbook undo ") => ("Undo", 9),
-            _ => ("Next", 9),
+        let (label, column) = match next {
+            Some(Next::Resume { .. }) => ("Continue", 13),
+            Some(Next::Undo { .. }) => ("Undo", 9),
+            Some(Next::Run { .. } | Next::Approve { .. } | Next::Status { .. }) | None => {
+                ("Next", 9)
+            }
         };
         let shown = if labels.contains(&label) { "" } else { label };
         labels.push(label);
         lines.push(Line::new(2).push(DIM, shown).pad_to(column).push(STRONG, command.as_str()));
     }
     lines
+}
+
+/// What can be done next, with its line; just the line in records of earlier versions.
+fn next(state: &RunState) -> Vec<(Option<Next>, String)> {
+    let end = state.end_of_run();
+    let lines = end.filter(|end| end.commands.is_empty()).into_iter().flat_map(|end| &end.next);
+    let commands = end.into_iter().flat_map(|end| &end.commands);
+    let remedies = state.findings().iter();
+    lines
+        .map(|line| (None, line.clone()))
+        .chain(commands.map(|next| (Some(next.clone()), next.to_string())))
+        .chain(
+            remedies.filter_map(|finding| Some((finding.next.clone(), finding.command.clone()?))),
+        )
+        .collect()
 }
 
 fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {

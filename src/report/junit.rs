@@ -216,7 +216,7 @@ impl Xml {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::sample::{Story, diagnosis, finished, judged};
+    use crate::event::sample::{Story, diagnosis, finished, judged, run_next};
     use crate::event::{Judgement, Mode, Outcome, Severity, StepFinished, Truth, Verdict};
     use proptest::prelude::*;
     use regex::Regex;
@@ -456,7 +456,7 @@ mod tests {
             let step = StepFinished { reason: texts[5].clone(), expectations: vec![judgement],
                 attempts: 2, ..finished(&texts[0], &texts[1], outcomes[outcome], &texts[2]) };
             story.done(step).finding(&texts[0], &texts[1], &texts[2]).open(&texts[3], &texts[4]);
-            story.finish(Verdict::Failed, 1, &[texts[2].as_str()]);
+            story.finish(Verdict::Failed, 1, &[run_next(&texts[2])]);
             valid(&rendered(&story));
         }
     }

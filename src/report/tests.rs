@@ -2,7 +2,7 @@ use super::step_line;
 use super::text::{truncate, width, wrap};
 use super::theme::Line;
 use super::*;
-use crate::event::sample::{Story, diagnosis, finished, judged};
+use crate::event::sample::{Story, diagnosis, finished, judged, run_next};
 use crate::event::{
     Effect, Event, Judgement, Mode, Outcome, Record, RunInterrupted, Severity, StepFinished,
     StepRetried, Truth, Verdict,
@@ -437,7 +437,7 @@ proptest! {
             ..finished(&texts[0], &texts[1], outcomes[outcome], &texts[2])
         };
         story.done(step).finding(&texts[0], &texts[1], &texts[2]).open(&texts[3], &texts[4]);
-        story.finish(Verdict::Failed, 1, &[texts[2].as_str()]);
+        story.finish(Verdict::Failed, 1, &[run_next(&texts[2])]);
         let detail = if verbose { Detail::Verbose } else { Detail::Normal };
         let charset = if ascii { Charset::Ascii } else { Charset::Unicode };
         let look = Look { width: columns, charset, color: verbose, detail };

@@ -129,6 +129,7 @@ fn verdicts() {
         steps: vec![],
         remedy: None,
         command: None,
+        next: None,
         fixed: false,
     };
     assert_eq!(verdict([(Error, Critical)], &[finding(Critical)]), (Verdict::Failed, 1));

@@ -91,12 +91,7 @@ impl Target {
 
 /// A word for a POSIX shell, quoted if it must be.
 pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    crate::event::shell_word(word).into_owned()
 }
 
 /// A read of one kind in a namespace, as a permission.

@@ -1,0 +1,180 @@
+//! What a person can do next, as a value; and the line that is typed for it.
+
+use super::StepMark;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a person can do next. `options` are words of the command line that say where and how, such
+/// as `--sandbox=healthy`, as they are typed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Next {
+    /// Run a runbook: a remedy.
+    Run {
+        /// Its name.
+        runbook: String,
+        /// Parameters that are not as by default.
+        with: Map<String, Value>,
+        /// The namespace, if one has to be named.
+        namespace: Option<String>,
+        /// See above.
+        options: Vec<String>,
+    },
+    /// Go on with this run.
+    Resume {
+        /// End of the run's id.
+        run: String,
+        /// What a person says of a step in doubt.
+        mark: Option<Mark>,
+        /// See above.
+        options: Vec<String>,
+    },
+    /// Allow the changes of a step of this run, or answer its question.
+    Approve {
+        /// End of the run's id.
+        run: String,
+        /// Path of the step.
+        step: String,
+        /// The word that must be typed.
+        typed: Option<String>,
+        /// See above.
+        options: Vec<String>,
+    },
+    /// See how this run stands.
+    Status {
+        /// End of the run's id.
+        run: String,
+    },
+    /// Take back what this run has changed.
+    Undo {
+        /// End of the run's id.
+        run: String,
+    },
+}
+
+/// What a person says of a step, when the run is gone on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Path of the step.
+    pub step: String,
+    /// What is said.
+    pub mark: StepMark,
+}
+
+impl fmt::Display for Next {
+    /// The line that is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = match self {
+            Self::Run { runbook, with, namespace, options } => {
+                write!(f, "runbook run {runbook}")?;
+                for (name, value) in with {
+                    let pair = format!("{name}={}", typed_value(value));
+                    write!(f, " --set {}", shell_word(&pair))?;
+                }
+                if let Some(namespace) = namespace {
+                    write!(f, " --namespace {namespace}")?;
+                }
+                options
+            }
+            Self::Resume { run, mark, options } => {
+                write!(f, "runbook resume {run}")?;
+                for option in options {
+                    write!(f, " {option}")?;
+                }
+                if let Some(Mark { step, mark }) = mark {
+                    let option = match mark {
+                        StepMark::Done => "--mark-done",
+                        StepMark::NotDone => "--mark-not-done",
+                        StepMark::Skip => "--skip",
+                    };
+                    write!(f, " {option} {} --reason 'seen by hand'", shell_word(step))?;
+                }
+                return Ok(());
+            }
+            Self::Approve { run, step, typed, options } => {
+                write!(f, "runbook approve {run} --step {}", shell_word(step))?;
+                if let Some(word) = typed {
+                    write!(f, " --typed {}", shell_word(word))?;
+                }
+                options
+            }
+            Self::Status { run } => return write!(f, "runbook status {run}"),
+            Self::Undo { run } => return write!(f, "runbook undo {run}"),
+        };
+        options.iter().try_for_each(|option| write!(f, " {option}"))
+    }
+}
+
+fn typed_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(","),
+        other => other.to_string(),
+    }
+}
+
+/// A word for a POSIX shell, quoted if it must be.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_line_is_what_is_typed() {
+        let (run, step) = (|| "LEADER42".to_owned(), || "fix/scale it".to_owned());
+        let options = || vec!["--sandbox=healthy".to_owned()];
+        let with = json!({"reason": "it's late", "pods": ["a", "b"]}).as_object().unwrap().clone();
+        let marked = |mark| Next::Resume {
+            run: run(),
+            mark: Some(Mark { step: step(), mark }),
+            options: options(),
+        };
+        for (next, line) in [
+            (
+                Next::Run {
+                    runbook: "ta-bot/restart".to_owned(),
+                    with,
+                    namespace: Some("staging".to_owned()),
+                    options: options(),
+                },
+                r"runbook run ta-bot/restart --set 'reason=it'\''s late' --set pods=a,b --namespace staging --sandbox=healthy",
+            ),
+            (
+                Next::Resume { run: run(), mark: None, options: options() },
+                "runbook resume LEADER42 --sandbox=healthy",
+            ),
+            (
+                marked(StepMark::Done),
+                "runbook resume LEADER42 --sandbox=healthy --mark-done 'fix/scale it' --reason 'seen by hand'",
+            ),
+            (
+                Next::Approve {
+                    run: run(),
+                    step: step(),
+                    typed: Some("x y".to_owned()),
+                    options: options(),
+                },
+                "runbook approve LEADER42 --step 'fix/scale it' --typed 'x y' --sandbox=healthy",
+            ),
+            (Next::Status { run: run() }, "runbook status LEADER42"),
+            (Next::Undo { run: run() }, "runbook undo LEADER42"),
+        ] {
+            assert_eq!(next.to_string(), line);
+        }
+    }
+}
