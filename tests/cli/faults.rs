@@ -78,7 +78,7 @@ fn promise_13_an_answer_that_is_lost_or_an_error_is_followed_by_looks_not_by_ano
         (Some(503), "HTTP 503"),
         (Some(504), "timed out"),
         (None, "broke"),
-        (Some(200), "is no JSON"),
+        (Some(200), "is not JSON"),
     ];
     for action in [SCALE, JOB, DELETE, APPLY] {
         // one kind of error and one loss say enough of the other verbs
