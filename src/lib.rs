@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod construct;
 pub mod diagnostic;
 pub mod document;
+mod encoding;
 pub mod engine;
 pub mod event;
 pub mod expression;

@@ -5,6 +5,7 @@ use super::metrics::number;
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb};
+use crate::encoding::percent_encode;
 use crate::event::Effect;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -46,7 +47,7 @@ fn ten_seconds() -> Duration {
 impl Promql {
     /// The request that it is.
     fn http(&self) -> Http {
-        let asked = format!("/api/v1/query?query={}", encode(&self.query));
+        let asked = format!("/api/v1/query?query={}", percent_encode(&self.query));
         let url = self.url.as_ref().map(|url| format!("{}{asked}", url.trim_end_matches('/')));
         Http {
             target: self.target.clone(),
@@ -234,18 +235,6 @@ fn summary(output: &Value) -> String {
         },
         (_, series) => format!("{} series", series.unwrap_or_default()),
     }
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
-fn encode(text: &str) -> String {
-    let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
 use crate::cluster::{ErrorKind, builtin};
+use crate::encoding::hex;
 use crate::event::Effect;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -199,8 +200,7 @@ fn shape(value: &[u8], wanted: Shape) -> Value {
             }
         }
     }
-    let digest: String =
-        Sha256::digest(value).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = hex(&Sha256::digest(value)[..6]);
     json!({
         "exists": true, "key_exists": true, "empty": value.is_empty(), "utf8": text.is_some(),
         "whitespace": whitespace, "placeholder": placeholder,

@@ -5,6 +5,7 @@ use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::support::trace_span;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb};
+use crate::encoding::percent_encode;
 use crate::event::Effect;
 use futures::{StreamExt, stream};
 use indexmap::IndexMap;
@@ -121,7 +122,7 @@ impl Verb for Traces {
             None => format!(
                 "/api/search?limit={}&q={}",
                 self.limit,
-                encode(self.query.as_deref().unwrap_or_default())
+                percent_encode(self.query.as_deref().unwrap_or_default())
             ),
         };
         self.http(&path).manual_commands(namespace)
@@ -187,7 +188,7 @@ impl Traces {
         let end = context.now.as_second().saturating_add(1);
         let window =
             SignedDuration::try_from(self.window.0).map_or(i64::MAX, |window| window.as_secs());
-        let query = encode(self.query.as_deref().unwrap_or_default());
+        let query = percent_encode(self.query.as_deref().unwrap_or_default());
         format!(
             "/api/search?limit={}&start={}&end={end}&q={query}",
             self.limit,
@@ -266,18 +267,6 @@ fn judge(answer: Answer) -> Result<Value, Failure> {
         )),
         _ => Err(Failure::error(format!("Tempo rejected the request: HTTP {status}: {}", start()))),
     }
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
-fn encode(text: &str) -> String {
-    let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 mod access;
 mod error;
 mod identity;
-pub(crate) mod path;
 mod port;
 pub(crate) mod resource;
 mod write;

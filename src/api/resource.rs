@@ -1,7 +1,7 @@
 //! Kinds and their places in the API.
 
 use super::error::{Error, ErrorKind};
-use super::path::encode;
+use crate::encoding::percent_encode;
 
 /// A kind of object and where the API server serves it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -48,7 +48,9 @@ impl Resource {
             format!("/apis/{}/{}", self.group, self.version)
         };
         match namespace.filter(|_| self.namespaced) {
-            Some(namespace) => format!("{root}/namespaces/{}/{}", encode(namespace), self.plural),
+            Some(namespace) => {
+                format!("{root}/namespaces/{}/{}", percent_encode(namespace), self.plural)
+            }
             None => format!("{root}/{}", self.plural),
         }
     }
@@ -59,7 +61,7 @@ impl Resource {
         if self.namespaced {
             check_name("namespace", namespace)?;
         }
-        Ok(format!("{}/{}", self.collection(Some(namespace)), encode(name)))
+        Ok(format!("{}/{}", self.collection(Some(namespace)), percent_encode(name)))
     }
 
     fn answers_to(&self, asked: &Asked) -> bool {

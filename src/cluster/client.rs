@@ -320,7 +320,7 @@ fn proxy_credentials(proxy: &http::Uri) -> Option<http::HeaderValue> {
     use base64::Engine;
     let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
     let encoded =
-        base64::engine::general_purpose::STANDARD.encode(super::http::percent_decode(user));
+        base64::engine::general_purpose::STANDARD.encode(crate::encoding::percent_decode(user));
     let mut value = http::HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -1,6 +1,6 @@
 //! HTTP answers, and requests that go to their host directly, without a cluster.
 
-use crate::api::path::encode;
+use crate::encoding::percent_encode;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -206,34 +206,8 @@ pub(super) fn get(path: &str) -> http::Result<Request<kube::client::Body>> {
 /// `?a=b&c=d`, percent-encoded; empty without parameters.
 pub(super) fn query(parameters: &[(&str, String)]) -> String {
     let pairs: Vec<String> =
-        parameters.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+        parameters.iter().map(|(key, value)| format!("{key}={}", percent_encode(value))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// The bytes of a percent-encoded text; what is no escape stays as it is.
-pub(super) fn percent_decode(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let value = escape.and_then(|digits| {
-            let high = char::from(digits[0]).to_digit(16)?;
-            let low = char::from(digits[1]).to_digit(16)?;
-            u8::try_from(high * 16 + low).ok()
-        });
-        match value {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]
@@ -247,7 +221,6 @@ mod tests {
             query(&[("a", "x=y,z in (1)".to_owned()), ("b", "ä&".to_owned())]),
             "?a=x%3Dy%2Cz%20in%20%281%29&b=%C3%A4%26"
         );
-        assert_eq!(percent_decode("us%65r:p%40ss%+A%"), b"user:p@ss%+A%");
     }
 
     #[tokio::test]

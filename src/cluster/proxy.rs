@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
 use super::http::{HttpAnswer, broken, no_answer, read_answer};
-use crate::api::path::encode;
 use crate::api::resource::check_name;
+use crate::encoding::percent_encode;
 
 /// What the API server is to proxy to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +66,9 @@ impl Cluster {
         let rest = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let path = format!(
             "/api/v1/namespaces/{}/{plural}/{scheme}{}:{}/proxy{rest}",
-            encode(namespace),
-            encode(name),
-            encode(&port)
+            percent_encode(namespace),
+            percent_encode(name),
+            percent_encode(&port)
         );
         let shown = format!("{plural}/{name}:{port} in namespace {namespace}");
         let doing = self.doing("proxy", format!("{} to {shown}", request.method()));

@@ -1,5 +1,6 @@
 //! jq expressions: compiled once, evaluated with a budget.
 
+use crate::diagnostic::nearest;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::bindings::Bindings;
 use super::budget::{Kind, Meter, Running, overdue};
 use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
-use super::library::{Library, nearest};
+use super::library::Library;
 use super::need::{self, Needs};
 use super::strict;
 use super::syntax::{self, Term};

@@ -1,5 +1,6 @@
 //! The filters that a program may call: those of jq without the ones that reach outside, and ours.
 
+use crate::diagnostic::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -193,16 +194,6 @@ const GUARDED: [(&str, &str); 20] = [
 
 fn is_refused(name: &str) -> bool {
     REFUSED.iter().any(|(refused, ..)| *refused == name)
-}
-
-/// The most similar of the names, if one is similar enough to be meant.
-pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let most = (name.chars().count() / 3).max(1);
-    names
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, other)| other)
 }
 
 /// All native filters. Those that need a guard are renamed: `compat.jq` wraps them.

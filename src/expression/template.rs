@@ -1,6 +1,7 @@
 //! Text templates (minijinja): strict on undefined, and typed where the whole text is one
 //! expression.
 
+use crate::diagnostic::nearest;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +19,6 @@ use serde_json::Value;
 use super::allowance::{self, walkable, within, written};
 use super::error::{CompileError, EvalError, EvalErrorKind};
 use super::jq::Reference;
-use super::library::nearest;
 use super::rewrite;
 use super::value::MOST_DEPTH;
 

@@ -3,6 +3,7 @@
 
 use super::Error;
 use super::directory::{private, sync_dir};
+use crate::encoding::hex;
 use crate::event::{Effect, Event, Record, Stored};
 use crate::expression::Data;
 use serde::{Deserialize, Serialize};
@@ -175,7 +176,7 @@ pub fn load(stored: &Stored) -> Result<Data, Error> {
 }
 
 fn hexadecimal(digest: Sha256) -> String {
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.finalize())
 }
 
 /// Cannot happen with values that came from JSON.

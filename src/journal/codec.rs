@@ -5,6 +5,7 @@
 //! nothing. Journals of earlier versions have a `crc` of the record alone: they are read, and what
 //! is appended to them follows on all that is there.
 
+use crate::encoding::hex;
 use crate::event::{EventKind, Record};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -28,7 +29,7 @@ impl Link {
 
     /// As hexadecimal digits.
     pub(super) fn hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 }
 

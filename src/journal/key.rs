@@ -3,6 +3,7 @@
 
 use super::Error;
 use super::directory::{make_dirs, private, sync_dir};
+use crate::encoding::hex;
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::io::Write;
@@ -71,10 +72,6 @@ fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
     std::fs::remove_file(&temporary).ok();
     made?;
     sync_dir(state_dir)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {

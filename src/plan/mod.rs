@@ -17,6 +17,7 @@ pub use permissions::{PlannedAction, actions, also_changes, unreached};
 pub use role::role;
 
 use crate::document::{Interface, Runbook, Step};
+use crate::encoding::hex;
 use crate::event::{Next, PlannedStep};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -147,7 +148,7 @@ fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&hash.finalize());
     format!("sha256:{hex}")
 }
 

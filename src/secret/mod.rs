@@ -9,6 +9,8 @@ mod shapes;
 mod tests;
 mod tokens;
 
+use crate::encoding::{RESERVED, percent_decode, percent_encode_set};
+use percent_encoding::AsciiSet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -476,7 +478,7 @@ fn credentials(text: &str) -> Vec<Cow<'_, str>> {
         .map(|(userinfo, _)| userinfo)
     {
         let Some((user, password)) = userinfo.split_once(':') else { continue };
-        let (plain_user, plain) = (percent_decoded(user), percent_decoded(password));
+        let (plain_user, plain) = (decoded(user), decoded(password));
         let pair = Cow::Owned(format!("{plain_user}:{plain}"));
         parts.extend([Cow::Borrowed(password), Cow::Owned(plain)]);
         if !password.is_empty() {
@@ -486,12 +488,18 @@ fn credentials(text: &str) -> Vec<Cow<'_, str>> {
     parts
 }
 
+/// What path encoders leave alone beside RFC 3986.
+const IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
+/// What `encodeURIComponent` of JavaScript does.
+const IN_COMPONENTS: &AsciiSet =
+    &RESERVED.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
+
 /// The text itself, and as it stands in URLs and in JSON.
 fn encodings(text: &str, out: &mut Vec<String>) {
     out.push(text.to_owned());
     // What encoders leave alone differs: RFC 3986, path encoders, JavaScript's encodeURIComponent.
-    for kept in ["-._~", "-._~/", "-._~!'()*"] {
-        let encoded = percent_encoded(text, kept);
+    for set in [RESERVED, IN_PATHS, IN_COMPONENTS] {
+        let encoded = percent_encode_set(text, set);
         out.push(encoded.replace("%20", "+"));
         out.push(percent_lowered(&encoded));
         out.push(encoded);
@@ -558,19 +566,6 @@ fn in_base64(text: &str, out: &mut Vec<String>) {
     }
 }
 
-fn percent_encoded(text: &str, kept: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.extend(hex(u32::from(byte), 2).map(|digit| digit.to_ascii_uppercase()));
-        }
-    }
-    out
-}
-
 /// The same encoding with lowercase digits.
 fn percent_lowered(encoded: &str) -> String {
     let mut digits = 0;
@@ -588,17 +583,9 @@ fn percent_lowered(encoded: &str) -> String {
         .collect()
 }
 
-fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let decoded =
-            pair.filter(|_| byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        out.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+/// A percent-encoded text as it is meant.
+fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&percent_decode(text)).into_owned()
 }
 
 /// The text as it stands between the quotes of a JSON string.

@@ -4,6 +4,7 @@
 use super::{SessionError, Workspace};
 use crate::action::Reach;
 use crate::document::{Body, Origin, Runbook};
+use crate::encoding::hex;
 use crate::plan::Plan;
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
@@ -87,7 +88,7 @@ fn local(runbook: &Runbook) -> Vec<String> {
 }
 
 fn digest(runbook: &Runbook) -> String {
-    Sha256::digest(runbook.source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(runbook.source.as_bytes()))
 }
 
 /// The digests that were trusted, one a line with the file that had it.

@@ -2,6 +2,7 @@
 
 mod app;
 mod controllers;
+mod digest;
 mod error;
 mod exec;
 mod http;

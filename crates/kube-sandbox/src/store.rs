@@ -1,11 +1,11 @@
 //! The objects, their versions, and what has happened to them.
 
+use crate::digest::sha256;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::kinds::{self, Resource};
@@ -309,8 +309,8 @@ fn is_same(before: &Value, after: &Value) -> bool {
 /// place.
 fn uid(cluster: &str, key: &Key, removed: u64) -> String {
     let place = format!("{cluster}{}/{}/{}", key.plural, key.namespace, key.name);
-    let digest = Sha256::digest(if removed == 0 { place } else { format!("{place}#{removed}") });
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex = sha256(if removed == 0 { place } else { format!("{place}#{removed}") });
+    let hex = &hex[..32];
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 

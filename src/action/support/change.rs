@@ -2,6 +2,7 @@
 
 use super::compare::{Difference, desired, differences, only_restarts, patch, trimmed};
 use crate::cluster::{Method, Resource, Write};
+use crate::encoding::hex;
 use crate::event::{ObjectReference, PlannedChange};
 use crate::secret::Masker;
 use serde_json::{Map, Value, json};
@@ -261,8 +262,7 @@ fn hidden(object: &Value, masker: &Masker, hide: &dyn Fn(&str) -> String) -> Val
 const PLAIN: &str = "sha256:";
 
 fn hashed(text: &str) -> String {
-    let hex: String =
-        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hex(&Sha256::digest(text)[..6]);
     format!("{PLAIN}{hex}")
 }
 

@@ -1,6 +1,7 @@
 //! Traces as Tempo gives them, in the JSON of OTLP (opentelemetry-proto, trace/v1) and its older
 //! spellings. Pure.
 
+use crate::encoding::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -142,7 +143,7 @@ fn hexadecimal(id: &str) -> String {
         return id.to_ascii_lowercase();
     }
     match STANDARD.decode(id) {
-        Ok(bytes) if bytes.len() == 8 => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Ok(bytes) if bytes.len() == 8 => hex(&bytes),
         _ => id.to_owned(),
     }
 }

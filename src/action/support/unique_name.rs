@@ -1,6 +1,7 @@
 //! Names of objects that a step makes: the same when the step is done again, so that it is never
 //! made twice.
 
+use crate::encoding::hex;
 use sha2::{Digest, Sha256};
 
 /// The annotation that says which step of which run has made an object.
@@ -15,8 +16,7 @@ pub(in crate::action) fn unique_name(prefix: &str, run: &str, path: &str) -> Str
         .skip(run.chars().count().saturating_sub(8))
         .collect::<String>()
         .to_ascii_lowercase();
-    let hash: String =
-        Sha256::digest(path).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hex(&Sha256::digest(path)[..3]);
     let rest = format!("-{run}-{hash}");
     let prefix: String = prefix.chars().take(NAME.saturating_sub(rest.len())).collect();
     format!("{}{rest}", prefix.trim_end_matches(['-', '.']))

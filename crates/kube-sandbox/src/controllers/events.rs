@@ -1,8 +1,8 @@
 //! Events about objects.
 
+use crate::digest::sha256;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::object;
 use crate::store::Store;
@@ -68,12 +68,8 @@ pub(crate) fn is_known(
 
 /// The name of an event: what is said again has the same.
 fn name_of(about: &Value, reason: &str, message: &str) -> String {
-    let suffix: String = Sha256::digest(format!("{reason}/{message}"))
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}.{suffix}", object::name(about))
+    let digest = sha256(format!("{reason}/{message}"));
+    format!("{}.{}", object::name(about), &digest[..16])
 }
 
 fn publish(

@@ -2,6 +2,7 @@
 //!
 //! After `pkg/kubelet/kubelet_pods.go`, `images/image_manager.go` and `prober/` of the kubelet.
 
+use crate::digest::sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -369,10 +370,6 @@ fn container_status(
     uid: &str,
     now: Timestamp,
 ) -> Value {
-    use sha2::{Digest, Sha256};
-    let hex = |text: String| {
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
     let (name, image) = (
         container["name"].as_str().unwrap_or_default(),
         container["image"].as_str().unwrap_or_default(),
@@ -388,8 +385,8 @@ fn container_status(
     let mut status = json!({"name": name, "state": state, "lastState": {}, "ready": false,
         "restartCount": 0, "image": image, "imageID": "", "started": running});
     if running {
-        status["imageID"] = json!(format!("sha256:{}", hex(image.to_owned())));
-        status["containerID"] = json!(format!("containerd://{}", hex(format!("{uid}/{name}"))));
+        status["imageID"] = json!(format!("sha256:{}", sha256(image)));
+        status["containerID"] = json!(format!("containerd://{}", sha256(format!("{uid}/{name}"))));
     }
     status
 }

@@ -9,11 +9,11 @@ mod netcat;
 mod target;
 mod wget;
 
+use crate::digest::sha256;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::snapshot::{ContainerState, PodState, Snapshot};
 
@@ -101,7 +101,7 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
 /// The identity that the runtime gives the attempt.
 fn exec_id(session: &Session, command: &[String]) -> String {
     let text = format!("{}/{}", session.pod().network.name, command.join(" "));
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(text)
 }
 
 fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
