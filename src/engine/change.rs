@@ -1,27 +1,20 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
 use super::consent::{Answer, Known as Approval, diff, word};
-use super::doubt::{Known, Lost};
 use super::ended::{End, Ended, failed, not_made};
 use super::scope::Scope;
+use super::send::{Request, Sent};
 use super::{EngineError, Run};
-use crate::action::support::change::{Seen, observe, recorded};
+use crate::action::support::change::{Seen, observe};
 use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
 use crate::api::{self, ErrorKind, Method, Write};
 use crate::document::Step;
-use crate::event::{
-    ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, Outcome, PlannedChange,
-    StepMark, StepRetried,
-};
+use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, StepMark};
 use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The pause before what the server asked to send later, if it names none; kubectl's for evictions.
-const LATER: Duration = Duration::from_secs(5);
 
 /// What is to be sent.
 struct Prepared {
@@ -211,7 +204,10 @@ impl Run {
                 let reason = "stopped before all changes were made";
                 return Ok(Stage::Over(Ended::without_output(Outcome::Cancelled, reason).into()));
             }
-            match self.send(path, *index, planned, write, context, doubted).await? {
+            match self
+                .send(&Request { path, index: *index, planned, write, context, doubted })
+                .await?
+            {
                 Sent::Made => {}
                 Sent::NotMade(ended) => return Ok(Stage::Over(ended.into())),
                 Sent::InDoubt => return Ok(Stage::Over(End::InDoubt)),
@@ -354,161 +350,6 @@ impl Run {
             ..Ended::without_output(Outcome::Error, reason)
         })
     }
-
-    /// One change, recorded before and after. What the server certainly did not do for a passing
-    /// reason is sent again until the deadline; everything else is sent once. `doubted`: an earlier
-    /// request of the step may have been carried out, or still be.
-    async fn send(
-        &self,
-        path: &str,
-        index: usize,
-        planned: &PlannedChange,
-        write: &Write,
-        context: &Context,
-        doubted: bool,
-    ) -> Result<Sent, EngineError> {
-        let Some(sender) = self.permit.sender() else {
-            return Ok(Sent::NotMade(Ended::without_output(
-                Outcome::Error,
-                "this run cannot make changes",
-            )));
-        };
-        let mut attempt = 0;
-        loop {
-            if let Some(reason) = self.permit.lock_lost().await {
-                return Ok(Sent::NotMade(Ended::without_output(Outcome::Error, reason)));
-            }
-            let left = context.remaining();
-            if left.is_zero() {
-                let reason = format!(
-                    "timed out before {} was changed: this change was not sent",
-                    planned.object.short()
-                );
-                return Ok(Sent::NotMade(Ended {
-                    attempts: attempt,
-                    ..Ended::without_output(Outcome::Error, reason)
-                }));
-            }
-            attempt += 1;
-            self.recorder
-                .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
-            crate::failpoint::hit("before the request");
-            let answer = tokio::select! {
-                answer = sender.send(write, planned.before["metadata"]["uid"].as_str(), Some(left))
-                    => answer,
-                // the second signal ends at once: what was sent stays in doubt
-                () = self.stop.token(true).cancelled() => {
-                    return Ok(Sent::InDoubt);
-                }
-            };
-            crate::failpoint::hit("after the request");
-            let gone = matches!(write.method, Method::Delete | Method::Evict);
-            let done = |result, after: Value, reason: String| {
-                let path = path.to_owned();
-                self.recorder.record(Event::ChangeFinished(ChangeFinished {
-                    path,
-                    index,
-                    result,
-                    after,
-                    reason,
-                    unproven: false,
-                }))
-            };
-            let lost = |why: String| Lost { path, index, planned, write: Some(write), why };
-            let error = match answer {
-                // the object, and nothing of the change in it: nobody has said that it was made
-                Ok(after)
-                    if !gone && observe(planned, Some(&after), &self.masker) == Seen::NotDone =>
-                {
-                    return Ok(self
-                        .lost(
-                            &lost("the response shows the object without the change".to_owned()),
-                            context,
-                        )
-                        .await?
-                        .into());
-                }
-                Ok(after) => {
-                    done(
-                        ChangeResult::Made,
-                        if gone { Value::Null } else { recorded(&after, &self.masker) },
-                        String::new(),
-                    )?;
-                    return Ok(Sent::Made);
-                }
-                Err(error) if gone && error.kind == ErrorKind::NotFound => {
-                    done(ChangeResult::Observed, Value::Null, "it was already deleted".to_owned())?;
-                    return Ok(Sent::Made);
-                }
-                Err(error) => error,
-            };
-            if error.not_executed() {
-                // what an earlier request has changed already is refused now
-                if doubted && let (Seen::Done, current) = self.see(&lost(String::new())).await {
-                    let after =
-                        current.map(|object| recorded(&object, &self.masker)).unwrap_or_default();
-                    done(
-                        ChangeResult::Observed,
-                        after,
-                        format!("{error}; an earlier request whose response was lost created it"),
-                    )?;
-                    return Ok(Sent::Made);
-                }
-                done(ChangeResult::NotMade, planned.before.clone(), error.to_string())?;
-                let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
-                let pause = error.retry_after.unwrap_or(LATER);
-                if passing && tokio::time::Instant::now() + pause < context.deadline {
-                    let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                    let reason = error.to_string();
-                    (context.progress)(&reason);
-                    self.recorder.record(Event::StepRetried(StepRetried {
-                        path: path.to_owned(),
-                        attempt,
-                        reason,
-                        delay_ms,
-                    }))?;
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => continue,
-                        () = context.cancel.cancelled() => {
-                            return Ok(Sent::NotMade(Ended { attempts: attempt,
-                                ..Ended::without_output(Outcome::Cancelled,
-                                    "stopped before the change was made") }));
-                        }
-                    }
-                }
-                let failure = kept_by_budget(planned, &error)
-                    .unwrap_or_else(|| changed_meanwhile(planned, &error));
-                return Ok(Sent::NotMade(Ended {
-                    attempts: attempt,
-                    ..not_made(&failure, attempt)
-                }));
-            }
-            return Ok(self
-                .lost(&lost(format!("no conclusive response: {error}")), context)
-                .await?
-                .into());
-        }
-    }
-}
-
-/// What came of one request.
-enum Sent {
-    Made,
-    NotMade(Ended),
-    InDoubt,
-}
-
-impl From<Known> for Sent {
-    fn from(known: Known) -> Self {
-        match known {
-            Known::Done => Self::Made,
-            Known::NotDone => Self::NotMade(Ended::without_output(
-                Outcome::Error,
-                "marked as not made; run again",
-            )),
-            Known::InDoubt => Self::InDoubt,
-        }
-    }
 }
 
 /// What is asked before a change, in the time that the step has.
@@ -569,36 +410,6 @@ fn refused(change: &Change, error: &api::Error) -> Failure {
             conflicts.join(", ")
         ),
     )
-}
-
-/// The step's time is over and a disruption budget still allows no eviction: an answer, not a lack
-/// of one.
-fn kept_by_budget(planned: &PlannedChange, error: &api::Error) -> Option<Failure> {
-    let causes = error.status.as_ref()?["details"]["causes"].as_array()?;
-    let budget = causes.iter().find(|cause| cause["reason"] == "DisruptionBudget")?["message"]
-        .as_str()?
-        .trim_end_matches('.');
-    let text = format!(
-        "{} was not evicted before the timeout of the step: {budget}; add a replica, or increase \
-            the timeout",
-        planned.object.short()
-    );
-    Some(Failure::new(FailureKind::TimedOut, text))
-}
-
-/// The tests of a patch failed, or a precondition did: someone was faster.
-fn changed_meanwhile(planned: &PlannedChange, error: &api::Error) -> Failure {
-    if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) {
-        let object = planned.object.short();
-        return Failure::new(
-            FailureKind::Failed,
-            format!(
-                "{object} was not changed: it was modified since the preview ({error}); check it \
-                    and run again"
-            ),
-        );
-    }
-    Failure::from(error.clone())
 }
 
 /// One entry of the output's `changes`.

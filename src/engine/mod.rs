@@ -26,6 +26,7 @@ mod recorder;
 mod repeat;
 mod resume;
 mod scope;
+mod send;
 mod step;
 mod stop;
 

@@ -6,7 +6,7 @@ use super::consent::{Answer, word};
 use super::ended::{End, Ended, failed};
 use super::scope::Scope;
 use super::{EngineError, Run};
-use crate::action::{Action, Output};
+use crate::action::{Action, Context, Output};
 use crate::document::Step;
 use crate::event::{
     ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome,
@@ -28,38 +28,60 @@ impl Run {
         if !self.settle_doubt(path, &context).await? {
             return Ok(End::InDoubt);
         }
-        if let Some(mark) = self.recorder.state(|state| state.marked(path).cloned()) {
-            let by = format!("{}: {}", mark.by, mark.reason);
-            match mark.mark {
-                StepMark::Skip => {
-                    return Ok(
-                        Ended::without_output(Outcome::Skipped, format!("skipped by {by}")).into()
-                    );
-                }
-                StepMark::Done => {
-                    return Ok(self
-                        .judge(scope, step, Output::new(json!({"by_hand": by}), "done by hand"))
-                        .into_ended(1)
-                        .into());
-                }
-                StepMark::NotDone => {}
-            }
-        }
-        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
-        if let Some(ChangeState { stage: ChangeStage::Finished(finished), .. }) =
-            known.iter().find(|change| change.is_made())
-        {
-            // it ended, and the process died before it was judged
-            let summary = finished.after["summary"].as_str().unwrap_or_default().to_owned();
-            return Ok(self
-                .judge(scope, step, Output::new(finished.after["output"].clone(), summary))
-                .into_ended(1)
-                .into());
+        if let Some(ended) = self.known_end(scope, step, path) {
+            return Ok(ended.into());
         }
         if let Some(ended) = self.permit.cleared(action, &context).await? {
             return Ok(ended.into());
         }
-        let summary = action.manual_commands(&context.namespace).join("; ");
+        let asked = tokio::time::Instant::now();
+        let title = self.title_of(scope, step);
+        if let Some(end) = self.not_allowed(step, path, &title, action, &context).await? {
+            return Ok(end);
+        }
+        // a person may think as long as they like
+        context.deadline += asked.elapsed();
+        if let Some(reason) = self.permit.lock_lost().await {
+            return Ok(Ended::without_output(Outcome::Error, reason).into());
+        }
+        self.carried_out(scope, step, path, action, &context).await
+    }
+
+    /// The end that is known already: from a person, or from a process that died before it judged.
+    fn known_end(&self, scope: &Scope, step: &Step, path: &str) -> Option<Ended> {
+        let judged = |output, summary: &str| {
+            self.judge(scope, step, Output::new(output, summary)).into_ended(1)
+        };
+        if let Some(mark) = self.recorder.state(|state| state.marked(path).cloned()) {
+            let by = format!("{}: {}", mark.by, mark.reason);
+            match mark.mark {
+                StepMark::Skip => {
+                    let reason = format!("skipped by {by}");
+                    return Some(Ended::without_output(Outcome::Skipped, reason));
+                }
+                StepMark::Done => return Some(judged(json!({"by_hand": by}), "done by hand")),
+                StepMark::NotDone => {}
+            }
+        }
+        let known: Vec<ChangeState> = self.recorder.state(|state| state.changes_of(path).to_vec());
+        match &known.iter().find(|change| change.is_made())?.stage {
+            ChangeStage::Finished(finished) => Some(judged(
+                finished.after["output"].clone(),
+                finished.after["summary"].as_str().unwrap_or_default(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Records what is to be done, and asks for it. The end, unless it is allowed.
+    async fn not_allowed(
+        &self,
+        step: &Step,
+        path: &str,
+        title: &str,
+        action: &Action,
+        context: &Context,
+    ) -> Result<Option<End>, EngineError> {
         // its digest is one of what stands in the record
         let planned = self.recorder.as_recorded(PlannedChange {
             object: ObjectReference {
@@ -68,7 +90,7 @@ impl Run {
                 ..ObjectReference::default()
             },
             verb: "run".to_owned(),
-            summary,
+            summary: action.manual_commands(&context.namespace).join("; "),
             before: Value::Null,
             after: Value::Null,
             request: Value::Null,
@@ -86,30 +108,31 @@ impl Run {
             digest: digest.clone(),
             typed: word(step, &changes),
         }))?;
-        let asked = tokio::time::Instant::now();
-        match self.consent(step, path, &self.title_of(scope, step), &changes, &digest).await? {
-            Answer::Yes => {}
+        Ok(match self.consent(step, path, title, &changes, &digest).await? {
+            Answer::Yes => None,
             Answer::No => {
-                return Ok(
-                    Ended::without_output(Outcome::Cancelled, "rejected at the prompt").into()
-                );
+                Some(Ended::without_output(Outcome::Cancelled, "rejected at the prompt").into())
             }
-            Answer::Nobody(waits) => return Ok(End::Waits(waits)),
-        }
-        // a person may think as long as they like
-        context.deadline += asked.elapsed();
-        if let Some(reason) = self.permit.lock_lost().await {
-            return Ok(Ended::without_output(Outcome::Error, reason).into());
-        }
+            Answer::Nobody(waits) => Some(End::Waits(waits)),
+        })
+    }
+
+    /// Does it, once. Whatever is not answered stays in doubt.
+    async fn carried_out(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        action: &Action,
+        context: &Context,
+    ) -> Result<End, EngineError> {
         let index = 0;
-        self.recorder
-            .record(Event::ChangeStarted(ChangeStarted { path: path.to_owned(), index }))?;
+        let begun = ChangeStarted { path: path.to_owned(), index };
+        self.recorder.record(Event::ChangeStarted(begun))?;
         crate::failpoint::hit("before the opaque action");
         let result = tokio::select! {
-            result = action.perform(&context) => result,
-            () = self.stop.token(true).cancelled() => {
-                return Ok(End::InDoubt);
-            }
+            result = action.perform(context) => result,
+            () = self.stop.token(true).cancelled() => return Ok(End::InDoubt),
             () = tokio::time::sleep_until(context.deadline + super::attempt::GRACE) => {
                 return Ok(End::InDoubt);
             }
@@ -128,11 +151,8 @@ impl Run {
         };
         match result {
             Ok(output) => {
-                done(
-                    ChangeResult::Made,
-                    json!({"output": output.value, "summary": output.summary}),
-                    "",
-                )?;
+                let after = json!({"output": output.value, "summary": output.summary});
+                done(ChangeResult::Made, after, "")?;
                 Ok(self.judge(scope, step, output).into_ended(1).into())
             }
             Err(failure) if failure.not_executed => {
