@@ -2,7 +2,7 @@
 //! stands. From options to a stream of events and an end; nothing here prints, asks a terminal or
 //! knows a command line.
 //!
-//! A run has two halves. [`start`], [`rehearse`], [`resume`] and [`undo`] find out what would be
+//! A run has two halves. [`start()`], [`rehearse()`], [`resume()`] and [`undo()`] find out what would be
 //! done and refuse what must not be: they return a [`Session`], of which nothing has happened yet.
 //! [`Session::run`] does it: events go to the sinks of [`Attended`], questions to its prompt.
 
