@@ -88,7 +88,7 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
 /// A scenario of the sandbox that the runbook names and no world has.
 fn unknown_scenario(runbook: &Runbook, worlds: &Worlds) -> Option<Diagnostic> {
     let Rehearsal { scenario, span } = runbook.sandbox.as_ref()?;
-    let error = worlds.check(scenario).err()?;
+    let error = worlds.name(scenario, None).err()?;
     let file = Some(PathBuf::from(&runbook.file));
     let diagnostic = Diagnostic::error("RB0602", error.to_string(), file, runbook.source.clone());
     Some(diagnostic.with_label(span.clone(), ""))

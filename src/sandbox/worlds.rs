@@ -119,12 +119,13 @@ impl Worlds {
         Ok(Chosen { world: world.load()?, scenario, label })
     }
 
-    /// Whether there is such a scenario, without reading its world.
+    /// What names the scenario again that [`Worlds::find`] would find, without reading its world.
     ///
     /// # Errors
     /// There is none.
-    pub fn check(&self, text: &str) -> Result<(), WorldError> {
-        self.locate(text, None).map(drop)
+    pub fn name(&self, text: &str, declared: Option<&str>) -> Result<String, WorldError> {
+        let (world, scenario) = self.locate(text, declared)?;
+        Ok(self.label(&world, &scenario))
     }
 
     fn locate(

@@ -105,7 +105,7 @@ impl ClusterChoice {
     /// Finds the scenario that was asked for; an empty name is the one that the runbook declares.
     ///
     /// # Errors
-    /// When there is none, or its world has faults.
+    /// When there is none.
     pub fn choose(
         &mut self,
         workspace: &Workspace,
@@ -113,7 +113,7 @@ impl ClusterChoice {
     ) -> Result<(), WorldError> {
         if let Some(text) = &mut self.sandbox {
             let declared = declared.map(|rehearsal| rehearsal.scenario.as_str());
-            *text = workspace.worlds().find(text, declared)?.label;
+            *text = workspace.worlds().name(text, declared)?;
         }
         Ok(())
     }
