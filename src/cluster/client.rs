@@ -17,6 +17,7 @@ use super::answer;
 use super::config::{Loaded, Options, Way, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
+use crate::api::Place;
 
 /// A client of one cluster; clones share its connections.
 #[derive(Clone)]
@@ -26,21 +27,10 @@ pub struct Cluster {
 
 struct Inner {
     client: kube::Client,
-    target: Target,
+    target: Place,
     way: Arc<Way>,
     request_timeout: Duration,
     discovery: Discovery,
-}
-
-/// Which cluster and namespace a [`Cluster`] talks to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The context of the kubeconfig; none inside a cluster.
-    pub context: Option<String>,
-    /// The URL of the API server.
-    pub server: String,
-    /// The namespace of everything that names none.
-    pub namespace: String,
 }
 
 /// How long connecting to the API server may take.
@@ -62,7 +52,7 @@ impl Cluster {
         let Loaded { config, context, way } = load(options).await?;
         // "https://host/" is shown and compared as "https://host".
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let target = Target { context, server, namespace: config.default_namespace.clone() };
+        let target = Place { context, server, namespace: config.default_namespace.clone() };
         let named = match &target.context {
             Some(context) => format!("context {context:?}"),
             None => "the in-cluster service account".to_owned(),
@@ -118,7 +108,7 @@ impl Cluster {
     }
 
     /// Which cluster and namespace this is.
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Place {
         self.inner.target.clone()
     }
 

@@ -43,7 +43,7 @@ pub use crate::api::{
     Access, AccessAnswer, Again, Error, ErrorKind, FIELD_MANAGER, Identity, Method, Resource,
     Write, builtin,
 };
-pub use client::{Cluster, Target};
+pub use client::Cluster;
 pub use config::Options;
 pub use exec::{Executed, Exit, Streamed};
 pub use logs::{LogOptions, LogText};

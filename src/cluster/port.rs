@@ -14,8 +14,7 @@ use std::time::Duration;
 
 impl Port for Cluster {
     fn place(&self) -> Place {
-        let super::client::Target { context, server, namespace } = self.target();
-        Place { context, server, namespace }
+        self.target()
     }
 
     fn identify(&self) -> BoxFuture<'_, Result<Identity, Error>> {
