@@ -24,14 +24,39 @@ impl Run {
             return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
         }
         let begun = self.begin(scope, step, path)?;
-        let end = match &step.body {
-            Body::Verb(written) => match written.resolve(&scope.context_for(&written.arguments)) {
-                Ok(action) => self.verb(scope, step, path, &action).await?,
-                Err(reason) => Ended::without_output(Outcome::Error, reason).into(),
-            },
-            _ => self.construct(scope, step, path).await?,
+        let end = match self.body(scope, step, path).await {
+            Ok(end) => end,
+            Err(Stuck::Engine(error)) => return Err(error),
+            Err(Stuck::Unresolved(reason)) => Ended::without_output(Outcome::Error, reason).into(),
         };
         self.close(scope, step, path, begun, end)
+    }
+
+    async fn body(self: &Arc<Self>, scope: &Scope, step: &Step, path: &str) -> Result<End, Stuck> {
+        if self.mode == Mode::DryRun
+            && let Some(ended) = self.dry_construct(step)
+        {
+            return Ok(ended.into());
+        }
+        Ok(match &step.body {
+            Body::Verb(written) => {
+                let action = written.resolve(&scope.context_for(&written.arguments))?;
+                self.verb(scope, step, path, &action).await?
+            }
+            Body::Value(program) => self.value(scope, step, program).into(),
+            Body::Run(call) => self.call(scope, step, path, &resolved(scope, call)?).await?.into(),
+            Body::Confirm(confirm) => {
+                self.answered(scope, step, path, &resolved(scope, confirm)?).await?
+            }
+            Body::Approve(approve) => self.approval_of_another(path, &resolved(scope, approve)?)?,
+            Body::Pause(pause) => {
+                self.paused_for(scope, step, path, resolved(scope, pause)?).await.into()
+            }
+            // it begins and ends in `Run::group`
+            Body::Group(_) => {
+                return Err("a group has steps and does nothing itself".to_owned().into());
+            }
+        })
     }
 
     async fn verb(
@@ -54,43 +79,6 @@ impl Run {
             Effect::Opaque => self.opaque(scope, step, path, action).await,
             Effect::Read | Effect::Operator => {
                 self.attempts(scope, step, path, action).await.map(End::from)
-            }
-        }
-    }
-
-    async fn construct(
-        self: &Arc<Self>,
-        scope: &Scope,
-        step: &Step,
-        path: &str,
-    ) -> Result<End, EngineError> {
-        if self.mode == Mode::DryRun
-            && let Some(ended) = self.dry_construct(step)
-        {
-            return Ok(ended.into());
-        }
-        let error = |reason| Ended::without_output(Outcome::Error, reason).into();
-        match &step.body {
-            Body::Value(program) => Ok(self.value(scope, step, program).into()),
-            Body::Run(written) => match resolved(scope, written) {
-                Ok(call) => self.call(scope, step, path, &call).await.map(End::from),
-                Err(reason) => Ok(error(reason)),
-            },
-            Body::Confirm(written) => match resolved(scope, written) {
-                Ok(confirm) => self.answered(scope, step, path, &confirm).await,
-                Err(reason) => Ok(error(reason)),
-            },
-            Body::Approve(written) => match resolved(scope, written) {
-                Ok(approve) => self.approval_of_another(path, &approve),
-                Err(reason) => Ok(error(reason)),
-            },
-            Body::Pause(written) => match resolved(scope, written) {
-                Ok(pause) => Ok(self.paused_for(scope, step, path, pause).await.into()),
-                Err(reason) => Ok(error(reason)),
-            },
-            // a group has an end of its own: see `Run::group`
-            Body::Verb(_) | Body::Group(_) => {
-                Ok(Ended::without_output(Outcome::Passed, String::new()).into())
             }
         }
     }
@@ -120,6 +108,26 @@ impl Run {
                 ended(Outcome::Error, "the time of the step is shorter than the pause")
             }
         }
+    }
+}
+
+/// Why the body of a step has no end.
+enum Stuck {
+    /// The run cannot go on.
+    Engine(EngineError),
+    /// Its arguments cannot be made of what is known.
+    Unresolved(String),
+}
+
+impl From<EngineError> for Stuck {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<String> for Stuck {
+    fn from(reason: String) -> Self {
+        Self::Unresolved(reason)
     }
 }
 

@@ -65,7 +65,6 @@ impl Run {
             Err(failure) => {
                 return Ok(End::Ended(Ended {
                     output: whole(&changes, &output, &Value::Null, false).into(),
-                    attempts: 1,
                     ..failed(&failure, 1)
                 }));
             }

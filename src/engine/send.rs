@@ -189,8 +189,7 @@ impl Run {
         let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
         let pause = error.retry_after.unwrap_or(LATER);
         if !passing || Instant::now() + pause >= context.deadline {
-            let ended = not_made(&failure, attempt);
-            return Ok(Some(Sent::NotMade(Ended { attempts: attempt, ..ended })));
+            return Ok(Some(Sent::NotMade(not_made(&failure, attempt))));
         }
         self.retried(path, attempt, &Failure::from(error.clone()), pause)?;
         tokio::select! {
