@@ -18,6 +18,7 @@ pub mod expression;
 mod failpoint;
 pub mod journal;
 pub mod plan;
+pub mod rehearsal;
 pub mod report;
 pub mod sandbox;
 pub mod secret;

@@ -49,11 +49,12 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     let by = user.clone().unwrap_or_else(|| pending.local_user());
     if !arguments.yes && pending.word().is_none() {
         let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
-        let why = match prompt.ask(&format!("Approve step {path} of {runbook} as {by}?"), None) {
-            Some(true) => None,
-            Some(false) => Some("not approved"),
-            None => Some("no terminal, or no answer: confirm with --yes"),
-        };
+        let why =
+            match prompt.ask(&path, &format!("Approve step {path} of {runbook} as {by}?"), None) {
+                Some(true) => None,
+                Some(false) => Some("not approved"),
+                None => Some("no terminal, or no answer: confirm with --yes"),
+            };
         if let Some(why) = why {
             return Err(CommandError::Usage(why.to_owned()));
         }

@@ -103,6 +103,7 @@ impl ClusterArguments {
     pub(super) fn choice(&self) -> ClusterChoice {
         ClusterChoice {
             sandbox: self.sandbox.clone(),
+            running: None,
             context: self.context.clone(),
             kubeconfig: self.kubeconfig.clone(),
             impersonate: self.impersonate.clone(),

@@ -70,7 +70,7 @@ fn asked(untrusted: &Untrusted) -> Result<bool, CommandError> {
     output::hint(&crate::secret::sanitize(&what));
     let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
     let question = format!("Trust {file} as it is now (sha256:{})?", untrusted.short());
-    match prompt.ask(&question, None) {
+    match prompt.ask("", &question, None) {
         Some(false) => Err(CommandError::Usage(format!("{file} is not trusted: nothing was run"))),
         answer => Ok(answer == Some(true)),
     }

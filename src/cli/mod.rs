@@ -21,6 +21,7 @@ mod run;
 mod sandbox;
 mod show;
 mod status;
+mod test;
 mod undo;
 
 pub use exit::Exit;
@@ -94,6 +95,8 @@ enum Command {
     Approve(approve::ApproveArguments),
     /// Undo the changes of a run
     Undo(undo::UndoArguments),
+    /// Test runbooks on simulated clusters
+    Test(test::TestArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
     /// Show what a run would do, without a cluster
@@ -146,6 +149,7 @@ pub fn main() -> Exit {
         Command::Status(arguments) => status::status(global, &arguments),
         Command::Approve(arguments) => approve::approve(global, &arguments),
         Command::Undo(arguments) => undo::undo(global, arguments),
+        Command::Test(arguments) => test::test(global, &arguments),
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),

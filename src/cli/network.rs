@@ -5,7 +5,6 @@ use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::action::network_audit::{Needed, edge};
 use crate::action::survey;
-use crate::engine::Clock;
 use crate::network::{
     Decision, Graph, Protocol, all_pairs, declared, edges_of, intended, mermaid, page, picture, svg,
 };
@@ -73,10 +72,7 @@ pub(super) fn network(global: &Global, arguments: &NetworkArguments) -> Result<E
 }
 
 async fn graph(global: &Global, arguments: &GraphArguments) -> Result<Exit, CommandError> {
-    let now = match clock()? {
-        Clock::System => None,
-        Clock::Fixed(now) => Some(now),
-    };
+    let now = clock()?.of_simulation();
     let workspace = workspace(global)?;
     let mut place = arguments.cluster.choice();
     place.choose(&workspace, None)?;

@@ -24,7 +24,7 @@ pub(crate) struct TerminalPrompt {
 }
 
 impl Prompt for TerminalPrompt {
-    fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &str, question: &str, typed: Option<&str>) -> Option<bool> {
         self.put(&format!("\n  {}", crate::secret::sanitize(question)), "  ", typed)
     }
 

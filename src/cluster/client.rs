@@ -17,6 +17,7 @@ use super::answer;
 use super::config::{Loaded, Options, Way, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
+use super::memory::Dial;
 use crate::api::Place;
 
 /// A client of one cluster; clones share its connections.
@@ -60,10 +61,11 @@ impl Cluster {
         let building = {
             let config = config.clone();
             let runtime = tokio::runtime::Handle::current();
+            let dial = options.dial.clone();
             // A credential plugin runs in here, which blocks its thread.
             tokio::task::spawn_blocking(move || {
                 let _guard = runtime.enter();
-                build(&config)
+                build(&config, dial)
             })
         };
         let built = match tokio::time::timeout(
@@ -284,7 +286,10 @@ pub(super) fn upgrade_error(doing: &Doing, error: kube::Error) -> Error {
 /// Builds the client without kube's own retry layer, which would send changes again unseen, and
 /// without Nagle's algorithm, which makes each request on a reused connection wait 40 ms for a
 /// delayed acknowledgement.
-fn build(config: &kube::Config) -> Result<kube::Client, kube::Error> {
+fn build(config: &kube::Config, dial: Option<Dial>) -> Result<kube::Client, kube::Error> {
+    if let Some(dial) = dial {
+        return stack(config, dial);
+    }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 
 use super::error::{Error, ErrorKind, deepest};
+use super::memory::Dial;
 
 /// How to find and talk to a cluster.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// The text of a kubeconfig instead of any file.
     pub kubeconfig_text: Option<String>,
+    /// The way to an API server in this process instead of the network.
+    pub dial: Option<Dial>,
     /// This context instead of the current one.
     pub context: Option<String>,
     /// The namespace of everything that names none; the context's own by default.
@@ -32,6 +35,7 @@ impl Default for Options {
         Options {
             kubeconfig: None,
             kubeconfig_text: None,
+            dial: None,
             context: None,
             namespace: None,
             impersonate: None,

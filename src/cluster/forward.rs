@@ -1,7 +1,8 @@
 //! HTTP to a port of a pod over a port-forward inside this process: no local port, no identity of a
 //! pod.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use bytes::Bytes;
 use futures::FutureExt;

@@ -1,6 +1,7 @@
 //! HTTP to a pod or service through the API server's proxy: one request on the warm connection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use bytes::Bytes;
 use http::Request;

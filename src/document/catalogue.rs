@@ -8,6 +8,7 @@ use super::head::{Head, head};
 use super::lower::lower;
 use super::node::{Fault, parse};
 use super::runbook::{Interface, Origin, Runbook};
+use super::suite::{SUITE, Suite};
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
@@ -150,6 +151,31 @@ impl Catalogue {
             }
         }
         Self { entries, ..Self::default() }
+    }
+
+    /// The suite beside a runbook; none if it has none.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn suite(&self, name: &str) -> Option<Result<Suite, CatalogueError>> {
+        let listed = self.entries.get(name)?;
+        let beside = |file: &Path| file.with_extension("").with_added_extension("test.yaml");
+        let (file, text) = match &listed.path {
+            Some(path) => {
+                let file = beside(path);
+                if !file.is_file() {
+                    return None;
+                }
+                let text = read_file(&file);
+                (file.display().to_string(), text)
+            }
+            None => {
+                let embedded = EMBEDDED.get_file(format!("{name}{SUITE}"))?;
+                let text = embedded.contents_utf8().unwrap_or_default().to_owned();
+                (format!("runbooks/{name}{SUITE}"), Ok(text))
+            }
+        };
+        Some(text.and_then(|text| Suite::read(name, &file, text)))
     }
 
     /// All runbooks, by name.
@@ -448,7 +474,7 @@ fn read_runbook(
         .map_err(|faults| invalid(file, &source, faults))
 }
 
-fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> CatalogueError {
+pub(super) fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> CatalogueError {
     CatalogueError::Invalid {
         diagnostics: faults.into_iter().map(|fault| diagnose(file, source, fault)).collect(),
     }

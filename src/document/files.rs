@@ -1,6 +1,7 @@
 //! The files that a catalogue or a document names: regular, bounded, each once.
 
 use super::node::MAX_BYTES;
+use super::suite::SUITE;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
@@ -98,9 +99,11 @@ impl Search {
     }
 }
 
-/// Whether a file is YAML by its name.
+/// Whether a file is YAML by its name, and no rehearsal file.
 pub(super) fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let of_suite = name.ends_with(SUITE) || name.ends_with(".test.yml");
+    !of_suite && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 #[cfg(test)]

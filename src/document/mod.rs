@@ -14,6 +14,7 @@ mod param;
 mod referred;
 mod runbook;
 mod sketch;
+mod suite;
 mod unjudged;
 
 pub use body::{Body, Group, Written};
@@ -27,3 +28,4 @@ pub use runbook::{
     Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
+pub use suite::{Answer, Approve, Case, Condition, Expected, SUITE, Situation, Suite};

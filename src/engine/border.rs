@@ -25,14 +25,15 @@ pub(super) struct MaskedPrompt {
 }
 
 impl Prompt for MaskedPrompt {
-    fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool> {
+    fn ask(&self, step: &str, question: &str, typed: Option<&str>) -> Option<bool> {
         let typed = typed.map(|word| self.masker.clean(word));
-        self.prompt.ask(&self.masker.clean(question), typed.as_deref())
+        self.prompt.ask(step, &self.masker.clean(question), typed.as_deref())
     }
 
     fn approve(&self, approval: &Approval) -> Option<bool> {
-        let Approval { title, reach, diff, typed } = approval.clone();
+        let Approval { step, title, reach, diff, typed } = approval.clone();
         self.prompt.approve(&Approval {
+            step,
             title: title.map_text(&self.masker),
             reach: reach.map_text(&self.masker),
             diff: diff.map_text(&self.masker),
@@ -140,14 +141,14 @@ mod tests {
     struct Listens(Mutex<Vec<String>>);
 
     impl Prompt for Listens {
-        fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool> {
+        fn ask(&self, _: &str, question: &str, typed: Option<&str>) -> Option<bool> {
             let heard = [question, typed.unwrap_or_default()].map(str::to_owned);
             self.0.lock().unwrap().extend(heard);
             Some(true)
         }
 
         fn approve(&self, approval: &Approval) -> Option<bool> {
-            let Approval { title, reach, diff, typed } = approval.clone();
+            let Approval { step: _, title, reach, diff, typed } = approval.clone();
             let mut heard = self.0.lock().unwrap();
             heard.extend([title, reach].into_iter().chain(diff).chain(typed));
             Some(true)
@@ -159,8 +160,9 @@ mod tests {
         let listens = Arc::new(Listens::default());
         let prompt = MaskedPrompt { prompt: listens.clone(), masker: knowing() };
         let said = "Is it hunter2-hunter2\u{1b}[2J?";
-        prompt.ask(said, Some(said));
+        prompt.ask("step", said, Some(said));
         prompt.approve(&Approval {
+            step: "step".to_owned(),
             title: said.to_owned(),
             reach: said.to_owned(),
             diff: vec![said.to_owned()],

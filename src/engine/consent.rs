@@ -58,6 +58,7 @@ impl Run {
             return Ok(Answer::Yes);
         }
         let approval = Approval {
+            step: path.to_owned(),
             title: format!("{path}  {title}"),
             reach: reach(changes),
             diff: diff(changes),
@@ -104,7 +105,7 @@ impl Run {
             }
         };
         let answer = tokio::select! {
-            answer = ask(&self.prompt, confirm) => answer,
+            answer = ask(&self.prompt, path, confirm) => answer,
             () = over => None,
         };
         match answer {
@@ -274,9 +275,10 @@ impl Run {
 }
 
 /// Asks the operator. None: there is nobody to ask.
-async fn ask(prompt: &Arc<dyn Prompt>, confirm: &Confirm) -> Option<bool> {
-    let (prompt, Confirm { question, typed }) = (prompt.clone(), confirm.clone());
-    tokio::task::spawn_blocking(move || prompt.ask(&question, typed.as_deref()))
+async fn ask(prompt: &Arc<dyn Prompt>, path: &str, confirm: &Confirm) -> Option<bool> {
+    let (prompt, path) = (prompt.clone(), path.to_owned());
+    let Confirm { question, typed } = confirm.clone();
+    tokio::task::spawn_blocking(move || prompt.ask(&path, &question, typed.as_deref()))
         .await
         .unwrap_or(None)
 }

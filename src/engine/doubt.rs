@@ -205,10 +205,9 @@ impl Run {
             lost.planned.summary,
             lost.planned.object.short()
         );
-        let prompt = self.prompt.clone();
-        let Some(made) =
-            tokio::task::spawn_blocking(move || prompt.ask(&question, None)).await.unwrap_or(None)
-        else {
+        let (prompt, step) = (self.prompt.clone(), lost.path.to_owned());
+        let asked = tokio::task::spawn_blocking(move || prompt.ask(&step, &question, None)).await;
+        let Some(made) = asked.unwrap_or(None) else {
             return self.doubtful(lost, reason, context);
         };
         self.recorder.record(Event::StepMarked(StepMarked {

@@ -265,7 +265,7 @@ impl Work {
         name: &str,
         takeover: bool,
     ) -> Result<Acquired, Refused> {
-        let now = Timestamp::now();
+        let now = self.recorder.clock().now();
         // someone may be faster, once or twice
         for _ in 0..3 {
             let present =
@@ -323,7 +323,7 @@ impl Work {
             return None;
         }
         Some(
-            holder(lease, &self.own.run, Timestamp::now())
+            holder(lease, &self.own.run, self.recorder.clock().now())
                 .map_or_else(|| "nobody: it was released".to_owned(), |holder| holder.to_string()),
         )
     }
@@ -338,7 +338,7 @@ impl Work {
             Method::JsonPatch,
             namespace,
             name,
-            self.replacing(lease, namespace, name, Timestamp::now()),
+            self.replacing(lease, namespace, name, self.recorder.clock().now()),
         );
         match self.sender.send(&write, None, None).await {
             Ok(_) => Ok(None),

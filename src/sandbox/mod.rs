@@ -4,7 +4,8 @@
 mod worlds;
 
 pub use kube_sandbox::{
-    Fault, HEALTHY, Options, Sandbox, ScenarioInfo, VARIATIONS, Variation, VariationKind, World,
+    Dial, Fault, HEALTHY, Options, Sandbox, ScenarioInfo, VARIATIONS, Variation, VariationKind,
+    World,
 };
 pub use worlds::{Chosen, ListedWorld, WorldError, Worlds};
 

@@ -301,6 +301,32 @@ impl Chosen {
         let options = Options { scenario: self.scenario.clone(), ..options };
         Ok(kube_sandbox::start(&self.world, options).await?)
     }
+
+    /// Starts it in the memory of this process, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// The scenario does not fit its world.
+    pub fn start_in_memory(&self, options: Options) -> Result<Sandbox, WorldError> {
+        let options = Options { scenario: self.scenario.clone(), ..options };
+        Ok(kube_sandbox::start_in_memory(&self.world, options)?)
+    }
+
+    /// The same world in a state that a scenario describes, as its file would.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn with(&self, scenario: &serde_json::Value) -> Result<Self, WorldError> {
+        let name = "inline";
+        let mut scenario = scenario.clone();
+        for field in ["title", "description"] {
+            if scenario[field].is_null() {
+                scenario[field] = name.into();
+            }
+        }
+        let world = self.world.with_scenario(name, &scenario.to_string());
+        let world = world.map_err(SandboxError::from)?;
+        Ok(Self { world, scenario: name.to_owned(), label: self.label.clone() })
+    }
 }
 
 /// Where a line and a column begin, both counted from 1, the column in characters.

@@ -37,7 +37,7 @@ impl Attended {
 pub struct Nobody;
 
 impl Prompt for Nobody {
-    fn ask(&self, _: &str, _: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
         None
     }
 

@@ -26,7 +26,7 @@ pub use approve::{Approval, Approved, Pending, pending};
 pub use attended::{Attended, Nobody, channel};
 pub use error::{NotApproved, Refusal, SessionError};
 pub use notice::Notice;
-pub use options::{ClusterChoice, Conduct};
+pub use options::{ClusterChoice, Conduct, Running};
 pub use params::Params;
 pub use resume::{Despite, Resume, resume};
 pub use run::{End, Session};

@@ -1,5 +1,6 @@
 //! What a caller chooses, whatever kind of run it is.
 
+use crate::cluster::Dial;
 use crate::engine::Locking;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,8 @@ pub struct ClusterChoice {
     /// Scenario of a simulated cluster, empty for the one that the runbook declares; the rest is
     /// left out then.
     pub sandbox: Option<String>,
+    /// A simulated cluster that runs already, instead of starting that scenario.
+    pub running: Option<Running>,
     /// Kubeconfig context; the current one if none.
     pub context: Option<String>,
     /// Kubeconfig file; the usual ones if none.
@@ -18,6 +21,15 @@ pub struct ClusterChoice {
     pub impersonate: Option<String>,
     /// Namespace; overrides the namespace of the runbook.
     pub namespace: Option<String>,
+}
+
+/// A simulated cluster in this process, which its caller keeps.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its kubeconfig, as YAML.
+    pub kubeconfig: String,
+    /// The way to it.
+    pub dial: Dial,
 }
 
 /// How a run is conducted.

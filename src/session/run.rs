@@ -6,7 +6,7 @@ use super::trust::{trust, untrusted};
 use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
 use crate::action::{Connection, environment_of_programs};
 use crate::cluster::Cluster;
-use crate::engine::{Clock, Consent, Engine, Kept, Recorder, Signal};
+use crate::engine::{Consent, Engine, Kept, Recorder, Signal};
 use crate::event::{Event, FindingConcluded, Mode, StepMarked, Verdict};
 use crate::journal::{Journal, Key};
 use crate::plan::Plan;
@@ -174,9 +174,9 @@ impl Session {
                 return Err(SessionError::Stopped(stop.signal().unwrap_or(Signal::Interrupt)));
             }
         };
-        let (cluster, sandbox) = match connected {
-            Some(connected) => (Some(connected.cluster), connected.sandbox),
-            None => (None, None),
+        let (cluster, simulated, sandbox) = match connected {
+            Some(Connected { cluster, simulated, sandbox }) => (Some(cluster), simulated, sandbox),
+            None => (None, None, None),
         };
         let clock = self.workspace.clock;
         let (journal, state, kept) = match self.earlier.take() {
@@ -185,14 +185,15 @@ impl Session {
                 marked(earlier, marks, cluster.as_ref(), &self.workspace).await?
             }
             None => {
-                let journal = Journal::create(&self.workspace.state_dir, &self.run)?;
+                let mut journal = Journal::create(&self.workspace.state_dir, &self.run)?;
+                journal.set_sync(self.workspace.durable);
                 (Some(journal), RunState::new(), Kept::default())
             }
         };
-        let kubeconfig = match (&sandbox, &journal) {
+        let kubeconfig = match (&simulated, &journal) {
             // programs of this machine must not reach the real cluster from a simulated run
-            (Some(sandbox), Some(journal)) if has_programs(&self.plan) => {
-                Some(KubeconfigFile::write(journal.directory(), &sandbox.kubeconfig())?)
+            (Some(simulated), Some(journal)) if has_programs(&self.plan) => {
+                Some(KubeconfigFile::write(journal.directory(), simulated)?)
             }
             _ => None,
         };
@@ -241,10 +242,7 @@ impl Session {
         if !needs_cluster(&self.plan) && place.sandbox.is_none() {
             return Ok(None);
         }
-        let now = match self.workspace.clock {
-            Clock::System => None,
-            Clock::Fixed(now) => Some(now),
-        };
+        let now = self.workspace.clock.of_simulation();
         let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
             guard(&self.plan, cluster)?;

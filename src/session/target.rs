@@ -1,6 +1,6 @@
 //! Which runbook, with which parameters, on which cluster: what `start` and `resume` share.
 
-use super::{ClusterChoice, Params, Refusal, SessionError, Workspace};
+use super::{ClusterChoice, Params, Refusal, Running, SessionError, Workspace};
 use crate::action::Reach;
 use crate::cluster::{self, Cluster};
 use crate::document::Rehearsal;
@@ -88,6 +88,8 @@ pub struct Connected {
     pub cluster: Result<Cluster, cluster::Error>,
     /// The simulation.
     pub sandbox: Option<Sandbox>,
+    /// The kubeconfig of a simulated cluster.
+    pub simulated: Option<String>,
 }
 
 impl ClusterChoice {
@@ -111,7 +113,7 @@ impl ClusterChoice {
         workspace: &Workspace,
         declared: Option<&Rehearsal>,
     ) -> Result<(), WorldError> {
-        if let Some(text) = &mut self.sandbox {
+        if let (Some(text), None) = (&mut self.sandbox, &self.running) {
             let declared = declared.map(|rehearsal| rehearsal.scenario.as_str());
             *text = workspace.worlds().name(text, declared)?;
         }
@@ -134,13 +136,17 @@ impl ClusterChoice {
             impersonate: self.impersonate.clone(),
             ..cluster::Options::default()
         };
-        let mut running = None;
-        if let Some(scenario) = &self.sandbox {
+        let mut sandbox = None;
+        if let Some(Running { kubeconfig, dial }) = &self.running {
+            options.kubeconfig_text = Some(kubeconfig.clone());
+            options.dial = Some(dial.clone());
+        } else if let Some(scenario) = &self.sandbox {
             let start = Options { now, ..Options::default() };
-            let sandbox = worlds.find(scenario, None)?.start(start).await?;
-            options.kubeconfig_text = Some(sandbox.kubeconfig());
-            running = Some(sandbox);
+            let started = worlds.find(scenario, None)?.start(start).await?;
+            options.kubeconfig_text = Some(started.kubeconfig());
+            sandbox = Some(started);
         }
+        let simulated = options.kubeconfig_text.clone();
         let cluster = Cluster::connect(&options).await;
         match cluster {
             // where nobody can be asked at all there is nothing to record
@@ -152,7 +158,7 @@ impl ClusterChoice {
             {
                 Err(error.into())
             }
-            cluster => Ok(Connected { cluster, sandbox: running }),
+            cluster => Ok(Connected { cluster, simulated, sandbox }),
         }
     }
 

@@ -15,6 +15,9 @@ pub struct Workspace {
     pub roots: Vec<Root>,
     /// Where times come from.
     pub clock: Clock,
+    /// Whether each record is on the disk before what it tells of is done. Off for a rehearsal
+    /// alone, of which nothing remains.
+    pub durable: bool,
     /// Name of this machine, for the records.
     pub host: String,
     /// The environment, of which programs that steps start get the harmless part.
@@ -31,6 +34,7 @@ impl Workspace {
             state_dir: state_dir.into(),
             roots: Vec::new(),
             clock: Clock::System,
+            durable: true,
             host: host_name(),
             environment: std::env::vars_os().filter_map(text).collect(),
         }

@@ -64,7 +64,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 struct Nobody;
 
 impl Prompt for Nobody {
-    fn ask(&self, _: &str, _: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
         None
     }
 

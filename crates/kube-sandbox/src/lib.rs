@@ -18,7 +18,7 @@ mod variation;
 mod world;
 
 pub use error::SandboxError;
-pub use running::{Options, Sandbox, start};
+pub use running::{Dial, Options, Sandbox, start, start_in_memory};
 pub use scenario::ScenarioInfo;
 pub use server::Fault;
 pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};

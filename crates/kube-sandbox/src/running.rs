@@ -1,14 +1,18 @@
 //! Starting and stopping a sandbox.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::SandboxError;
 use super::scenario::ServerState;
-use super::server::{self, Fault, Manners, TOKEN, USER};
+use super::server::{self, Fault, Listener, Manners, Server, TOKEN, USER};
 use super::simulation::{Clock, Simulation};
 use super::variation::Variation;
 use super::world::{HEALTHY, World};
@@ -35,10 +39,16 @@ pub struct Options {
     pub variations: Vec<Variation>,
 }
 
+/// How many bytes may be on their way on a connection in memory, as in the buffer of a socket.
+const IN_FLIGHT: usize = 256 << 10;
+
 /// A running sandbox. Dropping it stops the server and cuts its connections.
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
+    dial: Option<mpsc::UnboundedSender<Call>>,
+    /// None where it is down.
+    server: Option<Server>,
     scenario: String,
     namespace: String,
     _stop: DropGuard,
@@ -49,13 +59,34 @@ pub struct Sandbox {
 /// # Errors
 /// The scenario is unknown, it does not fit the world, or the port cannot be opened.
 pub async fn start(of: &World, options: Options) -> Result<Sandbox, SandboxError> {
-    let name = if options.scenario.is_empty() { HEALTHY } else { &options.scenario };
-    let scenario = of.scenario(name)?;
     let port = options.port.unwrap_or(0);
     let listen = |source| SandboxError::Listen { port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    begin(of, options, Listener::Tcp(listener), (address, None))
+}
+
+/// Starts a sandbox that is reached through [`Sandbox::dial`] alone, without a socket: on a tokio
+/// runtime whose clock is paused, an hour in it takes as long as what happens in that hour.
+///
+/// # Errors
+/// As [`start`]; the port of the options is left out.
+pub fn start_in_memory(of: &World, options: Options) -> Result<Sandbox, SandboxError> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 6443));
+    begin(of, options, Listener::Memory(receiver), (address, Some(sender)))
+}
+
+fn begin(
+    of: &World,
+    options: Options,
+    listener: Listener,
+    (address, dial): (SocketAddr, Option<mpsc::UnboundedSender<Call>>),
+) -> Result<Sandbox, SandboxError> {
+    let name = if options.scenario.is_empty() { HEALTHY } else { &options.scenario };
+    let scenario = of.scenario(name)?;
     let stop = CancellationToken::new();
+    let mut server = None;
     if scenario.server != Some(ServerState::Down) {
         let world = Simulation::build(
             of,
@@ -69,17 +100,69 @@ pub async fn start(of: &World, options: Options) -> Result<Sandbox, SandboxError
             faults: options.faults,
             user: options.user,
         };
-        server::serve(listener, world, manners, stop.clone());
+        server = Some(server::serve(listener, world, manners, stop.clone()));
     }
     Ok(Sandbox {
         address,
+        dial,
+        server,
         scenario: name.to_owned(),
         namespace: of.namespace().to_owned(),
         _stop: stop.drop_guard(),
     })
 }
 
+/// A connection to a sandbox in this process, and what ends it.
+pub(crate) type Call = (DuplexStream, CancellationToken);
+
+/// Connects to a sandbox in this process.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    calls: mpsc::UnboundedSender<Call>,
+    ended: CancellationToken,
+}
+
+impl Dial {
+    /// A new connection, on which the sandbox speaks HTTP/1.1.
+    ///
+    /// # Errors
+    /// The sandbox has stopped, or its server is down.
+    pub fn connect(&self) -> std::io::Result<DuplexStream> {
+        let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        if self.ended.is_cancelled() {
+            return Err(refused());
+        }
+        let (near, far) = tokio::io::duplex(IN_FLIGHT);
+        self.calls.send((far, self.ended.clone())).map_err(|_| refused())?;
+        Ok(near)
+    }
+
+    /// Cuts the connections that were made this way, for good: as if their process had died.
+    pub fn hang_up(&self) {
+        self.ended.cancel();
+    }
+}
+
 impl Sandbox {
+    /// A way to a sandbox in memory, as that of one process; none to one with a port.
+    #[must_use]
+    pub fn dial(&self) -> Option<Dial> {
+        Some(Dial { calls: self.dial.clone()?, ended: CancellationToken::new() })
+    }
+
+    /// The writes so far, oldest first: `verb`, `resource`, `namespace`, `name`, `status` of each;
+    /// dry runs are not among them.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Value> {
+        self.server.iter().flat_map(Server::writes).collect()
+    }
+
+    /// The objects as they are now.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Arc<Value>> {
+        self.server.iter().flat_map(Server::objects).collect()
+    }
+
     /// Where the API server listens; nothing does in a scenario whose server is down.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

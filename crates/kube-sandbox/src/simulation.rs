@@ -1,10 +1,10 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
@@ -30,7 +30,8 @@ const STEP: SignedDuration = SignedDuration::from_millis(100);
 /// How many steps a world may take until nothing is left to do.
 const MOST_STEPS: usize = 200;
 
-/// The time in the sandbox: it begins where it is told and then goes on as time does.
+/// The time in the sandbox: it begins where it is told and then goes on as the runtime's clock
+/// does, which stands still between two timers where it is paused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     begin: Timestamp,

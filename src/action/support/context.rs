@@ -90,8 +90,8 @@ impl Context {
 
 /// How a person is asked.
 pub trait Prompt: Send + Sync {
-    /// Asks a question. None: there is nobody to ask.
-    fn ask(&self, question: &str, typed: Option<&str>) -> Option<bool>;
+    /// Asks a question of a step, which may want a word typed. None: there is nobody to ask.
+    fn ask(&self, step: &str, question: &str, typed: Option<&str>) -> Option<bool>;
 
     /// Shows changes and asks whether they shall be made. None: there is nobody to ask.
     fn approve(&self, approval: &Approval) -> Option<bool>;
@@ -100,6 +100,8 @@ pub trait Prompt: Send + Sync {
 /// What a person is asked to allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
+    /// Path of the step.
+    pub step: String,
     /// The step: `scale  Scale down to 1`.
     pub title: String,
     /// How far it reaches: objects, replicas, namespaces.

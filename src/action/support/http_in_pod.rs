@@ -10,7 +10,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How much longer than the request its command may take: the program has to start.
 const START: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl Http {
     /// Asks, reading bodies up to `limit` bytes, and makes an item of each answer.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 struct Nobody;
 
 impl Prompt for Nobody {
-    fn ask(&self, _: &str, _: Option<&str>) -> Option<bool> {
+    fn ask(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
         None
     }
 

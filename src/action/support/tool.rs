@@ -5,7 +5,8 @@ use crate::action::{Access, Context, Failure, Target};
 use crate::cluster::Exit;
 use crate::cluster::pod::network_containers;
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How a tool is used; the first word of its command need not be its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

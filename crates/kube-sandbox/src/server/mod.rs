@@ -31,7 +31,10 @@ use axum::{BoxError, Router};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -40,6 +43,7 @@ pub use self::fault::Fault;
 use self::fault::{Cut, Faults};
 use self::write::Writes;
 pub(crate) use self::write::admit;
+use super::running::Call;
 use super::simulation::Simulation;
 use super::snapshot::Snapshot;
 
@@ -51,7 +55,7 @@ pub(crate) const TOKEN: &str = "sandbox-operator-token";
 const TICK: Duration = Duration::from_millis(100);
 
 /// What all requests share.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Server {
     world: Arc<Mutex<Simulation>>,
     writes: Arc<Writes>,
@@ -71,6 +75,16 @@ impl Server {
     fn snapshot(&self) -> Arc<Snapshot> {
         self.world().snapshot()
     }
+
+    /// The writes so far.
+    pub(crate) fn writes(&self) -> Vec<Value> {
+        self.writes.list().as_array().cloned().unwrap_or_default()
+    }
+
+    /// The objects as they are now.
+    pub(crate) fn objects(&self) -> Vec<Arc<Value>> {
+        self.world().store.all().cloned().collect()
+    }
 }
 
 /// How a server deals with its clients.
@@ -82,13 +96,47 @@ pub(crate) struct Manners {
     pub(crate) user: Option<String>,
 }
 
+/// Where clients connect.
+pub(crate) enum Listener {
+    /// A port of this machine.
+    Tcp(TcpListener),
+    /// The memory of this process.
+    Memory(mpsc::UnboundedReceiver<Call>),
+}
+
+/// A connection, whichever way it came.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Listener {
+    /// The next connection; none where nobody can connect any more.
+    async fn accept(&mut self) -> Option<(Box<dyn Stream>, CancellationToken)> {
+        let listener = match self {
+            Self::Memory(calls) => {
+                let (stream, ended) = calls.recv().await?;
+                return Some((Box::new(stream), ended));
+            }
+            Self::Tcp(listener) => listener,
+        };
+        loop {
+            if let Ok((stream, _)) = listener.accept().await {
+                // answers are small: waiting to fill packets would only delay them
+                let _ = stream.set_nodelay(true);
+                return Some((Box::new(stream), CancellationToken::new()));
+            }
+            // out of descriptors, most likely: trying at once would only spin
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 /// Serves in the background until it is told to stop.
 pub(crate) fn serve(
-    listener: TcpListener,
+    mut listener: Listener,
     world: Simulation,
     manners: Manners,
     stop: CancellationToken,
-) {
+) -> Server {
     let server = Server {
         world: Arc::new(Mutex::new(world)),
         writes: Arc::new(Writes::new(manners.forbid_writes)),
@@ -97,34 +145,36 @@ pub(crate) fn serve(
         stop: stop.clone(),
     };
     let router = Router::new().fallback(router::route).with_state(server.clone());
+    let running = server.clone();
     tokio::spawn(async move {
         // dropping the set ends the connections that are open
         let mut connections = JoinSet::new();
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
+                // in this order, so that what happens on a paused clock is the same every time
+                biased;
                 () = stop.cancelled() => return,
-                _ = tick.tick() => server.world().tick(),
+                _ = tick.tick() => running.world().tick(),
                 Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => {
-                    let Ok((stream, _)) = accepted else {
-                        // out of descriptors, most likely: trying at once would only spin
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                        continue;
-                    };
-                    // answers are small: waiting to fill packets would only delay them
-                    let _ = stream.set_nodelay(true);
+                Some((stream, ended)) = listener.accept() => {
                     // an error of the service is what makes hyper close a connection without an
                     // answer
                     let service = TowerToHyperService::new(ServiceExt::<http::Request<Incoming>>::map_result(router.clone(), answered));
+                    let served = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .with_upgrades();
                     connections.spawn(async move {
-                        let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                        let _ = served.with_upgrades().await;
+                        tokio::select! {
+                            _ = served => {}
+                            () = ended.cancelled() => {}
+                        }
                     });
                 }
             }
         }
     });
+    server
 }
 
 fn answered(result: Result<Response, Infallible>) -> Result<Response, BoxError> {

@@ -48,9 +48,9 @@ pub struct World(Arc<Inner>);
 struct Inner {
     title: String,
     namespace: String,
-    manifests: Vec<Manifest>,
+    manifests: Arc<[Manifest]>,
     apps: Arc<Apps>,
-    scenarios: BTreeMap<String, Scenario>,
+    scenarios: BTreeMap<String, Arc<Scenario>>,
 }
 
 /// `world.yaml`.
@@ -105,6 +105,21 @@ impl World {
         self.0.scenarios.iter().map(|(name, scenario)| scenario.info(name)).collect()
     }
 
+    /// The same world with another scenario: its name, and the text of its file.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario.
+    pub fn with_scenario(&self, name: &str, text: &str) -> Result<Self, WorldFault> {
+        let Inner { title, namespace, manifests, apps, scenarios } = &*self.0;
+        let scenario =
+            Arc::new(Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?);
+        let mut scenarios = scenarios.clone();
+        scenarios.insert(name.to_owned(), scenario);
+        let (manifests, apps) = (Arc::clone(manifests), Arc::clone(apps));
+        let (title, namespace) = (title.clone(), namespace.clone());
+        Ok(Self(Arc::new(Inner { title, namespace, manifests, apps, scenarios })))
+    }
+
     /// Whether it has a scenario of this name.
     #[must_use]
     pub fn has(&self, scenario: &str) -> bool {
@@ -112,7 +127,7 @@ impl World {
     }
 
     pub(crate) fn scenario(&self, name: &str) -> Result<&Scenario, SandboxError> {
-        self.0.scenarios.get(name).ok_or_else(|| SandboxError::UnknownScenario {
+        self.0.scenarios.get(name).map(Arc::as_ref).ok_or_else(|| SandboxError::UnknownScenario {
             name: name.to_owned(),
             nearest: nearest(name, self.0.scenarios.keys()),
         })
@@ -195,7 +210,8 @@ impl<'a> Sorted<'a> {
         let manifests = self.objects(&namespace, &mut faults);
         match apps {
             Ok(apps) if faults.is_empty() => {
-                Ok(Inner { title, namespace, manifests, apps: Arc::new(apps), scenarios })
+                let (manifests, apps) = (manifests.into(), Arc::new(apps));
+                Ok(Inner { title, namespace, manifests, apps, scenarios })
             }
             Ok(_) => Err(faults),
             Err(fault) => {
@@ -250,13 +266,13 @@ fn scenarios(
     files: &[(&str, &str)],
     namespace: &str,
     faults: &mut Vec<WorldFault>,
-) -> BTreeMap<String, Scenario> {
-    let mut all = BTreeMap::from([(HEALTHY.to_owned(), Scenario::healthy())]);
+) -> BTreeMap<String, Arc<Scenario>> {
+    let mut all = BTreeMap::from([(HEALTHY.to_owned(), Arc::new(Scenario::healthy()))]);
     for (file, text) in files {
         let name = file.rsplit('/').next().unwrap_or(file);
         let name = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
         match Scenario::read(file, text, namespace) {
-            Ok(scenario) => drop(all.insert(name.to_owned(), scenario)),
+            Ok(scenario) => drop(all.insert(name.to_owned(), Arc::new(scenario))),
             Err(fault) => faults.push(fault),
         }
     }

@@ -1,0 +1,35 @@
+//! Who answers in a case.
+
+use crate::action::{Approval, Prompt};
+use crate::document::{Answer, Approve, Case};
+use indexmap::IndexMap;
+
+/// A person who says what the case says.
+pub(super) struct Persona {
+    answers: IndexMap<String, Answer>,
+    approve: Approve,
+}
+
+impl Persona {
+    pub(super) fn of(case: &Case) -> Self {
+        Self { answers: case.answers.clone(), approve: case.approve.clone() }
+    }
+}
+
+impl Prompt for Persona {
+    fn ask(&self, step: &str, _: &str, typed: Option<&str>) -> Option<bool> {
+        Some(match self.answers.get(step)? {
+            Answer::Plain(answer) => *answer && typed.is_none(),
+            Answer::Word(word) => typed.is_none_or(|typed| typed == word),
+        })
+    }
+
+    fn approve(&self, approval: &Approval) -> Option<bool> {
+        let approved = match &self.approve {
+            Approve::All(all) => *all,
+            Approve::Steps(steps) => steps.contains(&approval.step),
+        };
+        // without an approval the run waits for one
+        approved.then_some(true)
+    }
+}

@@ -1,0 +1,302 @@
+//! One case, played from its situation to its end.
+
+use super::persona::Persona;
+use super::stage::{Dies, Keeps, Stage, StageKind};
+use crate::cluster::Dial;
+use crate::document::{Case, Situation};
+use crate::engine::Clock;
+use crate::sandbox::{Chosen, Options, Sandbox, Variation, Worlds};
+use crate::session::{
+    Attended, ClusterChoice, Conduct, End, Params, Resume, Running, Session, SessionError, Start,
+    Undo, Workspace, resume, start, undo,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// When every case begins.
+pub const NOW: &str = "2026-03-10T09:30:00Z";
+/// How much time of its world a case may take.
+const LONGEST: Duration = Duration::from_secs(48 * 3600);
+
+/// What all cases share.
+pub struct Play {
+    workspace: Workspace,
+    worlds: Worlds,
+    /// The situations that were read, by name.
+    read: Mutex<HashMap<String, Chosen>>,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Its processes, in order.
+    pub stages: Vec<Stage>,
+    /// The objects at the beginning.
+    pub before: Vec<Arc<Value>>,
+    /// The objects at the end.
+    pub after: Vec<Arc<Value>>,
+    /// The namespace of the run.
+    pub namespace: String,
+}
+
+/// Why a case has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Unplayed {
+    /// There is no such situation.
+    #[error("{0}")]
+    Situation(String),
+    /// It cannot be run.
+    #[error("{0}")]
+    Session(#[from] SessionError),
+    /// The step at which the process dies never began.
+    #[error("the run never came to step `{0}`, at which it was to crash")]
+    NotCrashed(String),
+    /// It does not end.
+    #[error("the run did not end within 48 hours of its world")]
+    Endless,
+    /// The machine refuses.
+    #[error("the records of a case cannot be kept: {0}")]
+    Records(#[from] std::io::Error),
+}
+
+impl Play {
+    /// Cases of the runbooks and worlds that this workspace sees. Its records are not touched.
+    pub fn new(workspace: &Workspace) -> Self {
+        let worlds = workspace.worlds();
+        Self { workspace: workspace.clone(), worlds, read: Mutex::default() }
+    }
+
+    /// Plays a case in a world that is varied. Blocks the thread, for as long as what happens takes;
+    /// time that only passes takes none.
+    ///
+    /// # Errors
+    /// Why it has no result.
+    pub fn play(
+        &self,
+        runbook: &str,
+        case: &Case,
+        variations: &[Variation],
+    ) -> Result<Played, Unplayed> {
+        let chosen = self.situation(case)?;
+        let folder = tempfile::tempdir()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()?;
+        let played = runtime.block_on(async {
+            let staging = Staging::new(self, (runbook, case), &chosen, variations, folder.path())?;
+            tokio::time::timeout(LONGEST, staging.play()).await.map_err(|_| Unplayed::Endless)?
+        });
+        runtime.shutdown_background();
+        played
+    }
+
+    fn situation(&self, case: &Case) -> Result<Chosen, Unplayed> {
+        let failed = |error: String| Unplayed::Situation(error);
+        let (name, inline) = match &case.situation {
+            Situation::Named(name) => (name, None),
+            Situation::Inline { world, scenario, .. } => (world, Some(scenario)),
+        };
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let chosen = match read.get(name) {
+            Some(chosen) => chosen.clone(),
+            None => {
+                let found =
+                    self.worlds.find(name, None).map_err(|error| failed(error.to_string()))?;
+                read.insert(name.clone(), found.clone());
+                found
+            }
+        };
+        drop(read);
+        let Some(scenario) = inline else { return Ok(chosen) };
+        chosen.with(scenario).map_err(|error| failed(error.to_string()))
+    }
+}
+
+/// A case on its stage.
+struct Staging<'a> {
+    runbook: &'a str,
+    case: &'a Case,
+    sandbox: Sandbox,
+    label: String,
+    workspace: Workspace,
+    folder: &'a Path,
+}
+
+impl<'a> Staging<'a> {
+    fn new(
+        play: &Play,
+        (runbook, case): (&'a str, &'a Case),
+        chosen: &Chosen,
+        variations: &[Variation],
+        folder: &'a Path,
+    ) -> Result<Self, Unplayed> {
+        let now: Timestamp = NOW.parse().unwrap_or_default();
+        let options =
+            Options { now: Some(now), variations: variations.to_vec(), ..Options::default() };
+        let sandbox = chosen
+            .start_in_memory(options)
+            .map_err(|error| Unplayed::Situation(error.to_string()))?;
+        let workspace = Workspace {
+            state_dir: folder.join("run"),
+            clock: Clock::starting_at(now),
+            durable: false,
+            host: "rehearsal".to_owned(),
+            environment: Vec::new(),
+            ..play.workspace.clone()
+        };
+        Ok(Self { runbook, case, sandbox, label: chosen.label.clone(), workspace, folder })
+    }
+
+    async fn play(&self) -> Result<Played, Unplayed> {
+        let before = self.sandbox.objects();
+        let mut stages = Vec::new();
+        let workspace = match &self.case.crash {
+            None => {
+                let session = start(&self.workspace, self.start(1))?;
+                stages.push(self.stage(StageKind::Run, session, None).await?);
+                self.workspace.clone()
+            }
+            Some(step) => {
+                stages.push(self.crash(step).await?);
+                let workspace = self.kept();
+                let options = Resume {
+                    run: id(1),
+                    params: self.params(),
+                    conduct: self.conduct().1,
+                    ..Resume::default()
+                };
+                let session = resume(&workspace, options)?;
+                stages.push(self.stage(StageKind::Resumed, session, None).await?);
+                workspace
+            }
+        };
+        if self.case.twice {
+            let session = start(&workspace, self.start(2))?;
+            stages.push(self.stage(StageKind::Again, session, None).await?);
+        }
+        if self.case.undo {
+            let conduct = self.conduct().1;
+            let options = Undo { run: id(1), dry_run: false, conduct, id: Some(id(3)) };
+            let session = undo(&workspace, options)?;
+            stages.push(self.stage(StageKind::Undone, session, None).await?);
+        }
+        let namespace = stages
+            .first()
+            .and_then(|stage| stage.state.target()?.namespace.clone())
+            .unwrap_or_default();
+        Ok(Played { stages, before, after: self.sandbox.objects(), namespace })
+    }
+
+    /// The workspace of the process that goes on after a crash: with the records as they were then.
+    fn kept(&self) -> Workspace {
+        Workspace { state_dir: self.folder.join("kept"), ..self.workspace.clone() }
+    }
+
+    async fn crash(&self, step: &str) -> Result<Stage, Unplayed> {
+        let (dial, conduct) = self.conduct();
+        let died = CancellationToken::new();
+        let session = start(&self.workspace, Start { conduct, ..self.start(1) })?;
+        let dies = Dies {
+            at: step.to_owned(),
+            dial,
+            records: self.workspace.state_dir.clone(),
+            kept: self.folder.join("kept"),
+            died: died.clone(),
+        };
+        self.stage(StageKind::Run, session, Some((dies, died))).await
+    }
+
+    /// Runs a process to its end, or until it dies.
+    async fn stage(
+        &self,
+        kind: StageKind,
+        session: Session,
+        dies: Option<(Dies, CancellationToken)>,
+    ) -> Result<Stage, Unplayed> {
+        let (keeps, earlier) = (Keeps::default(), self.sandbox.writes().len());
+        let mut attended = Attended::by(keeps.clone());
+        attended.prompt = Arc::new(Persona::of(self.case));
+        let state = match dies {
+            None => {
+                let End { state, .. } = session.run(attended).await?;
+                state
+            }
+            Some((dies, died)) => {
+                let step = dies.at.clone();
+                attended.sinks.push(Box::new(dies));
+                tokio::select! {
+                    biased;
+                    () = died.cancelled() => {}
+                    end = session.run(attended) => {
+                        end?;
+                        return Err(Unplayed::NotCrashed(step));
+                    }
+                }
+                let records = keeps.records();
+                crate::state::RunState::replay(&records).unwrap_or_default()
+            }
+        };
+        let changes = self.sandbox.writes()[earlier..].iter().filter_map(change).collect();
+        Ok(Stage { kind, state, records: keeps.records(), changes })
+    }
+
+    fn params(&self) -> Params {
+        let values: BTreeMap<String, Value> =
+            self.case.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Params { values, ..Params::default() }
+    }
+
+    fn start(&self, number: usize) -> Start {
+        Start {
+            runbook: self.runbook.to_owned(),
+            params: self.params(),
+            dry_run: self.case.dry_run,
+            conduct: self.conduct().1,
+            run: Some(id(number)),
+        }
+    }
+
+    /// How a process is conducted, and its way to the cluster.
+    fn conduct(&self) -> (crate::sandbox::Dial, Conduct) {
+        let Some(dial) = self.sandbox.dial() else {
+            unreachable!("a sandbox in memory has a way to it")
+        };
+        let way = dial.clone();
+        let running = Running {
+            kubeconfig: self.sandbox.kubeconfig(),
+            dial: Dial::new(move || way.connect()),
+        };
+        let cluster = ClusterChoice {
+            sandbox: Some(self.label.clone()),
+            running: Some(running),
+            namespace: self.case.namespace.clone(),
+            ..ClusterChoice::default()
+        };
+        (dial, Conduct { cluster, overrides: self.case.overrides.clone(), ..Conduct::default() })
+    }
+}
+
+/// The id of a run of a case.
+fn id(number: usize) -> String {
+    format!("01REHEARSA{number:016}")
+}
+
+/// A request that changed something, in words: `patch deployments web-apps/web`. Locks do not count.
+fn change(write: &Value) -> Option<String> {
+    let text = |field: &str| write[field].as_str().unwrap_or_default();
+    let made = write["status"].as_u64().is_some_and(|status| status < 400);
+    if !made || text("resource") == "leases" {
+        return None;
+    }
+    let namespace = match text("namespace") {
+        "" => String::new(),
+        namespace => format!("{namespace}/"),
+    };
+    Some(format!("{} {} {namespace}{}", text("verb"), text("resource"), text("name")))
+}
