@@ -4,7 +4,7 @@ use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::document::{Case, Suite};
-use crate::rehearsal::{CaseResult, Play, Runner, Task};
+use crate::rehearsal::{CaseResult, Coverage, Mutation, Play, Runner, Task};
 use clap::Args;
 use std::fmt::Write;
 
@@ -19,6 +19,12 @@ pub(super) struct TestArguments {
     /// Number of cases at a time; defaults to the number of processors
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Name steps and findings that no case exercises
+    #[arg(long)]
+    coverage: bool,
+    /// Change each expectation and condition in turn, and name the changes that no case notices
+    #[arg(long)]
+    mutate: bool,
 }
 
 pub(super) fn test(global: &Global, arguments: &TestArguments) -> Result<Exit, CommandError> {
@@ -46,11 +52,25 @@ pub(super) fn test(global: &Global, arguments: &TestArguments) -> Result<Exit, C
         .jobs
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
         .unwrap_or(1);
-    let results = Runner { play: &play, jobs }.run(&tasks, |_| {});
+    let runner = Runner { play: &play, jobs };
+    let results = runner.run(&tasks, |_| {});
     let mut text = String::new();
     for result in &results {
         // writing into a string cannot fail
         line(&mut text, result).ok();
+    }
+    for suite in &suites {
+        let runbook = catalogue.load(&suite.runbook)?;
+        let own: Vec<&CaseResult> =
+            results.iter().filter(|result| result.runbook == suite.runbook).collect();
+        if arguments.coverage {
+            let coverage = Coverage::of(&runbook, &own);
+            text.push_str(&format!("{coverage:#?}\n"));
+        }
+        if arguments.mutate {
+            let mutation = Mutation::of(&play, &runbook, suite, jobs, || {})?;
+            eprintln!("{} {} {:#?}", mutation.runbook, mutation.all, mutation.survivors);
+        }
     }
     let failed = results.iter().filter(|result| !result.holds()).count();
     let summary = format!("{} cases, {failed} failed\n", results.len());

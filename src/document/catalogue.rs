@@ -153,6 +153,14 @@ impl Catalogue {
         Self { entries, ..Self::default() }
     }
 
+    /// The same catalogue with this runbook in the place of that of its name.
+    #[must_use]
+    pub fn with(&self, runbook: Runbook) -> Self {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        loaded.insert(runbook.name.clone(), Ok(Arc::new(runbook)));
+        Self { entries: self.entries.clone(), loaded: Arc::new(Mutex::new(loaded)) }
+    }
+
     /// The suite beside a runbook; none if it has none.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod deserialize;
 mod files;
 mod head;
 mod lower;
+mod mutant;
 mod node;
 mod param;
 mod referred;
@@ -22,6 +23,7 @@ pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
 pub use deferred::Deferred;
 pub use files::{Reading, collect, read};
 pub use head::Head;
+pub use mutant::{Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{

@@ -1,13 +1,17 @@
 //! Runbooks tested like code: cases are played on simulated clusters, without a socket and on a
 //! clock of their own, and what came of them is compared with what must.
 
+mod coverage;
 mod judge;
+mod mutation;
 mod persona;
 mod play;
 mod runner;
 mod stage;
 
+pub use coverage::Coverage;
 pub use judge::{Difference, judge};
+pub use mutation::{Mutation, Survivor};
 pub use play::{NOW, Play, Played, Unplayed};
 pub use runner::{CaseResult, Runner, Task};
 pub use stage::{Stage, StageKind};

@@ -3,7 +3,7 @@
 use super::persona::Persona;
 use super::stage::{Dies, Keeps, Stage, StageKind};
 use crate::cluster::Dial;
-use crate::document::{Case, Situation};
+use crate::document::{Case, Runbook, Situation};
 use crate::engine::Clock;
 use crate::sandbox::{Chosen, Options, Sandbox, Variation, Worlds};
 use crate::session::{
@@ -67,8 +67,21 @@ pub enum Unplayed {
 impl Play {
     /// Cases of the runbooks and worlds that this workspace sees. Its records are not touched.
     pub fn new(workspace: &Workspace) -> Self {
-        let worlds = workspace.worlds();
-        Self { workspace: workspace.clone(), worlds, read: Mutex::default() }
+        let (catalogue, worlds) = (workspace.catalogue(), workspace.worlds());
+        let workspace = Workspace { read: Some(catalogue), ..workspace.clone() };
+        Self { workspace, worlds, read: Mutex::default() }
+    }
+
+    /// The same with this runbook in the place of that of its name.
+    #[must_use]
+    pub fn with(&self, runbook: &Runbook) -> Self {
+        let catalogue = self.workspace.catalogue().with(runbook.clone());
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            workspace: Workspace { read: Some(catalogue), ..self.workspace.clone() },
+            worlds: self.worlds.clone(),
+            read: Mutex::new(read),
+        }
     }
 
     /// Plays a case in a world that is varied. Blocks the thread, for as long as what happens takes;

@@ -17,7 +17,7 @@ const HEADER: &str = "world.yaml";
 const MOST_BYTES: usize = 16 << 20;
 
 /// The worlds, strongest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Worlds(Vec<ListedWorld>);
 
 /// A world's name and where its files are.

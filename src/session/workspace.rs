@@ -13,6 +13,8 @@ pub struct Workspace {
     pub state_dir: PathBuf,
     /// Folders with runbooks, strongest first; those of the program come last by themselves.
     pub roots: Vec<Root>,
+    /// The catalogue, if it was read already; that of the folders as they are now if not.
+    pub read: Option<Catalogue>,
     /// Where times come from.
     pub clock: Clock,
     /// Whether each record is on the disk before what it tells of is done. Off for a rehearsal
@@ -33,6 +35,7 @@ impl Workspace {
         Self {
             state_dir: state_dir.into(),
             roots: Vec::new(),
+            read: None,
             clock: Clock::System,
             durable: true,
             host: host_name(),
@@ -42,7 +45,7 @@ impl Workspace {
 
     /// The catalogue of its folders.
     pub fn catalogue(&self) -> Catalogue {
-        Catalogue::new(&self.roots)
+        self.read.clone().unwrap_or_else(|| Catalogue::new(&self.roots))
     }
 
     /// The worlds of simulated clusters beside its folders, then those of the program.

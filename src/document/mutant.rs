@@ -1,0 +1,216 @@
+//! The same runbook with one judgement changed: what no test notices is not tested.
+
+use super::catalogue::CatalogueError;
+use super::lower::lower;
+use super::node::{Entry, Kind, Node, parse};
+use super::runbook::Runbook;
+use serde_json::Value;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Keys of a step under which there are steps.
+const WITHIN: [&str; 4] = ["steps", "rescue", "always", "then"];
+/// Keys of an expectation that hold a condition on each item, and what says the opposite.
+const CONDITIONS: [(&str, &str); 4] =
+    [("that", "that"), ("all", "all"), ("any", "none"), ("none", "any")];
+
+/// One judgement changed.
+#[derive(Clone, Debug)]
+pub struct Mutant {
+    /// What: `step leader: expectation 1 negated`.
+    pub what: String,
+    /// Where it is in the text.
+    pub span: Range<usize>,
+    /// The changed runbook.
+    pub runbook: Runbook,
+}
+
+/// A way to a node: keys and places in lists.
+#[derive(Clone, Debug)]
+enum Turn {
+    Key(String),
+    Place(usize),
+}
+
+/// What is done there.
+enum Change {
+    /// The node goes.
+    Drop,
+    /// The condition says the opposite.
+    Negate,
+    /// The node becomes this text.
+    Text(String),
+    /// The key becomes another one.
+    Key(&'static str),
+    /// The number is one more.
+    Increment,
+}
+
+struct Site {
+    what: String,
+    way: Vec<Turn>,
+    span: Range<usize>,
+    change: Change,
+}
+
+/// All mutants of a runbook that are runbooks: each expectation dropped and negated, each `when`
+/// dropped and negated, each condition of a finding dropped and negated.
+///
+/// # Errors
+/// When the text is no runbook.
+pub fn mutants(runbook: &Runbook) -> Result<Vec<Mutant>, CatalogueError> {
+    let invalid = |faults| super::catalogue::invalid(&runbook.file, &runbook.source, faults);
+    let root = parse(&runbook.source).map_err(invalid)?;
+    let mut sites = Vec::new();
+    for key in ["steps", "always"] {
+        steps(root.get(key), &[Turn::Key(key.to_owned())], &mut sites);
+    }
+    findings(root.get("findings"), &mut sites);
+    Ok(sites.into_iter().filter_map(|site| mutant(runbook, &root, site)).collect())
+}
+
+fn mutant(runbook: &Runbook, root: &Node, site: Site) -> Option<Mutant> {
+    let mut root = root.clone();
+    apply(&mut root, &site.way, &site.change)?;
+    let source: Arc<str> = runbook.source.clone();
+    let changed = lower(&runbook.name, &runbook.file, &source, &root).ok()?;
+    let changed = Runbook { origin: runbook.origin, ..changed };
+    Some(Mutant { what: site.what, span: site.span, runbook: changed })
+}
+
+fn turned(way: &[Turn], more: impl IntoIterator<Item = Turn>) -> Vec<Turn> {
+    way.iter().cloned().chain(more).collect()
+}
+
+fn key(name: &str) -> Turn {
+    Turn::Key(name.to_owned())
+}
+
+/// The sites in the steps under a node: a list, or one step.
+fn steps(node: Option<&Node>, way: &[Turn], sites: &mut Vec<Site>) {
+    match node.map(|node| (&node.kind, node)) {
+        Some((Kind::List(items), _)) => {
+            for (place, item) in items.iter().enumerate() {
+                step(item, &turned(way, [Turn::Place(place)]), sites);
+            }
+        }
+        Some((Kind::Map(_), node)) => step(node, way, sites),
+        Some((Kind::Scalar { .. }, _)) | None => {}
+    }
+}
+
+fn step(node: &Node, way: &[Turn], sites: &mut Vec<Site>) {
+    let id = node.get("id").and_then(Node::as_str).unwrap_or("then");
+    if let Some(when) = node.get("when") {
+        for (word, change) in [("dropped", Change::Drop), ("negated", Change::Negate)] {
+            let what = format!("step {id}: `when` {word}");
+            sites.push(Site {
+                what,
+                way: turned(way, [key("when")]),
+                span: when.span.clone(),
+                change,
+            });
+        }
+    }
+    if let Some(Node { kind: Kind::List(items), .. }) = node.get("expect") {
+        for (place, item) in items.iter().enumerate() {
+            let own = turned(way, [key("expect"), Turn::Place(place)]);
+            expectation(item, &format!("step {id}: expectation {}", place + 1), &own, sites);
+        }
+    }
+    for within in WITHIN {
+        steps(node.get(within), &turned(way, [key(within)]), sites);
+    }
+}
+
+fn expectation(node: &Node, what: &str, way: &[Turn], sites: &mut Vec<Site>) {
+    let mut add = |word: &str, way: Vec<Turn>, change: Change| {
+        let what = format!("{what} {word}");
+        sites.push(Site { what, way, span: node.span.clone(), change });
+    };
+    add("dropped", way.to_vec(), Change::Drop);
+    for (name, opposite) in CONDITIONS {
+        if node.get(name).is_some() {
+            let change = if name == opposite { Change::Negate } else { Change::Key(opposite) };
+            add("negated", turned(way, [key(name)]), change);
+        }
+    }
+    if node.get("exactly").is_some() {
+        add("with one more", turned(way, [key("exactly")]), Change::Increment);
+    }
+}
+
+fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
+    let Some(Node { kind: Kind::List(items), .. }) = node else { return };
+    for (place, item) in items.iter().enumerate() {
+        let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
+        let way = [key("findings"), Turn::Place(place), key("when")];
+        let Some(when) = item.get("when") else { continue };
+        let mut add = |what: String, way: Vec<Turn>, span: &Range<usize>, change| {
+            sites.push(Site { what, way, span: span.clone(), change });
+        };
+        let never = || Change::Text("false".to_owned());
+        match &when.kind {
+            Kind::List(conditions) => {
+                for (number, condition) in conditions.iter().enumerate() {
+                    let own = turned(&way, [Turn::Place(number)]);
+                    let named = format!("finding {id}: condition {}", number + 1);
+                    add(format!("{named} dropped"), own.clone(), &condition.span, never());
+                    add(format!("{named} negated"), own, &condition.span, Change::Negate);
+                }
+            }
+            Kind::Scalar { .. } | Kind::Map(_) => {
+                let named = format!("finding {id}: condition");
+                add(format!("{named} dropped"), way.to_vec(), &when.span, never());
+                add(format!("{named} negated"), way.to_vec(), &when.span, Change::Negate);
+            }
+        }
+    }
+}
+
+/// Changes what is at the end of the way; none if nothing is there.
+fn apply(node: &mut Node, way: &[Turn], change: &Change) -> Option<()> {
+    match (way, &mut node.kind) {
+        ([], _) => rewrite(node, change),
+        ([Turn::Key(name)], Kind::Map(entries)) if matches!(change, Change::Drop) => {
+            entries.retain(|entry| entry.key != *name);
+            Some(())
+        }
+        ([Turn::Key(name)], Kind::Map(entries)) if matches!(change, Change::Key(_)) => {
+            let Change::Key(other) = change else { return None };
+            entry(entries, name)?.key = (*other).to_owned();
+            Some(())
+        }
+        ([Turn::Place(place)], Kind::List(items)) if matches!(change, Change::Drop) => {
+            (*place < items.len()).then(|| drop(items.remove(*place)))
+        }
+        ([Turn::Key(name), rest @ ..], Kind::Map(entries)) => {
+            apply(&mut entry(entries, name)?.node, rest, change)
+        }
+        ([Turn::Place(place), rest @ ..], Kind::List(items)) => {
+            apply(items.get_mut(*place)?, rest, change)
+        }
+        _ => None,
+    }
+}
+
+fn entry<'a>(entries: &'a mut [Entry], name: &str) -> Option<&'a mut Entry> {
+    entries.iter_mut().find(|entry| entry.key == name)
+}
+
+fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
+    let Kind::Scalar { text, value } = &mut node.kind else { return None };
+    match change {
+        Change::Negate => *text = format!("({}) | not", text.trim()),
+        Change::Text(other) => other.clone_into(text),
+        Change::Increment => {
+            let number = value.as_u64()? + 1;
+            *text = number.to_string();
+            *value = number.into();
+            return Some(());
+        }
+        Change::Drop | Change::Key(_) => return None,
+    }
+    *value = Value::from(text.as_str());
+    Some(())
+}
