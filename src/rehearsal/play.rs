@@ -56,6 +56,9 @@ pub enum Unplayed {
     /// The step at which the process dies never began.
     #[error("the run never came to step `{0}`, at which it was to crash")]
     NotCrashed(String),
+    /// A change of the scenario could not be made when its time came.
+    #[error("{0}")]
+    Change(String),
     /// It does not end.
     #[error("the run did not end within 48 hours of its world")]
     Endless,
@@ -198,6 +201,9 @@ impl<'a> Staging<'a> {
             let options = Undo { run: id(1), dry_run: false, conduct, id: Some(id(3)) };
             let session = undo(&workspace, options)?;
             stages.push(self.stage(StageKind::Undone, session, None).await?);
+        }
+        if let Some(fault) = self.sandbox.failed().first() {
+            return Err(Unplayed::Change(fault.to_string()));
         }
         let namespace = stages
             .first()

@@ -15,7 +15,7 @@ use super::scenario::ServerState;
 use super::server::{self, Fault, Listener, Manners, Server, TOKEN, USER};
 use super::simulation::{Clock, Simulation};
 use super::variation::Variation;
-use super::world::{HEALTHY, World};
+use super::world::{HEALTHY, World, WorldFault};
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +98,7 @@ fn begin(
         let manners = Manners {
             forbid_writes: options.forbid_writes,
             faults: options.faults,
+            api_faults: scenario.faults.clone(),
             user: options.user,
         };
         server = Some(server::serve(listener, world, manners, stop.clone()));
@@ -155,6 +156,12 @@ impl Sandbox {
     #[must_use]
     pub fn writes(&self) -> Vec<Value> {
         self.server.iter().flat_map(Server::writes).collect()
+    }
+
+    /// The changes of the scenario's `then` that could not be made when their time came.
+    #[must_use]
+    pub fn failed(&self) -> Vec<WorldFault> {
+        self.server.iter().flat_map(Server::failed).collect()
     }
 
     /// The objects as they are now.

@@ -23,15 +23,28 @@
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
+//! then:                                         # changes while the sandbox runs, so long after its start
+//! - {after: 20s, patch: {kind: Deployment, namespace: shop, name: web}, with: {spec: {replicas: 3}}}
+//! faults:                                       # what requests are answered with, instead of what is true
+//! - {verbs: [list], resources: [pods], status: 500, times: 2}   # no times: always
+//! - {verbs: [watch], resources: [deployments], cut: true}       # no answer: the connection is cut
+//! - {verbs: [get], resources: [pods/log], delay: 5s}            # the answer, later
+//! apps:                                         # what processes do otherwise, see `app/format.rs`
+//! - app: web
+//!   values: {stock: "{'ok': false, 'error': 'timeout'}"}        # instead of those of the app
+//!   routes: [{route: GET /health, status: 500}]                 # before those of the app
+//!   logs: [{after: 1, every: 5, text: ERROR}]                   # besides those of the app
 //! ```
 //!
 //! Only causes are planted. What follows from them (a dependency that is disconnected, a log line,
 //! a series that is absent) comes about by itself.
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use crate::app::{Apps, Otherwise};
 use crate::world::{Place, WorldFault, checked, unreadable};
 
 /// What a list of scenarios shows.
@@ -59,6 +72,9 @@ pub(crate) struct Scenario {
     pub(crate) renewed: Vec<Reference>,
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
+    pub(crate) then: Vec<(SignedDuration, Change)>,
+    pub(crate) faults: Vec<ApiFault>,
+    pub(crate) apps: Vec<Otherwise>,
 }
 
 /// One change on the world, and where it is written.
@@ -96,11 +112,18 @@ struct Written {
     #[serde(default)]
     deny: Vec<Denial>,
     server: Option<ServerState>,
+    #[serde(default)]
+    then: Vec<Spanned<WrittenChange>>,
+    #[serde(default)]
+    faults: Vec<Spanned<ApiFault>>,
+    #[serde(default)]
+    apps: Vec<Otherwise>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenChange {
+    after: Option<After>,
     patch: Option<Reference>,
     pod: Option<PodReference>,
     with: Option<Value>,
@@ -110,7 +133,7 @@ struct WrittenChange {
 
 impl WrittenChange {
     fn kind(self, namespace: &str) -> Result<Kind, String> {
-        let Self { patch, pod, with, delete, apply } = self;
+        let Self { after: _, patch, pod, with, delete, apply } = self;
         match (patch, pod, delete, apply, with) {
             (Some(reference), None, None, None, Some(patch)) => Ok(Kind::Patch(reference, patch)),
             (None, Some(pod), None, None, Some(patch)) => Ok(Kind::Pod(pod, patch)),
@@ -137,6 +160,9 @@ impl Scenario {
             renewed: Vec::new(),
             deny: Vec::new(),
             server: None,
+            then: Vec::new(),
+            faults: Vec::new(),
+            apps: Vec::new(),
         }
     }
 
@@ -147,11 +173,30 @@ impl Scenario {
         let changes = |written: Vec<Spanned<WrittenChange>>| {
             let changes = written.into_iter().map(|change| {
                 let place = Place::at(file, change.referenced);
+                if change.value.after.is_some() {
+                    return Err(place.fault("`after` belongs to the changes of `then`"));
+                }
                 let kind = change.value.kind(namespace).map_err(|reason| place.fault(reason))?;
                 Ok(Change { kind, place })
             });
             changes.collect::<Result<Vec<_>, WorldFault>>()
         };
+        let then = written.then.into_iter().map(|change| {
+            let place = Place::at(file, change.referenced);
+            let Some(After(after)) = change.value.after else {
+                return Err(place.fault("a change of `then` says when it is made: `after: 20s`"));
+            };
+            let kind = change.value.kind(namespace).map_err(|reason| place.fault(reason))?;
+            Ok((after, Change { kind, place }))
+        });
+        let mut then = then.collect::<Result<Vec<_>, WorldFault>>()?;
+        then.sort_by_key(|(after, _)| *after);
+        let faults = written.faults.into_iter().map(|fault| {
+            let place = Place::at(file, fault.referenced);
+            fault.value.checked().map_err(|reason| place.fault(reason))
+        });
+        let faults = faults.collect::<Result<Vec<_>, WorldFault>>()?;
+        Apps::check(file, &written.apps)?;
         Ok(Self {
             place: Place::file(file),
             title: written.title,
@@ -163,6 +208,9 @@ impl Scenario {
             renewed: written.renewed,
             deny: written.deny,
             server: written.server,
+            then,
+            faults,
+            apps: written.apps,
         })
     }
 
@@ -217,6 +265,63 @@ pub(crate) struct Denial {
     verbs: Vec<String>,
     #[serde(default)]
     namespaces: Vec<String>,
+}
+
+/// A while, written as `20s`, `5m` or `1h30m`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct After(pub(crate) SignedDuration);
+
+impl TryFrom<String> for After {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let while_ = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
+        if while_.is_negative() { Err(format!("{text} is in the past")) } else { Ok(Self(while_)) }
+    }
+}
+
+/// What a request is answered with, instead of what is true.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiFault {
+    #[serde(default)]
+    verbs: Vec<String>,
+    /// With their subresource: `pods/log`; `*` for all.
+    resources: Vec<String>,
+    #[serde(default)]
+    namespaces: Vec<String>,
+    /// How many requests meet it; all when absent.
+    pub(crate) times: Option<usize>,
+    pub(crate) status: Option<u16>,
+    #[serde(default)]
+    pub(crate) cut: bool,
+    pub(crate) delay: Option<After>,
+}
+
+impl ApiFault {
+    fn checked(self) -> Result<Self, String> {
+        match (self.status, self.cut, &self.delay) {
+            (Some(status), true, _) => {
+                Err(format!("a connection that is cut has no status {status}"))
+            }
+            (Some(status), ..) if !(400..600).contains(&status) => {
+                Err(format!("{status} is no status of an error: 400 to 599"))
+            }
+            (None, false, None) => {
+                Err("a fault is one of `status`, `cut: true`, `delay`".to_owned())
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether it meets such a request.
+    pub(crate) fn meets(&self, verb: &str, resource: &str, namespace: &str) -> bool {
+        let named = |list: &[String], what: &str| list.iter().any(|one| one == what);
+        (self.verbs.is_empty() || named(&self.verbs, verb))
+            && (named(&self.resources, resource) || named(&self.resources, "*"))
+            && (self.namespaces.is_empty() || named(&self.namespaces, namespace))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

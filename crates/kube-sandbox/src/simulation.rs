@@ -61,6 +61,7 @@ pub(crate) struct Simulation {
     disagreements: Disagreements,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
+    pending: Pending,
     /// The network at one version of the store.
     seen: Option<(u64, Arc<Snapshot>)>,
     /// When nothing was left to do, and at which version of the store.
@@ -83,20 +84,22 @@ impl Simulation {
         let ago =
             |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
         let begin = ago(AGE);
+        let apps = of.apps_in(scenario)?;
         let Declared { mut manifests, history, pods } = Declared::of(of, scenario)?;
         for variation in variations {
-            variation.declare(&mut manifests, of.apps());
+            variation.declare(&mut manifests, &apps);
         }
         let mut world = Self {
             store: Store::of(cluster),
             clock,
             denials: scenario.deny.clone(),
-            apps: Arc::clone(of.apps()),
+            apps,
             memory: Arc::default(),
             kubelet: Kubelet::new(scenario.unpullable.clone()),
             names: Names::default(),
             disagreements: Disagreements::new(),
             kept: Vec::new(),
+            pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
             settled: None,
         };
@@ -295,12 +298,23 @@ impl Simulation {
     /// changed since, it is looked at less often.
     pub(crate) fn tick(&mut self) {
         let now = self.clock.now();
+        while let Some(Change { kind, place }) = self.pending.due(now) {
+            let namespace = self.pending.namespace.clone();
+            if let Err(reason) = self.change(kind, &namespace, now) {
+                self.pending.failed.push(place.fault(reason));
+            }
+        }
         let rests = |(at, revision): (Timestamp, u64)| {
             revision == self.store.revision() && now.duration_since(at) < REST
         };
         if !self.settled.is_some_and(rests) {
             self.step(now);
         }
+    }
+
+    /// The changes of the scenario that could not be made in time.
+    pub(crate) fn failed(&self) -> &[WorldFault] {
+        &self.pending.failed
     }
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.
@@ -353,6 +367,32 @@ impl Simulation {
 
 fn absent(reference: &Reference) -> String {
     format!("there is no {} {}/{}", reference.kind, reference.namespace, reference.name)
+}
+
+/// The changes of a scenario that are still to come.
+#[derive(Debug)]
+struct Pending {
+    /// With their times, the last one first.
+    changes: Vec<(Timestamp, Change)>,
+    namespace: String,
+    failed: Vec<WorldFault>,
+}
+
+impl Pending {
+    fn of(scenario: &Scenario, namespace: &str, now: Timestamp) -> Self {
+        let at = |after: SignedDuration| now.saturating_add(after).unwrap_or(now);
+        let changes = scenario.then.iter().rev();
+        Self {
+            changes: changes.map(|(after, change)| (at(*after), change.clone())).collect(),
+            namespace: namespace.to_owned(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// The next change whose time has come.
+    fn due(&mut self, now: Timestamp) -> Option<Change> {
+        self.changes.pop_if(|(at, _)| *at <= now).map(|(_, change)| change)
+    }
 }
 
 /// What a scenario makes of the manifests of its world.

@@ -160,6 +160,23 @@ pub(crate) struct App {
     pub(crate) logs: Vec<LogRule>,
 }
 
+/// What the processes of an app do otherwise in a scenario.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Otherwise {
+    /// The app, in its place.
+    pub(crate) app: Text,
+    /// Instead of the values of the same names.
+    #[serde(default)]
+    pub(crate) values: BTreeMap<String, Text>,
+    /// Before the routes of the app.
+    #[serde(default)]
+    pub(crate) routes: Vec<Route>,
+    /// Besides the logs of the app.
+    #[serde(default)]
+    pub(crate) logs: Vec<LogRule>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListeningPort {
@@ -185,7 +202,7 @@ pub(crate) enum Builtin {
     Dns,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Route {
     /// The port that answers; any of the app's when absent.
@@ -226,7 +243,7 @@ pub(crate) struct Exits {
     pub(crate) code: Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogRule {
     /// Seconds after the start of the process.

@@ -10,11 +10,14 @@ mod memory;
 mod prometheus;
 mod promql;
 
+use std::collections::BTreeMap;
+
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
 pub(crate) use context::{AppContext, Request};
-pub(crate) use format::{App, Document, Text};
+pub(crate) use format::{App, Document, Otherwise, Text};
+use format::{LogRule, Route};
 pub(crate) use http::{Response, respond};
 pub(crate) use logs::{Line, lines, moments};
 pub(crate) use memory::Memory;
@@ -38,6 +41,15 @@ pub(crate) fn moved(env: &Labels, port: u16) -> u16 {
 /// The name of the template of one part of an app.
 fn template(app: usize, part: &str, index: impl std::fmt::Display) -> String {
     format!("{app}/{part}/{index}")
+}
+
+fn environment() -> Environment<'static> {
+    let mut templates = Environment::new();
+    templates.set_auto_escape_callback(|_| AutoEscape::None);
+    templates.set_undefined_behavior(UndefinedBehavior::Chainable);
+    templates.set_fuel(Some(500_000));
+    functions::register(&mut templates);
+    templates
 }
 
 /// Templates on their way to being compiled, with the file that they are from.
@@ -73,9 +85,7 @@ impl Compiler<'_> {
     /// Everything of an app that is evaluated.
     fn app(&mut self, index: usize, app: &App) -> Result<(), WorldFault> {
         let name = |part: &str, place: usize| template(index, part, place);
-        for (value, text) in &app.values {
-            self.expression(template(index, "value", value), text)?;
-        }
+        self.said(index, &app.values, &app.routes, &app.logs)?;
         for (place, port) in app.ports.iter().enumerate() {
             self.maybe(name("port", place), port.when.as_ref())?;
         }
@@ -88,7 +98,22 @@ impl Compiler<'_> {
         for (place, rule) in app.happens.iter().enumerate() {
             self.maybe(name("happens-when", place), rule.when.as_ref())?;
         }
-        for (place, route) in app.routes.iter().enumerate() {
+        Ok(())
+    }
+
+    /// What an app answers and writes.
+    fn said(
+        &mut self,
+        index: usize,
+        values: &BTreeMap<String, Text>,
+        routes: &[Route],
+        logs: &[LogRule],
+    ) -> Result<(), WorldFault> {
+        let name = |part: &str, place: usize| template(index, part, place);
+        for (value, text) in values {
+            self.expression(template(index, "value", value), text)?;
+        }
+        for (place, route) in routes.iter().enumerate() {
             self.maybe(name("route-does", place), route.does.as_ref())?;
             self.maybe(name("route-when", place), route.when.as_ref())?;
             match (&route.json, &route.text) {
@@ -97,7 +122,7 @@ impl Compiler<'_> {
                 (None, None) => {}
             }
         }
-        for (place, rule) in app.logs.iter().enumerate() {
+        for (place, rule) in logs.iter().enumerate() {
             self.maybe(name("log-when", place), rule.when.as_ref())?;
             self.template(name("log", place), &rule.text)?;
         }
@@ -105,26 +130,38 @@ impl Compiler<'_> {
     }
 }
 
+impl App {
+    /// What a scenario makes of it, if it is meant.
+    fn become_otherwise(&mut self, other: &Otherwise) {
+        if other.app.value != self.name {
+            return;
+        }
+        let Otherwise { app: _, values, routes, logs } = other.clone();
+        self.values.extend(values);
+        self.routes.splice(0..0, routes);
+        self.logs.extend(logs);
+    }
+}
+
 impl Apps {
-    /// Reads the descriptions of some files, weakest first.
+    /// Reads the descriptions of some files, weakest first, with what a scenario makes of them.
     pub(crate) fn load<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
+        otherwise: &[Otherwise],
     ) -> Result<Self, WorldFault> {
-        let mut templates = Environment::new();
-        templates.set_auto_escape_callback(|_| AutoEscape::None);
-        templates.set_undefined_behavior(UndefinedBehavior::Chainable);
-        templates.set_fuel(Some(500_000));
-        functions::register(&mut templates);
-        let mut compiler = Compiler { templates, file: "" };
         let mut document = Document::default();
+        let mut compiler = Compiler { templates: environment(), file: "" };
         for (file, text) in files {
-            let Document { images, tools, apps, templates } =
+            let Document { images, tools, mut apps, templates } =
                 serde_saphyr::from_str(text).map_err(|error| unreadable(file, &error))?;
             compiler.file = file;
             for (name, text) in &templates {
                 compiler.template(name.clone(), text)?;
             }
-            for (place, app) in apps.iter().enumerate() {
+            for (place, app) in apps.iter_mut().enumerate() {
+                for other in otherwise {
+                    app.become_otherwise(other);
+                }
                 compiler.app(document.apps.len() + place, app)?;
             }
             document.images.extend(images);
@@ -132,6 +169,14 @@ impl Apps {
             document.apps.extend(apps);
         }
         Ok(Self { document, templates: compiler.templates })
+    }
+
+    /// Refuses what a scenario says of apps in texts that cannot be compiled.
+    pub(crate) fn check(file: &str, otherwise: &[Otherwise]) -> Result<(), WorldFault> {
+        let mut compiler = Compiler { templates: environment(), file };
+        otherwise.iter().enumerate().try_for_each(|(place, other)| {
+            compiler.said(place, &other.values, &other.routes, &other.logs)
+        })
     }
 
     pub(crate) fn app(&self, index: usize) -> &App {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::header;
 
+use crate::scenario::ApiFault;
+
 use super::request::ResourceRequest;
 use super::status::Status;
 
@@ -30,6 +32,8 @@ pub(crate) struct Faults {
     all: Vec<Fault>,
     writes: AtomicUsize,
     silent: AtomicBool,
+    /// Those of the scenario, with the number of requests that they have met.
+    api: Vec<(ApiFault, AtomicUsize)>,
 }
 
 /// Marks an answer that is never sent: the connection is cut instead.
@@ -37,8 +41,19 @@ pub(crate) struct Faults {
 pub(crate) struct Cut;
 
 impl Faults {
-    pub(crate) fn new(all: Vec<Fault>) -> Self {
-        Self { all, ..Self::default() }
+    pub(crate) fn new(all: Vec<Fault>, api: Vec<ApiFault>) -> Self {
+        let api = api.into_iter().map(|fault| (fault, AtomicUsize::new(0))).collect();
+        Self { all, api, ..Self::default() }
+    }
+
+    /// The fault of the scenario that a request meets.
+    pub(crate) fn met(&self, verb: &str, target: &ResourceRequest) -> Option<&ApiFault> {
+        let (resource, namespace) = (target.permission(), target.namespace_name());
+        let open = |(fault, met): &&(ApiFault, AtomicUsize)| {
+            fault.meets(verb, &resource, namespace)
+                && fault.times.is_none_or(|times| met.fetch_add(1, Ordering::SeqCst) < times)
+        };
+        self.api.iter().find(open).map(|(fault, _)| fault)
     }
 
     /// Counts a write and gives its fault.
@@ -60,10 +75,18 @@ impl Faults {
     }
 }
 
+/// The answer with a status of an error.
+pub(crate) fn refusal(status: u16) -> Response {
+    Fault { status: Some(status), ..Fault::default() }.answer()
+}
+
 impl Fault {
     /// The answer.
     pub(crate) fn answer(&self) -> Response {
         match self.status {
+            Some(403) => {
+                Status::forbidden("", "", "", "forbidden on purpose".to_owned()).into_response()
+            }
             Some(429) => {
                 ([(header::RETRY_AFTER, "1")], Status::too_many_requests()).into_response()
             }

@@ -44,8 +44,10 @@ use self::fault::{Cut, Faults};
 use self::write::Writes;
 pub(crate) use self::write::admit;
 use super::running::Call;
+use super::scenario::ApiFault;
 use super::simulation::Simulation;
 use super::snapshot::Snapshot;
+use super::world::WorldFault;
 
 /// The user of the kubeconfig.
 pub(crate) const USER: &str = "sandbox-operator";
@@ -81,6 +83,11 @@ impl Server {
         self.writes.list().as_array().cloned().unwrap_or_default()
     }
 
+    /// The changes of the scenario that could not be made.
+    pub(crate) fn failed(&self) -> Vec<WorldFault> {
+        self.world().failed().to_vec()
+    }
+
     /// The objects as they are now.
     pub(crate) fn objects(&self) -> Vec<Arc<Value>> {
         self.world().store.all().cloned().collect()
@@ -92,6 +99,8 @@ impl Server {
 pub(crate) struct Manners {
     pub(crate) forbid_writes: bool,
     pub(crate) faults: Vec<Fault>,
+    /// Those of the scenario.
+    pub(crate) api_faults: Vec<ApiFault>,
     /// The name of the user; that of the kubeconfig when absent.
     pub(crate) user: Option<String>,
 }
@@ -140,7 +149,7 @@ pub(crate) fn serve(
     let server = Server {
         world: Arc::new(Mutex::new(world)),
         writes: Arc::new(Writes::new(manners.forbid_writes)),
-        faults: Arc::new(Faults::new(manners.faults)),
+        faults: Arc::new(Faults::new(manners.faults, manners.api_faults)),
         user: manners.user.as_deref().unwrap_or(USER).into(),
         stop: stop.clone(),
     };

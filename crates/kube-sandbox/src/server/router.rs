@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, header};
 use serde_json::json;
 
+use crate::scenario::After;
+
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
 use super::{
@@ -46,6 +48,18 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
         _ => {}
     }
     let query = Query::of(request.uri().query().unwrap_or_default());
+    if let Target::Resource(target) = Target::of(&path)
+        && let Some(fault) = server.faults.met(target.verb(request.method(), &query), &target)
+    {
+        if let Some(After(delay)) = fault.delay {
+            tokio::time::sleep(delay.unsigned_abs()).await;
+        }
+        match (fault.status, fault.cut) {
+            (Some(status), _) => return Ok(fault::refusal(status)),
+            (None, true) => return Ok(fault::cut()),
+            (None, false) => {}
+        }
+    }
     match Target::of(&path) {
         Target::Review(kind) => review::answer(&server, kind, request).await,
         Target::Resource(target) if write::is_write(&target, request.method()) => {

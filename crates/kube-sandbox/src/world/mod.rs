@@ -50,6 +50,8 @@ struct Inner {
     namespace: String,
     manifests: Arc<[Manifest]>,
     apps: Arc<Apps>,
+    /// The text of `applications.yaml`, for scenarios in which apps do otherwise.
+    described: Option<Arc<str>>,
     scenarios: BTreeMap<String, Arc<Scenario>>,
 }
 
@@ -110,14 +112,16 @@ impl World {
     /// # Errors
     /// What is wrong with the scenario.
     pub fn with_scenario(&self, name: &str, text: &str) -> Result<Self, WorldFault> {
-        let Inner { title, namespace, manifests, apps, scenarios } = &*self.0;
-        let scenario =
-            Arc::new(Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?);
+        let Inner { title, namespace, manifests, apps, described, scenarios } = &*self.0;
+        let scenario = Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?;
+        known_apps(&scenario, apps)?;
+        let scenario = Arc::new(scenario);
         let mut scenarios = scenarios.clone();
         scenarios.insert(name.to_owned(), scenario);
         let (manifests, apps) = (Arc::clone(manifests), Arc::clone(apps));
         let (title, namespace) = (title.clone(), namespace.clone());
-        Ok(Self(Arc::new(Inner { title, namespace, manifests, apps, scenarios })))
+        let described = described.clone();
+        Ok(Self(Arc::new(Inner { title, namespace, manifests, apps, described, scenarios })))
     }
 
     /// Whether it has a scenario of this name.
@@ -137,6 +141,16 @@ impl World {
         &self.0.manifests
     }
 
+    /// Its processes, as they are in a scenario.
+    pub(crate) fn apps_in(&self, scenario: &Scenario) -> Result<Arc<Apps>, WorldFault> {
+        if scenario.apps.is_empty() {
+            return Ok(Arc::clone(&self.0.apps));
+        }
+        let own = self.0.described.as_deref().map(|text| ("applications.yaml", text));
+        Apps::load([BASE_APPS].into_iter().chain(own), &scenario.apps).map(Arc::new)
+    }
+
+    #[cfg(test)]
     pub(crate) fn apps(&self) -> &Arc<Apps> {
         &self.0.apps
     }
@@ -205,13 +219,20 @@ impl<'a> Sorted<'a> {
             .map_err(|error| vec![unreadable("world.yaml", &error)])?;
         let Header { world: Version::V1, title, namespace } = header;
         let own = self.apps.map(|text| ("applications.yaml", text));
-        let apps = Apps::load([BASE_APPS].into_iter().chain(own));
+        let apps = Apps::load([BASE_APPS].into_iter().chain(own), &[]);
         let scenarios = scenarios(&self.scenarios, &namespace, &mut faults);
         let manifests = self.objects(&namespace, &mut faults);
         match apps {
             Ok(apps) if faults.is_empty() => {
+                let all = scenarios.values();
+                let faults: Vec<WorldFault> =
+                    all.filter_map(|scenario| known_apps(scenario, &apps).err()).collect();
+                if !faults.is_empty() {
+                    return Err(faults);
+                }
                 let (manifests, apps) = (manifests.into(), Arc::new(apps));
-                Ok(Inner { title, namespace, manifests, apps, scenarios })
+                let described = self.apps.map(Arc::from);
+                Ok(Inner { title, namespace, manifests, apps, described, scenarios })
             }
             Ok(_) => Err(faults),
             Err(fault) => {
@@ -260,6 +281,18 @@ impl<'a> Sorted<'a> {
         }));
         all
     }
+}
+
+/// Refuses a scenario in which apps do otherwise that there are not.
+fn known_apps(scenario: &Scenario, apps: &Apps) -> Result<(), WorldFault> {
+    for other in &scenario.apps {
+        let name = &other.app.value;
+        if !apps.document.apps.iter().any(|app| app.name == *name) {
+            let place = Place::at(&scenario.place.file, other.app.referenced);
+            return Err(place.fault(format!("the world has no app `{name}`")));
+        }
+    }
+    Ok(())
 }
 
 fn scenarios(
