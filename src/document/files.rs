@@ -61,9 +61,17 @@ pub fn read(path: &Path, reading: Reading) -> Result<String, String> {
     })
 }
 
-/// The YAML files below a folder, in order. A folder is visited once, however many links lead to
+/// The YAML files below a folder that are runbooks, in order. A folder is visited once, however many links lead to
 /// it.
 pub fn collect(folder: &Path) -> Vec<PathBuf> {
+    let mut search = Search { visited: HashSet::new(), left: MAX_FILES, files: Vec::new() };
+    search.folder(folder, 0);
+    search.files.retain(|path| is_yaml(path));
+    search.files
+}
+
+/// As [`collect`], with the rehearsal files and everything else that is there.
+pub fn collect_all(folder: &Path) -> Vec<PathBuf> {
     let mut search = Search { visited: HashSet::new(), left: MAX_FILES, files: Vec::new() };
     search.folder(folder, 0);
     search.files
@@ -92,7 +100,7 @@ impl Search {
             let Ok(metadata) = fs::metadata(&path) else { continue };
             if metadata.is_dir() {
                 self.folder(&path, depth + 1);
-            } else if metadata.is_file() && is_yaml(&path) {
+            } else if metadata.is_file() {
                 self.files.push(path);
             }
         }

@@ -21,7 +21,7 @@ mod unjudged;
 pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
 pub use deferred::Deferred;
-pub use files::{Reading, collect, read};
+pub use files::{Reading, collect, collect_all, read};
 pub use head::Head;
 pub use mutant::{Mutant, mutants};
 pub use param::{Param, ParamType};
@@ -30,4 +30,4 @@ pub use runbook::{
     Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
-pub use suite::{Answer, Approve, Case, Condition, Expected, SUITE, Situation, Suite};
+pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};

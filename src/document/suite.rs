@@ -5,6 +5,7 @@
 use super::catalogue::{CatalogueError, invalid};
 use super::deserialize::from_node;
 use super::node::{Fault, Kind, Node, parse};
+use super::runbook::Runbook;
 use crate::diagnostic::nearest;
 use crate::event::{Outcome, Verdict};
 use crate::expression::{Jq, compile};
@@ -58,8 +59,51 @@ pub struct Case {
     pub twice: bool,
     /// The run is undone, and the objects that it changed are as before.
     pub undo: bool,
+    /// What may be different in its world.
+    pub vary: Vary,
     /// What must come of it.
     pub expect: Expected,
+}
+
+/// What may be different in the world of a case without changing what comes of it.
+#[derive(Clone, Debug, Default)]
+pub struct Vary {
+    /// Kinds of variation that would rightly change it.
+    pub except: Vec<String>,
+    /// Nothing may.
+    pub never: bool,
+    /// Parameters that tell the runbook of what a kind of variation has moved.
+    pub params: IndexMap<String, IndexMap<String, Value>>,
+}
+
+impl Vary {
+    /// Whether a kind of variation is legal.
+    pub fn allows(&self, kind: &str) -> bool {
+        !self.never && !self.except.iter().any(|except| except == kind)
+    }
+
+    /// The two together.
+    fn and(&self, other: &Self) -> Self {
+        let except = self.except.iter().chain(&other.except).cloned().collect();
+        let params = self.params.iter().chain(&other.params);
+        let params = params.map(|(kind, params)| (kind.clone(), params.clone())).collect();
+        Self { except, never: self.never || other.never, params }
+    }
+}
+
+/// Where a case stands in its file.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The value of `expect`, if it has one.
+    pub expect: Option<Range<usize>>,
+    /// The values of the fields of `expect`.
+    pub fields: IndexMap<String, Range<usize>>,
+    /// The steps of `expect`.
+    pub steps: Option<IndexMap<String, Value>>,
+    /// The column of the keys of the case.
+    pub indent: usize,
+    /// The end of the case.
+    pub end: usize,
 }
 
 /// The state of the simulated cluster.
@@ -127,6 +171,8 @@ pub struct Condition {
 struct WrittenSuite {
     rehearsal: String,
     world: Option<String>,
+    #[serde(default)]
+    vary: WrittenVary,
     #[expect(dead_code, reason = "read with their places")]
     cases: Vec<serde::de::IgnoredAny>,
 }
@@ -154,7 +200,26 @@ struct WrittenCase {
     #[serde(default)]
     undo: bool,
     #[serde(default)]
+    vary: WrittenVary,
+    #[serde(default)]
     expect: WrittenExpected,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename = "vary")]
+struct WrittenVary {
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default)]
+    never: bool,
+    #[serde(default)]
+    params: IndexMap<String, IndexMap<String, Value>>,
+}
+
+impl From<WrittenVary> for Vary {
+    fn from(WrittenVary { except, never, params }: WrittenVary) -> Self {
+        Self { except, never, params }
+    }
 }
 
 #[derive(Deserialize)]
@@ -203,6 +268,48 @@ impl Suite {
     }
 }
 
+impl Suite {
+    /// Where a case stands; none if there is none of this name.
+    ///
+    /// # Errors
+    /// When the text cannot be read.
+    pub fn place(&self, case: &str) -> Result<Option<Place>, CatalogueError> {
+        let root =
+            parse(&self.source).map_err(|faults| invalid(&self.file, &self.source, faults))?;
+        let Some(Node { kind: Kind::List(cases), .. }) = root.get("cases") else { return Ok(None) };
+        let named = |node: &&Node| node.get("case").and_then(Node::as_str) == Some(case);
+        Ok(cases.iter().find(named).map(|node| self.place_of(node)))
+    }
+
+    fn place_of(&self, node: &Node) -> Place {
+        let expect = node.get("expect");
+        let fields = expect.and_then(Node::entries).unwrap_or_default();
+        let steps = expect.and_then(|expect| expect.get("steps")).and_then(Node::entries);
+        let steps = steps.map(|steps| {
+            steps.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect()
+        });
+        let key = node.entries().and_then(|entries| entries.first());
+        let start = key.map_or(node.span.start, |entry| entry.key_span.start);
+        let line = self.source[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let last = node.entries().and_then(|entries| entries.last());
+        Place {
+            expect: expect.map(|expect| expect.span.clone()),
+            fields: fields
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.node.span.clone()))
+                .collect(),
+            steps,
+            indent: start - line,
+            end: last.map_or(node.span.end, |entry| entry.node.span.end),
+        }
+    }
+
+    /// The line of a byte of the text, from 1.
+    pub fn line(&self, at: usize) -> usize {
+        self.source.get(..at).unwrap_or_default().matches('\n').count() + 1
+    }
+}
+
 #[derive(Default)]
 struct Reader {
     faults: Vec<Fault>,
@@ -219,10 +326,11 @@ impl Reader {
             let message = format!("unknown version `{}` of a rehearsal file", written.rehearsal);
             self.faults.push(Fault::new("RB0701", span, message, "this program reads `v1`"));
         }
-        let world = written.and_then(|written| written.world);
+        let (world, vary) =
+            written.map_or_else(Default::default, |written| (written.world, written.vary.into()));
         let mut cases = Vec::new();
         if let Some(Kind::List(items)) = root.get("cases").map(|node| &node.kind) {
-            cases.extend(items.iter().filter_map(|item| self.case(item, world.as_deref())));
+            cases.extend(items.iter().filter_map(|item| self.case(item, world.as_deref(), &vary)));
         }
         if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
     }
@@ -233,7 +341,7 @@ impl Reader {
         value
     }
 
-    fn case(&mut self, node: &Node, world: Option<&str>) -> Option<Case> {
+    fn case(&mut self, node: &Node, world: Option<&str>, vary: &Vary) -> Option<Case> {
         let written: WrittenCase = self.typed(node)?;
         let span = node.get("case").map_or(node.span.clone(), |name| name.span.clone());
         if !self.names.insert(written.case.clone()) {
@@ -256,6 +364,7 @@ impl Reader {
             crash: written.crash.map(|crash| crash.at),
             twice: written.twice,
             undo: written.undo,
+            vary: vary.and(&written.vary.into()),
             expect,
         })
     }
@@ -325,31 +434,70 @@ impl Reader {
     }
 }
 
-impl Case {
-    /// What is wrong with it for this runbook: names of steps and findings that it does not have.
-    pub fn misfits<'a>(
-        &self,
-        steps: impl IntoIterator<Item = &'a str> + Clone,
-        findings: impl IntoIterator<Item = &'a str> + Clone,
-    ) -> Vec<String> {
-        let named = [self.crash.as_deref()].into_iter().flatten();
-        let named = named.chain(self.expect.steps.keys().map(String::as_str));
-        let named = named.chain(self.answers.keys().map(String::as_str));
-        let unknown = |what: &str, name: &str, near: Option<&str>| {
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            format!("the runbook has no {what} `{name}`{near}")
+impl Suite {
+    /// Refuses cases that name steps or findings that the runbook does not have.
+    ///
+    /// # Errors
+    /// Each such name, with its place.
+    pub fn fits(&self, runbook: &Runbook) -> Result<(), CatalogueError> {
+        let steps: Vec<&str> =
+            runbook.all_steps().into_iter().map(|step| step.id.as_str()).collect();
+        let findings: Vec<&str> =
+            runbook.findings.iter().map(|finding| finding.id.as_str()).collect();
+        let mut faults = Vec::new();
+        for case in &self.cases {
+            let expected = &case.expect;
+            for name in &expected.findings {
+                let named = Named { what: "finding", name, known: &findings };
+                faults.extend(named.fault(self, case));
+            }
+            let paths = expected.steps.keys().chain(case.answers.keys()).chain(&case.crash);
+            for path in paths {
+                // the last part of a path is the name of a step, of this runbook or a called one
+                let (name, called) =
+                    path.rsplit_once('/').map_or((path.as_str(), false), |(_, name)| (name, true));
+                let name = name.split('[').next().unwrap_or(name);
+                if !called {
+                    let named = Named { what: "step", name, known: &steps };
+                    faults.extend(named.fault(self, case));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(invalid(&self.file, &self.source, faults)) }
+    }
+}
+
+/// A name in a case.
+struct Named<'a> {
+    what: &'static str,
+    name: &'a str,
+    known: &'a [&'a str],
+}
+
+impl Named<'_> {
+    /// That there is no such thing.
+    fn fault(&self, suite: &Suite, case: &Case) -> Option<Fault> {
+        let Self { what, name, known } = self;
+        if known.contains(name) {
+            return None;
+        }
+        let label = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "not in the runbook".to_owned(),
         };
-        let mut misfits = Vec::new();
-        for name in named {
-            if !steps.clone().into_iter().any(|known| known == name) {
-                misfits.push(unknown("step", name, nearest(name, steps.clone())));
-            }
+        let rest = suite.source.get(case.span.start..).unwrap_or_default();
+        let at = case.span.start + rest.find(name).unwrap_or_default();
+        let message = format!("the runbook has no {what} `{name}`");
+        Some(Fault::new("RB0704", at..at + name.len(), message, label))
+    }
+}
+
+impl Case {
+    /// The world in which it is played, if it names one.
+    pub fn world(&self) -> Option<&str> {
+        match &self.situation {
+            Situation::Named(name) => name.rsplit_once('/').map(|(world, _)| world),
+            Situation::Inline { world, .. } => Some(world),
         }
-        for name in &self.expect.findings {
-            if !findings.clone().into_iter().any(|known| known == name) {
-                misfits.push(unknown("finding", name, nearest(name, findings.clone())));
-            }
-        }
-        misfits
     }
 }

@@ -3,10 +3,11 @@
 use super::runner::CaseResult;
 use crate::document::{Body, Runbook, Step};
 use crate::event::{Event, Outcome};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What no case of a runbook shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// The runbook.
     pub runbook: String,

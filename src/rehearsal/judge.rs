@@ -6,12 +6,13 @@ use crate::action::support::compare::desired;
 use crate::document::{Case, Condition};
 use crate::event::Verdict;
 use crate::expression::{Bindings, Budget};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Something that came out differently.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// What: `verdict`, `findings`, `step leader`.
     pub what: String,

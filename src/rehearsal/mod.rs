@@ -3,15 +3,21 @@
 
 mod coverage;
 mod judge;
+mod matrix;
 mod mutation;
 mod persona;
 mod play;
 mod runner;
 mod stage;
+mod update;
+mod vary;
 
 pub use coverage::Coverage;
 pub use judge::{Difference, judge};
+pub use matrix::{ScenarioRow, matrix};
 pub use mutation::{Mutation, Survivor};
 pub use play::{NOW, Play, Played, Unplayed};
 pub use runner::{CaseResult, Runner, Task};
 pub use stage::{Stage, StageKind};
+pub use update::update;
+pub use vary::varied;

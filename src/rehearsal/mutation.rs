@@ -3,11 +3,12 @@
 use super::play::Play;
 use super::runner::{Runner, Task};
 use crate::document::{Case, CatalogueError, Runbook, Suite, mutants};
+use serde::Serialize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// What the cases of a runbook make of its mutants.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Mutation {
     /// The runbook.
     pub runbook: String,
@@ -18,7 +19,7 @@ pub struct Mutation {
 }
 
 /// A mutant that no case notices.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Survivor {
     /// What was changed.
     pub what: String,
@@ -75,6 +76,6 @@ impl Mutation {
 }
 
 fn notices(play: &Play, suite: &Suite, case: &Case) -> bool {
-    let tasks = [Task { suite, case, variations: Vec::new() }];
+    let tasks = [Task::of(suite, case)];
     !Runner { play, jobs: 1 }.run(&tasks, |_| {}).iter().all(|result| result.holds())
 }

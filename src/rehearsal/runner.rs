@@ -4,6 +4,7 @@ use super::judge::{Difference, judge};
 use super::play::{Play, Played, Unplayed};
 use crate::document::{Case, Suite};
 use crate::sandbox::Variation;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -17,9 +18,16 @@ pub struct Task<'a> {
     /// The suite of the case.
     pub suite: &'a Suite,
     /// The case.
-    pub case: &'a Case,
+    pub case: Cow<'a, Case>,
     /// What is different in its world without meaning anything.
     pub variations: Vec<Variation>,
+}
+
+impl<'a> Task<'a> {
+    /// A case in its world as it is.
+    pub fn of(suite: &'a Suite, case: &'a Case) -> Self {
+        Self { suite, case: Cow::Borrowed(case), variations: Vec::new() }
+    }
 }
 
 /// What came of one case.
@@ -29,6 +37,10 @@ pub struct CaseResult {
     pub runbook: String,
     /// The case.
     pub case: String,
+    /// The file of the suite.
+    pub file: String,
+    /// The line of the case in it.
+    pub line: usize,
     /// The variations of its world.
     pub variations: Vec<String>,
     /// What came of it.
@@ -93,12 +105,14 @@ impl Runner<'_> {
 
     fn one(&self, task: &Task<'_>) -> CaseResult {
         let begun = Instant::now();
-        let played = self.play.play(&task.suite.runbook, task.case, &task.variations);
+        let played = self.play.play(&task.suite.runbook, &task.case, &task.variations);
         let differences =
-            played.as_ref().map(|played| judge(task.case, played)).unwrap_or_default();
+            played.as_ref().map(|played| judge(&task.case, played)).unwrap_or_default();
         CaseResult {
             runbook: task.suite.runbook.clone(),
             case: task.case.name.clone(),
+            file: task.suite.file.clone(),
+            line: task.suite.line(task.case.span.start),
             variations: task.variations.iter().map(ToString::to_string).collect(),
             played,
             differences,

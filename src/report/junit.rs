@@ -66,7 +66,7 @@ pub fn junit(state: &RunState) -> String {
 }
 
 /// Seconds with three decimals.
-fn seconds(ms: u64) -> String {
+pub(super) fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
@@ -150,13 +150,17 @@ fn escaped(text: &str, attribute: bool) -> String {
 }
 
 /// Elements one below the other.
-struct Xml {
+pub(super) struct Xml {
     text: String,
     depth: usize,
 }
 
 impl Xml {
-    fn new() -> Self {
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    pub(super) fn new() -> Self {
         Self { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(), depth: 0 }
     }
 
@@ -168,19 +172,19 @@ impl Xml {
         }
     }
 
-    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
+    pub(super) fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
         self.tag(name, attributes);
         self.text.push_str(">\n");
         self.depth += 1;
     }
 
-    fn close(&mut self, name: &str) {
+    pub(super) fn close(&mut self, name: &str) {
         self.depth -= 1;
         self.text.push_str(&"  ".repeat(self.depth));
         self.text.extend(["</", name, ">\n"]);
     }
 
-    fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+    pub(super) fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
         self.tag(name, attributes);
         if text.is_empty() {
             self.text.push_str("/>\n");

@@ -15,6 +15,7 @@ mod show;
 mod step_line;
 mod terminal;
 mod test_case;
+pub mod tested;
 mod text;
 mod theme;
 mod transcript;

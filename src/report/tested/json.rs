@@ -1,0 +1,67 @@
+//! Tests as one JSON document.
+
+use super::Tested;
+use crate::rehearsal::{CaseResult, Played, StageKind};
+use serde_json::{Value, json};
+
+/// The document: `runbook.test/v1`.
+pub fn json(tested: &Tested<'_>) -> Value {
+    let cases: Vec<Value> = tested.results.iter().map(case).collect();
+    let failed = tested.failed().count();
+    let mut document = json!({
+        "schema": "runbook.test/v1",
+        "summary": {
+            "cases": tested.results.len(),
+            "passed": tested.results.len() - failed,
+            "failed": failed,
+        },
+        "cases": cases,
+    });
+    if !tested.coverage.is_empty() {
+        document["coverage"] = tested.coverage.iter().map(|coverage| json!(coverage)).collect();
+    }
+    if !tested.mutation.is_empty() {
+        document["mutation"] = tested.mutation.iter().map(|mutation| json!(mutation)).collect();
+    }
+    if !tested.matrix.is_empty() {
+        document["matrix"] = tested.matrix.iter().map(|row| json!(row)).collect();
+    }
+    document
+}
+
+fn case(result: &CaseResult) -> Value {
+    let mut case = json!({
+        "runbook": result.runbook,
+        "case": result.case,
+        "file": result.file,
+        "line": result.line,
+        "passed": result.holds(),
+        "duration_ms": u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
+    });
+    if !result.variations.is_empty() {
+        case["variations"] = json!(result.variations);
+    }
+    match &result.played {
+        Err(error) => case["error"] = json!(error.to_string()),
+        Ok(played) => {
+            case["differences"] = result.differences.iter().map(|one| json!(one)).collect();
+            case["stages"] = stages(played);
+        }
+    }
+    case
+}
+
+fn stages(played: &Played) -> Value {
+    let stage = |stage: &crate::rehearsal::Stage| {
+        let findings: Vec<&str> =
+            stage.state.findings().iter().map(|finding| finding.id.as_str()).collect();
+        let kind: StageKind = stage.kind;
+        json!({
+            "stage": kind.as_str(),
+            "verdict": stage.verdict(),
+            "findings": findings,
+            "changes": stage.changes,
+        })
+    };
+    played.stages.iter().map(stage).collect()
+}
