@@ -31,6 +31,7 @@ mod scenarios;
 mod secrets;
 mod support;
 mod terminal;
+mod testing;
 mod trust;
 mod variations;
 mod waits;
