@@ -1,4 +1,4 @@
-//! An edge from a client to what it calls, and what is found on its way.
+//! An edge from a client to its destination, and the stages of its path.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Whether policies let a connection pass, and which of them decide.
+//! Whether policies allow a connection, and which of them decide.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,5 +1,4 @@
-//! Why a connection passes or does not: the rule that decides, or its absence and what comes
-//! nearest.
+//! Why a connection is allowed or denied: the deciding rule, or its absence and the near misses.
 
 use std::fmt;
 

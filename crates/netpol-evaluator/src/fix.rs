@@ -1,4 +1,4 @@
-//! The least policies that would let a denied connection pass.
+//! The smallest policies that would allow a denied connection.
 
 use std::net::IpAddr;
 

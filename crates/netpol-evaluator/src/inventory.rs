@@ -1,4 +1,4 @@
-//! The objects that decide who reaches whom, read from values of the API.
+//! The objects that decide about connections, read from values of the API.
 
 use std::collections::BTreeMap;
 

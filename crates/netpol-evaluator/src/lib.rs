@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 //!
-//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a
-//! name to the pods, [`propose()`] writes the missing policy, [`lint()`] finds what is suspicious
-//! before anybody is cut off, [`mermaid()`] and [`svg()`] draw it.
+//! [`evaluate()`] decides about one connection and [`explain()`] says why. [`trace()`] follows an
+//! edge from a name to the pods, [`propose()`] writes the missing policy, and [`lint()`] finds
+//! mistakes before they block anything. [`picture()`] makes a graph of a namespace, which
+//! [`mermaid()`], [`svg()`] and [`page()`] draw.
 
 mod cidr;
 mod declared;

@@ -1,4 +1,4 @@
-//! What is suspicious about policies before anybody is cut off.
+//! Mistakes in policies, found before they block anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

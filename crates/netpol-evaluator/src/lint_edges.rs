@@ -1,4 +1,4 @@
-//! Lints that need a verdict: what one side lets pass and the other does not, and DNS.
+//! Lints that need a verdict: edges that only one side allows, and DNS.
 
 use super::dns::dns_targets;
 use super::lint::{Context, Lint, LintId, Severity, Subject, object};

@@ -1,4 +1,4 @@
-//! Policies and rules that would have let a connection pass but for one thing.
+//! Policies and rules that would allow a connection except for one difference.
 
 use std::fmt;
 use std::net::IpAddr;

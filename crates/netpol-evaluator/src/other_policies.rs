@@ -1,4 +1,4 @@
-//! Policies of other kinds: they are not evaluated, but it is known whom they could concern.
+//! Policies of other APIs: not evaluated, but reported where they could apply.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The way from a client to what it calls: DNS, the name, the Service port, its endpoints, and the
-//! policies of both sides.
+//! The path from a client to its destination: DNS, the name, the Service port, its endpoints, and
+//! the policies of both sides.
 
 use std::net::IpAddr;
 

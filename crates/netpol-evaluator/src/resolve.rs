@@ -1,4 +1,4 @@
-//! From the name that a client uses to the ports of pods behind it.
+//! Resolves the name that a client uses to the ports of the pods behind it.
 
 use std::net::IpAddr;
 

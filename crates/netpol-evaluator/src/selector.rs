@@ -1,4 +1,4 @@
-//! Label selectors: as objects write them, and as the query parameter `labelSelector` does.
+//! Label selectors, in objects and in the query parameter `labelSelector`.
 
 use std::collections::BTreeMap;
 use std::fmt;

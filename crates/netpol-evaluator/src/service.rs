@@ -1,4 +1,4 @@
-//! Services and their endpoints, typed as far as the way of a connection depends on them.
+//! Services and their endpoints: the fields on which a connection depends.
 
 use std::net::IpAddr;
 

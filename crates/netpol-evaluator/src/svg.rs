@@ -1,4 +1,4 @@
-//! A graph as an SVG document: where everything stands is decided first, then drawn.
+//! A graph as an SVG document: first the layout, then the drawing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};

@@ -14,12 +14,12 @@
 //!   leads: {lease: web-leader, when: "true", seconds: 10}   # takes part in the election over this Lease
 //!   log_prefix: "%Y/%m/%d "      # strftime, UTC, before each line of the log
 //!   builtin: prometheus          # answers by code: prometheus, dns
-//!   values:                      # named expressions, evaluated when something asks for them, each time anew
+//!   values:                      # named expressions, evaluated whenever they are used
 //!     mysql: mysql_login(env.MYSQL_URI)
 //!   varies: {log-noise: {NOISE: ["1", "2"]}}   # for tests that vary a world, see `variation/`
 //!   versions: {usual: v1.0, others: [v1.1]}    # the same
 //!   starts: remember('seen', 0)  # what is done once, when the process begins
-//!   happens:                     # by itself, from time to time; counted, see happened
+//!   happens:                     # periodically; counted, see `happened`
 //!   - {name: round, after: 1.5, every: 5, when: mysql.ok}
 //!   exits: {after: "2", code: 0 if mysql.ok else 1}         # a program that ends: seconds after the start, exit code
 //!   routes:                      # the first whose method and path fit and whose condition holds
@@ -81,10 +81,9 @@ impl TryFrom<f64> for Seconds {
     type Error = String;
 
     fn try_from(seconds: f64) -> Result<Self, String> {
-        (0.0..=31_536_000.0)
-            .contains(&seconds)
-            .then_some(Self(seconds))
-            .ok_or_else(|| format!("{seconds} is no number of seconds between 0 and a year"))
+        (0.0..=31_536_000.0).contains(&seconds).then_some(Self(seconds)).ok_or_else(|| {
+            format!("{seconds} is no number of seconds between 0 and 31536000 (a year)")
+        })
     }
 }
 
@@ -99,7 +98,9 @@ impl TryFrom<String> for LogPrefix {
     fn try_from(prefix: String) -> Result<Self, String> {
         match strtime::format(&prefix, Timestamp::UNIX_EPOCH) {
             Ok(_) => Ok(Self(prefix)),
-            Err(error) => Err(format!("the log prefix is not as strftime takes it: {error}")),
+            Err(error) => Err(format!(
+                "log_prefix is not as strftime takes it: {error}; an example is `%Y-%m-%d %H:%M:%S `"
+            )),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! HorizontalPodAutoscalers: the number of replicas that they want, against whoever wants another.
+//! HorizontalPodAutoscalers: they restore their number of replicas if it is changed.
 //!
 //! After `pkg/controller/podautoscaler/horizontal.go` of kube-controller-manager. No metric
-//! changes: the number wanted is the one that was there, within the limits.
+//! changes: the desired number is the previous one, within the limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the API server adds to an object that is created.
+//! The defaults that the API server adds to a new object.
 
 use serde_json::{Value, json};
 

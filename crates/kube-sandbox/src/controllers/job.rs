@@ -1,11 +1,11 @@
 //! Jobs: pods that run until enough of them have succeeded.
 //!
 //! After `pkg/controller/job/job_controller.go` and `pkg/controller/ttlafterfinished/` of
-//! kube-controller-manager. A pod that fails is followed by the next at once: the delay between
-//! them is not simulated. As since Kubernetes 1.31 a Job first says what it will come to
-//! (`SuccessCriteriaMet`, `FailureTarget`), and is over (`Complete`, `Failed`) and has counted its
-//! last pods once all of them have ended. CronJobs are not started by their schedule;
-//! `pkg/controller/cronjob/` is where the list of their active Jobs comes from.
+//! kube-controller-manager. A failed pod is replaced at once: the back-off delay is not
+//! simulated. As since Kubernetes 1.31, a Job first announces its result (`SuccessCriteriaMet`,
+//! `FailureTarget`); once all its pods have ended, it is finished (`Complete`, `Failed`) and its
+//! last pods are counted. Schedules of CronJobs are not simulated; the list of their active Jobs
+//! follows `pkg/controller/cronjob/`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Runs the containers of pods, as far as that can be seen from outside, and probes them.
+//! Starts, probes and stops the containers of pods, as far as the API shows it.
 //!
 //! After `pkg/kubelet/kubelet_pods.go`, `images/image_manager.go` and `prober/` of the kubelet.
 

@@ -1,5 +1,4 @@
-//! StatefulSets: pods with an ordinal, made one after the other and replaced from the last to the
-//! first.
+//! StatefulSets: pods with an ordinal, created in order and replaced in reverse order.
 //!
 //! After `pkg/controller/statefulset/stateful_set_control.go` of kube-controller-manager; without
 //! volumes of their own.

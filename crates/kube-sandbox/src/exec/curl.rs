@@ -1,4 +1,4 @@
-//! curl 7.88, as far as operators use it.
+//! curl 7.88: the options that operators use.
 
 use std::time::Duration;
 

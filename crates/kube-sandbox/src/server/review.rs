@@ -1,4 +1,4 @@
-//! What the user may do, and who the user is.
+//! Access reviews: who the user is, and what the user may do.
 
 use axum::extract::Request;
 use axum::response::Response;

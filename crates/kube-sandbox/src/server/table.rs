@@ -1,4 +1,4 @@
-//! Lists as tables, the way `kubectl get` asks for them.
+//! Lists as tables, for `kubectl get`.
 
 use std::sync::Arc;
 

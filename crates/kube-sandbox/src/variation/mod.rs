@@ -1,12 +1,12 @@
-//! Legal variations of a world: changes that a healthy cluster may have, and that must change no
+//! Variations of a world: legitimate differences between healthy clusters, which must not change any
 //! verdict.
 //!
-//! A variation is pure: a world and a seed give a world. It acts twice, because a world comes about
-//! in two steps: on what is declared, before anything is derived from it, and on what runs, for
-//! states that no declaration makes (a pod that is being deleted, a restart of long ago).
+//! A variation is a pure function of a world and a seed. It applies to the declared objects, before
+//! anything is derived from them, or to the running cluster, for states that no manifest declares (a
+//! pod that is being deleted, a restart weeks ago), or to both.
 //!
-//! A kind of variation is an entry of [`KINDS`]: a name, what it does in one line, and a function
-//! for one of the steps or both.
+//! A kind of variation is an entry of [`KINDS`]: its name, a description in one line, and its
+//! functions.
 
 #![expect(clippy::ptr_arg, reason = "all kinds have one signature, and some of them add objects")]
 

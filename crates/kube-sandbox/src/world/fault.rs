@@ -1,4 +1,4 @@
-//! What is wrong in a file of a world, and where.
+//! A mistake in a file of a world, and its position.
 
 use std::fmt;
 

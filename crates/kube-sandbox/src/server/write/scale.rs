@@ -1,4 +1,4 @@
-//! The number of replicas, read and written alone.
+//! The scale subresource.
 
 use axum::response::Response;
 use serde_json::{Value, json};

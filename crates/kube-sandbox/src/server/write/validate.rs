@@ -1,4 +1,4 @@
-//! What makes an object invalid: the mistakes that people make.
+//! Validation of objects: the mistakes that people make.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
