@@ -2,7 +2,7 @@
 
 use crate::world::WorldFault;
 
-/// Why a sandbox does not start.
+/// The reason why a sandbox does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// No scenario has this name.

@@ -33,14 +33,14 @@ use serde_saphyr::Spanned;
 
 use crate::world::{Place, WorldFault, checked, unreadable};
 
-/// What a list of scenarios shows.
+/// The entry of a scenario in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScenarioInfo {
-    /// The name by which it is started.
+    /// Its name.
     pub name: String,
-    /// One line.
+    /// Its title, one line.
     pub title: String,
-    /// What is planted and what to expect.
+    /// The injected cause and its consequences.
     pub description: String,
 }
 

@@ -29,9 +29,9 @@ pub struct GraphNode {
 /// An edge with its verdict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct GraphEdge {
-    /// Who connects.
+    /// The source.
     pub source: GraphNode,
-    /// To whom.
+    /// The destination.
     pub destination: GraphNode,
     /// The port as it is written: `TCP 8000`.
     pub port: String,

@@ -6,7 +6,7 @@ use super::Decision;
 use super::graph::{Graph, colour, escaped, full_name};
 use super::svg::write_svg;
 
-/// An HTML page without script: the picture, and a table of the edges, those that do not pass
+/// An HTML page without scripts: the picture, and a table of the edges, those that are not allowed
 /// first.
 #[must_use]
 pub fn page(title: &str, graph: &Graph) -> String {

@@ -15,8 +15,8 @@ const TOP: usize = 60;
 const MARGIN: usize = 20;
 const LANE: usize = 22;
 
-/// An SVG document without script: a column per namespace, a box per node, and below a lane per
-/// edge that does not pass, with its reason.
+/// An SVG document without scripts: a column per namespace, a box per node, and below, a line per
+/// edge that is not allowed, with its reason.
 #[must_use]
 pub fn svg(graph: &Graph) -> String {
     // writing into a String cannot fail
@@ -60,7 +60,7 @@ fn text_width(text: &str) -> usize {
     text.width() * 29 / 4
 }
 
-/// `reasons`: below the picture, those of the edges that do not pass.
+/// `reasons`: whether to list the reasons of edges that are not allowed below the picture.
 pub(super) fn write_svg(graph: &Graph, reasons: bool) -> Result<String, fmt::Error> {
     let (columns, edges) = graph.sorted();
     let mut places = places(&columns, &edges);
@@ -119,8 +119,8 @@ fn draw_nodes(body: &mut String, columns: &Columns<'_>, places: &Places<'_>) -> 
     Ok(())
 }
 
-/// Draws the edges, and below the nodes a line for each that does not pass. Gives the right and
-/// lower border of all.
+/// Draws the edges and, below the nodes, a line for each that is not allowed. Returns the right and
+/// lower border.
 fn draw_edges<'a>(
     body: &mut String,
     edges: &[&'a GraphEdge],

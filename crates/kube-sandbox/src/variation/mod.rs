@@ -39,7 +39,7 @@ type Running = fn(&[&Value], &mut Chance, Timestamp) -> Vec<Value>;
 pub struct VariationKind {
     /// Its name: `sidecar-first`.
     pub name: &'static str,
-    /// What is different, in one line.
+    /// The difference, in one line.
     pub title: &'static str,
     declared: Option<Declared>,
     of_apps: Option<OfApps>,
@@ -51,7 +51,7 @@ pub struct VariationKind {
 pub struct Variation {
     /// The kind.
     pub kind: &'static VariationKind,
-    /// The same seed makes the same choices.
+    /// The seed: the same one makes the same choices.
     pub seed: u64,
 }
 

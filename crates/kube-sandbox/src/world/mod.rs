@@ -28,7 +28,7 @@ use crate::app::Apps;
 use crate::object;
 use crate::scenario::{Scenario, ScenarioInfo};
 
-/// The state in which every world can be: as its manifests make it.
+/// The scenario of every world: the world as its manifests define it.
 pub const HEALTHY: &str = "healthy";
 
 /// How many bytes all files of a world may have together.
@@ -39,8 +39,8 @@ const BASE_CLUSTER: (&str, &str) = ("base/cluster.yaml", include_str!("../base/c
 const BASE_APPS: (&str, &str) =
     ("base/applications.yaml", include_str!("../base/applications.yaml"));
 
-/// A world: what is in a cluster, what its processes do, and the states in which it can be. A copy
-/// is a reference.
+/// A world: the objects of a cluster, the behavior of its processes, and its scenarios. Clones share
+/// it.
 #[derive(Debug, Clone)]
 pub struct World(Arc<Inner>);
 
@@ -77,7 +77,7 @@ impl World {
     /// Reads a world from its files: the name of each, relative to the folder, and its text.
     ///
     /// # Errors
-    /// What is wrong with them: every file that has a fault is named once.
+    /// The mistakes, one for each invalid file.
     pub fn from_files<N: AsRef<str>, T: AsRef<str>>(
         files: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, Vec<WorldFault>> {
@@ -87,7 +87,7 @@ impl World {
         Sorted::of(sorted)?.read().map(|inner| Self(Arc::new(inner)))
     }
 
-    /// What it is, in one line.
+    /// Its title.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.0.title
@@ -99,7 +99,7 @@ impl World {
         &self.0.namespace
     }
 
-    /// The states in which it can be, by name.
+    /// Its scenarios, by name.
     #[must_use]
     pub fn scenarios(&self) -> Vec<ScenarioInfo> {
         self.0.scenarios.iter().map(|(name, scenario)| scenario.info(name)).collect()
