@@ -38,8 +38,8 @@ enum Change {
     Drop,
     /// The condition says the opposite.
     Negate,
-    /// The node becomes this text.
-    Text(String),
+    /// The condition never holds.
+    Never,
     /// The key becomes another one.
     Key(&'static str),
     /// The number is one more.
@@ -149,19 +149,18 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
         let mut add = |what: String, way: Vec<Turn>, span: &Range<usize>, change| {
             sites.push(Site { what, way, span: span.clone(), change });
         };
-        let never = || Change::Text("false".to_owned());
         match &when.kind {
             Kind::List(conditions) => {
                 for (number, condition) in conditions.iter().enumerate() {
                     let own = turned(&way, [Turn::Place(number)]);
                     let named = format!("finding {id}: condition {}", number + 1);
-                    add(format!("{named} dropped"), own.clone(), &condition.span, never());
+                    add(format!("{named} dropped"), own.clone(), &condition.span, Change::Never);
                     add(format!("{named} negated"), own, &condition.span, Change::Negate);
                 }
             }
             Kind::Scalar { .. } | Kind::Map(_) => {
                 let named = format!("finding {id}: condition");
-                add(format!("{named} dropped"), way.to_vec(), &when.span, never());
+                add(format!("{named} dropped"), way.to_vec(), &when.span, Change::Never);
                 add(format!("{named} negated"), way.to_vec(), &when.span, Change::Negate);
             }
         }
@@ -202,7 +201,7 @@ fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
     let Kind::Scalar { text, value } = &mut node.kind else { return None };
     match change {
         Change::Negate => *text = format!("({}) | not", text.trim()),
-        Change::Text(other) => other.clone_into(text),
+        Change::Never => *text = format!("false and ({})", text.trim()),
         Change::Increment => {
             let number = value.as_u64()? + 1;
             *text = number.to_string();

@@ -48,13 +48,13 @@ on_failure: continue
 steps:
   - id: health
     title: Every pod reaches the stock
-    http: {target: {kind: Pod, selector: app=web}, path: /health}
+    http: {target: {kind: Pod, selector: app=web}, container: web, path: /health}
     expect:
       - all: .json.stock
   - id: enough
     title: There are enough pods
     get: {kind: Deployment, name: web}
-    until: .status.readyReplicas == 2
+    until: .status.readyReplicas >= 2
     every: 5s
     timeout: 5m
   - id: ask
@@ -164,14 +164,14 @@ fn what_came_out_differently_is_said_and_can_be_written_down() {
         "findings: expected none, got no-stock",
         "step enough: expected failed, got passed",
         "changes: expected none, got patch deployments shop/web",
-        "runbooks/shop/grow.test.yaml:20",
+        "runbooks/shop/grow.test.yaml:18",
         "4 of 6 cases failed",
     ] {
         assert!(said.stdout.contains(part), "{part}: {}", said.all());
     }
     let said = place.run(&["test", "shop/grow", "--output=github"]);
     let line =
-        "::error file=runbooks/shop/grow.test.yaml,line=20,title=shop/grow%3A nobody answers";
+        "::error file=runbooks/shop/grow.test.yaml,line=18,title=shop/grow%3A nobody answers";
     assert!(said.stdout.contains(line), "{}", said.stdout);
     let said = place.run(&["test", "shop/grow", "--output=junit"]);
     assert!(said.stdout.contains("tests=\"6\" failures=\"4\" errors=\"0\""), "{}", said.stdout);
