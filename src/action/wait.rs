@@ -1,10 +1,10 @@
 //! `wait`: watches objects until a condition holds.
 
-use super::support::behind;
+use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::few;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
-use crate::cluster::rollout::{Rollout, rollout_status};
+use crate::cluster::rollout::{RolloutStatus, rollout_status};
 use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
 use crate::event::Effect;
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
@@ -12,7 +12,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
-use tokio::time::Instant;
 
 /// Watches objects until a condition holds or the `timeout` of the step expires; in that case,
 /// reports what is wrong with the pods. Ends early only if a condition on the `status` of one named
@@ -98,47 +97,17 @@ impl Verb for Wait {
             .map(|until| expression::compile(&until.0, VARIABLES))
             .transpose()
             .map_err(|error| Failure::error(error.message))?;
-        let begun = Instant::now();
+        let behind = Behind::new(context, &resource, namespace);
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
                 let view = self.view(objects.values(), &resource);
                 context.masker.learn_object(&view);
-                match until.as_ref() {
-                    None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
-                    None => {}
-                    Some(until) => {
-                        match until.condition(&view, &Bindings::new(), Budget::default()) {
-                            Ok(true) => return ControlFlow::Break(Ok(view)),
-                            Ok(false) => {}
-                            // an object that is still being made lacks fields
-                            Err(error)
-                                if matches!(
-                                    error.kind,
-                                    EvalErrorKind::NotBoolean
-                                        | EvalErrorKind::Runtime
-                                        | EvalErrorKind::NotOne
-                                ) => {}
-                            Err(error) => {
-                                return ControlFlow::Break(Err((
-                                    Failure::error(format!("cannot evaluate `until`: {error}")),
-                                    Value::Null,
-                                )));
-                            }
-                        }
-                    }
-                }
-                if let Some(reason) = until
-                    .as_ref()
-                    .filter(|_| self.name.is_some())
-                    .and_then(|until| hopeless(&view, until))
-                {
-                    return ControlFlow::Break(Err((
-                        Failure::new(
-                            FailureKind::Failed,
-                            format!("the condition can no longer hold: {reason}"),
-                        ),
-                        view,
-                    )));
+                let decided = match &until {
+                    Some(until) => decide(until, &view, self.name.is_some()),
+                    None => objects.is_empty().then_some(Decided::Holds),
+                };
+                if let Some(decided) = decided {
+                    return ControlFlow::Break((decided, view));
                 }
                 (context.progress)(&format!(
                     "waiting for {}: {}",
@@ -149,23 +118,20 @@ impl Verb for Wait {
             })
             .await;
         match waited {
-            Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
-            Ok(Err((failure, Value::Null))) => Err(failure),
-            Ok(Err((failure, object))) => {
-                let ill = behind::words(
-                    context,
-                    &resource,
-                    namespace,
-                    &[&object],
-                    begun,
-                    &failure.message,
-                )
-                .await;
-                Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
+            Ok((Decided::Holds, view)) => {
+                Ok(Output::new(view, if self.absent { "absent" } else { "so" }))
+            }
+            Ok((Decided::Never(reason), object)) => {
+                let message = format!("the condition can no longer hold: {reason}");
+                let ill = behind.words(&[&object], &message).await;
+                Err(Failure::new(FailureKind::Failed, format!("{message}{ill}")))
+            }
+            Ok((Decided::Fault(error), _)) => {
+                Err(Failure::error(format!("cannot evaluate `until`: {error}")))
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let objects: Vec<&Value> = last.values().collect();
-                let found = behind::found(context, &resource, namespace, &objects, begun).await;
+                let found = behind.found(&objects).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
                 Err(Failure::in_vain(
                     format!(
@@ -178,6 +144,33 @@ impl Verb for Wait {
             Err(WaitError::Failed(error)) => Err((*error).into()),
         }
     }
+}
+
+/// How a condition ends the wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Decided {
+    /// It holds.
+    Holds,
+    /// It can no longer hold, and why.
+    Never(String),
+    /// It cannot be evaluated, and why.
+    Fault(String),
+}
+
+/// What the condition says of the objects as they are; none if it may still come to hold.
+fn decide(until: &Jq, view: &Value, one: bool) -> Option<Decided> {
+    match until.condition(view, &Bindings::new(), Budget::default()) {
+        Ok(true) => return Some(Decided::Holds),
+        Ok(false) => {}
+        // an object that is still being made lacks fields
+        Err(error)
+            if matches!(
+                error.kind,
+                EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne
+            ) => {}
+        Err(error) => return Some(Decided::Fault(error.to_string())),
+    }
+    if one { hopeless(view, until).map(Decided::Never) } else { None }
 }
 
 /// Why a condition that does not hold for this object will never hold: its status is the last that
@@ -314,8 +307,8 @@ fn seen(object: &Value) -> String {
     let state = match object["kind"].as_str() {
         Some("Pod") => pod::pod_status(object),
         Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
-            Rollout::Done => "rolled out".to_owned(),
-            Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
+            RolloutStatus::Done => "rolled out".to_owned(),
+            RolloutStatus::Waiting(reason) | RolloutStatus::Failed(reason) => reason,
         },
         _ => {
             let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
@@ -427,6 +420,26 @@ mod tests {
                 "{object} {}",
                 until.source()
             );
+        }
+    }
+
+    #[test]
+    fn a_condition_holds_may_hold_or_never_does() {
+        let failed = json!({"kind": "Job", "metadata": {"name": "j"},
+            "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True",
+            "reason": "DeadlineExceeded"}]}});
+        let never = Decided::Never("job j has failed: DeadlineExceeded".to_owned());
+        for (until, view, one, expected) in [
+            (".status.failed == 1", &failed, true, Some(Decided::Holds)),
+            (".status.succeeded == 1", &failed, true, Some(never)),
+            (".status.succeeded == 1", &failed, false, None),
+            (".metadata.labels.done == \"yes\"", &failed, true, None),
+            // not there yet: nothing to read, and no boolean
+            (".status.succeeded", &Value::Null, true, None),
+            (".status.ready > (.spec.replicas | length)", &json!({"spec": true}), true, None),
+        ] {
+            let until = expression::compile(until, VARIABLES).unwrap();
+            assert_eq!(decide(&until, view, one), expected, "{}", until.source());
         }
     }
 }

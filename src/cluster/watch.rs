@@ -70,6 +70,12 @@ enum End<T> {
     Failed(Error),
 }
 
+impl<T> From<Error> for End<T> {
+    fn from(error: Error) -> Self {
+        if error.kind == ErrorKind::Gone { Self::Relist } else { Self::Failed(error) }
+    }
+}
+
 impl Cluster {
     /// Shows `judge` the selected objects, first as listed and then after every change, until it
     /// breaks with a result. No object at all is a view like any other: a wait for something that
@@ -195,28 +201,12 @@ impl<F> Watch<'_, F> {
     {
         let left = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
         let seconds = left.min(WATCH_SECONDS);
-        let mut parameters = self.selection.parameters();
-        parameters.push(("watch", "true".to_owned()));
-        parameters.push(("allowWatchBookmarks", "true".to_owned()));
-        parameters.push(("resourceVersion", cursor.clone()));
-        parameters.push(("timeoutSeconds", seconds.to_string()));
-        let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
-        // Compressed watches arrive late.
-        let request = Request::get(path)
-            .header(http::header::ACCEPT, "application/json")
-            .header(http::header::ACCEPT_ENCODING, "identity")
-            .body(Body::empty());
-        let limit = self.cluster.request_timeout();
-        let response = match timeout(limit, self.cluster.send(&self.doing, request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.kind == ErrorKind::Gone => return End::Relist,
-            Ok(Err(error)) => return End::Failed(error),
-            Err(_) => return End::Failed(self.doing.timed_out(limit)),
+        let mut body = match self.open(cursor, seconds).await {
+            Ok(body) => body,
+            Err(error) => return End::from(error),
         };
-        let mut body = response.into_body();
-        let mut buffer: Vec<u8> = Vec::new();
-        let idle = Duration::from_secs(seconds) + WATCH_GRACE;
-        let ends = Instant::now() + idle;
+        let mut lines = Lines::default();
+        let ends = Instant::now() + Duration::from_secs(seconds) + WATCH_GRACE;
         loop {
             let frame = match timeout_at(ends, body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
@@ -225,66 +215,79 @@ impl<F> Watch<'_, F> {
                 Ok(None) | Err(_) => return End::Closed,
             };
             let Ok(data) = frame.into_data() else { continue };
-            let searched = buffer.len();
-            buffer.extend_from_slice(&data);
-            let mut start = 0;
-            let mut changed = false;
-            let mut search = searched;
-            while let Some(offset) = buffer[search..].iter().position(|byte| *byte == b'\n') {
-                let line = &buffer[start..search + offset];
-                start = search + offset + 1;
-                search = start;
-                let mut left = self.room.left;
-                let event = read_event(line, &mut left, |object| {
-                    answer::watched(self.resource, self.namespace, object)
-                });
-                let size = self.room.left - left;
-                match event {
-                    None => {}
-                    Some(Event::Bookmark(version)) => *cursor = version,
-                    Some(Event::Changed(mut object)) => {
-                        strip(&mut object);
-                        add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
-                        advance(cursor, &object);
-                        self.room.keep(key(&object), size);
-                        self.objects.insert(key(&object), object);
-                        changed = true;
+            lines.push(&data);
+            // Judged after every event, so that no state in between is missed that the server
+            // has sent.
+            while let Some(line) = lines.next() {
+                match self.apply(line, cursor) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.fresh();
+                        if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
+                            return End::Decided(result);
+                        }
                     }
-                    Some(Event::Deleted(object)) => {
-                        advance(cursor, &object);
-                        self.room.forget(&key(&object));
-                        self.objects.remove(&key(&object));
-                        changed = true;
-                    }
-                    Some(Event::Error(code, status)) => {
-                        let error = self.doing.refused(code, None, &status);
-                        return if error.kind == ErrorKind::Gone {
-                            End::Relist
-                        } else {
-                            End::Failed(error)
-                        };
-                    }
-                    Some(Event::Malformed(why)) => {
-                        return End::Failed(self.doing.not_understood(&why));
-                    }
-                }
-                // Judged after every event, so that no state in between is missed that the server
-                // has sent.
-                if changed {
-                    changed = false;
-                    self.fresh();
-                    if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
-                        return End::Decided(result);
-                    }
+                    Err(error) => return End::from(error),
                 }
             }
-            buffer.drain(..start);
-            if buffer.len() > LINE_LIMIT {
+            if lines.pending() > LINE_LIMIT {
                 return End::Failed(self.doing.not_understood(&format!(
                     "a watch event is larger than {} MiB",
                     LINE_LIMIT / 1024 / 1024
                 )));
             }
+        }
+    }
+
+    /// Opens a watch from this place, which the server ends after so many seconds.
+    async fn open(&self, cursor: &str, seconds: u64) -> Result<Body, Error> {
+        let mut parameters = self.selection.parameters();
+        parameters.push(("watch", "true".to_owned()));
+        parameters.push(("allowWatchBookmarks", "true".to_owned()));
+        parameters.push(("resourceVersion", cursor.to_owned()));
+        parameters.push(("timeoutSeconds", seconds.to_string()));
+        let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
+        // Compressed watches arrive late.
+        let request = Request::get(path)
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::ACCEPT_ENCODING, "identity")
+            .body(Body::empty());
+        let limit = self.cluster.request_timeout();
+        match timeout(limit, self.cluster.send(&self.doing, request)).await {
+            Ok(response) => Ok(response?.into_body()),
+            Err(_) => Err(self.doing.timed_out(limit)),
+        }
+    }
+
+    /// Applies one event to the objects, and tells whether they have changed.
+    fn apply(&mut self, line: &[u8], cursor: &mut String) -> Result<bool, Error> {
+        let mut left = self.room.left;
+        let event = read_event(line, &mut left, |object| {
+            answer::watched(self.resource, self.namespace, object)
+        });
+        let size = self.room.left - left;
+        match event {
+            None => Ok(false),
+            Some(Event::Bookmark(version)) => {
+                *cursor = version;
+                Ok(false)
+            }
+            Some(Event::Changed(mut object)) => {
+                strip(&mut object);
+                add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
+                advance(cursor, &object);
+                self.room.keep(key(&object), size);
+                self.objects.insert(key(&object), object);
+                Ok(true)
+            }
+            Some(Event::Deleted(object)) => {
+                advance(cursor, &object);
+                self.room.forget(&key(&object));
+                self.objects.remove(&key(&object));
+                Ok(true)
+            }
+            Some(Event::Error(code, status)) => Err(self.doing.refused(code, None, &status)),
+            Some(Event::Malformed(why)) => Err(self.doing.not_understood(&why)),
         }
     }
 
@@ -334,6 +337,42 @@ impl Room {
 
     fn forget(&mut self, key: &Key) {
         self.left += self.sizes.remove(key).unwrap_or(0);
+    }
+}
+
+/// A text that arrives in parts, as lines.
+#[derive(Default)]
+struct Lines {
+    buffer: Vec<u8>,
+    /// Where the next line starts.
+    start: usize,
+    /// Up to where there is no line end.
+    searched: usize,
+}
+
+impl Lines {
+    fn push(&mut self, part: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
+        self.buffer.extend_from_slice(part);
+    }
+
+    /// The next whole line, without its end.
+    fn next(&mut self) -> Option<&[u8]> {
+        let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
+        let Some(end) = end.map(|offset| self.searched + offset) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let start = std::mem::replace(&mut self.start, end + 1);
+        self.searched = self.start;
+        Some(&self.buffer[start..end])
+    }
+
+    /// The bytes of the line that has no end yet.
+    fn pending(&self) -> usize {
+        self.buffer.len() - self.start
     }
 }
 
@@ -389,4 +428,23 @@ fn advance(cursor: &mut String, object: &Value) {
 fn key(object: &Value) -> Key {
     let (namespace, name) = sort_key(object);
     Key { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_arrive_in_parts() {
+        let mut lines = Lines::default();
+        let mut read = Vec::new();
+        for part in ["a", "b\nc\n\nd", "", "e", "\n", "f"] {
+            lines.push(part.as_bytes());
+            while let Some(line) = lines.next() {
+                read.push(String::from_utf8_lossy(line).into_owned());
+            }
+        }
+        assert_eq!(read, ["ab", "c", "", "de"]);
+        assert_eq!(lines.pending(), 1);
+    }
 }

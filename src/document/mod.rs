@@ -2,6 +2,7 @@
 
 mod body;
 mod built;
+mod calls;
 mod catalogue;
 mod check;
 mod deferred;

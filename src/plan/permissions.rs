@@ -3,7 +3,7 @@
 use super::{Needs, ParamError, Plan, Says, Touched};
 use crate::action::{Action, Reach};
 use crate::construct::Construct;
-use crate::document::{Body, Deferred, Runbook, Step, Written, is_computed};
+use crate::document::{Body, Deferred, Group, Runbook, Step, Written, is_computed};
 use crate::event::{Effect, StepKind};
 use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
 use indexmap::IndexMap;
@@ -113,9 +113,7 @@ impl Walk<'_> {
         namespace: &str,
         prefix: &str,
     ) {
-        for step in runbook.steps.iter().chain(&runbook.always) {
-            self.step(step, params, namespace, prefix);
-        }
+        self.steps(runbook.steps.iter().chain(&runbook.always), params, namespace, prefix);
     }
 
     /// What templates see before the run.
@@ -125,74 +123,26 @@ impl Walk<'_> {
     }
 
     fn step(&mut self, step: &Step, params: &Map<String, Value>, namespace: &str, prefix: &str) {
-        let known = self.known(params);
         let decided = step.when.as_ref().map(|when| decided(when, params));
         // what the parameters rule out is no part of this plan
         if decided == Some(Decided::No) {
             return;
         }
-        let namespace = step
-            .namespace
-            .as_ref()
-            .map_or_else(|| namespace.to_owned(), |own| text_of(own, &known));
-        let path = format!("{prefix}{}", step.id);
-        let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
-        let when = step.when.as_ref().map(|when| when.source().to_owned());
+        let known = self.known(params);
         let outside = self.conditional;
         self.conditional |= matches!(decided, Some(Decided::Open(_)));
-        let mut planned = PlannedAction {
-            conditional: self.conditional,
-            path: path.clone(),
-            namespace: namespace.clone(),
-            title,
-            action: step.kind(),
-            reach: step.body.action().map(Action::reach),
-            effect: step.effect(),
-            own_effect: step.own_effect(),
-            needs: Needs::default(),
-            manual_commands: Vec::new(),
-            when,
-            depends: false,
-        };
+        let mut planned = self.planned(step, &known, namespace, prefix);
+        let (path, namespace) = (planned.path.clone(), planned.namespace.clone());
         match &step.body {
-            Body::Group(group) => {
-                let place = self.all.len();
-                self.all.push(planned);
-                let inner = format!("{path}/");
-                group
-                    .steps
-                    .iter()
-                    .chain(&group.always)
-                    .for_each(|child| self.step(child, params, &namespace, &inner));
-                let certain = std::mem::replace(&mut self.conditional, true);
-                group.rescue.iter().for_each(|child| self.step(child, params, &namespace, &inner));
-                self.conditional = certain;
-                // what is ruled out in it does not count
-                let effect = self.all[place + 1..]
-                    .iter()
-                    .map(|inner| inner.effect)
-                    .max()
-                    .unwrap_or(Effect::Read);
-                self.all[place].effect = effect;
-            }
+            Body::Group(group) => self.group(group, planned, params),
             Body::Verb(written) => {
-                let sketch = written.sketch(&known);
-                let action =
-                    sketch.known.clone().unwrap_or_else(|| written.sketch.as_ref().clone());
-                planned.reach = Some(action.reach());
-                planned.depends = !sketch.exact;
-                planned.own_effect = action.effect();
+                planned.describe(written, &known);
                 planned.effect =
                     step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
-                planned.needs = Needs::of(&action, &sketch, &namespace);
-                planned.manual_commands = action.manual_commands(&namespace);
                 self.all.push(planned);
             }
             Body::Run(written) => {
-                let sketch = written.sketch(&known);
-                let run = sketch.known.unwrap_or_else(|| written.sketch.clone());
-                planned.depends = !sketch.exact;
-                planned.manual_commands = run.manual_commands();
+                let run = planned.sketch(written, &known);
                 let place = self.all.len();
                 self.all.push(planned);
                 if let Some(called) = self.plan.loaded.get(&run.runbook).cloned() {
@@ -201,14 +151,65 @@ impl Walk<'_> {
                 }
             }
             Body::Value(_) => self.all.push(planned),
-            Body::Confirm(written) => self.all.push(asked(planned, written, &known)),
-            Body::Approve(written) => self.all.push(asked(planned, written, &known)),
-            Body::Pause(written) => self.all.push(asked(planned, written, &known)),
+            Body::Confirm(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
+            Body::Approve(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
+            Body::Pause(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
         }
-        step.then
-            .iter()
-            .for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
+        self.steps(&step.then, params, &namespace, &format!("{path}/"));
         self.conditional = outside;
+    }
+
+    fn steps<'s>(
+        &mut self,
+        steps: impl IntoIterator<Item = &'s Step>,
+        params: &Map<String, Value>,
+        namespace: &str,
+        prefix: &str,
+    ) {
+        steps.into_iter().for_each(|step| self.step(step, params, namespace, prefix));
+    }
+
+    /// What every step has, whatever its body.
+    fn planned(&self, step: &Step, known: &Value, namespace: &str, prefix: &str) -> PlannedAction {
+        PlannedAction {
+            conditional: self.conditional,
+            path: format!("{prefix}{}", step.id),
+            namespace: step
+                .namespace
+                .as_ref()
+                .map_or_else(|| namespace.to_owned(), |own| text_of(own, known)),
+            title: step.title.render_text(known).unwrap_or_else(|_| step.id.clone()),
+            action: step.kind(),
+            reach: step.body.action().map(Action::reach),
+            effect: step.effect(),
+            own_effect: step.own_effect(),
+            needs: Needs::default(),
+            manual_commands: Vec::new(),
+            when: step.when.as_ref().map(|when| when.source().to_owned()),
+            depends: false,
+        }
+    }
+
+    /// A group, whose effect is the strongest of the steps that are part of the plan.
+    fn group(&mut self, group: &Group, planned: PlannedAction, params: &Map<String, Value>) {
+        let (namespace, inner) = (planned.namespace.clone(), format!("{}/", planned.path));
+        let place = self.all.len();
+        self.all.push(planned);
+        self.steps(group.steps.iter().chain(&group.always), params, &namespace, &inner);
+        let certain = std::mem::replace(&mut self.conditional, true);
+        self.steps(&group.rescue, params, &namespace, &inner);
+        self.conditional = certain;
+        let inner = self.all[place + 1..].iter().map(|inner| inner.effect);
+        self.all[place].effect = inner.max().unwrap_or(Effect::Read);
     }
 
     /// The steps of a called runbook; gives the command that a person would type instead.
@@ -270,17 +271,26 @@ impl Walk<'_> {
     }
 }
 
-/// A construct without steps of its own, with its arguments as far as they are known.
-fn asked<T: Construct + Clone>(
-    mut planned: PlannedAction,
-    written: &Written<T>,
-    known: &Value,
-) -> PlannedAction {
-    let sketch = written.sketch(known);
-    planned.depends = !sketch.exact;
-    planned.manual_commands =
-        sketch.known.unwrap_or_else(|| written.sketch.clone()).manual_commands();
-    planned
+impl PlannedAction {
+    /// What a verb does, with its arguments as far as they are known.
+    fn describe(&mut self, written: &Written<Box<Action>>, known: &Value) {
+        let sketch = written.sketch(known);
+        let action = sketch.known.clone().unwrap_or_else(|| written.sketch.as_ref().clone());
+        self.depends = !sketch.exact;
+        self.reach = Some(action.reach());
+        self.own_effect = action.effect();
+        self.needs = Needs::of(&action, &sketch, &self.namespace);
+        self.manual_commands = action.manual_commands(&self.namespace);
+    }
+
+    /// What a construct does, with its arguments as far as they are known; these are returned.
+    fn sketch<T: Construct + Clone>(&mut self, written: &Written<T>, known: &Value) -> T {
+        let sketch = written.sketch(known);
+        let construct = sketch.known.unwrap_or_else(|| written.sketch.clone());
+        self.depends = !sketch.exact;
+        self.manual_commands = construct.manual_commands();
+        construct
+    }
 }
 
 /// A text, or the template where only the run knows it.
