@@ -6,7 +6,8 @@ use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
 use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Verb};
-use crate::cluster::pod::{self, JobEnd};
+use crate::cluster::ending::{self, JobEnd};
+use crate::cluster::pod;
 use crate::cluster::{ErrorKind, Key, LogOptions, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -187,7 +188,7 @@ async fn finished(context: &Context, name: &str) -> Result<(Value, JobEnd), Fail
             ))));
         };
         seen = true;
-        match pod::job_end(job) {
+        match ending::job_end(job) {
             Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
             None => {
                 (context.progress)(&format!("job {name}: {}", so_far(job)));
@@ -267,7 +268,7 @@ fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
     let running = jobs
         .iter()
         .filter(own)
-        .find(|job| pod::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
+        .find(|job| ending::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
     let name = running["metadata"]["name"].as_str().unwrap_or_default();
     Some(Guard {
         id: "job-active",
@@ -426,7 +427,7 @@ mod tests {
             (with("Complete", "False"), None),
             (with("Suspended", "True"), None),
         ] {
-            assert_eq!(pod::job_end(&job), wanted, "{job}");
+            assert_eq!(ending::job_end(&job), wanted, "{job}");
             assert_eq!(
                 active(&cron_job, std::slice::from_ref(&job)).is_some(),
                 wanted.is_none(),

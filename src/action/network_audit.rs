@@ -1,9 +1,9 @@
 //! `network_audit`: what is suspicious in the policies of a namespace, and whether the edges that
 //! its workloads need are open.
 
-use super::network_path::failed;
 use super::support::fan_out::quote;
 use super::support::manifest::read;
+use super::support::network_answer::failed;
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::pod::is_live;

@@ -5,7 +5,7 @@ use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
 use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
-use crate::cluster::{Selection, WaitError, builtin, pod};
+use crate::cluster::{Selection, WaitError, builtin, ending, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -168,7 +168,7 @@ impl Verb for ProbePod {
                     if runs(object) {
                         return ControlFlow::Break(Ok(object.clone()));
                     }
-                    if let Some(reason) = pod::terminal(object).or_else(|| {
+                    if let Some(reason) = ending::terminal(object).or_else(|| {
                         pod::is_finished(object).then(|| {
                             "it ended immediately: its image cannot run the command".to_owned()
                         })

@@ -3,7 +3,7 @@
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
 use super::support::settled::Question;
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
-use super::support::tool_words::{Connection, connection};
+use super::support::tool_connect::{ConnectOutcome, connect_outcome};
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
 use crate::event::Effect;
@@ -144,7 +144,7 @@ impl Tcp {
         let commands = self.commands(&end.host, end.port);
         let said =
             ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed, _| {
-                connection(tool, done, elapsed, limit)
+                connect_outcome(tool, done, elapsed, limit)
             })
             .await?;
         let elapsed = u64::try_from(said.elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -155,7 +155,11 @@ impl Tcp {
             ("elapsed_ms", elapsed.into()),
             (
                 "reason",
-                if said.what == Connection::Connected { Value::Null } else { said.words.into() },
+                if said.what == ConnectOutcome::Connected {
+                    Value::Null
+                } else {
+                    said.words.into()
+                },
             ),
         ]);
         if self.endpoints {

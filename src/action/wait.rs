@@ -5,7 +5,7 @@ use super::support::fan_out::{quote, reading};
 use super::support::symptom::few;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
 use crate::cluster::rollout::{RolloutStatus, rollout_status};
-use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
+use crate::cluster::{Resource, Selection, WaitError, builtin, ending, pod};
 use crate::event::Effect;
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
@@ -87,10 +87,7 @@ impl Verb for Wait {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.kind).await?;
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
-        let selection = match &self.name {
-            Some(name) => Selection::name(name),
-            None => Selection { labels: self.selector.clone(), fields: None },
-        };
+        let selection = self.selection();
         let until = self
             .until
             .as_ref()
@@ -177,7 +174,7 @@ fn decide(until: &Jq, view: &Value, one: bool) -> Option<Decided> {
 /// it will have, and nothing else is asked for. An object that goes is seen as null, which may be
 /// what is waited for.
 fn hopeless(object: &Value, until: &Jq) -> Option<String> {
-    let reason = pod::final_state(object)?;
+    let reason = ending::final_state(object)?;
     let when_gone = until.condition(&Value::Null, &Bindings::new(), Budget::default());
     (is_about_status(until.source()) && when_gone != Ok(true)).then_some(reason)
 }
@@ -256,6 +253,13 @@ fn is_about_status(source: &str) -> bool {
 const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
 
 impl Wait {
+    fn selection(&self) -> Selection {
+        match &self.name {
+            Some(name) => Selection::name(name),
+            None => Selection { labels: self.selector.clone(), fields: None },
+        }
+    }
+
     /// What is waited for, in a few words.
     fn what(&self) -> String {
         let kind = self.kind.to_ascii_lowercase();

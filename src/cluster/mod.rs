@@ -1,13 +1,14 @@
 //! The only room that knows kube: client, error classes, exec, port-forward, pod choice.
 //!
 //! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
-//! `rollout` and `exposition` hold decisions on values and never talk to a cluster.
+//! `ending`, `rollout` and `exposition` hold decisions on values and never talk to a cluster.
 
 mod access;
 mod answer;
 mod client;
 mod config;
 mod discovery;
+pub mod ending;
 mod error;
 mod exec;
 pub mod exposition;
@@ -22,6 +23,7 @@ pub mod pod;
 mod pods;
 mod port;
 mod proxy;
+mod proxy_env;
 mod read;
 mod resource;
 pub mod rollout;

@@ -212,7 +212,7 @@ impl Walk<'_> {
         self.all[place].effect = inner.max().unwrap_or(Effect::Read);
     }
 
-    /// The steps of a called runbook; gives the command that a person would type instead.
+    /// The steps of a called runbook; returns the command that a person would type instead.
     fn call(
         &mut self,
         called: &Runbook,
@@ -220,41 +220,7 @@ impl Walk<'_> {
         path: &str,
         namespace: &str,
     ) -> String {
-        let certain: Map<_, _> = with
-            .iter()
-            .filter(|(_, value)| !any_computed(value))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        // what the run computes is not there: templates that need it stay templates, conditions are
-        // open
-        let params = called
-            .params
-            .iter()
-            .filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name));
-        let params: IndexMap<_, _> =
-            params.map(|(name, param)| (name.clone(), param.clone())).collect();
-        let says = Says { params: &params, namespace: called.namespace.as_ref() };
-        let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
-            let alone = super::called(&says, &certain, None);
-            // it is the namespace of the command line that does not fit
-            if alone.is_ok() {
-                let told = |error: ParamError| ParamError {
-                    message: format!("step {path}, which calls {}: {error}", called.name),
-                    name: String::new(),
-                };
-                self.unreached.extend(errors.into_iter().map(told));
-            }
-            alone
-        });
-        let (params, own) = settled.unwrap_or_else(|_| {
-            let params: Map<_, _> = params
-                .iter()
-                .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
-                .chain(certain.clone())
-                .collect();
-            let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
-            (params, own)
-        });
+        let (params, own) = self.params_of_call(called, with, path);
         let place = own.as_deref().unwrap_or(namespace);
         self.runbook(called, &params, place, &format!("{path}/"));
         let says = Says { params: &called.params, namespace: called.namespace.as_ref() };
@@ -268,6 +234,49 @@ impl Walk<'_> {
             &super::Invocation::default(),
         )
         .to_string()
+    }
+
+    /// The parameters of a called runbook as far as they are known, and its own namespace. What the
+    /// run computes is missing: templates that need it stay templates, conditions are open.
+    fn params_of_call(
+        &mut self,
+        called: &Runbook,
+        with: &Map<String, Value>,
+        path: &str,
+    ) -> (Map<String, Value>, Option<String>) {
+        let certain: Map<_, _> = with
+            .iter()
+            .filter(|(_, value)| !any_computed(value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let params: IndexMap<_, _> = called
+            .params
+            .iter()
+            .filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name))
+            .map(|(name, param)| (name.clone(), param.clone()))
+            .collect();
+        let says = Says { params: &params, namespace: called.namespace.as_ref() };
+        let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
+            let alone = super::called(&says, &certain, None);
+            // it is the namespace of the command line that does not fit
+            if alone.is_ok() {
+                let told = |error: ParamError| ParamError {
+                    message: format!("step {path}, which calls {}: {error}", called.name),
+                    name: String::new(),
+                };
+                self.unreached.extend(errors.into_iter().map(told));
+            }
+            alone
+        });
+        settled.unwrap_or_else(|_| {
+            let params: Map<_, _> = params
+                .iter()
+                .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
+                .chain(certain.clone())
+                .collect();
+            let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
+            (params, own)
+        })
     }
 }
 
