@@ -5,10 +5,10 @@ use super::support::behind::Behind;
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Scalar, Verb};
 use crate::cluster::ending::{self, JobEnd};
 use crate::cluster::pod;
-use crate::cluster::{ErrorKind, Key, LogOptions, PodsOf, Selection, WaitError, builtin};
+use crate::cluster::{ErrorKind, LogOptions, ObjectKey, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -38,7 +38,7 @@ pub struct CreateJob {
     pub name: Option<String>,
     /// Environment variables of all containers; null removes a variable.
     #[serde(default)]
-    pub env: IndexMap<String, Option<Plain>>,
+    pub env: IndexMap<String, Option<Scalar>>,
     /// Whether the cluster deletes the Job ten minutes after it finishes.
     #[serde(default)]
     pub cleanup: bool,
@@ -179,7 +179,7 @@ async fn finished(context: &Context, name: &str) -> Result<(Value, JobEnd), Fail
     let namespace = context.namespace.as_str();
     let behind = Behind::new(context, &jobs, namespace);
     let mut seen = false;
-    let judge = |objects: &BTreeMap<Key, Value>| {
+    let judge = |objects: &BTreeMap<ObjectKey, Value>| {
         let Some(job) = objects.values().next() else {
             // it was made before: not being there now is its end, of which nothing is known
             return ControlFlow::Break(Err(Failure::error(format!(

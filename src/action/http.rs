@@ -28,7 +28,7 @@ pub struct Http {
     pub target: Option<Target>,
     /// Port of the pod or Service: a number or a name. Defaults to the only declared port, or to
     /// the port of the HTTP probes if there are several.
-    pub port: Option<Port>,
+    pub port: Option<HttpPort>,
     /// Container whose port is used. Defaults to the container in the annotation
     /// `kubectl.kubernetes.io/default-container`, or to all containers.
     pub container: Option<String>,
@@ -44,7 +44,7 @@ pub struct Http {
     pub from: Option<Target>,
     /// Method.
     #[serde(default)]
-    pub method: Method,
+    pub method: HttpMethod,
     /// Headers.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -78,7 +78,8 @@ fn five_seconds() -> Duration {
 /// A port by number or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Port {
+#[schemars(rename = "Port")]
+pub enum HttpPort {
     /// Its number.
     Number(u16),
     /// The name of a container's or a service's port.
@@ -104,7 +105,8 @@ pub enum Via {
 /// Request method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Method {
+#[schemars(rename = "Method")]
+pub enum HttpMethod {
     /// GET
     #[default]
     Get,
@@ -179,7 +181,7 @@ impl Verb for Http {
         if let (Via::Pod, Some(target)) = (self.via, &self.target) {
             let place = target.namespace(namespace);
             match (service_name(target), &target.which) {
-                (Some(name), _) if !matches!(self.port, Some(Port::Number(_))) => {
+                (Some(name), _) if !matches!(self.port, Some(HttpPort::Number(_))) => {
                     all.extend(seen("Service", place, name));
                 }
                 (None, Which::Name(name)) => all.extend(seen("Pod", place, name)),
@@ -243,13 +245,13 @@ impl Http {
         if !self.path.starts_with('/') {
             return Err(format!("the path `{}` does not start with `/`", self.path));
         }
-        if self.port == Some(Port::Number(0)) {
+        if self.port == Some(HttpPort::Number(0)) {
             return fault("0 is not a valid port");
         }
         if self.timeout.0.is_zero() {
             return fault("`timeout` must be greater than zero");
         }
-        if self.method == Method::Head && self.body.is_some() {
+        if self.method == HttpMethod::Head && self.body.is_some() {
             return fault("a HEAD request cannot have a `body`");
         }
         if self.via == Via::Proxy
@@ -273,7 +275,7 @@ impl Http {
     }
 }
 
-impl std::fmt::Display for Port {
+impl std::fmt::Display for HttpPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),

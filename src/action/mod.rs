@@ -42,7 +42,7 @@ pub mod undo;
 pub mod wait;
 
 pub use command::allowed as environment_of_programs;
-pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
+pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{

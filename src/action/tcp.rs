@@ -40,7 +40,7 @@ pub struct Tcp {
 
 /// Where a connection goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct End {
+struct TcpDestination {
     host: String,
     port: u16,
     /// The pod that should answer.
@@ -103,7 +103,7 @@ impl Verb for Tcp {
         let ends = if self.endpoints {
             self.ends(context).await?
         } else {
-            vec![End { host: self.host.clone(), port: self.port, endpoint: None }]
+            vec![TcpDestination { host: self.host.clone(), port: self.port, endpoint: None }]
         };
         let mut output = match &ends[..] {
             [end] => {
@@ -138,7 +138,13 @@ impl Verb for Tcp {
 
 impl Tcp {
     /// One connection from one pod.
-    async fn connect(&self, context: &Context, namespace: &str, pod: Value, end: &End) -> Item {
+    async fn connect(
+        &self,
+        context: &Context,
+        namespace: &str,
+        pod: Value,
+        end: &TcpDestination,
+    ) -> Item {
         let limit = std::time::Duration::from_secs(self.seconds());
         let purpose = format!("connect to {}:{}", end.host, end.port);
         let commands = self.commands(&end.host, end.port);
@@ -180,8 +186,9 @@ impl Tcp {
     ///
     /// # Errors
     /// When the cluster cannot be asked, or no endpoint is ready.
-    async fn ends(&self, context: &Context) -> Result<Vec<End>, Failure> {
-        let itself = || vec![End { host: self.host.clone(), port: self.port, endpoint: None }];
+    async fn ends(&self, context: &Context) -> Result<Vec<TcpDestination>, Failure> {
+        let itself =
+            || vec![TcpDestination { host: self.host.clone(), port: self.port, endpoint: None }];
         let (name, place) = self.service(&context.namespace);
         let (Some(services), Some(slices)) = (builtin("Service"), builtin("EndpointSlice")) else {
             return Ok(itself());
@@ -263,7 +270,7 @@ impl Tcp {
 }
 
 /// The ready endpoints behind a port of a Service, each once and in order.
-fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
+fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<TcpDestination> {
     let (Some(service), slices) =
         (Service::from_object(service), slices.iter().filter_map(EndpointSlice::from_object))
     else {
@@ -284,7 +291,7 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
         let Some(number) = number else { continue };
         for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready) {
             // the addresses of one endpoint are alternatives
-            let address = endpoint.addresses.first().map(|address| End {
+            let address = endpoint.addresses.first().map(|address| TcpDestination {
                 host: address.to_string(),
                 port: number,
                 endpoint: endpoint.pod.clone(),
@@ -292,7 +299,7 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
             found.extend(address.filter(|end| !found.contains(end)));
         }
     }
-    found.sort_by(|one: &End, other| {
+    found.sort_by(|one: &TcpDestination, other| {
         (&one.endpoint, &one.host).cmp(&(&other.endpoint, &other.host))
     });
     found

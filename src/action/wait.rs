@@ -101,7 +101,7 @@ impl Verb for Wait {
                 context.masker.learn_object(&view);
                 let decided = match &until {
                     Some(until) => decide(until, &view, self.name.is_some()),
-                    None => objects.is_empty().then_some(Decided::Holds),
+                    None => objects.is_empty().then_some(WaitEnd::Holds),
                 };
                 if let Some(decided) = decided {
                     return ControlFlow::Break((decided, view));
@@ -115,15 +115,15 @@ impl Verb for Wait {
             })
             .await;
         match waited {
-            Ok((Decided::Holds, view)) => {
+            Ok((WaitEnd::Holds, view)) => {
                 Ok(Output::new(view, if self.absent { "absent" } else { "so" }))
             }
-            Ok((Decided::Never(reason), object)) => {
+            Ok((WaitEnd::Never(reason), object)) => {
                 let message = format!("the condition can no longer hold: {reason}");
                 let ill = behind.words(&[&object], &message).await;
                 Err(Failure::new(FailureKind::Failed, format!("{message}{ill}")))
             }
-            Ok((Decided::Fault(error), _)) => {
+            Ok((WaitEnd::Fault(error), _)) => {
                 Err(Failure::error(format!("cannot evaluate `until`: {error}")))
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
@@ -145,7 +145,7 @@ impl Verb for Wait {
 
 /// How a condition ends the wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Decided {
+enum WaitEnd {
     /// It holds.
     Holds,
     /// It can no longer hold, and why.
@@ -155,9 +155,9 @@ enum Decided {
 }
 
 /// What the condition says of the objects as they are; none if it may still come to hold.
-fn decide(until: &Jq, view: &Value, one: bool) -> Option<Decided> {
+fn decide(until: &Jq, view: &Value, one: bool) -> Option<WaitEnd> {
     match until.condition(view, &Bindings::new(), Budget::default()) {
-        Ok(true) => return Some(Decided::Holds),
+        Ok(true) => return Some(WaitEnd::Holds),
         Ok(false) => {}
         // an object that is still being made lacks fields
         Err(error)
@@ -165,9 +165,9 @@ fn decide(until: &Jq, view: &Value, one: bool) -> Option<Decided> {
                 error.kind,
                 EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne
             ) => {}
-        Err(error) => return Some(Decided::Fault(error.to_string())),
+        Err(error) => return Some(WaitEnd::Fault(error.to_string())),
     }
-    if one { hopeless(view, until).map(Decided::Never) } else { None }
+    if one { hopeless(view, until).map(WaitEnd::Never) } else { None }
 }
 
 /// Why a condition that does not hold for this object will never hold: its status is the last that
@@ -432,9 +432,9 @@ mod tests {
         let failed = json!({"kind": "Job", "metadata": {"name": "j"},
             "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True",
             "reason": "DeadlineExceeded"}]}});
-        let never = Decided::Never("job j has failed: DeadlineExceeded".to_owned());
+        let never = WaitEnd::Never("job j has failed: DeadlineExceeded".to_owned());
         for (until, view, one, expected) in [
-            (".status.failed == 1", &failed, true, Some(Decided::Holds)),
+            (".status.failed == 1", &failed, true, Some(WaitEnd::Holds)),
             (".status.succeeded == 1", &failed, true, Some(never)),
             (".status.succeeded == 1", &failed, false, None),
             (".metadata.labels.done == \"yes\"", &failed, true, None),

@@ -41,15 +41,15 @@ impl Default for Options {
 }
 
 /// The kube configuration and the name of its context (none inside a cluster).
-pub(super) struct Loaded {
+pub(super) struct LoadedConfig {
     pub(super) config: kube::Config,
     pub(super) context: Option<String>,
-    pub(super) way: Way,
+    pub(super) intermediaries: Intermediaries,
 }
 
 /// What stands between this process and the API server, so that it can be named when it fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Intermediaries {
     /// The proxy and where it is written, without its password.
     pub(super) proxy: Option<String>,
     /// The credential plugin.
@@ -66,7 +66,7 @@ pub(super) struct Plugin {
 }
 
 /// Reads the configuration; no request is made.
-pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
+pub(super) async fn load(options: &Options) -> Result<LoadedConfig, Error> {
     let sources = Sources {
         explicit: options.kubeconfig.clone(),
         variable: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
@@ -87,8 +87,8 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
                     format!("cannot use the service account of this pod: {}", deepest(&error)),
                 )
             })?;
-            let way = adjust(&mut config, options, None);
-            return Ok(Loaded { config, context: None, way });
+            let intermediaries = adjust(&mut config, options, None);
+            return Ok(LoadedConfig { config, context: None, intermediaries });
         }
     };
     let mut kubeconfig = Kubeconfig::default();
@@ -104,7 +104,7 @@ async fn choose(
     mut kubeconfig: Kubeconfig,
     files: &[PathBuf],
     options: &Options,
-) -> Result<Loaded, Error> {
+) -> Result<LoadedConfig, Error> {
     // A plugin that asks for a password would wait for a person who does not look.
     for user in &mut kubeconfig.auth_infos {
         if let Some(exec) = user.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
@@ -147,11 +147,15 @@ async fn choose(
                 format!("cannot use context {context:?} of {}: {}", names(files), deepest(&error)),
             )
         })?;
-    let way = adjust(&mut config, options, proxy);
-    Ok(Loaded { config, context: Some(context), way })
+    let intermediaries = adjust(&mut config, options, proxy);
+    Ok(LoadedConfig { config, context: Some(context), intermediaries })
 }
 
-fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) -> Way {
+fn adjust(
+    config: &mut kube::Config,
+    options: &Options,
+    own_proxy: Option<String>,
+) -> Intermediaries {
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
     }
@@ -177,7 +181,7 @@ fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String
             .map_or_else(|| command.to_owned(), |name| name.to_string_lossy().into_owned());
         Plugin { name, hint: exec.install_hint.clone().filter(|hint| !hint.trim().is_empty()) }
     });
-    Way {
+    Intermediaries {
         proxy: config
             .proxy_url
             .as_ref()
@@ -358,7 +362,7 @@ mod tests {
         assert!(error.message.ends_with("has no context \"b\"; available: a"), "{}", error.message);
     }
 
-    async fn load_text(text: &str) -> Result<Loaded, Error> {
+    async fn load_text(text: &str) -> Result<LoadedConfig, Error> {
         load(&Options { kubeconfig_text: Some(text.to_owned()), ..Options::default() }).await
     }
 
@@ -399,13 +403,13 @@ mod tests {
             'http://127.0.0.1:1', proxy-url: 'http://me:hunter2@proxy.example:3128'}}], users: \
             [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: \
             /opt/bin/kubelogin, installHint: Install it}}}]}";
-        let way = load_text(text).await.unwrap().way;
+        let intermediaries = load_text(text).await.unwrap().intermediaries;
         assert_eq!(
-            way.proxy.as_deref(),
+            intermediaries.proxy.as_deref(),
             Some("http://proxy.example:3128 (proxy-url of the kubeconfig)")
         );
         assert_eq!(
-            way.plugin,
+            intermediaries.plugin,
             Some(Plugin { name: "kubelogin".to_owned(), hint: Some("Install it".to_owned()) })
         );
     }

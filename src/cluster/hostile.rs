@@ -495,7 +495,7 @@ async fn pings_without_an_end_end_a_stream() {
         .exec("shop", "p", None, &["ls".to_owned()], None, Duration::from_secs(10), 1000)
         .await
         .unwrap();
-    assert!(matches!(&done.exit, Exit::Unknown(why) if why.contains("ping")), "{done:?}");
+    assert!(matches!(&done.exit, CommandExit::Unknown(why) if why.contains("ping")), "{done:?}");
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     let request = ::http::Request::get("http://ignored/").body(Bytes::new()).unwrap();
     let error = cluster

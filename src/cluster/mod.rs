@@ -47,10 +47,10 @@ pub use crate::api::{
 };
 pub use client::Cluster;
 pub use config::Options;
-pub use exec::{Executed, Exit, Streamed};
+pub use exec::{CommandExit, Executed, Streamed};
 pub use logs::{LogOptions, LogText};
 pub use pages::Gather;
 pub use pods::{PodsOf, label_selector};
 pub use proxy::ProxyTo;
 pub use read::{Selection, sort_events};
-pub use watch::{Key, WaitError};
+pub use watch::{ObjectKey, WaitError};

@@ -19,7 +19,7 @@ use crate::api::resource::Resource;
 
 /// Namespace and name of an object; the namespace of a cluster-wide one is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct ObjectKey {
     /// The namespace, or empty.
     pub namespace: String,
     /// The name.
@@ -34,7 +34,7 @@ pub enum WaitError {
         after(last_error.as_deref()))]
     Timeout {
         /// The objects as they were last seen.
-        last: BTreeMap<Key, Value>,
+        last: BTreeMap<ObjectKey, Value>,
         /// How long it was waited.
         waited: Duration,
         /// What kept the view from being fresh at the deadline, if anything did.
@@ -61,7 +61,7 @@ const LAST_DELAY: Duration = Duration::from_secs(5);
 const LINE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// How a watch stream ended.
-enum End<T> {
+enum WatchEnd<T> {
     Decided(T),
     /// The server closed it, as it does from time to time: go on from the same place.
     Closed,
@@ -70,7 +70,7 @@ enum End<T> {
     Failed(Error),
 }
 
-impl<T> From<Error> for End<T> {
+impl<T> From<Error> for WatchEnd<T> {
     fn from(error: Error) -> Self {
         if error.kind == ErrorKind::Gone { Self::Relist } else { Self::Failed(error) }
     }
@@ -99,10 +99,10 @@ impl Cluster {
         judge: F,
     ) -> Result<T, WaitError>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         let started = Instant::now();
-        let mut watch = Watch {
+        let mut watch = ObjectWatch {
             cluster: self,
             resource,
             namespace,
@@ -111,7 +111,7 @@ impl Cluster {
                 .doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
             judge,
             objects: BTreeMap::new(),
-            room: Room::default(),
+            room: WatchMemory::default(),
             seen: false,
             last_error: None,
             delay: FIRST_DELAY,
@@ -134,24 +134,24 @@ impl Cluster {
     }
 }
 
-struct Watch<'a, F> {
+struct ObjectWatch<'a, F> {
     cluster: &'a Cluster,
     resource: &'a Resource,
     namespace: Option<&'a str>,
     selection: &'a Selection,
     doing: Doing,
     judge: F,
-    objects: BTreeMap<Key, Value>,
-    room: Room,
+    objects: BTreeMap<ObjectKey, Value>,
+    room: WatchMemory,
     seen: bool,
     last_error: Option<Error>,
     delay: Duration,
 }
 
-impl<F> Watch<'_, F> {
+impl<F> ObjectWatch<'_, F> {
     async fn run<T>(&mut self, deadline: Instant) -> Result<T, Error>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         loop {
             let listed =
@@ -166,7 +166,7 @@ impl<F> Watch<'_, F> {
                 return Err(self.doing.not_understood("the list has no resourceVersion"));
             }
             self.objects = listed.items.into_iter().map(|object| (key(&object), object)).collect();
-            self.room = Room::default();
+            self.room = WatchMemory::default();
             self.fresh();
             if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
                 return Ok(result);
@@ -176,15 +176,15 @@ impl<F> Watch<'_, F> {
                 let before = cursor.clone();
                 let opened = Instant::now();
                 match self.follow(&mut cursor, deadline).await {
-                    End::Decided(result) => return Ok(result),
-                    End::Relist => break,
-                    End::Closed => {
+                    WatchEnd::Decided(result) => return Ok(result),
+                    WatchEnd::Relist => break,
+                    WatchEnd::Closed => {
                         // A server that closes at once, again and again, must not be hammered.
                         if before == cursor && opened.elapsed() < Duration::from_secs(1) {
                             sleep(self.next_delay()).await;
                         }
                     }
-                    End::Failed(error) => {
+                    WatchEnd::Failed(error) => {
                         self.pause(error).await?;
                     }
                 }
@@ -195,24 +195,24 @@ impl<F> Watch<'_, F> {
     }
 
     /// Opens one watch and applies its events until it ends.
-    async fn follow<T>(&mut self, cursor: &mut String, deadline: Instant) -> End<T>
+    async fn follow<T>(&mut self, cursor: &mut String, deadline: Instant) -> WatchEnd<T>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         let left = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
         let seconds = left.min(WATCH_SECONDS);
         let mut body = match self.open(cursor, seconds).await {
             Ok(body) => body,
-            Err(error) => return End::from(error),
+            Err(error) => return WatchEnd::from(error),
         };
         let mut lines = Lines::default();
         let ends = Instant::now() + Duration::from_secs(seconds) + WATCH_GRACE;
         loop {
             let frame = match timeout_at(ends, body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return End::Failed(self.doing.broken(&error)),
+                Ok(Some(Err(error))) => return WatchEnd::Failed(self.doing.broken(&error)),
                 // The server was asked to end it long ago: the connection is dead.
-                Ok(None) | Err(_) => return End::Closed,
+                Ok(None) | Err(_) => return WatchEnd::Closed,
             };
             let Ok(data) = frame.into_data() else { continue };
             lines.push(&data);
@@ -224,14 +224,14 @@ impl<F> Watch<'_, F> {
                     Ok(true) => {
                         self.fresh();
                         if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
-                            return End::Decided(result);
+                            return WatchEnd::Decided(result);
                         }
                     }
-                    Err(error) => return End::from(error),
+                    Err(error) => return WatchEnd::from(error),
                 }
             }
             if lines.pending() > LINE_LIMIT {
-                return End::Failed(self.doing.not_understood(&format!(
+                return WatchEnd::Failed(self.doing.not_understood(&format!(
                     "a watch event is larger than {} MiB",
                     LINE_LIMIT / 1024 / 1024
                 )));
@@ -268,11 +268,11 @@ impl<F> Watch<'_, F> {
         let size = self.room.left - left;
         match event {
             None => Ok(false),
-            Some(Event::Bookmark(version)) => {
+            Some(WatchEvent::Bookmark(version)) => {
                 *cursor = version;
                 Ok(false)
             }
-            Some(Event::Changed(mut object)) => {
+            Some(WatchEvent::Changed(mut object)) => {
                 strip(&mut object);
                 add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
                 advance(cursor, &object);
@@ -280,14 +280,14 @@ impl<F> Watch<'_, F> {
                 self.objects.insert(key(&object), object);
                 Ok(true)
             }
-            Some(Event::Deleted(object)) => {
+            Some(WatchEvent::Deleted(object)) => {
                 advance(cursor, &object);
                 self.room.forget(&key(&object));
                 self.objects.remove(&key(&object));
                 Ok(true)
             }
-            Some(Event::Error(code, status)) => Err(self.doing.refused(code, None, &status)),
-            Some(Event::Malformed(why)) => Err(self.doing.not_understood(&why)),
+            Some(WatchEvent::Error(code, status)) => Err(self.doing.refused(code, None, &status)),
+            Some(WatchEvent::Malformed(why)) => Err(self.doing.not_understood(&why)),
         }
     }
 
@@ -317,25 +317,25 @@ impl<F> Watch<'_, F> {
 }
 
 /// The memory that what a watch has brought may still take, and what each object of it takes.
-struct Room {
+struct WatchMemory {
     left: usize,
-    sizes: BTreeMap<Key, usize>,
+    sizes: BTreeMap<ObjectKey, usize>,
 }
 
-impl Default for Room {
+impl Default for WatchMemory {
     fn default() -> Self {
         Self { left: answer::MEMORY, sizes: BTreeMap::new() }
     }
 }
 
-impl Room {
-    fn keep(&mut self, key: Key, size: usize) {
+impl WatchMemory {
+    fn keep(&mut self, key: ObjectKey, size: usize) {
         self.forget(&key);
         self.left = self.left.saturating_sub(size);
         self.sizes.insert(key, size);
     }
 
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: &ObjectKey) {
         self.left += self.sizes.remove(key).unwrap_or(0);
     }
 }
@@ -377,7 +377,7 @@ impl Lines {
 }
 
 /// One line of a watch stream.
-enum Event {
+enum WatchEvent {
     Changed(Value),
     Deleted(Value),
     Bookmark(String),
@@ -390,32 +390,36 @@ fn read_event(
     line: &[u8],
     room: &mut usize,
     wrong: impl Fn(&Value) -> Option<String>,
-) -> Option<Event> {
+) -> Option<WatchEvent> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
     let mut event: Value = match answer::parse(line, room) {
         Ok(event) => event,
-        Err(why) => return Some(Event::Malformed(format!("a watch event cannot be used: {why}"))),
+        Err(why) => {
+            return Some(WatchEvent::Malformed(format!("a watch event cannot be used: {why}")));
+        }
     };
     let object = event.get_mut("object").map(Value::take).unwrap_or_default();
     let kind = event["type"].as_str().unwrap_or_default();
     if let ("ADDED" | "MODIFIED" | "DELETED", Some(why)) = (kind, wrong(&object)) {
-        return Some(Event::Malformed(format!("a watch event is wrong: {why}")));
+        return Some(WatchEvent::Malformed(format!("a watch event is wrong: {why}")));
     }
     match kind {
-        "ADDED" | "MODIFIED" => Some(Event::Changed(object)),
-        "DELETED" => Some(Event::Deleted(object)),
+        "ADDED" | "MODIFIED" => Some(WatchEvent::Changed(object)),
+        "DELETED" => Some(WatchEvent::Deleted(object)),
         "BOOKMARK" => Some(match object["metadata"]["resourceVersion"].as_str() {
-            Some(version) => Event::Bookmark(version.to_owned()),
-            None => Event::Malformed("a bookmark of the watch has no resourceVersion".to_owned()),
+            Some(version) => WatchEvent::Bookmark(version.to_owned()),
+            None => {
+                WatchEvent::Malformed("a bookmark of the watch has no resourceVersion".to_owned())
+            }
         }),
         "ERROR" => {
             let code =
                 object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-            Some(Event::Error(code, object.to_string().into_bytes()))
+            Some(WatchEvent::Error(code, object.to_string().into_bytes()))
         }
-        other => Some(Event::Malformed(format!("a watch event has the type {other:?}"))),
+        other => Some(WatchEvent::Malformed(format!("a watch event has the type {other:?}"))),
     }
 }
 
@@ -425,9 +429,9 @@ fn advance(cursor: &mut String, object: &Value) {
     }
 }
 
-fn key(object: &Value) -> Key {
+fn key(object: &Value) -> ObjectKey {
     let (namespace, name) = sort_key(object);
-    Key { namespace: namespace.to_owned(), name: name.to_owned() }
+    ObjectKey { namespace: namespace.to_owned(), name: name.to_owned() }
 }
 
 #[cfg(test)]

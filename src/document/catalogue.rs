@@ -3,8 +3,8 @@
 use super::calls;
 use super::deferred::Deferred;
 use super::deserialize::from_node;
-use super::files::{Reading, collect, is_yaml, read};
-use super::head::{Head, head};
+use super::files::{FileKind, collect, is_yaml, read};
+use super::head::{RunbookHead, head};
 use super::lower::lower;
 use super::node::{Fault, parse};
 use super::runbook::{Interface, Origin, Runbook};
@@ -21,12 +21,12 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 /// Where runbooks are found: folders in order, then the embedded catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    entries: BTreeMap<String, Listed>,
+    entries: BTreeMap<String, CatalogueEntry>,
     /// What was read before: a runbook that many call is compiled once.
-    loaded: Loaded,
+    loaded: LoadedRunbooks,
 }
 
-type Loaded = Arc<Mutex<HashMap<String, Result<Arc<Runbook>, Vec<Diagnostic>>>>>;
+type LoadedRunbooks = Arc<Mutex<HashMap<String, Result<Arc<Runbook>, Vec<Diagnostic>>>>>;
 
 /// A folder in which runbooks are searched.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Root {
 
 /// A runbook's name and where its text is.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct CatalogueEntry {
     /// Name in the catalogue.
     pub name: String,
     /// The file as shown to a person.
@@ -48,7 +48,7 @@ pub struct Listed {
     named: bool,
 }
 
-impl Listed {
+impl CatalogueEntry {
     fn text(&self) -> Result<String, CatalogueError> {
         match &self.path {
             Some(path) => read_file(path),
@@ -71,13 +71,13 @@ impl Listed {
     ///
     /// # Errors
     /// When it cannot be read that far.
-    pub fn head(&self) -> Result<Head, CatalogueError> {
+    pub fn head(&self) -> Result<RunbookHead, CatalogueError> {
         let text = self.text()?;
         let origin = self.origin(&text);
         let source: Arc<str> = text.into();
         let result = parse(&source).and_then(|root| head(&root));
         result
-            .map(|head| Head { origin, ..head })
+            .map(|head| RunbookHead { origin, ..head })
             .map_err(|faults| invalid(&self.file, &source, faults))
     }
 }
@@ -127,7 +127,7 @@ impl Catalogue {
                     continue;
                 };
                 let file = path.display().to_string();
-                entries.entry(name.clone()).or_insert(Listed {
+                entries.entry(name.clone()).or_insert(CatalogueEntry {
                     name,
                     file,
                     path: Some(path),
@@ -140,7 +140,7 @@ impl Catalogue {
         for path in embedded {
             if let Some(name) = name_of(path) {
                 let file = format!("runbooks/{}", path.display());
-                entries.entry(name.clone()).or_insert(Listed {
+                entries.entry(name.clone()).or_insert(CatalogueEntry {
                     name,
                     file,
                     path: None,
@@ -152,7 +152,7 @@ impl Catalogue {
     }
 
     /// All runbooks, by name.
-    pub fn list(&self) -> impl Iterator<Item = &Listed> {
+    pub fn list(&self) -> impl Iterator<Item = &CatalogueEntry> {
         self.entries.values()
     }
 
@@ -316,7 +316,7 @@ fn name_of(path: &Path) -> Option<String> {
 
 /// The text of a file that is to be a runbook.
 fn read_file(path: &Path) -> Result<String, CatalogueError> {
-    read(path, Reading::RUNBOOK).map_err(|message| CatalogueError::Invalid {
+    read(path, FileKind::RUNBOOK).map_err(|message| CatalogueError::Invalid {
         diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())],
     })
 }

@@ -18,10 +18,10 @@ mod sketch;
 mod unjudged;
 
 pub use body::{Body, Group, Written};
-pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
 pub use deferred::Deferred;
-pub use files::{Reading, collect, read};
-pub use head::Head;
+pub use files::{FileKind, collect, read};
+pub use head::RunbookHead;
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{

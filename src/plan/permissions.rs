@@ -73,10 +73,15 @@ pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
     others.into_iter().filter(|other| !other.is_empty() && other != namespace).collect()
 }
 
-fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> Walk<'a> {
+fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> PlanWalk<'a> {
     let namespace = plan.namespace.as_deref().unwrap_or(default_namespace);
-    let mut walk =
-        Walk { plan, all: Vec::new(), unreached: Vec::new(), conditional: false, root: namespace };
+    let mut walk = PlanWalk {
+        plan,
+        all: Vec::new(),
+        unreached: Vec::new(),
+        conditional: false,
+        root: namespace,
+    };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
     walk
 }
@@ -96,7 +101,7 @@ fn decided(when: &Jq, params: &Map<String, Value>) -> Decided {
     })
 }
 
-struct Walk<'a> {
+struct PlanWalk<'a> {
     plan: &'a Plan,
     all: Vec<PlannedAction>,
     unreached: Vec<ParamError>,
@@ -105,7 +110,7 @@ struct Walk<'a> {
     root: &'a str,
 }
 
-impl Walk<'_> {
+impl PlanWalk<'_> {
     fn runbook(
         &mut self,
         runbook: &Runbook,

@@ -2,7 +2,7 @@
 
 use super::standing;
 use super::text::{duration, one_line, wrap};
-use super::theme::{BAD, DIM, Detail, Line, Look, Mark, STRONG};
+use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::{
     Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
@@ -47,7 +47,7 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
 }
 
 fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line> {
-    let mark = end.map_or(Mark::Open, |end| Mark::of_verdict(end.verdict));
+    let mark = end.map_or(OutcomeMark::Open, |end| OutcomeMark::of_verdict(end.verdict));
     let line = Line::empty().push(mark.style(), mark.symbol(look.charset)).text(" ");
     let line = match state.header() {
         Some(header) if look.detail == Detail::Quiet => {

@@ -94,7 +94,7 @@ pub struct JqText(pub String);
 /// A text that may be written as a number or a boolean: what is made of it is a text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Plain {
+pub enum Scalar {
     /// A text.
     Text(String),
     /// A boolean.
@@ -103,7 +103,7 @@ pub enum Plain {
     Number(serde_json::Number),
 }
 
-impl fmt::Display for Plain {
+impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),

@@ -1,9 +1,9 @@
 //! The commands that a person would type instead of an `http` step.
 
 use super::fan_out::quote;
-use super::http_route::{Destination, Route};
+use super::http_route::{RequestDestination, Route};
 use super::kubectl_line;
-use crate::action::http::{Http, Method, Port, Via, service_name};
+use crate::action::http::{Http, HttpMethod, HttpPort, Via, service_name};
 use crate::action::{Pods, Target};
 
 /// The commands, for a step in this namespace.
@@ -17,7 +17,7 @@ pub(in crate::action) fn commands(http: &Http, namespace: &str) -> Vec<String> {
             | Route::ToPodsOfService { target }
             | Route::ToPods { target },
         ) => match (http.via, http.method) {
-            (Via::Proxy, Method::Get) => proxied(http, target, namespace),
+            (Via::Proxy, HttpMethod::Get) => proxied(http, target, namespace),
             // kubectl sends nothing but GET over the proxy without a file; a forward is what a
             // person takes
             _ => forwarded(http, target, namespace),
@@ -34,10 +34,15 @@ fn curl_alone(http: &Http, url: &str) -> String {
     kubectl_line::line(kubectl_line::curl(http, url, http.timeout.0.as_secs_f32()))
 }
 
-fn from_pods(http: &Http, from: &Target, to: Destination<'_>, namespace: &str) -> Vec<String> {
+fn from_pods(
+    http: &Http,
+    from: &Target,
+    to: RequestDestination<'_>,
+    namespace: &str,
+) -> Vec<String> {
     let url = match to {
-        Destination::Url(url) => url.to_owned(),
-        Destination::Target(target) => format!(
+        RequestDestination::Url(url) => url.to_owned(),
+        RequestDestination::Target(target) => format!(
             "http://{}:{}{}",
             host(target, namespace),
             port_or_placeholder(http.port.as_ref()),
@@ -90,7 +95,7 @@ fn host(target: &Target, namespace: &str) -> String {
     }
 }
 
-fn port_or_placeholder(port: Option<&Port>) -> String {
+fn port_or_placeholder(port: Option<&HttpPort>) -> String {
     port.map_or_else(|| "PORT".to_owned(), ToString::to_string)
 }
 

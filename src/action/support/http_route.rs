@@ -16,7 +16,7 @@ pub(in crate::action) enum Route<'a> {
         /// The pods that send it.
         from: &'a Target,
         /// What answers.
-        to: Destination<'a>,
+        to: RequestDestination<'a>,
     },
     /// Through the API server to a Service; there is one response.
     ToService {
@@ -39,7 +39,7 @@ pub(in crate::action) enum Route<'a> {
 
 /// What a request from a pod is sent to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::action) enum Destination<'a> {
+pub(in crate::action) enum RequestDestination<'a> {
     /// A URL, as it is.
     Url(&'a str),
     /// A Service or a pod, by the name or address that other pods use.
@@ -52,10 +52,10 @@ impl Http {
         match (self.via, &self.target, &self.url, &self.from) {
             (Via::Direct, _, Some(url), _) => Some(Route::Direct { url }),
             (Via::Pod, _, Some(url), Some(from)) => {
-                Some(Route::FromPods { from, to: Destination::Url(url) })
+                Some(Route::FromPods { from, to: RequestDestination::Url(url) })
             }
             (Via::Pod, Some(target), None, Some(from)) => {
-                Some(Route::FromPods { from, to: Destination::Target(target) })
+                Some(Route::FromPods { from, to: RequestDestination::Target(target) })
             }
             (Via::Forward | Via::Proxy, Some(target), _, _) => {
                 Some(match (service_name(target), self.pods) {
@@ -81,8 +81,12 @@ mod tests {
             match http.route() {
                 None => "none",
                 Some(Route::Direct { .. }) => "direct",
-                Some(Route::FromPods { to: Destination::Url(_), .. }) => "from pods to a URL",
-                Some(Route::FromPods { to: Destination::Target(_), .. }) => "from pods to a target",
+                Some(Route::FromPods { to: RequestDestination::Url(_), .. }) => {
+                    "from pods to a URL"
+                }
+                Some(Route::FromPods { to: RequestDestination::Target(_), .. }) => {
+                    "from pods to a target"
+                }
                 Some(Route::ToService { name, .. }) => {
                     assert_eq!(name, "s");
                     "to the Service"

@@ -2,11 +2,11 @@
 
 use super::fan_out::{Item, each_pod, pods_of};
 use super::http_answer::{Answer, Patience, in_doubt, judge};
-use super::http_in_pod::{self, Sender};
-use super::http_route::{Destination, Route};
+use super::http_in_pod::{self, SendingPod};
+use super::http_route::{RequestDestination, Route};
 use super::settled::Question;
 use super::{kubectl_line, port};
-use crate::action::http::{Http, Port, Via, service_name};
+use crate::action::http::{Http, HttpPort, Via, service_name};
 use crate::action::{Context, Failure, FailureKind, Output, Pods, Target, Verb};
 use crate::cluster::{
     Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod,
@@ -78,13 +78,15 @@ impl Http {
         &self,
         context: &Context,
         from: &Target,
-        to: Destination<'_>,
+        to: RequestDestination<'_>,
         limit: usize,
         show: &(impl Fn(Answer) -> Item + Sync),
     ) -> Result<Output, Failure> {
         let (pods, url) = match to {
-            Destination::Url(url) => (pods_of(context, from, self.pods()).await?, url.to_owned()),
-            Destination::Target(target) => tokio::try_join!(
+            RequestDestination::Url(url) => {
+                (pods_of(context, from, self.pods()).await?, url.to_owned())
+            }
+            RequestDestination::Target(target) => tokio::try_join!(
                 pods_of(context, from, self.pods()),
                 self.inner_url(context, target)
             )?,
@@ -94,7 +96,7 @@ impl Http {
         let (first, url) = (&AtomicUsize::new(0), url.as_str());
         each_pod(self.question(context, from), &pods, |name, pod| async move {
             let containers = pod::network_containers(&pod);
-            let sender = Sender { namespace: place, pod: &name, containers: &containers };
+            let sender = SendingPod { namespace: place, pod: &name, containers: &containers };
             show(http_in_pod::ask(context, self, url, sender, first, limit).await?)
         })
         .await
@@ -301,7 +303,7 @@ impl Http {
         let (host, port) = match service_name(target) {
             Some(name) => {
                 let port = match &self.port {
-                    Some(Port::Number(port)) => *port,
+                    Some(HttpPort::Number(port)) => *port,
                     other => service_port(&service(context, target).await?, other.as_ref())?,
                 };
                 (format!("{name}.{namespace}.svc"), port)
@@ -333,7 +335,7 @@ async fn service(context: &Context, target: &Target) -> Result<Value, Failure> {
     Ok(context.cluster()?.get(&resource, Some(target.namespace(&context.namespace)), name).await?)
 }
 
-fn service_port(service: &Value, wanted: Option<&Port>) -> Result<u16, Failure> {
+fn service_port(service: &Value, wanted: Option<&HttpPort>) -> Result<u16, Failure> {
     let entry = port::of_service(service, wanted).map_err(Failure::error)?;
     port::number(&entry["port"])
         .ok_or_else(|| Failure::error("the service has a port without a number"))

@@ -2,7 +2,7 @@
 //! understood. What is not understood is no answer.
 
 use crate::action::{Access, Context, Failure, Target};
-use crate::cluster::Exit;
+use crate::cluster::CommandExit;
 use crate::cluster::pod::network_containers;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -166,17 +166,17 @@ async fn try_in(
         .await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     match executed.exit {
-        Exit::Code(code) => {
+        CommandExit::Code(code) => {
             Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) }))
         }
-        Exit::NotStarted(why) if is_absent(&why) => Ok(None),
-        Exit::NotStarted(why) => {
+        CommandExit::NotStarted(why) if is_absent(&why) => Ok(None),
+        CommandExit::NotStarted(why) => {
             Err(Failure::error(format!("no command can be started in pod/{pod}: {why}")))
         }
-        Exit::Unknown(why) => Err(Failure::error(format!(
+        CommandExit::Unknown(why) => Err(Failure::error(format!(
             "the command in pod/{pod} ended without a status, so its result is unknown: {why}"
         ))),
-        Exit::TimedOut => Err(Failure::error(format!(
+        CommandExit::TimedOut => Err(Failure::error(format!(
             "the command in pod/{pod} timed out and may still be running"
         ))),
     }

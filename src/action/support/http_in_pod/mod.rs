@@ -7,9 +7,9 @@ mod wget;
 
 use super::http_answer::{Answer, Patience, in_doubt};
 use super::tool::is_absent;
-use crate::action::http::{Http, Method};
+use crate::action::http::{Http, HttpMethod};
 use crate::action::{Context, Failure, FailureKind};
-use crate::cluster::{Executed, Exit};
+use crate::cluster::{CommandExit, Executed};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ enum Tried {
 
 /// The pod that sends a request.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::action) struct Sender<'a> {
+pub(in crate::action) struct SendingPod<'a> {
     /// The namespace of the pod.
     pub(in crate::action) namespace: &'a str,
     /// The name of the pod.
@@ -62,7 +62,7 @@ pub(in crate::action) async fn ask(
     context: &Context,
     http: &Http,
     url: &str,
-    Sender { namespace, pod, containers }: Sender<'_>,
+    SendingPod { namespace, pod, containers }: SendingPod<'_>,
     first: &AtomicUsize,
     limit: usize,
 ) -> Result<Answer, Failure> {
@@ -84,11 +84,11 @@ pub(in crate::action) async fn ask(
             .await?;
         let attempt = Attempt { client, method: http.method, url, pod, patience };
         match attempt.end(&done, started.elapsed(), limit)? {
-            Next::Answer(answer) => {
+            NextStep::Answer(answer) => {
                 first.store(index, Ordering::Relaxed);
                 return Ok(answer);
             }
-            Next::Program(why) => said.push(why),
+            NextStep::Program(why) => said.push(why),
         }
     }
     Err(Failure::error(format!(
@@ -100,7 +100,7 @@ pub(in crate::action) async fn ask(
 /// A request that one program was to send.
 struct Attempt<'a> {
     client: Client,
-    method: Method,
+    method: HttpMethod,
     url: &'a str,
     pod: &'a str,
     patience: Patience,
@@ -108,7 +108,7 @@ struct Attempt<'a> {
 
 /// What follows when a program has ended.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+enum NextStep {
     /// The target answered, or did not.
     Answer(Answer),
     /// Another program may be tried; why this one gave no answer.
@@ -118,20 +118,22 @@ enum Next {
 impl Attempt<'_> {
     /// What follows from how the program ended: the answer, the next program, or a failure where
     /// the request may have been sent already.
-    fn end(&self, done: &Executed, elapsed: Duration, limit: usize) -> Result<Next, Failure> {
+    fn end(&self, done: &Executed, elapsed: Duration, limit: usize) -> Result<NextStep, Failure> {
         let (program, pod) = (self.client.program(), self.pod);
         match &done.exit {
-            Exit::Code(126 | 127) => Ok(Next::Program(format!("{program} is not in the image"))),
-            Exit::Code(code) => {
+            CommandExit::Code(126 | 127) => {
+                Ok(NextStep::Program(format!("{program} is not in the image")))
+            }
+            CommandExit::Code(code) => {
                 self.decide(self.client.read(self.method, *code, done, elapsed, limit), elapsed)
             }
-            Exit::NotStarted(text) if is_absent(text) => {
-                Ok(Next::Program(format!("{program} is not in the image")))
+            CommandExit::NotStarted(text) if is_absent(text) => {
+                Ok(NextStep::Program(format!("{program} is not in the image")))
             }
-            Exit::NotStarted(text) => {
+            CommandExit::NotStarted(text) => {
                 Err(Failure::error(format!("{program} did not start in pod {pod}: {text}")))
             }
-            Exit::Unknown(text) => {
+            CommandExit::Unknown(text) => {
                 let message = format!("the result of {program} in pod {pod} is unknown: {text}");
                 Err(if self.method.only_reads() {
                     Failure::new(FailureKind::Transient, message)
@@ -139,14 +141,14 @@ impl Attempt<'_> {
                     in_doubt(self.method, &message)
                 })
             }
-            Exit::TimedOut => Err(Failure::error(format!(
+            CommandExit::TimedOut => Err(Failure::error(format!(
                 "{program} in pod {pod} timed out and may still be running"
             ))),
         }
     }
 
     /// What follows from what the program printed.
-    fn decide(&self, tried: Tried, elapsed: Duration) -> Result<Next, Failure> {
+    fn decide(&self, tried: Tried, elapsed: Duration) -> Result<NextStep, Failure> {
         let (program, pod, url) = (self.client.program(), self.pod, self.url);
         match tried {
             Tried::Answer(Answer::Missing { refused: false, .. })
@@ -154,10 +156,10 @@ impl Attempt<'_> {
             {
                 Err(Failure::error(format!("the request to {url} from pod {pod} timed out")))
             }
-            Tried::Answer(answer) => Ok(Next::Answer(answer)),
-            Tried::Unfit(why) => Ok(Next::Program(format!("{program}: {why}"))),
+            Tried::Answer(answer) => Ok(NextStep::Answer(answer)),
+            Tried::Unfit(why) => Ok(NextStep::Program(format!("{program}: {why}"))),
             Tried::Unclear(why) if self.method.only_reads() => {
-                Ok(Next::Program(format!("{program}: {why}")))
+                Ok(NextStep::Program(format!("{program}: {why}")))
             }
             Tried::Unclear(why) => {
                 Err(in_doubt(self.method, &format!("{program} in pod {pod}: {why}")))
@@ -188,7 +190,7 @@ impl Client {
 
     fn read(
         self,
-        method: Method,
+        method: HttpMethod,
         code: i32,
         done: &Executed,
         elapsed: Duration,
@@ -218,7 +220,7 @@ mod tests {
             stdout: stdout.into(),
             stderr: stderr.into(),
             truncated: false,
-            exit: Exit::Code(0),
+            exit: CommandExit::Code(0),
         }
     }
 
@@ -260,7 +262,7 @@ mod tests {
             );
         }
         assert_eq!(
-            kind(wget::read(Method::Get, 1, &done("", "Killed"), Duration::ZERO, 10)),
+            kind(wget::read(HttpMethod::Get, 1, &done("", "Killed"), Duration::ZERO, 10)),
             "unclear"
         );
         assert_eq!(

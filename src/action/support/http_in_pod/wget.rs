@@ -2,7 +2,7 @@
 
 use super::response::{given, headers_of, missing, status_of};
 use super::{Tried, first_line};
-use crate::action::http::{Http, Method};
+use crate::action::http::{Http, HttpMethod};
 use crate::cluster::Executed;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,10 +18,10 @@ pub(super) fn command(http: &Http, url: &str, timeout: Duration) -> Vec<String> 
     }
     let body = http.body_text();
     match http.method {
-        Method::Get => {}
-        Method::Head => words.push("--spider".to_owned()),
-        Method::Post => words.push(format!("--post-data={}", body.unwrap_or_default())),
-        Method::Put | Method::Patch | Method::Delete => {
+        HttpMethod::Get => {}
+        HttpMethod::Head => words.push("--spider".to_owned()),
+        HttpMethod::Post => words.push(format!("--post-data={}", body.unwrap_or_default())),
+        HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => {
             // busybox refuses these as unknown options
             words.push(format!("--method={}", http.method.text()));
             words.extend(body.map(|body| format!("--body-data={body}")));
@@ -34,7 +34,7 @@ pub(super) fn command(http: &Http, url: &str, timeout: Duration) -> Vec<String> 
 /// Both kinds of wget print the head of the answer to standard error, indented, and follow
 /// redirects.
 pub(super) fn read(
-    method: Method,
+    method: HttpMethod,
     code: i32,
     done: &Executed,
     elapsed: Duration,
@@ -56,7 +56,7 @@ pub(super) fn read(
             line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && !name.is_empty())
         };
         let headers = headers_of(lines[at + 1..].iter().take_while(is_header).copied());
-        let body = if method == Method::Head { &[][..] } else { &done.stdout[..] };
+        let body = if method == HttpMethod::Head { &[][..] } else { &done.stdout[..] };
         // of an error only the status is known; of an answer that broke off not even all of the
         // body
         return match last_word(&lines) {
@@ -127,9 +127,9 @@ mod tests {
             response... \n  HTTP/1.1 200 OK\n  Content-Length: 2\nLength: 2 [text/plain]\n";
         let refused = "wget: can't connect to remote host (10.0.0.1): Connection refused";
         let cases = [
-            (Method::Get, 0, "up", gnu, Some((Some(200), false, "up"))),
+            (HttpMethod::Get, 0, "up", gnu, Some((Some(200), false, "up"))),
             (
-                Method::Get,
+                HttpMethod::Get,
                 0,
                 "up",
                 "Connecting to x (10.0.0.1:80)\n  HTTP/1.0 200 OK\n  A: b\n  \nwriting to \
@@ -137,41 +137,41 @@ mod tests {
                 Some((Some(200), false, "up")),
             ),
             (
-                Method::Get,
+                HttpMethod::Get,
                 8,
                 "",
                 "  HTTP/1.1 404 Not Found\n  A: b\n2024 ERROR 404: Not Found.",
                 Some((Some(404), false, "")),
             ),
             (
-                Method::Get,
+                HttpMethod::Get,
                 1,
                 "",
                 "wget: server returned error: HTTP/1.1 503 Service Unavailable",
                 Some((Some(503), false, "")),
             ),
-            (Method::Get, 1, "", refused, Some((None, true, refused))),
+            (HttpMethod::Get, 1, "", refused, Some((None, true, refused))),
             (
-                Method::Get,
+                HttpMethod::Get,
                 1,
                 "",
                 "wget: download timed out",
                 Some((None, false, "wget: download timed out")),
             ),
             (
-                Method::Get,
+                HttpMethod::Get,
                 4,
                 "",
                 "Resolving x... failed: Name or service not known.\nwget: unable to resolve host \
                     address ‘x’",
                 Some((None, false, "Resolving x... failed: Name or service not known.")),
             ),
-            (Method::Put, 1, "", "wget: unrecognized option '--method=PUT'\nBusyBox", None),
-            (Method::Get, 0, "up", "", None),
-            (Method::Get, 1, "", "wget: not an http or ftp url: https://x/", None),
-            (Method::Get, 1, "", "wget: applet not found", None),
+            (HttpMethod::Put, 1, "", "wget: unrecognized option '--method=PUT'\nBusyBox", None),
+            (HttpMethod::Get, 0, "up", "", None),
+            (HttpMethod::Get, 1, "", "wget: not an http or ftp url: https://x/", None),
+            (HttpMethod::Get, 1, "", "wget: applet not found", None),
             (
-                Method::Get,
+                HttpMethod::Get,
                 1,
                 "",
                 "wget: note: TLS certificate validation not implemented\nwget: error getting \

@@ -2,7 +2,7 @@
 //! workload.
 
 use super::Symptom;
-use super::seen::Seen;
+use super::seen::ObjectEvents;
 use crate::cluster::pod::{condition, text};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
     if !lacks(maker) {
         return None;
     }
-    let seen = Seen::of(maker, events);
+    let seen = ObjectEvents::of(maker, events);
     let failed = seen.last(|event| event.reason == "FailedCreate").filter(|failed| {
         // both come from one attempt at several pods, and a second has room for both
         seen.last(|event| event.reason == "SuccessfulCreate")

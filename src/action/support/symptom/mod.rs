@@ -20,7 +20,7 @@ pub use words::{blame, few, ill, unready};
 
 use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
-use seen::Seen;
+use seen::ObjectEvents;
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.
@@ -88,9 +88,9 @@ const LAG: SignedDuration = SignedDuration::from_secs(10);
 /// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
 /// ```
 pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
-    let seen = Seen::of(pod, events);
+    let seen = ObjectEvents::of(pod, events);
     // the clock of the cluster may be ahead of this machine's
-    let case = Case { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
+    let case = PodCase { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
     if pod::is_deleting(pod) {
         return case.stuck().into_iter().collect();
     }
@@ -110,13 +110,13 @@ pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
 }
 
 /// A pod, what was seen of it, and when that is looked at.
-struct Case<'a> {
+struct PodCase<'a> {
     pod: &'a Value,
-    seen: Seen<'a>,
+    seen: ObjectEvents<'a>,
     now: Timestamp,
 }
 
-impl Case<'_> {
+impl PodCase<'_> {
     fn status(&self) -> &Value {
         &self.pod["status"]
     }
