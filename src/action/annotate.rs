@@ -1,4 +1,4 @@
-//! `annotate`: annotations of an object.
+//! `annotate`: sets and removes annotations of an object.
 
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};

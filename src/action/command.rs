@@ -1,4 +1,4 @@
-//! `command`: a program of this machine, without a shell.
+//! `command`: runs a program on this machine, without a shell.
 
 use super::exec::ExecEffect;
 use super::set_env::check_names;

@@ -1,4 +1,4 @@
-//! `create_job`: a run of a CronJob now.
+//! `create_job`: creates a Job from a CronJob and waits for it.
 
 use super::set_env::{check_names, edit, plaintext};
 use super::support::behind::Behind;

@@ -1,4 +1,4 @@
-//! `delete`: objects that shall not be there.
+//! `delete`: deletes objects and waits until they are gone.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};

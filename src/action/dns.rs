@@ -1,4 +1,4 @@
-//! `dns`: does a name resolve, seen from a pod.
+//! `dns`: resolves a name from inside pods.
 
 use super::support::fan_out::{each_pod, item, pods_of, quote};
 use super::support::settled::Question;

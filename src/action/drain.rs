@@ -1,4 +1,4 @@
-//! `drain`: takes the pods off a node, respecting disruption budgets.
+//! `drain`: evicts the pods of a node, respecting disruption budgets.
 
 use super::cordon::{node, schedulable};
 use super::delete::{deleted_uids, gone, seconds};
@@ -55,8 +55,8 @@ enum PodDecision {
 }
 
 impl PodDecision {
-    /// Whether the pod is evicted once nothing speaks against it any more. A DaemonSet would make
-    /// its pod again at once.
+    /// Whether the pod is evicted once its guard is overridden. A DaemonSet would recreate its pod
+    /// immediately.
     fn evicts(&self) -> bool {
         match self {
             Self::Evict => true,

@@ -1,4 +1,4 @@
-//! `exec`: a command in a container, without a TTY and without a shell.
+//! `exec`: runs a command in containers, without a TTY and without a shell.
 
 use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
 use super::support::kubectl_line;

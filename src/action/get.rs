@@ -1,4 +1,4 @@
-//! `get`: one object by name, or a list by selector.
+//! `get`: reads one object by name, or a list by selector.
 
 use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};

@@ -1,4 +1,4 @@
-//! `http`: a request to every pod, to a service, or to a URL.
+//! `http`: sends a request to every pod, to a Service, or to a URL.
 
 use super::exec::ExecEffect;
 use super::support::fan_out::reading;
@@ -77,7 +77,7 @@ fn five_seconds() -> Duration {
 
 /// A port by number or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "data did not match any variant of untagged enum Port")]
 #[schemars(rename = "Port")]
 pub enum HttpPort {
     /// Its number.
@@ -86,7 +86,7 @@ pub enum HttpPort {
     Name(String),
 }
 
-/// How a request travels.
+/// How a request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -300,7 +300,8 @@ fn seen(kind: &str, namespace: &str, name: &str) -> Option<Access> {
     builtin(kind).map(|resource| reading(&resource, "get", namespace, name))
 }
 
-/// How many answered well, and with what: `2 of 3 answered 200`; of one item what it answered.
+/// The number of successful responses and their status: `2 of 3 returned 200`; for one item, its
+/// status.
 pub(super) fn summary(output: &Value) -> String {
     let status = |item: &Value| match (item["status"].as_u64(), item["refused"] == true) {
         (Some(status), _) => status.to_string(),

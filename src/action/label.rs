@@ -1,4 +1,4 @@
-//! `label`: labels of an object.
+//! `label`: sets and removes labels of an object.
 
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};

@@ -1,4 +1,4 @@
-//! `logs`: log lines of all pods and containers.
+//! `logs`: reads the logs of pods and containers.
 
 use super::support::fan_out::{CONCURRENCY, Item, item, pods_of, quote, unread};
 use super::support::kubectl_line;

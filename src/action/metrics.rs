@@ -1,4 +1,4 @@
-//! `metrics`: the Prometheus text exposition of every pod.
+//! `metrics`: reads the Prometheus metrics of every pod.
 
 use super::http::{Http, HttpMethod, HttpPort, Via, summary};
 use super::support::fan_out::{Item, item};

@@ -1,4 +1,4 @@
-//! `network_path`: whether policies, names and ports let one end reach another, and why not.
+//! `network_path`: whether names, ports and NetworkPolicies allow a connection, and if not, why.
 
 use super::probe_pod::equalities;
 use super::support::fan_out::{quote, reading};

@@ -1,4 +1,5 @@
-//! `probe_pod`: a short-lived pod that policies treat like the pods of a workload.
+//! `probe_pod`: starts a short-lived pod to which NetworkPolicies apply as to the pods of a
+//! workload.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
@@ -13,9 +14,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// The seconds after which the cluster ends a pod that nobody has deleted.
+/// The seconds after which the cluster ends a pod that was not deleted.
 const LIFE: u64 = 600;
-/// A condition that nobody sets: the pod never becomes ready, so no Service sends it traffic.
+/// A condition that is never set: the pod never becomes ready, so no Service sends it traffic.
 const NEVER_READY: &str = "runbook/probe";
 
 /// Creates an idle pod with the labels of a workload's pods and waits until it is running. Verbs
@@ -254,8 +255,8 @@ impl ProbePod {
     }
 }
 
-/// What is made: small, without rights, acceptable to the strictest pod security level, and of no
-/// use to a Service.
+/// The pod: small, without permissions, allowed by the strictest pod security level, and never
+/// selected by a Service.
 fn manifest(
     name: &str,
     namespace: &str,

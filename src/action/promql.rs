@@ -1,4 +1,4 @@
-//! `promql`: a question to Prometheus.
+//! `promql`: queries Prometheus.
 
 use super::http::{Http, HttpMethod, HttpPort, Via};
 use super::metrics::number;

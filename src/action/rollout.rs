@@ -1,4 +1,4 @@
-//! `rollout`: whether a workload has arrived at its newest template, and its history.
+//! `rollout`: waits until a rollout is complete, or lists the revisions of a workload.
 
 use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};

@@ -1,4 +1,4 @@
-//! `secret`: the shape of a Secret's key, never its value.
+//! `secret`: inspects a key of a Secret without revealing its value.
 
 use super::support::fan_out::{quote, reading};
 use super::support::secret_shape::describe;
@@ -131,9 +131,9 @@ impl Verb for Secret {
     }
 }
 
-/// When a key was last written: the last time that somebody who owns it has written, or else when
-/// the Secret was made. Labels and other keys are of no account, as far as who writes them is told
-/// apart (managed fields).
+/// When a key was last written: the last write of a field manager that owns it, or else when the
+/// Secret was created. Writes to labels and other keys do not count, as far as managed fields
+/// distinguish them.
 fn changed(secret: &Value, key: &str) -> Value {
     let created = &secret["metadata"]["creationTimestamp"];
     let field = format!("f:{key}");

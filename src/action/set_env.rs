@@ -1,4 +1,4 @@
-//! `set_env`: environment variables of the containers of a workload.
+//! `set_env`: sets and removes environment variables of the containers of a workload.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;
@@ -101,7 +101,7 @@ pub(super) fn check_names<'a>(mut names: impl Iterator<Item = &'a String>) -> Re
     }
 }
 
-/// Stops where a credential would be written out.
+/// Refuses a change that would store a credential in plain text.
 pub(super) fn plaintext(
     owner: &str,
     env: &IndexMap<String, Option<Scalar>>,
@@ -163,7 +163,7 @@ pub(super) fn edit(
     Ok(())
 }
 
-/// The names alone: values may be nobody's business.
+/// Only the names: values may be confidential.
 fn summary(env: &IndexMap<String, Option<Scalar>>) -> String {
     let names = |set: bool| {
         env.iter()

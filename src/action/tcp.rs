@@ -1,4 +1,4 @@
-//! `tcp`: does a port accept a connection, seen from a pod.
+//! `tcp`: connects to a port from inside pods.
 
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
 use super::support::settled::Question;
@@ -305,7 +305,7 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<TcpDestination> {
     found
 }
 
-/// Says what came of it in one word.
+/// Prints the result in one word.
 const PYTHON: &str = "import errno,socket,sys
 def say(word,why=''): print(word,why); sys.exit(0)
 try: socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3])).close()

@@ -1,4 +1,4 @@
-//! `traces`: what a Grafana Tempo has of requests across services.
+//! `traces`: queries traces from Grafana Tempo.
 
 use super::http::{Http, HttpMethod, HttpPort, Via};
 use super::support::fan_out::item;

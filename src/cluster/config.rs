@@ -1,4 +1,4 @@
-//! Which cluster: the kubeconfig, the context, the proxy.
+//! Selects the cluster: kubeconfig, context, proxy.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub(super) struct LoadedConfig {
     pub(super) intermediaries: Intermediaries,
 }
 
-/// What stands between this process and the API server, so that it can be named when it fails.
+/// What the connection to the API server depends on, named in the errors of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Intermediaries {
     /// The proxy and where it is written, without its password.

@@ -1,15 +1,14 @@
-//! How pods and Jobs end: what waiting cannot change any more. Pure.
+//! How pods and Jobs end: states that waiting does not change. Pure.
 
 use super::pod::{array, condition, filled, is_deleting, is_finished, text};
 use serde_json::Value;
 
-/// From this many restarts on a crash loop does not heal by waiting: about two and a half minutes
-/// of tries.
+/// From this many restarts on, a crash loop is considered permanent: about two and a half minutes
+/// of attempts.
 const CRASHES: u64 = 5;
 
-/// Why waiting for this pod to run makes no sense, if so: an image that cannot be pulled, a failed
-/// pod. States that often pass (unschedulable, a first failed pull, the first crashes) are not
-/// terminal.
+/// Why this pod will not run, if so: an image that cannot be pulled, a failed pod. States that are
+/// often temporary (unschedulable, a first failed pull, the first crashes) are not terminal.
 pub fn terminal(pod: &Value) -> Option<String> {
     if pod["status"]["phase"] == "Failed" {
         let reason = filled(&pod["status"]["reason"]);
@@ -35,9 +34,9 @@ pub fn terminal(pod: &Value) -> Option<String> {
     None
 }
 
-/// How an object has ended whose status does not change any more, and which nobody replaces by
-/// another of its name: a Job that is over, a pod without a controller whose containers have all
-/// ended. What is being deleted says nothing: its end is that of the deletion.
+/// How an object has ended whose status is final and which no controller replaces: a finished Job,
+/// or a pod without a controller whose containers have all ended. None for an object that is being
+/// deleted.
 pub fn final_state(object: &Value) -> Option<String> {
     if is_deleting(object) {
         return None;

@@ -1,4 +1,4 @@
-//! What can go wrong between this process and a cluster, in classes that decide what happens next.
+//! The errors between this process and a cluster, in classes that decide what happens next.
 
 use std::error::Error as StdError;
 use std::sync::Arc;

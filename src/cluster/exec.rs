@@ -1,8 +1,8 @@
-//! Running a command in a container, over the WebSocket channel protocol.
+//! Runs commands in containers, over the WebSocket channel protocol.
 //!
-//! Spoken here and not through kube's `AttachedProcess`: a stream that ends without a status,
-//! normally or by a broken connection, must be told from a success, and output goes to its sink
-//! without pipes in between.
+//! Implemented here and not with kube's `AttachedProcess`: a stream that ends without a status,
+//! normally or because the connection broke, must be distinguished from success, and output goes to
+//! its sink without pipes in between.
 
 use std::io;
 use std::pin::Pin;
@@ -69,20 +69,20 @@ const STDERR_LIMIT: usize = 64 * 1024;
 /// with each second: API servers send one in some seconds.
 const FREE_PINGS: u64 = 1000;
 const PINGS_PER_SECOND: u64 = 10;
-/// Keeps address translators from forgetting a silent connection.
+/// Keeps NAT gateways from dropping an idle connection.
 const PING: Duration = Duration::from_secs(20);
 
 impl Cluster {
     /// Runs a command (no shell in between) in the named container, or in the pod's default one.
-    /// Output over `limit_bytes` per stream is dropped while the command goes on, so that its code
-    /// is still known.
+    /// Output over `limit_bytes` per stream is dropped while the command continues, so that its exit
+    /// code is still known.
     ///
     /// # Errors
-    /// When the command was not sent: the pod is not there, `pods/exec` is forbidden, the API
+    /// When the command was not sent: the pod does not exist, `pods/exec` is forbidden, the API
     /// server cannot be reached. Once the stream is open everything is an [`CommandExit`].
     ///
     /// # Cancellation
-    /// Dropping the future closes the stream; the command may go on running.
+    /// Dropping the future closes the stream; the command may continue to run.
     #[expect(clippy::too_many_arguments, reason = "they are what an exec request consists of")]
     pub async fn exec(
         &self,

@@ -1,5 +1,5 @@
-//! The client against servers that answer with what no API server answers, or without an end.
-//! Nothing of it panics, passes for an empty list, or fills the memory.
+//! Tests of the client against servers that send responses no API server sends, or responses
+//! without an end. None of them causes a panic, passes for an empty list, or exhausts the memory.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
-//! The only room that knows kube: client, error classes, exec, port-forward, pod choice.
+//! The only room that knows kube: client, error classes, exec, port-forward, pod selection.
 //!
-//! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
-//! `ending`, `rollout` and `exposition` hold decisions on values and never talk to a cluster.
+//! At its border, objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
+//! `ending`, `rollout` and `exposition` decide on values and never talk to a cluster.
 
 mod access;
 mod answer;

@@ -1,4 +1,4 @@
-//! The pages of a list, read one object at a time.
+//! Reads the pages of a list, object by object.
 
 use http_body_util::BodyExt;
 use serde_json::{Value, json};

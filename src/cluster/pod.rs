@@ -1,4 +1,4 @@
-//! What a pod is in: its status as kubectl shows it. Pure.
+//! The state of a pod, as kubectl shows it. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

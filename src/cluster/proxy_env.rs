@@ -1,4 +1,4 @@
-//! Which proxy the environment names for a server. Pure.
+//! The proxy that the environment configures for a server. Pure.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! Checks against a real cluster, read only: the deployment `petrosa-ta-bot` in `petrosa-apps`,
-//! whose pods have curl and answer on port 8080.
+//! Tests against a real cluster; they only read. They need the Deployment `petrosa-ta-bot` in
+//! `petrosa-apps`, whose pods have curl and respond on port 8080.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};

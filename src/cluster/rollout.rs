@@ -1,18 +1,18 @@
-//! Whether a rollout is through. Pure.
+//! Whether a rollout is complete. Pure.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::pod::condition;
 
-/// How far a rollout is.
+/// The progress of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RolloutStatus {
-    /// Every wanted pod is of the newest revision and available.
+    /// Every desired pod has the newest revision and is available.
     Done,
-    /// Not yet, and why.
+    /// In progress, and why.
     Waiting(String),
-    /// It will not end by itself, and why.
+    /// It cannot complete by itself, and why.
     Failed(String),
 }
 

@@ -1,4 +1,4 @@
-//! The client against a small server that fails in all the ways that clusters do.
+//! Tests of the client against a small server that fails in the ways in which clusters do.
 
 use std::ops::ControlFlow;
 use std::time::Duration;

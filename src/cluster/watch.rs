@@ -1,4 +1,4 @@
-//! Waiting for objects: list, then watch, through every failure that passes, until a deadline.
+//! Waits for objects: lists, then watches, and survives temporary failures until a deadline.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -29,13 +29,13 @@ pub struct ObjectKey {
 /// Why a wait ended without its condition.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
-    /// The deadline came.
+    /// The deadline passed.
     #[error("timed out after {} s; last seen: {} objects{}", waited.as_secs(), last.len(),
         after(last_error.as_deref()))]
     Timeout {
         /// The objects as they were last seen.
         last: BTreeMap<ObjectKey, Value>,
-        /// How long it was waited.
+        /// The duration of the wait.
         waited: Duration,
         /// What kept the view from being fresh at the deadline, if anything did.
         last_error: Option<Box<Error>>,
@@ -63,7 +63,7 @@ const LINE_LIMIT: usize = 16 * 1024 * 1024;
 /// How a watch stream ended.
 enum WatchEnd<T> {
     Decided(T),
-    /// The server closed it, as it does from time to time: go on from the same place.
+    /// The server closed it, as it does from time to time: continue from the same place.
     Closed,
     /// The place is too old: list again.
     Relist,
@@ -297,7 +297,7 @@ impl<F> ObjectWatch<'_, F> {
         self.delay = FIRST_DELAY;
     }
 
-    /// Waits before the next try, or gives up on what does not pass.
+    /// Waits before the next attempt, or returns an error that is not temporary.
     async fn pause(&mut self, error: Error) -> Result<(), Error> {
         if !error.retryable() {
             return Err(error);
@@ -316,7 +316,7 @@ impl<F> ObjectWatch<'_, F> {
     }
 }
 
-/// The memory that what a watch has brought may still take, and what each object of it takes.
+/// The memory that is left for the objects of a watch, and the memory that each of them takes.
 struct WatchMemory {
     left: usize,
     sizes: BTreeMap<ObjectKey, usize>,

@@ -1,4 +1,4 @@
-//! Changes: requests as values, their server-side preview, and the one type that can send them.
+//! Changes: requests as values, their preview by the server, and the only type that can send them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is wrong with the pods behind an object, when it was waited for in vain.
+//! The state of the pods behind an object, for the message of a wait that timed out or failed.
 
 use super::symptom::{Symptom, few, ill, not_made, unready};
 use crate::action::Context;

@@ -1,4 +1,4 @@
-//! One HTTP request and what came of it: an answer, no answer, or no way to ask.
+//! The result of one HTTP request: a response, no response, or a failure to send it.
 
 use super::fan_out::{as_json, is_answer, item};
 use crate::action::http::{Http, HttpMethod, Via};
@@ -96,7 +96,7 @@ impl Patience {
     }
 }
 
-/// Tells an error about the target, which is an answer, from one about our way to it.
+/// Distinguishes an error of the target, which is a result, from one of the connection to it.
 ///
 /// # Errors
 /// When the target could not be asked.
@@ -140,12 +140,12 @@ pub(in crate::action) fn judge(
     })
 }
 
-/// The failure of a request that may have changed something: never one to try again.
+/// The failure of a request that may have changed something, which must not be retried.
 pub(in crate::action) fn in_doubt(method: HttpMethod, why: &str) -> Failure {
     Failure::error(format!("it is unknown whether the {} took effect: {why}", method.text()))
 }
 
-/// What the API server's proxy says when the target, and not the way to it, is at fault.
+/// What the API server's proxy reports when the target, and not the connection to it, is at fault.
 fn is_unreached(message: &str) -> bool {
     let causes = ["i/o timeout", "EOF", "connection reset", "no route to host"];
     message.contains("error trying to reach service")

@@ -1,4 +1,4 @@
-//! The commands that a person would type instead of an `http` step.
+//! The commands that a user would type instead of an `http` step.
 
 use super::fan_out::quote;
 use super::http_route::{RequestDestination, Route};

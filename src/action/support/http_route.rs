@@ -1,4 +1,4 @@
-//! The route of an HTTP request: which end sends it and which end answers. Decided on values.
+//! The route of an HTTP request: source and destination. Pure.
 
 use crate::action::http::{Http, Via, service_name};
 use crate::action::{Pods, Target};

@@ -48,10 +48,12 @@ impl Http {
                 let answer = self.direct(context, url, limit).await?;
                 alone(show(answer)?, [("url", url)])
             }
-            Route::FromPods { from, to } => self.from_pods(context, from, to, limit, show).await,
-            Route::ToPods { target } => self.to_pods(context, target, limit, show).await,
+            Route::FromPods { from, to } => {
+                self.ask_from_pods(context, from, to, limit, show).await
+            }
+            Route::ToPods { target } => self.ask_pods(context, target, limit, show).await,
             Route::ToPodsOfService { target } => {
-                self.to_pods_of_service(context, target, limit, show).await
+                self.ask_pods_of_service(context, target, limit, show).await
             }
             Route::ToService { target, name } if self.via == Via::Proxy => {
                 let answer = self.proxied_service(context, target, name, limit).await?;
@@ -74,7 +76,7 @@ impl Http {
     }
 
     /// From inside each pod of `from`.
-    async fn from_pods(
+    async fn ask_from_pods(
         &self,
         context: &Context,
         from: &Target,
@@ -103,7 +105,7 @@ impl Http {
     }
 
     /// To each pod of a workload or selector, or to one pod, through the API server.
-    async fn to_pods(
+    async fn ask_pods(
         &self,
         context: &Context,
         target: &Target,
@@ -125,7 +127,7 @@ impl Http {
     }
 
     /// To each ready pod of a Service, through the API server.
-    async fn to_pods_of_service(
+    async fn ask_pods_of_service(
         &self,
         context: &Context,
         target: &Target,

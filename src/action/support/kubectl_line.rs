@@ -1,4 +1,4 @@
-//! What a person would type: parts of kubectl and curl lines that several verbs share. Pure.
+//! Parts of the kubectl and curl commands that a user would type. Pure.
 
 use super::fan_out::quote;
 use crate::action::http::{Http, HttpMethod, HttpPort};

@@ -1,4 +1,4 @@
-//! The text of one log as an item of the output: its lines, and those that match. Pure.
+//! Turns the text of one log into an item of the output: its lines and the matches. Pure.
 
 use super::fan_out::{Item, item};
 use crate::action::Failure;

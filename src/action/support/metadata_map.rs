@@ -1,4 +1,4 @@
-//! Labels and annotations: what the two verbs share.
+//! What `label` and `annotate` share.
 
 use super::change::{Change, Intent};
 use super::fan_out::quote;

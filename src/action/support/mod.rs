@@ -1,5 +1,5 @@
-//! What several verbs share: arguments, fan-out over pods, the ways of an HTTP request, changes and
-//! their guards, symptoms.
+//! What several verbs share: arguments, fan-out over pods, HTTP requests, changes and their guards,
+//! symptoms.
 
 pub(in crate::action) mod argument;
 pub(in crate::action) mod behind;

@@ -1,4 +1,4 @@
-//! The output of `network_path`: the worst of the paths, and what would allow all of them. Pure.
+//! The output of `network_path`: the worst path, and the changes that would allow all paths. Pure.
 
 use super::network_inventory::Survey;
 use crate::action::{Failure, Output};

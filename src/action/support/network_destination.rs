@@ -1,5 +1,4 @@
-//! The destination of `network_path` as its author writes it: a host, a URL, an address or an object.
-//! Pure.
+//! Parses the destination of `network_path`: a host, a URL, an address or an object. Pure.
 
 use crate::cluster::builtin;
 use crate::network::{Destination, PortName, host};

@@ -1,4 +1,4 @@
-//! Which port is meant: by number, by name, or the only one there is. Pure.
+//! Chooses the port: by number, by name, or the only one that is declared. Pure.
 
 use crate::action::http::HttpPort;
 use crate::cluster::pod::annotated_container;
@@ -96,7 +96,7 @@ pub(in crate::action) fn by_services(pod: &Value, services: &[Value]) -> Option<
     }
 }
 
-/// The ports that the HTTP probes of these containers ask, each once.
+/// The ports of the HTTP probes of these containers, each once.
 fn asked(containers: &[&Value]) -> Vec<u16> {
     let mut found = Vec::new();
     for container in containers {

@@ -1,5 +1,5 @@
-//! What can be said of a secret value without saying the value: its shape, and what is wrong with
-//! it. Pure.
+//! What can be reported about a secret value without revealing it: its format and its problems.
+//! Pure.
 
 use crate::action::secret::Shape;
 use crate::encoding::hex;

@@ -1,5 +1,5 @@
-//! Tools in the images of pods: each that is there is asked until one says something that is
-//! understood. What is not understood is no answer.
+//! Runs the tools that the images of pods contain, one after another, until the output of one is
+//! understood. Output that is not understood is not a result.
 
 use crate::action::{Access, Context, Failure, Target};
 use crate::cluster::CommandExit;
@@ -40,7 +40,7 @@ impl Tool {
     }
 }
 
-/// What came of a tool.
+/// What the output of a tool means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::action) enum Heard<T> {
     /// It says this.

@@ -1,5 +1,5 @@
-//! What the tools in images say of a connection, and what it means, as one table. What is not in it
-//! means nothing.
+//! The meaning of what tools print about a connection, as one table. Output that is not in the
+//! table means nothing.
 
 use super::tool::{Done, Heard, Tool};
 use std::time::Duration;

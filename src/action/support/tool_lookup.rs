@@ -1,11 +1,11 @@
-//! What the tools in images say of a name, and what it means. What is not understood means nothing.
+//! The meaning of what tools print about a name. Output that is not understood means nothing.
 
 use super::tool::{Done, Heard, Tool};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What came of a name.
+/// How a lookup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::action) enum Lookup {
     Resolved,

@@ -1,4 +1,5 @@
-//! What a verb wants to change: values, computed from what is there. Nothing here sends anything.
+//! The changes that a verb intends, as values computed from the current objects. Nothing here sends
+//! a request.
 
 mod observed;
 mod recorded;
@@ -26,30 +27,30 @@ pub struct Change {
     pub summary: String,
 }
 
-/// Something that speaks against a change. It stops the step, unless it is overridden by its id.
+/// A rule that refuses a change. It stops the step, unless `--override` names its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// For `--override`.
     pub id: &'static str,
-    /// What speaks against it, with the name of the owner.
+    /// Why the change is refused, with the name of the owner.
     pub reason: String,
     /// What to do instead.
     pub way: String,
 }
 
-/// What a verb wants to do, before consent.
+/// What a verb intends to do, before approval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Intent {
-    /// In the order of sending; empty if everything is as wanted already.
+    /// In the order in which they are sent; empty if the objects are as requested already.
     pub changes: Vec<Change>,
-    /// What speaks against it.
+    /// The guards that refuse it.
     pub guards: Vec<Guard>,
     /// Further fields of the step's output.
     pub output: Map<String, Value>,
 }
 
 impl Intent {
-    /// One change, or none if the object is as wanted already.
+    /// One change, or none if the object is as requested already.
     pub fn of(change: Option<Change>, guards: Vec<Guard>) -> Self {
         Self {
             guards: if change.is_some() { guards } else { Vec::new() },
@@ -108,7 +109,7 @@ impl Change {
         }
     }
 
-    /// Makes an object that is not there.
+    /// Creates an object that does not exist.
     pub fn create(resource: &Resource, object: Value, summary: impl Into<String>) -> Self {
         Self {
             write: write(Method::Create, resource, &object, object.clone()),

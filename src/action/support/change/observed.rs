@@ -1,4 +1,4 @@
-//! Whether a change was made whose response was lost. Pure.
+//! Whether a change whose response was lost took effect. Pure.
 
 use super::recorded::recorded_like;
 use crate::action::support::compare::{Difference, desired, differences};

@@ -1,4 +1,4 @@
-//! Objects as they are recorded: without the values of Secrets.
+//! The recorded form of objects: without the values of Secrets.
 
 use crate::action::support::compare::trimmed;
 use crate::encoding::hex;

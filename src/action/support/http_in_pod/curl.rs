@@ -1,4 +1,4 @@
-//! curl: tells every failure by its exit code.
+//! curl: its exit code identifies every failure.
 
 use super::response::{given, missing, split_answer};
 use super::{Tried, first_line};
@@ -21,13 +21,13 @@ const UNFIT: [i32; 4] = [1, 2, 4, 77];
 /// A malformed URL, a proxy without a name, output that cannot be written, input that cannot be
 /// read, no memory, a wrong call.
 const FAILED: [i32; 6] = [3, 5, 23, 26, 27, 43];
-/// What the target or the way to it did: no such name, not connected, weird answer, HTTP/2, broke
-/// off, too late, TLS, nothing, sent or received no more, certificates, encoding, HTTP/2 stream,
-/// HTTP/3.
+/// An error of the target or the connection: unknown name, not connected, unexpected response,
+/// HTTP/2, partial response, timeout, TLS, empty response, send or receive error, certificates,
+/// encoding, HTTP/2 stream, HTTP/3.
 const ANSWERS: [i32; 20] =
     [6, 7, 8, 16, 18, 28, 35, 51, 52, 55, 56, 59, 60, 61, 83, 90, 91, 92, 95, 97];
 
-/// What came of a curl that ended with this exit code.
+/// Reads the output of a curl that ended with this exit code.
 pub(super) fn read(code: i32, done: &Executed, elapsed: Duration, limit: usize) -> Tried {
     let stdout = &done.stdout[..];
     let cut = done.truncated;

@@ -1,4 +1,4 @@
-//! HTTP from inside a pod with what its image has: curl, wget or python3.
+//! HTTP requests from inside a pod, with a program of the container's image: curl, wget or python3.
 
 mod curl;
 mod python;
@@ -29,7 +29,7 @@ enum Client {
     Python,
 }
 
-/// What came of one program.
+/// What the end of one program means.
 #[derive(Debug, PartialEq, Eq)]
 enum Tried {
     /// The target answered, or did not.

@@ -1,4 +1,4 @@
-//! python3, with a program of our own.
+//! python3, with an embedded program.
 
 use super::Tried;
 use super::response::{given, headers_of};
@@ -33,7 +33,7 @@ pub(super) fn command(http: &Http, url: &str, timeout: Duration, limit: usize) -
     ["python3", "-c", PROGRAM, &request.to_string()].map(str::to_owned).to_vec()
 }
 
-/// What came of the program.
+/// Reads the output of the program.
 pub(super) fn read(code: i32, done: &Executed, limit: usize) -> Tried {
     let (head, body) = match done.stdout.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&done.stdout[..end], &done.stdout[end + 1..]),

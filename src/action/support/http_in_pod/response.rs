@@ -1,4 +1,4 @@
-//! A response of the target, as it is read from what a program printed.
+//! Parses the output of a program into a response of the target.
 
 use super::Tried;
 use crate::action::support::http_answer::Answer;

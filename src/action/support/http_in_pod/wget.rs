@@ -1,4 +1,4 @@
-//! wget of GNU and of busybox: both hide the body of an error.
+//! wget of GNU and BusyBox: neither prints the body of an error response.
 
 use super::response::{given, headers_of, missing, status_of};
 use super::{Tried, first_line};
@@ -89,8 +89,8 @@ pub(super) fn read(
     }
 }
 
-/// The line in which wget says what the target or the way to it did; none if it says nothing of
-/// them.
+/// The line in which wget reports an error of the target or the connection; none if there is no
+/// such line.
 fn last_word<'a>(lines: &[&'a str]) -> Option<&'a str> {
     const TELLING: [&str; 14] = [
         "refused",

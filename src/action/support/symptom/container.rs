@@ -1,4 +1,4 @@
-//! What keeps one container from working.
+//! Symptoms of one container.
 
 use super::{LAG, PodCase, STARTING, Symptom, image};
 use crate::cluster::pod::{array, end_text, filled, text, timestamp};

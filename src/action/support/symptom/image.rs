@@ -1,4 +1,4 @@
-//! Images that do not come.
+//! Symptoms of images that cannot be pulled.
 
 use super::seen::ObjectEvents;
 use crate::cluster::pod::text;

@@ -1,5 +1,4 @@
-//! Why pods are not made: what quotas, admission and missing accounts say to the controller of a
-//! workload.
+//! Symptoms of controllers that cannot create pods: quotas, admission, missing service accounts.
 
 use super::Symptom;
 use super::seen::ObjectEvents;

@@ -1,9 +1,9 @@
-//! What keeps a pod from working: a pure function of the pod, its events and the time. It knows no
-//! cluster.
+//! Symptoms: what prevents a pod from working, as a pure function of the pod, its events and the
+//! time.
 //!
-//! A cause is named once, and from its first event on; a state that is healthy and only looks ill
-//! has no symptom. What an event says counts as long as the pod is still in the state that the
-//! event is about: events stay for an hour, whatever has become of the pod.
+//! Each cause is reported once, from its first event on; a healthy state that only looks unhealthy
+//! has no symptom. An event counts as long as the pod is still in the state that the event is
+//! about: the API server keeps events for an hour, whatever happens to the pod.
 
 mod container;
 mod image;

@@ -1,4 +1,4 @@
-//! Pods that have no node.
+//! Symptoms of pods that are not scheduled.
 
 use super::{PodCase, Symptom, UNSEEN};
 use crate::cluster::pod::{condition, filled, text};

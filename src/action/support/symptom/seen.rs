@@ -1,4 +1,4 @@
-//! What was seen of one pod, or of one object that makes pods: its events, oldest first.
+//! The events of one pod, or of one object that creates pods, oldest first.
 
 use crate::cluster::pod::{filled, text};
 use jiff::Timestamp;

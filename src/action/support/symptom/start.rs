@@ -1,4 +1,4 @@
-//! Pods that have a node and do not start there.
+//! Symptoms of pods that are scheduled but do not start.
 
 use super::seen::ObjectEvent;
 use super::{PodCase, STARTING, Symptom, image};
