@@ -276,4 +276,57 @@ mod tests {
         assert!(is_absent(r#"exec: "curl": executable file not found in $PATH: unknown"#));
         assert!(!is_absent("container not found"));
     }
+
+    #[test]
+    fn a_request_that_may_have_been_sent_is_repeated_only_if_it_reads() {
+        let attempt = |method, seconds, of_step| Attempt {
+            client: Client::Curl,
+            method,
+            url: "http://x/",
+            pod: "p",
+            patience: Patience { time: Duration::from_secs(seconds), of_step },
+        };
+        let ended = |exit| Executed { exit, ..done("\n0", "curl: (28) timed out") };
+        let short = |attempt: &Attempt<'_>, exit| {
+            let elapsed = Duration::from_secs(5);
+            match attempt.end(&ended(exit), elapsed, 10) {
+                Ok(NextStep::Answer(_)) => "answer".to_owned(),
+                Ok(NextStep::Program(why)) => format!("next: {why}"),
+                Err(failure) => failure.message,
+            }
+        };
+        let (get, post) = (attempt(HttpMethod::Get, 9, false), attempt(HttpMethod::Post, 9, false));
+        let lost = || CommandExit::Unknown("cut".to_owned());
+        for (attempt, exit, wanted) in [
+            (&get, CommandExit::Code(127), "next: curl is not in the image"),
+            (&get, CommandExit::Code(28), "answer"),
+            // the step ran out of time, and not the target
+            (
+                &attempt(HttpMethod::Get, 5, true),
+                CommandExit::Code(28),
+                "the request to http://x/ from pod p timed out",
+            ),
+            (
+                &get,
+                CommandExit::Code(99),
+                "next: curl: it ended with exit code 99: curl: (28) timed out",
+            ),
+            (
+                &post,
+                CommandExit::Code(99),
+                "it is unknown whether the POST took effect: curl in pod p: it ended with exit code \
+                    99: curl: (28) timed out",
+            ),
+            (&get, lost(), "the result of curl in pod p is unknown: cut"),
+            (
+                &post,
+                lost(),
+                "it is unknown whether the POST took effect: the result of curl in pod p is \
+                    unknown: cut",
+            ),
+            (&get, CommandExit::TimedOut, "curl in pod p timed out and may still be running"),
+        ] {
+            assert_eq!(short(attempt, exit), wanted);
+        }
+    }
 }
