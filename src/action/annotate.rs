@@ -1,9 +1,9 @@
-//! `annotate`: annotations of an object.
+//! `annotate`: sets and removes annotations of an object.
 
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};
 use super::support::workload;
-use super::{Access, Context, Failure, Output, Plain, Reach, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Scalar, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ pub struct Annotate {
     /// Object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
     pub target: Target,
     /// Value of each annotation; null removes the annotation.
-    pub annotations: IndexMap<String, Option<Plain>>,
+    pub annotations: IndexMap<String, Option<Scalar>>,
     /// Whether to replace existing values.
     #[serde(default = "yes")]
     pub overwrite: bool,

@@ -1,4 +1,4 @@
-//! `apply`: objects as manifests say, by server-side apply.
+//! `apply`: creates or updates objects from manifests, by server-side apply.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
@@ -193,7 +193,7 @@ impl Apply {
         }
     }
 
-    /// What speaks against applying a manifest; nothing if everything is as it says already.
+    /// The guards that refuse to apply a manifest; none if nothing would change.
     async fn guards(
         &self,
         context: &Context,

@@ -1,4 +1,4 @@
-//! `can_i`: whether the current user may do something.
+//! `can_i`: whether the current user is allowed to perform an action.
 
 use super::support::fan_out::quote;
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};

@@ -1,11 +1,11 @@
-//! `command`: a program of this machine, without a shell.
+//! `command`: runs a program on this machine, without a shell.
 
 use super::exec::ExecEffect;
 use super::set_env::check_names;
 use super::support::fan_out::as_json;
 use super::support::kubectl_line;
 use super::support::process_group::{GRACE, Group};
-use super::{Access, Context, Failure, Output, Plain, Reach, Verb, Wrong};
+use super::{Access, Context, Failure, Output, Reach, Scalar, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -38,13 +38,13 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// Program and arguments. They are not interpreted by a shell.
-    pub argv: Vec<Plain>,
+    pub argv: Vec<Scalar>,
     /// Effect of the program: `read` if it changes nothing.
     #[serde(default)]
     pub effect: ExecEffect,
     /// Additional environment variables.
     #[serde(default)]
-    pub env: IndexMap<String, Plain>,
+    pub env: IndexMap<String, Scalar>,
 }
 
 impl Verb for Command {

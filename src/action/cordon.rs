@@ -1,4 +1,4 @@
-//! `cordon` and, in `uncordon`, its opposite: whether new pods come to a node.
+//! `cordon`: marks a node as unschedulable; what it shares with `uncordon` is here.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;

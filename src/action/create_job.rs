@@ -1,20 +1,21 @@
-//! `create_job`: a run of a CronJob now.
+//! `create_job`: creates a Job from a CronJob and waits for it.
 
 use super::set_env::{check_names, edit, plaintext};
-use super::support::behind;
+use super::support::behind::Behind;
 use super::support::change::{Change, Guard, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Verb};
-use crate::cluster::pod::{self, JobEnd};
-use crate::cluster::{ErrorKind, LogOptions, PodsOf, Selection, WaitError, builtin};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Scalar, Verb};
+use crate::cluster::ending::{self, JobEnd};
+use crate::cluster::pod;
+use crate::cluster::{ErrorKind, LogOptions, ObjectKey, PodsOf, Selection, WaitError, builtin};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use tokio::time::Instant;
 
 /// The most bytes of a pod's log in the output, counted from its end.
 const LOG: usize = 64 * 1024;
@@ -37,7 +38,7 @@ pub struct CreateJob {
     pub name: Option<String>,
     /// Environment variables of all containers; null removes a variable.
     #[serde(default)]
-    pub env: IndexMap<String, Option<Plain>>,
+    pub env: IndexMap<String, Option<Scalar>>,
     /// Whether the cluster deletes the Job ten minutes after it finishes.
     #[serde(default)]
     pub cleanup: bool,
@@ -153,59 +154,8 @@ impl Verb for CreateJob {
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        let cluster = context.cluster()?;
-        let jobs = cluster.resolve("Job").await?;
         let name = self.job_name(&context.run, &context.path);
-        let mut seen = false;
-        let begun = Instant::now();
-        let waited = cluster
-            .watch_until(
-                &jobs,
-                Some(&context.namespace),
-                &Selection::name(&name),
-                context.deadline,
-                |objects| {
-                    let Some(job) = objects.values().next() else {
-                        // it was made before: not being there now is its end, of which nothing is
-                        // known
-                        return ControlFlow::Break(Err(Failure::error(format!(
-                            "job {name} {} before it finished: its result is unknown",
-                            if seen { "was deleted" } else { "is gone" }
-                        ))));
-                    };
-                    seen = true;
-                    match pod::job_end(job) {
-                        Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
-                        None => {
-                            (context.progress)(&format!("job {name}: {}", so_far(job)));
-                            ControlFlow::Continue(())
-                        }
-                    }
-                },
-            )
-            .await;
-        let (job, end) = match waited {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(failure)) => return Err(failure),
-            Err(WaitError::Timeout { last, waited, last_error }) => {
-                let seen = last.values().next().map_or_else(|| "nothing found".to_owned(), so_far);
-                let ill = behind::words(
-                    context,
-                    &jobs,
-                    &context.namespace,
-                    &last.values().collect::<Vec<_>>(),
-                    begun,
-                    &seen,
-                )
-                .await;
-                let text = format!(
-                    "job {name} did not finish within {} s and is still running: {seen}{ill}",
-                    waited.as_secs()
-                );
-                return Err(Failure::in_vain(text, last_error.as_deref()));
-            }
-            Err(WaitError::Failed(error)) => return Err((*error).into()),
-        };
+        let (job, end) = finished(context, &name).await?;
         let pods = pods_of(context, &name).await?;
         match end {
             JobEnd::Complete => {
@@ -219,6 +169,46 @@ impl Verb for CreateJob {
                 format!("job {name} failed: {reason}{}", last_words(&pods)),
             )),
         }
+    }
+}
+
+/// Waits until the Job has finished, and returns it with its end.
+async fn finished(context: &Context, name: &str) -> Result<(Value, JobEnd), Failure> {
+    let cluster = context.cluster()?;
+    let jobs = cluster.resolve("Job").await?;
+    let namespace = context.namespace.as_str();
+    let behind = Behind::new(context, &jobs, namespace);
+    let mut seen = false;
+    let judge = |objects: &BTreeMap<ObjectKey, Value>| {
+        let Some(job) = objects.values().next() else {
+            // it was made before: not being there now is its end, of which nothing is known
+            return ControlFlow::Break(Err(Failure::error(format!(
+                "job {name} {} before it finished: its result is unknown",
+                if seen { "was deleted" } else { "is gone" }
+            ))));
+        };
+        seen = true;
+        match ending::job_end(job) {
+            Some(end) => ControlFlow::Break(Ok((job.clone(), end))),
+            None => {
+                (context.progress)(&format!("job {name}: {}", so_far(job)));
+                ControlFlow::Continue(())
+            }
+        }
+    };
+    let selection = Selection::name(name);
+    match cluster.watch_until(&jobs, Some(namespace), &selection, context.deadline, judge).await {
+        Ok(ended) => ended,
+        Err(WaitError::Timeout { last, waited, last_error }) => {
+            let seen = last.values().next().map_or_else(|| "nothing found".to_owned(), so_far);
+            let ill = behind.words(&last.values().collect::<Vec<_>>(), &seen).await;
+            let text = format!(
+                "job {name} did not finish within {} s and is still running: {seen}{ill}",
+                waited.as_secs()
+            );
+            Err(Failure::in_vain(text, last_error.as_deref()))
+        }
+        Err(WaitError::Failed(error)) => Err((*error).into()),
     }
 }
 
@@ -278,7 +268,7 @@ fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
     let running = jobs
         .iter()
         .filter(own)
-        .find(|job| pod::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
+        .find(|job| ending::job_end(job).is_none() && job["spec"]["suspend"] != true)?;
     let name = running["metadata"]["name"].as_str().unwrap_or_default();
     Some(Guard {
         id: "job-active",
@@ -437,7 +427,7 @@ mod tests {
             (with("Complete", "False"), None),
             (with("Suspended", "True"), None),
         ] {
-            assert_eq!(pod::job_end(&job), wanted, "{job}");
+            assert_eq!(ending::job_end(&job), wanted, "{job}");
             assert_eq!(
                 active(&cron_job, std::slice::from_ref(&job)).is_some(),
                 wanted.is_none(),

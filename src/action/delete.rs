@@ -1,10 +1,10 @@
-//! `delete`: objects that shall not be there.
+//! `delete`: deletes objects and waits until they are gone.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
 use super::{Access, Context, Duration, Failure, FailureKind, Output, Reach, Target, Verb, Which};
-use crate::cluster::{Key, Resource, Selection, WaitError, builtin};
+use crate::cluster::{ObjectKey, Resource, Selection, WaitError, builtin};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -248,7 +248,7 @@ pub(super) async fn gone(
     also: impl Fn(&Value) -> bool + Send,
 ) -> Result<(), Failure> {
     let mut first = true;
-    let judge = |objects: &BTreeMap<Key, Value>| {
+    let judge = |objects: &BTreeMap<ObjectKey, Value>| {
         if std::mem::take(&mut first) {
             let deleting = objects.values().filter(|object| {
                 !object["metadata"]["deletionTimestamp"].is_null() && also(object)
@@ -282,7 +282,7 @@ pub(super) async fn gone(
 }
 
 /// The objects of these uids that are still there, with what holds them.
-fn remaining(objects: &BTreeMap<Key, Value>, uids: &BTreeSet<String>) -> Vec<String> {
+fn remaining(objects: &BTreeMap<ObjectKey, Value>, uids: &BTreeSet<String>) -> Vec<String> {
     let there = objects.iter().filter(|(_, object)| {
         object["metadata"]["uid"].as_str().is_some_and(|uid| uids.contains(uid))
     });
@@ -349,7 +349,7 @@ mod tests {
             let mut metadata = json!({"name": name, "uid": uid});
             crate::action::support::compare::merge(&mut metadata, &more);
             (
-                Key { namespace: "n".to_owned(), name: name.to_owned() },
+                ObjectKey { namespace: "n".to_owned(), name: name.to_owned() },
                 json!({"metadata": metadata}),
             )
         };

@@ -1,9 +1,9 @@
-//! `dns`: does a name resolve, seen from a pod.
+//! `dns`: resolves a name from inside pods.
 
 use super::support::fan_out::{each_pod, item, pods_of, quote};
 use super::support::settled::Question;
 use super::support::tool::{Done, Heard, Tool, ask_tools, exec_permissions, words};
-use super::support::tool_words::{Found, Lookup, lookup};
+use super::support::tool_lookup::{Lookup, Resolved, lookup};
 use super::{Access, Context, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::event::Effect;
 use schemars::JsonSchema;
@@ -77,7 +77,7 @@ impl Verb for Dns {
         );
         commands.push((Tool::Dig, words(&["dig", "+search", "+tries=1", &self.name])));
         let commands = &commands;
-        let read = |tool: Tool, done: &Done, elapsed, before: Option<&Found>| {
+        let read = |tool: Tool, done: &Done, elapsed, before: Option<&Resolved>| {
             let heard = lookup(tool, done, elapsed, before);
             let missed = matches!(heard, Heard::Sure((Lookup::NotFound, _)));
             if missed && tool == Tool::Nslookup && short.is_some() { Heard::Nothing } else { heard }

@@ -1,4 +1,4 @@
-//! `drain`: takes the pods off a node, respecting disruption budgets.
+//! `drain`: evicts the pods of a node, respecting disruption budgets.
 
 use super::cordon::{node, schedulable};
 use super::delete::{deleted_uids, gone, seconds};
@@ -45,7 +45,7 @@ fn yes() -> bool {
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Decision {
+enum PodDecision {
     /// It is evicted.
     Evict,
     /// It is evicted if this guard is overridden.
@@ -54,9 +54,9 @@ enum Decision {
     Stays(&'static str),
 }
 
-impl Decision {
-    /// Whether the pod is evicted once nothing speaks against it any more. A DaemonSet would make
-    /// its pod again at once.
+impl PodDecision {
+    /// Whether the pod is evicted once its guard is overridden. A DaemonSet would recreate its pod
+    /// immediately.
     fn evicts(&self) -> bool {
         match self {
             Self::Evict => true,
@@ -141,7 +141,7 @@ impl Verb for Drain {
         let mut found = cluster.list(&resource, None, &self.selection()).await?;
         found.sort_by_key(name_of);
         let daemonsets = daemonsets(cluster, &found).await?;
-        let decided: Vec<(Value, Decision)> = found
+        let decided: Vec<(Value, PodDecision)> = found
             .into_iter()
             .map(|pod| {
                 let exists =
@@ -200,21 +200,21 @@ impl Drain {
 
     /// The filters of kubectl, in its order (staging/src/k8s.io/kubectl/pkg/drain/filters.go);
     /// where it gives up, a guard stops.
-    fn decide(&self, pod: &Value, daemonset_exists: bool) -> Decision {
+    fn decide(&self, pod: &Value, daemonset_exists: bool) -> PodDecision {
         let finished = pods::is_finished(pod);
         if pods::is_deleting(pod) {
-            return Decision::Stays("is already being deleted");
+            return PodDecision::Stays("is already being deleted");
         }
         if daemonset_of(pod).is_some() && !finished {
             return match (daemonset_exists, self.ignore_daemonsets, self.force) {
-                (true, true, _) => Decision::Stays("belongs to a DaemonSet"),
-                (true, false, _) => Decision::Guarded(DAEMONSET),
-                (false, _, true) => Decision::Evict,
-                (false, _, false) => Decision::Guarded(UNMANAGED),
+                (true, true, _) => PodDecision::Stays("belongs to a DaemonSet"),
+                (true, false, _) => PodDecision::Guarded(DAEMONSET),
+                (false, _, true) => PodDecision::Evict,
+                (false, _, false) => PodDecision::Guarded(UNMANAGED),
             };
         }
         if is_mirror(pod) {
-            return Decision::Stays("is a static pod of the node");
+            return PodDecision::Stays("is a static pod of the node");
         }
         let emptydir = pod["spec"]["volumes"]
             .as_array()
@@ -222,12 +222,12 @@ impl Drain {
             .flatten()
             .any(|volume| volume.get("emptyDir").is_some());
         if emptydir && !finished && !self.delete_emptydir_data {
-            return Decision::Guarded(EMPTYDIR);
+            return PodDecision::Guarded(EMPTYDIR);
         }
         if controller(pod).is_none() && !finished && !self.force {
-            return Decision::Guarded(UNMANAGED);
+            return PodDecision::Guarded(UNMANAGED);
         }
-        Decision::Evict
+        PodDecision::Evict
     }
 }
 
@@ -268,11 +268,11 @@ async fn daemonsets(
 }
 
 /// One guard of each kind, with the pods that it is about.
-fn guards(node: &str, decided: &[(Value, Decision)]) -> Vec<Guard> {
+fn guards(node: &str, decided: &[(Value, PodDecision)]) -> Vec<Guard> {
     let about = |id: &'static str| {
         decided
             .iter()
-            .filter(|(_, decision)| *decision == Decision::Guarded(id))
+            .filter(|(_, decision)| *decision == PodDecision::Guarded(id))
             .map(|(pod, _)| name_of(pod))
             .collect::<Vec<_>>()
     };
@@ -368,43 +368,43 @@ mod tests {
             json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}),
         );
         for (options, pod, exists, wanted) in [
-            (json!({}), owned("ReplicaSet"), false, Decision::Evict),
-            (json!({}), owned("DaemonSet"), true, Decision::Stays("belongs to a DaemonSet")),
+            (json!({}), owned("ReplicaSet"), false, PodDecision::Evict),
+            (json!({}), owned("DaemonSet"), true, PodDecision::Stays("belongs to a DaemonSet")),
             (
                 json!({"ignore_daemonsets": false}),
                 owned("DaemonSet"),
                 true,
-                Decision::Guarded(DAEMONSET),
+                PodDecision::Guarded(DAEMONSET),
             ),
-            (json!({}), owned("DaemonSet"), false, Decision::Guarded(UNMANAGED)),
-            (json!({"force": true}), owned("DaemonSet"), false, Decision::Evict),
-            (json!({}), with(owned("DaemonSet"), finished.clone()), true, Decision::Evict),
-            (json!({}), mirror, false, Decision::Stays("is a static pod of the node")),
+            (json!({}), owned("DaemonSet"), false, PodDecision::Guarded(UNMANAGED)),
+            (json!({"force": true}), owned("DaemonSet"), false, PodDecision::Evict),
+            (json!({}), with(owned("DaemonSet"), finished.clone()), true, PodDecision::Evict),
+            (json!({}), mirror, false, PodDecision::Stays("is a static pod of the node")),
             (
                 json!({}),
                 with(owned("ReplicaSet"), emptydir.clone()),
                 false,
-                Decision::Guarded(EMPTYDIR),
+                PodDecision::Guarded(EMPTYDIR),
             ),
             (
                 json!({"delete_emptydir_data": true}),
                 with(owned("ReplicaSet"), emptydir.clone()),
                 false,
-                Decision::Evict,
+                PodDecision::Evict,
             ),
             (
                 json!({}),
                 with(with(bare.clone(), emptydir), finished.clone()),
                 false,
-                Decision::Evict,
+                PodDecision::Evict,
             ),
-            (json!({}), bare.clone(), false, Decision::Guarded(UNMANAGED)),
-            (json!({"force": true}), bare.clone(), false, Decision::Evict),
+            (json!({}), bare.clone(), false, PodDecision::Guarded(UNMANAGED)),
+            (json!({"force": true}), bare.clone(), false, PodDecision::Evict),
             (
                 json!({}),
                 with(bare, json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})),
                 false,
-                Decision::Stays("is already being deleted"),
+                PodDecision::Stays("is already being deleted"),
             ),
         ] {
             assert_eq!(drain(options.clone()).decide(&pod, exists), wanted, "{options} {pod}");
@@ -446,9 +446,9 @@ mod tests {
     #[test]
     fn guards_name_their_pods() {
         let decided = [
-            (owned("A"), Decision::Guarded(EMPTYDIR)),
-            (owned("B"), Decision::Evict),
-            (owned("C"), Decision::Guarded(EMPTYDIR)),
+            (owned("A"), PodDecision::Guarded(EMPTYDIR)),
+            (owned("B"), PodDecision::Evict),
+            (owned("C"), PodDecision::Guarded(EMPTYDIR)),
         ];
         let guards = guards("w1", &decided);
         assert_eq!(guards.iter().map(|guard| guard.id).collect::<Vec<_>>(), [EMPTYDIR]);

@@ -1,4 +1,4 @@
-//! `events`: what the cluster reports about objects.
+//! `events`: reads the events about objects.
 
 use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Duration, Failure, Output, Reach, Target, Verb, Which};
@@ -29,7 +29,7 @@ pub struct Events {
     pub namespace: Option<String>,
 }
 
-/// Kinds that speak through their pods as well.
+/// Kinds whose events include those of their pods.
 const WITH_PODS: [&str; 9] = [
     "Pod",
     "Service",

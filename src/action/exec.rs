@@ -1,11 +1,11 @@
-//! `exec`: a command in a container, without a TTY and without a shell.
+//! `exec`: runs a command in containers, without a TTY and without a shell.
 
 use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
 use super::support::kubectl_line;
 use super::support::settled::Question;
 use super::support::tool::exec_permissions;
 use super::{Access, Context, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Wrong};
-use crate::cluster::{Executed, Exit, pod};
+use crate::cluster::{CommandExit, Executed, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ impl Verb for Exec {
 /// The item of a command that ended; anything else is no answer.
 fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> Item {
     let (kind, message) = match &done.exit {
-        Exit::Code(code) => {
+        CommandExit::Code(code) => {
             let stdout = String::from_utf8_lossy(&done.stdout);
             return Ok(item([
                 ("container", json!(container)),
@@ -160,17 +160,17 @@ fn judge(program: &str, pod: &str, container: Option<&str>, done: &Executed) -> 
                 ("truncated", json!(done.truncated)),
             ]));
         }
-        Exit::NotStarted(why) => {
+        CommandExit::NotStarted(why) => {
             (FailureKind::Error, format!("cannot start `{program}` in pod {pod}: {}", cause(why)))
         }
-        Exit::Unknown(why) => (
+        CommandExit::Unknown(why) => (
             FailureKind::Error,
             format!(
                 "the result of `{program}` in pod {pod} is unknown, and it may still be \
                 running: {why}"
             ),
         ),
-        Exit::TimedOut => (
+        CommandExit::TimedOut => (
             FailureKind::Error,
             format!("`{program}` in pod {pod} timed out and may still be running"),
         ),
@@ -209,7 +209,7 @@ mod tests {
             truncated: false,
             exit,
         };
-        let fields = judge("p", "a", Some("c"), &done(Exit::Code(3))).unwrap();
+        let fields = judge("p", "a", Some("c"), &done(CommandExit::Code(3))).unwrap();
         assert_eq!(
             Value::Object(fields),
             json!({"container": "c", "exit_code": 3, "json": {"a": 1}, "stdout": "{\"a\": 1}",
@@ -217,7 +217,7 @@ mod tests {
         );
         let cases = [
             (
-                Exit::NotStarted(
+                CommandExit::NotStarted(
                     "OCI runtime exec failed: unable to start container process: \
                     exec: \"p\": executable file not found"
                         .into(),
@@ -226,11 +226,15 @@ mod tests {
                 "cannot start `p` in pod a: exec: \"p\": executable file not found",
             ),
             (
-                Exit::Unknown("cut".into()),
+                CommandExit::Unknown("cut".into()),
                 FailureKind::Error,
                 "the result of `p` in pod a is unknown, and it may still be running: cut",
             ),
-            (Exit::TimedOut, FailureKind::Error, "`p` in pod a timed out and may still be running"),
+            (
+                CommandExit::TimedOut,
+                FailureKind::Error,
+                "`p` in pod a timed out and may still be running",
+            ),
         ];
         for (exit, kind, message) in cases {
             assert_eq!(

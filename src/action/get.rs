@@ -1,4 +1,4 @@
-//! `get`: one object by name, or a list by selector.
+//! `get`: reads one object by name, or a list by selector.
 
 use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
@@ -44,14 +44,14 @@ pub struct Get {
 const SMALL: usize = 256 * 1024;
 
 /// The objects of a list as text, each with its namespace and name.
-struct Items<'a> {
+struct ListedObjects<'a> {
     masker: &'a Masker,
     resource: &'a Resource,
     live: bool,
     found: Vec<((String, String), Data)>,
 }
 
-impl Gather for Items<'_> {
+impl Gather for ListedObjects<'_> {
     fn restart(&mut self) {
         self.found.clear();
     }
@@ -159,7 +159,7 @@ impl Verb for Get {
             };
         }
         let selection = Selection { labels: self.selector.clone(), fields: self.fields.clone() };
-        let mut items = Items {
+        let mut items = ListedObjects {
             masker: &context.masker,
             resource: &resource,
             live: self.live,

@@ -1,8 +1,8 @@
-//! `http`: a request to every pod, to a service, or to a URL.
+//! `http`: sends a request to every pod, to a Service, or to a URL.
 
 use super::exec::ExecEffect;
-use super::support::fan_out::{quote, reading};
-use super::support::kubectl_line;
+use super::support::fan_out::reading;
+use super::support::http_manual;
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Which, Wrong};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
@@ -28,7 +28,7 @@ pub struct Http {
     pub target: Option<Target>,
     /// Port of the pod or Service: a number or a name. Defaults to the only declared port, or to
     /// the port of the HTTP probes if there are several.
-    pub port: Option<Port>,
+    pub port: Option<HttpPort>,
     /// Container whose port is used. Defaults to the container in the annotation
     /// `kubectl.kubernetes.io/default-container`, or to all containers.
     pub container: Option<String>,
@@ -44,7 +44,7 @@ pub struct Http {
     pub from: Option<Target>,
     /// Method.
     #[serde(default)]
-    pub method: Method,
+    pub method: HttpMethod,
     /// Headers.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
@@ -77,15 +77,16 @@ fn five_seconds() -> Duration {
 
 /// A port by number or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Port {
+#[serde(untagged, expecting = "data did not match any variant of untagged enum Port")]
+#[schemars(rename = "Port")]
+pub enum HttpPort {
     /// Its number.
     Number(u16),
     /// The name of a container's or a service's port.
     Name(String),
 }
 
-/// How a request travels.
+/// How a request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -104,7 +105,8 @@ pub enum Via {
 /// Request method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Method {
+#[schemars(rename = "Method")]
+pub enum HttpMethod {
     /// GET
     #[default]
     Get,
@@ -141,70 +143,11 @@ impl Verb for Http {
     }
 
     fn check(&self) -> Result<(), String> {
-        let fault = |text: &str| Err(text.to_owned());
-        match (self.via, &self.target, &self.url, &self.from) {
-            (Via::Forward | Via::Proxy, _, Some(_), _) => {
-                return fault("a `url` requires `via: direct` or `via: pod`");
-            }
-            (Via::Forward | Via::Proxy, None, None, _) => return fault("a `target` is missing"),
-            (Via::Direct, _, None, _) => return fault("`via: direct` requires a `url`"),
-            (Via::Direct, Some(_), _, _) => {
-                return fault(
-                    "`via: direct` requires a `url`, not a `target`: this machine may not reach \
-                        pods",
-                );
-            }
-            (Via::Pod, _, _, None) => {
-                return fault("`via: pod` requires `from`: the pods that send the request");
-            }
-            (Via::Pod, Some(_), Some(_), _) => return fault("use either `target` or `url`"),
-            (Via::Pod, None, None, _) => return fault("a `target` or a `url` is missing"),
-            (Via::Forward | Via::Proxy | Via::Direct, _, _, Some(_)) => {
-                return fault("`from` requires `via: pod`");
-            }
-            (Via::Pod, Some(target), _, _)
-                if !target.is_one_pod() && service_name(target).is_none() =>
-            {
-                return fault("`via: pod` requires a Service, one pod or a `url`");
-            }
-            _ => {}
-        }
+        self.check_route()?;
         for target in [&self.target, &self.from].into_iter().flatten() {
             target.pods().map_err(|failure| failure.message)?;
         }
-        if self.url.is_some() && (self.port.is_some() || self.path != root()) {
-            return fault("put `port` and `path` into the `url`");
-        }
-        if !self.path.starts_with('/') {
-            return Err(format!("the path `{}` does not start with `/`", self.path));
-        }
-        if self.port == Some(Port::Number(0)) {
-            return fault("0 is not a valid port");
-        }
-        if self.timeout.0.is_zero() {
-            return fault("`timeout` must be greater than zero");
-        }
-        if self.method == Method::Head && self.body.is_some() {
-            return fault("a HEAD request cannot have a `body`");
-        }
-        if self.via == Via::Proxy
-            && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
-        {
-            return fault(
-                "the API server proxy does not forward the Authorization header: use `via: \
-                    forward`",
-            );
-        }
-        let request = self.request(self.url.as_deref().unwrap_or(&self.path))?;
-        let uri = request.uri();
-        match &self.url {
-            Some(url)
-                if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() =>
-            {
-                Err(format!("`{url}` is not a URL: use http://HOST:PORT/PATH"))
-            }
-            _ => Ok(()),
-        }
+        self.check_request()
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
@@ -238,7 +181,7 @@ impl Verb for Http {
         if let (Via::Pod, Some(target)) = (self.via, &self.target) {
             let place = target.namespace(namespace);
             match (service_name(target), &target.which) {
-                (Some(name), _) if !matches!(self.port, Some(Port::Number(_))) => {
+                (Some(name), _) if !matches!(self.port, Some(HttpPort::Number(_))) => {
                     all.extend(seen("Service", place, name));
                 }
                 (None, Which::Name(name)) => all.extend(seen("Pod", place, name)),
@@ -249,68 +192,7 @@ impl Verb for Http {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let seconds = self.timeout.0.as_secs_f32();
-        let curl = |url: &str| kubectl_line::curl(self, url, seconds);
-        match (self.via, &self.target, &self.url, &self.from) {
-            (Via::Direct, _, Some(url), _) => {
-                vec![kubectl_line::with_body(self, kubectl_line::line(curl(url)))]
-            }
-            (Via::Pod, target, url, Some(from)) => {
-                let url = match (url, target) {
-                    (Some(url), _) => url.clone(),
-                    (None, Some(target)) => format!(
-                        "http://{}:{}{}",
-                        host_by_hand(target, namespace),
-                        shown(self.port.as_ref()),
-                        self.path
-                    ),
-                    (None, None) => return Vec::new(),
-                };
-                let place = from.namespace(namespace);
-                let (mut lines, pod) = kubectl_line::pods(from, self.pods(), place);
-                let stdin = if self.body.is_some() { "-i " } else { "" };
-                let line = format!(
-                    "kubectl exec {stdin}-n {} {pod} -- {}",
-                    quote(place),
-                    kubectl_line::line(curl(&url))
-                );
-                lines.push(kubectl_line::with_body(self, line));
-                lines
-            }
-            (Via::Proxy, Some(target), _, _) if self.method == Method::Get => {
-                let place = target.namespace(namespace);
-                let port = shown(self.port.as_ref());
-                let (mut lines, object) = match service_name(target) {
-                    Some(name) => (Vec::new(), format!("services/{name}:{port}")),
-                    None => {
-                        let (lines, pod) = kubectl_line::pods(target, self.pods(), place);
-                        let name = pod
-                            .strip_prefix("pod/")
-                            .filter(|name| *name != "NAME" && target.is_one_pod())
-                            .unwrap_or("NAME");
-                        (lines, format!("pods/{name}:{port}"))
-                    }
-                };
-                let path = format!("/api/v1/namespaces/{place}/{object}/proxy{}", self.path);
-                lines.push(format!("kubectl get --raw {}", quote(&path)));
-                lines
-            }
-            // kubectl sends nothing but GET over the proxy without a file; a forward is what a
-            // person takes
-            (Via::Forward | Via::Proxy, Some(target), _, _) => {
-                let place = target.namespace(namespace);
-                let pods = if service_name(target).is_some() { Pods::One } else { self.pods() };
-                let (mut lines, object) = kubectl_line::pods(target, pods, place);
-                let (forward, host) = kubectl_line::forward(&object, place, self.port.as_ref());
-                lines.push(forward);
-                lines.push(kubectl_line::with_body(
-                    self,
-                    kubectl_line::line(curl(&format!("http://{host}{}", self.path))),
-                ));
-                lines
-            }
-            _ => Vec::new(),
-        }
+        http_manual::commands(self, namespace)
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
@@ -324,7 +206,76 @@ impl Verb for Http {
     }
 }
 
-impl std::fmt::Display for Port {
+impl Http {
+    /// Whether the arguments name one way for the request to travel.
+    fn check_route(&self) -> Result<(), String> {
+        let fault = |text: &str| Err(text.to_owned());
+        match (self.via, &self.target, &self.url, &self.from) {
+            (Via::Forward | Via::Proxy, _, Some(_), _) => {
+                fault("a `url` requires `via: direct` or `via: pod`")
+            }
+            (Via::Forward | Via::Proxy, None, None, _) => fault("a `target` is missing"),
+            (Via::Direct, _, None, _) => fault("`via: direct` requires a `url`"),
+            (Via::Direct, Some(_), _, _) => fault(
+                "`via: direct` requires a `url`, not a `target`: this machine may not reach pods",
+            ),
+            (Via::Pod, _, _, None) => {
+                fault("`via: pod` requires `from`: the pods that send the request")
+            }
+            (Via::Pod, Some(_), Some(_), _) => fault("use either `target` or `url`"),
+            (Via::Pod, None, None, _) => fault("a `target` or a `url` is missing"),
+            (Via::Forward | Via::Proxy | Via::Direct, _, _, Some(_)) => {
+                fault("`from` requires `via: pod`")
+            }
+            (Via::Pod, Some(target), _, _)
+                if !target.is_one_pod() && service_name(target).is_none() =>
+            {
+                fault("`via: pod` requires a Service, one pod or a `url`")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the request itself can be sent.
+    fn check_request(&self) -> Result<(), String> {
+        let fault = |text: &str| Err(text.to_owned());
+        if self.url.is_some() && (self.port.is_some() || self.path != root()) {
+            return fault("put `port` and `path` into the `url`");
+        }
+        if !self.path.starts_with('/') {
+            return Err(format!("the path `{}` does not start with `/`", self.path));
+        }
+        if self.port == Some(HttpPort::Number(0)) {
+            return fault("0 is not a valid port");
+        }
+        if self.timeout.0.is_zero() {
+            return fault("`timeout` must be greater than zero");
+        }
+        if self.method == HttpMethod::Head && self.body.is_some() {
+            return fault("a HEAD request cannot have a `body`");
+        }
+        if self.via == Via::Proxy
+            && self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
+        {
+            return fault(
+                "the API server proxy does not forward the Authorization header: use `via: \
+                    forward`",
+            );
+        }
+        let request = self.request(self.url.as_deref().unwrap_or(&self.path))?;
+        let uri = request.uri();
+        match &self.url {
+            Some(url)
+                if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() =>
+            {
+                Err(format!("`{url}` is not a URL: use http://HOST:PORT/PATH"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for HttpPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
@@ -349,18 +300,8 @@ fn seen(kind: &str, namespace: &str, name: &str) -> Option<Access> {
     builtin(kind).map(|resource| reading(&resource, "get", namespace, name))
 }
 
-fn host_by_hand(target: &Target, namespace: &str) -> String {
-    match service_name(target) {
-        Some(name) => format!("{name}.{}.svc", target.namespace(namespace)),
-        None => "POD_IP".to_owned(),
-    }
-}
-
-fn shown(port: Option<&Port>) -> String {
-    port.map_or_else(|| "PORT".to_owned(), ToString::to_string)
-}
-
-/// How many answered well, and with what: `2 of 3 answered 200`; of one item what it answered.
+/// The number of successful responses and their status: `2 of 3 returned 200`; for one item, its
+/// status.
 pub(super) fn summary(output: &Value) -> String {
     let status = |item: &Value| match (item["status"].as_u64(), item["refused"] == true) {
         (Some(status), _) => status.to_string(),
@@ -445,50 +386,6 @@ mod tests {
                 wanted,
                 "{method}"
             );
-        }
-    }
-
-    #[test]
-    fn lines_by_hand() {
-        let cases = [
-            (
-                json!({"target": "deployment/d", "port": 8080, "path": "/health", "pods": "one"}),
-                vec![
-                    "kubectl port-forward -n n deployment/d 8080:8080 &",
-                    "curl -sS -m 5 -i http://localhost:8080/health",
-                ],
-            ),
-            (
-                json!({"target": "service/s", "port": "http", "method": "POST", "body": {"a": 1}}),
-                vec![
-                    "kubectl port-forward -n n service/s 8080:http &",
-                    r#"printf %s '{"a":1}' | curl -sS -m 5 -i -X POST -H 'Content-Type: application/json' --data-binary @- http://localhost:8080/"#,
-                ],
-            ),
-            (
-                json!({"target": {"kind": "Pod", "selector": "a=b"}, "port": 80, "via": "proxy",
-                    "path": "/m?x=1"}),
-                vec![
-                    "kubectl get pods -n n -l a=b # NAME: each of them",
-                    "kubectl get --raw '/api/v1/namespaces/n/pods/NAME:80/proxy/m?x=1'",
-                ],
-            ),
-            (
-                json!({"target": "service/s", "port": 80, "via": "proxy"}),
-                vec!["kubectl get --raw /api/v1/namespaces/n/services/s:80/proxy/"],
-            ),
-            (
-                json!({"target": "service/s", "port": 80, "via": "pod", "from": "pod/p",
-                    "method": "HEAD"}),
-                vec!["kubectl exec -n n pod/p -- curl -sS -m 5 -I http://s.n.svc:80/"],
-            ),
-            (
-                json!({"url": "http://x/", "via": "direct", "timeout": "1500ms"}),
-                vec!["curl -sS -m 1.5 -i http://x/"],
-            ),
-        ];
-        for (value, wanted) in cases {
-            assert_eq!(http(value.clone()).manual_commands("n"), wanted, "{value}");
         }
     }
 

@@ -1,9 +1,9 @@
-//! `label`: labels of an object.
+//! `label`: sets and removes labels of an object.
 
 use super::support::change::Intent;
 use super::support::metadata_map::{self, Keys, Map};
 use super::support::workload;
-use super::{Access, Context, Failure, Output, Plain, Reach, Target, Verb};
+use super::{Access, Context, Failure, Output, Reach, Scalar, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ pub struct Label {
     /// Object: `deployment/NAME`, `node/NAME`, `namespace/NAME`.
     pub target: Target,
     /// Value of each label; null removes the label.
-    pub labels: IndexMap<String, Option<Plain>>,
+    pub labels: IndexMap<String, Option<Scalar>>,
     /// Whether to replace existing values.
     #[serde(default = "yes")]
     pub overwrite: bool,

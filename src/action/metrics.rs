@@ -1,6 +1,6 @@
-//! `metrics`: the Prometheus text exposition of every pod.
+//! `metrics`: reads the Prometheus metrics of every pod.
 
-use super::http::{Http, Method, Port, Via, summary};
+use super::http::{Http, HttpMethod, HttpPort, Via, summary};
 use super::support::fan_out::{Item, item};
 use super::support::http_answer::Answer;
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
@@ -29,7 +29,7 @@ pub struct Metrics {
     pub target: Target,
     /// Port of the pod: a number or a name. Defaults to the only declared port, or to the port of
     /// the HTTP probes if there are several.
-    pub port: Option<Port>,
+    pub port: Option<HttpPort>,
     /// Container whose port is used. Defaults to the container in the annotation
     /// `kubectl.kubernetes.io/default-container`, or to all containers.
     pub container: Option<String>,
@@ -59,7 +59,7 @@ impl Metrics {
             url: None,
             via: self.via,
             from: None,
-            method: Method::Get,
+            method: HttpMethod::Get,
             headers: IndexMap::new(),
             effect: None,
             body: None,

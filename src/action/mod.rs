@@ -1,8 +1,8 @@
-//! The verbs of a step: one file each.
+//! The verbs of a step, one file each.
 //!
-//! A file has the verb's fields (plain serde structs: parser, schema and reference in one), what it
-//! can do, the permissions it needs, the kubectl line a person would type, and how it is performed.
-//! To add a verb: a file here and a line in `verbs!`.
+//! A file contains the verb's fields (plain serde structs, which are parser, schema and reference
+//! in one), its effect, the permissions it needs, the equivalent kubectl commands, and its
+//! implementation. To add a verb, add a file here and a line in `verbs!`.
 
 pub mod annotate;
 pub mod apply;
@@ -42,7 +42,7 @@ pub mod undo;
 pub mod wait;
 
 pub use command::allowed as environment_of_programs;
-pub use support::argument::{Duration, JqText, Plain, Pods, Target, Which};
+pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{

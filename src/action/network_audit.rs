@@ -1,9 +1,9 @@
-//! `network_audit`: what is suspicious in the policies of a namespace, and whether the edges that
-//! its workloads need are open.
+//! `network_audit`: lints the policies of a namespace, and evaluates whether the connections that
+//! its workloads need are allowed.
 
-use super::network_path::failed;
 use super::support::fan_out::quote;
 use super::support::manifest::read;
+use super::support::network_answer::failed;
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::pod::is_live;
@@ -51,7 +51,7 @@ pub struct NetworkAudit {
     pub manifests: Vec<String>,
 }
 
-/// An edge that must be open.
+/// A connection that must be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Needed {
@@ -242,8 +242,8 @@ pub fn edge(namespace: &str, needed: &Needed) -> Result<Edge, String> {
     Ok(Edge { source, destination, port, protocol: needed.protocol, addresses: Vec::new() })
 }
 
-/// The way from the template of a workload, and from each of its pods whose labels are others: what
-/// is true of one pod of three.
+/// The path from the template of a workload, and from each of its pods with different labels: one
+/// pod of three may differ.
 fn each(survey: &Survey, edge: &Edge, by_template: Path) -> Vec<(Option<String>, Path)> {
     let mut paths = vec![(None, by_template)];
     let Source::Workload { kind, namespace, name } = &edge.source else { return paths };
@@ -279,7 +279,7 @@ fn each(survey: &Survey, edge: &Edge, by_template: Path) -> Vec<(Option<String>,
 }
 
 /// Whether a workload made this pod, itself or through a ReplicaSet of its own. The pods of Jobs
-/// come and go: their template speaks for them.
+/// come and go: they are represented by their template.
 fn is_of(pod: &Value, kind: &str, name: &str) -> bool {
     let owner = pod["metadata"]["ownerReferences"]
         .as_array()
@@ -364,8 +364,8 @@ fn drift(inventory: &Inventory, namespace: &str, wanted: &[Value]) -> Vec<Value>
     all
 }
 
-/// For a person: the closed edges, those that fail at the same stage together with the reason of
-/// the first; then the lints.
+/// For the user: the denied connections, grouped by the stage at which they fail, with the reason
+/// of the first; then the lints.
 fn lines(lints: &[Lint], edges: &[Value]) -> Vec<String> {
     let text = |edge: &Value, key: &str| edge[key].as_str().unwrap_or_default().to_owned();
     let mut groups: IndexMap<(String, String), (IndexSet<String>, IndexSet<String>, String)> =

@@ -1,8 +1,10 @@
-//! `network_path`: whether policies, names and ports let one end reach another, and why not.
+//! `network_path`: whether names, ports and NetworkPolicies allow a connection, and if not, why.
 
 use super::probe_pod::equalities;
 use super::support::fan_out::{quote, reading};
 use super::support::manifest::{documents, read};
+use super::support::network_answer::answer;
+use super::support::network_destination::{To, WORKLOADS, candidates, parse};
 use super::support::network_inventory::{
     Survey, everything, everything_permissions, namespaces, namespaces_permissions,
 };
@@ -10,19 +12,12 @@ use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::{PodsOf, builtin};
 use crate::event::Effect;
-use crate::network::{
-    Decision, Destination, Edge, Inventory, Path, PortName, Protocol, Source, StageName,
-    StageOutcome, host, propose_for_path, trace,
-};
+use crate::network::{Destination, Edge, Inventory, PortName, Protocol, Source, trace};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// The kinds that a path may start from or end at, beside pods and Services.
-const WORKLOADS: &[&str] =
-    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
 
 /// Evaluates from live objects whether a connection can succeed: name, Service port, target port,
 /// ready endpoints, egress of the source, ingress of the destination, DNS. Sends no traffic.
@@ -59,22 +54,6 @@ pub struct NetworkPath {
     pub assume: Vec<Value>,
     /// YAML file with such manifests.
     pub assume_file: Option<String>,
-}
-
-/// The destination as far as the text says.
-#[derive(Clone, Debug, PartialEq)]
-struct Parsed {
-    to: To,
-    port: Option<PortName>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum To {
-    Workload { kind: String, name: String },
-    Pod(String),
-    Service(String),
-    Address(IpAddr),
-    Host(String),
 }
 
 impl Verb for NetworkPath {
@@ -189,20 +168,6 @@ impl Verb for NetworkPath {
     }
 }
 
-impl To {
-    /// The name or address that a client uses; none for pods, which have no name.
-    fn host(&self, namespace: Option<&str>) -> Option<String> {
-        match self {
-            To::Address(address) => Some(address.to_string()),
-            To::Host(name) | To::Service(name) if !name.contains('.') => Some(
-                namespace.map_or_else(|| name.clone(), |namespace| format!("{name}.{namespace}")),
-            ),
-            To::Host(name) | To::Service(name) => Some(name.clone()),
-            To::Pod(_) | To::Workload { .. } => None,
-        }
-    }
-}
-
 impl NetworkPath {
     /// Puts the manifests into the inventory, in the place of objects of the same name.
     async fn assume(&self, survey: &mut Survey, namespace: &str) -> Result<(), Failure> {
@@ -236,55 +201,6 @@ fn placed(mut object: Value, namespace: &str) -> Value {
         object["metadata"]["namespace"] = namespace.into();
     }
     object
-}
-
-/// Reads a destination: a URL, `host:port`, a host, an address, or `kind/name`.
-fn parse(text: &str) -> Result<Parsed, String> {
-    let wrong = || {
-        format!(
-            "`{text}` is not a destination: use a host name, a URL, an address, pod/NAME, \
-                service/NAME or deployment/NAME"
-        )
-    };
-    let text_only = |to| Ok(Parsed { to, port: None });
-    if let Some((kind, name)) = text.split_once('/').filter(|_| !text.contains("://")) {
-        if name.is_empty() || name.contains('/') {
-            return Err(wrong());
-        }
-        return match builtin(kind).map(|resource| resource.kind) {
-            Some(kind) if kind == "Pod" => text_only(To::Pod(name.to_owned())),
-            Some(kind) if kind == "Service" => text_only(To::Service(name.to_owned())),
-            Some(found) if WORKLOADS.contains(&found.as_str()) => {
-                text_only(To::Workload { kind: found, name: name.to_owned() })
-            }
-            _ => Err(wrong()),
-        };
-    }
-    let (destination, port) = host::parse(text).ok_or_else(wrong)?;
-    let to = match destination {
-        Destination::Address(address) => To::Address(address),
-        Destination::Host(name) => To::Host(name),
-        Destination::Pod { .. } | Destination::Service { .. } => return Err(wrong()),
-    };
-    Ok(Parsed { to, port: port.map(PortName::Number) })
-}
-
-/// The namespaces that could matter: those of both ends, and the second part of a host name, which
-/// may be one.
-fn candidates(to: &To, source: &str, given: Option<&str>) -> BTreeSet<String> {
-    let mut names = BTreeSet::from([source.to_owned()]);
-    names.extend(given.map(str::to_owned));
-    if let To::Host(host) = to {
-        let parts: Vec<&str> = host.trim_end_matches('.').split('.').collect();
-        let named = match parts.as_slice() {
-            [_, namespace] | [_, namespace, "svc", ..] | [_, _, namespace, "svc", ..] => {
-                Some(*namespace)
-            }
-            _ => None,
-        };
-        names.extend(named.map(str::to_owned));
-    }
-    names
 }
 
 /// Everybody who connects: each running pod, or what the template or the labels would make.
@@ -380,171 +296,10 @@ async fn destinations(
     })
 }
 
-/// The worst of the paths with what would mend all of them.
-fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
-    let badness = |path: &Path| match path.verdict {
-        Decision::Denied => 2,
-        Decision::Unknown => 1,
-        Decision::Allowed => 0,
-    };
-    // the first of the worst
-    let worst = paths
-        .iter()
-        .rev()
-        .max_by_key(|path| badness(path))
-        .ok_or_else(|| Failure::error("there is no connection to evaluate"))?;
-    let mut fix = crate::network::Fix::default();
-    for path in paths {
-        let one = propose_for_path(survey.inventory.cluster(), path);
-        fix.policies.extend(
-            one.policies.into_iter().filter(|new| !fix.policies.contains(new)).collect::<Vec<_>>(),
-        );
-        fix.alternatives.extend(
-            one.alternatives
-                .into_iter()
-                .filter(|new| !fix.alternatives.contains(new))
-                .collect::<Vec<_>>(),
-        );
-        fix.obstacles.extend(
-            one.obstacles
-                .into_iter()
-                .filter(|new| !fix.obstacles.contains(new))
-                .collect::<Vec<_>>(),
-        );
-    }
-    let allowed = match worst.verdict {
-        Decision::Allowed => Some(true),
-        Decision::Denied => Some(false),
-        Decision::Unknown => None,
-    };
-    let each: Vec<Value> = paths
-        .iter()
-        .map(|path| {
-            json!({"source": path.source, "destination": path.destination,
-            "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason(path)})
-        })
-        .collect();
-    let good = paths.iter().filter(|path| path.verdict == Decision::Allowed).count();
-    let summary = if good == paths.len() {
-        "allowed".to_owned()
-    } else if paths.len() == 1 {
-        worst.verdict.to_string()
-    } else {
-        format!("{} ({good} of {} allowed)", worst.verdict, paths.len())
-    };
-    let foreign: Vec<String> =
-        worst.not_evaluated.iter().map(|one| one.policy.to_string()).collect();
-    let notes: Vec<String> =
-        worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
-    let mut value = json!({
-        "verdict": worst.verdict, "allowed": allowed, "first_failing": worst.first_failing,
-        "reason": reason(worst),
-        "source": worst.source, "destination": worst.destination, "protocol": worst.protocol,
-        "port": worst.port,
-        "stages": worst.stages, "sources": each, "failed": failed(paths),
-        "connections": connections(paths), "not_evaluated": foreign, "notes": notes, "fix": fix,
-    });
-    if worst.verdict != Decision::Allowed {
-        value["display"] = json!(lines(worst));
-    }
-    Ok(Output::new(value, summary))
-}
-
-/// Every stage that fails on any of the ways, in their order.
-pub(super) fn failed(paths: &[Path]) -> Vec<StageName> {
-    let mut found: Vec<StageName> = paths
-        .iter()
-        .flat_map(|path| &path.stages)
-        .filter(|stage| stage.outcome == StageOutcome::Failed)
-        .map(|stage| stage.stage)
-        .collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// What policies say of each source and endpoint.
-fn connections(paths: &[Path]) -> Vec<Value> {
-    let judged = paths.iter().flat_map(|path| {
-        path.connections.iter().filter(|one| !one.dns).map(move |one| (path, &one.explanation))
-    });
-    let told = judged.map(|(path, explanation)| {
-        json!({"from": path.source, "to": explanation.destination, "allowed": explanation.allowed,
-            "egress": explanation.egress.passes(), "ingress": explanation.ingress.passes()})
-    });
-    told.collect()
-}
-
-/// For a person: what does not pass, and what looks like a slip beside it.
-fn lines(path: &Path) -> Vec<String> {
-    const SLIP: u8 = 2;
-    const NEAR: usize = 2;
-    let mut lines = Vec::new();
-    for stage in path.stages.iter().filter(|stage| stage.outcome != StageOutcome::Passed) {
-        lines.push(format!("{}: {}", stage.stage, stage.sentence));
-        let slips = stage.near_misses.iter().filter(|miss| miss.distance <= SLIP).take(NEAR);
-        lines.extend(slips.map(|miss| format!("near: {miss}")));
-    }
-    lines.extend(path.notes.iter().map(|note| format!("note: {note}")));
-    lines
-}
-
-/// What the first stage that does not pass says; empty if all pass.
-fn reason(path: &Path) -> String {
-    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
-    with(StageOutcome::Failed)
-        .or_else(|| with(StageOutcome::Unknown))
-        .map(|stage| format!("{}: {}", stage.stage, stage.sentence))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn destinations_as_clients_write_them() {
-        let host = |name: &str| To::Host(name.to_owned());
-        for (text, to, port) in [
-            ("mysql", host("mysql"), None),
-            ("mysql:3306", host("mysql"), Some(3306)),
-            ("http://petrosa-data-manager:80", host("petrosa-data-manager"), Some(80)),
-            (
-                "http://petrosa-tradeengine-service/health?x=1",
-                host("petrosa-tradeengine-service"),
-                Some(80),
-            ),
-            ("https://fapi.binance.com", host("fapi.binance.com"), Some(443)),
-            ("mysql+pymysql://user:p@ss@mysql/db", host("mysql"), Some(3306)),
-            ("nats://nats-server.nats:4222", host("nats-server.nats"), Some(4222)),
-            ("10.1.2.3:80", To::Address("10.1.2.3".parse().unwrap()), Some(80)),
-            ("[fd00::1]:80", To::Address("fd00::1".parse().unwrap()), Some(80)),
-            ("fd00::1", To::Address("fd00::1".parse().unwrap()), None),
-            ("pod/a", To::Pod("a".into()), None),
-            ("svc/a", To::Service("a".into()), None),
-            ("deploy/a", To::Workload { kind: "Deployment".into(), name: "a".into() }, None),
-        ] {
-            assert_eq!(parse(text), Ok(Parsed { to, port: port.map(PortName::Number) }), "{text}");
-        }
-        for text in ["", "a b", "mysql:x", "configmap/a", "a/b/c", "http://", "-x", "mysql:99999"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn namespaces_that_could_matter() {
-        let of = |to: &str| {
-            candidates(&parse(to).unwrap().to, "apps", None)
-                .into_iter()
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        assert_eq!(of("mysql"), "apps");
-        assert_eq!(of("nats-server.nats"), "apps nats");
-        assert_eq!(of("a.b.svc.cluster.local."), "apps b");
-        assert_eq!(of("mysql-0.mysql.db.svc"), "apps db");
-        assert_eq!(of("fapi.binance.com"), "apps");
-    }
+    use serde_json::json;
 
     #[test]
     fn what_is_missing_in_the_arguments() {

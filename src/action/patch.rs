@@ -1,4 +1,4 @@
-//! `patch`: a patch of an object, as it is written.
+//! `patch`: patches an object.
 
 use super::support::change::{Change, Intent};
 use super::support::compare::pin;

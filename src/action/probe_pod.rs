@@ -1,11 +1,12 @@
-//! `probe_pod`: a short-lived pod that policies treat like the pods of a workload.
+//! `probe_pod`: starts a short-lived pod to which NetworkPolicies apply as to the pods of a
+//! workload.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
 use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
-use crate::cluster::{Selection, WaitError, builtin, pod};
+use crate::cluster::{Selection, WaitError, builtin, ending, pod};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,9 +14,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// The seconds after which the cluster ends a pod that nobody has deleted.
+/// The seconds after which the cluster ends a pod that was not deleted.
 const LIFE: u64 = 600;
-/// A condition that nobody sets: the pod never becomes ready, so no Service sends it traffic.
+/// A condition that is never set: the pod never becomes ready, so no Service sends it traffic.
 const NEVER_READY: &str = "runbook/probe";
 
 /// Creates an idle pod with the labels of a workload's pods and waits until it is running. Verbs
@@ -168,7 +169,7 @@ impl Verb for ProbePod {
                     if runs(object) {
                         return ControlFlow::Break(Ok(object.clone()));
                     }
-                    if let Some(reason) = pod::terminal(object).or_else(|| {
+                    if let Some(reason) = ending::terminal(object).or_else(|| {
                         pod::is_finished(object).then(|| {
                             "it ended immediately: its image cannot run the command".to_owned()
                         })
@@ -254,8 +255,8 @@ impl ProbePod {
     }
 }
 
-/// What is made: small, without rights, acceptable to the strictest pod security level, and of no
-/// use to a Service.
+/// The pod: small, without permissions, allowed by the strictest pod security level, and never
+/// selected by a Service.
 fn manifest(
     name: &str,
     namespace: &str,

@@ -1,6 +1,6 @@
-//! `promql`: a question to Prometheus.
+//! `promql`: queries Prometheus.
 
-use super::http::{Http, Method, Port, Via};
+use super::http::{Http, HttpMethod, HttpPort, Via};
 use super::metrics::number;
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
@@ -29,7 +29,7 @@ pub struct Promql {
     /// Service or pods of Prometheus.
     pub target: Option<Target>,
     /// Port of the target.
-    pub port: Option<Port>,
+    pub port: Option<HttpPort>,
     /// URL of a Prometheus outside the cluster, instead of `target`.
     pub url: Option<String>,
     /// How the request is sent to `target`.
@@ -57,7 +57,7 @@ impl Promql {
             via: if url.is_some() { Via::Direct } else { self.via },
             url,
             from: None,
-            method: Method::Get,
+            method: HttpMethod::Get,
             headers: IndexMap::new(),
             effect: None,
             body: None,

@@ -1,4 +1,4 @@
-//! `record`: what an earlier run changed.
+//! `record`: looks up what an earlier run changed.
 
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb, WhichRun};
 use crate::event::Effect;

@@ -1,4 +1,4 @@
-//! `restart`: new pods from the same template.
+//! `restart`: replaces the pods of a workload with new ones from the same template.
 
 use super::support::change::{Change, Intent};
 use super::support::compare::{RESTART, place};

@@ -1,4 +1,4 @@
-//! `rollback`: the pod template of an earlier revision.
+//! `rollback`: restores the pod template of an earlier revision.
 
 use super::rollout::{history, history_permissions, line, revision_json};
 use super::support::change::{Change, Guard, Intent};

@@ -1,22 +1,23 @@
-//! `rollout`: whether a workload has arrived at its newest template, and its history.
+//! `rollout`: waits until a rollout is complete, or lists the revisions of a workload.
 
+use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};
-use super::support::{behind, workload};
+use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb, Which};
 use crate::cluster::history::{Revision, revisions};
-use crate::cluster::rollout::{Rollout as Status, rollout_status_since};
+use crate::cluster::rollout::{RolloutStatus, rollout_status_since};
 use crate::cluster::{
     Cluster, FIELD_MANAGER, Resource, Selection, WaitError, builtin, label_selector,
 };
 use crate::event::Effect;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
-use tokio::time::Instant;
 
-/// The pause before what could not be read is read again.
-const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+/// The pause before a failed read is retried.
+const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Waits until every pod of a Deployment, StatefulSet or DaemonSet has the current template and is
 /// available; ends early if that cannot happen. On failure, reports the pods and what is wrong with
@@ -79,66 +80,40 @@ impl Verb for Rollout {
     }
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-        if self.history {
-            let found = workload::find(context, &self.target).await?;
-            let all = history(context.cluster()?, &found.resource, &found.object).await?;
-            let listed: Vec<Value> = all.iter().map(revision_json).collect();
-            let display: Vec<String> = all.iter().map(|revision| line(revision, None)).collect();
-            return Ok(Output::new(
-                json!({"revisions": listed, "display": display}),
-                format!("{} revisions", all.len()),
-            ));
-        }
+        if self.history { self.revisions(context).await } else { self.wait(context).await }
+    }
+}
+
+impl Rollout {
+    /// The revisions, newest first.
+    async fn revisions(&self, context: &Context) -> Result<Output, Failure> {
+        let found = workload::find(context, &self.target).await?;
+        let all = history(context.cluster()?, &found.resource, &found.object).await?;
+        let listed: Vec<Value> = all.iter().map(revision_json).collect();
+        let display: Vec<String> = all.iter().map(|revision| line(revision, None)).collect();
+        Ok(Output::new(
+            json!({"revisions": listed, "display": display}),
+            format!("{} revisions", all.len()),
+        ))
+    }
+
+    /// Waits until the rollout is complete or cannot complete.
+    async fn wait(&self, context: &Context) -> Result<Output, Failure> {
         let Which::Name(name) = &self.target.which else {
             return Err(Failure::error("a rollout requires one workload, by name"));
         };
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.target.kind).await?;
         let namespace = self.target.namespace(&context.namespace);
-        let deadline = context.deadline;
-        // a deadline that was exceeded before this program changed it says nothing about the change
-        let changed = loop {
-            match cluster.changed_by(FIELD_MANAGER, &resource, namespace, name).await {
-                Ok(changed) => break changed,
-                Err(error) if error.retryable() && context.remaining() > AGAIN => {
-                    (context.progress)(&error.to_string());
-                    tokio::time::sleep(error.retry_after.unwrap_or(AGAIN)).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        let begun = Instant::now();
-        let mut first_uid: Option<Value> = None;
+        let changed = last_change(context, cluster, &resource, namespace, name).await?;
+        let behind = Behind::new(context, &resource, namespace);
+        let mut followed = Followed { target: &self.target, changed, uid: None };
+        let selection = Selection::name(name);
         let waited = cluster
-            .watch_until(&resource, Some(namespace), &Selection::name(name), deadline, |objects| {
-                let Some(object) = objects.values().next() else {
-                    if first_uid.is_some() {
-                        return ControlFlow::Break(Err(Vain::Gone(format!(
-                            "{} was deleted in the meantime",
-                            self.target
-                        ))));
-                    }
-                    (context.progress)(&format!("{} does not exist yet", self.target));
-                    return ControlFlow::Continue(());
-                };
-                if *first_uid.get_or_insert_with(|| object["metadata"]["uid"].clone())
-                    != object["metadata"]["uid"]
-                {
-                    return ControlFlow::Break(Err(Vain::Gone(format!(
-                        "{} was replaced by another object in the meantime",
-                        self.target
-                    ))));
-                }
-                match rollout_status_since(object, changed) {
-                    Status::Done => ControlFlow::Break(Ok(object.clone())),
-                    Status::Failed(reason) => {
-                        ControlFlow::Break(Err(Vain::Stuck(reason, object.clone())))
-                    }
-                    Status::Waiting(reason) => {
-                        (context.progress)(&reason);
-                        ControlFlow::Continue(())
-                    }
-                }
+            .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
+                followed
+                    .judge(objects.values().next())
+                    .map_continue(|reason| (context.progress)(&reason))
             })
             .await;
         match waited {
@@ -148,27 +123,12 @@ impl Verb for Rollout {
             }
             Ok(Err(Vain::Gone(reason))) => Err(Failure::new(FailureKind::Failed, reason)),
             Ok(Err(Vain::Stuck(reason, object))) => {
-                let ill =
-                    behind::words(context, &resource, namespace, &[&object], begun, &reason).await;
+                let ill = behind.words(&[&object], &reason).await;
                 Err(Failure::new(FailureKind::Failed, format!("{reason}{ill}")))
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
-                let seen = last.values().next().map_or_else(
-                    || format!("{} does not exist", self.target),
-                    |object| match rollout_status_since(object, changed) {
-                        Status::Done => "done".to_owned(),
-                        Status::Waiting(reason) | Status::Failed(reason) => reason,
-                    },
-                );
-                let ill = behind::words(
-                    context,
-                    &resource,
-                    namespace,
-                    &last.values().collect::<Vec<_>>(),
-                    begun,
-                    &seen,
-                )
-                .await;
+                let seen = followed.seen(last.values().next());
+                let ill = behind.words(&last.values().collect::<Vec<_>>(), &seen).await;
                 Err(Failure::in_vain(
                     format!(
                         "rollout not complete within {:.0} s: {seen}{ill}",
@@ -182,12 +142,77 @@ impl Verb for Rollout {
     }
 }
 
-/// Why there is nothing to wait for any more.
+/// When this program changed the workload last: a deadline that was exceeded before says nothing
+/// about the change. Retries what can be retried, as long as the step has time.
+async fn last_change(
+    context: &Context,
+    cluster: &Cluster,
+    resource: &Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Timestamp>, Failure> {
+    loop {
+        match cluster.changed_by(FIELD_MANAGER, resource, namespace, name).await {
+            Ok(changed) => return Ok(changed),
+            Err(error) if error.retryable() && context.remaining() > RETRY_DELAY => {
+                (context.progress)(&error.to_string());
+                tokio::time::sleep(error.retry_after.unwrap_or(RETRY_DELAY)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The workload whose rollout is waited for: the same object from the first look to the last.
+struct Followed<'a> {
+    target: &'a Target,
+    changed: Option<Timestamp>,
+    uid: Option<Value>,
+}
+
+/// Why the rollout cannot complete any more.
+#[derive(Clone, Debug, PartialEq)]
 enum Vain {
-    /// The workload is not there any more.
+    /// The workload was deleted or replaced.
     Gone(String),
-    /// It will not arrive, and what it is like.
+    /// The rollout is stuck: why, and the workload.
     Stuck(String, Value),
+}
+
+impl Followed<'_> {
+    /// What the workload says of its rollout: what it still waits for, or how the wait ends.
+    fn judge(&mut self, object: Option<&Value>) -> ControlFlow<Result<Value, Vain>, String> {
+        let gone = |what: &str| ControlFlow::Break(Err(Vain::Gone(what.to_owned())));
+        let Some(object) = object else {
+            return match self.uid {
+                Some(_) => gone(&format!("{} was deleted in the meantime", self.target)),
+                None => ControlFlow::Continue(format!("{} does not exist yet", self.target)),
+            };
+        };
+        let uid = &object["metadata"]["uid"];
+        if self.uid.get_or_insert_with(|| uid.clone()) != uid {
+            return gone(&format!(
+                "{} was replaced by another object in the meantime",
+                self.target
+            ));
+        }
+        match rollout_status_since(object, self.changed) {
+            RolloutStatus::Done => ControlFlow::Break(Ok(object.clone())),
+            RolloutStatus::Failed(reason) => {
+                ControlFlow::Break(Err(Vain::Stuck(reason, object.clone())))
+            }
+            RolloutStatus::Waiting(reason) => ControlFlow::Continue(reason),
+        }
+    }
+
+    /// What was seen last, when the time is up.
+    fn seen(&self, object: Option<&Value>) -> String {
+        match object.map(|object| rollout_status_since(object, self.changed)) {
+            None => format!("{} does not exist", self.target),
+            Some(RolloutStatus::Done) => "done".to_owned(),
+            Some(RolloutStatus::Waiting(reason) | RolloutStatus::Failed(reason)) => reason,
+        }
+    }
 }
 
 fn pods_of(object: &Value) -> String {
@@ -268,4 +293,45 @@ pub(super) fn line(revision: &Revision, target: Option<u64>) -> String {
     let cause =
         revision.change_cause.as_deref().map(|cause| format!("  {cause}")).unwrap_or_default();
     format!("{}  {image}{mark}{cause}", revision.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(uid: &str, updated: u64) -> Value {
+        json!({"kind": "Deployment", "metadata": {"name": "web", "generation": 1, "uid": uid},
+            "spec": {"replicas": 1}, "status": {"observedGeneration": 1,
+            "updatedReplicas": updated, "replicas": 1, "availableReplicas": 1}})
+    }
+
+    #[test]
+    fn a_rollout_is_that_of_one_object() {
+        let target: Target = serde_json::from_value(json!("deployment/web")).unwrap();
+        let (waiting, done) = (deployment("a", 0), deployment("a", 1));
+        let other = deployment("b", 1);
+        let gone = |text: &str| ControlFlow::Break(Err(Vain::Gone(text.to_owned())));
+        let on = |text: &str| ControlFlow::Continue(text.to_owned());
+        let none = on("deployment/web does not exist yet");
+        let behind = on("0 of 1 replicas are updated");
+        for views in [
+            vec![(None, none.clone()), (Some(&done), ControlFlow::Break(Ok(done.clone())))],
+            vec![
+                (Some(&waiting), behind.clone()),
+                (None, gone("deployment/web was deleted in the meantime")),
+            ],
+            vec![
+                (Some(&waiting), behind),
+                (
+                    Some(&other),
+                    gone("deployment/web was replaced by another object in the meantime"),
+                ),
+            ],
+        ] {
+            let mut followed = Followed { target: &target, changed: None, uid: None };
+            for (view, wanted) in views {
+                assert_eq!(followed.judge(view), wanted);
+            }
+        }
+    }
 }

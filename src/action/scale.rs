@@ -1,4 +1,4 @@
-//! `scale`: another number of replicas.
+//! `scale`: sets the number of replicas.
 
 use super::support::change::{Change, Intent};
 use super::support::compare::place;

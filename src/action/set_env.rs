@@ -1,9 +1,9 @@
-//! `set_env`: environment variables of the containers of a workload.
+//! `set_env`: sets and removes environment variables of the containers of a workload.
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::quote;
 use super::support::{guard, workload};
-use super::{Access, Context, Failure, FailureKind, Output, Plain, Reach, Target, Verb};
+use super::{Access, Context, Failure, FailureKind, Output, Reach, Scalar, Target, Verb};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -21,7 +21,7 @@ pub struct SetEnv {
     /// Container; defaults to all containers, including init containers.
     pub container: Option<String>,
     /// Value of each variable; null removes the variable.
-    pub env: IndexMap<String, Option<Plain>>,
+    pub env: IndexMap<String, Option<Scalar>>,
 }
 
 impl Verb for SetEnv {
@@ -101,10 +101,10 @@ pub(super) fn check_names<'a>(mut names: impl Iterator<Item = &'a String>) -> Re
     }
 }
 
-/// Stops where a credential would be written out.
+/// Refuses a change that would store a credential in plain text.
 pub(super) fn plaintext(
     owner: &str,
-    env: &IndexMap<String, Option<Plain>>,
+    env: &IndexMap<String, Option<Scalar>>,
 ) -> Option<super::Guard> {
     let set = env.iter().filter_map(|(name, value)| {
         Some(json!({"name": name, "value": value.as_ref()?.to_string()}))
@@ -116,7 +116,7 @@ pub(super) fn plaintext(
 pub(super) fn edit(
     template: &mut Value,
     only: Option<&str>,
-    env: &IndexMap<String, Option<Plain>>,
+    env: &IndexMap<String, Option<Scalar>>,
 ) -> Result<(), String> {
     let there: Vec<String> = workload::containers(template)
         .map(|container| workload::name_of(container).to_owned())
@@ -163,8 +163,8 @@ pub(super) fn edit(
     Ok(())
 }
 
-/// The names alone: values may be nobody's business.
-fn summary(env: &IndexMap<String, Option<Plain>>) -> String {
+/// Only the names: values may be confidential.
+fn summary(env: &IndexMap<String, Option<Scalar>>) -> String {
     let names = |set: bool| {
         env.iter()
             .filter(|(_, value)| value.is_some() == set)
@@ -183,7 +183,7 @@ fn summary(env: &IndexMap<String, Option<Plain>>) -> String {
 mod tests {
     use super::*;
 
-    fn env(value: Value) -> IndexMap<String, Option<Plain>> {
+    fn env(value: Value) -> IndexMap<String, Option<Scalar>> {
         serde_json::from_value(value).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! `set_image`: other images for the containers of a workload.
+//! `set_image`: sets the images of the containers of a workload.
 
 use super::rollback::tag;
 use super::support::change::{Change, Guard, Intent};

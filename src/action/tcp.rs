@@ -1,9 +1,9 @@
-//! `tcp`: does a port accept a connection, seen from a pod.
+//! `tcp`: connects to a port from inside pods.
 
 use super::support::fan_out::{Item, each_pod, item, pods_of, quote, reading};
 use super::support::settled::Question;
 use super::support::tool::{Tool, ask_tools, exec_permissions, words};
-use super::support::tool_words::{Connection, connection};
+use super::support::tool_connect::{ConnectOutcome, connect_outcome};
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Wrong};
 use crate::cluster::{ErrorKind, Selection, builtin};
 use crate::event::Effect;
@@ -40,7 +40,7 @@ pub struct Tcp {
 
 /// Where a connection goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct End {
+struct TcpDestination {
     host: String,
     port: u16,
     /// The pod that should answer.
@@ -103,7 +103,7 @@ impl Verb for Tcp {
         let ends = if self.endpoints {
             self.ends(context).await?
         } else {
-            vec![End { host: self.host.clone(), port: self.port, endpoint: None }]
+            vec![TcpDestination { host: self.host.clone(), port: self.port, endpoint: None }]
         };
         let mut output = match &ends[..] {
             [end] => {
@@ -138,13 +138,19 @@ impl Verb for Tcp {
 
 impl Tcp {
     /// One connection from one pod.
-    async fn connect(&self, context: &Context, namespace: &str, pod: Value, end: &End) -> Item {
+    async fn connect(
+        &self,
+        context: &Context,
+        namespace: &str,
+        pod: Value,
+        end: &TcpDestination,
+    ) -> Item {
         let limit = std::time::Duration::from_secs(self.seconds());
         let purpose = format!("connect to {}:{}", end.host, end.port);
         let commands = self.commands(&end.host, end.port);
         let said =
             ask_tools(context, namespace, &pod, &purpose, &commands, |tool, done, elapsed, _| {
-                connection(tool, done, elapsed, limit)
+                connect_outcome(tool, done, elapsed, limit)
             })
             .await?;
         let elapsed = u64::try_from(said.elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -155,7 +161,11 @@ impl Tcp {
             ("elapsed_ms", elapsed.into()),
             (
                 "reason",
-                if said.what == Connection::Connected { Value::Null } else { said.words.into() },
+                if said.what == ConnectOutcome::Connected {
+                    Value::Null
+                } else {
+                    said.words.into()
+                },
             ),
         ]);
         if self.endpoints {
@@ -176,8 +186,9 @@ impl Tcp {
     ///
     /// # Errors
     /// When the cluster cannot be asked, or no endpoint is ready.
-    async fn ends(&self, context: &Context) -> Result<Vec<End>, Failure> {
-        let itself = || vec![End { host: self.host.clone(), port: self.port, endpoint: None }];
+    async fn ends(&self, context: &Context) -> Result<Vec<TcpDestination>, Failure> {
+        let itself =
+            || vec![TcpDestination { host: self.host.clone(), port: self.port, endpoint: None }];
         let (name, place) = self.service(&context.namespace);
         let (Some(services), Some(slices)) = (builtin("Service"), builtin("EndpointSlice")) else {
             return Ok(itself());
@@ -259,7 +270,7 @@ impl Tcp {
 }
 
 /// The ready endpoints behind a port of a Service, each once and in order.
-fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
+fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<TcpDestination> {
     let (Some(service), slices) =
         (Service::from_object(service), slices.iter().filter_map(EndpointSlice::from_object))
     else {
@@ -280,7 +291,7 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
         let Some(number) = number else { continue };
         for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready) {
             // the addresses of one endpoint are alternatives
-            let address = endpoint.addresses.first().map(|address| End {
+            let address = endpoint.addresses.first().map(|address| TcpDestination {
                 host: address.to_string(),
                 port: number,
                 endpoint: endpoint.pod.clone(),
@@ -288,13 +299,13 @@ fn behind(service: &Value, slices: &[Value], port: u16) -> Vec<End> {
             found.extend(address.filter(|end| !found.contains(end)));
         }
     }
-    found.sort_by(|one: &End, other| {
+    found.sort_by(|one: &TcpDestination, other| {
         (&one.endpoint, &one.host).cmp(&(&other.endpoint, &other.host))
     });
     found
 }
 
-/// Says what came of it in one word.
+/// Prints the result in one word.
 const PYTHON: &str = "import errno,socket,sys
 def say(word,why=''): print(word,why); sys.exit(0)
 try: socket.create_connection((sys.argv[1],int(sys.argv[2])),float(sys.argv[3])).close()

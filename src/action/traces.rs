@@ -1,6 +1,6 @@
-//! `traces`: what a Grafana Tempo has of requests across services.
+//! `traces`: queries traces from Grafana Tempo.
 
-use super::http::{Http, Method, Port, Via};
+use super::http::{Http, HttpMethod, HttpPort, Via};
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::support::trace_span;
@@ -44,7 +44,7 @@ pub struct Traces {
     /// Service or pods of Tempo.
     pub target: Option<Target>,
     /// Port of the target.
-    pub port: Option<Port>,
+    pub port: Option<HttpPort>,
     /// URL of a Tempo outside the cluster, instead of `target`.
     pub url: Option<String>,
     /// How the request is sent to `target`.
@@ -209,7 +209,7 @@ impl Traces {
             via: if url.is_some() { Via::Direct } else { self.via },
             url,
             from: None,
-            method: Method::Get,
+            method: HttpMethod::Get,
             headers,
             effect: None,
             body: None,

@@ -1,4 +1,4 @@
-//! `triage`: why pods do not work, in the words of the cluster.
+//! `triage`: explains from status and events why pods do not work.
 
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::{Symptom, symptoms};

@@ -1,4 +1,4 @@
-//! `uncordon`: new pods may come to a node again.
+//! `uncordon`: marks a node as schedulable.
 
 use super::cordon::{node, schedulable};
 use super::support::change::Intent;

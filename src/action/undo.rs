@@ -1,4 +1,4 @@
-//! `undo`: takes back one change of an earlier run.
+//! `undo`: reverts one change of an earlier run.
 
 use super::support::change::{Intent, reverse};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb, WhichRun};

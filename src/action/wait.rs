@@ -1,18 +1,17 @@
 //! `wait`: watches objects until a condition holds.
 
-use super::support::behind;
+use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};
 use super::support::symptom::few;
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
-use crate::cluster::rollout::{Rollout, rollout_status};
-use crate::cluster::{Resource, Selection, WaitError, builtin, pod};
+use crate::cluster::rollout::{RolloutStatus, rollout_status};
+use crate::cluster::{Resource, Selection, WaitError, builtin, ending, pod};
 use crate::event::Effect;
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
-use tokio::time::Instant;
 
 /// Watches objects until a condition holds or the `timeout` of the step expires; in that case,
 /// reports what is wrong with the pods. Ends early only if a condition on the `status` of one named
@@ -88,57 +87,24 @@ impl Verb for Wait {
         let cluster = context.cluster()?;
         let resource = cluster.resolve(&self.kind).await?;
         let namespace = self.namespace.as_deref().unwrap_or(&context.namespace);
-        let selection = match &self.name {
-            Some(name) => Selection::name(name),
-            None => Selection { labels: self.selector.clone(), fields: None },
-        };
+        let selection = self.selection();
         let until = self
             .until
             .as_ref()
             .map(|until| expression::compile(&until.0, VARIABLES))
             .transpose()
             .map_err(|error| Failure::error(error.message))?;
-        let begun = Instant::now();
+        let behind = Behind::new(context, &resource, namespace);
         let waited = cluster
             .watch_until(&resource, Some(namespace), &selection, context.deadline, |objects| {
                 let view = self.view(objects.values(), &resource);
                 context.masker.learn_object(&view);
-                match until.as_ref() {
-                    None if objects.is_empty() => return ControlFlow::Break(Ok(view)),
-                    None => {}
-                    Some(until) => {
-                        match until.condition(&view, &Bindings::new(), Budget::default()) {
-                            Ok(true) => return ControlFlow::Break(Ok(view)),
-                            Ok(false) => {}
-                            // an object that is still being made lacks fields
-                            Err(error)
-                                if matches!(
-                                    error.kind,
-                                    EvalErrorKind::NotBoolean
-                                        | EvalErrorKind::Runtime
-                                        | EvalErrorKind::NotOne
-                                ) => {}
-                            Err(error) => {
-                                return ControlFlow::Break(Err((
-                                    Failure::error(format!("cannot evaluate `until`: {error}")),
-                                    Value::Null,
-                                )));
-                            }
-                        }
-                    }
-                }
-                if let Some(reason) = until
-                    .as_ref()
-                    .filter(|_| self.name.is_some())
-                    .and_then(|until| hopeless(&view, until))
-                {
-                    return ControlFlow::Break(Err((
-                        Failure::new(
-                            FailureKind::Failed,
-                            format!("the condition can no longer hold: {reason}"),
-                        ),
-                        view,
-                    )));
+                let decided = match &until {
+                    Some(until) => decide(until, &view, self.name.is_some()),
+                    None => objects.is_empty().then_some(WaitEnd::Holds),
+                };
+                if let Some(decided) = decided {
+                    return ControlFlow::Break((decided, view));
                 }
                 (context.progress)(&format!(
                     "waiting for {}: {}",
@@ -149,23 +115,20 @@ impl Verb for Wait {
             })
             .await;
         match waited {
-            Ok(Ok(view)) => Ok(Output::new(view, if self.absent { "absent" } else { "so" })),
-            Ok(Err((failure, Value::Null))) => Err(failure),
-            Ok(Err((failure, object))) => {
-                let ill = behind::words(
-                    context,
-                    &resource,
-                    namespace,
-                    &[&object],
-                    begun,
-                    &failure.message,
-                )
-                .await;
-                Err(Failure { message: format!("{}{ill}", failure.message), ..failure })
+            Ok((WaitEnd::Holds, view)) => {
+                Ok(Output::new(view, if self.absent { "absent" } else { "so" }))
+            }
+            Ok((WaitEnd::Never(reason), object)) => {
+                let message = format!("the condition can no longer hold: {reason}");
+                let ill = behind.words(&[&object], &message).await;
+                Err(Failure::new(FailureKind::Failed, format!("{message}{ill}")))
+            }
+            Ok((WaitEnd::Fault(error), _)) => {
+                Err(Failure::error(format!("cannot evaluate `until`: {error}")))
             }
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let objects: Vec<&Value> = last.values().collect();
-                let found = behind::found(context, &resource, namespace, &objects, begun).await;
+                let found = behind.found(&objects).await;
                 let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
                 Err(Failure::in_vain(
                     format!(
@@ -180,11 +143,38 @@ impl Verb for Wait {
     }
 }
 
+/// How a condition ends the wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WaitEnd {
+    /// It holds.
+    Holds,
+    /// It can no longer hold, and why.
+    Never(String),
+    /// It cannot be evaluated, and why.
+    Fault(String),
+}
+
+/// What the condition says of the objects as they are; none if it may still come to hold.
+fn decide(until: &Jq, view: &Value, one: bool) -> Option<WaitEnd> {
+    match until.condition(view, &Bindings::new(), Budget::default()) {
+        Ok(true) => return Some(WaitEnd::Holds),
+        Ok(false) => {}
+        // an object that is still being made lacks fields
+        Err(error)
+            if matches!(
+                error.kind,
+                EvalErrorKind::NotBoolean | EvalErrorKind::Runtime | EvalErrorKind::NotOne
+            ) => {}
+        Err(error) => return Some(WaitEnd::Fault(error.to_string())),
+    }
+    if one { hopeless(view, until).map(WaitEnd::Never) } else { None }
+}
+
 /// Why a condition that does not hold for this object will never hold: its status is the last that
 /// it will have, and nothing else is asked for. An object that goes is seen as null, which may be
 /// what is waited for.
 fn hopeless(object: &Value, until: &Jq) -> Option<String> {
-    let reason = pod::final_state(object)?;
+    let reason = ending::final_state(object)?;
     let when_gone = until.condition(&Value::Null, &Bindings::new(), Budget::default());
     (is_about_status(until.source()) && when_gone != Ok(true)).then_some(reason)
 }
@@ -263,6 +253,13 @@ fn is_about_status(source: &str) -> bool {
 const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
 
 impl Wait {
+    fn selection(&self) -> Selection {
+        match &self.name {
+            Some(name) => Selection::name(name),
+            None => Selection { labels: self.selector.clone(), fields: None },
+        }
+    }
+
     /// What is waited for, in a few words.
     fn what(&self) -> String {
         let kind = self.kind.to_ascii_lowercase();
@@ -314,8 +311,8 @@ fn seen(object: &Value) -> String {
     let state = match object["kind"].as_str() {
         Some("Pod") => pod::pod_status(object),
         Some("Deployment" | "StatefulSet" | "DaemonSet") => match rollout_status(object) {
-            Rollout::Done => "rolled out".to_owned(),
-            Rollout::Waiting(reason) | Rollout::Failed(reason) => reason,
+            RolloutStatus::Done => "rolled out".to_owned(),
+            RolloutStatus::Waiting(reason) | RolloutStatus::Failed(reason) => reason,
         },
         _ => {
             let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
@@ -427,6 +424,26 @@ mod tests {
                 "{object} {}",
                 until.source()
             );
+        }
+    }
+
+    #[test]
+    fn a_condition_holds_may_hold_or_never_does() {
+        let failed = json!({"kind": "Job", "metadata": {"name": "j"},
+            "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True",
+            "reason": "DeadlineExceeded"}]}});
+        let never = WaitEnd::Never("job j has failed: DeadlineExceeded".to_owned());
+        for (until, view, one, expected) in [
+            (".status.failed == 1", &failed, true, Some(WaitEnd::Holds)),
+            (".status.succeeded == 1", &failed, true, Some(never)),
+            (".status.succeeded == 1", &failed, false, None),
+            (".metadata.labels.done == \"yes\"", &failed, true, None),
+            // not there yet: nothing to read, and no boolean
+            (".status.succeeded", &Value::Null, true, None),
+            (".status.ready > (.spec.replicas | length)", &json!({"spec": true}), true, None),
+        ] {
+            let until = expression::compile(until, VARIABLES).unwrap();
+            assert_eq!(decide(&until, view, one), expected, "{}", until.source());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Global;
 use super::exit::CommandError;
 use crate::action::Duration;
-use crate::document::{self, Catalogue, Reading, Root};
+use crate::document::{self, Catalogue, FileKind, Root};
 use crate::engine::Clock;
 use crate::journal;
 use crate::plan::check_namespace;
@@ -78,7 +78,7 @@ impl ParamArguments {
 
 /// The parameters of a file.
 fn from_file(path: &Path) -> Result<BTreeMap<String, Value>, CommandError> {
-    let text = document::read(path, Reading::PARAMS)
+    let text = document::read(path, FileKind::PARAMS)
         .map_err(|error| CommandError::Usage(format!("{} {error}", path.display())))?;
     serde_saphyr::from_str(&text).map_err(|error| {
         CommandError::Usage(format!(

@@ -4,7 +4,7 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
 use super::{Format, Global, output};
-use crate::document::{Catalogue, CatalogueError, Head, Listed, Origin};
+use crate::document::{Catalogue, CatalogueEntry, CatalogueError, Origin, RunbookHead};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
@@ -67,15 +67,16 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
 }
 
 /// The heads of all runbooks in order, read by as many threads as there are processors.
-fn heads(catalogue: &Catalogue) -> Vec<(&Listed, Result<Head, CatalogueError>)> {
-    let all: Vec<&Listed> = catalogue.list().collect();
+fn heads(catalogue: &Catalogue) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
+    let all: Vec<&CatalogueEntry> = catalogue.list().collect();
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(all.len().div_ceil(FEW))
         .max(1);
     let part = all.len().div_ceil(threads).max(1);
-    let read =
-        |listed: &[&'_ Listed]| listed.iter().map(|listed| listed.head()).collect::<Vec<_>>();
+    let read = |listed: &[&'_ CatalogueEntry]| {
+        listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
+    };
     let heads: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> =
             all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();

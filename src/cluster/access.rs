@@ -1,4 +1,4 @@
-//! May we do this?
+//! Access reviews: whether the current user is allowed to perform an action.
 
 use serde_json::json;
 

@@ -1,9 +1,9 @@
-//! What an API server may answer: every list, object, event and confirmation passes here before
-//! anything is concluded from it.
+//! Validates the responses of an API server: every list, object, event and status passes here
+//! before anything is concluded from it.
 //!
-//! A wrong shape is an error of its own class (`ErrorKind::Malformed`), never an empty list, and
-//! never an object that lacks what everybody takes for granted. Answers have a budget of memory, so
-//! that no server can fill that of this process.
+//! A response of the wrong shape is an error of its own class (`ErrorKind::Malformed`), never an
+//! empty list, and never an object without the fields that every object has. Responses have a
+//! memory budget, so that no server can exhaust the memory of this process.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};

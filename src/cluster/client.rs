@@ -14,7 +14,7 @@ use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use super::answer;
-use super::config::{Loaded, Options, Way, load};
+use super::config::{Intermediaries, LoadedConfig, Options, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
 use super::memory::Dial;
@@ -29,7 +29,7 @@ pub struct Cluster {
 struct Inner {
     client: kube::Client,
     target: Place,
-    way: Arc<Way>,
+    intermediaries: Arc<Intermediaries>,
     request_timeout: Duration,
     discovery: Discovery,
 }
@@ -50,7 +50,7 @@ impl Cluster {
     /// # Errors
     /// [`ErrorKind::NoKubeconfig`] and [`ErrorKind::Kubeconfig`].
     pub async fn connect(options: &Options) -> Result<Cluster, Error> {
-        let Loaded { config, context, way } = load(options).await?;
+        let LoadedConfig { config, context, intermediaries } = load(options).await?;
         // "https://host/" is shown and compared as "https://host".
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let target = Place { context, server, namespace: config.default_namespace.clone() };
@@ -82,7 +82,7 @@ impl Cluster {
                 ));
             }
             Err(_) => {
-                let plugin = way
+                let plugin = intermediaries
                     .plugin
                     .as_ref()
                     .map(|plugin| format!(" {}", plugin.name))
@@ -96,13 +96,13 @@ impl Cluster {
                 ));
             }
         };
-        let client = built.map_err(|error| unusable_config(&error, &named, &way))?;
-        let way = Arc::new(way);
+        let client = built.map_err(|error| unusable_config(&error, &named, &intermediaries))?;
+        let intermediaries = Arc::new(intermediaries);
         Ok(Cluster {
             inner: Arc::new(Inner {
                 client,
                 target,
-                way,
+                intermediaries,
                 request_timeout: options.request_timeout,
                 discovery: Discovery::default(),
             }),
@@ -131,13 +131,13 @@ impl Cluster {
     }
 
     pub(super) fn doing(&self, verb: &'static str, what: impl Into<String>) -> Doing {
-        let Inner { target, way, .. } = &*self.inner;
+        let Inner { target, intermediaries, .. } = &*self.inner;
         Doing {
             verb,
             what: what.into(),
             server: target.server.clone(),
             context: target.context.clone(),
-            way: Arc::clone(way),
+            intermediaries: Arc::clone(intermediaries),
         }
     }
 

@@ -1,7 +1,6 @@
-//! Which cluster: the kubeconfig, the context, the proxy.
+//! Selects the cluster: kubeconfig, context, proxy.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 
 use super::error::{Error, ErrorKind, deepest};
 use super::memory::Dial;
+use super::proxy_env::env_proxy;
 
 /// How to find and talk to a cluster.
 #[derive(Debug, Clone)]
@@ -45,15 +45,15 @@ impl Default for Options {
 }
 
 /// The kube configuration and the name of its context (none inside a cluster).
-pub(super) struct Loaded {
+pub(super) struct LoadedConfig {
     pub(super) config: kube::Config,
     pub(super) context: Option<String>,
-    pub(super) way: Way,
+    pub(super) intermediaries: Intermediaries,
 }
 
-/// What stands between this process and the API server, so that it can be named when it fails.
+/// What the connection to the API server depends on, named in the errors of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Intermediaries {
     /// The proxy and where it is written, without its password.
     pub(super) proxy: Option<String>,
     /// The credential plugin.
@@ -70,7 +70,7 @@ pub(super) struct Plugin {
 }
 
 /// Reads the configuration; no request is made.
-pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
+pub(super) async fn load(options: &Options) -> Result<LoadedConfig, Error> {
     let sources = Sources {
         explicit: options.kubeconfig.clone(),
         variable: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
@@ -91,8 +91,8 @@ pub(super) async fn load(options: &Options) -> Result<Loaded, Error> {
                     format!("cannot use the service account of this pod: {}", deepest(&error)),
                 )
             })?;
-            let way = adjust(&mut config, options, None);
-            return Ok(Loaded { config, context: None, way });
+            let intermediaries = adjust(&mut config, options, None);
+            return Ok(LoadedConfig { config, context: None, intermediaries });
         }
     };
     let mut kubeconfig = Kubeconfig::default();
@@ -108,7 +108,7 @@ async fn choose(
     mut kubeconfig: Kubeconfig,
     files: &[PathBuf],
     options: &Options,
-) -> Result<Loaded, Error> {
+) -> Result<LoadedConfig, Error> {
     // A plugin that asks for a password would wait for a person who does not look.
     for user in &mut kubeconfig.auth_infos {
         if let Some(exec) = user.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
@@ -151,11 +151,15 @@ async fn choose(
                 format!("cannot use context {context:?} of {}: {}", names(files), deepest(&error)),
             )
         })?;
-    let way = adjust(&mut config, options, proxy);
-    Ok(Loaded { config, context: Some(context), way })
+    let intermediaries = adjust(&mut config, options, proxy);
+    Ok(LoadedConfig { config, context: Some(context), intermediaries })
 }
 
-fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String>) -> Way {
+fn adjust(
+    config: &mut kube::Config,
+    options: &Options,
+    own_proxy: Option<String>,
+) -> Intermediaries {
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
     }
@@ -181,7 +185,7 @@ fn adjust(config: &mut kube::Config, options: &Options, own_proxy: Option<String
             .map_or_else(|| command.to_owned(), |name| name.to_string_lossy().into_owned());
         Plugin { name, hint: exec.install_hint.clone().filter(|hint| !hint.trim().is_empty()) }
     });
-    Way {
+    Intermediaries {
         proxy: config
             .proxy_url
             .as_ref()
@@ -195,68 +199,6 @@ pub(super) fn without_credentials(url: &http::Uri) -> String {
     let authority = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
     format!("{}://{place}", url.scheme_str().unwrap_or("http"))
-}
-
-/// The proxy that the environment asks for, by the rules of Go's `ProxyFromEnvironment`, which
-/// kubectl follows: never for this machine itself, `HTTPS_PROXY` for https and `HTTP_PROXY` for
-/// http, unless `NO_PROXY` names the host.
-fn env_proxy(server: &http::Uri, env: impl Fn(&str) -> Option<String>) -> Option<http::Uri> {
-    let get = |upper: &str, lower: &str| {
-        env(upper).or_else(|| env(lower)).filter(|value| !value.is_empty())
-    };
-    let host = server.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
-    let address = host.parse::<IpAddr>().ok();
-    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
-        return None;
-    }
-    let proxy = if server.scheme_str() == Some("http") {
-        get("HTTP_PROXY", "http_proxy")
-    } else {
-        get("HTTPS_PROXY", "https_proxy")
-    }?;
-    let excluded = get("NO_PROXY", "no_proxy").unwrap_or_default();
-    if excluded.split(',').any(|entry| excludes(entry.trim(), &host, address, server.port_u16())) {
-        return None;
-    }
-    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-    proxy.parse().ok()
-}
-
-fn excludes(entry: &str, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
-    if entry == "*" {
-        return true;
-    }
-    if let (Some((network, bits)), Some(address)) = (entry.split_once('/'), address) {
-        return match (network.parse::<IpAddr>(), bits.parse::<u32>()) {
-            (Ok(network), Ok(bits)) => in_network(address, network, bits),
-            _ => false,
-        };
-    }
-    let (entry, wanted) = match entry.rsplit_once(':') {
-        Some((name, digits)) if !name.contains(':') && digits.parse::<u16>().is_ok() => {
-            (name, digits.parse::<u16>().ok())
-        }
-        _ => (entry, None),
-    };
-    if wanted.is_some() && wanted != port {
-        return false;
-    }
-    let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-    !entry.is_empty()
-        && (host == entry || (address.is_none() && host.ends_with(&format!(".{entry}"))))
-}
-
-fn in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
-    match (address, network) {
-        (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
-            let shift = 32 - bits;
-            u64::from(address.to_bits()) >> shift == u64::from(network.to_bits()) >> shift
-        }
-        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
-            bits == 0 || address.to_bits() >> (128 - bits) == network.to_bits() >> (128 - bits)
-        }
-        _ => false,
-    }
 }
 
 /// Where a kubeconfig may come from.
@@ -424,7 +366,7 @@ mod tests {
         assert!(error.message.ends_with("has no context \"b\"; available: a"), "{}", error.message);
     }
 
-    async fn load_text(text: &str) -> Result<Loaded, Error> {
+    async fn load_text(text: &str) -> Result<LoadedConfig, Error> {
         load(&Options { kubeconfig_text: Some(text.to_owned()), ..Options::default() }).await
     }
 
@@ -465,47 +407,14 @@ mod tests {
             'http://127.0.0.1:1', proxy-url: 'http://me:hunter2@proxy.example:3128'}}], users: \
             [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: \
             /opt/bin/kubelogin, installHint: Install it}}}]}";
-        let way = load_text(text).await.unwrap().way;
+        let intermediaries = load_text(text).await.unwrap().intermediaries;
         assert_eq!(
-            way.proxy.as_deref(),
+            intermediaries.proxy.as_deref(),
             Some("http://proxy.example:3128 (proxy-url of the kubeconfig)")
         );
         assert_eq!(
-            way.plugin,
+            intermediaries.plugin,
             Some(Plugin { name: "kubelogin".to_owned(), hint: Some("Install it".to_owned()) })
         );
-    }
-
-    #[test]
-    fn obeys_the_proxy_environment() {
-        let env = |no_proxy: &'static str| {
-            move |name: &str| match name {
-                "HTTPS_PROXY" => Some("http://proxy:3128".to_owned()),
-                "NO_PROXY" => Some(no_proxy.to_owned()),
-                _ => None,
-            }
-        };
-        let cases = [
-            ("https://api.example.com:6443", "", true),
-            ("https://api.example.com:6443", "example.com", false),
-            ("https://api.example.com:6443", ".example.com", false),
-            ("https://api.example.com:6443", "ample.com", true),
-            ("https://api.example.com:6443", "example.com:443", true),
-            ("https://10.1.2.3:6443", "10.1.0.0/16", false),
-            ("https://10.1.2.3:6443", "10.2.0.0/16, *", false),
-            ("https://10.1.2.3:6443", "10.2.0.0/16", true),
-            ("https://[fd00::1]:6443", "fd00::/8", false),
-            ("https://127.0.0.1:6443", "", false),
-            ("https://localhost:6443", "", false),
-            ("http://api.example.com", "", false),
-        ];
-        for (server, no_proxy, expected) in cases {
-            let server: http::Uri = server.parse().unwrap();
-            assert_eq!(
-                env_proxy(&server, env(no_proxy)).is_some(),
-                expected,
-                "{server} {no_proxy}"
-            );
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which kinds a cluster serves, asked once and remembered.
+//! Discovers the kinds that a cluster serves, once.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What can go wrong between this process and a cluster, in classes that decide what happens next.
+//! The errors between this process and a cluster, in classes that decide what happens next.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub(super) use crate::api::{Error, ErrorKind};
 
-use super::config::{Way, without_credentials};
+use super::config::{Intermediaries, without_credentials};
 use super::plugin;
 
 /// What a request was for, so that its error can say so: "list pods in namespace shop".
@@ -18,7 +18,7 @@ pub(super) struct Doing {
     pub(super) what: String,
     pub(super) server: String,
     pub(super) context: Option<String>,
-    pub(super) way: Arc<Way>,
+    pub(super) intermediaries: Arc<Intermediaries>,
 }
 
 impl Doing {
@@ -78,10 +78,10 @@ impl Doing {
     pub(super) fn not_sent(&self, error: kube::Error) -> Error {
         let (server, deed) = (&self.server, self.deed());
         if let kube::Error::Auth(auth) = &error {
-            return credentials(auth, &self.context_hint(), &self.way);
+            return credentials(auth, &self.context_hint(), &self.intermediaries);
         }
         if let Some(auth) = find::<kube::client::AuthError>(&error) {
-            return credentials(auth, &self.context_hint(), &self.way);
+            return credentials(auth, &self.context_hint(), &self.intermediaries);
         }
         let cause = deepest(&error);
         let connect = find::<hyper_util::client::legacy::Error>(&error)
@@ -101,7 +101,7 @@ impl Doing {
                 ),
             );
         }
-        if let (true, Some(proxy)) = (connect, &self.way.proxy) {
+        if let (true, Some(proxy)) = (connect, &self.intermediaries.proxy) {
             return Error::new(
                 ErrorKind::Unreachable,
                 format!(
@@ -180,17 +180,28 @@ fn classify(code: u16, reason: &str, status: Option<&Value>) -> ErrorKind {
     }
 }
 
-fn credentials(error: &kube::client::AuthError, context: &str, way: &Way) -> Error {
+fn credentials(
+    error: &kube::client::AuthError,
+    context: &str,
+    intermediaries: &Intermediaries,
+) -> Error {
     Error::new(
         ErrorKind::Kubeconfig,
-        format!("no credentials for {context}: {}", plugin::why(error, way.plugin.as_ref())),
+        format!(
+            "no credentials for {context}: {}",
+            plugin::why(error, intermediaries.plugin.as_ref())
+        ),
     )
 }
 
 /// The same for errors while the client is built.
-pub(super) fn unusable_config(error: &kube::Error, context: &str, way: &Way) -> Error {
+pub(super) fn unusable_config(
+    error: &kube::Error,
+    context: &str,
+    intermediaries: &Intermediaries,
+) -> Error {
     if let Some(auth) = find::<kube::client::AuthError>(error) {
-        return credentials(auth, context, way);
+        return credentials(auth, context, intermediaries);
     }
     let why = match error {
         // it quotes the password

@@ -1,8 +1,8 @@
-//! Running a command in a container, over the WebSocket channel protocol.
+//! Runs commands in containers, over the WebSocket channel protocol.
 //!
-//! Spoken here and not through kube's `AttachedProcess`: a stream that ends without a status,
-//! normally or by a broken connection, must be told from a success, and output goes to its sink
-//! without pipes in between.
+//! Implemented here and not with kube's `AttachedProcess`: a stream that ends without a status,
+//! normally or because the connection broke, must be distinguished from success, and output goes to
+//! its sink without pipes in between.
 
 use std::io;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use super::logs::{needs_container, pod_path};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Exit {
+pub enum CommandExit {
     /// It ran and ended with this code.
     Code(i32),
     /// The runtime could not start it: the text says why (the executable is not there, not
@@ -44,7 +44,7 @@ pub struct Executed {
     /// Whether the limit cut one of them.
     pub truncated: bool,
     /// How it ended.
-    pub exit: Exit,
+    pub exit: CommandExit,
 }
 
 /// How a command ended whose standard output went elsewhere.
@@ -55,7 +55,7 @@ pub struct Streamed {
     /// Standard error, up to 64 KiB.
     pub stderr: Vec<u8>,
     /// How it ended.
-    pub exit: Exit,
+    pub exit: CommandExit,
 }
 
 const STDIN: u8 = 0;
@@ -69,20 +69,20 @@ const STDERR_LIMIT: usize = 64 * 1024;
 /// with each second: API servers send one in some seconds.
 const FREE_PINGS: u64 = 1000;
 const PINGS_PER_SECOND: u64 = 10;
-/// Keeps address translators from forgetting a silent connection.
+/// Keeps NAT gateways from dropping an idle connection.
 const PING: Duration = Duration::from_secs(20);
 
 impl Cluster {
     /// Runs a command (no shell in between) in the named container, or in the pod's default one.
-    /// Output over `limit_bytes` per stream is dropped while the command goes on, so that its code
-    /// is still known.
+    /// Output over `limit_bytes` per stream is dropped while the command continues, so that its exit
+    /// code is still known.
     ///
     /// # Errors
-    /// When the command was not sent: the pod is not there, `pods/exec` is forbidden, the API
-    /// server cannot be reached. Once the stream is open everything is an [`Exit`].
+    /// When the command was not sent: the pod does not exist, `pods/exec` is forbidden, the API
+    /// server cannot be reached. Once the stream is open everything is an [`CommandExit`].
     ///
     /// # Cancellation
-    /// Dropping the future closes the stream; the command may go on running.
+    /// Dropping the future closes the stream; the command may continue to run.
     #[expect(clippy::too_many_arguments, reason = "they are what an exec request consists of")]
     pub async fn exec(
         &self,
@@ -101,8 +101,8 @@ impl Cluster {
             .run(namespace, pod, container, argv, input, &mut stdout, &mut stderr, timeout)
             .await?;
         let exit = match exit {
-            Exit::Code(code) => not_started(code, &stdout.kept, &stderr.kept)
-                .map_or(Exit::Code(code), Exit::NotStarted),
+            CommandExit::Code(code) => not_started(code, &stdout.kept, &stderr.kept)
+                .map_or(CommandExit::Code(code), CommandExit::NotStarted),
             other => other,
         };
         Ok(Executed {
@@ -117,7 +117,7 @@ impl Cluster {
     /// and restores.
     ///
     /// # Errors
-    /// As [`Cluster::exec`]; a sink or source that fails is [`Exit::Unknown`] with its reason.
+    /// As [`Cluster::exec`]; a sink or source that fails is [`CommandExit::Unknown`] with its reason.
     #[expect(clippy::too_many_arguments, reason = "they are what an exec request consists of")]
     pub async fn exec_stream<R, W>(
         &self,
@@ -140,7 +140,7 @@ impl Cluster {
             .await?;
         let exit = match counted.sink.flush().await {
             Ok(()) => exit,
-            Err(error) => Exit::Unknown(format!("cannot store its output: {error}")),
+            Err(error) => CommandExit::Unknown(format!("cannot store its output: {error}")),
         };
         Ok(Streamed { bytes: counted.bytes, stderr: stderr.kept, exit })
     }
@@ -156,7 +156,7 @@ impl Cluster {
         stdout: &mut W,
         stderr: &mut Capped,
         timeout: Duration,
-    ) -> Result<Exit, Error>
+    ) -> Result<CommandExit, Error>
     where
         R: AsyncRead + Unpin + Send,
         W: AsyncWrite + Unpin + Send,
@@ -181,7 +181,7 @@ impl Cluster {
         };
         let ends_stdin = opened.supports_stream_close();
         if stdin.is_some() && !ends_stdin {
-            return Ok(Exit::Unknown(
+            return Ok(CommandExit::Unknown(
                 "the API server supports only v4.channel.k8s.io, which cannot close standard \
                     input; the command was started and abandoned"
                     .to_owned(),
@@ -191,10 +191,10 @@ impl Cluster {
         let talk = async {
             tokio::select! {
                 exit = listen(receive, stdout, stderr) => exit,
-                why = speak(send, stdin) => Exit::Unknown(why),
+                why = speak(send, stdin) => CommandExit::Unknown(why),
             }
         };
-        Ok(tokio::time::timeout_at(deadline, talk).await.unwrap_or(Exit::TimedOut))
+        Ok(tokio::time::timeout_at(deadline, talk).await.unwrap_or(CommandExit::TimedOut))
     }
 }
 
@@ -219,7 +219,7 @@ fn exec_path(
 }
 
 /// Reads frames until the status comes or the stream ends.
-async fn listen<S, W>(mut receive: S, stdout: &mut W, stderr: &mut Capped) -> Exit
+async fn listen<S, W>(mut receive: S, stdout: &mut W, stderr: &mut Capped) -> CommandExit
 where
     S: Stream<Item = Result<Message, SocketError>> + Unpin,
     W: AsyncWrite + Unpin,
@@ -228,7 +228,7 @@ where
     loop {
         // an answer to each ping is kept until the server takes it
         if empty > FREE_PINGS + begun.elapsed().as_secs() * PINGS_PER_SECOND {
-            return Exit::Unknown(format!(
+            return CommandExit::Unknown(format!(
                 "the server sent {empty} pings and empty frames in {} s: the stream was abandoned",
                 begun.elapsed().as_secs()
             ));
@@ -237,14 +237,14 @@ where
             Some(Ok(Message::Binary(frame))) => frame,
             Some(Ok(Message::Text(text))) => Bytes::from(text),
             Some(Ok(Message::Close(_))) | None => {
-                return Exit::Unknown("the stream was closed without a status".to_owned());
+                return CommandExit::Unknown("the stream was closed without a status".to_owned());
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                 empty += 1;
                 continue;
             }
             Some(Err(error)) => {
-                return Exit::Unknown(format!(
+                return CommandExit::Unknown(format!(
                     "the stream broke without a status: {}",
                     deepest(&error)
                 ));
@@ -259,7 +259,7 @@ where
         match channel {
             STDOUT => {
                 if let Err(error) = stdout.write_all(data).await {
-                    return Exit::Unknown(format!("cannot store its output: {error}"));
+                    return CommandExit::Unknown(format!("cannot store its output: {error}"));
                 }
             }
             STDERR => stderr.push(data),
@@ -305,15 +305,15 @@ where
 }
 
 /// The `Status` object that ends an exec.
-fn read_status(data: &[u8]) -> Exit {
+fn read_status(data: &[u8]) -> CommandExit {
     let Ok(status) = serde_json::from_slice::<Value>(data) else {
-        return Exit::Unknown(format!(
+        return CommandExit::Unknown(format!(
             "the status is not JSON: {}",
             one_line(&String::from_utf8_lossy(data), 200)
         ));
     };
     if status["status"] == "Success" {
-        return Exit::Code(0);
+        return CommandExit::Code(0);
     }
     let causes = status["details"]["causes"].as_array();
     let code = causes.into_iter().flatten().find(|cause| cause["reason"] == "ExitCode");
@@ -321,14 +321,16 @@ fn read_status(data: &[u8]) -> Exit {
     if let Some(code) = code {
         let digits = code["message"].as_str().unwrap_or_default();
         return match digits.parse() {
-            Ok(code) => Exit::Code(code),
-            Err(_) => Exit::Unknown(format!("the server reports the exit code {digits:?}: {text}")),
+            Ok(code) => CommandExit::Code(code),
+            Err(_) => {
+                CommandExit::Unknown(format!("the server reports the exit code {digits:?}: {text}"))
+            }
         };
     }
     if is_start_failure(text) {
-        Exit::NotStarted(start_reason(text).to_owned())
+        CommandExit::NotStarted(start_reason(text).to_owned())
     } else {
-        Exit::Unknown(text.to_owned())
+        CommandExit::Unknown(text.to_owned())
     }
 }
 
@@ -437,25 +439,27 @@ mod tests {
 
     #[test]
     fn reads_every_kind_of_status() {
-        let cases: [(&str, Exit); 6] = [
-            (r#"{"status":"Success"}"#, Exit::Code(0)),
+        let cases: [(&str, CommandExit); 6] = [
+            (r#"{"status":"Success"}"#, CommandExit::Code(0)),
             (
                 r#"{"status":"Failure","reason":"NonZeroExitCode","message":"command terminated","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}"#,
-                Exit::Code(3),
+                CommandExit::Code(3),
             ),
             (
                 r#"{"status":"Failure","reason":"InternalError","message":"OCI runtime exec failed: exec failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown"}"#,
-                Exit::NotStarted(r#"exec: "nope": executable file not found in $PATH"#.into()),
+                CommandExit::NotStarted(
+                    r#"exec: "nope": executable file not found in $PATH"#.into(),
+                ),
             ),
             (
                 r#"{"status":"Failure","message":"error dialing backend"}"#,
-                Exit::Unknown("error dialing backend".into()),
+                CommandExit::Unknown("error dialing backend".into()),
             ),
             (
                 r#"{"status":"Failure","message":"m","details":{"causes":[{"reason":"ExitCode","message":"x"}]}}"#,
-                Exit::Unknown(r#"the server reports the exit code "x": m"#.into()),
+                CommandExit::Unknown(r#"the server reports the exit code "x": m"#.into()),
             ),
-            ("{", Exit::Unknown("the status is not JSON: {".into())),
+            ("{", CommandExit::Unknown("the status is not JSON: {".into())),
         ];
         for (status, exit) in cases {
             assert_eq!(read_status(status.as_bytes()), exit, "{status}");

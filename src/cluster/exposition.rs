@@ -1,7 +1,7 @@
-//! The Prometheus text exposition format. Pure.
+//! Parses the Prometheus text exposition format. Pure.
 //!
-//! A line that cannot be read is reported: a metric that silently disappears looks like one that
-//! was never there.
+//! Lines that cannot be parsed are reported: a metric that silently disappears looks like one that
+//! never existed.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! HTTP to a port of a pod over a port-forward inside this process: no local port, no identity of a
-//! pod.
+//! HTTP to a port of a pod, by a port-forward inside this process: no local port is opened.
 
 use std::time::Duration;
 use tokio::time::Instant;

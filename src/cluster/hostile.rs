@@ -1,5 +1,5 @@
-//! The client against servers that answer with what no API server answers, or without an end.
-//! Nothing of it panics, passes for an empty list, or fills the memory.
+//! Tests of the client against servers that send responses no API server sends, or responses
+//! without an end. None of them causes a panic, passes for an empty list, or exhausts the memory.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -495,7 +495,7 @@ async fn pings_without_an_end_end_a_stream() {
         .exec("shop", "p", None, &["ls".to_owned()], None, Duration::from_secs(10), 1000)
         .await
         .unwrap();
-    assert!(matches!(&done.exit, Exit::Unknown(why) if why.contains("ping")), "{done:?}");
+    assert!(matches!(&done.exit, CommandExit::Unknown(why) if why.contains("ping")), "{done:?}");
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     let request = ::http::Request::get("http://ignored/").body(Bytes::new()).unwrap();
     let error = cluster

@@ -1,4 +1,4 @@
-//! HTTP answers, and requests that go to their host directly, without a cluster.
+//! HTTP responses, and requests that are sent directly, without a cluster.
 
 use crate::encoding::percent_encode;
 use std::collections::BTreeMap;

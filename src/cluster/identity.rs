@@ -1,4 +1,4 @@
-//! Which cluster this really is, and who we are in it.
+//! Identifies the cluster and the current user.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use super::error::{Error, ErrorKind};
 use crate::api::{Identity, builtin};
 
 impl Cluster {
-    /// Asks for version, cluster uid and user, all at once.
+    /// Requests version, cluster UID and user concurrently.
     ///
     /// # Errors
-    /// When the cluster cannot be asked at all. What the user may not read is none in the answer.
+    /// When the cluster cannot be reached. What the user may not read is none.
     pub async fn identify(&self) -> Result<Identity, Error> {
         let version =
             async { self.get_json(&self.doing("read", "the server version"), "/version").await };
@@ -63,7 +63,7 @@ impl Cluster {
     }
 }
 
-/// What may not be seen, or is not there, is nothing.
+/// None if the user may not read it, or it does not exist.
 fn permitted(answer: Result<Value, Error>) -> Result<Value, Error> {
     match answer {
         Err(error) if error.kind == ErrorKind::Forbidden || is_absent(&error) => Ok(Value::Null),

@@ -1,4 +1,4 @@
-//! Container logs, with a cap.
+//! Reads container logs, up to a limit.
 
 use std::time::Duration;
 

@@ -1,13 +1,14 @@
-//! The only room that knows kube: client, error classes, exec, port-forward, pod choice.
+//! The only room that knows kube: client, error classes, exec, port-forward, pod selection.
 //!
-//! At its border objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
-//! `rollout` and `exposition` hold decisions on values and never talk to a cluster.
+//! At its border, objects are [`serde_json::Value`] and errors are [`Error`]. The files `pod`,
+//! `ending`, `rollout` and `exposition` decide on values and never talk to a cluster.
 
 mod access;
 mod answer;
 mod client;
 mod config;
 mod discovery;
+pub mod ending;
 mod error;
 mod exec;
 pub mod exposition;
@@ -23,6 +24,7 @@ pub mod pod;
 mod pods;
 mod port;
 mod proxy;
+mod proxy_env;
 mod read;
 mod resource;
 pub mod rollout;
@@ -46,11 +48,11 @@ pub use crate::api::{
 };
 pub use client::Cluster;
 pub use config::Options;
-pub use exec::{Executed, Exit, Streamed};
+pub use exec::{CommandExit, Executed, Streamed};
 pub use logs::{LogOptions, LogText};
 pub use memory::Dial;
 pub use pages::Gather;
 pub use pods::{PodsOf, label_selector};
 pub use proxy::ProxyTo;
 pub use read::{Selection, sort_events};
-pub use watch::{Key, WaitError};
+pub use watch::{ObjectKey, WaitError};

@@ -1,4 +1,4 @@
-//! The pages of a list, read one object at a time.
+//! Reads the pages of a list, object by object.
 
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -42,16 +42,16 @@ impl Gather for Vec<Value> {
 }
 
 /// What is wrong with a list, for the end of a sentence.
-struct Fault(String);
+struct PageFault(String);
 
-impl From<TooLarge> for Fault {
+impl From<TooLarge> for PageFault {
     fn from(_: TooLarge) -> Self {
         Self("its response is invalid: an object exceeds 64 MiB".to_owned())
     }
 }
 
 /// Takes an object of a page, or says what is wrong with it.
-type Take<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + Send + 'a;
+type Take<'a> = dyn FnMut(&[u8]) -> Result<(), PageFault> + Send + 'a;
 
 impl Cluster {
     /// Reads the objects of a kind in one namespace, or in all of them, in the order of the server,
@@ -104,9 +104,9 @@ impl Cluster {
             let path = format!("{collection}{}", query(&parameters));
             let mut take = |text: &[u8]| {
                 let mut object = answer::parse(text, &mut budget)
-                    .map_err(|why| Fault(format!("its response is invalid: {why}")))?;
+                    .map_err(|why| PageFault(format!("its response is invalid: {why}")))?;
                 if let Some(why) = answer::watched(resource, namespace, &object) {
-                    return Err(Fault(format!("an item of the list is invalid: {why}")));
+                    return Err(PageFault(format!("an item of the list is invalid: {why}")));
                 }
                 strip(&mut object);
                 add_kind(&mut object, &api_version, &resource.kind);
@@ -146,7 +146,7 @@ impl Cluster {
             let Ok(data) = frame.into_data() else { continue };
             splitter
                 .feed(&data, &mut *take)
-                .map_err(|fault: Fault| doing.not_understood(&fault.0))?;
+                .map_err(|fault: PageFault| doing.not_understood(&fault.0))?;
         }
         let (text, count) = splitter.finish();
         let list = answer::parse(&text, &mut { answer::MEMORY })

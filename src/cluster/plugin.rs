@@ -1,4 +1,4 @@
-//! What a credential plugin says when it gives no credentials.
+//! Explains why a credential plugin returned no credentials.
 
 use std::io::ErrorKind;
 

@@ -1,4 +1,4 @@
-//! Which pods a target stands for.
+//! The pods of a target.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::pod::is_live;
 use super::read::Selection;
 use crate::api::resource::{Resource, builtin};
 
-/// What pods are asked for.
+/// Selects pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodsOf {
     /// The pod of this name.

@@ -1,4 +1,4 @@
-//! A cluster as a run knows it.
+//! The engine's port to a cluster, implemented by the client.
 
 use super::client::Cluster;
 use super::read::Selection;

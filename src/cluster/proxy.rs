@@ -1,4 +1,4 @@
-//! HTTP to a pod or service through the API server's proxy: one request on the warm connection.
+//! HTTP to a pod or Service through the API server's proxy, on the existing connection.
 
 use std::time::Duration;
 use tokio::time::Instant;

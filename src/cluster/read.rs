@@ -1,4 +1,4 @@
-//! get, list, events.
+//! Reads objects, lists and events.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Checks against a real cluster, read only: the deployment `petrosa-ta-bot` in `petrosa-apps`,
-//! whose pods have curl and answer on port 8080.
+//! Tests against a real cluster; they only read. They need the Deployment `petrosa-ta-bot` in
+//! `petrosa-apps`, whose pods have curl and respond on port 8080.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ async fn reads_a_real_cluster() {
     })
     .await;
     assert!(executed.iter().all(|done| {
-        done.as_ref().is_ok_and(|done| done.exit == Exit::Code(0) && !done.stdout.is_empty())
+        done.as_ref().is_ok_and(|done| done.exit == CommandExit::Code(0) && !done.stdout.is_empty())
     }));
 
     let answers = timed("3 forward GET", || {
@@ -139,23 +139,23 @@ async fn reports_the_failures_of_a_real_cluster() {
             (cluster.clone(), pod.clone(), argv(words), stdin.map(<[u8]>::to_vec));
         async move { cluster.exec(NAMESPACE, &pod, None, &argv, stdin, TIMEOUT, 1000).await.unwrap() }
     };
-    assert_eq!(run(&["sh", "-c", "exit 3"], None).await.exit, Exit::Code(3));
+    assert_eq!(run(&["sh", "-c", "exit 3"], None).await.exit, CommandExit::Code(3));
     let absent = run(&["no-such-program"], None).await;
     println!("{absent:?}");
-    assert!(matches!(absent.exit, Exit::NotStarted(_)));
+    assert!(matches!(absent.exit, CommandExit::NotStarted(_)));
     let echoed = run(&["cat"], Some(b"hello")).await;
-    assert_eq!((echoed.stdout.as_slice(), echoed.exit), (&b"hello"[..], Exit::Code(0)));
+    assert_eq!((echoed.stdout.as_slice(), echoed.exit), (&b"hello"[..], CommandExit::Code(0)));
     let long = run(&["sh", "-c", "head -c 3000000 /dev/zero; echo done >&2; exit 4"], None).await;
     assert_eq!(
         (long.stdout.len(), long.truncated, &long.stderr[..], long.exit),
-        (1000, true, &b"done\n"[..], Exit::Code(4))
+        (1000, true, &b"done\n"[..], CommandExit::Code(4))
     );
     let slow = argv(&["sleep", "3"]);
     let slow = cluster
         .exec(NAMESPACE, &pod, None, &slow, None, Duration::from_millis(300), 10)
         .await
         .unwrap();
-    assert_eq!(slow.exit, Exit::TimedOut);
+    assert_eq!(slow.exit, CommandExit::TimedOut);
 
     let started = Instant::now();
     let refused =

@@ -1,4 +1,4 @@
-//! Finding a kind that a cluster serves.
+//! Resolves a kind to a resource that the cluster serves.
 
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};

@@ -1,18 +1,18 @@
-//! Whether a rollout is through. Pure.
+//! Whether a rollout is complete. Pure.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::pod::condition;
 
-/// How far a rollout is.
+/// The progress of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rollout {
-    /// Every wanted pod is of the newest revision and available.
+pub enum RolloutStatus {
+    /// Every desired pod has the newest revision and is available.
     Done,
-    /// Not yet, and why.
+    /// In progress, and why.
     Waiting(String),
-    /// It will not end by itself, and why.
+    /// It cannot complete by itself, and why.
     Failed(String),
 }
 
@@ -22,23 +22,23 @@ pub enum Rollout {
 /// whose replicas are all new and available is done although an old `ProgressDeadlineExceeded`
 /// condition is still there; paused, `ReplicaFailure` and `OnDelete` rollouts end instead of
 /// waiting for ever or claiming success; a StatefulSet's `minReadySeconds` counts.
-pub fn rollout_status(workload: &Value) -> Rollout {
+pub fn rollout_status(workload: &Value) -> RolloutStatus {
     rollout_status_since(workload, None)
 }
 
 /// The same after a change at this time: a deadline that was exceeded before the change does not
 /// count. The time is compared with the cluster's clock.
-pub fn rollout_status_since(workload: &Value, changed: Option<Timestamp>) -> Rollout {
+pub fn rollout_status_since(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
     let kind = workload["kind"].as_str().unwrap_or_default();
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
-        return Rollout::Failed(format!(
+        return RolloutStatus::Failed(format!(
             "{kind:?} has no rollout: only Deployment, StatefulSet and DaemonSet have one"
         ));
     }
     let generation = number(&workload["metadata"]["generation"]);
     let observed = number(&workload["status"]["observedGeneration"]);
     if observed < generation || observed == 0 && kind != "Deployment" {
-        return Rollout::Waiting(format!(
+        return RolloutStatus::Waiting(format!(
             "the controller has not seen generation {generation} yet (it saw {observed})"
         ));
     }
@@ -49,7 +49,7 @@ pub fn rollout_status_since(workload: &Value, changed: Option<Timestamp>) -> Rol
     }
 }
 
-fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
+fn deployment(workload: &Value, changed: Option<Timestamp>) -> RolloutStatus {
     let (spec, status) = (&workload["spec"], &workload["status"]);
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let updated = number(&status["updatedReplicas"]);
@@ -65,17 +65,17 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
     } else if available < updated {
         format!("{available} of {updated} updated replicas are available")
     } else {
-        return Rollout::Done;
+        return RolloutStatus::Done;
     };
     if spec["paused"] == true {
-        return Rollout::Failed(format!("the rollout is paused: {missing}; resume it"));
+        return RolloutStatus::Failed(format!("the rollout is paused: {missing}; resume it"));
     }
     let stalled = condition(workload, "Progressing")
         .filter(|progress| progress["reason"] == "ProgressDeadlineExceeded");
     if let Some(progress) = stalled
         && !before(progress, changed)
     {
-        return Rollout::Failed(with(
+        return RolloutStatus::Failed(with(
             &format!("the rollout exceeded its progress deadline: {missing}"),
             progress,
         ));
@@ -94,9 +94,9 @@ fn deployment(workload: &Value, changed: Option<Timestamp>) -> Rollout {
             && failure["message"]
                 .as_str()
                 .is_some_and(|message| message.contains("exceeded quota"));
-        return if passes { Rollout::Waiting(said) } else { Rollout::Failed(said) };
+        return if passes { RolloutStatus::Waiting(said) } else { RolloutStatus::Failed(said) };
     }
-    Rollout::Waiting(missing)
+    RolloutStatus::Waiting(missing)
 }
 
 fn before(condition: &Value, changed: Option<Timestamp>) -> bool {
@@ -108,7 +108,7 @@ fn before(condition: &Value, changed: Option<Timestamp>) -> bool {
     }
 }
 
-fn stateful_set(workload: &Value) -> Rollout {
+fn stateful_set(workload: &Value) -> RolloutStatus {
     let (spec, status) = (&workload["spec"], &workload["status"]);
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let updated = number(&status["updatedReplicas"]);
@@ -119,13 +119,13 @@ fn stateful_set(workload: &Value) -> Rollout {
         return on_delete(if through { wanted } else { updated }, wanted);
     }
     if ready < wanted {
-        return Rollout::Waiting(format!("{ready} of {wanted} pods are ready"));
+        return RolloutStatus::Waiting(format!("{ready} of {wanted} pods are ready"));
     }
     let partition = number(&spec["updateStrategy"]["rollingUpdate"]["partition"]);
     let due = (wanted - partition).max(0);
     // The controller leaves the count out when both revisions are one.
     if updated < due && !through {
-        return Rollout::Waiting(format!(
+        return RolloutStatus::Waiting(format!(
             "{updated} of {due} pods are updated{}",
             beyond(partition)
         ));
@@ -134,16 +134,16 @@ fn stateful_set(workload: &Value) -> Rollout {
         && let Some(available) = status["availableReplicas"].as_i64()
         && available < wanted
     {
-        return Rollout::Waiting(format!("{available} of {wanted} pods are available"));
+        return RolloutStatus::Waiting(format!("{available} of {wanted} pods are available"));
     }
-    Rollout::Done
+    RolloutStatus::Done
 }
 
 fn beyond(partition: i64) -> String {
     if partition > 0 { format!(" (partition {partition})") } else { String::new() }
 }
 
-fn daemon_set(workload: &Value) -> Rollout {
+fn daemon_set(workload: &Value) -> RolloutStatus {
     let (spec, status) = (&workload["spec"], &workload["status"]);
     let wanted = number(&status["desiredNumberScheduled"]);
     let updated = number(&status["updatedNumberScheduled"]);
@@ -152,23 +152,23 @@ fn daemon_set(workload: &Value) -> Rollout {
         return on_delete(updated, wanted);
     }
     if updated < wanted {
-        return Rollout::Waiting(format!("{updated} of {wanted} pods are updated"));
+        return RolloutStatus::Waiting(format!("{updated} of {wanted} pods are updated"));
     }
     if available < wanted {
-        return Rollout::Waiting(format!("{available} of {wanted} pods are available"));
+        return RolloutStatus::Waiting(format!("{available} of {wanted} pods are available"));
     }
-    Rollout::Done
+    RolloutStatus::Done
 }
 
-fn on_delete(updated: i64, wanted: i64) -> Rollout {
+fn on_delete(updated: i64, wanted: i64) -> RolloutStatus {
     if updated < wanted {
-        return Rollout::Failed(format!(
+        return RolloutStatus::Failed(format!(
             "the update strategy OnDelete replaces no pods by itself: {} of {wanted} pods are of \
                 an old revision and have to be deleted",
             wanted - updated
         ));
     }
-    Rollout::Done
+    RolloutStatus::Done
 }
 
 fn with(text: &str, condition: &Value) -> String {
@@ -193,19 +193,19 @@ mod tests {
 
     use super::*;
 
-    fn kind(rollout: &Rollout) -> &'static str {
+    fn kind(rollout: &RolloutStatus) -> &'static str {
         match rollout {
-            Rollout::Done => "done",
-            Rollout::Waiting(_) => "waiting",
-            Rollout::Failed(_) => "failed",
+            RolloutStatus::Done => "done",
+            RolloutStatus::Waiting(_) => "waiting",
+            RolloutStatus::Failed(_) => "failed",
         }
     }
 
     fn check(object: &Value, expected: &str, part: &str) {
         let rollout = rollout_status(object);
         let text = match &rollout {
-            Rollout::Done => "",
-            Rollout::Waiting(text) | Rollout::Failed(text) => text,
+            RolloutStatus::Done => "",
+            RolloutStatus::Waiting(text) | RolloutStatus::Failed(text) => text,
         };
         assert_eq!(kind(&rollout), expected, "{object}");
         assert!(text.contains(part), "{text:?} should contain {part:?}");

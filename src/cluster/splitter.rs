@@ -1,9 +1,9 @@
-//! Cuts the text of a list into its objects while it arrives, so that neither the whole text nor
-//! all objects are held at once. Pure.
+//! Splits the text of a list into its objects while it arrives, so that neither the whole text nor
+//! all objects are in memory at once. Pure.
 //!
-//! Only the ends of objects are looked for here. Whether each of them, and what stands around them,
-//! is JSON is for a parser to say: what is left of the list (its envelope) has a placeholder for
-//! each object, so that nothing between them escapes the parser.
+//! Only the ends of objects are detected here. Whether each object, and the text around them, is
+//! valid JSON is left to a parser: the rest of the list (its envelope) has a placeholder for each
+//! object, so that the parser checks everything between them, too.
 
 /// What is held at once (one object, and what stands around the objects) may be this large: no
 /// object of etcd is nearly so.

@@ -1,4 +1,4 @@
-//! A small API server for tests: a closure that answers requests, and a client of it.
+//! A small API server for tests: a closure that responds to requests, and a client for it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The client against a small server that fails in all the ways that clusters do.
+//! Tests of the client against a small server that fails in the ways in which clusters do.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -485,7 +485,7 @@ async fn exec_reports_output_and_exit_code() {
         stdout: b"output".to_vec(),
         stderr: b"err".to_vec(),
         truncated: true,
-        exit: Exit::Code(7),
+        exit: CommandExit::Code(7),
     };
     assert_eq!(done, expected);
 }
@@ -507,7 +507,7 @@ async fn exec_sends_standard_input_and_its_end() {
         Some(b"hello"),
     )
     .await;
-    assert_eq!((done.stdout.as_slice(), done.exit), (&b"hello"[..], Exit::Code(0)));
+    assert_eq!((done.stdout.as_slice(), done.exit), (&b"hello"[..], CommandExit::Code(0)));
 }
 
 #[tokio::test]
@@ -521,9 +521,9 @@ async fn exec_without_a_status_is_never_a_success() {
     )
     .await;
     assert_eq!(closed.stdout, b"out");
-    assert!(matches!(closed.exit, Exit::Unknown(_)), "{closed:?}");
+    assert!(matches!(closed.exit, CommandExit::Unknown(_)), "{closed:?}");
     let broken = exec_against(|socket| async move { drop(socket) }, None).await;
-    assert!(matches!(broken.exit, Exit::Unknown(_)), "{broken:?}");
+    assert!(matches!(broken.exit, CommandExit::Unknown(_)), "{broken:?}");
     let silent = exec_against(
         |socket| async move {
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -532,7 +532,7 @@ async fn exec_without_a_status_is_never_a_success() {
         None,
     )
     .await;
-    assert_eq!(silent.exit, Exit::TimedOut);
+    assert_eq!(silent.exit, CommandExit::TimedOut);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Waiting for objects: list, then watch, through every failure that passes, until a deadline.
+//! Waits for objects: lists, then watches, and survives temporary failures until a deadline.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use crate::api::resource::Resource;
 
 /// Namespace and name of an object; the namespace of a cluster-wide one is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct ObjectKey {
     /// The namespace, or empty.
     pub namespace: String,
     /// The name.
@@ -29,13 +29,13 @@ pub struct Key {
 /// Why a wait ended without its condition.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
-    /// The deadline came.
+    /// The deadline passed.
     #[error("timed out after {} s; last seen: {} objects{}", waited.as_secs(), last.len(),
         after(last_error.as_deref()))]
     Timeout {
         /// The objects as they were last seen.
-        last: BTreeMap<Key, Value>,
-        /// How long it was waited.
+        last: BTreeMap<ObjectKey, Value>,
+        /// The duration of the wait.
         waited: Duration,
         /// What kept the view from being fresh at the deadline, if anything did.
         last_error: Option<Box<Error>>,
@@ -61,13 +61,19 @@ const LAST_DELAY: Duration = Duration::from_secs(5);
 const LINE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// How a watch stream ended.
-enum End<T> {
+enum WatchEnd<T> {
     Decided(T),
-    /// The server closed it, as it does from time to time: go on from the same place.
+    /// The server closed it, as it does from time to time: continue from the same place.
     Closed,
     /// The place is too old: list again.
     Relist,
     Failed(Error),
+}
+
+impl<T> From<Error> for WatchEnd<T> {
+    fn from(error: Error) -> Self {
+        if error.kind == ErrorKind::Gone { Self::Relist } else { Self::Failed(error) }
+    }
 }
 
 impl Cluster {
@@ -93,10 +99,10 @@ impl Cluster {
         judge: F,
     ) -> Result<T, WaitError>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         let started = Instant::now();
-        let mut watch = Watch {
+        let mut watch = ObjectWatch {
             cluster: self,
             resource,
             namespace,
@@ -105,7 +111,7 @@ impl Cluster {
                 .doing("watch", format!("{}{}", resource.qualified(), where_(resource, namespace))),
             judge,
             objects: BTreeMap::new(),
-            room: Room::default(),
+            room: WatchMemory::default(),
             seen: false,
             last_error: None,
             delay: FIRST_DELAY,
@@ -128,24 +134,24 @@ impl Cluster {
     }
 }
 
-struct Watch<'a, F> {
+struct ObjectWatch<'a, F> {
     cluster: &'a Cluster,
     resource: &'a Resource,
     namespace: Option<&'a str>,
     selection: &'a Selection,
     doing: Doing,
     judge: F,
-    objects: BTreeMap<Key, Value>,
-    room: Room,
+    objects: BTreeMap<ObjectKey, Value>,
+    room: WatchMemory,
     seen: bool,
     last_error: Option<Error>,
     delay: Duration,
 }
 
-impl<F> Watch<'_, F> {
+impl<F> ObjectWatch<'_, F> {
     async fn run<T>(&mut self, deadline: Instant) -> Result<T, Error>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         loop {
             let listed =
@@ -160,7 +166,7 @@ impl<F> Watch<'_, F> {
                 return Err(self.doing.not_understood("the list has no resourceVersion"));
             }
             self.objects = listed.items.into_iter().map(|object| (key(&object), object)).collect();
-            self.room = Room::default();
+            self.room = WatchMemory::default();
             self.fresh();
             if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
                 return Ok(result);
@@ -170,15 +176,15 @@ impl<F> Watch<'_, F> {
                 let before = cursor.clone();
                 let opened = Instant::now();
                 match self.follow(&mut cursor, deadline).await {
-                    End::Decided(result) => return Ok(result),
-                    End::Relist => break,
-                    End::Closed => {
+                    WatchEnd::Decided(result) => return Ok(result),
+                    WatchEnd::Relist => break,
+                    WatchEnd::Closed => {
                         // A server that closes at once, again and again, must not be hammered.
                         if before == cursor && opened.elapsed() < Duration::from_secs(1) {
                             sleep(self.next_delay()).await;
                         }
                     }
-                    End::Failed(error) => {
+                    WatchEnd::Failed(error) => {
                         self.pause(error).await?;
                     }
                 }
@@ -189,16 +195,56 @@ impl<F> Watch<'_, F> {
     }
 
     /// Opens one watch and applies its events until it ends.
-    async fn follow<T>(&mut self, cursor: &mut String, deadline: Instant) -> End<T>
+    async fn follow<T>(&mut self, cursor: &mut String, deadline: Instant) -> WatchEnd<T>
     where
-        F: FnMut(&BTreeMap<Key, Value>) -> ControlFlow<T>,
+        F: FnMut(&BTreeMap<ObjectKey, Value>) -> ControlFlow<T>,
     {
         let left = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
         let seconds = left.min(WATCH_SECONDS);
+        let mut body = match self.open(cursor, seconds).await {
+            Ok(body) => body,
+            Err(error) => return WatchEnd::from(error),
+        };
+        let mut lines = Lines::default();
+        let ends = Instant::now() + Duration::from_secs(seconds) + WATCH_GRACE;
+        loop {
+            let frame = match timeout_at(ends, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return WatchEnd::Failed(self.doing.broken(&error)),
+                // The server was asked to end it long ago: the connection is dead.
+                Ok(None) | Err(_) => return WatchEnd::Closed,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            lines.push(&data);
+            // Judged after every event, so that no state in between is missed that the server
+            // has sent.
+            while let Some(line) = lines.next() {
+                match self.apply(line, cursor) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.fresh();
+                        if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
+                            return WatchEnd::Decided(result);
+                        }
+                    }
+                    Err(error) => return WatchEnd::from(error),
+                }
+            }
+            if lines.pending() > LINE_LIMIT {
+                return WatchEnd::Failed(self.doing.not_understood(&format!(
+                    "a watch event is larger than {} MiB",
+                    LINE_LIMIT / 1024 / 1024
+                )));
+            }
+        }
+    }
+
+    /// Opens a watch from this place, which the server ends after so many seconds.
+    async fn open(&self, cursor: &str, seconds: u64) -> Result<Body, Error> {
         let mut parameters = self.selection.parameters();
         parameters.push(("watch", "true".to_owned()));
         parameters.push(("allowWatchBookmarks", "true".to_owned()));
-        parameters.push(("resourceVersion", cursor.clone()));
+        parameters.push(("resourceVersion", cursor.to_owned()));
         parameters.push(("timeoutSeconds", seconds.to_string()));
         let path = format!("{}{}", self.resource.collection(self.namespace), query(&parameters));
         // Compressed watches arrive late.
@@ -207,84 +253,41 @@ impl<F> Watch<'_, F> {
             .header(http::header::ACCEPT_ENCODING, "identity")
             .body(Body::empty());
         let limit = self.cluster.request_timeout();
-        let response = match timeout(limit, self.cluster.send(&self.doing, request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if error.kind == ErrorKind::Gone => return End::Relist,
-            Ok(Err(error)) => return End::Failed(error),
-            Err(_) => return End::Failed(self.doing.timed_out(limit)),
-        };
-        let mut body = response.into_body();
-        let mut buffer: Vec<u8> = Vec::new();
-        let idle = Duration::from_secs(seconds) + WATCH_GRACE;
-        let ends = Instant::now() + idle;
-        loop {
-            let frame = match timeout_at(ends, body.frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return End::Failed(self.doing.broken(&error)),
-                // The server was asked to end it long ago: the connection is dead.
-                Ok(None) | Err(_) => return End::Closed,
-            };
-            let Ok(data) = frame.into_data() else { continue };
-            let searched = buffer.len();
-            buffer.extend_from_slice(&data);
-            let mut start = 0;
-            let mut changed = false;
-            let mut search = searched;
-            while let Some(offset) = buffer[search..].iter().position(|byte| *byte == b'\n') {
-                let line = &buffer[start..search + offset];
-                start = search + offset + 1;
-                search = start;
-                let mut left = self.room.left;
-                let event = read_event(line, &mut left, |object| {
-                    answer::watched(self.resource, self.namespace, object)
-                });
-                let size = self.room.left - left;
-                match event {
-                    None => {}
-                    Some(Event::Bookmark(version)) => *cursor = version,
-                    Some(Event::Changed(mut object)) => {
-                        strip(&mut object);
-                        add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
-                        advance(cursor, &object);
-                        self.room.keep(key(&object), size);
-                        self.objects.insert(key(&object), object);
-                        changed = true;
-                    }
-                    Some(Event::Deleted(object)) => {
-                        advance(cursor, &object);
-                        self.room.forget(&key(&object));
-                        self.objects.remove(&key(&object));
-                        changed = true;
-                    }
-                    Some(Event::Error(code, status)) => {
-                        let error = self.doing.refused(code, None, &status);
-                        return if error.kind == ErrorKind::Gone {
-                            End::Relist
-                        } else {
-                            End::Failed(error)
-                        };
-                    }
-                    Some(Event::Malformed(why)) => {
-                        return End::Failed(self.doing.not_understood(&why));
-                    }
-                }
-                // Judged after every event, so that no state in between is missed that the server
-                // has sent.
-                if changed {
-                    changed = false;
-                    self.fresh();
-                    if let ControlFlow::Break(result) = (self.judge)(&self.objects) {
-                        return End::Decided(result);
-                    }
-                }
+        match timeout(limit, self.cluster.send(&self.doing, request)).await {
+            Ok(response) => Ok(response?.into_body()),
+            Err(_) => Err(self.doing.timed_out(limit)),
+        }
+    }
+
+    /// Applies one event to the objects, and tells whether they have changed.
+    fn apply(&mut self, line: &[u8], cursor: &mut String) -> Result<bool, Error> {
+        let mut left = self.room.left;
+        let event = read_event(line, &mut left, |object| {
+            answer::watched(self.resource, self.namespace, object)
+        });
+        let size = self.room.left - left;
+        match event {
+            None => Ok(false),
+            Some(WatchEvent::Bookmark(version)) => {
+                *cursor = version;
+                Ok(false)
             }
-            buffer.drain(..start);
-            if buffer.len() > LINE_LIMIT {
-                return End::Failed(self.doing.not_understood(&format!(
-                    "a watch event is larger than {} MiB",
-                    LINE_LIMIT / 1024 / 1024
-                )));
+            Some(WatchEvent::Changed(mut object)) => {
+                strip(&mut object);
+                add_kind(&mut object, &self.resource.api_version(), &self.resource.kind);
+                advance(cursor, &object);
+                self.room.keep(key(&object), size);
+                self.objects.insert(key(&object), object);
+                Ok(true)
             }
+            Some(WatchEvent::Deleted(object)) => {
+                advance(cursor, &object);
+                self.room.forget(&key(&object));
+                self.objects.remove(&key(&object));
+                Ok(true)
+            }
+            Some(WatchEvent::Error(code, status)) => Err(self.doing.refused(code, None, &status)),
+            Some(WatchEvent::Malformed(why)) => Err(self.doing.not_understood(&why)),
         }
     }
 
@@ -294,7 +297,7 @@ impl<F> Watch<'_, F> {
         self.delay = FIRST_DELAY;
     }
 
-    /// Waits before the next try, or gives up on what does not pass.
+    /// Waits before the next attempt, or returns an error that is not temporary.
     async fn pause(&mut self, error: Error) -> Result<(), Error> {
         if !error.retryable() {
             return Err(error);
@@ -313,32 +316,68 @@ impl<F> Watch<'_, F> {
     }
 }
 
-/// The memory that what a watch has brought may still take, and what each object of it takes.
-struct Room {
+/// The memory that is left for the objects of a watch, and the memory that each of them takes.
+struct WatchMemory {
     left: usize,
-    sizes: BTreeMap<Key, usize>,
+    sizes: BTreeMap<ObjectKey, usize>,
 }
 
-impl Default for Room {
+impl Default for WatchMemory {
     fn default() -> Self {
         Self { left: answer::MEMORY, sizes: BTreeMap::new() }
     }
 }
 
-impl Room {
-    fn keep(&mut self, key: Key, size: usize) {
+impl WatchMemory {
+    fn keep(&mut self, key: ObjectKey, size: usize) {
         self.forget(&key);
         self.left = self.left.saturating_sub(size);
         self.sizes.insert(key, size);
     }
 
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: &ObjectKey) {
         self.left += self.sizes.remove(key).unwrap_or(0);
     }
 }
 
+/// A text that arrives in parts, as lines.
+#[derive(Default)]
+struct Lines {
+    buffer: Vec<u8>,
+    /// Where the next line starts.
+    start: usize,
+    /// Up to where there is no line end.
+    searched: usize,
+}
+
+impl Lines {
+    fn push(&mut self, part: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
+        self.buffer.extend_from_slice(part);
+    }
+
+    /// The next whole line, without its end.
+    fn next(&mut self) -> Option<&[u8]> {
+        let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
+        let Some(end) = end.map(|offset| self.searched + offset) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let start = std::mem::replace(&mut self.start, end + 1);
+        self.searched = self.start;
+        Some(&self.buffer[start..end])
+    }
+
+    /// The bytes of the line that has no end yet.
+    fn pending(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+}
+
 /// One line of a watch stream.
-enum Event {
+enum WatchEvent {
     Changed(Value),
     Deleted(Value),
     Bookmark(String),
@@ -351,32 +390,36 @@ fn read_event(
     line: &[u8],
     room: &mut usize,
     wrong: impl Fn(&Value) -> Option<String>,
-) -> Option<Event> {
+) -> Option<WatchEvent> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
     let mut event: Value = match answer::parse(line, room) {
         Ok(event) => event,
-        Err(why) => return Some(Event::Malformed(format!("a watch event cannot be used: {why}"))),
+        Err(why) => {
+            return Some(WatchEvent::Malformed(format!("a watch event cannot be used: {why}")));
+        }
     };
     let object = event.get_mut("object").map(Value::take).unwrap_or_default();
     let kind = event["type"].as_str().unwrap_or_default();
     if let ("ADDED" | "MODIFIED" | "DELETED", Some(why)) = (kind, wrong(&object)) {
-        return Some(Event::Malformed(format!("a watch event is wrong: {why}")));
+        return Some(WatchEvent::Malformed(format!("a watch event is wrong: {why}")));
     }
     match kind {
-        "ADDED" | "MODIFIED" => Some(Event::Changed(object)),
-        "DELETED" => Some(Event::Deleted(object)),
+        "ADDED" | "MODIFIED" => Some(WatchEvent::Changed(object)),
+        "DELETED" => Some(WatchEvent::Deleted(object)),
         "BOOKMARK" => Some(match object["metadata"]["resourceVersion"].as_str() {
-            Some(version) => Event::Bookmark(version.to_owned()),
-            None => Event::Malformed("a bookmark of the watch has no resourceVersion".to_owned()),
+            Some(version) => WatchEvent::Bookmark(version.to_owned()),
+            None => {
+                WatchEvent::Malformed("a bookmark of the watch has no resourceVersion".to_owned())
+            }
         }),
         "ERROR" => {
             let code =
                 object["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-            Some(Event::Error(code, object.to_string().into_bytes()))
+            Some(WatchEvent::Error(code, object.to_string().into_bytes()))
         }
-        other => Some(Event::Malformed(format!("a watch event has the type {other:?}"))),
+        other => Some(WatchEvent::Malformed(format!("a watch event has the type {other:?}"))),
     }
 }
 
@@ -386,7 +429,26 @@ fn advance(cursor: &mut String, object: &Value) {
     }
 }
 
-fn key(object: &Value) -> Key {
+fn key(object: &Value) -> ObjectKey {
     let (namespace, name) = sort_key(object);
-    Key { namespace: namespace.to_owned(), name: name.to_owned() }
+    ObjectKey { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_arrive_in_parts() {
+        let mut lines = Lines::default();
+        let mut read = Vec::new();
+        for part in ["a", "b\nc\n\nd", "", "e", "\n", "f"] {
+            lines.push(part.as_bytes());
+            while let Some(line) = lines.next() {
+                read.push(String::from_utf8_lossy(line).into_owned());
+            }
+        }
+        assert_eq!(read, ["ab", "c", "", "de"]);
+        assert_eq!(lines.pending(), 1);
+    }
 }

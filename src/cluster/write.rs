@@ -1,4 +1,4 @@
-//! Changes: requests as values, their server-side preview, and the one type that can send them.
+//! Changes: requests as values, their preview by the server, and the only type that can send them.
 
 use std::time::Duration;
 
@@ -41,6 +41,24 @@ impl Write {
             | Method::ForceApply
             | Method::Delete => object,
         };
+        let parameters = self.parameters(dry_run, limit);
+        let uri = format!("{path}{}", super::http::query(&parameters));
+        let builder = match self.method {
+            Method::Create | Method::Evict => Request::post(uri),
+            Method::Delete => Request::delete(uri),
+            Method::MergePatch
+            | Method::StrategicPatch
+            | Method::JsonPatch
+            | Method::Apply
+            | Method::ForceApply => Request::patch(uri),
+        };
+        Ok(builder
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, content_type(self.method))
+            .body(Body::from(self.sent(dry_run).to_string().into_bytes())))
+    }
+
+    fn parameters(&self, dry_run: bool, limit: Duration) -> Vec<(&'static str, String)> {
         let mut parameters = Vec::new();
         if !matches!(self.method, Method::Delete | Method::Evict) {
             parameters.push(("fieldManager", FIELD_MANAGER.to_owned()));
@@ -56,24 +74,11 @@ impl Write {
             parameters.push(("dryRun", "All".to_owned()));
         }
         parameters.push(("timeout", format!("{}s", limit.as_millis().div_ceil(1000).max(1))));
-        let content = match self.method {
-            Method::Create | Method::Delete | Method::Evict => "application/json",
-            Method::MergePatch => "application/merge-patch+json",
-            Method::StrategicPatch => "application/strategic-merge-patch+json",
-            Method::JsonPatch => "application/json-patch+json",
-            // JSON is YAML
-            Method::Apply | Method::ForceApply => "application/apply-patch+yaml",
-        };
-        let uri = format!("{path}{}", super::http::query(&parameters));
-        let builder = match self.method {
-            Method::Create | Method::Evict => Request::post(uri),
-            Method::Delete => Request::delete(uri),
-            Method::MergePatch
-            | Method::StrategicPatch
-            | Method::JsonPatch
-            | Method::Apply
-            | Method::ForceApply => Request::patch(uri),
-        };
+        parameters
+    }
+
+    /// The body as it is sent.
+    fn sent(&self, dry_run: bool) -> Value {
         let mut body = self.body.clone();
         if dry_run && matches!(self.method, Method::Delete | Method::Evict) {
             // said twice: in the options and in the query
@@ -84,10 +89,18 @@ impl Write {
             body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata,
                 "deleteOptions": body});
         }
-        Ok(builder
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, content)
-            .body(Body::from(body.to_string().into_bytes())))
+        body
+    }
+}
+
+fn content_type(method: Method) -> &'static str {
+    match method {
+        Method::Create | Method::Delete | Method::Evict => "application/json",
+        Method::MergePatch => "application/merge-patch+json",
+        Method::StrategicPatch => "application/strategic-merge-patch+json",
+        Method::JsonPatch => "application/json-patch+json",
+        // JSON is YAML
+        Method::Apply | Method::ForceApply => "application/apply-patch+yaml",
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Diagnostic {
     /// The whole text of the file.
     pub source: Arc<str>,
     /// The places, the decisive one first. Without one, no excerpt is shown.
-    pub labels: Vec<Label>,
+    pub labels: Vec<SpanLabel>,
     /// More to know, such as `fields of …: …`.
     pub notes: Vec<String>,
     /// What to do.
@@ -42,7 +42,7 @@ pub struct Diagnostic {
 
 /// A place in the text and what is to be said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Label {
+pub struct SpanLabel {
     /// Bytes of the source. A range outside it is shown at its end.
     pub range: Range<usize>,
     /// What is said there; may be empty.
@@ -72,7 +72,7 @@ impl Diagnostic {
     /// The same, with one more place.
     #[must_use]
     pub fn with_label(mut self, range: Range<usize>, text: impl Into<String>) -> Self {
-        self.labels.push(Label { range, text: text.into() });
+        self.labels.push(SpanLabel { range, text: text.into() });
         self
     }
 

@@ -1,10 +1,10 @@
 //! The roots in which runbooks are searched, and what they call.
 
-use super::body::{Body, Written};
+use super::calls;
 use super::deferred::Deferred;
 use super::deserialize::from_node;
-use super::files::{Reading, collect, is_yaml, read};
-use super::head::{Head, head};
+use super::files::{FileKind, collect, is_yaml, read};
+use super::head::{RunbookHead, head};
 use super::lower::lower;
 use super::node::{Fault, parse};
 use super::runbook::{Interface, Origin, Runbook};
@@ -12,7 +12,6 @@ use super::suite::{SUITE, Suite};
 use crate::diagnostic::{Diagnostic, nearest};
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,12 +22,12 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 /// Where runbooks are found: folders in order, then the embedded catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    entries: BTreeMap<String, Listed>,
+    entries: BTreeMap<String, CatalogueEntry>,
     /// What was read before: a runbook that many call is compiled once.
-    loaded: Loaded,
+    loaded: LoadedRunbooks,
 }
 
-type Loaded = Arc<Mutex<HashMap<String, Result<Arc<Runbook>, Vec<Diagnostic>>>>>;
+type LoadedRunbooks = Arc<Mutex<HashMap<String, Result<Arc<Runbook>, Vec<Diagnostic>>>>>;
 
 /// A folder in which runbooks are searched.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub struct Root {
 
 /// A runbook's name and where its text is.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct CatalogueEntry {
     /// Name in the catalogue.
     pub name: String,
     /// The file as shown to a person.
@@ -50,7 +49,7 @@ pub struct Listed {
     named: bool,
 }
 
-impl Listed {
+impl CatalogueEntry {
     fn text(&self) -> Result<String, CatalogueError> {
         match &self.path {
             Some(path) => read_file(path),
@@ -73,13 +72,13 @@ impl Listed {
     ///
     /// # Errors
     /// When it cannot be read that far.
-    pub fn head(&self) -> Result<Head, CatalogueError> {
+    pub fn head(&self) -> Result<RunbookHead, CatalogueError> {
         let text = self.text()?;
         let origin = self.origin(&text);
         let source: Arc<str> = text.into();
         let result = parse(&source).and_then(|root| head(&root));
         result
-            .map(|head| Head { origin, ..head })
+            .map(|head| RunbookHead { origin, ..head })
             .map_err(|faults| invalid(&self.file, &source, faults))
     }
 }
@@ -129,7 +128,7 @@ impl Catalogue {
                     continue;
                 };
                 let file = path.display().to_string();
-                entries.entry(name.clone()).or_insert(Listed {
+                entries.entry(name.clone()).or_insert(CatalogueEntry {
                     name,
                     file,
                     path: Some(path),
@@ -142,7 +141,7 @@ impl Catalogue {
         for path in embedded {
             if let Some(name) = name_of(path) {
                 let file = format!("runbooks/{}", path.display());
-                entries.entry(name.clone()).or_insert(Listed {
+                entries.entry(name.clone()).or_insert(CatalogueEntry {
                     name,
                     file,
                     path: None,
@@ -187,7 +186,7 @@ impl Catalogue {
     }
 
     /// All runbooks, by name.
-    pub fn list(&self) -> impl Iterator<Item = &Listed> {
+    pub fn list(&self) -> impl Iterator<Item = &CatalogueEntry> {
         self.entries.values()
     }
 
@@ -299,125 +298,17 @@ impl Catalogue {
         &self,
         first: Arc<Runbook>,
     ) -> Result<BTreeMap<String, Arc<Runbook>>, CatalogueError> {
-        let name = first.name.clone();
-        let mut loaded = BTreeMap::from([(name.clone(), first)]);
-        let mut diagnostics = Vec::new();
-        self.follow(&name, &mut vec![name.clone()], &mut loaded, &mut diagnostics);
+        let (called, diagnostics) = calls::follow(self, first);
         if diagnostics.is_empty() {
-            Ok(loaded)
+            Ok(called)
         } else {
             Err(CatalogueError::Invalid { diagnostics })
         }
     }
 
-    fn follow(
-        &self,
-        name: &str,
-        chain: &mut Vec<String>,
-        loaded: &mut BTreeMap<String, Arc<Runbook>>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
-        let Some(runbook) = loaded.get(name).cloned() else { return };
-        let mut fault = |span, message: String, label: String| {
-            diagnostics.push(diagnose(
-                &runbook.file,
-                &runbook.source,
-                Fault::new("RB0401", span, message, label),
-            ));
-        };
-        for finding in &runbook.findings {
-            let Some(Value::String(called)) = finding.run.as_ref().and_then(known) else {
-                continue;
-            };
-            if !self.entries.contains_key(&called) {
-                let span = runbook.source.find(&called).map_or(0..0, |at| at..at + called.len());
-                fault(
-                    span,
-                    format!(
-                        "the remedy of `{}` is a runbook that does not exist: `{called}`",
-                        finding.id
-                    ),
-                    self.did_you_mean(&called),
-                );
-            }
-        }
-        let mut calls = Vec::new();
-        for step in runbook.all_steps() {
-            let Body::Run(Written { sketch: run, arguments }) = &step.body else { continue };
-            if known(arguments).is_none() && super::deserialize::has_template(&run.runbook) {
-                fault(
-                    step.span.start..step.span.start + 1,
-                    "the name of a called runbook must be known before the run".to_owned(),
-                    "write the name out".to_owned(),
-                );
-                continue;
-            }
-            let within = runbook
-                .source
-                .get(step.span.clone())
-                .and_then(|text| text.find(&run.runbook))
-                .unwrap_or_default();
-            let span = step.span.start + within..step.span.start + within + run.runbook.len();
-            if chain.contains(&run.runbook) {
-                fault(
-                    span,
-                    format!("a cycle of runbooks: {} -> {}", chain.join(" -> "), run.runbook),
-                    "calls itself".to_owned(),
-                );
-                continue;
-            }
-            match self.load(&run.runbook) {
-                Err(CatalogueError::Unknown { .. }) => {
-                    fault(
-                        span,
-                        format!("a runbook that does not exist: `{}`", run.runbook),
-                        self.did_you_mean(&run.runbook),
-                    );
-                }
-                Err(CatalogueError::Invalid { .. }) => {
-                    fault(
-                        span,
-                        format!("the called runbook `{}` has errors", run.runbook),
-                        "see `runbook check`".to_owned(),
-                    );
-                }
-                Ok(called) => {
-                    for key in run.with.keys().filter(|key| !called.params.contains_key(*key)) {
-                        let label = match nearest(key, called.params.keys().map(String::as_str)) {
-                            Some(near) => format!("did you mean `{near}`?"),
-                            None => format!(
-                                "parameters: {}",
-                                called.params.keys().cloned().collect::<Vec<_>>().join(", ")
-                            ),
-                        };
-                        fault(
-                            span.clone(),
-                            format!("`{}` has no parameter `{key}`", run.runbook),
-                            label,
-                        );
-                    }
-                    for (key, _) in called.params.iter().filter(|(key, param)| {
-                        param.default.is_none() && !param.optional && !run.with.contains_key(*key)
-                    }) {
-                        fault(
-                            span.clone(),
-                            format!("`{}` needs the parameter `{key}`", run.runbook),
-                            format!("add `{key}` to `with`"),
-                        );
-                    }
-                    calls.push(called);
-                }
-            }
-        }
-        for called in calls {
-            let name = called.name.clone();
-            // each is followed once, whoever calls it: a cycle is seen from the one that closes it
-            if loaded.insert(name.clone(), called).is_none() {
-                chain.push(name.clone());
-                self.follow(&name, chain, loaded, diagnostics);
-                chain.pop();
-            }
-        }
+    /// Whether there is a runbook of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
     }
 
     fn suggest(&self, name: &str) -> Option<&str> {
@@ -432,17 +323,13 @@ impl Catalogue {
             })
     }
 
-    fn did_you_mean(&self, name: &str) -> String {
+    /// The nearest name, as the label of a fault.
+    pub(super) fn did_you_mean(&self, name: &str) -> String {
         self.suggest(name).map_or_else(
             || "not in the catalogue".to_owned(),
             |near| format!("did you mean `{near}`?"),
         )
     }
-}
-
-/// A deferred value that needs no run.
-fn known(value: &super::Deferred) -> Option<Value> {
-    value.render(&Value::Null).ok()
 }
 
 fn embedded_files(folder: &'static Dir<'static>, files: &mut Vec<&'static Path>) {
@@ -463,7 +350,7 @@ fn name_of(path: &Path) -> Option<String> {
 
 /// The text of a file that is to be a runbook.
 fn read_file(path: &Path) -> Result<String, CatalogueError> {
-    read(path, Reading::RUNBOOK).map_err(|message| CatalogueError::Invalid {
+    read(path, FileKind::RUNBOOK).map_err(|message| CatalogueError::Invalid {
         diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())],
     })
 }
@@ -488,7 +375,8 @@ pub(super) fn invalid(file: &str, source: &Arc<str>, faults: Vec<Fault>) -> Cata
     }
 }
 
-fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {
+/// A fault with its place in this file.
+pub(super) fn diagnose(file: &str, source: &Arc<str>, fault: Fault) -> Diagnostic {
     let diagnostic =
         Diagnostic::error(fault.code, fault.message, Some(PathBuf::from(file)), source.clone())
             .with_label(fault.span, fault.label);

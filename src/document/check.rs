@@ -45,7 +45,7 @@ fn is_about_the_end(rest: &str) -> bool {
 /// Where a step stands: what has ended before it begins, and in which loops and parallel groups it
 /// is.
 #[derive(Clone, Debug)]
-struct Place {
+struct StepPlace {
     span: Range<usize>,
     begin: usize,
     end: usize,
@@ -69,7 +69,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
     for step in runbook.steps.iter().chain(&runbook.always) {
         place(step, &[], &mut clock, &mut places, &mut faults);
     }
-    let ids = Names::new(places.keys().map(String::as_str));
+    let ids = KnownNames::new(places.keys().map(String::as_str));
     let mut findings = BTreeSet::new();
     for (finding, node) in runbook.findings.iter().zip(items(root.get("findings"))) {
         if !findings.insert(finding.id.as_str()) {
@@ -91,7 +91,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
             ));
         }
     }
-    let params = Names::new(runbook.params.keys().map(String::as_str));
+    let params = KnownNames::new(runbook.params.keys().map(String::as_str));
     let looped: BTreeSet<&str> = runbook
         .all_steps()
         .into_iter()
@@ -139,7 +139,7 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
 
 /// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the
 /// first get a suggestion.
-struct Names<'a> {
+struct KnownNames<'a> {
     all: Vec<&'a str>,
     /// Comparisons that are left.
     left: Cell<usize>,
@@ -150,7 +150,7 @@ const COMPARISONS: usize = 50_000;
 /// Names that are listed in a note.
 const LISTED: usize = 20;
 
-impl<'a> Names<'a> {
+impl<'a> KnownNames<'a> {
     fn new(names: impl Iterator<Item = &'a str>) -> Self {
         Self { all: names.collect(), left: Cell::new(COMPARISONS) }
     }
@@ -176,11 +176,11 @@ impl<'a> Names<'a> {
 /// The places in the order of the text, each with the one around it: whose text a reference stands
 /// in is found without looking at all.
 struct Owners<'a> {
-    places: Vec<(&'a String, &'a Place, Option<usize>)>,
+    places: Vec<(&'a String, &'a StepPlace, Option<usize>)>,
 }
 
 impl<'a> Owners<'a> {
-    fn new(places: &'a BTreeMap<String, Place>) -> Self {
+    fn new(places: &'a BTreeMap<String, StepPlace>) -> Self {
         let mut sorted: Vec<_> = places.iter().collect();
         sorted.sort_by_key(|(_, place)| (place.span.start, std::cmp::Reverse(place.span.end)));
         let (mut nested, mut open) = (Vec::with_capacity(sorted.len()), Vec::<usize>::new());
@@ -195,7 +195,7 @@ impl<'a> Owners<'a> {
     }
 
     /// The innermost step around a place.
-    fn of(&self, span: &Range<usize>) -> Option<(&'a String, &'a Place)> {
+    fn of(&self, span: &Range<usize>) -> Option<(&'a String, &'a StepPlace)> {
         let mut at = self
             .places
             .partition_point(|(_, place, _)| place.span.start <= span.start)
@@ -253,7 +253,7 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
 
 fn items(node: Option<&Node>) -> &[Node] {
     match node.map(|node| &node.kind) {
-        Some(super::node::Kind::List(items)) => items,
+        Some(super::node::NodeKind::List(items)) => items,
         _ => &[],
     }
 }
@@ -266,7 +266,7 @@ fn place(
     step: &Step,
     around: &[Around],
     clock: &mut usize,
-    places: &mut BTreeMap<String, Place>,
+    places: &mut BTreeMap<String, StepPlace>,
     faults: &mut Vec<Fault>,
 ) {
     let begin = *clock;
@@ -280,7 +280,7 @@ fn place(
             place(child, &within(around, step, None), clock, places, faults);
         }
     }
-    let here = Place { span: step.span.clone(), begin, end: *clock, around: around.to_vec() };
+    let here = StepPlace { span: step.span.clone(), begin, end: *clock, around: around.to_vec() };
     *clock += 1;
     // what verifies a change comes after it and may refer to it
     for child in &step.then {
@@ -320,9 +320,9 @@ fn within(around: &[Around], step: &Step, branch: Option<usize>) -> Vec<Around> 
 fn step_reference(
     name: &str,
     reference: &Use,
-    owner: Option<(&String, &Place)>,
-    places: &BTreeMap<String, Place>,
-    ids: &Names<'_>,
+    owner: Option<(&String, &StepPlace)>,
+    places: &BTreeMap<String, StepPlace>,
+    ids: &KnownNames<'_>,
 ) -> Option<Fault> {
     let fault = |code, message: String, label: String| {
         Some(Fault::new(code, reference.span.clone(), message, label))

@@ -2,7 +2,7 @@
 
 use super::check::Use;
 use super::deserialize::has_template;
-use super::node::{Fault, Kind, Node};
+use super::node::{Fault, Node, NodeKind};
 use crate::expression::{self, EvalError, Reference, Template};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ impl Deferred {
         uses: &mut Vec<Use>,
     ) -> Self {
         match &node.kind {
-            Kind::Scalar { text, value: Value::String(_) }
+            NodeKind::Scalar { text, value: Value::String(_) }
                 if has_template(text) && !jq.contains(&(node.span.start, node.span.end)) =>
             {
                 match expression::template(text) {
@@ -55,14 +55,14 @@ impl Deferred {
                     }
                 }
             }
-            Kind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => {
+            NodeKind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => {
                 Self::Known(Value::String(text.clone()))
             }
-            Kind::Scalar { value, .. } => Self::Known(value.clone()),
-            Kind::List(items) => Self::List(
+            NodeKind::Scalar { value, .. } => Self::Known(value.clone()),
+            NodeKind::List(items) => Self::List(
                 items.iter().map(|item| Self::compile(item, source, jq, faults, uses)).collect(),
             ),
-            Kind::Map(entries) => Self::Map(
+            NodeKind::Map(entries) => Self::Map(
                 entries
                     .iter()
                     .map(|entry| {

@@ -4,7 +4,7 @@
 //! wanted, a stand-in of that type takes its place, so that everything around it is checked before
 //! the run; the real value is checked when it is rendered.
 
-use super::node::{Entry, Fault, Kind, Node};
+use super::node::{Entry, Fault, Node, NodeKind};
 use crate::diagnostic::nearest;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde_json::Value;
@@ -88,29 +88,29 @@ fn computed_target(text: &str) -> Option<(&str, &str)> {
 }
 
 #[derive(Debug)]
-struct Failure {
+struct DeserializeFailure {
     span: Option<Range<usize>>,
     message: String,
     label: String,
     fatal: bool,
 }
 
-impl Failure {
+impl DeserializeFailure {
     fn at(mut self, span: &Range<usize>) -> Self {
         self.span.get_or_insert_with(|| span.clone());
         self
     }
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for DeserializeFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for DeserializeFailure {}
 
-impl de::Error for Failure {
+impl de::Error for DeserializeFailure {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         Self { span: None, message: message.to_string(), label: String::new(), fatal: false }
     }
@@ -160,14 +160,14 @@ impl<'de, 'r> Reader<'de, 'r> {
         self.poisoned.contains(&(self.node.span.start, self.node.span.end))
     }
 
-    fn mismatch(&self, wanted: &str) -> Failure {
+    fn mismatch(&self, wanted: &str) -> DeserializeFailure {
         let found = match &self.node.kind {
-            Kind::Scalar { text, value } if !value.is_null() && text.len() < 40 => {
+            NodeKind::Scalar { text, value } if !value.is_null() && text.len() < 40 => {
                 format!("{} `{text}`", self.node.describe())
             }
             _ => self.node.describe().to_owned(),
         };
-        Failure {
+        DeserializeFailure {
             span: Some(self.node.span.clone()),
             message: format!("expected {wanted}, found {found}"),
             label: format!("expected {wanted}"),
@@ -175,31 +175,31 @@ impl<'de, 'r> Reader<'de, 'r> {
         }
     }
 
-    fn entries(&self, wanted: &str) -> Result<&'de [Entry], Failure> {
+    fn entries(&self, wanted: &str) -> Result<&'de [Entry], DeserializeFailure> {
         match &self.node.kind {
-            Kind::Map(entries) => Ok(entries),
-            Kind::List(_) | Kind::Scalar { .. } => Err(self.mismatch(wanted)),
+            NodeKind::Map(entries) => Ok(entries),
+            NodeKind::List(_) | NodeKind::Scalar { .. } => Err(self.mismatch(wanted)),
         }
     }
 }
 
 macro_rules! numbers {
     ($($method:ident),*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
             if self.is_open() {
                 return visitor.visit_u64(1);
             }
             match &self.node.kind {
-                Kind::Scalar { value: Value::Number(number), .. } => {
+                NodeKind::Scalar { value: Value::Number(number), .. } => {
                     let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
                         (Some(number), _, _) => visitor.visit_u64(number),
                         (_, Some(number), _) => visitor.visit_i64(number),
                         (_, _, Some(number)) => visitor.visit_f64(number),
                         (None, None, None) => return Err(self.mismatch("a number")),
                     };
-                    result.map_err(|failure: Failure| failure.at(&self.node.span))
+                    result.map_err(|failure: DeserializeFailure| failure.at(&self.node.span))
                 }
-                Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a \
+                NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => Err(self.mismatch("a \
                     number")),
             }
         }
@@ -207,14 +207,14 @@ macro_rules! numbers {
 }
 
 impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
-    type Error = Failure;
+    type Error = DeserializeFailure;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         if self.is_poisoned() {
             return visitor.visit_u64(1);
         }
         let result = match &self.node.kind {
-            Kind::Scalar { text, value } => match value {
+            NodeKind::Scalar { text, value } => match value {
                 Value::Null => visitor.visit_unit(),
                 Value::Bool(value) => visitor.visit_bool(*value),
                 Value::Number(number) => {
@@ -226,22 +226,24 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
                 }
                 _ => visitor.visit_borrowed_str(text),
             },
-            Kind::List(items) => visitor.visit_seq(Items { reader: self, items: items.iter() }),
-            Kind::Map(entries) => visitor.visit_map(Fields {
+            NodeKind::List(items) => {
+                visitor.visit_seq(SequenceItems { reader: self, items: items.iter() })
+            }
+            NodeKind::Map(entries) => visitor.visit_map(Fields {
                 reader: self,
                 entries: entries.iter(),
                 known: None,
                 value: None,
             }),
         };
-        result.map_err(|failure: Failure| failure.at(&self.node.span))
+        result.map_err(|failure: DeserializeFailure| failure.at(&self.node.span))
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         match &self.node.kind {
             _ if self.is_open() => visitor.visit_bool(false),
-            Kind::Scalar { value: Value::Bool(value), .. } => visitor.visit_bool(*value),
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => {
+            NodeKind::Scalar { value: Value::Bool(value), .. } => visitor.visit_bool(*value),
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
                 Err(self.mismatch("true or false"))
             }
         }
@@ -260,24 +262,34 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         deserialize_f64
     );
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         match &self.node.kind {
             _ if self.is_poisoned() => visitor.visit_borrowed_str(""),
-            Kind::Scalar { text, value: Value::String(_) } => visitor
+            NodeKind::Scalar { text, value: Value::String(_) } => visitor
                 .visit_borrowed_str(text)
-                .map_err(|failure: Failure| failure.at(&self.node.span)),
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => Err(self.mismatch("a string")),
+                .map_err(|failure: DeserializeFailure| failure.at(&self.node.span)),
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
+                Err(self.mismatch("a string"))
+            }
         }
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_string<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_option<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         match &self.node.kind {
-            Kind::Scalar { value: Value::Null, .. } => visitor.visit_none(),
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => visitor.visit_some(self),
+            NodeKind::Scalar { value: Value::Null, .. } => visitor.visit_none(),
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
+                visitor.visit_some(self)
+            }
         }
     }
 
@@ -285,15 +297,16 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, DeserializeFailure> {
         if name == JQ {
             self.recorder.borrow_mut().jq.insert((self.node.span.start, self.node.span.end));
             // a bare `true` or `1` in a condition is a program, too
-            if let Kind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } = &self.node.kind
+            if let NodeKind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } =
+                &self.node.kind
             {
-                return visitor.visit_newtype_struct(
-                    de::value::BorrowedStrDeserializer::<Failure>::new(text),
-                );
+                return visitor.visit_newtype_struct(de::value::BorrowedStrDeserializer::<
+                    DeserializeFailure,
+                >::new(text));
             }
         }
         if let Some((kind, name)) = self
@@ -302,9 +315,10 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             .filter(|_| name == "Target" && !self.is_poisoned())
             .and_then(computed_target)
         {
-            let fields = [("kind", Written(kind)), ("name", Written(name))].into_iter();
-            return visitor
-                .visit_newtype_struct(de::value::MapDeserializer::<_, Failure>::new(fields));
+            let fields = [("kind", OptionalText(kind)), ("name", OptionalText(name))].into_iter();
+            return visitor.visit_newtype_struct(
+                de::value::MapDeserializer::<_, DeserializeFailure>::new(fields),
+            );
         }
         let stand_in = match name {
             "Duration" => Some("1s"),
@@ -313,25 +327,28 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             _ => None,
         };
         match stand_in {
-            Some(text) if self.is_open() => visitor
-                .visit_newtype_struct(de::value::BorrowedStrDeserializer::<Failure>::new(text)),
+            Some(text) if self.is_open() => visitor.visit_newtype_struct(
+                de::value::BorrowedStrDeserializer::<DeserializeFailure>::new(text),
+            ),
             _ => visitor
                 .visit_newtype_struct(self)
-                .map_err(|failure: Failure| failure.at(&self.node.span)),
+                .map_err(|failure: DeserializeFailure| failure.at(&self.node.span)),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         match &self.node.kind {
-            Kind::List(items) => visitor
-                .visit_seq(Items { reader: self, items: items.iter() })
+            NodeKind::List(items) => visitor
+                .visit_seq(SequenceItems { reader: self, items: items.iter() })
                 .map_err(|failure| failure.at(&self.node.span)),
-            _ if self.is_open() => visitor.visit_seq(Items { reader: self, items: [].iter() }),
-            Kind::Scalar { .. } | Kind::Map(_) => Err(self.mismatch("a list")),
+            _ if self.is_open() => {
+                visitor.visit_seq(SequenceItems { reader: self, items: [].iter() })
+            }
+            NodeKind::Scalar { .. } | NodeKind::Map(_) => Err(self.mismatch("a list")),
         }
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         if self.is_open() {
             return visitor.visit_map(Fields {
                 reader: self,
@@ -351,7 +368,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, DeserializeFailure> {
         let name = name.to_ascii_lowercase();
         let entries = self
             .entries(&format!("a mapping with the fields of `{name}` ({})", fields.join(", ")))?;
@@ -383,28 +400,34 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         _name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, DeserializeFailure> {
         let text = match &self.node.kind {
             _ if self.is_open() => variants.first().copied().unwrap_or_default(),
-            Kind::Scalar { text, value: Value::String(_) } => text,
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => {
+            NodeKind::Scalar { text, value: Value::String(_) } => text,
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
                 return Err(self.mismatch(&format!("one of {}", variants.join(", "))));
             }
         };
         visitor
-            .visit_enum(IntoDeserializer::<Failure>::into_deserializer(text))
+            .visit_enum(IntoDeserializer::<DeserializeFailure>::into_deserializer(text))
             .map_err(|failure| failure.at(&self.node.span))
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_identifier<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         visitor.visit_unit()
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         visitor.visit_unit()
     }
 
@@ -412,9 +435,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
 }
 
 /// A text for a field that need not be there.
-struct Written<'a>(&'a str);
+struct OptionalText<'a>(&'a str);
 
-impl<'de> IntoDeserializer<'de, Failure> for Written<'_> {
+impl<'de> IntoDeserializer<'de, DeserializeFailure> for OptionalText<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -422,14 +445,17 @@ impl<'de> IntoDeserializer<'de, Failure> for Written<'_> {
     }
 }
 
-impl<'de> de::Deserializer<'de> for Written<'_> {
-    type Error = Failure;
+impl<'de> de::Deserializer<'de> for OptionalText<'_> {
+    type Error = DeserializeFailure;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeFailure> {
         visitor.visit_str(self.0)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_option<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         visitor.visit_some(self)
     }
 
@@ -439,18 +465,18 @@ impl<'de> de::Deserializer<'de> for Written<'_> {
     }
 }
 
-struct Items<'de, 'r> {
+struct SequenceItems<'de, 'r> {
     reader: Reader<'de, 'r>,
     items: std::slice::Iter<'de, Node>,
 }
 
-impl<'de> de::SeqAccess<'de> for Items<'de, '_> {
-    type Error = Failure;
+impl<'de> de::SeqAccess<'de> for SequenceItems<'de, '_> {
+    type Error = DeserializeFailure;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Failure> {
+    ) -> Result<Option<T::Value>, DeserializeFailure> {
         self.items
             .next()
             .map(|node| {
@@ -469,12 +495,12 @@ struct Fields<'de, 'r> {
 }
 
 impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
-    type Error = Failure;
+    type Error = DeserializeFailure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Failure> {
+    ) -> Result<Option<K::Value>, DeserializeFailure> {
         let known = self.known;
         let Some(entry) = self
             .entries
@@ -485,10 +511,13 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         self.value = Some(&entry.node);
         seed.deserialize(de::value::BorrowedStrDeserializer::new(&entry.key))
             .map(Some)
-            .map_err(|failure: Failure| failure.at(&entry.key_span))
+            .map_err(|failure: DeserializeFailure| failure.at(&entry.key_span))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DeserializeFailure> {
         let node = self.value.take().unwrap_or(self.reader.node);
         seed.deserialize(self.reader.on(node)).map_err(|failure| failure.at(&node.span))
     }

@@ -14,12 +14,12 @@ const MAX_FILES: usize = 20_000;
 
 /// What is read, and how much of it at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct FileKind {
     what: &'static str,
     limit: usize,
 }
 
-impl Reading {
+impl FileKind {
     /// A runbook.
     pub const RUNBOOK: Self = Self { what: "a runbook", limit: MAX_BYTES };
     /// A file of parameters.
@@ -33,7 +33,7 @@ impl Reading {
 ///
 /// # Errors
 /// Why it cannot be read, for a person.
-pub fn read(path: &Path, reading: Reading) -> Result<String, String> {
+pub fn read(path: &Path, reading: FileKind) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("cannot be read: {error}");
     let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
@@ -138,10 +138,10 @@ mod tests {
             ("pipe.yaml", "is not a regular file"),
             ("inner", "is a folder"),
         ] {
-            let error = read(&at(name), Reading::RUNBOOK).unwrap_err();
+            let error = read(&at(name), FileKind::RUNBOOK).unwrap_err();
             assert!(error.contains(wanted), "{name}: {error}");
         }
-        assert_eq!(read(&at("inner/one.yaml"), Reading::RUNBOOK).as_deref(), Ok("a: 1"));
+        assert_eq!(read(&at("inner/one.yaml"), FileKind::RUNBOOK).as_deref(), Ok("a: 1"));
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         let path = root.path().join("large.yaml");
         fs::write(&path, "x".repeat(MAX_BYTES + 1)).unwrap();
         assert!(
-            read(&path, Reading::PARAMS)
+            read(&path, FileKind::PARAMS)
                 .unwrap_err()
                 .contains("more than the 1048576 that a file of parameters may have")
         );

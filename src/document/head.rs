@@ -1,7 +1,7 @@
 //! What is shown of a runbook in a list: read from its tree, nothing is compiled.
 
 use super::deserialize::{from_node, from_node_seed};
-use super::node::{Fault, Kind, Node};
+use super::node::{Fault, Node, NodeKind};
 use super::runbook::Origin;
 use crate::action::{Action, VerbName};
 use crate::construct::{Approve, Confirm, Construct};
@@ -9,7 +9,7 @@ use crate::event::Effect;
 
 /// The head of a runbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct RunbookHead {
     /// What it is for, in one line.
     pub title: String,
     /// Alerts that it answers.
@@ -32,7 +32,7 @@ const ASKS: [&str; 2] = [Confirm::NAME, Approve::NAME];
 ///
 /// # Errors
 /// What keeps it from being one.
-pub(super) fn head(root: &Node) -> Result<Head, Vec<Fault>> {
+pub(super) fn head(root: &Node) -> Result<RunbookHead, Vec<Fault>> {
     let fault = |code, node: &Node, message: &str| {
         vec![Fault::new(code, node.span.clone(), message, "see `runbook check`")]
     };
@@ -64,18 +64,19 @@ pub(super) fn head(root: &Node) -> Result<Head, Vec<Fault>> {
         return Err(fault("RB0104", root, "missing field `steps`"));
     }
     let params = params.iter().map(|entry| entry.key.clone()).collect();
-    Ok(Head { title: title.to_owned(), alerts, params, effect, origin: Origin::File })
+    Ok(RunbookHead { title: title.to_owned(), alerts, params, effect, origin: Origin::File })
 }
 
 /// Raises the effect to that of the steps under a node: a list, or one step.
 fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
     match &node.kind {
-        Kind::List(items) => items.iter().try_for_each(|item| steps(item, effect)),
-        Kind::Map(entries) => {
+        NodeKind::List(items) => items.iter().try_for_each(|item| steps(item, effect)),
+        NodeKind::Map(entries) => {
             for entry in entries {
                 let key = entry.key.as_str();
                 // `confirm: typed` beside a change is no action
-                let is_mark = key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. });
+                let is_mark =
+                    key == "confirm" && matches!(entry.node.kind, NodeKind::Scalar { .. });
                 if WITHIN.contains(&key) {
                     steps(&entry.node, effect)?;
                 } else if Action::VERBS.contains(&key) {
@@ -87,7 +88,7 @@ fn steps(node: &Node, effect: &mut Effect) -> Result<(), Vec<Fault>> {
             }
             Ok(())
         }
-        Kind::Scalar { .. } => Err(vec![Fault::new(
+        NodeKind::Scalar { .. } => Err(vec![Fault::new(
             "RB0104",
             node.span.clone(),
             "a step must be a mapping",

@@ -5,7 +5,7 @@ use super::body::{Body, Group, Written};
 use super::check::{self, Use};
 use super::deferred::Deferred;
 use super::deserialize::{self, Found, from_node};
-use super::node::{Entry, Fault, Kind, Node};
+use super::node::{Entry, Fault, Node, NodeKind};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
 use super::runbook::{
@@ -65,7 +65,7 @@ struct Header {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename = "step")]
-struct Head {
+struct StepHead {
     id: String,
     #[expect(dead_code, reason = "read with its place")]
     title: Option<String>,
@@ -334,10 +334,10 @@ impl Lower<'_> {
     fn steps(&mut self, node: Option<&Node>, what: &str) -> Vec<Step> {
         let Some(node) = node else { return Vec::new() };
         match &node.kind {
-            Kind::List(items) if !items.is_empty() => {
+            NodeKind::List(items) if !items.is_empty() => {
                 items.iter().filter_map(|item| self.step(item)).collect()
             }
-            Kind::List(_) => {
+            NodeKind::List(_) => {
                 self.faults.push(Fault::new(
                     "RB0104",
                     node.span.clone(),
@@ -346,7 +346,7 @@ impl Lower<'_> {
                 ));
                 Vec::new()
             }
-            Kind::Map(_) | Kind::Scalar { .. } => {
+            NodeKind::Map(_) | NodeKind::Scalar { .. } => {
                 self.faults.push(Fault::new(
                     "RB0104",
                     node.span.clone(),
@@ -371,8 +371,8 @@ impl Lower<'_> {
         let (head, mut rest): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| HEAD.contains(&entry.key.as_str()));
         let typed = self.typed(&mut rest);
-        let head_node = Node { span: node.span.clone(), kind: Kind::Map(head) };
-        let fields: Option<Head> = self.read(&head_node);
+        let head_node = Node { span: node.span.clone(), kind: NodeKind::Map(head) };
+        let fields: Option<StepHead> = self.read(&head_node);
         let body = self.body(node, &rest, fields.as_ref());
         let fields = fields?;
         let then =
@@ -437,7 +437,7 @@ impl Lower<'_> {
     fn typed(&mut self, rest: &mut Vec<Entry>) -> bool {
         let verbs = rest.iter().filter(|entry| is_action(&entry.key)).count();
         let Some(place) = rest.iter().position(|entry| {
-            entry.key == "confirm" && matches!(entry.node.kind, Kind::Scalar { .. })
+            entry.key == "confirm" && matches!(entry.node.kind, NodeKind::Scalar { .. })
         }) else {
             return false;
         };
@@ -459,7 +459,7 @@ impl Lower<'_> {
     /// The verification of a change: a list of steps, or one action without an id, which is then
     /// named after its verb; after the change too, if another verification has that name.
     fn then(&mut self, node: &Node, change: &str) -> Vec<Step> {
-        let Kind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
+        let NodeKind::Map(entries) = &node.kind else { return self.steps(Some(node), "then") };
         let mut entries = entries.clone();
         if !entries.iter().any(|entry| entry.key == "id")
             && let Some(verb) = entries.iter().find(|entry| is_action(&entry.key))
@@ -471,17 +471,19 @@ impl Lower<'_> {
             };
             let id = Node {
                 span: verb.key_span.clone(),
-                kind: Kind::Scalar { value: Value::from(text.as_str()), text },
+                kind: NodeKind::Scalar { value: Value::from(text.as_str()), text },
             };
             entries.insert(
                 0,
                 Entry { key: "id".to_owned(), key_span: verb.key_span.clone(), node: id },
             );
         }
-        self.step(&Node { span: node.span.clone(), kind: Kind::Map(entries) }).into_iter().collect()
+        self.step(&Node { span: node.span.clone(), kind: NodeKind::Map(entries) })
+            .into_iter()
+            .collect()
     }
 
-    fn body(&mut self, node: &Node, rest: &[Entry], head: Option<&Head>) -> Option<Body> {
+    fn body(&mut self, node: &Node, rest: &[Entry], head: Option<&StepHead>) -> Option<Body> {
         let (group, verbs): (Vec<&Entry>, Vec<&Entry>) =
             rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
         let (known, unknown): (Vec<&Entry>, Vec<&Entry>) =
@@ -641,8 +643,10 @@ impl Lower<'_> {
     fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {
         match node.map(|node| &node.kind) {
             None => Vec::new(),
-            Some(Kind::List(items)) => items.iter().filter_map(|item| self.finding(item)).collect(),
-            Some(Kind::Map(_) | Kind::Scalar { .. }) => {
+            Some(NodeKind::List(items)) => {
+                items.iter().filter_map(|item| self.finding(item)).collect()
+            }
+            Some(NodeKind::Map(_) | NodeKind::Scalar { .. }) => {
                 let span = node.map_or(0..0, |node| node.span.clone());
                 self.faults.push(Fault::new(
                     "RB0104",
@@ -658,7 +662,7 @@ impl Lower<'_> {
     fn finding(&mut self, node: &Node) -> Option<Finding> {
         let fields: FindingFields = self.read(node)?;
         let when = match node.get("when").map(|node| (&node.kind, node)) {
-            Some((Kind::List(items), _)) => {
+            Some((NodeKind::List(items), _)) => {
                 items.iter().filter_map(|item| self.condition(Some(item))).collect()
             }
             Some((_, single)) => self.condition(Some(single)).into_iter().collect(),
@@ -706,7 +710,7 @@ impl Lower<'_> {
         node: Option<&Node>,
     ) -> Vec<expression::Expectation> {
         let items: &[Node] = match node.map(|node| &node.kind) {
-            Some(Kind::List(items)) => items,
+            Some(NodeKind::List(items)) => items,
             _ => &[],
         };
         let mut compiled = Vec::new();
@@ -752,7 +756,7 @@ impl Lower<'_> {
     }
 
     fn jq(&mut self, node: &Node) -> Option<Jq> {
-        let Kind::Scalar { text, value } = &node.kind else { return None };
+        let NodeKind::Scalar { text, value } = &node.kind else { return None };
         if value.is_null() {
             return None;
         }
@@ -810,8 +814,8 @@ fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
         return Some(node);
     }
     match &node.kind {
-        Kind::Scalar { .. } => None,
-        Kind::List(items) => items.iter().find_map(|item| find(item, span)),
-        Kind::Map(entries) => entries.iter().find_map(|entry| find(&entry.node, span)),
+        NodeKind::Scalar { .. } => None,
+        NodeKind::List(items) => items.iter().find_map(|item| find(item, span)),
+        NodeKind::Map(entries) => entries.iter().find_map(|entry| find(&entry.node, span)),
     }
 }

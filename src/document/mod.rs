@@ -2,6 +2,7 @@
 
 mod body;
 mod built;
+mod calls;
 mod catalogue;
 mod check;
 mod deferred;
@@ -19,10 +20,10 @@ mod suite;
 mod unjudged;
 
 pub use body::{Body, Group, Written};
-pub use catalogue::{Catalogue, CatalogueError, Listed, Root};
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
 pub use deferred::Deferred;
-pub use files::{Reading, collect, collect_all, read};
-pub use head::Head;
+pub use files::{FileKind, collect, collect_all, read};
+pub use head::RunbookHead;
 pub use mutant::{Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;

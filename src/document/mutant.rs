@@ -2,7 +2,7 @@
 
 use super::catalogue::CatalogueError;
 use super::lower::lower;
-use super::node::{Entry, Kind, Node, parse};
+use super::node::{Entry, Node, NodeKind, parse};
 use super::runbook::Runbook;
 use serde_json::Value;
 use std::ops::Range;
@@ -89,13 +89,13 @@ fn key(name: &str) -> Turn {
 /// The sites in the steps under a node: a list, or one step.
 fn steps(node: Option<&Node>, way: &[Turn], sites: &mut Vec<Site>) {
     match node.map(|node| (&node.kind, node)) {
-        Some((Kind::List(items), _)) => {
+        Some((NodeKind::List(items), _)) => {
             for (place, item) in items.iter().enumerate() {
                 step(item, &turned(way, [Turn::Place(place)]), sites);
             }
         }
-        Some((Kind::Map(_), node)) => step(node, way, sites),
-        Some((Kind::Scalar { .. }, _)) | None => {}
+        Some((NodeKind::Map(_), node)) => step(node, way, sites),
+        Some((NodeKind::Scalar { .. }, _)) | None => {}
     }
 }
 
@@ -112,7 +112,7 @@ fn step(node: &Node, way: &[Turn], sites: &mut Vec<Site>) {
             });
         }
     }
-    if let Some(Node { kind: Kind::List(items), .. }) = node.get("expect") {
+    if let Some(Node { kind: NodeKind::List(items), .. }) = node.get("expect") {
         for (place, item) in items.iter().enumerate() {
             let own = turned(way, [key("expect"), Turn::Place(place)]);
             expectation(item, &format!("step {id}: expectation {}", place + 1), &own, sites);
@@ -141,7 +141,7 @@ fn expectation(node: &Node, what: &str, way: &[Turn], sites: &mut Vec<Site>) {
 }
 
 fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
-    let Some(Node { kind: Kind::List(items), .. }) = node else { return };
+    let Some(Node { kind: NodeKind::List(items), .. }) = node else { return };
     for (place, item) in items.iter().enumerate() {
         let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
         let way = [key("findings"), Turn::Place(place), key("when")];
@@ -150,7 +150,7 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
             sites.push(Site { what, way, span: span.clone(), change });
         };
         match &when.kind {
-            Kind::List(conditions) => {
+            NodeKind::List(conditions) => {
                 for (number, condition) in conditions.iter().enumerate() {
                     let own = turned(&way, [Turn::Place(number)]);
                     let named = format!("finding {id}: condition {}", number + 1);
@@ -158,7 +158,7 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
                     add(format!("{named} negated"), own, &condition.span, Change::Negate);
                 }
             }
-            Kind::Scalar { .. } | Kind::Map(_) => {
+            NodeKind::Scalar { .. } | NodeKind::Map(_) => {
                 let named = format!("finding {id}: condition");
                 add(format!("{named} dropped"), way.to_vec(), &when.span, Change::Never);
                 add(format!("{named} negated"), way.to_vec(), &when.span, Change::Negate);
@@ -171,22 +171,22 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
 fn apply(node: &mut Node, way: &[Turn], change: &Change) -> Option<()> {
     match (way, &mut node.kind) {
         ([], _) => rewrite(node, change),
-        ([Turn::Key(name)], Kind::Map(entries)) if matches!(change, Change::Drop) => {
+        ([Turn::Key(name)], NodeKind::Map(entries)) if matches!(change, Change::Drop) => {
             entries.retain(|entry| entry.key != *name);
             Some(())
         }
-        ([Turn::Key(name)], Kind::Map(entries)) if matches!(change, Change::Key(_)) => {
+        ([Turn::Key(name)], NodeKind::Map(entries)) if matches!(change, Change::Key(_)) => {
             let Change::Key(other) = change else { return None };
             entry(entries, name)?.key = (*other).to_owned();
             Some(())
         }
-        ([Turn::Place(place)], Kind::List(items)) if matches!(change, Change::Drop) => {
+        ([Turn::Place(place)], NodeKind::List(items)) if matches!(change, Change::Drop) => {
             (*place < items.len()).then(|| drop(items.remove(*place)))
         }
-        ([Turn::Key(name), rest @ ..], Kind::Map(entries)) => {
+        ([Turn::Key(name), rest @ ..], NodeKind::Map(entries)) => {
             apply(&mut entry(entries, name)?.node, rest, change)
         }
-        ([Turn::Place(place), rest @ ..], Kind::List(items)) => {
+        ([Turn::Place(place), rest @ ..], NodeKind::List(items)) => {
             apply(items.get_mut(*place)?, rest, change)
         }
         _ => None,
@@ -198,7 +198,7 @@ fn entry<'a>(entries: &'a mut [Entry], name: &str) -> Option<&'a mut Entry> {
 }
 
 fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
-    let Kind::Scalar { text, value } = &mut node.kind else { return None };
+    let NodeKind::Scalar { text, value } = &mut node.kind else { return None };
     match change {
         Change::Negate => *text = format!("({}) | not", text.trim()),
         Change::Never => *text = format!("false and ({})", text.trim()),

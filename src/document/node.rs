@@ -22,12 +22,12 @@ pub struct Node {
     /// Bytes of the value in the text.
     pub span: Range<usize>,
     /// The value.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum NodeKind {
     /// A leaf.
     Scalar {
         /// The text after YAML's own escapes.
@@ -83,8 +83,8 @@ impl Node {
     /// The entries, if this is a mapping.
     pub fn entries(&self) -> Option<&[Entry]> {
         match &self.kind {
-            Kind::Map(entries) => Some(entries),
-            Kind::List(_) | Kind::Scalar { .. } => None,
+            NodeKind::Map(entries) => Some(entries),
+            NodeKind::List(_) | NodeKind::Scalar { .. } => None,
         }
     }
 
@@ -96,17 +96,17 @@ impl Node {
     /// The text, if this is a string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, value: Value::String(_) } => Some(text),
-            Kind::Scalar { .. } | Kind::List(_) | Kind::Map(_) => None,
+            NodeKind::Scalar { text, value: Value::String(_) } => Some(text),
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => None,
         }
     }
 
     /// What a person calls this kind of value.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
-            Kind::List(_) => "a list",
-            Kind::Map(_) => "a mapping",
-            Kind::Scalar { value, .. } => match value {
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a mapping",
+            NodeKind::Scalar { value, .. } => match value {
                 Value::Null => "nothing",
                 Value::Bool(_) => "true or false",
                 Value::Number(_) => "a number",
@@ -118,9 +118,9 @@ impl Node {
     /// The value without its places.
     pub fn to_value(&self) -> Value {
         match &self.kind {
-            Kind::Scalar { value, .. } => value.clone(),
-            Kind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
-            Kind::Map(entries) => Value::Object(
+            NodeKind::Scalar { value, .. } => value.clone(),
+            NodeKind::List(items) => Value::Array(items.iter().map(Node::to_value).collect()),
+            NodeKind::Map(entries) => Value::Object(
                 entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect(),
             ),
         }
@@ -129,7 +129,7 @@ impl Node {
     /// Where a byte range of this scalar's text lies in the document; the whole scalar where
     /// escapes or folding forbid to say.
     pub fn locate(&self, source: &str, range: &Range<usize>) -> Range<usize> {
-        let Kind::Scalar { text, .. } = &self.kind else { return self.span.clone() };
+        let NodeKind::Scalar { text, .. } = &self.kind else { return self.span.clone() };
         let Some(raw) = source.get(self.span.clone()) else { return self.span.clone() };
         if let Some(offset) = raw.find(text.trim_end_matches('\n')) {
             let start = self.span.start + offset;
@@ -239,7 +239,8 @@ impl<'a> Builder<'a> {
             }
         }
         // an empty document reads as one empty scalar
-        Ok(root.filter(|node| !matches!(&node.kind, Kind::Scalar { text, .. } if text.is_empty())))
+        Ok(root
+            .filter(|node| !matches!(&node.kind, NodeKind::Scalar { text, .. } if text.is_empty())))
     }
 
     fn node(&mut self, event: Event<'a>, span: Range<usize>, depth: usize) -> Result<Node, Fault> {
@@ -259,7 +260,7 @@ impl<'a> Builder<'a> {
                 } else {
                     Value::String(text.to_string())
                 };
-                Ok(Node { span, kind: Kind::Scalar { text: text.into_owned(), value } })
+                Ok(Node { span, kind: NodeKind::Scalar { text: text.into_owned(), value } })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.plain_only(anchor, tag.is_some(), &span);
@@ -272,7 +273,7 @@ impl<'a> Builder<'a> {
                     }
                     end = items.last().map_or(end, |item: &Node| item.span.end);
                 }
-                Ok(Node { span: span.start..end, kind: Kind::List(items) })
+                Ok(Node { span: span.start..end, kind: NodeKind::List(items) })
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.plain_only(anchor, tag.is_some(), &span);
@@ -285,7 +286,10 @@ impl<'a> Builder<'a> {
                     "YAML aliases are not supported in runbooks",
                     "write the value out",
                 ));
-                Ok(Node { span, kind: Kind::Scalar { text: String::new(), value: Value::Null } })
+                Ok(Node {
+                    span,
+                    kind: NodeKind::Scalar { text: String::new(), value: Value::Null },
+                })
             }
         }
     }
@@ -314,7 +318,7 @@ impl<'a> Builder<'a> {
             let Some((event, at)) = self.next()? else { break };
             let value = self.node(event, at, depth + 1)?;
             end = value.span.end.max(key.span.end);
-            let Kind::Scalar { text, .. } = key.kind else {
+            let NodeKind::Scalar { text, .. } = key.kind else {
                 self.faults.push(template_fault(&key_span, self.source).unwrap_or_else(|| {
                     Fault::new("RB0002", key_span, "a key must be a string", "use a name")
                 }));
@@ -337,7 +341,7 @@ impl<'a> Builder<'a> {
             known.insert(text.clone(), entries.len());
             entries.push(Entry { key: text, key_span: key.span, node: value });
         }
-        Ok(Node { span: span.start..end, kind: Kind::Map(entries) })
+        Ok(Node { span: span.start..end, kind: NodeKind::Map(entries) })
     }
 
     fn plain_only(&mut self, anchor: usize, tagged: bool, span: &Range<usize>) {

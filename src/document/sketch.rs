@@ -4,7 +4,7 @@
 
 use super::deferred::Deferred;
 use super::deserialize::{from_node_seed, has_template};
-use super::node::{Entry, Kind, Node};
+use super::node::{Entry, Node, NodeKind};
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value};
 
@@ -63,10 +63,10 @@ fn tree(value: &Value, next: &mut usize) -> Node {
     *next += 1;
     let span = *next..*next + 1;
     let kind = match value {
-        Value::Array(items) => Kind::List(items.iter().map(|item| tree(item, next)).collect()),
-        Value::Object(fields) => Kind::Map(entries(fields, next)),
-        Value::String(text) => Kind::Scalar { text: text.clone(), value: value.clone() },
-        other => Kind::Scalar { text: other.to_string(), value: other.clone() },
+        Value::Array(items) => NodeKind::List(items.iter().map(|item| tree(item, next)).collect()),
+        Value::Object(fields) => NodeKind::Map(entries(fields, next)),
+        Value::String(text) => NodeKind::Scalar { text: text.clone(), value: value.clone() },
+        other => NodeKind::Scalar { text: other.to_string(), value: other.clone() },
     };
     Node { span, kind }
 }

@@ -4,7 +4,7 @@
 
 use super::catalogue::{CatalogueError, invalid};
 use super::deserialize::from_node;
-use super::node::{Fault, Kind, Node, parse};
+use super::node::{Fault, Node, NodeKind, parse};
 use super::runbook::Runbook;
 use crate::diagnostic::nearest;
 use crate::event::{Outcome, Verdict};
@@ -276,7 +276,9 @@ impl Suite {
     pub fn place(&self, case: &str) -> Result<Option<Place>, CatalogueError> {
         let root =
             parse(&self.source).map_err(|faults| invalid(&self.file, &self.source, faults))?;
-        let Some(Node { kind: Kind::List(cases), .. }) = root.get("cases") else { return Ok(None) };
+        let Some(Node { kind: NodeKind::List(cases), .. }) = root.get("cases") else {
+            return Ok(None);
+        };
         let named = |node: &&Node| node.get("case").and_then(Node::as_str) == Some(case);
         Ok(cases.iter().find(named).map(|node| self.place_of(node)))
     }
@@ -329,7 +331,7 @@ impl Reader {
         let (world, vary) =
             written.map_or_else(Default::default, |written| (written.world, written.vary.into()));
         let mut cases = Vec::new();
-        if let Some(Kind::List(items)) = root.get("cases").map(|node| &node.kind) {
+        if let Some(NodeKind::List(items)) = root.get("cases").map(|node| &node.kind) {
             cases.extend(items.iter().filter_map(|item| self.case(item, world.as_deref(), &vary)));
         }
         if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
@@ -402,7 +404,7 @@ impl Reader {
     fn expected(&mut self, node: &Node, written: WrittenExpected) -> Option<Expected> {
         let WrittenExpected { verdict, findings, changes, steps, state } = written;
         let places = match node.get("expect").and_then(|expect| expect.get("state")) {
-            Some(Node { kind: Kind::List(items), .. }) => items.as_slice(),
+            Some(Node { kind: NodeKind::List(items), .. }) => items.as_slice(),
             _ => &[],
         };
         let mut conditions = Vec::new();

@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, Expression, State, Value, context
 
 use super::budget::overdue;
 use super::error::{EvalError, EvalErrorKind};
-use super::memory::{self, Watch};
+use super::memory::{self, MemoryWatch};
 use super::rewrite::{GUARD, HOLD, OPERATE};
 use super::value::MOST_DEPTH;
 
@@ -38,7 +38,7 @@ const OF_TEXT: &str = "abs bool capitalize count d default e escape float format
 struct Allowance {
     made: usize,
     end: Instant,
-    watch: Watch,
+    watch: MemoryWatch,
     over: Option<EvalError>,
 }
 
@@ -53,8 +53,12 @@ pub(super) fn within<T>(
     render: impl FnOnce() -> Result<T, Error>,
     failure: impl FnOnce(&Error) -> EvalError,
 ) -> Result<T, EvalError> {
-    let fresh =
-        Allowance { made: 0, end: Instant::now() + DEADLINE, watch: Watch::new(), over: None };
+    let fresh = Allowance {
+        made: 0,
+        end: Instant::now() + DEADLINE,
+        watch: MemoryWatch::new(),
+        over: None,
+    };
     ALLOWANCE.with_borrow_mut(|allowance| *allowance = Some(fresh));
     let result = render();
     let over = ALLOWANCE

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::data::{Data, Looked, Operand};
 use super::error::EvalError;
-use super::need::{Needs, Seen};
+use super::need::{NeedsByName, UsedParts};
 
 /// The values of `$params`, `$steps` and the like, by name without the `$`.
 ///
@@ -46,11 +46,11 @@ impl Bindings {
 
     /// The same with only those parts of large values that are looked at; none if there is nothing
     /// to be saved.
-    pub(super) fn parts(&self, needs: &Needs) -> Option<Self> {
+    pub(super) fn parts(&self, needs: &NeedsByName) -> Option<Self> {
         let mut lean = None;
         for (name, bound) in &self.values {
             let Some(need) = needs.get(&format!("${name}")) else { continue };
-            if let Some(entered) = bound.data.parts(&Looked(Seen::of(need))) {
+            if let Some(entered) = bound.data.parts(&Looked(UsedParts::of(need))) {
                 let bound =
                     Bound { data: bound.data.clone(), converted: OnceLock::from(Ok(entered.0)) };
                 lean.get_or_insert_with(|| self.clone())

@@ -9,7 +9,7 @@ use jaq_core::{DataT, Lut};
 use jaq_json::Val;
 
 use super::error::{Budget, EvalError, EvalErrorKind};
-use super::memory::{self, Watch};
+use super::memory::{self, MemoryWatch};
 use super::worker::StackTop;
 
 /// Every so many steps the clock and the shape of the value at hand are looked at.
@@ -32,21 +32,21 @@ const ENTRY: usize = 64;
 
 /// The data type of our jq programs: values are [`Val`], and native filters see the [`Meter`].
 #[derive(Debug)]
-pub(super) struct Kind;
+pub(super) struct JqData;
 
-impl DataT for Kind {
+impl DataT for JqData {
     type V<'a> = Val;
-    type Data<'a> = Running<'a>;
+    type Data<'a> = JqContext<'a>;
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Running<'a> {
-    pub(super) lut: &'a Lut<Kind>,
+pub(super) struct JqContext<'a> {
+    pub(super) lut: &'a Lut<JqData>,
     pub(super) meter: &'a Meter,
 }
 
-impl<'a> HasLut<'a, Kind> for Running<'a> {
-    fn lut(&self) -> &'a Lut<Kind> {
+impl<'a> HasLut<'a, JqData> for JqContext<'a> {
+    fn lut(&self) -> &'a Lut<JqData> {
         self.lut
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Meter {
     fuel: Cell<u64>,
     /// Steps and values made.
     pulses: Cell<u64>,
-    memory: Watch,
+    memory: MemoryWatch,
     budget: Budget,
     end: Option<Instant>,
     top: StackTop,
@@ -74,7 +74,7 @@ impl Meter {
         Self {
             fuel: Cell::new(budget.fuel),
             pulses: Cell::new(0),
-            memory: Watch::new(),
+            memory: MemoryWatch::new(),
             budget,
             end: Instant::now().checked_add(budget.deadline),
             top,

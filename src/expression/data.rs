@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::bindings::Bindings;
 use super::error::EvalError;
-use super::need::{INPUT, Needs, Seen};
+use super::need::{INPUT, NeedsByName, UsedParts};
 use super::sharing::Sharing;
 use super::value::to_val;
 
@@ -201,7 +201,7 @@ pub struct Entered(pub(super) Val);
 
 /// How much of a value is looked at.
 #[doc(hidden)]
-pub struct Looked<'a>(pub(super) Seen<'a>);
+pub struct Looked<'a>(pub(super) UsedParts<'a>);
 
 impl Operand for Value {
     fn enter(&self) -> Result<Entered, EvalError> {
@@ -211,11 +211,11 @@ impl Operand for Value {
 
 impl Operand for Data {
     fn enter(&self) -> Result<Entered, EvalError> {
-        enter(self, Seen::Whole, &mut Sharing::default()).map(Entered)
+        enter(self, UsedParts::Whole, &mut Sharing::default()).map(Entered)
     }
 
     fn parts(&self, looked: &Looked<'_>) -> Option<Entered> {
-        if looked.0 == Seen::Whole || !self.is_large() {
+        if looked.0 == UsedParts::Whole || !self.is_large() {
             return None;
         }
         enter(self, looked.0, &mut Sharing::default()).ok().map(Entered)
@@ -225,13 +225,13 @@ impl Operand for Data {
 /// Evaluates with what is looked at of large values, and with everything where that is not `good`:
 /// an error or an explanation shows what it met.
 pub(super) fn leanly<T>(
-    needs: &Needs,
+    needs: &NeedsByName,
     input: &(impl Operand + ?Sized),
     bindings: &Bindings,
     work: impl Fn(Val, Bindings) -> Result<T, EvalError>,
     good: impl Fn(&T) -> bool,
 ) -> Result<T, EvalError> {
-    let parts = needs.get(INPUT).and_then(|need| input.parts(&Looked(Seen::of(need))));
+    let parts = needs.get(INPUT).and_then(|need| input.parts(&Looked(UsedParts::of(need))));
     let lean = bindings.parts(needs);
     if parts.is_some() || lean.is_some() {
         let input = parts.map_or_else(|| input.enter(), Ok)?;
@@ -243,14 +243,14 @@ pub(super) fn leanly<T>(
     work(input.enter()?.0, bindings.clone())
 }
 
-fn enter(data: &Data, seen: Seen<'_>, sharing: &mut Sharing) -> Result<Val, EvalError> {
+fn enter(data: &Data, seen: UsedParts<'_>, sharing: &mut Sharing) -> Result<Val, EvalError> {
     Ok(match data {
         Data::Value(value) => to_val(value)?,
         Data::Text(text) => sharing.read(text, seen)?,
         Data::List(items) => {
             let seen = match seen {
-                Seen::Whole => Seen::Whole,
-                Seen::Parts(need) => need.item(),
+                UsedParts::Whole => UsedParts::Whole,
+                UsedParts::Parts(need) => need.item(),
             };
             Val::Arr(
                 items
@@ -264,8 +264,8 @@ fn enter(data: &Data, seen: Seen<'_>, sharing: &mut Sharing) -> Result<Val, Eval
             let mut object = jaq_json::Map::default();
             for (key, value) in fields.iter() {
                 let seen = match seen {
-                    Seen::Whole => Some(Seen::Whole),
-                    Seen::Parts(need) => need.field(key),
+                    UsedParts::Whole => Some(UsedParts::Whole),
+                    UsedParts::Parts(need) => need.field(key),
                 };
                 if let Some(seen) = seen {
                     object.insert(Val::from(key.clone()), enter(value, seen, sharing)?);
@@ -395,7 +395,7 @@ mod tests {
             &[],
         );
         for data in &forms(&items)[1..] {
-            let Entered(val) = data.parts(&Looked(Seen::of(&needs[INPUT]))).unwrap();
+            let Entered(val) = data.parts(&Looked(UsedParts::of(&needs[INPUT]))).unwrap();
             assert!(val.to_string().len() < 3000);
         }
     }

@@ -16,7 +16,7 @@ use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::evidence;
 use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
-use super::need::Needs;
+use super::need::NeedsByName;
 use super::strict::unread;
 use super::value::{Export, capped, show};
 use crate::event::{JudgedItem, Judgement, Truth};
@@ -70,7 +70,7 @@ pub struct Expectation {
     variables: Vec<String>,
     /// `FILE:LINE:COLUMN`
     at: Option<String>,
-    needs: Arc<Needs>,
+    needs: Arc<NeedsByName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +255,7 @@ impl Expectation {
         bindings: &Bindings,
         meter: &Meter,
     ) -> Result<Judgement, EvalError> {
-        let run = Run { expectation: self, bindings, meter, explainer: OnceCell::new() };
+        let run = JudgementRun { expectation: self, bindings, meter, explainer: OnceCell::new() };
         if self.rule == Rule::That {
             return run.that(input);
         }
@@ -269,7 +269,7 @@ impl Expectation {
 }
 
 /// What is to be told of an input that is to blame.
-struct Told {
+struct ReasonedItem {
     expected: Value,
     actual: Value,
     reason: String,
@@ -282,7 +282,7 @@ const MOST_TOLD: usize = 4 << 20;
 const MOST_REASONS: usize = 50;
 
 /// One judgement under way.
-struct Run<'r> {
+struct JudgementRun<'r> {
     expectation: &'r Expectation,
     bindings: &'r Bindings,
     meter: &'r Meter,
@@ -290,9 +290,9 @@ struct Run<'r> {
 }
 
 /// What is known of one item: its value, or why it has none.
-type Known<T> = Result<T, String>;
+type Determined<T> = Result<T, String>;
 
-impl Run<'_> {
+impl JudgementRun<'_> {
     fn judgement(&self, outcome: Truth, actual: Value, reason: String) -> Judgement {
         Judgement {
             that: String::new(),
@@ -322,7 +322,7 @@ impl Run<'_> {
     }
 
     /// The values behind a false condition, and the reason that the input itself has for them.
-    fn told(&self, input: &Val) -> Told {
+    fn told(&self, input: &Val) -> ReasonedItem {
         let Explanation { expected, actual, mut reason } = self.explain(input);
         // as a value it takes ten times of its text
         let item = if fits_in_text(input, MOST_TOLD) {
@@ -336,7 +336,7 @@ impl Run<'_> {
         let because = evidence::because(&item, self.expectation.condition.source())
             .filter(|because| !reason.contains(because.as_str()));
         let Some(because) = because else {
-            return Told { expected, actual: capped(actual), reason, because: None };
+            return ReasonedItem { expected, actual: capped(actual), reason, because: None };
         };
         // of a list or an object it is the part that decides
         let is_whole = actual.is_array() || actual.is_object();
@@ -346,7 +346,7 @@ impl Run<'_> {
         } else {
             actual
         };
-        Told { expected, actual, reason, because: Some(because) }
+        ReasonedItem { expected, actual, reason, because: Some(because) }
     }
 
     fn that(&self, input: Val) -> Result<Judgement, EvalError> {
@@ -402,7 +402,7 @@ impl Run<'_> {
         &self,
         items: &[Val],
         read: impl Fn(&Jq, &Value) -> Result<T, EvalError>,
-    ) -> Result<Vec<Known<T>>, EvalError> {
+    ) -> Result<Vec<Determined<T>>, EvalError> {
         let jq = &self.expectation.condition;
         let mut known = Vec::with_capacity(items.len());
         for item in items {
@@ -421,7 +421,7 @@ impl Run<'_> {
 
     /// What the condition says of every item. Where a comparison has nothing to compare in any
     /// item, it decides nothing.
-    fn conditions(&self, items: &[Val]) -> Result<Vec<Known<bool>>, EvalError> {
+    fn conditions(&self, items: &[Val]) -> Result<Vec<Determined<bool>>, EvalError> {
         let known = self.each(items, |jq, value| truth(jq.source(), value))?;
         if self.meter.never_there().is_empty() {
             return Ok(known);
@@ -480,7 +480,7 @@ impl Run<'_> {
     }
 
     /// Whether an item belongs into the list of those to blame.
-    fn is_blamed(&self, known: &Known<bool>, outcome: Truth) -> bool {
+    fn is_blamed(&self, known: &Determined<bool>, outcome: Truth) -> bool {
         match (outcome, self.expectation.rule, known) {
             (Truth::Error, _, known) => known.is_err(),
             (_, Rule::All, known) => *known != Ok(true),
@@ -489,7 +489,7 @@ impl Run<'_> {
         }
     }
 
-    fn blamed(&self, items: &[Val], known: &[Known<bool>], outcome: Truth) -> Vec<JudgedItem> {
+    fn blamed(&self, items: &[Val], known: &[Determined<bool>], outcome: Truth) -> Vec<JudgedItem> {
         let pairs = items.iter().zip(known).enumerate();
         pairs
             .filter(|(_, (_, known))| self.is_blamed(known, outcome))
@@ -518,8 +518,8 @@ impl Run<'_> {
     }
 
     /// The first few items to blame, in words.
-    fn details(&self, items: &[Val], known: &[Known<bool>], outcome: Truth) -> String {
-        let several = |known: &Known<bool>| match (outcome, self.expectation.rule) {
+    fn details(&self, items: &[Val], known: &[Determined<bool>], outcome: Truth) -> String {
+        let several = |known: &Determined<bool>| match (outcome, self.expectation.rule) {
             (Truth::False, Rule::Exactly(_) | Rule::Any) => known.is_err(),
             _ => self.is_blamed(known, outcome),
         };

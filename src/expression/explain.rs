@@ -25,15 +25,15 @@ pub(super) struct Explanation {
 
 /// A condition taken apart.
 pub(super) struct Explainer {
-    root: Part,
+    root: ConditionPart,
 }
 
-enum Part {
+enum ConditionPart {
     /// `left op right`
     Compare(Box<Program>, Cmp, Box<Program>),
     /// The left condition, and what explains it and the right one.
-    And(Box<Program>, Box<Part>, Box<Part>),
-    Or(Box<Part>, Box<Part>),
+    And(Box<Program>, Box<ConditionPart>, Box<ConditionPart>),
+    Or(Box<ConditionPart>, Box<ConditionPart>),
     /// `value | not`
     Not(Box<Program>),
     /// `value | wanted`, with the text of what is wanted
@@ -51,14 +51,14 @@ impl Explainer {
         let globals: Vec<String> = variables.iter().map(|name| format!("${name}")).collect();
         let root = match syntax::parse(source) {
             Ok(term) => Builder { source, globals: &globals }.part(term, &mut Vec::new()),
-            Err(_) => Part::Opaque,
+            Err(_) => ConditionPart::Opaque,
         };
         Self { root }
     }
 
     /// The values behind a false condition for an input.
     pub(super) fn explain(&self, input: &Val, bindings: &Bindings, meter: &Meter) -> Explanation {
-        let run = Run { input, bindings, meter };
+        let run = ExplanationRun { input, bindings, meter };
         run.part(&self.root).unwrap_or_else(|| Explanation {
             expected: Value::Bool(true),
             actual: Value::Bool(false),
@@ -82,11 +82,11 @@ impl<'s> Builder<'s, '_> {
         Program::assemble(self.source, whole, self.globals).ok().map(Box::new)
     }
 
-    fn part(&self, term: Term<'s>, prefix: &mut Prefix<'s>) -> Part {
-        self.known(term, prefix).unwrap_or(Part::Opaque)
+    fn part(&self, term: Term<'s>, prefix: &mut Prefix<'s>) -> ConditionPart {
+        self.known(term, prefix).unwrap_or(ConditionPart::Opaque)
     }
 
-    fn known(&self, term: Term<'s>, prefix: &mut Prefix<'s>) -> Option<Part> {
+    fn known(&self, term: Term<'s>, prefix: &mut Prefix<'s>) -> Option<ConditionPart> {
         Some(match term {
             Term::BinOp(left, BinaryOp::Pipe(pattern), right) => {
                 prefix.push((*left, pattern));
@@ -97,22 +97,26 @@ impl<'s> Builder<'s, '_> {
             Term::BinOp(left, BinaryOp::And, right) => {
                 let condition = self.program(prefix, (*left).clone())?;
                 let left = self.part(*left, prefix);
-                Part::And(condition, Box::new(left), Box::new(self.part(*right, prefix)))
+                ConditionPart::And(condition, Box::new(left), Box::new(self.part(*right, prefix)))
             }
             Term::BinOp(left, BinaryOp::Or, right) => {
                 let left = self.part(*left, prefix);
-                Part::Or(Box::new(left), Box::new(self.part(*right, prefix)))
+                ConditionPart::Or(Box::new(left), Box::new(self.part(*right, prefix)))
             }
             Term::BinOp(left, BinaryOp::Cmp(op), right) => {
                 let (left, right) = versions(*left, *right);
-                Part::Compare(self.program(prefix, left)?, op, self.program(prefix, right)?)
+                ConditionPart::Compare(
+                    self.program(prefix, left)?,
+                    op,
+                    self.program(prefix, right)?,
+                )
             }
             Term::Call("not", _) if !prefix.is_empty() => {
-                Part::Not(self.program(prefix, Term::Id)?)
+                ConditionPart::Not(self.program(prefix, Term::Id)?)
             }
             Term::Call(..) => {
                 let wanted = self.text(&term);
-                Part::Value(self.program(prefix, Term::Id)?, wanted)
+                ConditionPart::Value(self.program(prefix, Term::Id)?, wanted)
             }
             // `.a.ready`: the value is what it says.
             _ => return None,
@@ -161,13 +165,13 @@ fn versions<'s>(left: Term<'s>, right: Term<'s>) -> (Term<'s>, Term<'s>) {
     }
 }
 
-struct Run<'r> {
+struct ExplanationRun<'r> {
     input: &'r Val,
     bindings: &'r Bindings,
     meter: &'r Meter,
 }
 
-impl Run<'_> {
+impl ExplanationRun<'_> {
     /// The one value of a program, if it has one.
     fn value(&self, program: &Program) -> Option<Value> {
         let outputs = program.outputs(self.input.clone(), self.bindings, self.meter).ok()?;
@@ -177,9 +181,9 @@ impl Run<'_> {
         }
     }
 
-    fn part(&self, part: &Part) -> Option<Explanation> {
+    fn part(&self, part: &ConditionPart) -> Option<Explanation> {
         match part {
-            Part::Compare(left, op, right) => {
+            ConditionPart::Compare(left, op, right) => {
                 let (actual, right) = (self.value(left)?, self.value(right)?);
                 let (sign, wanted) = (sign(*op), plain(&right));
                 let reason = match op {
@@ -192,11 +196,11 @@ impl Run<'_> {
                 };
                 Some(Explanation { expected, actual, reason })
             }
-            Part::And(condition, left, right) => match self.value(condition)? {
+            ConditionPart::And(condition, left, right) => match self.value(condition)? {
                 Value::Bool(false) => self.part(left),
                 _ => self.part(right),
             },
-            Part::Or(left, right) => {
+            ConditionPart::Or(left, right) => {
                 let (left, right) = (self.part(left)?, self.part(right)?);
                 let wanted = format!("{} or {}", plain(&left.expected), plain(&right.expected));
                 let (actual, found) = if left.actual == right.actual {
@@ -208,17 +212,17 @@ impl Run<'_> {
                 let reason = format!("{found}, want {wanted}");
                 Some(Explanation { expected: Value::String(wanted), actual, reason })
             }
-            Part::Not(program) => {
+            ConditionPart::Not(program) => {
                 let actual = self.value(program)?;
                 let reason = format!("{}, want false", plain(&actual));
                 Some(Explanation { expected: Value::Bool(false), actual, reason })
             }
-            Part::Value(program, wanted) => {
+            ConditionPart::Value(program, wanted) => {
                 let actual = self.value(program)?;
                 let reason = format!("{}, want {wanted}", plain(&actual));
                 Some(Explanation { expected: Value::String(wanted.clone()), actual, reason })
             }
-            Part::Opaque => None,
+            ConditionPart::Opaque => None,
         }
     }
 }

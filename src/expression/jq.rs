@@ -13,15 +13,15 @@ use jaq_json::Val;
 use serde_json::Value;
 
 use super::bindings::Bindings;
-use super::budget::{Kind, Meter, Running, overdue};
+use super::budget::{JqContext, JqData, Meter, overdue};
 use super::data::{Operand, leanly};
 use super::error::{Budget, CompileError, EvalError, EvalErrorKind};
 use super::library::Library;
-use super::need::{self, Needs};
+use super::need::{self, NeedsByName};
 use super::strict;
 use super::syntax::{self, Term};
 use super::value::{Export, engine_message, show};
-use super::worker::{self, Lost};
+use super::worker::{self, WorkerLost};
 
 /// Parsing and compiling 16 KiB takes milliseconds; this is for a machine under load.
 const COMPILE_LIMIT: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ struct Compiled {
     program: Program,
     references: Vec<Reference>,
     /// What it looks at.
-    needs: Needs,
+    needs: NeedsByName,
     /// The keys and texts that are written out in the program.
     keys: Vec<String>,
     /// Whether it compares by order.
@@ -131,11 +131,11 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
     Ok(Jq { compiled: Arc::new(compiled) })
 }
 
-fn reason(lost: Lost) -> &'static str {
+fn reason(lost: WorkerLost) -> &'static str {
     match lost {
-        Lost::Deadline => "it timed out",
-        Lost::Panicked => "the jq engine failed",
-        Lost::Refused => "too many evaluations are running",
+        WorkerLost::Deadline => "it timed out",
+        WorkerLost::Panicked => "the jq engine failed",
+        WorkerLost::Refused => "too many evaluations are running",
     }
 }
 
@@ -176,7 +176,7 @@ fn unknown(source: &str, library: &Library, name: &str, arity: usize) -> Option<
 
 /// A program of the jq engine and the variables that it uses, in order.
 pub(super) struct Program {
-    filter: Filter<Kind>,
+    filter: Filter<JqData>,
     variables: Vec<String>,
 }
 
@@ -233,8 +233,8 @@ impl Program {
                 bindings.val(name).unwrap_or_else(|| Err(unbound()))
             })
             .collect();
-        let running = Running { lut: &self.filter.lut, meter };
-        let ctx = Ctx::<Kind>::new(running, Vars::new(vars?));
+        let running = JqContext { lut: &self.filter.lut, meter };
+        let ctx = Ctx::<JqData>::new(running, Vars::new(vars?));
         let outputs: Result<Vec<Val>, _> =
             self.filter.id.run((ctx, input)).map(unwrap_valr).collect();
         match (meter.tripped(), outputs) {
@@ -282,8 +282,8 @@ pub(super) fn metered<T: Send + 'static>(
     let limit = budget.deadline.saturating_add(GRACE);
     worker::run(limit, move |top| work(&Meter::new(budget, top))).unwrap_or_else(|lost| {
         Err(match lost {
-            Lost::Deadline => overdue(budget.deadline),
-            Lost::Panicked | Lost::Refused => {
+            WorkerLost::Deadline => overdue(budget.deadline),
+            WorkerLost::Panicked | WorkerLost::Refused => {
                 EvalError::new(EvalErrorKind::Runtime, format!("not evaluated: {}", reason(lost)))
             }
         })
@@ -336,7 +336,7 @@ impl Jq {
 
     /// What is looked at when this is asked of every item of a list; nothing is known if that
     /// cannot be told.
-    pub(super) fn needs_of_items(&self, over: Option<&Jq>) -> Needs {
+    pub(super) fn needs_of_items(&self, over: Option<&Jq>) -> NeedsByName {
         let (condition, over) = (self.compiled.clone(), over.map(|over| over.compiled.clone()));
         let needs = worker::run(COMPILE_LIMIT, move |_| {
             let over = over.as_ref().map(|over| syntax::parse(&over.source)).transpose().ok()?;
@@ -346,7 +346,7 @@ impl Jq {
         needs.ok().flatten().unwrap_or_default()
     }
 
-    pub(super) fn needs(&self) -> &Needs {
+    pub(super) fn needs(&self) -> &NeedsByName {
         &self.compiled.needs
     }
 

@@ -10,7 +10,7 @@ use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Error, Exn, RunPtr, ValR};
 use jaq_json::{Num, Val};
 
-use super::budget::{Kind, MOST_TEXT, fits_in_text};
+use super::budget::{JqData, MOST_TEXT, fits_in_text};
 use super::matches::matched;
 use super::prelude;
 use super::syntax::{calls, guard};
@@ -124,7 +124,7 @@ impl Library {
     pub(super) fn select(
         &self,
         calls: &[(&str, usize)],
-    ) -> (Vec<Def<&'static str>>, Vec<Fun<Kind>>) {
+    ) -> (Vec<Def<&'static str>>, Vec<Fun<JqData>>) {
         let mut chosen = BTreeSet::new();
         let mut names = BTreeSet::new();
         let mut open: Vec<(&str, usize)> = calls.to_vec();
@@ -197,17 +197,17 @@ fn is_refused(name: &str) -> bool {
 }
 
 /// All native filters. Those that need a guard are renamed: `compat.jq` wraps them.
-fn natives() -> impl Iterator<Item = Fun<Kind>> {
+fn natives() -> impl Iterator<Item = Fun<JqData>> {
     let jq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let jq = jq.filter(|(name, ..)| !is_refused(name)).map(|(name, args, native)| {
         let guarded = GUARDED.iter().find(|(plain, _)| *plain == name);
         let name = guarded.map_or(name, |(_, guarded)| guarded);
         (name, args, native)
     });
-    jq.chain(ours().into_iter().chain(super::strict::natives()).map(run::<Kind>))
+    jq.chain(ours().into_iter().chain(super::strict::natives()).map(run::<JqData>))
 }
 
-fn ours() -> [Filter<RunPtr<Kind>>; 17] {
+fn ours() -> [Filter<RunPtr<JqData>>; 17] {
     [
         ("_tick", v(0), |cv| {
             let ok = cv.0.data().meter.tick(&cv.1);
@@ -303,7 +303,7 @@ fn roomy<'a>(bytes: usize, val: Val) -> jaq_core::ValXs<'a, Val> {
     if bytes > MOST_MADE { bome(Err(Error::str(TOO_MUCH))) } else { box_once(Ok(val)) }
 }
 
-fn fitting<'a>(cv: jaq_core::Cv<'a, Kind>, bytes: usize) -> jaq_core::ValXs<'a, Val> {
+fn fitting<'a>(cv: jaq_core::Cv<'a, JqData>, bytes: usize) -> jaq_core::ValXs<'a, Val> {
     let ok = match &cv.1 {
         Val::Null | Val::Bool(_) => true,
         other => fits_in_text(other, bytes),

@@ -21,13 +21,13 @@ const WORTH_A_LOOK: u64 = 1 << 20;
 ///
 /// Others grow, too: an evaluation is stopped only if it may itself have made that much, by its own
 /// account of all that it made.
-pub(super) struct Watch {
+pub(super) struct MemoryWatch {
     made: Cell<u64>,
     base: Cell<Option<u64>>,
     looked: Cell<Option<Instant>>,
 }
 
-impl Watch {
+impl MemoryWatch {
     pub(super) fn new() -> Self {
         Self { made: Cell::new(0), base: Cell::new(None), looked: Cell::new(None) }
     }

@@ -27,7 +27,7 @@ pub(super) struct Need {
 
 /// The needs of a program: of its input under the name `.`, of variables under theirs, with `$`. A
 /// variable that is not there is not used.
-pub(super) type Needs = BTreeMap<String, Need>;
+pub(super) type NeedsByName = BTreeMap<String, Need>;
 
 /// The input, among the variables.
 pub(super) const INPUT: &str = ".";
@@ -36,65 +36,69 @@ pub(super) const INPUT: &str = ".";
 static NOTHING: Need = Need { whole: false, names: false, each: None, fields: BTreeMap::new() };
 
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum PathStep {
     Field(String),
     Each,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq)]
-enum Origin {
+enum ValueOrigin {
     /// From these places.
-    Places(Vec<(String, Vec<Step>)>),
+    Places(Vec<(String, Vec<PathStep>)>),
     /// A new list of such values.
-    List(Box<Origin>),
+    List(Box<ValueOrigin>),
     /// New, or from what is needed whole in any case.
     Made,
 }
 
 impl Need {
-    fn at(&mut self, path: &[Step]) -> &mut Need {
+    fn at(&mut self, path: &[PathStep]) -> &mut Need {
         path.iter().fold(self, |need, step| match step {
-            Step::Field(name) => need.fields.entry(name.clone()).or_default(),
-            Step::Each => need.each.get_or_insert_default(),
+            PathStep::Field(name) => need.fields.entry(name.clone()).or_default(),
+            PathStep::Each => need.each.get_or_insert_default(),
         })
     }
 
     /// The need of a field; none if it is not looked at.
-    pub(super) fn field(&self, name: &str) -> Option<Seen<'_>> {
+    pub(super) fn field(&self, name: &str) -> Option<UsedParts<'_>> {
         match (self.whole, self.fields.get(name), self.each.as_deref()) {
-            (true, _, _) | (false, Some(_), Some(_)) => Some(Seen::Whole),
-            (false, Some(need), None) | (false, None, Some(need)) => Some(Seen::of(need)),
-            (false, None, None) if TELLS.contains(&name) => Some(Seen::Whole),
-            (false, None, None) if self.names => Some(Seen::Parts(&NOTHING)),
+            (true, _, _) | (false, Some(_), Some(_)) => Some(UsedParts::Whole),
+            (false, Some(need), None) | (false, None, Some(need)) => Some(UsedParts::of(need)),
+            (false, None, None) if TELLS.contains(&name) => Some(UsedParts::Whole),
+            (false, None, None) if self.names => Some(UsedParts::Parts(&NOTHING)),
             (false, None, None) => None,
         }
     }
 
     /// The need of an item.
-    pub(super) fn item(&self) -> Seen<'_> {
-        if self.whole { Seen::Whole } else { Seen::of(self.each.as_deref().unwrap_or(&NOTHING)) }
+    pub(super) fn item(&self) -> UsedParts<'_> {
+        if self.whole {
+            UsedParts::Whole
+        } else {
+            UsedParts::of(self.each.as_deref().unwrap_or(&NOTHING))
+        }
     }
 }
 
 /// How much of a value is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Seen<'a> {
+pub(super) enum UsedParts<'a> {
     /// All of it.
     Whole,
     /// Parts.
     Parts(&'a Need),
 }
 
-impl<'a> Seen<'a> {
+impl<'a> UsedParts<'a> {
     pub(super) fn of(need: &'a Need) -> Self {
         if need.whole { Self::Whole } else { Self::Parts(need) }
     }
 }
 
 /// The needs of a program.
-pub(super) fn of_program(term: &Term<'_>, globals: &[String]) -> Needs {
-    let mut walk = Walk { needs: Needs::new(), globals };
+pub(super) fn of_program(term: &Term<'_>, globals: &[String]) -> NeedsByName {
+    let mut walk = NeedWalk { needs: NeedsByName::new(), globals };
     let input = walk.place(INPUT);
     let result = walk.go(term, input);
     walk.whole(&result);
@@ -102,8 +106,12 @@ pub(super) fn of_program(term: &Term<'_>, globals: &[String]) -> Needs {
 }
 
 /// The needs of a condition over every item of a list.
-pub(super) fn of_items(over: Option<&Term<'_>>, condition: &Term<'_>, globals: &[String]) -> Needs {
-    let mut walk = Walk { needs: Needs::new(), globals };
+pub(super) fn of_items(
+    over: Option<&Term<'_>>,
+    condition: &Term<'_>,
+    globals: &[String],
+) -> NeedsByName {
+    let mut walk = NeedWalk { needs: NeedsByName::new(), globals };
     let input = walk.place(INPUT);
     let list = over.map_or(input.clone(), |over| walk.go(over, input));
     let item = walk.each(list);
@@ -112,85 +120,85 @@ pub(super) fn of_items(over: Option<&Term<'_>>, condition: &Term<'_>, globals: &
     walk.needs
 }
 
-struct Walk<'g> {
-    needs: Needs,
+struct NeedWalk<'g> {
+    needs: NeedsByName,
     globals: &'g [String],
 }
 
-impl Walk<'_> {
-    fn place(&mut self, root: &str) -> Origin {
+impl NeedWalk<'_> {
+    fn place(&mut self, root: &str) -> ValueOrigin {
         self.needs.entry(root.to_owned()).or_default();
-        Origin::Places(vec![(root.to_owned(), Vec::new())])
+        ValueOrigin::Places(vec![(root.to_owned(), Vec::new())])
     }
 
-    fn at(&mut self, root: &str, path: &[Step]) -> &mut Need {
+    fn at(&mut self, root: &str, path: &[PathStep]) -> &mut Need {
         self.needs.entry(root.to_owned()).or_default().at(path)
     }
 
     /// The value is used as a whole.
-    fn whole(&mut self, origin: &Origin) {
+    fn whole(&mut self, origin: &ValueOrigin) {
         match origin {
-            Origin::Places(places) => {
+            ValueOrigin::Places(places) => {
                 places.iter().for_each(|(root, path)| self.at(root, path).whole = true);
             }
-            Origin::List(item) => self.whole(item),
-            Origin::Made => {}
+            ValueOrigin::List(item) => self.whole(item),
+            ValueOrigin::Made => {}
         }
     }
 
-    fn follow(&mut self, origin: Origin, step: &Step) -> Origin {
+    fn follow(&mut self, origin: ValueOrigin, step: &PathStep) -> ValueOrigin {
         match (origin, step) {
-            (Origin::Places(mut places), _) => {
+            (ValueOrigin::Places(mut places), _) => {
                 for (root, path) in &mut places {
                     path.push(step.clone());
                     self.at(root, path);
                 }
-                Origin::Places(places)
+                ValueOrigin::Places(places)
             }
-            (Origin::List(item), Step::Each) => *item,
+            (ValueOrigin::List(item), PathStep::Each) => *item,
             // a field of a list is an error: whatever it says, it may say it of the whole
-            (Origin::List(item), Step::Field(_)) => {
+            (ValueOrigin::List(item), PathStep::Field(_)) => {
                 self.whole(&item);
-                Origin::Made
+                ValueOrigin::Made
             }
-            (Origin::Made, _) => Origin::Made,
+            (ValueOrigin::Made, _) => ValueOrigin::Made,
         }
     }
 
-    fn each(&mut self, origin: Origin) -> Origin {
-        self.follow(origin, &Step::Each)
+    fn each(&mut self, origin: ValueOrigin) -> ValueOrigin {
+        self.follow(origin, &PathStep::Each)
     }
 
-    fn either(&mut self, left: Origin, right: Origin) -> Origin {
+    fn either(&mut self, left: ValueOrigin, right: ValueOrigin) -> ValueOrigin {
         match (left, right) {
-            (Origin::Places(mut left), Origin::Places(right)) => {
+            (ValueOrigin::Places(mut left), ValueOrigin::Places(right)) => {
                 left.extend(right);
-                Origin::Places(left)
+                ValueOrigin::Places(left)
             }
-            (Origin::Made, other) | (other, Origin::Made) => other,
-            (Origin::List(left), Origin::List(right)) => {
-                Origin::List(Box::new(self.either(*left, *right)))
+            (ValueOrigin::Made, other) | (other, ValueOrigin::Made) => other,
+            (ValueOrigin::List(left), ValueOrigin::List(right)) => {
+                ValueOrigin::List(Box::new(self.either(*left, *right)))
             }
             (left, right) => {
                 self.whole(&left);
                 self.whole(&right);
-                Origin::Made
+                ValueOrigin::Made
             }
         }
     }
 
     /// What is computed from values that are used as a whole.
-    fn computed(&mut self, origins: impl IntoIterator<Item = Origin>) -> Origin {
+    fn computed(&mut self, origins: impl IntoIterator<Item = ValueOrigin>) -> ValueOrigin {
         origins.into_iter().for_each(|origin| self.whole(&origin));
-        Origin::Made
+        ValueOrigin::Made
     }
 
     /// The value of a term for an input. Whatever is not one of these few forms needs everything.
-    fn go(&mut self, term: &Term<'_>, input: Origin) -> Origin {
+    fn go(&mut self, term: &Term<'_>, input: ValueOrigin) -> ValueOrigin {
         match term {
             Term::Id => input,
-            Term::Num(_) => Origin::Made,
-            Term::Str(None, _) if constant(term).is_some() => Origin::Made,
+            Term::Num(_) => ValueOrigin::Made,
+            Term::Str(None, _) if constant(term).is_some() => ValueOrigin::Made,
             Term::Var(name) if self.globals.iter().any(|global| global == name) => self.place(name),
             Term::BinOp(left, BinaryOp::Pipe(None), right) => {
                 let left = self.go(left, input);
@@ -210,7 +218,7 @@ impl Walk<'_> {
             }
             Term::Arr(Some(inner)) => {
                 let item = self.go(inner, input);
-                Origin::List(Box::new(item))
+                ValueOrigin::List(Box::new(item))
             }
             Term::Path(inner, Path(parts)) => {
                 let mut value = self.go(inner, input.clone());
@@ -218,7 +226,9 @@ impl Walk<'_> {
                     value = match part {
                         Part::Range(None, None) => self.each(value),
                         Part::Index(index) => match (constant(index), index) {
-                            (Some(name), _) => self.follow(value, &Step::Field(name.to_owned())),
+                            (Some(name), _) => {
+                                self.follow(value, &PathStep::Field(name.to_owned()))
+                            }
                             (None, Term::Num(_)) => self.each(value),
                             (None, _) => return self.everything(term, input),
                         },
@@ -232,14 +242,20 @@ impl Walk<'_> {
         }
     }
 
-    fn call(&mut self, name: &str, args: &[Term<'_>], term: &Term<'_>, input: Origin) -> Origin {
+    fn call(
+        &mut self,
+        name: &str,
+        args: &[Term<'_>],
+        term: &Term<'_>,
+        input: ValueOrigin,
+    ) -> ValueOrigin {
         match (name, args) {
-            ("true" | "false" | "null" | "empty", []) => Origin::Made,
+            ("true" | "false" | "null" | "empty", []) => ValueOrigin::Made,
             ("length", []) => {
-                if let Origin::Places(places) = &input {
+                if let ValueOrigin::Places(places) = &input {
                     places.iter().for_each(|(root, path)| self.at(root, path).names = true);
                 }
-                Origin::Made
+                ValueOrigin::Made
             }
             ("not", []) => self.computed([input]),
             ("any" | "all", []) => {
@@ -259,13 +275,13 @@ impl Walk<'_> {
             ("map", [each]) => {
                 let item = self.each(input);
                 let item = self.go(each, item);
-                Origin::List(Box::new(item))
+                ValueOrigin::List(Box::new(item))
             }
             _ => self.everything(term, input),
         }
     }
 
-    fn everything(&mut self, term: &Term<'_>, input: Origin) -> Origin {
+    fn everything(&mut self, term: &Term<'_>, input: ValueOrigin) -> ValueOrigin {
         visit(term, &mut |term| {
             if let Term::Var(name) = term
                 && self.globals.iter().any(|global| global == name)

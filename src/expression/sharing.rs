@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::Value;
 
 use super::error::{EvalError, EvalErrorKind};
-use super::need::Seen;
+use super::need::UsedParts;
 use super::value::{MOST_DEPTH, to_val, too_deep};
 
 /// The longest text that is looked for: what is longer is rarely said twice.
@@ -19,12 +19,12 @@ const SHORT: usize = 64;
 /// thousand pods of one Deployment are held once.
 #[derive(Default)]
 pub(super) struct Sharing {
-    parts: HashSet<Part>,
+    parts: HashSet<SharedPart>,
 }
 
 /// A text, or a list or object whose own parts are shared already: equal ones of these are the same
 /// ones.
-struct Part(Val);
+struct SharedPart(Val);
 
 /// Equal in every byte that would be written: `1` is not `1.0` here.
 fn same(left: &Val, right: &Val) -> bool {
@@ -42,7 +42,7 @@ fn same(left: &Val, right: &Val) -> bool {
     }
 }
 
-impl PartialEq for Part {
+impl PartialEq for SharedPart {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Val::Arr(left), Val::Arr(right)) => {
@@ -62,9 +62,9 @@ impl PartialEq for Part {
     }
 }
 
-impl Eq for Part {}
+impl Eq for SharedPart {}
 
-impl Hash for Part {
+impl Hash for SharedPart {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mut one = |val: &Val| match val {
             Val::TStr(text) => text.hash(state),
@@ -90,14 +90,14 @@ impl Sharing {
     ///
     /// # Errors
     /// It is nested too deeply, or is no JSON.
-    pub(super) fn read(&mut self, text: &[u8], seen: Seen<'_>) -> Result<Val, EvalError> {
+    pub(super) fn read(&mut self, text: &[u8], seen: UsedParts<'_>) -> Result<Val, EvalError> {
         let mut json = serde_json::Deserializer::from_slice(text);
-        let val = Reader { sharing: self, seen, depth: 0 }.deserialize(&mut json);
+        let val = ValueReader { sharing: self, seen, depth: 0 }.deserialize(&mut json);
         val.map_err(|error| EvalError::new(EvalErrorKind::Runtime, error.to_string()))
     }
 
     fn part(&mut self, val: Val) -> Val {
-        let part = Part(val);
+        let part = SharedPart(val);
         if let Some(known) = self.parts.get(&part) {
             return known.0.clone();
         }
@@ -113,13 +113,13 @@ impl Sharing {
 
 /// Reads a value into the engine: without what is not looked at, and without a [`Value`] in
 /// between.
-struct Reader<'a> {
+struct ValueReader<'a> {
     sharing: &'a mut Sharing,
-    seen: Seen<'a>,
+    seen: UsedParts<'a>,
     depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl<'de> DeserializeSeed<'de> for ValueReader<'_> {
     type Value = Val;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Val, D::Error> {
@@ -130,7 +130,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for ValueReader<'_> {
     type Value = Val;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,10 +164,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Val, A::Error> {
         let mut list = Vec::new();
         let seen = match self.seen {
-            Seen::Whole => Seen::Whole,
-            Seen::Parts(need) => need.item(),
+            UsedParts::Whole => UsedParts::Whole,
+            UsedParts::Parts(need) => need.item(),
         };
-        while let Some(item) = items.next_element_seed(Reader {
+        while let Some(item) = items.next_element_seed(ValueReader {
             sharing: self.sharing,
             seen,
             depth: self.depth + 1,
@@ -182,13 +182,13 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let mut object = Map::default();
         while let Some(key) = fields.next_key::<String>()? {
             let seen = match self.seen {
-                Seen::Whole => Some(Seen::Whole),
-                Seen::Parts(need) => need.field(&key),
+                UsedParts::Whole => Some(UsedParts::Whole),
+                UsedParts::Parts(need) => need.field(&key),
             };
             match seen {
                 None => drop(fields.next_value::<IgnoredAny>()?),
                 Some(seen) => {
-                    let value = fields.next_value_seed(Reader {
+                    let value = fields.next_value_seed(ValueReader {
                         sharing: self.sharing,
                         seen,
                         depth: self.depth + 1,
@@ -226,7 +226,7 @@ mod tests {
             pod("d", json!({"app": "x", "tier": "1"})),
             pod("e", json!({"app": "x", "tier": 1.25})),
         ]);
-        let taken = sharing.read(pods.to_string().as_bytes(), Seen::Whole).unwrap();
+        let taken = sharing.read(pods.to_string().as_bytes(), UsedParts::Whole).unwrap();
         assert_eq!(Export::default().value(&taken).unwrap().to_string(), pods.to_string());
         let Val::Arr(items) = &taken else { panic!() };
         let part = |index: usize, key: &'static str| match &items[index] {

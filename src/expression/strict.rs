@@ -19,7 +19,7 @@ use jaq_core::path::{Opt, Part, Path};
 use jaq_core::{Error, RunPtr};
 use jaq_json::{Num, Val};
 
-use super::budget::Kind;
+use super::budget::JqData;
 use super::syntax::{Term, children_mut, pipe};
 use super::value::shown;
 
@@ -251,7 +251,7 @@ fn reading(part: (Part<Term<'_>>, Opt)) -> Term<'_> {
 }
 
 /// The filters that rewritten programs call.
-pub(super) fn natives() -> [Filter<RunPtr<Kind>>; 11] {
+pub(super) fn natives() -> [Filter<RunPtr<JqData>>; 11] {
     [
         ("_unread", v(0), |cv| box_once(Ok(Val::Bool(is_unread(&cv.1))))),
         ("_known", v(0), |cv| {
@@ -280,7 +280,7 @@ pub(super) fn natives() -> [Filter<RunPtr<Kind>>; 11] {
     ]
 }
 
-type Call<'a> = jaq_core::Cv<'a, Kind>;
+type Call<'a> = jaq_core::Cv<'a, JqData>;
 
 /// The arguments of a comparison: left, right, what it is about, which sides must be there.
 fn arguments(cv: &mut Call<'_>) -> (Val, Val, String, String) {

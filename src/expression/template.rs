@@ -45,10 +45,10 @@ const TESTS: &str = "boolean defined divisibleby endingwith eq equalto escaped e
 /// A compiled text template; clones share it.
 #[derive(Clone)]
 pub struct Template {
-    compiled: Arc<Compiled>,
+    compiled: Arc<CompiledTemplate>,
 }
 
-struct Compiled {
+struct CompiledTemplate {
     source: String,
     form: Form,
     references: Vec<Reference>,
@@ -116,7 +116,7 @@ fn environment() -> &'static Environment<'static> {
 /// A syntax error, an unknown filter, test or function, or a reference to another template.
 pub fn template(source: &str) -> Result<Template, CompileError> {
     let done = |form, references| Template {
-        compiled: Arc::new(Compiled { source: source.to_owned(), form, references }),
+        compiled: Arc::new(CompiledTemplate { source: source.to_owned(), form, references }),
     };
     if !["{{", "{%", "{#"].iter().any(|open| source.contains(open)) {
         return Ok(done(Form::Literal, Vec::new()));
@@ -124,12 +124,12 @@ pub fn template(source: &str) -> Result<Template, CompileError> {
     let stmt = parse(source, "<text>", environment().syntax().clone())
         .map_err(|error| syntax_error(source, &error))?;
     let mut check =
-        Check { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
+        TemplateCheck { source, assigned: BTreeSet::new(), found: Vec::new(), errors: Vec::new() };
     check.stmt(&stmt);
     if let Some(error) = check.errors.into_iter().min_by_key(|error| error.range.start) {
         return Err(error);
     }
-    let Check { assigned, mut found, .. } = check;
+    let TemplateCheck { assigned, mut found, .. } = check;
     found.retain(|reference| !assigned.contains(&reference.root));
     found.sort_by_key(|reference| (reference.range.start, reference.range.end));
     let form = inside(source).map_or(Form::Text, Form::Typed);
@@ -178,7 +178,7 @@ fn bytes(span: Span) -> Range<usize> {
 }
 
 /// A walk over a template that finds unknown names and uses of variables.
-struct Check<'s> {
+struct TemplateCheck<'s> {
     source: &'s str,
     /// Names that the template itself defines.
     assigned: BTreeSet<String>,
@@ -186,7 +186,7 @@ struct Check<'s> {
     errors: Vec<CompileError>,
 }
 
-impl<'s> Check<'s> {
+impl<'s> TemplateCheck<'s> {
     fn refuse(&mut self, message: String, range: Range<usize>, help: Option<String>) {
         let range =
             if self.source.get(range.clone()).is_some() { range } else { 0..self.source.len() };

@@ -28,7 +28,7 @@ static WORKERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Why a job has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(super) enum WorkerLost {
     /// It did not finish in time and was abandoned.
     Deadline,
     /// It panicked: a defect of the jq engine.
@@ -58,7 +58,7 @@ impl StackTop {
 pub(super) fn run<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce(StackTop) -> T + Send + 'static,
-) -> Result<T, Lost> {
+) -> Result<T, WorkerLost> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let job: Job = Box::new(move |top| {
         let result = catch_unwind(AssertUnwindSafe(|| job(top)));
@@ -66,14 +66,14 @@ pub(super) fn run<T: Send + 'static>(
     });
     hire(job)?;
     match receiver.recv_timeout(limit) {
-        Ok(result) => result.map_err(|_| Lost::Panicked),
-        Err(RecvTimeoutError::Timeout) => Err(Lost::Deadline),
-        Err(RecvTimeoutError::Disconnected) => Err(Lost::Panicked),
+        Ok(result) => result.map_err(|_| WorkerLost::Panicked),
+        Err(RecvTimeoutError::Timeout) => Err(WorkerLost::Deadline),
+        Err(RecvTimeoutError::Disconnected) => Err(WorkerLost::Panicked),
     }
 }
 
 /// Gives the job to an idle worker, or to a new one.
-fn hire(mut job: Job) -> Result<(), Lost> {
+fn hire(mut job: Job) -> Result<(), WorkerLost> {
     loop {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(worker) = idle else { break };
@@ -84,7 +84,7 @@ fn hire(mut job: Job) -> Result<(), Lost> {
     }
     if WORKERS.fetch_add(1, Ordering::Relaxed) >= MOST_WORKERS {
         WORKERS.fetch_sub(1, Ordering::Relaxed);
-        return Err(Lost::Refused);
+        return Err(WorkerLost::Refused);
     }
     let (sender, receiver) = mpsc::channel::<Job>();
     let own = sender.clone();
@@ -97,9 +97,9 @@ fn hire(mut job: Job) -> Result<(), Lost> {
         });
     if spawned.is_err() {
         WORKERS.fetch_sub(1, Ordering::Relaxed);
-        return Err(Lost::Refused);
+        return Err(WorkerLost::Refused);
     }
-    sender.send(job).map_err(|_| Lost::Refused)
+    sender.send(job).map_err(|_| WorkerLost::Refused)
 }
 
 fn serve(own: &mpsc::Sender<Job>, jobs: &mpsc::Receiver<Job>) {

@@ -19,13 +19,13 @@ pub const LIMIT: usize = 64 * 1024;
 /// What stands in the journal in place of a large output.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reference {
+struct ArtifactReference {
     artifact: String,
     bytes: u64,
     sha256: String,
 }
 
-impl Reference {
+impl ArtifactReference {
     /// The reference in `output`, if it is that of record `seq`.
     fn of(output: &Value, seq: u64) -> Option<Self> {
         let output = output.as_object().filter(|output| output.contains_key("artifact"))?;
@@ -87,14 +87,14 @@ pub(super) fn store(record: &Record, dir: &Path) -> Result<Option<Record>, Error
         Some(stored) => stored.clone(),
         None => {
             let bytes = serde_json::to_vec(&step.output).map_err(|error| unwritable(dir, error))?;
-            if bytes.len() <= LIMIT && Reference::of(&step.output, record.seq).is_none() {
+            if bytes.len() <= LIMIT && ArtifactReference::of(&step.output, record.seq).is_none() {
                 return Ok(None);
             }
             write(dir, record.seq, |out| out.write_all(&bytes))?
         }
     };
     let mut step = Box::new(step.without_output());
-    step.output = json!(Reference {
+    step.output = json!(ArtifactReference {
         artifact: file_name(record.seq),
         bytes: stored.bytes,
         sha256: stored.sha256
@@ -107,7 +107,7 @@ pub(super) fn store(record: &Record, dir: &Path) -> Result<Option<Record>, Error
 pub(super) fn locate(record: &mut Record, dir: &Path) -> Result<(), Error> {
     let seq = record.seq;
     let Event::StepFinished(step) = &mut record.event else { return Ok(()) };
-    let Some(reference) = Reference::of(&step.output, seq) else { return Ok(()) };
+    let Some(reference) = ArtifactReference::of(&step.output, seq) else { return Ok(()) };
     let path = dir.join(&reference.artifact);
     let damaged = |reason: String| Error::Artifact { path: path.clone(), seq, reason };
     let digest = || {

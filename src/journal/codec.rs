@@ -35,7 +35,7 @@ impl Link {
 
 /// How a line is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(super) enum LineCheck {
     /// By itself: written by an earlier version.
     Alone,
     /// With all lines before it.
@@ -62,7 +62,7 @@ fn alone(body: &str) -> String {
 
 /// Why a line is not a record.
 #[derive(Debug, PartialEq)]
-pub(super) enum Refusal {
+pub(super) enum LineFault {
     /// Not what was written.
     Damaged(String),
     /// As written, of an unknown kind.
@@ -73,18 +73,18 @@ pub(super) enum Refusal {
 
 /// A line that was found right.
 #[derive(Debug, PartialEq)]
-pub(super) struct Line {
+pub(super) struct JournalLine {
     pub(super) record: Record,
-    pub(super) check: Check,
+    pub(super) check: LineCheck,
     /// What the next line follows on.
     pub(super) link: Link,
 }
 
 /// The record in a line without its newline that follows on `before`.
-pub(super) fn decode(line: &[u8], before: Link) -> Result<Line, Refusal> {
+pub(super) fn decode(line: &[u8], before: Link) -> Result<JournalLine, LineFault> {
     let (body, check) = body(line, before)?;
     let record = serde_json::from_str(&body).map_err(|error| explain(&body, &error))?;
-    Ok(Line { record, check, link: before.after(&body) })
+    Ok(JournalLine { record, check, link: before.after(&body) })
 }
 
 /// The record in a line of which it is not known what it follows on: readable, not checked. For
@@ -99,14 +99,14 @@ pub(super) fn peek(line: &[u8]) -> Option<Record> {
 }
 
 /// The record's JSON, once it is found right.
-fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
-    let damaged = |text: &str| Refusal::Damaged(text.to_owned());
+fn body(line: &[u8], before: Link) -> Result<(String, LineCheck), LineFault> {
+    let damaged = |text: &str| LineFault::Damaged(text.to_owned());
     let text = std::str::from_utf8(line).map_err(|_| damaged("it is not UTF-8"))?;
     let split = |length: usize| text.split_at_checked(text.len().checked_sub(length)?);
     if let Some((start, end)) = split(CHAIN).filter(|(_, end)| end.starts_with(",\"chain\":\"")) {
         let body = format!("{start}}}");
         return if end == chained(before.after(&body)) {
-            Ok((body, Check::Chained))
+            Ok((body, LineCheck::Chained))
         } else {
             Err(damaged(
                 "it does not match the previous records: this record was changed, or an earlier \
@@ -117,7 +117,7 @@ fn body(line: &[u8], before: Link) -> Result<(String, Check), Refusal> {
     let (start, end) = split(CRC).ok_or_else(|| damaged("the line is too short"))?;
     let body = format!("{start}}}");
     if end == alone(&body) {
-        Ok((body, Check::Alone))
+        Ok((body, LineCheck::Alone))
     } else {
         Err(damaged("the checksum does not match"))
     }
@@ -129,7 +129,7 @@ fn is_known(event: &str) -> bool {
 }
 
 /// A whole line that is no record of ours was written by another version.
-fn explain(body: &str, error: &serde_json::Error) -> Refusal {
+fn explain(body: &str, error: &serde_json::Error) -> LineFault {
     #[derive(Deserialize)]
     struct Kind {
         event: String,
@@ -137,10 +137,10 @@ fn explain(body: &str, error: &serde_json::Error) -> Refusal {
     }
     match serde_json::from_str::<Kind>(body) {
         Ok(Kind { schema: Some(schema), event }) if event == "run_started" => {
-            Refusal::Schema(schema)
+            LineFault::Schema(schema)
         }
-        Ok(Kind { event, .. }) if !is_known(&event) => Refusal::UnknownEvent(event),
-        Ok(_) | Err(_) => Refusal::Damaged(error.to_string()),
+        Ok(Kind { event, .. }) if !is_known(&event) => LineFault::UnknownEvent(event),
+        Ok(_) | Err(_) => LineFault::Damaged(error.to_string()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the bytes of a journal to its records: where it ends, and whether it can be trusted. Pure.
 
 use super::Error;
-use super::codec::{self, Check, Link, Refusal};
+use super::codec::{self, LineCheck, LineFault, Link};
 use crate::event::{Event, Record};
 use std::path::Path;
 
@@ -32,18 +32,18 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
         let last = scan.whole + line.len() == bytes.len();
         let (decoded, ends) = match line.strip_suffix(b"\n") {
             Some(line) => (codec::decode(line, scan.link), true),
-            None => (Err(Refusal::Damaged("the line is incomplete".into())), false),
+            None => (Err(LineFault::Damaged("the line is incomplete".into())), false),
         };
         match decoded {
-            Ok(codec::Line { record, check, link }) => {
+            Ok(codec::JournalLine { record, check, link }) => {
                 match check {
-                    Check::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
-                    Check::Alone => {
+                    LineCheck::Alone if scan.unchained == scan.records.len() => scan.unchained += 1,
+                    LineCheck::Alone => {
                         return Err(corrupt(
                             "it is not chained to the previous records, unlike those".into(),
                         ));
                     }
-                    Check::Chained => {}
+                    LineCheck::Chained => {}
                 }
                 if record.seq != number as u64 {
                     return Err(corrupt(format!(
@@ -60,14 +60,14 @@ pub(super) fn scan(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
                 scan.whole += line.len();
             }
             // a record is written with its newline: a line that has one was written whole
-            Err(Refusal::Damaged(_))
+            Err(LineFault::Damaged(_))
                 if last && !ends && !codec::begins_with_record(line, scan.link) =>
             {
                 break;
             }
-            Err(Refusal::Damaged(reason)) => return Err(corrupt(reason)),
-            Err(Refusal::Schema(schema)) => return Err(unreadable(schema, path)),
-            Err(Refusal::UnknownEvent(event)) => {
+            Err(LineFault::Damaged(reason)) => return Err(corrupt(reason)),
+            Err(LineFault::Schema(schema)) => return Err(unreadable(schema, path)),
+            Err(LineFault::UnknownEvent(event)) => {
                 return Err(Error::UnknownEvent {
                     path: path.to_path_buf(),
                     line: number,

@@ -1,4 +1,4 @@
-use super::codec::{Line, Link, decode, encode, peek};
+use super::codec::{JournalLine, Link, decode, encode, peek};
 use super::*;
 use crate::event::sample::{RUN, Story, diagnosis, finished};
 use crate::event::{Event, EventKind, Mode, Outcome, Record, StepFinished, Verdict};
@@ -259,7 +259,7 @@ fn other_versions() {
         // a known event that cannot be understood is damage, and nothing of a newer version
         let line = foreign(json!({"seq": "not a number", "event": kind}));
         let refused = decode(line.trim_end().as_bytes(), Link::default()).unwrap_err();
-        assert!(matches!(refused, codec::Refusal::Damaged(_)), "{kind:?}: {refused:?}");
+        assert!(matches!(refused, codec::LineFault::Damaged(_)), "{kind:?}: {refused:?}");
     }
     for (text, read_says, reopen_says) in table {
         let (state, path) = written(&Story::new(Mode::Run, &[]));
@@ -427,8 +427,8 @@ proptest! {
         prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
         let bytes = line.trim_end_matches('\n').as_bytes();
         prop_assert_eq!(peek(bytes).unwrap(), record.clone());
-        prop_assert_eq!(decode(bytes, Link::default()).unwrap(), Line { record,
-            check: codec::Check::Chained, link });
+        prop_assert_eq!(decode(bytes, Link::default()).unwrap(), JournalLine { record,
+            check: codec::LineCheck::Chained, link });
         prop_assert!(decode(bytes, link).is_err());
     }
 

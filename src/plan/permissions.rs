@@ -3,7 +3,7 @@
 use super::{Needs, ParamError, Plan, Says, Touched};
 use crate::action::{Action, Reach};
 use crate::construct::Construct;
-use crate::document::{Body, Deferred, Runbook, Step, Written, is_computed};
+use crate::document::{Body, Deferred, Group, Runbook, Step, Written, is_computed};
 use crate::event::{Effect, StepKind};
 use crate::expression::{Bindings, Budget, Decided, Jq, Reference, decide};
 use indexmap::IndexMap;
@@ -73,10 +73,15 @@ pub fn also_changes(planned: &[PlannedAction], namespace: &str) -> Vec<String> {
     others.into_iter().filter(|other| !other.is_empty() && other != namespace).collect()
 }
 
-fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> Walk<'a> {
+fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> PlanWalk<'a> {
     let namespace = plan.namespace.as_deref().unwrap_or(default_namespace);
-    let mut walk =
-        Walk { plan, all: Vec::new(), unreached: Vec::new(), conditional: false, root: namespace };
+    let mut walk = PlanWalk {
+        plan,
+        all: Vec::new(),
+        unreached: Vec::new(),
+        conditional: false,
+        root: namespace,
+    };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
     walk
 }
@@ -96,7 +101,7 @@ fn decided(when: &Jq, params: &Map<String, Value>) -> Decided {
     })
 }
 
-struct Walk<'a> {
+struct PlanWalk<'a> {
     plan: &'a Plan,
     all: Vec<PlannedAction>,
     unreached: Vec<ParamError>,
@@ -105,7 +110,7 @@ struct Walk<'a> {
     root: &'a str,
 }
 
-impl Walk<'_> {
+impl PlanWalk<'_> {
     fn runbook(
         &mut self,
         runbook: &Runbook,
@@ -113,9 +118,7 @@ impl Walk<'_> {
         namespace: &str,
         prefix: &str,
     ) {
-        for step in runbook.steps.iter().chain(&runbook.always) {
-            self.step(step, params, namespace, prefix);
-        }
+        self.steps(runbook.steps.iter().chain(&runbook.always), params, namespace, prefix);
     }
 
     /// What templates see before the run.
@@ -125,74 +128,26 @@ impl Walk<'_> {
     }
 
     fn step(&mut self, step: &Step, params: &Map<String, Value>, namespace: &str, prefix: &str) {
-        let known = self.known(params);
         let decided = step.when.as_ref().map(|when| decided(when, params));
         // what the parameters rule out is no part of this plan
         if decided == Some(Decided::No) {
             return;
         }
-        let namespace = step
-            .namespace
-            .as_ref()
-            .map_or_else(|| namespace.to_owned(), |own| text_of(own, &known));
-        let path = format!("{prefix}{}", step.id);
-        let title = step.title.render_text(&known).unwrap_or_else(|_| step.id.clone());
-        let when = step.when.as_ref().map(|when| when.source().to_owned());
+        let known = self.known(params);
         let outside = self.conditional;
         self.conditional |= matches!(decided, Some(Decided::Open(_)));
-        let mut planned = PlannedAction {
-            conditional: self.conditional,
-            path: path.clone(),
-            namespace: namespace.clone(),
-            title,
-            action: step.kind(),
-            reach: step.body.action().map(Action::reach),
-            effect: step.effect(),
-            own_effect: step.own_effect(),
-            needs: Needs::default(),
-            manual_commands: Vec::new(),
-            when,
-            depends: false,
-        };
+        let mut planned = self.planned(step, &known, namespace, prefix);
+        let (path, namespace) = (planned.path.clone(), planned.namespace.clone());
         match &step.body {
-            Body::Group(group) => {
-                let place = self.all.len();
-                self.all.push(planned);
-                let inner = format!("{path}/");
-                group
-                    .steps
-                    .iter()
-                    .chain(&group.always)
-                    .for_each(|child| self.step(child, params, &namespace, &inner));
-                let certain = std::mem::replace(&mut self.conditional, true);
-                group.rescue.iter().for_each(|child| self.step(child, params, &namespace, &inner));
-                self.conditional = certain;
-                // what is ruled out in it does not count
-                let effect = self.all[place + 1..]
-                    .iter()
-                    .map(|inner| inner.effect)
-                    .max()
-                    .unwrap_or(Effect::Read);
-                self.all[place].effect = effect;
-            }
+            Body::Group(group) => self.group(group, planned, params),
             Body::Verb(written) => {
-                let sketch = written.sketch(&known);
-                let action =
-                    sketch.known.clone().unwrap_or_else(|| written.sketch.as_ref().clone());
-                planned.reach = Some(action.reach());
-                planned.depends = !sketch.exact;
-                planned.own_effect = action.effect();
+                planned.describe(written, &known);
                 planned.effect =
                     step.then.iter().map(Step::effect).fold(planned.own_effect, Ord::max);
-                planned.needs = Needs::of(&action, &sketch, &namespace);
-                planned.manual_commands = action.manual_commands(&namespace);
                 self.all.push(planned);
             }
             Body::Run(written) => {
-                let sketch = written.sketch(&known);
-                let run = sketch.known.unwrap_or_else(|| written.sketch.clone());
-                planned.depends = !sketch.exact;
-                planned.manual_commands = run.manual_commands();
+                let run = planned.sketch(written, &known);
                 let place = self.all.len();
                 self.all.push(planned);
                 if let Some(called) = self.plan.loaded.get(&run.runbook).cloned() {
@@ -201,17 +156,68 @@ impl Walk<'_> {
                 }
             }
             Body::Value(_) => self.all.push(planned),
-            Body::Confirm(written) => self.all.push(asked(planned, written, &known)),
-            Body::Approve(written) => self.all.push(asked(planned, written, &known)),
-            Body::Pause(written) => self.all.push(asked(planned, written, &known)),
+            Body::Confirm(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
+            Body::Approve(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
+            Body::Pause(written) => {
+                planned.sketch(written, &known);
+                self.all.push(planned);
+            }
         }
-        step.then
-            .iter()
-            .for_each(|child| self.step(child, params, &namespace, &format!("{path}/")));
+        self.steps(&step.then, params, &namespace, &format!("{path}/"));
         self.conditional = outside;
     }
 
-    /// The steps of a called runbook; gives the command that a person would type instead.
+    fn steps<'s>(
+        &mut self,
+        steps: impl IntoIterator<Item = &'s Step>,
+        params: &Map<String, Value>,
+        namespace: &str,
+        prefix: &str,
+    ) {
+        steps.into_iter().for_each(|step| self.step(step, params, namespace, prefix));
+    }
+
+    /// What every step has, whatever its body.
+    fn planned(&self, step: &Step, known: &Value, namespace: &str, prefix: &str) -> PlannedAction {
+        PlannedAction {
+            conditional: self.conditional,
+            path: format!("{prefix}{}", step.id),
+            namespace: step
+                .namespace
+                .as_ref()
+                .map_or_else(|| namespace.to_owned(), |own| text_of(own, known)),
+            title: step.title.render_text(known).unwrap_or_else(|_| step.id.clone()),
+            action: step.kind(),
+            reach: step.body.action().map(Action::reach),
+            effect: step.effect(),
+            own_effect: step.own_effect(),
+            needs: Needs::default(),
+            manual_commands: Vec::new(),
+            when: step.when.as_ref().map(|when| when.source().to_owned()),
+            depends: false,
+        }
+    }
+
+    /// A group, whose effect is the strongest of the steps that are part of the plan.
+    fn group(&mut self, group: &Group, planned: PlannedAction, params: &Map<String, Value>) {
+        let (namespace, inner) = (planned.namespace.clone(), format!("{}/", planned.path));
+        let place = self.all.len();
+        self.all.push(planned);
+        self.steps(group.steps.iter().chain(&group.always), params, &namespace, &inner);
+        let certain = std::mem::replace(&mut self.conditional, true);
+        self.steps(&group.rescue, params, &namespace, &inner);
+        self.conditional = certain;
+        let inner = self.all[place + 1..].iter().map(|inner| inner.effect);
+        self.all[place].effect = inner.max().unwrap_or(Effect::Read);
+    }
+
+    /// The steps of a called runbook; returns the command that a person would type instead.
     fn call(
         &mut self,
         called: &Runbook,
@@ -219,41 +225,7 @@ impl Walk<'_> {
         path: &str,
         namespace: &str,
     ) -> String {
-        let certain: Map<_, _> = with
-            .iter()
-            .filter(|(_, value)| !any_computed(value))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        // what the run computes is not there: templates that need it stay templates, conditions are
-        // open
-        let params = called
-            .params
-            .iter()
-            .filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name));
-        let params: IndexMap<_, _> =
-            params.map(|(name, param)| (name.clone(), param.clone())).collect();
-        let says = Says { params: &params, namespace: called.namespace.as_ref() };
-        let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
-            let alone = super::called(&says, &certain, None);
-            // it is the namespace of the command line that does not fit
-            if alone.is_ok() {
-                let told = |error: ParamError| ParamError {
-                    message: format!("step {path}, which calls {}: {error}", called.name),
-                    name: String::new(),
-                };
-                self.unreached.extend(errors.into_iter().map(told));
-            }
-            alone
-        });
-        let (params, own) = settled.unwrap_or_else(|_| {
-            let params: Map<_, _> = params
-                .iter()
-                .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
-                .chain(certain.clone())
-                .collect();
-            let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
-            (params, own)
-        });
+        let (params, own) = self.params_of_call(called, with, path);
         let place = own.as_deref().unwrap_or(namespace);
         self.runbook(called, &params, place, &format!("{path}/"));
         let says = Says { params: &called.params, namespace: called.namespace.as_ref() };
@@ -268,19 +240,71 @@ impl Walk<'_> {
         )
         .to_string()
     }
+
+    /// The parameters of a called runbook as far as they are known, and its own namespace. What the
+    /// run computes is missing: templates that need it stay templates, conditions are open.
+    fn params_of_call(
+        &mut self,
+        called: &Runbook,
+        with: &Map<String, Value>,
+        path: &str,
+    ) -> (Map<String, Value>, Option<String>) {
+        let certain: Map<_, _> = with
+            .iter()
+            .filter(|(_, value)| !any_computed(value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let params: IndexMap<_, _> = called
+            .params
+            .iter()
+            .filter(|(name, _)| certain.contains_key(*name) || !with.contains_key(*name))
+            .map(|(name, param)| (name.clone(), param.clone()))
+            .collect();
+        let says = Says { params: &params, namespace: called.namespace.as_ref() };
+        let settled = super::called(&says, &certain, self.plan.moved.as_ref()).or_else(|errors| {
+            let alone = super::called(&says, &certain, None);
+            // it is the namespace of the command line that does not fit
+            if alone.is_ok() {
+                let told = |error: ParamError| ParamError {
+                    message: format!("step {path}, which calls {}: {error}", called.name),
+                    name: String::new(),
+                };
+                self.unreached.extend(errors.into_iter().map(told));
+            }
+            alone
+        });
+        settled.unwrap_or_else(|_| {
+            let params: Map<_, _> = params
+                .iter()
+                .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
+                .chain(certain.clone())
+                .collect();
+            let own = called.namespace.as_ref().map(|own| text_of(own, &self.known(&params)));
+            (params, own)
+        })
+    }
 }
 
-/// A construct without steps of its own, with its arguments as far as they are known.
-fn asked<T: Construct + Clone>(
-    mut planned: PlannedAction,
-    written: &Written<T>,
-    known: &Value,
-) -> PlannedAction {
-    let sketch = written.sketch(known);
-    planned.depends = !sketch.exact;
-    planned.manual_commands =
-        sketch.known.unwrap_or_else(|| written.sketch.clone()).manual_commands();
-    planned
+impl PlannedAction {
+    /// What a verb does, with its arguments as far as they are known.
+    fn describe(&mut self, written: &Written<Box<Action>>, known: &Value) {
+        let sketch = written.sketch(known);
+        let action = sketch.known.clone().unwrap_or_else(|| written.sketch.as_ref().clone());
+        self.depends = !sketch.exact;
+        self.reach = Some(action.reach());
+        self.own_effect = action.effect();
+        self.needs = Needs::of(&action, &sketch, &self.namespace);
+        self.manual_commands = action.manual_commands(&self.namespace);
+    }
+
+    /// What a construct does, with its arguments as far as they are known; these are returned.
+    fn sketch<T: Construct + Clone>(&mut self, written: &Written<T>, known: &Value) -> T {
+        let sketch = written.sketch(known);
+        let construct = sketch.known.unwrap_or_else(|| written.sketch.clone());
+        self.depends = !sketch.exact;
+        self.manual_commands = construct.manual_commands();
+        construct
+    }
 }
 
 /// A text, or the template where only the run knows it.

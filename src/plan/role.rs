@@ -14,9 +14,21 @@ pub fn role(
     open: &BTreeSet<(String, Open)>,
     user: Option<&str>,
 ) -> String {
-    let name: String = format!("runbook-{}", runbook.replace(['/', '_'], "-"));
-    let mut places: BTreeMap<&str, BTreeMap<(&str, String, &str), BTreeSet<&str>>> =
-        BTreeMap::new();
+    let name = format!("runbook-{}", runbook.replace(['/', '_'], "-"));
+    let comments: String =
+        open.iter().map(|(step, open)| format!("# step {step}: {open}\n")).collect();
+    let documents: Vec<String> = rules_by_namespace(permissions)
+        .into_iter()
+        .map(|(namespace, rules)| role_and_binding(&name, namespace, rules, user.unwrap_or("USER")))
+        .collect();
+    comments + &documents.join("---\n")
+}
+
+/// The verbs by API group, resource and object name.
+type Rules<'a> = BTreeMap<(&'a str, String, &'a str), BTreeSet<&'a str>>;
+
+fn rules_by_namespace(permissions: &[Access]) -> BTreeMap<&str, Rules<'_>> {
+    let mut places: BTreeMap<&str, Rules<'_>> = BTreeMap::new();
     for access in permissions {
         let resource = if access.subresource.is_empty() {
             access.resource.clone()
@@ -37,47 +49,38 @@ pub fn role(
             .or_default()
             .insert(&access.verb);
     }
-    let mut text: String =
-        open.iter().map(|(step, open)| format!("# step {step}: {open}\n")).collect();
-    let comments = text.len();
-    for (namespace, rules) in places {
-        let (kind, place) = if namespace.is_empty() {
-            ("ClusterRole", String::new())
-        } else {
-            ("Role", format!(", namespace: {namespace}"))
-        };
-        let mut document = format!(
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: \
-                {name}{place}}}\nrules:\n"
-        );
-        for ((group, resource, object), verbs) in rules {
-            let verbs: Vec<&str> = verbs.into_iter().collect();
-            let names = if object.is_empty() {
-                String::new()
-            } else {
-                format!(", resourceNames: [{object}]")
-            };
-            // writing to a String cannot fail
-            let _ = writeln!(
-                document,
-                "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}",
-                verbs.join(", ")
-            );
-        }
-        let subject = user.unwrap_or("USER");
-        let _ = write!(
+    places
+}
+
+fn role_and_binding(name: &str, namespace: &str, rules: Rules<'_>, user: &str) -> String {
+    let (kind, place) = if namespace.is_empty() {
+        ("ClusterRole", String::new())
+    } else {
+        ("Role", format!(", namespace: {namespace}"))
+    };
+    let mut document = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: \
+            {name}{place}}}\nrules:\n"
+    );
+    for ((group, resource, object), verbs) in rules {
+        let verbs: Vec<&str> = verbs.into_iter().collect();
+        let names =
+            if object.is_empty() { String::new() } else { format!(", resourceNames: [{object}]") };
+        // writing to a String cannot fail
+        let _ = writeln!(
             document,
-            "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: \
-                {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, \
-                name: {name}}}\nsubjects:\n{}\n",
-            subject_of(subject)
+            "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}",
+            verbs.join(", ")
         );
-        if text.len() > comments {
-            text.push_str("---\n");
-        }
-        text.push_str(&document);
     }
-    text
+    let _ = write!(
+        document,
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{name: \
+            {name}{place}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: \
+            {name}}}\nsubjects:\n{}\n",
+        subject_of(user)
+    );
+    document
 }
 
 /// A service account is its own kind of subject.

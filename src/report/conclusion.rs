@@ -1,15 +1,14 @@
 //! The end of the text: verdict, cause, next command, and what stayed open. Pure.
 
+use super::standing;
 use super::text::{duration, one_line, wrap};
-use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
+use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::{
     Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
 use crate::journal::short_id;
-use crate::state::{RunState, StepState};
+use crate::state::RunState;
 
-/// The most lines of a difference.
-const PREVIEW: usize = 40;
 /// The most names in a list.
 const NAMES: usize = 12;
 
@@ -31,7 +30,7 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
         matches!(end.verdict, Verdict::Paused | Verdict::InDoubt | Verdict::Cancelled)
     });
     let blocks = [
-        if stopped { progress(state, look) } else { Vec::new() },
+        if stopped { standing::lines(state, look) } else { Vec::new() },
         state
             .findings()
             .iter()
@@ -48,7 +47,7 @@ pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
 }
 
 fn verdict(end: Option<&RunFinished>, state: &RunState, look: &Look) -> Vec<Line> {
-    let mark = end.map_or(Mark::Open, |end| Mark::of_verdict(end.verdict));
+    let mark = end.map_or(OutcomeMark::Open, |end| OutcomeMark::of_verdict(end.verdict));
     let line = Line::empty().push(mark.style(), mark.symbol(look.charset)).text(" ");
     let line = match state.header() {
         Some(header) if look.detail == Detail::Quiet => {
@@ -129,101 +128,6 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
         last.push_str(". Nothing was changed.");
     }
     first.flow(parts, look)
-}
-
-/// What is done, what is not, and what is not known to be.
-fn progress(state: &RunState, look: &Look) -> Vec<Line> {
-    let done = state.ended().filter(|step| step.outcome.is_good() && !step.action.is_group());
-    let cancelled = |begun: bool| {
-        let ended = state
-            .ended()
-            .filter(|step| step.outcome == Outcome::Cancelled && !step.action.is_group());
-        ended.filter(move |step| (step.attempts > 0) == begun).map(|step| step.path.as_str())
-    };
-    let not_begun: Vec<&str> = cancelled(false).chain(state.not_begun()).collect();
-    let begun = |wanted: fn(Effect) -> bool| -> Vec<&str> {
-        let is = |path: &&str| {
-            matches!(state.step(path),
-            Some(StepState::Begun { started,
-                .. }) if !started.action.is_group() && wanted(started.effect))
-        };
-        let doubt = state.in_doubt();
-        state.running().into_iter().filter(|path| !doubt.contains(path)).filter(is).collect()
-    };
-    let doubt = state.in_doubt();
-    let mut texts = Vec::new();
-    let mut say = |label: &str, paths: Vec<&str>| {
-        if !paths.is_empty() {
-            texts.push(format!("{label}: {}.", some(paths.into_iter())));
-        }
-    };
-    say("Done", done.map(|step| step.path.as_str()).collect());
-    say("Stopped", cancelled(true).collect());
-    say("Waits for an answer", begun(|effect| effect == Effect::Operator));
-    let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
-    let (waiting, again): (Vec<&str>, Vec<&str>) = begun(|effect| effect != Effect::Operator)
-        .into_iter()
-        .partition(|path| paused && !state.changes_of(path).is_empty());
-    say("Waits for approval", waiting.clone());
-    say("Checked again on resume", again);
-    say("Not started", not_begun);
-    texts.extend(
-        state
-            .end_of_run()
-            .into_iter()
-            .flat_map(|end| &end.waiting)
-            .map(|(path, why)| format!("{path}: {why}.")),
-    );
-    let mut lines = wrapped("", &texts.join(" "), look);
-    for path in waiting {
-        let changes: Vec<_> = state
-            .changes_of(path)
-            .iter()
-            .filter(|change| !change.is_made())
-            .map(|change| change.planned.clone())
-            .collect();
-        lines.push(Line::empty());
-        lines.extend(changes.iter().flat_map(|change| {
-            wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)
-        }));
-        let diff = crate::engine::difference(&changes);
-        lines.extend(diff.iter().take(PREVIEW).map(|line| {
-            Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))
-        }));
-        if diff.len() > PREVIEW {
-            lines.push(
-                Line::new(4).push(
-                    DIM,
-                    format!("{} and {} more lines", look.ellipsis(), diff.len() - PREVIEW),
-                ),
-            );
-        }
-    }
-    if !doubt.is_empty() {
-        let why: Vec<String> = doubt
-            .iter()
-            .flat_map(|path| state.changes_of(path))
-            .filter_map(|change| change.doubt.clone())
-            .collect();
-        let text =
-            format!("In doubt: {}: it may or may not have happened.", some(doubt.into_iter()));
-        for text in std::iter::once(text).chain(why) {
-            lines.extend(
-                wrapped("", &text, look)
-                    .into_iter()
-                    .map(|line| Line::empty().push(WARN, line.render(false))),
-            );
-        }
-    }
-    lines
-}
-
-fn change_style(line: &str) -> anstyle::Style {
-    match line.as_bytes().first() {
-        Some(b'+') => GOOD,
-        Some(b'-') => REMOVED,
-        _ => PLAIN,
-    }
 }
 
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
@@ -315,7 +219,7 @@ fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
 }
 
 /// A label and a text beside it, which stays in its column.
-fn wrapped(label: &str, text: &str, look: &Look) -> Vec<Line> {
+pub(super) fn wrapped(label: &str, text: &str, look: &Look) -> Vec<Line> {
     let column = if label.is_empty() { 2 } else { 9 };
     let style = if label == "Cause" { BAD } else { DIM };
     wrap(text, look.width.saturating_sub(column + 2).max(20))

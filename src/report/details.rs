@@ -5,7 +5,7 @@ use super::names::Names;
 use super::output::{self, Preview};
 use super::step_line::{Columns, note};
 use super::text::{fields, one_line, value, width, wrap};
-use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
+use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, OutcomeMark, PLAIN, REMOVED, STRONG, WARN};
 use crate::event::{Effect, Judgement, Mode, Outcome, StepFinished, Truth};
 use crate::expression::core_of;
 use anstyle::Style;
@@ -102,7 +102,7 @@ impl<'a> Details<'a> {
     }
 
     fn wrong(&mut self, step: &StepFinished, mode: Mode) {
-        let style = if Mark::of_step(step, mode) == Mark::Bad { PLAIN } else { WARN };
+        let style = if OutcomeMark::of_step(step, mode) == OutcomeMark::Bad { PLAIN } else { WARN };
         for judgement in
             step.expectations.iter().filter(|judgement| judgement.outcome != Truth::True)
         {

@@ -5,7 +5,7 @@
 //! pipeline red, and it did not pass.
 
 use super::conclusion;
-use super::test_case::{Case, Ending, cases};
+use super::test_case::{Ending, TestCase, cases};
 use super::text::{one_line, value};
 use super::theme::{Charset, Detail, Look};
 use crate::secret::sanitize;
@@ -111,7 +111,7 @@ fn properties(state: &RunState) -> Vec<(String, String)> {
 
 /// What does not count, and the end of the run's text: verdict, causes, commands, what could not be
 /// ruled out.
-fn output(state: &RunState, cases: &[Case]) -> String {
+fn output(state: &RunState, cases: &[TestCase]) -> String {
     let mut text = String::new();
     for case in cases.iter().filter(|case| case.ending == Ending::Forgiven) {
         // writing to a string does not fail
@@ -193,7 +193,7 @@ impl Xml {
         }
     }
 
-    fn case(&mut self, case: &Case, class: &str) {
+    fn case(&mut self, case: &TestCase, class: &str) {
         let time = seconds(case.duration_ms);
         let attributes =
             [("classname", class), ("name", case.name.as_str()), ("time", time.as_str())];

@@ -1,9 +1,9 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
 use super::conclusion::weight;
-use super::test_case::{Case, Ending, cases};
+use super::test_case::{Ending, TestCase, cases};
 use super::text::{duration, one_line, value};
-use super::theme::{Charset, Mark};
+use super::theme::{Charset, OutcomeMark};
 use crate::event::Verdict;
 use crate::secret::sanitize;
 use crate::state::RunState;
@@ -23,8 +23,8 @@ pub fn markdown(state: &RunState) -> String {
 fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     let summary = state.summary();
     let (mark, verdict) = match summary.verdict {
-        Some(verdict) => (Mark::of_verdict(verdict), words(verdict)),
-        None => (Mark::Open, "not finished: the process ended, or is still running"),
+        Some(verdict) => (OutcomeMark::of_verdict(verdict), words(verdict)),
+        None => (OutcomeMark::Open, "not finished: the process ended, or is still running"),
     };
     writeln!(
         page,
@@ -72,7 +72,7 @@ fn words(verdict: Verdict) -> &'static str {
     }
 }
 
-fn steps(page: &mut String, cases: &[Case]) -> std::fmt::Result {
+fn steps(page: &mut String, cases: &[TestCase]) -> std::fmt::Result {
     if cases.is_empty() {
         return Ok(());
     }
@@ -100,13 +100,13 @@ fn steps(page: &mut String, cases: &[Case]) -> std::fmt::Result {
     Ok(())
 }
 
-fn mark(ending: Ending) -> Mark {
+fn mark(ending: Ending) -> OutcomeMark {
     match ending {
-        Ending::Passed => Mark::Good,
-        Ending::Failed => Mark::Bad,
-        Ending::Error => Mark::Open,
-        Ending::Skipped => Mark::NotDone,
-        Ending::Forgiven => Mark::Attention,
+        Ending::Passed => OutcomeMark::Good,
+        Ending::Failed => OutcomeMark::Bad,
+        Ending::Error => OutcomeMark::Open,
+        Ending::Skipped => OutcomeMark::NotDone,
+        Ending::Forgiven => OutcomeMark::Attention,
     }
 }
 

@@ -12,6 +12,7 @@ mod output;
 mod plain;
 mod reporter;
 mod show;
+mod standing;
 mod step_line;
 mod terminal;
 mod test_case;

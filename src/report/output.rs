@@ -64,7 +64,7 @@ pub(super) fn write(step: &StepFinished, out: &mut dyn Write) -> io::Result<()> 
 
 /// The first lines of the output as JSON, and how many there are.
 pub(super) fn head(step: &StepFinished, most: usize) -> (Vec<String>, usize) {
-    let mut lines = Head { most, lines: Vec::new(), line: Vec::new(), count: 0 };
+    let mut lines = FirstLines { most, lines: Vec::new(), line: Vec::new(), count: 0 };
     let written = match &step.stored {
         None => serde_json::to_writer_pretty(&mut lines, &step.output).map_err(io::Error::from),
         Some(stored) => reader(stored).and_then(|file| pretty(file, &mut lines)),
@@ -150,14 +150,14 @@ fn line(written: &mut Vec<u8>, depth: usize) {
 }
 
 /// Keeps the first lines and counts the others.
-struct Head {
+struct FirstLines {
     most: usize,
     lines: Vec<String>,
     line: Vec<u8>,
     count: usize,
 }
 
-impl Head {
+impl FirstLines {
     /// The longest part of a line that is kept.
     const WIDTH: usize = 4096;
 
@@ -170,7 +170,7 @@ impl Head {
     }
 }
 
-impl Write for Head {
+impl Write for FirstLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for (index, part) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if index > 0 {

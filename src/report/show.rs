@@ -2,7 +2,7 @@
 
 use super::output;
 use super::text::{duration, one_line, value, wrap};
-use super::theme::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
+use super::theme::{BAD, DIM, GOOD, Line, Look, OutcomeMark, STRONG, WARN};
 use crate::event::{
     Event, Judgement, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
     Truth,
@@ -86,7 +86,7 @@ impl Show<'_> {
         match (summary.verdict, summary.exit_code) {
             (Some(verdict), Some(code)) => {
                 let line = Line::new(2).push(DIM, "verdict").pad_to(13);
-                let style = Mark::of_verdict(verdict).style();
+                let style = OutcomeMark::of_verdict(verdict).style();
                 self.lines
                     .push(line.push(style, word(&verdict)).text(format!(", exit code {code}")));
             }
@@ -114,8 +114,10 @@ impl Show<'_> {
     fn step(&mut self, step: &StepSummary, mode: Mode, recorded: &Recorded) -> io::Result<()> {
         let finished = recorded.finished.get(step.path.as_str()).copied();
         let (mark, outcome) = match (finished, step.outcome) {
-            (Some(finished), Some(outcome)) => (Mark::of_step(finished, mode), outcome.as_str()),
-            _ => (Mark::Attention, "started, no outcome recorded"),
+            (Some(finished), Some(outcome)) => {
+                (OutcomeMark::of_step(finished, mode), outcome.as_str())
+            }
+            _ => (OutcomeMark::Attention, "started, no outcome recorded"),
         };
         self.lines.push(Line::empty());
         let line = Line::empty().push(mark.style(), mark.symbol(self.look.charset)).text(" ");
@@ -163,7 +165,8 @@ impl Show<'_> {
             planned.unwrap_or_default().iter().filter(|step| !known.contains(step.path.as_str()))
         {
             self.lines.push(Line::empty());
-            let line = Line::empty().push(DIM, Mark::NotDone.symbol(self.look.charset)).text(" ");
+            let line =
+                Line::empty().push(DIM, OutcomeMark::NotDone.symbol(self.look.charset)).text(" ");
             self.lines.push(
                 line.push(STRONG, step.path.as_str()).text(format!("  {}", one_line(&step.title))),
             );
@@ -178,9 +181,9 @@ impl Show<'_> {
 
     fn judgement(&mut self, judgement: &Judgement) {
         let (mark, style) = match judgement.outcome {
-            Truth::True => (Mark::Good, GOOD),
-            Truth::False => (Mark::Bad, BAD),
-            Truth::Error => (Mark::Open, WARN),
+            Truth::True => (OutcomeMark::Good, GOOD),
+            Truth::False => (OutcomeMark::Bad, BAD),
+            Truth::Error => (OutcomeMark::Open, WARN),
         };
         let line = Line::new(4).push(style, mark.symbol(self.look.charset)).text(" ");
         self.lines.push(line.text(one_line(&judgement.that)));

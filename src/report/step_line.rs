@@ -1,7 +1,7 @@
 //! A step as its line: symbol, id, title, result, duration. Pure.
 
 use super::text::{duration, one_line, width, wrap};
-use super::theme::{DIM, Detail, Line, Look, Mark, PLAIN, STRONG};
+use super::theme::{DIM, Detail, Line, Look, OutcomeMark, PLAIN, STRONG};
 use crate::event::{Mode, Outcome, StepFinished};
 
 /// Columns left free at the right.
@@ -96,9 +96,9 @@ fn because(word: &str, reason: &str) -> String {
 
 /// A step's line. What does not fit beside the title stands below it; only the title is ever cut.
 pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Look) -> Vec<Line> {
-    let mark = Mark::of_step(step, mode);
+    let mark = OutcomeMark::of_step(step, mode);
     let indent = 2 * depth(&step.path);
-    let name_style = if mark == Mark::Bad { STRONG } else { PLAIN };
+    let name_style = if mark == OutcomeMark::Bad { STRONG } else { PLAIN };
     let line = Line::new(2 + indent)
         .push(mark.style(), mark.symbol(look.charset))
         .pad_to(columns.id + indent)
@@ -145,9 +145,11 @@ pub(super) fn step(step: &StepFinished, mode: Mode, columns: &Columns, look: &Lo
     vec![line]
 }
 
-fn mark_note(mark: Mark) -> anstyle::Style {
+fn mark_note(mark: OutcomeMark) -> anstyle::Style {
     match mark {
-        Mark::Good | Mark::Preview => PLAIN,
-        Mark::Bad | Mark::Open | Mark::NotDone | Mark::Attention => mark.style(),
+        OutcomeMark::Good | OutcomeMark::Preview => PLAIN,
+        OutcomeMark::Bad | OutcomeMark::Open | OutcomeMark::NotDone | OutcomeMark::Attention => {
+            mark.style()
+        }
     }
 }

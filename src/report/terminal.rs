@@ -21,19 +21,19 @@ pub struct Terminal<W> {
     out: W,
     bars: MultiProgress,
     transcript: Transcript,
-    running: IndexMap<String, Running>,
+    running: IndexMap<String, RunningStep>,
 }
 
 /// Columns of the time that a running step takes, such as ` · 59 m 59 s`.
 const TOOK: usize = 13;
 
-struct Running {
+struct RunningStep {
     name: String,
     message: String,
     bar: Option<ProgressBar>,
 }
 
-impl Running {
+impl RunningStep {
     /// The message as far as it leaves room for the time that the step takes.
     fn shown(&self, look: &Look) -> String {
         look.truncate(&self.message, look.width.saturating_sub(6 + width(&self.name) + TOOK))
@@ -66,13 +66,13 @@ impl<W: Write + Send> Terminal<W> {
         let message = one_line(&started.title);
         self.running.insert(
             started.path.clone(),
-            Running { name: started.path.clone(), message, bar: None },
+            RunningStep { name: started.path.clone(), message, bar: None },
         );
         self.fill();
     }
 
     fn end(&mut self, path: &str) {
-        if let Some(Running { bar: Some(bar), .. }) = self.running.shift_remove(path) {
+        if let Some(RunningStep { bar: Some(bar), .. }) = self.running.shift_remove(path) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }

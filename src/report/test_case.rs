@@ -25,7 +25,7 @@ pub(super) enum Ending {
 
 /// One step of a run, or the run itself where no step says why it did not pass.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Case {
+pub(super) struct TestCase {
     /// Path of the step and its title.
     pub(super) name: String,
     pub(super) ending: Ending,
@@ -41,7 +41,7 @@ pub(super) struct Case {
 
 /// Every case of a run, in the order of first begin, and then what was not reached. A run that is
 /// not known to have passed has at least one that is red.
-pub(super) fn cases(state: &RunState) -> Vec<Case> {
+pub(super) fn cases(state: &RunState) -> Vec<TestCase> {
     let counted: BTreeSet<&str> = state.counted().map(|step| step.path.as_str()).collect();
     let mut cases = Vec::new();
     for (path, step) in state.steps() {
@@ -61,7 +61,7 @@ pub(super) fn cases(state: &RunState) -> Vec<Case> {
     for step in planned.iter().filter(|step| {
         state.step(&step.path).is_none() && (!step.action.is_group() || is_empty(state, &step.path))
     }) {
-        cases.push(Case {
+        cases.push(TestCase {
             name: name(&step.path, &step.title),
             ending: Ending::Skipped,
             kind: "not_begun",
@@ -74,8 +74,8 @@ pub(super) fn cases(state: &RunState) -> Vec<Case> {
     cases
 }
 
-fn blank() -> Case {
-    Case {
+fn blank() -> TestCase {
+    TestCase {
         name: String::new(),
         ending: Ending::Passed,
         kind: "",
@@ -98,7 +98,7 @@ fn is_empty(state: &RunState, group: &str) -> bool {
     !all.any(|path| path.strip_prefix(group).is_some_and(|rest| rest.starts_with(['/', '['])))
 }
 
-fn ended(step: &StepFinished, counts: bool) -> Case {
+fn ended(step: &StepFinished, counts: bool) -> TestCase {
     let why = if step.reason.is_empty() { &step.summary } else { &step.reason };
     let why = one_line(if why.is_empty() { step.outcome.as_str() } else { why });
     let (ending, kind) = match step.outcome {
@@ -119,7 +119,7 @@ fn ended(step: &StepFinished, counts: bool) -> Case {
         Ending::Forgiven => (format!("{kind}: {why}"), details(step)),
         Ending::Failed | Ending::Error => (why, details(step)),
     };
-    Case {
+    TestCase {
         name: name(&step.path, &step.title),
         ending,
         kind,
@@ -130,7 +130,7 @@ fn ended(step: &StepFinished, counts: bool) -> Case {
 }
 
 /// A step without an outcome: it waits for a person, or the process died in it.
-fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) -> Case {
+fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) -> TestCase {
     let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
     let (kind, reason) = match started.effect {
         Effect::Operator if paused => ("paused", "waits for a person"),
@@ -141,7 +141,7 @@ fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) ->
     };
     let details =
         last_failure.map(|reason| format!("previous attempt: {reason}\n")).unwrap_or_default();
-    Case {
+    TestCase {
         name: name(&started.path, &started.title),
         ending: Ending::Error,
         kind,
@@ -178,7 +178,7 @@ fn not_begun(path: &str, state: &RunState) -> String {
 const NO_END: &str = "the process ended before the run did, or is still running";
 
 /// The run itself as a case, if it did not pass.
-fn whole(state: &RunState) -> Option<Case> {
+fn whole(state: &RunState) -> Option<TestCase> {
     let (ending, kind, reason) = match state.end_of_run().map(|end| end.verdict) {
         Some(Verdict::Passed) => return None,
         Some(Verdict::Failed) => {
@@ -211,7 +211,7 @@ fn whole(state: &RunState) -> Option<Case> {
         }
         None => (Ending::Error, "no_end", NO_END.to_owned()),
     };
-    Some(Case { name: "the run".to_owned(), ending, kind, reason, ..blank() })
+    Some(TestCase { name: "the run".to_owned(), ending, kind, reason, ..blank() })
 }
 
 /// What is wrong with a step, in full.

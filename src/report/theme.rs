@@ -82,7 +82,7 @@ impl Look {
 
 /// The symbol at the beginning of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum OutcomeMark {
     Good,
     Bad,
     Open,
@@ -91,7 +91,7 @@ pub(super) enum Mark {
     Attention,
 }
 
-impl Mark {
+impl OutcomeMark {
     pub(super) fn of_step(step: &StepFinished, mode: Mode) -> Self {
         match step.outcome {
             Outcome::Passed | Outcome::Recovered

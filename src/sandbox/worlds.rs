@@ -7,7 +7,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 use kube_sandbox::{HEALTHY, Options, Place, Sandbox, SandboxError, World, WorldFault};
 
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::document::{Reading, collect, read};
+use crate::document::{FileKind, collect, read};
 
 /// The worlds of this repository, so that an installed program works anywhere.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/worlds");
@@ -362,7 +362,7 @@ fn from_folder(folder: &Path) -> Result<Vec<(String, String)>, WorldError> {
             let diagnostic = Diagnostic::error("RB0601", reason, Some(path.clone()), "".into());
             WorldError::Invalid(vec![diagnostic])
         };
-        let text = read(&path, Reading::WORLD).map_err(refused)?;
+        let text = read(&path, FileKind::WORLD).map_err(refused)?;
         bytes += text.len();
         if bytes > MOST_BYTES {
             return Err(refused(format!("a world has at most {MOST_BYTES} bytes")));

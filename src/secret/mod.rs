@@ -66,7 +66,7 @@ const ORDINARY: [&str; 22] = [
 /// Clones share what they have learnt.
 #[derive(Clone, Default)]
 pub struct Masker {
-    known: Arc<RwLock<Known>>,
+    known: Arc<RwLock<KnownSecrets>>,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -75,7 +75,7 @@ pub struct Masker {
 type Fingerprint = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     /// What was learnt: the same object is often read more than once.
     values: BTreeSet<String>,
     /// Every form to replace, and the label to show instead.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::shapes::{Found, ahead, ends_word, is_placeholder};
+use super::shapes::{Hit, ahead, ends_word, is_placeholder};
 use super::{CUT, tokens};
 
 /// Words in the names of credentials. Where one is found, the whole name is looked at.
@@ -50,35 +50,35 @@ pub(super) const WORDS: &[&str] = &[
 ];
 
 /// The ends of the names of credentials, without separators and case.
-const ENDS: &[(&str, Kind)] = &[
-    ("password", Kind::Password),
-    ("passwd", Kind::Password),
-    ("passphrase", Kind::Password),
-    ("passcode", Kind::Password),
-    ("pwd", Kind::Password),
-    ("secretkey", Kind::Key),
-    ("secretaccesskey", Kind::Key),
-    ("clientsecret", Kind::Key),
-    ("appsecret", Kind::Key),
-    ("sharedsecret", Kind::Key),
-    ("consumersecret", Kind::Key),
-    ("webhooksecret", Kind::Key),
-    ("jwtsecret", Kind::Key),
-    ("sessionsecret", Kind::Key),
-    ("signingsecret", Kind::Key),
-    ("apisecret", Kind::Key),
-    ("secret", Kind::Named),
-    ("credential", Kind::Named),
-    ("credentials", Kind::Named),
-    ("token", Kind::Token),
-    ("apikey", Kind::Key),
-    ("accesskey", Kind::Key),
-    ("accountkey", Kind::Key),
-    ("privatekey", Kind::Key),
-    ("signingkey", Kind::Key),
-    ("encryptionkey", Kind::Key),
-    ("masterkey", Kind::Key),
-    ("authkey", Kind::Key),
+const ENDS: &[(&str, SecretKind)] = &[
+    ("password", SecretKind::Password),
+    ("passwd", SecretKind::Password),
+    ("passphrase", SecretKind::Password),
+    ("passcode", SecretKind::Password),
+    ("pwd", SecretKind::Password),
+    ("secretkey", SecretKind::Key),
+    ("secretaccesskey", SecretKind::Key),
+    ("clientsecret", SecretKind::Key),
+    ("appsecret", SecretKind::Key),
+    ("sharedsecret", SecretKind::Key),
+    ("consumersecret", SecretKind::Key),
+    ("webhooksecret", SecretKind::Key),
+    ("jwtsecret", SecretKind::Key),
+    ("sessionsecret", SecretKind::Key),
+    ("signingsecret", SecretKind::Key),
+    ("apisecret", SecretKind::Key),
+    ("secret", SecretKind::Named),
+    ("credential", SecretKind::Named),
+    ("credentials", SecretKind::Named),
+    ("token", SecretKind::Token),
+    ("apikey", SecretKind::Key),
+    ("accesskey", SecretKind::Key),
+    ("accountkey", SecretKind::Key),
+    ("privatekey", SecretKind::Key),
+    ("signingkey", SecretKind::Key),
+    ("encryptionkey", SecretKind::Key),
+    ("masterkey", SecretKind::Key),
+    ("authkey", SecretKind::Key),
 ];
 
 /// Names that end like those of credentials and are none.
@@ -114,7 +114,7 @@ fn is_prose_word(word: &str) -> bool {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum SecretKind {
     /// Chosen by people: may be a word or a number.
     Password,
     /// Made by machines.
@@ -129,7 +129,7 @@ enum Kind {
     Login,
 }
 
-impl Kind {
+impl SecretKind {
     fn label(self) -> &'static str {
         match self {
             Self::Password | Self::Login => "password",
@@ -186,7 +186,7 @@ fn is_name_character(c: char) -> bool {
 }
 
 /// The kind of credential that a name promises.
-fn kind_of(name: &str) -> Option<Kind> {
+fn kind_of(name: &str) -> Option<SecretKind> {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if OTHERS.iter().any(|other| plain.ends_with(other)) {
@@ -196,11 +196,11 @@ fn kind_of(name: &str) -> Option<Kind> {
     let last = words.last().copied().unwrap_or_default();
     match last.to_ascii_lowercase().as_str() {
         "pass" | "pgpass" | "dbpass" | "userpass" | "rootpass" | "adminpass" => {
-            return Some(Kind::Password);
+            return Some(SecretKind::Password);
         }
-        _ if last.ends_with("Pass") => return Some(Kind::Password),
-        "sig" if words.len() == 1 => return Some(Kind::Signature),
-        "auth" if words.len() == 1 => return Some(Kind::Login),
+        _ if last.ends_with("Pass") => return Some(SecretKind::Password),
+        "sig" if words.len() == 1 => return Some(SecretKind::Signature),
+        "auth" if words.len() == 1 => return Some(SecretKind::Login),
         _ => {}
     }
     ENDS.iter()
@@ -366,7 +366,7 @@ fn value_end(text: &str, name: &Range<usize>, opened: &Opened<'_>) -> usize {
 /// The value of an entry of an environment, as Kubernetes writes it:
 /// `"name":"DB_PASSWORD","value":"…"` in JSON, also where that stands escaped in another text, and
 /// `name: DB_PASSWORD` with `value: …` in the next line in YAML.
-fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
+fn entry(text: &str, name: &Range<usize>, kind: SecretKind) -> Option<Hit> {
     let rest = ahead(text, name.end);
     let behind = rest.trim_start_matches(|c: char| c.is_whitespace() || "\\\",'".contains(c));
     if behind.len() == rest.len() {
@@ -384,7 +384,7 @@ fn entry(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
 }
 
 /// The value behind what is left of a name, where that can be the end of a credential's name.
-pub(super) fn cut(text: &str, from: usize) -> Option<Found> {
+pub(super) fn cut(text: &str, from: usize) -> Option<Hit> {
     const NAMES: [&str; 7] =
         ["password", "passwd", "passphrase", "secret", "token", "apikey", "api_key"];
     let rest = ahead(text, from);
@@ -397,12 +397,12 @@ pub(super) fn cut(text: &str, from: usize) -> Option<Found> {
     let opened = opened(text, &name)?;
     let end = value_end(text, &name, &opened);
     let value = &text[opened.value..end];
-    (!(opened.mark.is_empty() && opened.spaced) && Kind::Password.takes(value))
+    (!(opened.mark.is_empty() && opened.spaced) && SecretKind::Password.takes(value))
         .then_some((opened.value..end, "value"))
 }
 
 /// The value that belongs to the name at this place.
-pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
+pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Hit> {
     let name = name_around(text, &hit);
     let kind = kind_of(text.get(name.clone())?)?;
     if let Some(found) = entry(text, &name, kind) {
@@ -422,7 +422,7 @@ pub(super) fn pair(text: &str, hit: Range<usize>) -> Option<Found> {
         end = start + rest.find('"').unwrap_or(rest.len());
         return (!is_placeholder(&text[start..end])).then_some((start..end, kind.label()));
     }
-    if let Some((skip, what)) = credentials_of(value).filter(|_| kind != Kind::Password) {
+    if let Some((skip, what)) = credentials_of(value).filter(|_| kind != SecretKind::Password) {
         return Some((start + skip..whole(text, opened.value, end), what));
     }
     let first = value.split(' ').next().unwrap_or_default();
@@ -461,8 +461,8 @@ fn begins_line(text: &str, name: &Range<usize>) -> bool {
 }
 
 /// `machine HOST login USER password VALUE`, and the last two alone on a line.
-fn netrc(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
-    if kind != Kind::Password
+fn netrc(text: &str, name: &Range<usize>, kind: SecretKind) -> Option<Hit> {
+    if kind != SecretKind::Password
         || !["password", "passwd"].contains(&text[name.clone()].to_ascii_lowercase().as_str())
     {
         return None;
@@ -480,7 +480,7 @@ fn netrc(text: &str, name: &Range<usize>, kind: Kind) -> Option<Found> {
 }
 
 /// The credentials of an `Authorization` header, the cookies of a `Cookie` header.
-pub(super) fn header(text: &str, hit: Range<usize>) -> Option<Found> {
+pub(super) fn header(text: &str, hit: Range<usize>) -> Option<Hit> {
     let name = name_around(text, &hit);
     let is_cookie = text[name.clone()].to_ascii_lowercase().ends_with("cookie");
     let opened = opened(text, &name)?;
@@ -509,7 +509,7 @@ pub(super) fn header(text: &str, hit: Range<usize>) -> Option<Found> {
 }
 
 /// `Bearer TOKEN`, `Basic BASE64`, wherever they stand.
-pub(super) fn scheme(text: &str, hit: Range<usize>) -> Option<Found> {
+pub(super) fn scheme(text: &str, hit: Range<usize>) -> Option<Hit> {
     if text[..hit.start].chars().next_back().is_some_and(is_name_character) {
         return None;
     }
@@ -524,7 +524,7 @@ pub(super) fn scheme(text: &str, hit: Range<usize>) -> Option<Found> {
 }
 
 /// `host:port:database:user:password`
-pub(super) fn pgpass(text: &str, hit: Range<usize>, copied: usize) -> Option<Found> {
+pub(super) fn pgpass(text: &str, hit: Range<usize>, copied: usize) -> Option<Hit> {
     let host = line_head(text, hit.start, copied).rsplit(ends_word).next()?;
     let rest = ahead(text, hit.end);
     let line = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
@@ -543,7 +543,7 @@ pub(super) fn pgpass(text: &str, hit: Range<usize>, copied: usize) -> Option<Fou
 }
 
 /// `mysql -pPASSWORD`, `sshpass -p PASSWORD`, `redis-cli -a PASSWORD`, `curl -u USER:PASSWORD`.
-pub(super) fn client(text: &str, hit: Range<usize>) -> Option<Found> {
+pub(super) fn client(text: &str, hit: Range<usize>) -> Option<Hit> {
     let program = text[hit.clone()].to_ascii_lowercase();
     let rest = ahead(text, hit.end);
     let line =
@@ -578,5 +578,5 @@ pub(super) fn is_option(argument: &str) -> bool {
     let name = argument.strip_prefix("--").unwrap_or_default();
     name.starts_with(char::is_alphabetic)
         && name.chars().all(is_name_character)
-        && kind_of(name).is_some_and(|kind| kind != Kind::Login)
+        && kind_of(name).is_some_and(|kind| kind != SecretKind::Login)
 }

@@ -46,7 +46,7 @@ enum Sign {
 }
 
 /// A piece of text to replace, and what it is.
-pub(super) type Found = (Range<usize>, &'static str);
+pub(super) type Hit = (Range<usize>, &'static str);
 
 struct Signs {
     automaton: AhoCorasick,
@@ -133,7 +133,7 @@ pub(super) fn ends_word(c: char) -> bool {
 
 /// The end of a password that was cut before a host, and a value whose name was cut:
 /// `…ter2@db:3306`, `…word": "hunter2"`.
-fn cut(text: &str, from: usize) -> Option<Found> {
+fn cut(text: &str, from: usize) -> Option<Hit> {
     let rest = ahead(text, from);
     let run = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
     if let Some((password, place)) = run.split_once('@') {
@@ -149,7 +149,7 @@ fn cut(text: &str, from: usize) -> Option<Found> {
 
 /// The password of `CREATE USER … IDENTIFIED BY 'password'` (MySQL, MariaDB, Oracle) and `ALTER
 /// ROLE … PASSWORD 'password'` (PostgreSQL).
-fn sql(text: &str, hit: Range<usize>) -> Option<Found> {
+fn sql(text: &str, hit: Range<usize>) -> Option<Hit> {
     let from = hit.end - usize::from(text[..hit.end].ends_with('\''));
     let rest = ahead(text, from);
     // a statement that stands in another text has its quotes escaped
@@ -164,7 +164,7 @@ fn sql(text: &str, hit: Range<usize>) -> Option<Found> {
 }
 
 /// The password in `scheme://user:password@host`, or a token that stands there alone.
-fn url(text: &str, hit: Range<usize>, copied: usize) -> Option<Found> {
+fn url(text: &str, hit: Range<usize>, copied: usize) -> Option<Hit> {
     let scheme_start = text[copied..hit.start]
         .rfind(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
         .map_or(copied, |at| copied + at + 1);
@@ -256,7 +256,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 }
 
 /// The body of a private key: to its END line, or as far as it goes.
-fn pem(text: &str, hit: Range<usize>) -> Option<Found> {
+fn pem(text: &str, hit: Range<usize>) -> Option<Hit> {
     let head = ahead(text, hit.end);
     let kind = &head[..head.find("-----")?];
     if !kind.ends_with("PRIVATE KEY") && kind != "PGP PRIVATE KEY BLOCK" {

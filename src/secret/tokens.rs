@@ -3,20 +3,20 @@
 use std::ops::Range;
 
 use super::CUT;
-use super::shapes::{Found, ahead};
+use super::shapes::{Hit, ahead};
 
 /// A kind of token.
-pub(super) struct Kind {
+pub(super) struct TokenKind {
     /// How it begins; compared without case first, and exactly where it is looked at.
     pub(super) prefix: &'static str,
     /// What may follow.
-    charset: Charset,
+    charset: TokenCharset,
     /// How many of these follow at least.
     least: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Charset {
+enum TokenCharset {
     /// Letters and digits.
     Word,
     /// These, `_` and `-`.
@@ -27,7 +27,7 @@ enum Charset {
     Upper,
 }
 
-impl Charset {
+impl TokenCharset {
     fn has(self, c: char) -> bool {
         match self {
             Self::Word => c.is_ascii_alphanumeric(),
@@ -38,78 +38,78 @@ impl Charset {
     }
 }
 
-const fn kind(prefix: &'static str, charset: Charset, least: usize) -> Kind {
-    Kind { prefix, charset, least }
+const fn kind(prefix: &'static str, charset: TokenCharset, least: usize) -> TokenKind {
+    TokenKind { prefix, charset, least }
 }
 
 /// The kinds, as their providers document them.
-pub(super) const KINDS: &[Kind] = &[
+pub(super) const KINDS: &[TokenKind] = &[
     // AWS
-    kind("AKIA", Charset::Upper, 16),
-    kind("ASIA", Charset::Upper, 16),
+    kind("AKIA", TokenCharset::Upper, 16),
+    kind("ASIA", TokenCharset::Upper, 16),
     // GitHub, GitLab
-    kind("ghp_", Charset::Word, 30),
-    kind("gho_", Charset::Word, 30),
-    kind("ghu_", Charset::Word, 30),
-    kind("ghs_", Charset::Word, 30),
-    kind("ghr_", Charset::Word, 30),
-    kind("github_pat_", Charset::Dashed, 22),
-    kind("glpat-", Charset::Dashed, 20),
-    kind("gldt-", Charset::Dashed, 20),
-    kind("glrt-", Charset::Dashed, 20),
-    kind("glcbt-", Charset::Dashed, 20),
-    kind("glptt-", Charset::Dashed, 20),
+    kind("ghp_", TokenCharset::Word, 30),
+    kind("gho_", TokenCharset::Word, 30),
+    kind("ghu_", TokenCharset::Word, 30),
+    kind("ghs_", TokenCharset::Word, 30),
+    kind("ghr_", TokenCharset::Word, 30),
+    kind("github_pat_", TokenCharset::Dashed, 22),
+    kind("glpat-", TokenCharset::Dashed, 20),
+    kind("gldt-", TokenCharset::Dashed, 20),
+    kind("glrt-", TokenCharset::Dashed, 20),
+    kind("glcbt-", TokenCharset::Dashed, 20),
+    kind("glptt-", TokenCharset::Dashed, 20),
     // Slack, Discord, Teams, Telegram
-    kind("xoxb-", Charset::Dashed, 10),
-    kind("xoxp-", Charset::Dashed, 10),
-    kind("xoxa-", Charset::Dashed, 10),
-    kind("xoxr-", Charset::Dashed, 10),
-    kind("xoxs-", Charset::Dashed, 10),
-    kind("xoxe-", Charset::Dashed, 10),
-    kind("xapp-", Charset::Dashed, 10),
-    kind("hooks.slack.com/services/", Charset::Any, 10),
-    kind("hooks.slack.com/workflows/", Charset::Any, 10),
-    kind("discord.com/api/webhooks/", Charset::Any, 10),
-    kind("discordapp.com/api/webhooks/", Charset::Any, 10),
-    kind("webhook.office.com/webhookb2/", Charset::Any, 10),
-    kind("api.telegram.org/bot", Charset::Any, 20),
+    kind("xoxb-", TokenCharset::Dashed, 10),
+    kind("xoxp-", TokenCharset::Dashed, 10),
+    kind("xoxa-", TokenCharset::Dashed, 10),
+    kind("xoxr-", TokenCharset::Dashed, 10),
+    kind("xoxs-", TokenCharset::Dashed, 10),
+    kind("xoxe-", TokenCharset::Dashed, 10),
+    kind("xapp-", TokenCharset::Dashed, 10),
+    kind("hooks.slack.com/services/", TokenCharset::Any, 10),
+    kind("hooks.slack.com/workflows/", TokenCharset::Any, 10),
+    kind("discord.com/api/webhooks/", TokenCharset::Any, 10),
+    kind("discordapp.com/api/webhooks/", TokenCharset::Any, 10),
+    kind("webhook.office.com/webhookb2/", TokenCharset::Any, 10),
+    kind("api.telegram.org/bot", TokenCharset::Any, 20),
     // payment
-    kind("sk_live_", Charset::Word, 10),
-    kind("rk_live_", Charset::Word, 10),
-    kind("sk_test_", Charset::Word, 10),
-    kind("rk_test_", Charset::Word, 10),
-    kind("whsec_", Charset::Any, 16),
-    kind("shpat_", Charset::Word, 32),
+    kind("sk_live_", TokenCharset::Word, 10),
+    kind("rk_live_", TokenCharset::Word, 10),
+    kind("sk_test_", TokenCharset::Word, 10),
+    kind("rk_test_", TokenCharset::Word, 10),
+    kind("whsec_", TokenCharset::Any, 16),
+    kind("shpat_", TokenCharset::Word, 32),
     // registries of packages and images
-    kind("npm_", Charset::Word, 30),
-    kind("pypi-", Charset::Dashed, 50),
-    kind("rubygems_", Charset::Word, 40),
-    kind("dckr_pat_", Charset::Dashed, 20),
+    kind("npm_", TokenCharset::Word, 30),
+    kind("pypi-", TokenCharset::Dashed, 50),
+    kind("rubygems_", TokenCharset::Word, 40),
+    kind("dckr_pat_", TokenCharset::Dashed, 20),
     // clouds and platforms
-    kind("dop_v1_", Charset::Word, 40),
-    kind("doo_v1_", Charset::Word, 40),
-    kind("dor_v1_", Charset::Word, 40),
-    kind("AIza", Charset::Dashed, 35),
-    kind("ya29.", Charset::Dashed, 20),
-    kind("GOCSPX-", Charset::Dashed, 20),
-    kind("hvs.", Charset::Dashed, 20),
-    kind("hvb.", Charset::Dashed, 20),
-    kind("dapi", Charset::Word, 32),
-    kind("tskey-", Charset::Dashed, 20),
-    kind("glsa_", Charset::Dashed, 30),
-    kind("SG.", Charset::Any, 40),
-    kind("AGE-SECRET-KEY-1", Charset::Upper, 50),
-    kind("ATATT3", Charset::Any, 40),
-    kind("lin_api_", Charset::Word, 30),
-    kind("hf_", Charset::Word, 30),
+    kind("dop_v1_", TokenCharset::Word, 40),
+    kind("doo_v1_", TokenCharset::Word, 40),
+    kind("dor_v1_", TokenCharset::Word, 40),
+    kind("AIza", TokenCharset::Dashed, 35),
+    kind("ya29.", TokenCharset::Dashed, 20),
+    kind("GOCSPX-", TokenCharset::Dashed, 20),
+    kind("hvs.", TokenCharset::Dashed, 20),
+    kind("hvb.", TokenCharset::Dashed, 20),
+    kind("dapi", TokenCharset::Word, 32),
+    kind("tskey-", TokenCharset::Dashed, 20),
+    kind("glsa_", TokenCharset::Dashed, 30),
+    kind("SG.", TokenCharset::Any, 40),
+    kind("AGE-SECRET-KEY-1", TokenCharset::Upper, 50),
+    kind("ATATT3", TokenCharset::Any, 40),
+    kind("lin_api_", TokenCharset::Word, 30),
+    kind("hf_", TokenCharset::Word, 30),
     // models
-    kind("sk-ant-", Charset::Dashed, 20),
-    kind("sk-proj-", Charset::Dashed, 20),
-    kind("sk-", Charset::Word, 20),
+    kind("sk-ant-", TokenCharset::Dashed, 20),
+    kind("sk-proj-", TokenCharset::Dashed, 20),
+    kind("sk-", TokenCharset::Word, 20),
 ];
 
 /// A token of this kind, whole.
-pub(super) fn token(text: &str, hit: Range<usize>, kind: &Kind) -> Option<Found> {
+pub(super) fn token(text: &str, hit: Range<usize>, kind: &TokenKind) -> Option<Hit> {
     let is_host = kind.prefix.contains('/');
     if !is_host && (text[hit.clone()] != *kind.prefix || continues(text, hit.start)) {
         return None;
@@ -120,7 +120,8 @@ pub(super) fn token(text: &str, hit: Range<usize>, kind: &Kind) -> Option<Found>
     let value = &rest[..run];
     // words and names have no digits between their letters
     if !is_cut
-        && (run < kind.least || !(is_host || kind.charset == Charset::Upper || is_random(value)))
+        && (run < kind.least
+            || !(is_host || kind.charset == TokenCharset::Upper || is_random(value)))
     {
         return None;
     }
@@ -147,7 +148,7 @@ pub(super) fn is_random(text: &str) -> bool {
 }
 
 /// JSON in base64: with dots a JWT, and the logins of a container runtime.
-pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
+pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Hit> {
     let start = hit.start;
     if text[hit] != *"eyJ"
         || text[..start]
@@ -161,7 +162,7 @@ pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
     let mut parts = 0;
     loop {
         let rest = &text[end..];
-        let run = rest.find(|c: char| !Charset::Dashed.has(c)).unwrap_or(rest.len());
+        let run = rest.find(|c: char| !TokenCharset::Dashed.has(c)).unwrap_or(rest.len());
         if run == 0 && parts < 2 {
             break;
         }
@@ -170,7 +171,7 @@ pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
         if parts == 5
             || !text[end..].starts_with('.')
             || (parts >= 2
-                && text[end + 1..].chars().next().is_none_or(|c| !Charset::Dashed.has(c)))
+                && text[end + 1..].chars().next().is_none_or(|c| !TokenCharset::Dashed.has(c)))
         {
             break;
         }
@@ -183,7 +184,7 @@ pub(super) fn jwt(text: &str, hit: Range<usize>) -> Option<Found> {
         .iter()
         .any(|begin| first.starts_with(begin));
     if is_login {
-        let rest = text[end..].find(|c| !Charset::Any.has(c)).unwrap_or(text.len() - end);
+        let rest = text[end..].find(|c| !TokenCharset::Any.has(c)).unwrap_or(text.len() - end);
         return Some((start..end + rest, "token"));
     }
     (parts >= 2 && first.len() >= 20 || is_cut).then_some((start..end, "token"))

@@ -93,8 +93,9 @@ pub struct JqText(pub String);
 
 /// A text that may be written as a number or a boolean: what is made of it is a text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Plain {
+#[serde(untagged, expecting = "data did not match any variant of untagged enum Plain")]
+#[schemars(rename = "Plain")]
+pub enum Scalar {
     /// A text.
     Text(String),
     /// A boolean.
@@ -103,7 +104,7 @@ pub enum Plain {
     Number(serde_json::Number),
 }
 
-impl fmt::Display for Plain {
+impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -113,7 +114,7 @@ impl fmt::Display for Plain {
     }
 }
 
-/// What an action acts on.
+/// The target of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Kind, as written: `deployment`, `pod`, `service`, …
@@ -228,7 +229,7 @@ impl JsonSchema for Target {
     }
 }
 
-/// Whether an action on a workload asks all its pods or one of them.
+/// Whether an action on a workload queries all its pods or one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pods {

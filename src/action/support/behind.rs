@@ -1,4 +1,4 @@
-//! What is wrong with the pods behind an object, when it was waited for in vain.
+//! The state of the pods behind an object, for the message of a wait that timed out or failed.
 
 use super::symptom::{Symptom, few, ill, not_made, unready};
 use crate::action::Context;
@@ -16,70 +16,73 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The most workloads whose pods are looked at.
 const WORKLOADS: usize = 3;
 
-/// What is wrong with these objects if they are pods, or else with their pods, one entry a pod:
-/// `crash-x2f: main: CrashLoopBackOff, exit code 78, 9 restarts`. `begun` is when the step began.
-///
-/// # Errors
-/// Why it could not be looked at, in words that follow a sentence.
-pub(in crate::action) async fn found(
-    context: &Context,
-    resource: &Resource,
-    namespace: &str,
-    objects: &[&Value],
+/// Looks at the pods behind the objects that a step waits for.
+#[derive(Clone, Copy)]
+pub(in crate::action) struct Behind<'a> {
+    context: &'a Context,
+    resource: &'a Resource,
+    namespace: &'a str,
+    /// When the wait began.
     begun: Instant,
-) -> Result<Vec<String>, String> {
-    let Ok(cluster) = context.cluster() else { return Ok(Vec::new()) };
-    if objects.is_empty() || !HAVE_PODS.contains(&resource.kind.as_str()) {
-        return Ok(Vec::new());
-    }
-    let remaining = context.remaining();
-    let limit =
-        Instant::now() + if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
-    match tokio::time::timeout_at(
-        limit,
-        look(cluster, resource, namespace, objects, now(context, begun)),
-    )
-    .await
-    {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(format!(" (cannot read the state of the pods: {error})")),
-        Err(_) => Err(" (reading the state of the pods timed out)".to_owned()),
-    }
 }
 
-/// The same in words that follow those that have been said, without what these say already.
-pub(in crate::action) async fn words(
-    context: &Context,
-    resource: &Resource,
-    namespace: &str,
-    objects: &[&Value],
-    begun: Instant,
-    said: &str,
-) -> String {
-    match found(context, resource, namespace, objects, begun).await {
-        Ok(mut found) => {
-            // the names of pods that were refused differ from try to try
-            let is_said = |one: &String| {
-                ["is forbidden: ", "Error creating: "]
-                    .iter()
-                    .any(|start| one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why)))
-            };
-            found.retain(|one| !is_said(one));
-            if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
+impl<'a> Behind<'a> {
+    /// For a wait that begins now.
+    pub(in crate::action) fn new(
+        context: &'a Context,
+        resource: &'a Resource,
+        namespace: &'a str,
+    ) -> Self {
+        Self { context, resource, namespace, begun: Instant::now() }
+    }
+
+    /// What is wrong with these objects if they are pods, or else with their pods, one entry a pod:
+    /// `crash-x2f: main: CrashLoopBackOff, exit code 78, 9 restarts`.
+    ///
+    /// # Errors
+    /// Why the pods could not be read, in words that follow a sentence.
+    pub(in crate::action) async fn found(self, objects: &[&Value]) -> Result<Vec<String>, String> {
+        let Ok(cluster) = self.context.cluster() else { return Ok(Vec::new()) };
+        if objects.is_empty() || !HAVE_PODS.contains(&self.resource.kind.as_str()) {
+            return Ok(Vec::new());
         }
-        Err(why) => why,
+        let remaining = self.context.remaining();
+        let limit = if remaining > AFTER { remaining.min(LONGEST) } else { remaining + AFTER };
+        let looked = look(cluster, self.resource, self.namespace, objects, self.now());
+        match tokio::time::timeout(limit, looked).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(format!(" (cannot read the state of the pods: {error})")),
+            Err(_) => Err(" (reading the state of the pods timed out)".to_owned()),
+        }
+    }
+
+    /// The same in words that follow those that have been said, without what these say already.
+    pub(in crate::action) async fn words(self, objects: &[&Value], said: &str) -> String {
+        match self.found(objects).await {
+            Ok(mut found) => {
+                // the names of pods that were refused differ from attempt to attempt
+                let is_said = |one: &String| {
+                    ["is forbidden: ", "Error creating: "].iter().any(|start| {
+                        one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why))
+                    })
+                };
+                found.retain(|one| !is_said(one));
+                if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
+            }
+            Err(why) => why,
+        }
+    }
+
+    /// The time of the run is that of the beginning of the step.
+    fn now(self) -> Timestamp {
+        self.context
+            .now
+            .saturating_add(SignedDuration::try_from(self.begun.elapsed()).unwrap_or_default())
+            .unwrap_or(self.context.now)
     }
 }
 
 const HAVE_PODS: &[&str] = &["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
-
-/// The time of the run is that of the beginning of the step.
-fn now(context: &Context, begun: Instant) -> Timestamp {
-    context
-        .now
-        .saturating_add(SignedDuration::try_from(begun.elapsed()).unwrap_or_default())
-        .unwrap_or(context.now)
-}
 
 async fn look(
     cluster: &Cluster,

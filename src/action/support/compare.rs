@@ -1,5 +1,5 @@
-//! Two states of an object: what differs, how a person sees it, and the patch from one to the
-//! other. Pure.
+//! Compares two states of an object: the differences, the diff shown to the user, and the patch.
+//! Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! A cluster as a run is given it.
+//! The connection to a cluster that a run is given.
 
 use crate::api::Port;
 use crate::cluster::Cluster;
@@ -12,12 +12,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A cluster that verbs can ask.
+    /// A cluster that verbs can query.
     pub fn new(cluster: Cluster) -> Self {
         Self { port: Arc::new(cluster.clone()), client: Some(cluster) }
     }
 
-    /// A port without a client behind it: verbs have nobody to ask.
+    /// A port without a client: verbs have no cluster to query.
     pub fn without_client(port: Arc<dyn Port>) -> Self {
         Self { port, client: None }
     }
@@ -27,7 +27,7 @@ impl Connection {
         &self.port
     }
 
-    /// What verbs ask.
+    /// The client for the verbs.
     pub fn client(&self) -> Option<Cluster> {
         self.client.clone()
     }

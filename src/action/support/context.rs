@@ -1,4 +1,4 @@
-//! What an action is given and what it gives back.
+//! The input and the result of an action: its context, its output, its failure.
 
 use crate::cluster::{self, Cluster};
 use crate::event::PlannedChange;
@@ -57,7 +57,7 @@ pub trait Records: Send + Sync {
     fn find(&self, which: &WhichRun) -> Result<Option<Value>, String>;
 }
 
-/// WhichRun earlier run is meant.
+/// Selects an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichRun {
     /// That of this id, or end of an id.
@@ -90,10 +90,10 @@ impl Context {
 
 /// How a person is asked.
 pub trait Prompt: Send + Sync {
-    /// Asks a question of a step, which may want a word typed. None: there is nobody to ask.
+    /// Asks a question of a step, which may require a word to be typed. None if nobody can answer.
     fn ask(&self, step: &str, question: &str, typed: Option<&str>) -> Option<bool>;
 
-    /// Shows changes and asks whether they shall be made. None: there is nobody to ask.
+    /// Shows changes and asks for confirmation. None if nobody can answer.
     fn approve(&self, approval: &Approval) -> Option<bool>;
 }
 
@@ -154,15 +154,15 @@ pub struct Failure {
 /// What a failure says about the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// It could not be looked at, and trying again may help.
+    /// The state could not be determined; a retry may succeed.
     Transient,
-    /// It could not be looked at.
+    /// The state could not be determined.
     Error,
-    /// It was looked at and is wrong, such as a wait that met a terminal state.
+    /// The state is known and wrong, such as a wait that met a terminal state.
     Failed,
     /// The deadline passed; the message says what was last seen.
     TimedOut,
-    /// A person said no, or the run was stopped.
+    /// The operator declined, or the run was stopped.
     Cancelled,
 }
 
@@ -172,8 +172,8 @@ impl Failure {
         Self { kind: FailureKind::Error, message: message.into(), not_executed: false }
     }
 
-    /// It was waited for in vain. Where the view was not fresh at the end, nobody knows how it is
-    /// now, and that is no statement about it.
+    /// A wait that timed out. If the view was not fresh at the end, the current state is unknown,
+    /// and the failure does not claim to know it.
     pub fn in_vain(text: String, not_fresh: Option<&cluster::Error>) -> Self {
         match not_fresh {
             Some(error) => Self::error(format!("{text} (not fresh: {error})")),

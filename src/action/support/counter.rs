@@ -1,6 +1,6 @@
-//! Counters that the API leaves out where they are 0 (`omitempty` of k8s.io/api apps/v1 and
-//! batch/v1): absent means 0 there, and a condition over `.status.readyReplicas` must not stay
-//! unknown just when no pod is ready.
+//! Counters that the API omits if they are 0 (`omitempty` in k8s.io/api apps/v1 and batch/v1). Adds
+//! them, so that a condition on `.status.readyReplicas` is not undetermined exactly when no pod is
+//! ready.
 
 use crate::cluster::Resource;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Fan-out: an action on a workload is an action on all its pods.
+//! Fan-out: an action on a workload runs on each of its pods.
 
 use super::settled::{Question, all_gone};
 use crate::action::{Access, Context, Failure, FailureKind, Output, Pods, Target, Which};
@@ -11,7 +11,7 @@ use std::future::Future;
 /// Pods asked at the same time.
 pub(in crate::action) const CONCURRENCY: usize = 16;
 
-/// What came of one pod: an item of the output list, or why there is none.
+/// The result for one pod: an item of the output list, or why there is none.
 pub(in crate::action) type Item = Result<Map<String, Value>, Failure>;
 
 impl Target {
@@ -208,7 +208,7 @@ pub(in crate::action) fn item<const N: usize>(fields: [(&str, Value); N]) -> Map
     fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Whether an error says something about the target and not about our way to it.
+/// Whether an error is about the target and not about the connection to it.
 pub(in crate::action) fn is_answer(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::Timeout)
 }

@@ -1,5 +1,5 @@
-//! What speaks against a change although the server would accept it: someone else owns the field,
-//! or would take it back. Pure.
+//! Guards: rules that refuse a change which the API server would accept, because somebody else owns
+//! the field or would revert it. Pure.
 
 use super::change::Guard;
 use serde_json::Value;
@@ -299,7 +299,7 @@ fn strings(value: &Value, path: &str, found: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// Environment variables whose names speak of a credential and whose values are written out.
+/// Environment variables whose names suggest a credential and whose values are in plain text.
 fn credentials(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {

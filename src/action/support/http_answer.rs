@@ -1,7 +1,7 @@
-//! One HTTP request and what came of it: an answer, no answer, or no way to ask.
+//! The result of one HTTP request: a response, no response, or a failure to send it.
 
 use super::fan_out::{as_json, is_answer, item};
-use crate::action::http::{Http, Method, Via};
+use crate::action::http::{Http, HttpMethod, Via};
 use crate::action::{Context, Failure};
 use crate::cluster::{Error, ErrorKind, HttpAnswer};
 use bytes::Bytes;
@@ -96,13 +96,13 @@ impl Patience {
     }
 }
 
-/// Tells an error about the target, which is an answer, from one about our way to it.
+/// Distinguishes an error of the target, which is a result, from one of the connection to it.
 ///
 /// # Errors
 /// When the target could not be asked.
 pub(in crate::action) fn judge(
     result: Result<HttpAnswer, Error>,
-    method: Method,
+    method: HttpMethod,
     via: Via,
     patience: Patience,
     elapsed: Duration,
@@ -140,19 +140,19 @@ pub(in crate::action) fn judge(
     })
 }
 
-/// The failure of a request that may have changed something: never one to try again.
-pub(in crate::action) fn in_doubt(method: Method, why: &str) -> Failure {
+/// The failure of a request that may have changed something, which must not be retried.
+pub(in crate::action) fn in_doubt(method: HttpMethod, why: &str) -> Failure {
     Failure::error(format!("it is unknown whether the {} took effect: {why}", method.text()))
 }
 
-/// What the API server's proxy says when the target, and not the way to it, is at fault.
+/// What the API server's proxy reports when the target, and not the connection to it, is at fault.
 fn is_unreached(message: &str) -> bool {
     let causes = ["i/o timeout", "EOF", "connection reset", "no route to host"];
     message.contains("error trying to reach service")
         && causes.iter().any(|cause| message.contains(cause))
 }
 
-impl Method {
+impl HttpMethod {
     /// The method as it is sent.
     pub(in crate::action) fn text(self) -> &'static str {
         match self {
@@ -304,8 +304,13 @@ mod tests {
             (ErrorKind::Server, "no agent available", Via::Proxy, own, None),
         ];
         for (kind, message, via, patience, wanted) in cases {
-            let judged =
-                judge(Err(Error::new(kind, message)), Method::Get, via, patience, Duration::ZERO);
+            let judged = judge(
+                Err(Error::new(kind, message)),
+                HttpMethod::Get,
+                via,
+                patience,
+                Duration::ZERO,
+            );
             let found =
                 judged.ok().map(|answer| matches!(answer, Answer::Missing { refused: true, .. }));
             assert_eq!(found, wanted, "{kind:?} {message} {via:?} {patience:?}");
@@ -313,7 +318,7 @@ mod tests {
         let mut error = Error::new(ErrorKind::Timeout, "the API server timed out");
         error.status = Some(json!({"kind": "Status"}));
         for (method, kind) in
-            [(Method::Get, FailureKind::Transient), (Method::Post, FailureKind::Error)]
+            [(HttpMethod::Get, FailureKind::Transient), (HttpMethod::Post, FailureKind::Error)]
         {
             assert_eq!(
                 judge(Err(error.clone()), method, Via::Proxy, own, Duration::ZERO)
@@ -324,7 +329,9 @@ mod tests {
         }
         let unsent = Error::new(ErrorKind::Unreachable, "no route");
         assert_eq!(
-            judge(Err(unsent), Method::Post, Via::Forward, own, Duration::ZERO).unwrap_err().kind,
+            judge(Err(unsent), HttpMethod::Post, Via::Forward, own, Duration::ZERO)
+                .unwrap_err()
+                .kind,
             FailureKind::Transient
         );
     }

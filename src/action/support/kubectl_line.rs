@@ -1,7 +1,7 @@
-//! What a person would type: parts of kubectl and curl lines that several verbs share. Pure.
+//! Parts of the kubectl and curl commands that a user would type. Pure.
 
 use super::fan_out::quote;
-use crate::action::http::{Http, Method, Port};
+use crate::action::http::{Http, HttpMethod, HttpPort};
 use crate::action::{Pods, Target, Which};
 
 /// What stands for a pod in a line that is for each pod.
@@ -37,13 +37,13 @@ pub(in crate::action) fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>)
 pub(in crate::action) fn forward(
     place: &str,
     namespace: &str,
-    port: Option<&Port>,
+    port: Option<&HttpPort>,
 ) -> (String, String) {
     let (local, remote) = match port {
         // ports below 1024 are not for ordinary users
-        Some(Port::Number(number)) if *number < 1024 => (number + 8000, number.to_string()),
-        Some(Port::Number(number)) => (*number, number.to_string()),
-        Some(Port::Name(name)) => (8080, name.clone()),
+        Some(HttpPort::Number(number)) if *number < 1024 => (number + 8000, number.to_string()),
+        Some(HttpPort::Number(number)) => (*number, number.to_string()),
+        Some(HttpPort::Name(name)) => (8080, name.clone()),
         None => (8080, "PORT".to_owned()),
     };
     (
@@ -62,9 +62,9 @@ pub(in crate::action) fn curl(http: &Http, url: &str, seconds: f32) -> Vec<Strin
         ["curl", "-sS", "-m", &seconds.to_string()].map(str::to_owned).to_vec();
     match http.method {
         // with -X HEAD curl would wait for a body that never comes
-        Method::Head => words.push("-I".to_owned()),
-        Method::Get => words.push("-i".to_owned()),
-        Method::Post | Method::Put | Method::Patch | Method::Delete => {
+        HttpMethod::Head => words.push("-I".to_owned()),
+        HttpMethod::Get => words.push("-i".to_owned()),
+        HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => {
             words.extend(["-i", "-X", http.method.text()].map(str::to_owned));
         }
     }

@@ -1,5 +1,5 @@
-//! Manifests: YAML with several documents as objects in the order in which they can be applied.
-//! Pure but for the reading of a file.
+//! Reads manifests: multi-document YAML, as objects in the order in which they can be applied. Pure
+//! except for reading a file.
 
 use crate::cluster::{Resource, builtin};
 use serde_json::Value;

@@ -1,14 +1,14 @@
-//! Labels and annotations: what the two verbs share.
+//! What `label` and `annotate` share.
 
 use super::change::{Change, Intent};
 use super::fan_out::quote;
 use super::workload;
-use crate::action::{Context, Failure, FailureKind, Plain, Target};
+use crate::action::{Context, Failure, FailureKind, Scalar, Target};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 /// Keys with their values; null removes a key.
-pub(in crate::action) type Keys = IndexMap<String, Option<Plain>>;
+pub(in crate::action) type Keys = IndexMap<String, Option<Scalar>>;
 
 /// Which of the two maps of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

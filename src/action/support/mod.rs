@@ -1,5 +1,5 @@
-//! What several verbs share: arguments, fan-out over pods, the ways of an HTTP request, changes and
-//! their guards, symptoms.
+//! What several verbs share: arguments, fan-out over pods, HTTP requests, changes and their guards,
+//! symptoms.
 
 pub(in crate::action) mod argument;
 pub(in crate::action) mod behind;
@@ -12,19 +12,26 @@ pub(in crate::action) mod fan_out;
 pub(in crate::action) mod guard;
 pub(in crate::action) mod http_answer;
 pub(in crate::action) mod http_in_pod;
+pub(in crate::action) mod http_manual;
 pub(in crate::action) mod http_route;
+pub(in crate::action) mod http_send;
 pub(in crate::action) mod kubectl_line;
+pub(in crate::action) mod log_text;
 pub(in crate::action) mod manifest;
 pub(in crate::action) mod metadata_map;
+pub(in crate::action) mod network_answer;
+pub(in crate::action) mod network_destination;
 pub(in crate::action) mod network_inventory;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
+pub(in crate::action) mod secret_shape;
 pub(in crate::action) mod settled;
 pub mod symptom;
 pub(in crate::action) mod tool;
-pub(in crate::action) mod tool_words;
+pub(in crate::action) mod tool_connect;
+pub(in crate::action) mod tool_lookup;
 pub(in crate::action) mod trace_span;
 pub(in crate::action) mod unique_name;
 pub(in crate::action) mod workload;

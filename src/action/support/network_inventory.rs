@@ -1,4 +1,4 @@
-//! Reads from the cluster what decides who reaches whom.
+//! Reads the objects that decide which connections are allowed.
 
 use super::fan_out::reading;
 use crate::action::{Access, Failure};

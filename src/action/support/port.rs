@@ -1,6 +1,6 @@
-//! Which port is meant: by number, by name, or the only one there is. Pure.
+//! Chooses the port: by number, by name, or the only one that is declared. Pure.
 
-use crate::action::http::Port;
+use crate::action::http::HttpPort;
 use crate::cluster::pod::annotated_container;
 use serde_json::Value;
 
@@ -15,10 +15,10 @@ use serde_json::Value;
 /// When there is no such port, or several to choose from; the ports there are.
 pub(in crate::action) fn of_pod(
     pod: &Value,
-    port: Option<&Port>,
+    port: Option<&HttpPort>,
     container: Option<&str>,
 ) -> Result<u16, String> {
-    if let Some(Port::Number(number)) = port {
+    if let Some(HttpPort::Number(number)) = port {
         return Ok(*number);
     }
     let what = format!("pod {}", pod["metadata"]["name"].as_str().unwrap_or_default());
@@ -51,14 +51,14 @@ pub(in crate::action) fn of_pod(
         .collect();
     let numbers = |entry: &&Value| number(&entry["containerPort"]);
     match port {
-        Some(Port::Name(name)) => declared
+        Some(HttpPort::Name(name)) => declared
             .iter()
             .find(|entry| entry["name"] == name.as_str())
             .and_then(numbers)
             .ok_or_else(|| {
                 format!("{what} has no port named `{name}`; {}", listed(&declared, "containerPort"))
             }),
-        Some(Port::Number(_)) | None => {
+        Some(HttpPort::Number(_)) | None => {
             let mut all: Vec<u16> = declared.iter().filter_map(numbers).collect();
             all.sort_unstable();
             all.dedup();
@@ -96,7 +96,7 @@ pub(in crate::action) fn by_services(pod: &Value, services: &[Value]) -> Option<
     }
 }
 
-/// The ports that the HTTP probes of these containers ask, each once.
+/// The ports of the HTTP probes of these containers, each once.
 fn asked(containers: &[&Value]) -> Vec<u16> {
     let mut found = Vec::new();
     for container in containers {
@@ -125,7 +125,7 @@ fn asked(containers: &[&Value]) -> Vec<u16> {
 /// When there is no such port, or several to choose from; the ports there are.
 pub(in crate::action) fn of_service<'a>(
     service: &'a Value,
-    port: Option<&Port>,
+    port: Option<&HttpPort>,
 ) -> Result<&'a Value, String> {
     let declared: Vec<&Value> = service["spec"]["ports"]
         .as_array()
@@ -135,10 +135,12 @@ pub(in crate::action) fn of_service<'a>(
         .collect();
     let what = format!("service {}", service["metadata"]["name"].as_str().unwrap_or_default());
     let found = match (port, &declared[..]) {
-        (Some(Port::Number(wanted)), _) => {
+        (Some(HttpPort::Number(wanted)), _) => {
             declared.iter().find(|entry| number(&entry["port"]) == Some(*wanted))
         }
-        (Some(Port::Name(name)), _) => declared.iter().find(|entry| entry["name"] == name.as_str()),
+        (Some(HttpPort::Name(name)), _) => {
+            declared.iter().find(|entry| entry["name"] == name.as_str())
+        }
         (None, [only]) => Some(only),
         (None, _) => {
             return Err(format!(
@@ -148,8 +150,8 @@ pub(in crate::action) fn of_service<'a>(
         }
     };
     let wanted = || match port {
-        Some(Port::Name(name)) => format!("named `{name}`"),
-        Some(Port::Number(number)) => number.to_string(),
+        Some(HttpPort::Name(name)) => format!("named `{name}`"),
+        Some(HttpPort::Number(number)) => number.to_string(),
         None => String::new(),
     };
     found
@@ -163,7 +165,7 @@ pub(in crate::action) fn of_service<'a>(
 /// When its target port is a name that the pod does not have.
 pub(in crate::action) fn behind(entry: &Value, pod: &Value) -> Result<u16, String> {
     match &entry["targetPort"] {
-        Value::String(name) => of_pod(pod, Some(&Port::Name(name.clone())), None),
+        Value::String(name) => of_pod(pod, Some(&HttpPort::Name(name.clone())), None),
         target => number(target)
             .or_else(|| number(&entry["port"]))
             .ok_or_else(|| format!("port {} of the Service is not a port number", entry["port"])),
@@ -195,8 +197,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn name(name: &str) -> Option<Port> {
-        Some(Port::Name(name.to_owned()))
+    fn name(name: &str) -> Option<HttpPort> {
+        Some(HttpPort::Name(name.to_owned()))
     }
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
         let none = json!({"metadata": {"name": "c"}, "spec": {"containers": [{}]}});
         let cases = [
             (&one, None, Ok(8080)),
-            (&one, Some(Port::Number(9)), Ok(9)),
+            (&one, Some(HttpPort::Number(9)), Ok(9)),
             (&one, name("web"), Ok(8080)),
             (&one, name("dns"), Err("pod a has no port named `dns`; it has 8080 (web)")),
             (&two, name("mesh"), Ok(15000)),
@@ -306,11 +308,11 @@ mod tests {
         let pod = json!({"metadata": {"name": "a"},
             "spec": {"containers": [{"ports": [{"name": "web", "containerPort": 8080}]}]}});
         let cases = [
-            (Some(Port::Number(80)), Ok(8080)),
+            (Some(HttpPort::Number(80)), Ok(8080)),
             (name("admin"), Ok(9000)),
-            (Some(Port::Number(82)), Ok(82)),
+            (Some(HttpPort::Number(82)), Ok(82)),
             (
-                Some(Port::Number(8080)),
+                Some(HttpPort::Number(8080)),
                 Err("service s has no port 8080; it has 80 (http), 81 (admin), 82"),
             ),
             (name("x"), Err("service s has no port named `x`; it has 80 (http), 81 (admin), 82")),

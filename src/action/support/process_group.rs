@@ -1,9 +1,9 @@
-//! The process group of a program of this machine: it dies with the run, however the run ends.
+//! The process group of a local program, which ends with the run, however the run ends.
 //!
-//! A watcher of a few lines of `sh`, in a group of its own, holds the other end of a pipe. When the
-//! pipe ends without a word (the run was stopped, killed, or has crashed), it ends the group:
-//! SIGTERM, and SIGKILL for what is still there after a grace. Where there is no `sh`, the group is
-//! ended at once, and outlives a run that is killed.
+//! A watcher (a few lines of `sh` in a process group of its own) holds the other end of a pipe.
+//! When the pipe closes without a message, because the run was stopped, killed or has crashed, the
+//! watcher sends SIGTERM to the group, and SIGKILL after a grace period. Without `sh`, the group is
+//! killed immediately when the run stops, but survives a run that is killed.
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Checks of the verbs that ask pods, against a real cluster. They only read.
+//! Tests of the verbs that query pods, against a real cluster. They only read.
 
 use crate::action::{Action, Context, Failure, FailureKind, Output, Prompt, VerbName};
 use crate::cluster::{Cluster, Options};

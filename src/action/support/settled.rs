@@ -1,5 +1,5 @@
-//! Pods come and go. One that has only begun to start says nothing of what will run in it, and one
-//! that went away while it was asked says nothing of what ran there.
+//! Pods come and go: a pod that is still starting says nothing about what will run in it, and one
+//! that was deleted during the query says nothing about what ran there.
 
 use super::fan_out::Item;
 use super::wrong::is_doubtful;

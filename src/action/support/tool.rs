@@ -1,8 +1,8 @@
-//! Tools in the images of pods: each that is there is asked until one says something that is
-//! understood. What is not understood is no answer.
+//! Runs the tools that the images of pods contain, one after another, until the output of one is
+//! understood. Output that is not understood is not a result.
 
 use crate::action::{Access, Context, Failure, Target};
-use crate::cluster::Exit;
+use crate::cluster::CommandExit;
 use crate::cluster::pod::network_containers;
 use serde_json::Value;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Tool {
     }
 }
 
-/// What came of a tool.
+/// What the output of a tool means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::action) enum Heard<T> {
     /// It says this.
@@ -167,17 +167,17 @@ async fn try_in(
         .await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     match executed.exit {
-        Exit::Code(code) => {
+        CommandExit::Code(code) => {
             Ok(Some(Done { code, stdout: text(executed.stdout), stderr: text(executed.stderr) }))
         }
-        Exit::NotStarted(why) if is_absent(&why) => Ok(None),
-        Exit::NotStarted(why) => {
+        CommandExit::NotStarted(why) if is_absent(&why) => Ok(None),
+        CommandExit::NotStarted(why) => {
             Err(Failure::error(format!("no command can be started in pod/{pod}: {why}")))
         }
-        Exit::Unknown(why) => Err(Failure::error(format!(
+        CommandExit::Unknown(why) => Err(Failure::error(format!(
             "the command in pod/{pod} ended without a status, so its result is unknown: {why}"
         ))),
-        Exit::TimedOut => Err(Failure::error(format!(
+        CommandExit::TimedOut => Err(Failure::error(format!(
             "the command in pod/{pod} timed out and may still be running"
         ))),
     }

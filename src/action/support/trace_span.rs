@@ -1,5 +1,5 @@
-//! Traces as Tempo gives them, in the JSON of OTLP (opentelemetry-proto, trace/v1) and its older
-//! spellings. Pure.
+//! Parses traces from Tempo: OTLP JSON (opentelemetry-proto, trace/v1) and its older spellings.
+//! Pure.
 
 use crate::encoding::hex;
 use base64::Engine as _;

@@ -1,5 +1,5 @@
-//! Names of objects that a step makes: the same when the step is done again, so that it is never
-//! made twice.
+//! Names of the objects that a step creates: the same if the step runs again, so that no object is
+//! created twice.
 
 use crate::encoding::hex;
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! What the verbs that change workloads share: the object they act on, its pod template,
-//! permissions, and guards.
+//! What the verbs that change workloads share: the target object, its pod template, permissions,
+//! and guards.
 
 use super::change::Guard;
 use super::fan_out::reading;
@@ -33,7 +33,7 @@ pub(in crate::action) async fn find(context: &Context, target: &Target) -> Resul
     }
 }
 
-/// Checks that a target names one object of a kind that the verb knows.
+/// Checks that a target names one object of a kind that the verb supports.
 pub(in crate::action) fn check_target(
     verb: &str,
     target: &Target,
@@ -75,8 +75,8 @@ pub(in crate::action) fn name_of(container: &Value) -> &str {
     container["name"].as_str().unwrap_or_default()
 }
 
-/// Stops where an autoscaler owns the replicas of this workload. Asks the cluster for the
-/// autoscalers.
+/// Refuses a change if an autoscaler owns the replicas of this workload. Lists the autoscalers of
+/// the cluster.
 ///
 /// # Errors
 /// When they cannot be listed.
@@ -120,12 +120,12 @@ pub(in crate::action) fn lock_of(target: &Target, step: &str) -> Vec<String> {
     }
 }
 
-/// What speaks against a change of this object, whatever the change is.
+/// The guards that refuse any change of this object.
 pub(in crate::action) fn guards(object: &Value) -> Vec<Guard> {
     guard::managed(object).into_iter().collect()
 }
 
-/// What speaks against a change of the template of this workload.
+/// The guards that refuse a change of the template of this workload.
 pub(in crate::action) fn template_guards(object: &Value) -> Vec<Guard> {
     guards(object).into_iter().chain(guard::paused(object)).collect()
 }

@@ -1,5 +1,4 @@
-//! What an output says is wrong by itself, so that a step without an expectation still judges what
-//! its verb can judge.
+//! What an output reports as wrong by itself, so that a step without expectations can still fail.
 
 use serde_json::{Map, Value};
 

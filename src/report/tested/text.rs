@@ -4,7 +4,7 @@ use super::{Tested, name, reasons};
 use crate::rehearsal::{CaseResult, Coverage, Mutation, ScenarioRow};
 use crate::report::reporter::Reporter;
 use crate::report::text::{duration, one_line, wrap};
-use crate::report::theme::{BAD, DIM, GOOD, Line, Look, Mark, STRONG, WARN};
+use crate::report::theme::{BAD, DIM, GOOD, Line, Look, OutcomeMark, STRONG, WARN};
 use crate::report::{Detail, Plain};
 use crate::state::RunState;
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub fn text(tested: &Tested<'_>, look: Look) -> String {
     lines.into_iter().map(|line| line.render(look.color) + "\n").collect()
 }
 
-fn mark(good: bool) -> Mark {
-    if good { Mark::Good } else { Mark::Bad }
+fn mark(good: bool) -> OutcomeMark {
+    if good { OutcomeMark::Good } else { OutcomeMark::Bad }
 }
 
 /// A line for a runbook, or, where a case does not hold or more is asked for, a line for each.

@@ -1,6 +1,6 @@
-//! What keeps one container from working.
+//! Symptoms of one container.
 
-use super::{Case, LAG, STARTING, Symptom, image};
+use super::{LAG, PodCase, STARTING, Symptom, image};
 use crate::cluster::pod::{array, end_text, filled, text, timestamp};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -20,8 +20,8 @@ enum Role {
 }
 
 /// A container in its pod.
-struct Part<'a> {
-    case: &'a Case<'a>,
+struct ContainerCase<'a> {
+    case: &'a PodCase<'a>,
     spec: &'a Value,
     status: &'a Value,
     role: Role,
@@ -30,7 +30,7 @@ struct Part<'a> {
 }
 
 /// The symptoms of all containers of a pod.
-pub(super) fn symptoms(case: &Case<'_>) -> Vec<Symptom> {
+pub(super) fn symptoms(case: &PodCase<'_>) -> Vec<Symptom> {
     let mut found = Vec::new();
     for (specs, statuses, init) in [
         ("initContainers", "initContainerStatuses", true),
@@ -47,14 +47,15 @@ pub(super) fn symptoms(case: &Case<'_>) -> Vec<Symptom> {
             };
             let restarts = status["restartCount"].as_u64().unwrap_or_default();
             found.extend(
-                Part { case, spec, status, role, name: text(&status["name"]), restarts }.symptom(),
+                ContainerCase { case, spec, status, role, name: text(&status["name"]), restarts }
+                    .symptom(),
             );
         }
     }
     found
 }
 
-impl Part<'_> {
+impl ContainerCase<'_> {
     fn symptom(&self) -> Option<Symptom> {
         let state = &self.status["state"];
         if state["waiting"].is_object() {

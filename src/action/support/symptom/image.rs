@@ -1,6 +1,6 @@
-//! Images that do not come.
+//! Symptoms of images that cannot be pulled.
 
-use super::seen::Seen;
+use super::seen::ObjectEvents;
 use crate::cluster::pod::text;
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ pub(super) fn cause(
     reason: &str,
     waiting: &Value,
     container: &str,
-    seen: &Seen<'_>,
+    seen: &ObjectEvents<'_>,
 ) -> (&'static str, String, &'static str) {
     let said = text(&waiting["message"]);
     match reason {

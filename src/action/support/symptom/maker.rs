@@ -1,8 +1,7 @@
-//! Why pods are not made: what quotas, admission and missing accounts say to the controller of a
-//! workload.
+//! Symptoms of controllers that cannot create pods: quotas, admission, missing service accounts.
 
 use super::Symptom;
-use super::seen::Seen;
+use super::seen::ObjectEvents;
 use crate::cluster::pod::{condition, text};
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
     if !lacks(maker) {
         return None;
     }
-    let seen = Seen::of(maker, events);
+    let seen = ObjectEvents::of(maker, events);
     let failed = seen.last(|event| event.reason == "FailedCreate").filter(|failed| {
         // both come from one attempt at several pods, and a second has room for both
         seen.last(|event| event.reason == "SuccessfulCreate")

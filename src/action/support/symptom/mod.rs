@@ -1,9 +1,9 @@
-//! What keeps a pod from working: a pure function of the pod, its events and the time. It knows no
-//! cluster.
+//! Symptoms: what prevents a pod from working, as a pure function of the pod, its events and the
+//! time.
 //!
-//! A cause is named once, and from its first event on; a state that is healthy and only looks ill
-//! has no symptom. What an event says counts as long as the pod is still in the state that the
-//! event is about: events stay for an hour, whatever has become of the pod.
+//! Each cause is reported once, from its first event on; a healthy state that only looks unhealthy
+//! has no symptom. An event counts as long as the pod is still in the state that the event is
+//! about: the API server keeps events for an hour, whatever happens to the pod.
 
 mod container;
 mod image;
@@ -20,7 +20,7 @@ pub use words::{blame, few, ill, unready};
 
 use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
-use seen::Seen;
+use seen::ObjectEvents;
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.
@@ -88,9 +88,9 @@ const LAG: SignedDuration = SignedDuration::from_secs(10);
 /// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
 /// ```
 pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
-    let seen = Seen::of(pod, events);
+    let seen = ObjectEvents::of(pod, events);
     // the clock of the cluster may be ahead of this machine's
-    let case = Case { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
+    let case = PodCase { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
     if pod::is_deleting(pod) {
         return case.stuck().into_iter().collect();
     }
@@ -110,13 +110,13 @@ pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
 }
 
 /// A pod, what was seen of it, and when that is looked at.
-struct Case<'a> {
+struct PodCase<'a> {
     pod: &'a Value,
-    seen: Seen<'a>,
+    seen: ObjectEvents<'a>,
     now: Timestamp,
 }
 
-impl Case<'_> {
+impl PodCase<'_> {
     fn status(&self) -> &Value {
         &self.pod["status"]
     }

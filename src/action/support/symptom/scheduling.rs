@@ -1,6 +1,6 @@
-//! Pods that have no node.
+//! Symptoms of pods that are not scheduled.
 
-use super::{Case, Symptom, UNSEEN};
+use super::{PodCase, Symptom, UNSEEN};
 use crate::cluster::pod::{condition, filled, text};
 
 /// What the scheduler says of nodes, with what it means and what to look at: what it finds out last
@@ -65,7 +65,7 @@ const CLASSES: &[(&[&str], &str, &str)] = &[
 ];
 
 /// Why a pod has no node.
-pub(super) fn unscheduled(case: &Case<'_>) -> Option<Symptom> {
+pub(super) fn unscheduled(case: &PodCase<'_>) -> Option<Symptom> {
     if !case.node().is_empty() || !matches!(case.status()["phase"].as_str(), None | Some("Pending"))
     {
         return None;

@@ -1,4 +1,4 @@
-//! What was seen of one pod, or of one object that makes pods: its events, oldest first.
+//! The events of one pod, or of one object that creates pods, oldest first.
 
 use crate::cluster::pod::{filled, text};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// One event.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Event<'a> {
+pub(super) struct ObjectEvent<'a> {
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
     pub(super) warning: bool,
@@ -17,19 +17,19 @@ pub(super) struct Event<'a> {
 }
 
 /// The events of one object.
-pub(super) struct Seen<'a>(Vec<Event<'a>>);
+pub(super) struct ObjectEvents<'a>(Vec<ObjectEvent<'a>>);
 
-impl<'a> Seen<'a> {
+impl<'a> ObjectEvents<'a> {
     /// Those of this object and not of one that had its name before.
     pub(super) fn of(object: &Value, events: &'a [Value]) -> Self {
-        let mut all: Vec<Event<'a>> =
+        let mut all: Vec<ObjectEvent<'a>> =
             events.iter().filter(|event| is_about(event, object)).filter_map(read).collect();
         all.sort_by_key(|event| event.at);
         Self(all)
     }
 
     /// The last event that fits.
-    pub(super) fn last(&self, fits: impl Fn(&Event<'a>) -> bool) -> Option<Event<'a>> {
+    pub(super) fn last(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> Option<ObjectEvent<'a>> {
         self.0.iter().rev().copied().find(fits)
     }
 
@@ -51,7 +51,7 @@ fn is_about(event: &Value, object: &Value) -> bool {
     }
 }
 
-fn read(event: &Value) -> Option<Event<'_>> {
+fn read(event: &Value) -> Option<ObjectEvent<'_>> {
     let times = [
         &event["series"]["lastObservedTime"],
         &event["lastTimestamp"],
@@ -60,7 +60,7 @@ fn read(event: &Value) -> Option<Event<'_>> {
         &event["metadata"]["creationTimestamp"],
     ];
     let field = text(&event["involvedObject"]["fieldPath"]);
-    Some(Event {
+    Some(ObjectEvent {
         reason: text(&event["reason"]),
         message: text(&event["message"]).trim(),
         warning: event["type"] == "Warning",

@@ -1,7 +1,7 @@
-//! Pods that have a node and do not start there.
+//! Symptoms of pods that are scheduled but do not start.
 
-use super::seen::Event;
-use super::{Case, STARTING, Symptom, image};
+use super::seen::ObjectEvent;
+use super::{PodCase, STARTING, Symptom, image};
 use crate::cluster::pod::{array, text};
 
 /// Events after which what was before no longer holds a pod up: its volumes and its network are
@@ -19,15 +19,15 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Why the containers of a pod are not started.
-pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
+pub(super) fn not_started(case: &PodCase<'_>) -> Option<Symptom> {
     let pending = matches!(case.status()["phase"].as_str(), None | Some("Pending"));
     if case.node().is_empty() || !pending || !is_starting(case) {
         return None;
     }
     let progress = case.seen.last(|event| PROGRESS.contains(&event.reason));
     let attached = case.seen.last(|event| event.reason == "SuccessfulAttachVolume");
-    let holds = |event: &Event<'_>| {
-        let overtaken = |by: &Option<Event<'_>>| by.is_some_and(|by| by.at >= event.at);
+    let holds = |event: &ObjectEvent<'_>| {
+        let overtaken = |by: &Option<ObjectEvent<'_>>| by.is_some_and(|by| by.at >= event.at);
         let is_attached = event.reason == "FailedAttachVolume" && overtaken(&attached);
         event.warning && !is_attached && !HARMLESS.contains(&event.reason) && !overtaken(&progress)
     };
@@ -51,7 +51,7 @@ pub(super) fn not_started(case: &Case<'_>) -> Option<Symptom> {
     slow(case, progress)
 }
 
-fn blocked(case: &Case<'_>, event: &Event<'_>) -> Symptom {
+fn blocked(case: &PodCase<'_>, event: &ObjectEvent<'_>) -> Symptom {
     let (id, hint) = match event.reason {
         "FailedMount" | "FailedMapVolume" => ("volume-mount-failed", mount_hint(event.message)),
         "FailedAttachVolume" => ("volume-attach-failed", attach_hint(event.message)),
@@ -104,7 +104,7 @@ fn sandbox_hint(message: &str) -> &'static str {
 }
 
 /// Nothing is said against it, and it takes long.
-fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
+fn slow(case: &PodCase<'_>, progress: Option<ObjectEvent<'_>>) -> Option<Symptom> {
     if let Some(pulling) = progress.filter(|progress| progress.reason == "Pulling") {
         if case.now.duration_since(pulling.at) <= STARTING {
             return None;
@@ -150,7 +150,7 @@ fn slow(case: &Case<'_>, progress: Option<Event<'_>>) -> Option<Symptom> {
 }
 
 /// No container has run yet, and none says itself why.
-fn is_starting(case: &Case<'_>) -> bool {
+fn is_starting(case: &PodCase<'_>) -> bool {
     let idle = |status: &serde_json::Value| {
         let waiting = &status["state"]["waiting"];
         waiting.is_object()

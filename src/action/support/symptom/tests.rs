@@ -1,4 +1,4 @@
-//! Pods, events and times, with the symptoms that they have: id, container and a part of the
+//! Pods, events and times with the symptoms expected for them: id, container and a part of the
 //! message.
 
 use super::*;

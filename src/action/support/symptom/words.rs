@@ -1,4 +1,4 @@
-//! Symptoms in a few words.
+//! Symptoms as short text.
 
 use super::{Symptom, symptoms};
 use crate::cluster::pod::{is_finished, is_ready, pod_status, text};

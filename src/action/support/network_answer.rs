@@ -1,0 +1,125 @@
+//! The output of `network_path`: the worst path, and the changes that would allow all paths. Pure.
+
+use super::network_inventory::Survey;
+use crate::action::{Failure, Output};
+use crate::network::{Decision, Fix, Path, StageName, StageOutcome, propose_for_path};
+use serde_json::{Value, json};
+
+/// The worst of the paths, with what would allow all of them.
+///
+/// # Errors
+/// When there is no path.
+pub(in crate::action) fn answer(survey: &Survey, paths: &[Path]) -> Result<Output, Failure> {
+    let badness = |path: &Path| match path.verdict {
+        Decision::Denied => 2,
+        Decision::Unknown => 1,
+        Decision::Allowed => 0,
+    };
+    // the first of the worst
+    let worst = paths
+        .iter()
+        .rev()
+        .max_by_key(|path| badness(path))
+        .ok_or_else(|| Failure::error("there is no connection to evaluate"))?;
+    let allowed = match worst.verdict {
+        Decision::Allowed => Some(true),
+        Decision::Denied => Some(false),
+        Decision::Unknown => None,
+    };
+    let each: Vec<Value> = paths
+        .iter()
+        .map(|path| {
+            json!({"source": path.source, "destination": path.destination,
+            "verdict": path.verdict, "first_failing": path.first_failing, "reason": reason(path)})
+        })
+        .collect();
+    let good = paths.iter().filter(|path| path.verdict == Decision::Allowed).count();
+    let summary = if good == paths.len() {
+        "allowed".to_owned()
+    } else if paths.len() == 1 {
+        worst.verdict.to_string()
+    } else {
+        format!("{} ({good} of {} allowed)", worst.verdict, paths.len())
+    };
+    let foreign: Vec<String> =
+        worst.not_evaluated.iter().map(|one| one.policy.to_string()).collect();
+    let notes: Vec<String> =
+        worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
+    let mut value = json!({
+        "verdict": worst.verdict, "allowed": allowed, "first_failing": worst.first_failing,
+        "reason": reason(worst),
+        "source": worst.source, "destination": worst.destination, "protocol": worst.protocol,
+        "port": worst.port,
+        "stages": worst.stages, "sources": each, "failed": failed(paths),
+        "connections": connections(paths), "not_evaluated": foreign, "notes": notes,
+        "fix": fix(survey, paths),
+    });
+    if worst.verdict != Decision::Allowed {
+        value["display"] = json!(lines(worst));
+    }
+    Ok(Output::new(value, summary))
+}
+
+/// What would allow all of the paths, each proposal once.
+fn fix(survey: &Survey, paths: &[Path]) -> Fix {
+    fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+        let new: Vec<T> = more.into_iter().filter(|one| !all.contains(one)).collect();
+        all.extend(new);
+    }
+    let mut fix = Fix::default();
+    for path in paths {
+        let one = propose_for_path(survey.inventory.cluster(), path);
+        add(&mut fix.policies, one.policies);
+        add(&mut fix.alternatives, one.alternatives);
+        add(&mut fix.obstacles, one.obstacles);
+    }
+    fix
+}
+
+/// Every stage that fails on any of the ways, in their order.
+pub(in crate::action) fn failed(paths: &[Path]) -> Vec<StageName> {
+    let mut found: Vec<StageName> = paths
+        .iter()
+        .flat_map(|path| &path.stages)
+        .filter(|stage| stage.outcome == StageOutcome::Failed)
+        .map(|stage| stage.stage)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What policies say of each source and endpoint.
+fn connections(paths: &[Path]) -> Vec<Value> {
+    let judged = paths.iter().flat_map(|path| {
+        path.connections.iter().filter(|one| !one.dns).map(move |one| (path, &one.explanation))
+    });
+    let told = judged.map(|(path, explanation)| {
+        json!({"from": path.source, "to": explanation.destination, "allowed": explanation.allowed,
+            "egress": explanation.egress.passes(), "ingress": explanation.ingress.passes()})
+    });
+    told.collect()
+}
+
+/// For a person: what does not pass, and what looks like a slip beside it.
+fn lines(path: &Path) -> Vec<String> {
+    const SLIP: u8 = 2;
+    const NEAR: usize = 2;
+    let mut lines = Vec::new();
+    for stage in path.stages.iter().filter(|stage| stage.outcome != StageOutcome::Passed) {
+        lines.push(format!("{}: {}", stage.stage, stage.sentence));
+        let slips = stage.near_misses.iter().filter(|miss| miss.distance <= SLIP).take(NEAR);
+        lines.extend(slips.map(|miss| format!("near: {miss}")));
+    }
+    lines.extend(path.notes.iter().map(|note| format!("note: {note}")));
+    lines
+}
+
+/// What the first stage that does not pass says; empty if all pass.
+fn reason(path: &Path) -> String {
+    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
+    with(StageOutcome::Failed)
+        .or_else(|| with(StageOutcome::Unknown))
+        .map(|stage| format!("{}: {}", stage.stage, stage.sentence))
+        .unwrap_or_default()
+}

@@ -1,0 +1,135 @@
+//! Where a run stands that did not end: what is done, what it waits for, and what is in doubt. Pure.
+
+use super::conclusion::{some, wrapped};
+use super::theme::{DIM, GOOD, Line, Look, PLAIN, REMOVED, WARN};
+use crate::event::{Effect, Outcome, Verdict};
+use crate::state::{RunState, StepState};
+
+/// The most lines of a difference.
+const PREVIEW: usize = 40;
+
+/// The steps of a run that is paused or stopped, by what has become of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Standing<'a> {
+    done: Vec<&'a str>,
+    /// Cancelled after they had begun.
+    stopped: Vec<&'a str>,
+    wait_for_answer: Vec<&'a str>,
+    wait_for_approval: Vec<&'a str>,
+    checked_again: Vec<&'a str>,
+    not_started: Vec<&'a str>,
+    in_doubt: Vec<&'a str>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(state: &'a RunState) -> Self {
+        let mut standing = Self { in_doubt: state.in_doubt(), ..Self::default() };
+        for step in state.ended().filter(|step| !step.action.is_group()) {
+            let path = step.path.as_str();
+            match step.outcome {
+                outcome if outcome.is_good() => standing.done.push(path),
+                Outcome::Cancelled if step.attempts > 0 => standing.stopped.push(path),
+                Outcome::Cancelled => standing.not_started.push(path),
+                _ => {}
+            }
+        }
+        standing.not_started.extend(state.not_begun());
+        let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
+        for path in state.running() {
+            let Some(StepState::Begun { started, .. }) = state.step(path) else { continue };
+            if started.action.is_group() || standing.in_doubt.contains(&path) {
+                continue;
+            }
+            let list = if started.effect == Effect::Operator {
+                &mut standing.wait_for_answer
+            } else if paused && !state.changes_of(path).is_empty() {
+                &mut standing.wait_for_approval
+            } else {
+                &mut standing.checked_again
+            };
+            list.push(path);
+        }
+        standing
+    }
+
+    /// A sentence for each list that is not empty.
+    fn sentences(&self) -> Vec<String> {
+        let all = [
+            ("Done", &self.done),
+            ("Stopped", &self.stopped),
+            ("Waits for an answer", &self.wait_for_answer),
+            ("Waits for approval", &self.wait_for_approval),
+            ("Checked again on resume", &self.checked_again),
+            ("Not started", &self.not_started),
+        ];
+        all.into_iter()
+            .filter(|(_, paths)| !paths.is_empty())
+            .map(|(label, paths)| format!("{label}: {}.", some(paths.iter().copied())))
+            .collect()
+    }
+}
+
+/// Where the run stands, with the changes that wait for approval and what is in doubt.
+pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
+    let standing = Standing::of(state);
+    let waiting = state.end_of_run().into_iter().flat_map(|end| &end.waiting);
+    let reasons = waiting.map(|(path, why)| format!("{path}: {why}."));
+    let texts: Vec<String> = standing.sentences().into_iter().chain(reasons).collect();
+    let mut lines = wrapped("", &texts.join(" "), look);
+    for path in &standing.wait_for_approval {
+        lines.push(Line::empty());
+        lines.extend(preview(state, path, look));
+    }
+    lines.extend(doubt(state, &standing.in_doubt, look));
+    lines
+}
+
+/// What a step that waits for approval would change.
+fn preview(state: &RunState, path: &str, look: &Look) -> Vec<Line> {
+    let changes: Vec<_> = state
+        .changes_of(path)
+        .iter()
+        .filter(|change| !change.is_made())
+        .map(|change| change.planned.clone())
+        .collect();
+    let diff = crate::engine::difference(&changes);
+    let mut lines: Vec<Line> = changes
+        .iter()
+        .flat_map(|change| {
+            wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)
+        })
+        .collect();
+    lines.extend(diff.iter().take(PREVIEW).map(|line| {
+        Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))
+    }));
+    if diff.len() > PREVIEW {
+        let more = format!("{} and {} more lines", look.ellipsis(), diff.len() - PREVIEW);
+        lines.push(Line::new(4).push(DIM, more));
+    }
+    lines
+}
+
+fn change_style(line: &str) -> anstyle::Style {
+    match line.as_bytes().first() {
+        Some(b'+') => GOOD,
+        Some(b'-') => REMOVED,
+        _ => PLAIN,
+    }
+}
+
+/// The steps whose changes may or may not have happened, and why.
+fn doubt(state: &RunState, paths: &[&str], look: &Look) -> Vec<Line> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let reasons = paths
+        .iter()
+        .flat_map(|path| state.changes_of(path))
+        .filter_map(|change| change.doubt.clone());
+    let names = some(paths.iter().copied());
+    std::iter::once(format!("In doubt: {names}: it may or may not have happened."))
+        .chain(reasons)
+        .flat_map(|text| wrapped("", &text, look))
+        .map(|line| Line::empty().push(WARN, line.render(false)))
+        .collect()
+}
