@@ -1,11 +1,11 @@
 //! `patch`: a patch of an object, as it is written.
 
 use super::support::change::{Change, Intent};
-use super::support::compare::pin;
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::{Method, builtin};
+use crate::compare::pin;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

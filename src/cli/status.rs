@@ -3,8 +3,7 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
-use crate::event::Next;
-use crate::journal;
+use crate::event::{self, Next};
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::json;
@@ -28,7 +27,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     let (left, programs) = (&status.left, &status.programs);
     let changes: Vec<_> = state.changes();
     let mut next = Vec::new();
-    let id = journal::short_id(run);
+    let id = event::short_id(run);
     if status.resumable {
         // what a person says before it can go on
         let end = state.end_of_run();

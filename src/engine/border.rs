@@ -58,7 +58,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 21] = [
         "/action",
         "/changed",
         "/changes",
@@ -78,6 +78,7 @@ mod tests {
         "/steps/action",
         "/steps/digest",
         "/steps/path",
+        "/undoes",
         "/withheld",
     ];
 

@@ -1,14 +1,14 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
-use super::consent::{Answer, Known as Approval, diff, word};
+use super::consent::{Answer, Known as Approval, word};
 use super::ended::{End, Ended, failed, not_made};
 use super::scope::Scope;
 use super::send::{Request, Sent};
 use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe};
-use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
 use crate::api::{self, ErrorKind, Method, Write};
+use crate::compare::{desired, difference};
 use crate::document::Step;
 use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, StepMark};
 use crate::journal::Key;
@@ -105,7 +105,7 @@ impl Run {
             self.leave_out(path);
         }
         let mut output = intent.output;
-        let lines = diff(&planned);
+        let lines = difference(&planned);
         output.insert(
             "changes".to_owned(),
             planned.iter().map(|planned| entry(planned, "would")).collect(),

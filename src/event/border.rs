@@ -127,7 +127,7 @@ texts! {
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
         params, runbook, title, hiding, target, steps, version, host, arguments;
-        schema, run, digest, mode, withheld
+        schema, run, digest, mode, undoes, withheld
     }
     RunResumed { host, target; digest, kept, changed }
     StepStarted { title; path, id, action, effect, digest }

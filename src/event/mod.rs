@@ -21,7 +21,7 @@ pub use change::{
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
-pub use next::{Mark, Next, shell_word};
+pub use next::{Mark, Next, shell_word, short_id};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
@@ -181,6 +181,10 @@ pub struct RunStarted {
     pub hiding: Option<String>,
     /// Kind of run.
     pub mode: Mode,
+    /// Id of the run whose changes it takes back, or shows how; none in records of earlier
+    /// versions, whose runbook is called `undo/…` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// Where it acts.
     pub target: Target,
     /// Resolved parameters; what is secret in them is masked.

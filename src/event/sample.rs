@@ -29,6 +29,7 @@ impl Story {
             hiding: None,
             digest: "sha256:00".into(),
             mode,
+            undoes: None,
             target: Target {
                 context: Some("prod-eu".into()),
                 namespace: Some("petrosa-apps".into()),
@@ -359,6 +360,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 digest: text(),
                 hiding: Some(text()),
                 mode: Mode::Run,
+                undoes: Some(text()),
                 target: target(),
                 params: fields(),
                 withheld: vec![text()],

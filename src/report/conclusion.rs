@@ -2,10 +2,10 @@
 
 use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, GOOD, Line, Look, Mark, PLAIN, REMOVED, STRONG, WARN};
+use crate::event::short_id;
 use crate::event::{
     Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
-use crate::journal::short_id;
 use crate::state::{RunState, StepState};
 
 /// The most lines of a difference.
@@ -186,7 +186,7 @@ fn progress(state: &RunState, look: &Look) -> Vec<Line> {
         lines.extend(changes.iter().flat_map(|change| {
             wrapped("", &format!("{path}: {} {}", change.object.short(), change.summary), look)
         }));
-        let diff = crate::engine::difference(&changes);
+        let diff = crate::compare::difference(&changes);
         lines.extend(diff.iter().take(PREVIEW).map(|line| {
             Line::new(4).push(change_style(line), look.truncate(line, look.width.saturating_sub(6)))
         }));

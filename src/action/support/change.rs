@@ -1,7 +1,7 @@
 //! What a verb wants to change: values, computed from what is there. Nothing here sends anything.
 
-use super::compare::{Difference, desired, differences, only_restarts, patch, trimmed};
 use crate::cluster::{Method, Resource, Write};
+use crate::compare::{Difference, desired, differences, only_restarts, patch, trimmed};
 use crate::encoding::hex;
 use crate::event::{ObjectReference, PlannedChange};
 use crate::secret::Masker;

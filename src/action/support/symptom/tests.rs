@@ -17,7 +17,7 @@ fn time(clock: &str) -> Timestamp {
 }
 
 fn merged(mut base: Value, change: Value) -> Value {
-    crate::action::support::compare::merge(&mut base, &change);
+    crate::compare::merge(&mut base, &change);
     base
 }
 
