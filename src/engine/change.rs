@@ -10,7 +10,7 @@ use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent
 use crate::api::{self, ErrorKind, Method, Write};
 use crate::compare::{desired, difference};
 use crate::document::Step;
-use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, StepMark};
+use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, Reason, StepMark};
 use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
@@ -114,7 +114,7 @@ impl Run {
         Ended {
             outcome: Outcome::Passed,
             summary,
-            reason: String::new(),
+            reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),
             output: Value::Object(output).into(),
@@ -128,7 +128,11 @@ impl Run {
         match self.left_out() {
             Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => Ended {
                 outcome: Outcome::Unknown,
-                reason: format!("step {path} was not executed: {}", ended.reason),
+                reason: Reason::DependsOn {
+                    step: path,
+                    outcome: None,
+                    cause: Some(Box::new(ended.reason)),
+                },
                 ..ended
             },
             _ => ended,

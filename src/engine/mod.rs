@@ -373,6 +373,7 @@ impl Run {
             severity: Severity::Critical,
             summary: String::new(),
             reason,
+            why: None,
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),

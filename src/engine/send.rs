@@ -6,7 +6,9 @@ use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::action::{Context, Failure, FailureKind};
 use crate::api::{Error, ErrorKind, Method, Sender, Write};
-use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, Event, Outcome, PlannedChange};
+use crate::event::{
+    ChangeFinished, ChangeResult, ChangeStarted, Event, Outcome, PlannedChange, Reason,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +74,7 @@ impl Request<'_> {
     }
 }
 
-fn not_sent(outcome: Outcome, reason: impl Into<String>, attempts: u32) -> Sent {
+fn not_sent(outcome: Outcome, reason: impl Into<Reason>, attempts: u32) -> Sent {
     Sent::NotMade(Ended { attempts, ..Ended::without_output(outcome, reason) })
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong with the pods behind an object, when it was waited for in vain.
 
-use super::symptom::{Symptom, few, ill, not_made, unready};
+use super::symptom::{Said, few, ill, not_made, unready};
 use crate::action::Context;
 use crate::cluster::pod::{is_deleting, is_finished};
 use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
@@ -27,7 +27,7 @@ pub(in crate::action) async fn found(
     namespace: &str,
     objects: &[&Value],
     begun: Instant,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Said>, String> {
     let Ok(cluster) = context.cluster() else { return Ok(Vec::new()) };
     if objects.is_empty() || !HAVE_PODS.contains(&resource.kind.as_str()) {
         return Ok(Vec::new());
@@ -59,10 +59,10 @@ pub(in crate::action) async fn words(
     match found(context, resource, namespace, objects, begun).await {
         Ok(mut found) => {
             // the names of pods that were refused differ from try to try
-            let is_said = |one: &String| {
-                ["is forbidden: ", "Error creating: "]
-                    .iter()
-                    .any(|start| one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why)))
+            let is_said = |Said { words, .. }: &Said| {
+                ["is forbidden: ", "Error creating: "].iter().any(|start| {
+                    words.rsplit_once(start).is_some_and(|(_, why)| said.contains(why))
+                })
             };
             found.retain(|one| !is_said(one));
             if found.is_empty() { String::new() } else { format!("; {}", few(&found)) }
@@ -87,7 +87,7 @@ async fn look(
     namespace: &str,
     objects: &[&Value],
     now: Timestamp,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Said>, Error> {
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if resource.kind == "Pod" {
         let events = match objects {
@@ -107,16 +107,15 @@ async fn look(
         // what has ended was replaced; a Job counts its pods that have failed
         let pods: Vec<&Value> =
             pods.iter().filter(|pod| resource.kind == "Job" || !is_finished(pod)).collect();
-        let refused = makers.iter().filter_map(|maker| {
-            Some(format!("{}: {}", name(maker), Symptom::brief(&not_made(maker, &events)?)))
-        });
-        let mut of_this: Vec<String> =
+        let refused = makers
+            .iter()
+            .filter_map(|maker| Some(Said::of(name(maker), not_made(maker, &events)?.brief())));
+        let mut of_this: Vec<Said> =
             refused.chain(ill(pods.iter().copied(), &events, now)).collect();
         if of_this.is_empty() {
             let waiting = unready(pods.into_iter().filter(|pod| !is_deleting(pod)));
-            of_this.extend(
-                (!waiting.is_empty()).then(|| format!("not ready: {}", waiting.join(", "))),
-            );
+            of_this
+                .extend((!waiting.is_empty()).then(|| Said::of("not ready", waiting.join(", "))));
         }
         found.extend(of_this);
     }

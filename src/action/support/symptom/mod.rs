@@ -16,7 +16,7 @@ mod tests;
 mod words;
 
 pub use maker::{Maker, not_made};
-pub use words::{blame, few, ill, unready};
+pub use words::{Said, blame, few, ill, unready};
 
 use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};

@@ -93,17 +93,32 @@ fn short(message: &str) -> String {
     format!("{} … {}", head.trim_end(), tail.trim_start())
 }
 
-/// The pods that do not work, each with what is wrong with it: `crash-x2f: main: CrashLoopBackOff,
-/// exit code 78, 9 restarts`.
+/// What is said of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Its name.
+    pub name: String,
+    /// What is said of it; empty where its name says it.
+    pub words: String,
+}
+
+impl Said {
+    /// These words of the object of this name.
+    pub fn of(name: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { name: name.into(), words: words.into() }
+    }
+}
+
+/// The pods that do not work, each with what is wrong with it: of `crash-x2f` that it is `main:
+/// CrashLoopBackOff, exit code 78, 9 restarts`.
 pub fn ill<'a>(
     pods: impl IntoIterator<Item = &'a Value>,
     events: &[Value],
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Said> {
     let named = pods.into_iter().filter_map(|pod| {
         let briefs: Vec<String> = symptoms(pod, events, now).iter().map(Symptom::brief).collect();
-        (!briefs.is_empty())
-            .then(|| format!("{}: {}", text(&pod["metadata"]["name"]), briefs.join(", ")))
+        (!briefs.is_empty()).then(|| Said::of(text(&pod["metadata"]["name"]), briefs.join(", ")))
     });
     named.collect()
 }
@@ -116,11 +131,10 @@ pub fn unready<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
 
 /// The first few of several, and how many more there are. Of those of which the same is said, the
 /// names stand together.
-pub fn few(all: &[String]) -> String {
+pub fn few(all: &[Said]) -> String {
     let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
-    for one in all {
-        let (name, words) = one.split_once(": ").unwrap_or((one, ""));
-        match groups.iter_mut().find(|(_, said)| *said == words && !words.is_empty()) {
+    for Said { name, words } in all {
+        match groups.iter_mut().find(|(_, said)| said == words && !words.is_empty()) {
             Some((names, _)) => names.push(name),
             None => groups.push((vec![name], words)),
         }
@@ -143,18 +157,15 @@ fn group((names, words): &(Vec<&str>, &str)) -> String {
 
 /// What is wrong with the pods that an output consists of: a Pod, `{items: […]}` or a list of them,
 /// without their events; or what `triage` says.
-pub fn blame(output: &Value, now: Timestamp) -> Option<String> {
+pub fn blame(output: &Value, now: Timestamp) -> Vec<Said> {
     let items = output.get("items").unwrap_or(output);
     let items = items.as_array().map_or_else(|| std::slice::from_ref(items), Vec::as_slice);
     let mut found =
         ill(items.iter().filter(|pod| pod["kind"] == "Pod" && pod["status"].is_object()), &[], now);
     found.extend(items.iter().filter_map(|item| {
         let symptoms = item["symptoms"].as_array().filter(|symptoms| !symptoms.is_empty())?;
-        Some(format!(
-            "{}: {}",
-            item["pod"].as_str()?,
-            symptoms.iter().map(brief).collect::<Vec<_>>().join(", ")
-        ))
+        let briefs: Vec<String> = symptoms.iter().map(brief).collect();
+        Some(Said::of(item["pod"].as_str()?, briefs.join(", ")))
     }));
-    (!found.is_empty()).then(|| few(&found))
+    found
 }
