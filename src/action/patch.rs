@@ -6,7 +6,7 @@ use super::support::workload;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::{Method, builtin};
 use crate::compare::pin;
-use crate::event::Effect;
+use crate::event::{Effect, PlannedChange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ impl Verb for Patch {
             (text("namespace"), text("name")),
             body,
             Some(found.object.clone()),
-            "patched",
+            PlannedChange::PATCHED,
         );
         Ok(Some(Intent::of(Some(change), guards)))
     }

@@ -69,9 +69,7 @@ fn title(change: &PlannedChange) -> String {
         _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
             format!("Restart {object} a second time, since a restart cannot be undone")
         }
-        _ if matches!(change.summary.as_str(), "patched" | "applied") => {
-            format!("Undo: {} ({object})", change.summary)
-        }
+        _ if change.is_written_out() => format!("Undo: {} ({object})", change.summary),
         _ => format!("Undo {} of {object}", change.summary),
     }
 }

@@ -2,7 +2,7 @@
 //! `fixtures/released` has its state directory: a finished run with a change, the paused undo of
 //! it, and a run that is paused for an approval in the sandbox.
 
-use crate::changes::{OTHER, Stage, http_send};
+use crate::changes::{OTHER, RUN, Stage, http_send};
 use crate::support::{Place, Said};
 use serde_json::Value;
 
@@ -113,6 +113,10 @@ fn a_released_run_is_undone() {
     assert_eq!(stage.writes().len(), before, "{}", dry.all());
     says(&stage.run(&["undo", FINISHED, "--yes"]), 0, &["Undo the changes of run RE1EASED"]);
     assert_eq!(stage.writes().len(), before + 1);
+    let journal = stage.place.state().join("runs").join(RUN).join("journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    let says = journal.contains(&format!(r#""undoes":"{FINISHED}""#));
+    assert!(says, "the header says what it undoes: {journal}");
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Part<'_> {
             reason: reason.to_owned(),
             message: message.into(),
             exit_code: None,
+            last_words: String::new(),
             restarts: self.restarts,
             hint: hint.into(),
         }
@@ -184,6 +185,7 @@ impl Part<'_> {
         let message = ended_text(terminated, self.restarts);
         let code = terminated["exitCode"].as_i64();
         let own = text(&terminated["reason"]);
+        let mut last_words = text(&terminated["message"]).trim().to_owned();
         let symptom =
             if own == "OOMKilled" {
                 self.make(
@@ -193,6 +195,7 @@ impl Part<'_> {
                     "compare its memory use with limits.memory",
                 )
             } else if let Some((id, hint, said)) = self.killed_by_probe(terminated) {
+                last_words.clone_from(&said);
                 self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
             } else if own == "ContainerStatusUnknown" {
                 self.make("container-lost", own, message,
@@ -228,7 +231,7 @@ impl Part<'_> {
                     exit_hint(code, self.spec["livenessProbe"].is_object()),
                 )
             };
-        Symptom { exit_code: code, ..symptom }
+        Symptom { exit_code: code, last_words, ..symptom }
     }
 
     /// Whether the kubelet ended this run because a probe failed. A program may end with any code

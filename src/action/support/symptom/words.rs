@@ -22,37 +22,26 @@ const WRAPPERS: &[&str] = &[
 impl Symptom {
     /// The symptom in a few words: `main: CrashLoopBackOff, exit code 78, 9 restarts`.
     pub fn brief(&self) -> String {
-        brief(&self.value())
-    }
-}
-
-/// A symptom as it is for jq, in a few words.
-fn brief(symptom: &Value) -> String {
-    let (reason, message) = (text(&symptom["reason"]), text(&symptom["message"]));
-    let mut words = match symptom["container"].as_str() {
-        Some(container) => format!("{container}: {reason}"),
-        None => reason.to_owned(),
-    };
-    let code = symptom["exit_code"].as_i64();
-    if let Some(code) = code {
-        words = format!("{words}, exit code {code}");
-    }
-    match symptom["restarts"].as_u64().unwrap_or_default() {
-        0 => {}
-        1 => words.push_str(", 1 restart"),
-        many => words = format!("{words}, {many} restarts"),
-    }
-    // how a run ended has been said; what it left as its last words, and what a probe, the
-    // scheduler or a registry says, has not
-    let said = match (code, message.split_once("; ended with"), message.split_once("saying: ")) {
-        (None, _, _) => point(message),
-        (_, Some((probe, _)), _) => probe.to_owned(),
-        (_, None, Some((_, words))) => {
-            words.rsplit_once(" (").map_or(words, |(words, _)| words).to_owned()
+        let mut words = match &self.container {
+            Some(container) => format!("{container}: {}", self.reason),
+            None => self.reason.clone(),
+        };
+        if let Some(code) = self.exit_code {
+            words = format!("{words}, exit code {code}");
         }
-        (_, None, None) => String::new(),
-    };
-    if said.is_empty() { words } else { format!("{words}: {}", short(&said)) }
+        match self.restarts {
+            0 => {}
+            1 => words.push_str(", 1 restart"),
+            many => words = format!("{words}, {many} restarts"),
+        }
+        // how a run ended has been said; what it left as its last words, and what a probe, the
+        // scheduler or a registry says, has not
+        let said = match self.exit_code {
+            None => point(&self.message),
+            Some(_) => self.last_words.clone(),
+        };
+        if said.is_empty() { words } else { format!("{words}: {}", short(&said)) }
+    }
 }
 
 /// What decides in a message: without what is wrapped around it, and without what could be driven
@@ -164,8 +153,10 @@ pub fn blame(output: &Value, now: Timestamp) -> Vec<Said> {
         ill(items.iter().filter(|pod| pod["kind"] == "Pod" && pod["status"].is_object()), &[], now);
     found.extend(items.iter().filter_map(|item| {
         let symptoms = item["symptoms"].as_array().filter(|symptoms| !symptoms.is_empty())?;
-        let briefs: Vec<String> = symptoms.iter().map(brief).collect();
-        Some(Said::of(item["pod"].as_str()?, briefs.join(", ")))
+        let briefs: Vec<&str> =
+            symptoms.iter().filter_map(|symptom| symptom["brief"].as_str()).collect();
+        let words = briefs.join(", ");
+        (!words.is_empty()).then_some(Said::of(item["pod"].as_str()?, words))
     }));
     found
 }
