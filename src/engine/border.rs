@@ -146,6 +146,8 @@ mod tests {
             Reason::Says { text: said() },
             Reason::OnlyWhen { condition: said() },
             Reason::Unread { step: step.clone(), text: said() },
+            Reason::SkippedBy { by: said(), text: said() },
+            Reason::Guard { guard: step.clone(), text: said(), instead: said() },
             Reason::DependsOn {
                 step,
                 outcome: Some(Outcome::Error),
@@ -153,7 +155,8 @@ mod tests {
             },
         ] {
             let shown = reason.map_text(&masker).to_string();
-            assert!(shown.ends_with("because of [secret db/password]"), "{shown}");
+            assert!(shown.contains("because of [secret db/password]"), "{shown}");
+            assert!(!shown.contains(SECRET), "{shown}");
         }
     }
 

@@ -150,9 +150,7 @@ impl Run {
         let mark = self.recorder.state(|state| state.marked(path).cloned());
         match mark.as_ref().map(|mark| mark.mark) {
             Some(StepMark::Skip) => {
-                let reason = mark
-                    .map(|mark| format!("skipped by {}: {}", mark.by, mark.reason))
-                    .unwrap_or_default();
+                let reason = mark.as_ref().map(Reason::skipped).unwrap_or_default();
                 return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason).into()));
             }
             Some(StepMark::Done) => {
@@ -212,7 +210,7 @@ impl Run {
                 .await?
             {
                 Sent::Made => {}
-                Sent::NotMade(ended) => return Ok(Stage::Over(ended.into())),
+                Sent::NotMade(ended) => return Ok(Stage::Over((*ended).into())),
                 Sent::InDoubt => return Ok(Stage::Over(End::InDoubt)),
             }
         }
@@ -342,10 +340,8 @@ impl Run {
             guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
-        let reason = format!(
-            "{}; {}, or override the guard: --override {}",
-            guard.reason, guard.way, guard.id
-        );
+        let Guard { id, reason, way } = guard.clone();
+        let reason = Reason::Guard { guard: id.to_owned(), text: reason, instead: way };
         Some(Ended {
             output: Value::Object(output).into(),
             summary: "refused".to_owned(),

@@ -32,7 +32,7 @@ pub(super) struct Request<'a> {
 /// What came of one request.
 pub(super) enum Sent {
     Made,
-    NotMade(Ended),
+    NotMade(Box<Ended>),
     InDoubt,
 }
 
@@ -48,10 +48,10 @@ impl From<Known> for Sent {
     fn from(known: Known) -> Self {
         match known {
             Known::Done => Self::Made,
-            Known::NotDone => Self::NotMade(Ended::without_output(
+            Known::NotDone => Self::NotMade(Box::new(Ended::without_output(
                 Outcome::Error,
                 "marked as not made; run again",
-            )),
+            ))),
             Known::InDoubt => Self::InDoubt,
         }
     }
@@ -75,7 +75,7 @@ impl Request<'_> {
 }
 
 fn not_sent(outcome: Outcome, reason: impl Into<Reason>, attempts: u32) -> Sent {
-    Sent::NotMade(Ended { attempts, ..Ended::without_output(outcome, reason) })
+    Sent::NotMade(Box::new(Ended { attempts, ..Ended::without_output(outcome, reason) }))
 }
 
 impl Run {
@@ -191,7 +191,7 @@ impl Run {
         let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
         let pause = error.retry_after.unwrap_or(LATER);
         if !passing || Instant::now() + pause >= context.deadline {
-            return Ok(Some(Sent::NotMade(not_made(&failure, attempt))));
+            return Ok(Some(Sent::NotMade(Box::new(not_made(&failure, attempt)))));
         }
         self.retried(path, attempt, &Failure::from(error.clone()), pause)?;
         tokio::select! {

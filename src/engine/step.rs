@@ -201,10 +201,7 @@ impl Run {
                 step,
                 path,
                 0,
-                Ended::without_output(
-                    Outcome::Skipped,
-                    format!("skipped by {}: {}", mark.by, mark.reason),
-                ),
+                Ended::without_output(Outcome::Skipped, Reason::skipped(&mark)),
             );
         }
         match &step.body {

@@ -110,6 +110,14 @@ impl MapText for Reason {
             Self::OnlyWhen { condition } => {
                 Self::OnlyWhen { condition: condition.map_text(border) }
             }
+            Self::SkippedBy { by, text } => {
+                Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
+            }
+            Self::Guard { guard, text, instead } => Self::Guard {
+                guard,
+                text: text.map_text(border),
+                instead: instead.map_text(border),
+            },
             Self::NotPassed { step } => Self::NotPassed { step },
             Self::DependsOn { step, outcome, cause } => {
                 Self::DependsOn { step, outcome, cause: cause.map_text(border) }

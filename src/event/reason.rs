@@ -1,6 +1,6 @@
 //! Why a step ended as it did, as a value; and the sentence that is said of it.
 
-use super::Outcome;
+use super::{Outcome, StepMarked};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,6 +17,22 @@ pub enum Reason {
     OnlyWhen {
         /// The condition in one line.
         condition: String,
+    },
+    /// A person left it out.
+    SkippedBy {
+        /// Who.
+        by: String,
+        /// What that person said of it.
+        text: String,
+    },
+    /// A guard refused its changes and was not overridden.
+    Guard {
+        /// Id of the guard.
+        guard: String,
+        /// What speaks against the changes.
+        text: String,
+        /// What to do instead.
+        instead: String,
     },
     /// A step before it did not pass.
     NotPassed {
@@ -53,6 +69,11 @@ impl Reason {
         Self::DependsOn { step: id.to_owned(), outcome: None, cause: None }
     }
 
+    /// A person left the step out.
+    pub fn skipped(mark: &StepMarked) -> Self {
+        Self::SkippedBy { by: mark.by.clone(), text: mark.reason.clone() }
+    }
+
     /// What the step `id` could not read, as whoever reads that step sees it: of a chain of steps
     /// the first is named.
     #[must_use]
@@ -73,11 +94,12 @@ impl Reason {
     fn root(&self) -> Self {
         match self {
             Self::DependsOn { cause: Some(cause), .. } => cause.root(),
-            Self::Says { text } | Self::Unread { text, .. } => {
+            Self::Says { text } | Self::Unread { text, .. } | Self::Guard { text, .. } => {
                 Self::from(text.split(';').next().unwrap_or(text).trim())
             }
             Self::DependsOn { cause: None, .. }
             | Self::OnlyWhen { .. }
+            | Self::SkippedBy { .. }
             | Self::NotPassed { .. } => self.clone(),
         }
     }
@@ -106,6 +128,10 @@ impl fmt::Display for Reason {
         match self {
             Self::Says { text } => f.write_str(text),
             Self::OnlyWhen { condition } => write!(f, "only when {condition}"),
+            Self::SkippedBy { by, text } => write!(f, "skipped by {by}: {text}"),
+            Self::Guard { guard, text, instead } => {
+                write!(f, "{text}; {instead}, or override the guard: --override {guard}")
+            }
             Self::NotPassed { step } => write!(f, "step {step} did not pass"),
             Self::Unread { step, text } => write!(f, "step {step}: {text}"),
             Self::DependsOn { step, outcome, cause } => {
@@ -150,6 +176,13 @@ mod tests {
         let after = Reason::depends_on("e", Outcome::Unknown, &nothing);
         assert_eq!(after.to_string(), "step e is unknown: step d was stopped");
         assert_eq!(Reason::not_executed("f").to_string(), "step f was not executed");
+        let (guard, instead) = ("last-replica".to_owned(), "scale it up first".to_owned());
+        let refused = Reason::Guard { guard, text: "it has one replica".to_owned(), instead };
+        let said = "it has one replica; scale it up first, or override the guard: --override \
+            last-replica";
+        assert_eq!(refused.to_string(), said);
+        let behind = Reason::depends_on("h", Outcome::Error, &refused);
+        assert_eq!(behind.to_string(), "step h could not be determined: it has one replica");
         // what was said of a step is not taken for a chain, whatever it looks like
         let named = Reason::depends_on("g", Outcome::Error, &Reason::from("step x: no"));
         assert_eq!(named.to_string(), "step g could not be determined: step x: no");

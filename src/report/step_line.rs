@@ -165,7 +165,7 @@ mod tests {
     fn a_long_condition_is_cut_and_other_words_are_not() {
         let condition = "any($steps.pods.output.items[]; .status.phase != \"Running\")".to_owned();
         let left_out = Reason::OnlyWhen { condition };
-        let by_hand = Reason::from(format!("skipped by ada: {left_out}"));
+        let by_hand = Reason::SkippedBy { by: "ada".to_owned(), text: left_out.to_string() };
         let skipped = |reason: &Reason| StepFinished {
             reason: reason.to_string(),
             why: Some(reason.clone()),
