@@ -1,4 +1,4 @@
-//! What a person at a command line can do where something was refused: said after the fact.
+//! What to type when a command was refused.
 
 use crate::action::shell_word;
 use crate::event::short_id;

@@ -1,4 +1,4 @@
-//! Which runbooks, with which parameters, on which cluster: the options that commands share.
+//! Options that commands share: which runbooks, parameters and cluster.
 
 use super::Global;
 use super::exit::CommandError;

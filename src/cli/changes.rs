@@ -1,4 +1,4 @@
-//! How changes are allowed: the options that `run`, `resume` and `undo` share.
+//! Options that `run`, `resume` and `undo` share: how changes are approved.
 
 use crate::engine::Locking;
 use crate::session::Conduct;

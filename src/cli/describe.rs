@@ -4,6 +4,7 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::{effect, shown};
 use super::{Format, Global, output};
+use crate::document::{Param, Runbook};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -21,23 +22,34 @@ pub(super) fn describe(
     arguments: &DescribeArguments,
 ) -> Result<Exit, CommandError> {
     let runbook = catalogue(global).load_alone(&arguments.name)?;
-    if arguments.output != Format::Text {
-        let steps: Vec<_> = runbook
-            .all_steps()
-            .iter()
-            .map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()}))
-            .collect();
-        let document = json!({
-            "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title,
-            "description": runbook.description, "alerts": runbook.alerts,
-            "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(),
-            "steps": steps,
-            "findings": runbook.findings.iter().map(|finding| json!({"id": finding.id,
-            "severity": finding.severity})).collect::<Vec<_>>(),
-        });
-        output::write(&format!("{document:#}\n"))?;
-        return Ok(Exit::Passed);
+    if arguments.output == Format::Text {
+        output::write(&text(&runbook))?;
+    } else {
+        output::write(&format!("{:#}\n", document(&runbook)))?;
     }
+    Ok(Exit::Passed)
+}
+
+fn document(runbook: &Runbook) -> Value {
+    let steps: Vec<_> = runbook
+        .all_steps()
+        .iter()
+        .map(|step| json!({"id": step.id, "action": step.verb(), "effect": step.effect()}))
+        .collect();
+    let findings: Vec<_> = runbook
+        .findings
+        .iter()
+        .map(|finding| json!({"id": finding.id, "severity": finding.severity}))
+        .collect();
+    json!({
+        "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title,
+        "description": runbook.description, "alerts": runbook.alerts,
+        "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(),
+        "steps": steps, "findings": findings,
+    })
+}
+
+fn text(runbook: &Runbook) -> String {
     let mut text = format!("{}  {}\n", runbook.name, runbook.title);
     let mut line = |line: String| text.extend([line.as_str(), "\n"]);
     if !runbook.description.is_empty() {
@@ -49,22 +61,7 @@ pub(super) fn describe(
     }
     if !runbook.params.is_empty() {
         line("\nParameters".to_owned());
-        for (name, param) in &runbook.params {
-            let default = match &param.default {
-                Some(value) => format!("default {}", shown(value)),
-                None if param.optional => "optional".to_owned(),
-                None => "required".to_owned(),
-            };
-            line(format!(
-                "  {name:<18} {:<9} {default}{}",
-                param.kind.as_str(),
-                if param.description.is_empty() {
-                    String::new()
-                } else {
-                    format!("\n  {:<18} {}", "", param.description)
-                }
-            ));
-        }
+        runbook.params.iter().for_each(|(name, param)| line(parameter(name, param)));
     }
     line("\nSteps".to_owned());
     for step in runbook.all_steps() {
@@ -74,16 +71,25 @@ pub(super) fn describe(
     if !runbook.findings.is_empty() {
         line("\nPossible findings".to_owned());
         for finding in &runbook.findings {
-            line(format!(
-                "  {:<22} {}",
-                finding.id,
-                finding.cause.render_text(&Value::Null).unwrap_or_default()
-            ));
+            let cause = finding.cause.render_text(&Value::Null).unwrap_or_default();
+            line(format!("  {:<22} {cause}", finding.id));
         }
     }
     if !runbook.covers.is_empty() {
         line(format!("\nCovers\n  {}", runbook.covers.join(" ")));
     }
-    output::write(&text)?;
-    Ok(Exit::Passed)
+    text
+}
+
+fn parameter(name: &str, param: &Param) -> String {
+    let default = match &param.default {
+        Some(value) => format!("default {}", shown(value)),
+        None if param.optional => "optional".to_owned(),
+        None => "required".to_owned(),
+    };
+    let mut text = format!("  {name:<18} {:<9} {default}", param.kind.as_str());
+    if !param.description.is_empty() {
+        text = format!("{text}\n  {:<18} {}", "", param.description);
+    }
+    text
 }

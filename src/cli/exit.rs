@@ -1,4 +1,4 @@
-//! The exit codes, and every error that ends a command.
+//! The exit codes, and the errors that end a command.
 
 use super::{Global, advice, output};
 use crate::cluster;

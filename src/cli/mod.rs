@@ -1,4 +1,4 @@
-//! Arguments and commands; one file per command.
+//! The command line: one file per command.
 
 mod advice;
 mod approve;

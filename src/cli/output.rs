@@ -1,4 +1,4 @@
-//! stdout for the result, stderr for the rest.
+//! The result on stdout, everything else on stderr.
 
 use super::{Color, Format, Global};
 use crate::diagnostic::{Diagnostic, render};

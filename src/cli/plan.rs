@@ -5,13 +5,13 @@ use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
 use crate::action::Access;
 use crate::event::Effect;
-use crate::plan::{Open, PlannedAction, actions, also_changes, leases, role};
+use crate::plan::{Open, Plan, PlannedAction, actions, also_changes, leases, role};
 use crate::secret::Masker;
 use crate::session::{self, Start};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
@@ -35,100 +35,133 @@ pub(super) fn plan(global: &Global, arguments: PlanArguments) -> Result<Exit, Co
     let mut options = Start::of(arguments.name);
     options.params = arguments.params.params(&workspace)?;
     options.conduct.cluster.namespace = arguments.namespace;
-    let plan = session::plan(&workspace, &options)?;
-    let steps = actions(&plan, "default");
+    let overview = Overview::of(session::plan(&workspace, &options)?);
     let masker = Masker::new();
-    plan.runbook.learn_secrets(&plan.params, &masker);
-    let namespace = plan.namespace.as_deref().unwrap_or("default");
-    let mut permissions: BTreeSet<Access> = steps
-        .iter()
-        .flat_map(|step| step.needs.permissions.iter().chain(&step.needs.computed).cloned())
-        .collect();
-    if steps.iter().any(|step| matches!(step.effect, Effect::Write | Effect::Opaque)) {
-        permissions.extend(leases(&steps, namespace, &plan.runbook.name).permissions());
-    }
-    let open: BTreeSet<(String, Open)> = steps
-        .iter()
-        .flat_map(|step| step.needs.open.iter().map(|open| (step.path.clone(), open.clone())))
-        .collect();
+    overview.plan.runbook.learn_secrets(&overview.plan.params, &masker);
     if arguments.rbac {
-        let permissions: Vec<Access> = permissions.into_iter().collect();
-        output::write(&role(&plan.runbook.name, &permissions, &open, None))?;
-        return Ok(Exit::Passed);
-    }
-    if arguments.output != Format::Text {
-        let mut document = json!({
-            "schema": "runbook.plan/v1", "runbook": plan.runbook.name, "title": plan.runbook.title,
-            "digest": plan.digest,
-            "namespace": plan.namespace, "also_changes": also_changes(&steps, namespace),
-            "params": plan.shown_params(),
-            "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
-            "permissions": permissions.iter().map(|access| json!({
-                "verb": access.verb, "group": access.group, "resource": access.resource,
-                "subresource": access.subresource,
-                "namespace": access.namespace, "name": access.name})).collect::<Vec<_>>(),
-            "not_known_before_the_run": open.iter().map(|(step, open)| json!({"step": step,
-            "what": open.to_string()})).collect::<Vec<_>>(),
-        });
+        output::write(&overview.role())?;
+    } else if arguments.output == Format::Text {
+        output::write(&masker.clean(&overview.text()))?;
+    } else {
+        let mut document = overview.document();
         masker.mask_value(&mut document);
         output::write(&format!("{document:#}\n"))?;
-        return Ok(Exit::Passed);
     }
-    let mut text = String::new();
-    let w = &mut text;
-    let written = (|| -> std::fmt::Result {
-        writeln!(w, "{}  {}", plan.runbook.name, plan.runbook.title)?;
-        let also = also_changes(&steps, namespace);
-        let also = if also.is_empty() {
-            String::new()
-        } else {
-            format!("also changes {} · ", also.join(", "))
-        };
-        writeln!(
-            w,
-            "namespace {} · {also}{}",
-            plan.namespace.as_deref().unwrap_or("from the context"),
-            plan.digest.get(..19).unwrap_or(&plan.digest)
-        )?;
-        if !plan.params.is_empty() {
-            writeln!(w, "\nParameters")?;
-            for (name, value) in plan.shown_params() {
-                writeln!(w, "  {name} = {}", shown(&value))?;
-            }
+    Ok(Exit::Passed)
+}
+
+/// A plan, and what its steps do and need.
+struct Overview {
+    plan: Plan,
+    steps: Vec<PlannedAction>,
+    permissions: BTreeSet<Access>,
+    /// What is known only during the run, by step.
+    open: BTreeSet<(String, Open)>,
+}
+
+impl Overview {
+    fn of(plan: Plan) -> Self {
+        let steps = actions(&plan, "default");
+        let mut permissions: BTreeSet<Access> = steps
+            .iter()
+            .flat_map(|step| step.needs.permissions.iter().chain(&step.needs.computed).cloned())
+            .collect();
+        if steps.iter().any(|step| matches!(step.effect, Effect::Write | Effect::Opaque)) {
+            let namespace = plan.namespace.as_deref().unwrap_or("default");
+            permissions.extend(leases(&steps, namespace, &plan.runbook.name).permissions());
         }
-        writeln!(w, "\nSteps")?;
-        for step in &steps {
-            writeln!(
-                w,
-                "  {:<24} {:<8} {:<8} {}",
-                step.path,
-                step.action,
-                effect(step.effect),
-                step.title
-            )?;
-            if let Some(when) = &step.when {
-                writeln!(
-                    w,
-                    "      only when {}",
-                    when.split_whitespace().collect::<Vec<_>>().join(" ")
-                )?;
-            }
-            for line in &step.manual_commands {
-                writeln!(w, "      {}{line}", if step.depends { "# for example: " } else { "" })?;
-            }
+        let open = steps
+            .iter()
+            .flat_map(|step| step.needs.open.iter().map(|open| (step.path.clone(), open.clone())))
+            .collect();
+        Self { plan, steps, permissions, open }
+    }
+
+    /// The namespaces that the run changes besides its own.
+    fn also_changes(&self) -> Vec<String> {
+        also_changes(&self.steps, self.plan.namespace.as_deref().unwrap_or("default"))
+    }
+
+    /// The Role and RoleBinding that the run needs, as manifests.
+    fn role(&self) -> String {
+        let permissions: Vec<Access> = self.permissions.iter().cloned().collect();
+        role(&self.plan.runbook.name, &permissions, &self.open, None)
+    }
+
+    fn document(&self) -> Value {
+        let Plan { runbook, digest, namespace, .. } = &self.plan;
+        let permissions = self.permissions.iter().map(|access| {
+            json!({"verb": access.verb, "group": access.group, "resource": access.resource,
+                "subresource": access.subresource, "namespace": access.namespace,
+                "name": access.name})
+        });
+        let open =
+            self.open.iter().map(|(step, open)| json!({"step": step, "what": open.to_string()}));
+        json!({
+            "schema": "runbook.plan/v1", "runbook": runbook.name, "title": runbook.title,
+            "digest": digest, "namespace": namespace, "also_changes": self.also_changes(),
+            "params": self.plan.shown_params(),
+            "steps": self.steps.iter().map(step_json).collect::<Vec<_>>(),
+            "permissions": permissions.collect::<Vec<_>>(),
+            "not_known_before_the_run": open.collect::<Vec<_>>(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        // writing to a String cannot fail
+        let _ = self
+            .write_header(&mut text)
+            .and_then(|()| self.write_steps(&mut text))
+            .and_then(|()| self.write_permissions(&mut text));
+        text
+    }
+
+    fn write_header(&self, text: &mut String) -> fmt::Result {
+        let Plan { runbook, digest, namespace, params, .. } = &self.plan;
+        writeln!(text, "{}  {}", runbook.name, runbook.title)?;
+        write!(text, "namespace {} · ", namespace.as_deref().unwrap_or("from the context"))?;
+        let also = self.also_changes();
+        if !also.is_empty() {
+            write!(text, "also changes {} · ", also.join(", "))?;
         }
-        writeln!(w, "\nPermissions")?;
-        for access in &permissions {
-            writeln!(w, "  {}", permission(access))?;
-        }
-        for (step, open) in &open {
-            writeln!(w, "  # step {step}: {open}")?;
+        writeln!(text, "{}", digest.get(..19).unwrap_or(digest))?;
+        if !params.is_empty() {
+            writeln!(text, "\nParameters")?;
+            for (name, value) in self.plan.shown_params() {
+                writeln!(text, "  {name} = {}", shown(&value))?;
+            }
         }
         Ok(())
-    })();
-    written.map_err(|_| CommandError::NotJudged("cannot write the plan".to_owned()))?;
-    output::write(&masker.clean(&text))?;
-    Ok(Exit::Passed)
+    }
+
+    fn write_steps(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "\nSteps")?;
+        for step in &self.steps {
+            let PlannedAction { path, action, title, when, manual_commands, depends, .. } = step;
+            writeln!(text, "  {path:<24} {action:<8} {:<8} {title}", effect(step.effect))?;
+            if let Some(when) = when {
+                let when: Vec<&str> = when.split_whitespace().collect();
+                writeln!(text, "      only when {}", when.join(" "))?;
+            }
+            let example = if *depends { "# for example: " } else { "" };
+            for line in manual_commands {
+                writeln!(text, "      {example}{line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_permissions(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "\nPermissions")?;
+        for access in &self.permissions {
+            writeln!(text, "  {}", permission(access))?;
+        }
+        for (step, open) in &self.open {
+            writeln!(text, "  # step {step}: {open}")?;
+        }
+        Ok(())
+    }
 }
 
 fn step_json(step: &PlannedAction) -> Value {

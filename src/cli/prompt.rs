@@ -1,4 +1,4 @@
-//! A person at the terminal: the question is shown, and only what is typed after it is its answer.
+//! Prompts at a terminal: only input that is typed after the question answers it.
 
 use crate::action::{Approval, Prompt};
 use crate::engine::Stop;

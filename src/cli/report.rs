@@ -1,5 +1,5 @@
-//! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render what the
-//! journal says.
+//! `runbook report RUN`, and `--report KIND=FILE` of the commands that run: both render
+//! the journal.
 
 use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};

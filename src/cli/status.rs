@@ -6,9 +6,9 @@ use super::{Format, Global, output};
 use crate::event::{self, Next};
 use crate::session::{self, Status};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
@@ -22,16 +22,23 @@ pub(super) struct StatusArguments {
 pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exit, CommandError> {
     let status = session::status(&workspace(global)?, &arguments.run)?;
     output::notices(&status.notices);
-    let verdict = status.verdict();
-    let Status { run, state, done, not_passed, in_doubt: doubt, waiting: open, .. } = &status;
-    let (left, programs) = (&status.left, &status.programs);
-    let changes: Vec<_> = state.changes();
+    let next = next_commands(&status);
+    if arguments.output == Format::Text {
+        output::write(&text(&status, &next))?;
+    } else {
+        output::write(&format!("{:#}\n", document(&status, &next)))?;
+    }
+    Ok(Exit::Passed)
+}
+
+/// The commands that continue or undo the run, each once.
+fn next_commands(status: &Status) -> Vec<String> {
     let mut next = Vec::new();
-    let id = event::short_id(run);
+    let id = event::short_id(&status.run);
     if status.resumable {
-        // what a person says before it can go on
-        let end = state.end_of_run();
-        // an earlier version recorded lines alone
+        // a person approves before the run can continue
+        let end = status.state.end_of_run();
+        // earlier versions recorded only lines
         let lines = end.filter(|end| end.commands.is_empty()).into_iter().flat_map(|end| &end.next);
         let commands = end.into_iter().flat_map(|end| &end.commands);
         let approvals = commands.filter(|next| matches!(next, Next::Approve { .. }));
@@ -43,82 +50,101 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
     }
     let mut seen = BTreeSet::new();
     next.retain(|line| seen.insert(line.clone()));
-    if arguments.output != Format::Text {
-        let document = json!({
-            "schema": "runbook.status/v1", "run": run,
-            "runbook": state.header().map(|header| &header.runbook), "verdict": verdict,
-            "done": done, "not_passed": not_passed, "in_doubt": doubt, "waiting": open,
-            "left": left, "changes": changes,
-            "programs": programs, "next": next,
-        });
-        output::write(&format!("{document:#}\n"))?;
-        return Ok(Exit::Passed);
-    }
+    next
+}
+
+fn document(status: &Status, next: &[String]) -> Value {
+    json!({
+        "schema": "runbook.status/v1", "run": status.run,
+        "runbook": status.state.header().map(|header| &header.runbook),
+        "verdict": status.verdict(),
+        "done": status.done, "not_passed": status.not_passed, "in_doubt": status.in_doubt,
+        "waiting": status.waiting, "left": status.left, "changes": status.state.changes(),
+        "programs": status.programs, "next": next,
+    })
+}
+
+fn text(status: &Status, next: &[String]) -> String {
     let mut text = String::new();
-    let name = state.header().map(|header| header.runbook.clone()).unwrap_or_default();
-    let how = match verdict {
+    // writing to a String cannot fail
+    let _ = write_summary(&mut text, status)
+        .and_then(|()| write_doubts(&mut text, status))
+        .and_then(|()| write_programs(&mut text, status))
+        .and_then(|()| write_changes(&mut text, &status.state.changes()));
+    if !next.is_empty() {
+        let _ = writeln!(text, "\nNext\n  {}", next.join("\n  "));
+    }
+    text
+}
+
+/// How far the run is, and its steps by what became of them.
+fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
+    let name = status.state.header().map(|header| header.runbook.as_str()).unwrap_or_default();
+    let how = match status.verdict() {
         Some(verdict) => serde_json::to_value(verdict)
             .ok()
             .and_then(|value| value.as_str().map(|word| word.replace('_', " ")))
             .unwrap_or_default(),
         None => "not finished: it is running, or its process died".to_owned(),
     };
-    // writing to a String cannot fail
-    let _ = writeln!(text, "{name}  run {id}  {how}");
+    writeln!(text, "{name}  run {}  {how}", event::short_id(&status.run))?;
     for (label, paths) in [
-        ("Done", done),
-        ("Did not pass", not_passed),
-        ("In doubt", doubt),
-        ("Waits", open),
-        ("Left", left),
+        ("Done", &status.done),
+        ("Did not pass", &status.not_passed),
+        ("In doubt", &status.in_doubt),
+        ("Waits", &status.waiting),
+        ("Left", &status.left),
     ] {
         if !paths.is_empty() {
-            let _ = writeln!(text, "  {label:<13} {}", paths.join(", "));
+            writeln!(text, "  {label:<13} {}", paths.join(", "))?;
         }
     }
-    for path in doubt {
-        for change in state.changes_of(path).iter().filter(|change| change.in_doubt()) {
+    Ok(())
+}
+
+/// The changes with an unknown result, and how to settle each.
+fn write_doubts(text: &mut String, status: &Status) -> fmt::Result {
+    let id = event::short_id(&status.run);
+    for path in &status.in_doubt {
+        for change in status.state.changes_of(path).iter().filter(|change| change.in_doubt()) {
             let why = change.doubt.as_deref().unwrap_or("no response was recorded");
-            let _ = writeln!(
+            writeln!(
                 text,
                 "\n  {path}: {} of {} was sent: {why}",
                 change.planned.summary, change.planned.object
-            );
+            )?;
         }
-        let _ = writeln!(text, "    looks for itself:  runbook resume {id}");
-        let _ = writeln!(
-            text,
-            "    you know it is:    runbook resume {id} --mark-done {path} --reason \"…\""
-        );
-        let _ = writeln!(
-            text,
-            "    you know it isn't: runbook resume {id} --mark-not-done {path} --reason \"…\""
-        );
+        let marked = |flag: &str| format!("runbook resume {id} --{flag} {path} --reason \"…\"");
+        writeln!(text, "    check the cluster:   runbook resume {id}")?;
+        writeln!(text, "    it was applied:      {}", marked("mark-done"))?;
+        writeln!(text, "    it was not applied:  {}", marked("mark-not-done"))?;
     }
-    for program in programs {
+    Ok(())
+}
+
+/// The commands that may have outlived the run.
+fn write_programs(text: &mut String, status: &Status) -> fmt::Result {
+    for program in &status.programs {
         let (name, group, host) = (&program.program, program.group, &program.host);
-        let _ = writeln!(
+        writeln!(
             text,
             "\n  {}: command {name} (process group {group}) may still be running on host {host}",
             program.path
-        );
-        let _ = writeln!(text, "    look at it:  pgrep -l -g {group}");
-        let _ = writeln!(text, "    end it:      kill -TERM -- -{group}");
+        )?;
+        writeln!(text, "    look at it:  pgrep -l -g {group}")?;
+        writeln!(text, "    end it:      kill -TERM -- -{group}")?;
     }
-    if !changes.is_empty() {
-        text.push_str("\nChanges\n");
-        for change in &changes {
-            let field = |key: &str| change[key].as_str().unwrap_or_default();
-            let _ =
-                writeln!(text, "  {}  {}: {}", field("step"), field("object"), field("summary"));
-        }
+    Ok(())
+}
+
+fn write_changes(text: &mut String, changes: &[Value]) -> fmt::Result {
+    if changes.is_empty() {
+        return Ok(());
     }
-    if !next.is_empty() {
-        text.push_str("\nNext\n");
-        for command in &next {
-            let _ = writeln!(text, "  {command}");
-        }
+    writeln!(text, "\nChanges")?;
+    for change in changes {
+        let field = |key: &str| change[key].as_str().unwrap_or_default();
+        writeln!(text, "  {}  {}: {}", field("step"), field("object"), field("summary"))?;
     }
-    output::write(&text)?;
-    Ok(Exit::Passed)
+    Ok(())
 }

@@ -50,6 +50,28 @@ struct Compiled {
     place: Vec<Side>,
 }
 
+impl Compiled {
+    /// A checked condition within a source. Runs on a worker.
+    fn of<'s>(
+        source: &'s str,
+        term: Term<'s>,
+        globals: Vec<String>,
+        place: Vec<Side>,
+    ) -> Result<Self, CompileError> {
+        Ok(Self {
+            references: syntax::references(source, &term, &globals),
+            needs: need::of_program(&term, &globals),
+            keys: syntax::keys(&term),
+            bound: syntax::has_bound(&term),
+            constant: !syntax::depends(&term, &globals),
+            program: Program::assemble(source, term, &globals)?,
+            source: source.to_owned(),
+            globals,
+            place,
+        })
+    }
+}
+
 /// One side of `and` or `or`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -100,22 +122,7 @@ pub fn compile(source: &str, variables: &[&str]) -> Result<Jq, CompileError> {
     let compiled = worker::run(COMPILE_LIMIT, move |_| {
         let term = syntax::parse(&owned)?;
         check(&owned, &term)?;
-        let references = syntax::references(&owned, &term, &globals);
-        let constant = !syntax::depends(&term, &globals);
-        let needs = need::of_program(&term, &globals);
-        let (keys, bound) = (syntax::keys(&term), syntax::has_bound(&term));
-        let program = Program::assemble(&owned, term, &globals)?;
-        Ok(Compiled {
-            source: owned,
-            program,
-            references,
-            needs,
-            keys,
-            bound,
-            constant,
-            globals,
-            place: Vec::new(),
-        })
+        Compiled::of(&owned, term, globals, Vec::new())
     });
     let compiled = compiled.unwrap_or_else(|lost| {
         let message = format!("cannot compile the expression: {}", reason(lost));
@@ -298,26 +305,9 @@ impl Jq {
             let term = syntax::parse(&whole.source).ok()?;
             let (connective, left, right) = syntax::split(syntax::within(term, &whole.place)?)?;
             let part = |term: Term<'_>, side: Side| {
-                let references = syntax::references(&whole.source, &term, &whole.globals);
-                let constant = !syntax::depends(&term, &whole.globals);
-                let needs = need::of_program(&term, &whole.globals);
-                let program = Program::assemble(&whole.source, term, &whole.globals).ok()?;
                 let place = whole.place.iter().copied().chain([side]).collect();
-                let (source, globals, keys, bound) =
-                    (whole.source.clone(), whole.globals.clone(), whole.keys.clone(), whole.bound);
-                Some(Jq {
-                    compiled: Arc::new(Compiled {
-                        source,
-                        program,
-                        references,
-                        needs,
-                        keys,
-                        bound,
-                        constant,
-                        globals,
-                        place,
-                    }),
-                })
+                let part = Compiled::of(&whole.source, term, whole.globals.clone(), place);
+                part.ok().map(|part| Jq { compiled: Arc::new(part) })
             };
             Some((connective, [part(left, Side::Left)?, part(right, Side::Right)?]))
         });

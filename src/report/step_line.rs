@@ -65,7 +65,7 @@ pub(super) fn note(step: &StepFinished) -> String {
     let word = match step.outcome {
         Outcome::Passed => return String::new(),
         Outcome::Failed => "failed",
-        Outcome::Error => "could not be determined",
+        Outcome::Error => "undetermined",
         Outcome::Recovered => "recovered",
         Outcome::TimedOut => "timed out",
         Outcome::Cancelled => "cancelled",

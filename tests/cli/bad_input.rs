@@ -247,7 +247,7 @@ fn an_expired_certificate_is_called_expired() {
     ta-bot/smoke  Verify TA Bot after a change
     c · petrosa-apps · run 00000000
 
-      ? cluster    The cluster is reachable      could not be determined
+      ? cluster    The cluster is reachable                 undetermined
                      no trusted connection to https://127.0.0.1:PORT to read the
                      server version: invalid peer certificate: certificate
                      expired; the certificate of the server has expired: renew it,

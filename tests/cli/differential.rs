@@ -2,10 +2,12 @@
 //! real cluster (`RUNBOOK_TEST_KUBECONFIG`) and a real kubectl (`RUNBOOK_TEST_KUBECTL`). And on the
 //! sandbox: what is undone is as it was.
 
+#[path = "../../crates/netpol-evaluator/tests/network/kubectl.rs"]
+mod real_kubectl;
+
 use crate::support::Place;
+use real_kubectl::Kubectl;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 const NAMESPACE: &str = "runbook-differential";
 /// An image that the test cluster has.
@@ -61,36 +63,7 @@ fn manifest(name: &str, image: &str) -> Value {
     })
 }
 
-struct Kubectl {
-    command: String,
-    kubeconfig: String,
-}
-
 impl Kubectl {
-    fn run(&self, arguments: &[&str], input: Option<&Value>) -> String {
-        let mut parts = self.command.split_whitespace();
-        let mut command = Command::new(parts.next().unwrap());
-        command
-            .args(parts)
-            .args(["--kubeconfig", &self.kubeconfig])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        if let Some(input) = input {
-            child.stdin.as_mut().unwrap().write_all(input.to_string().as_bytes()).unwrap();
-        }
-        drop(child.stdin.take());
-        let output = child.wait_with_output().unwrap();
-        assert!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     fn deployment(&self, name: &str) -> Value {
         serde_json::from_str(
             &self.run(&["get", "deployment", name, "-n", NAMESPACE, "-o", "json"], None),
@@ -135,13 +108,7 @@ fn essence(object: &Value, name: &str) -> Value {
 
 #[test]
 fn a_change_comes_to_the_same_as_that_of_kubectl() {
-    let (Ok(kubeconfig), Ok(command)) =
-        (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL"))
-    else {
-        eprintln!("not run: RUNBOOK_TEST_KUBECONFIG or RUNBOOK_TEST_KUBECTL is not set");
-        return;
-    };
-    let kubectl = Kubectl { command, kubeconfig: kubeconfig.clone() };
+    let Some(kubectl) = Kubectl::of_the_environment() else { return };
     kubectl.run(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true"], None);
     kubectl.run(&["create", "namespace", NAMESPACE], None);
     let mut wrong = Vec::new();
@@ -176,7 +143,7 @@ fn a_change_comes_to_the_same_as_that_of_kubectl() {
             "run",
             &file,
             "--kubeconfig",
-            &kubeconfig,
+            &kubectl.kubeconfig,
             "--yes",
         ]));
         let mut theirs: Vec<String> =
@@ -217,13 +184,7 @@ fn ours(kubeconfig: &str, namespace: &str, action: &str) -> crate::support::Said
 #[test]
 fn apply_jobs_and_drain_come_to_the_same_as_those_of_kubectl() {
     const PLACE: &str = "runbook-differential-more";
-    let (Ok(kubeconfig), Ok(command)) =
-        (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL"))
-    else {
-        eprintln!("not run: RUNBOOK_TEST_KUBECONFIG or RUNBOOK_TEST_KUBECTL is not set");
-        return;
-    };
-    let kubectl = Kubectl { command, kubeconfig: kubeconfig.clone() };
+    let Some(kubectl) = Kubectl::of_the_environment() else { return };
     kubectl.run(&["delete", "namespace", PLACE, "--ignore-not-found", "--wait=true"], None);
     kubectl.run(&["create", "namespace", PLACE], None);
     let get = |kind: &str, name: &str| -> Value {
@@ -264,7 +225,7 @@ fn apply_jobs_and_drain_come_to_the_same_as_those_of_kubectl() {
             kubectl.run(&["create", "-f", "-"], Some(object));
         }
         let said = ours(
-            &kubeconfig,
+            &kubectl.kubeconfig,
             PLACE,
             &format!("apply: {{manifest: {}, force: true}}", object(&one)),
         );
@@ -289,7 +250,7 @@ fn apply_jobs_and_drain_come_to_the_same_as_those_of_kubectl() {
             "containers": [{"name": "c", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
             "command": ["/usr/local/bin/petrosa", "no-such-role"]}]}}}}}});
     kubectl.run(&["create", "-f", "-"], Some(&cron_job));
-    let said = ours(&kubeconfig, PLACE, "create_job: {cron_job: cron, name: ours}");
+    let said = ours(&kubectl.kubeconfig, PLACE, "create_job: {cron_job: cron, name: ours}");
     kubectl.run(&["create", "job", "kctl", "--from=cronjob/cron", "-n", PLACE], None);
     let list: Value =
         serde_json::from_str(&kubectl.run(&["get", "jobs", "-n", PLACE, "-o", "json"], None))
@@ -349,7 +310,11 @@ fn apply_jobs_and_drain_come_to_the_same_as_those_of_kubectl() {
         (said, json!({"spec": spec, "running": running}))
     };
     let (said, left) = drained(&mut || {
-        ours(&kubeconfig, PLACE, &format!("drain: {{node: {node}, pod_selector: app=drained}}"))
+        ours(
+            &kubectl.kubeconfig,
+            PLACE,
+            &format!("drain: {{node: {node}, pod_selector: app=drained}}"),
+        )
     });
     let (_, right) = drained(&mut || {
         let text = kubectl.run(

@@ -1,8 +1,8 @@
-//! Why a sandbox does not start.
+//! The reasons why a sandbox does not start.
 
 use crate::world::WorldFault;
 
-/// Why a sandbox does not start.
+/// The reason why a sandbox does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// No scenario has this name.
@@ -18,7 +18,7 @@ pub enum SandboxError {
     World(#[from] WorldFault),
     /// The port cannot be opened.
     #[error(
-        "the sandbox cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none"
+        "the sandbox cannot listen on 127.0.0.1:{port}: {source}; choose another port, or omit it to use any free one"
     )]
     Listen {
         /// The port asked for, 0 for any.

@@ -1,4 +1,4 @@
-//! Reading objects, and merging patches into them.
+//! Reads objects, and merges patches into them.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

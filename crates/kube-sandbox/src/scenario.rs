@@ -1,7 +1,6 @@
-//! Scenarios: a world in a given state, as data.
+//! Scenarios: states of a world, as data.
 //!
-//! A scenario is a YAML file in the folder `scenarios` of a world; its name is the name of the
-//! file.
+//! A scenario is a YAML file in the directory `scenarios` of a world, named after the file.
 //!
 //! ```yaml
 //! title: MySQL is scaled to zero                # one line
@@ -13,7 +12,7 @@
 //! - apply: {apiVersion: v1, kind: ConfigMap, metadata: {name: more, namespace: shop}}
 //! - pod: {of: web, namespace: shop, index: 2}   # a pod of this Deployment, by its place in the list
 //!   with: {metadata: {labels: {database: null}}}
-//! later:                                        # changes of the same kinds, made ten minutes ago on the world that runs
+//! later:                                        # changes of the same kinds, made ten minutes ago in the running world
 //! - patch: {kind: Deployment, namespace: shop, name: web}
 //!   with: {spec: {replicas: 1}}
 //! requests:                                     # what pods were asked a minute ago
@@ -25,8 +24,8 @@
 //! server: down                                  # nothing listens at the address of the kubeconfig
 //! ```
 //!
-//! Only causes are planted. What follows from them (a dependency that is disconnected, a log line,
-//! a series that is absent) comes about by itself.
+//! A scenario declares only causes. Their consequences (a lost connection, a log line, a missing
+//! series) follow from the simulation.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,14 +33,14 @@ use serde_saphyr::Spanned;
 
 use crate::world::{Place, WorldFault, checked, unreadable};
 
-/// What a list of scenarios shows.
+/// The entry of a scenario in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScenarioInfo {
-    /// The name by which it is started.
+    /// Its name.
     pub name: String,
-    /// One line.
+    /// Its title, one line.
     pub title: String,
-    /// What is planted and what to expect.
+    /// The injected cause and its consequences.
     pub description: String,
 }
 
@@ -118,7 +117,9 @@ impl WrittenChange {
             (None, None, None, Some(manifest), None) => {
                 checked(manifest, namespace).map(Kind::Apply)
             }
-            _ => Err("a change is one of patch and with, pod and with, delete, apply".to_owned()),
+            _ => Err("a change is one of `patch` and `with`, `pod` and `with`, `delete`, `apply`; write \
+                each change as an element of its own"
+                .to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The network as it is at one version of the store: names, addresses, and who reaches whom.
+//! The network at one version of the store: names, addresses, and which connections are possible.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

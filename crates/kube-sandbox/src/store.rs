@@ -1,4 +1,4 @@
-//! The objects, their versions, and what has happened to them.
+//! The objects, their versions, and the changes that watches report.
 
 use crate::digest::sha256;
 use std::collections::{BTreeMap, VecDeque};

@@ -18,13 +18,13 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
-    /// Says whether every address of the family is in the block.
+    /// Whether every address of the family is in the block.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.prefix == 0
     }
 
-    /// Says whether the block lies in a range that is not routed on the internet.
+    /// Whether the block lies in a range that is not routed on the internet.
     #[must_use]
     pub fn is_private(&self) -> bool {
         const RANGES: [(IpAddr, u8); 8] = [
@@ -40,7 +40,7 @@ impl Cidr {
         RANGES.into_iter().any(|(address, prefix)| self.is_inside(&Self { address, prefix }))
     }
 
-    /// Says whether the whole block lies in another.
+    /// Whether the whole block lies in another.
     #[must_use]
     pub fn is_inside(&self, other: &Self) -> bool {
         self.prefix >= other.prefix && other.contains(self.address)
@@ -52,7 +52,7 @@ impl Cidr {
         Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
     }
 
-    /// Says whether `address` is in the block; an address of the other family never is.
+    /// Whether `address` is in the block; an address of the other family never is.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let (block, candidate, width) = match (self.address, address) {

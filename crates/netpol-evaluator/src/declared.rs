@@ -1,4 +1,4 @@
-//! The edges that workloads declare themselves: addresses in their environment.
+//! Edges that workloads declare: addresses in their environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The DNS of the cluster as an edge of its own: without it, no name resolves.
+//! DNS as an edge of its own: without it, no name resolves.
 
 use super::path::{judge, side_stage};
 use super::resolve::{Target, resolve};

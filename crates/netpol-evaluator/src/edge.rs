@@ -1,4 +1,4 @@
-//! An edge from a client to what it calls, and what is found on its way.
+//! An edge from a client to its destination, and the stages of its path.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::{Explanation, ForeignPolicy, Labels, NearMiss, Pod, PortName, Protocol};
 
-/// Who wants to reach whom.
+/// A required connection: source, destination and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
-    /// Who connects.
+    /// The source.
     pub source: Source,
-    /// To whom.
+    /// The destination.
     pub destination: Destination,
     /// The port that the client uses: of the Service, or of the pod or address when there is no
     /// Service.
@@ -23,7 +23,7 @@ pub struct Edge {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Who connects.
+/// The source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A pod.
@@ -49,11 +49,11 @@ pub enum Source {
         /// Its labels.
         labels: Labels,
     },
-    /// Somebody outside.
+    /// An address outside the cluster.
     Address(IpAddr),
 }
 
-/// To whom.
+/// The destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// A pod.
@@ -77,32 +77,32 @@ pub enum Destination {
     Host(String),
 }
 
-/// The way of an edge.
+/// The path of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Path {
-    /// Who connects, in words.
+    /// The source, in words.
     pub source: String,
-    /// To whom, in words.
+    /// The destination, in words.
     pub destination: String,
     /// The protocol.
     pub protocol: Protocol,
     /// The port that the client uses.
     pub port: PortName,
-    /// The answer.
+    /// The verdict.
     pub verdict: Decision,
     /// The first stage that fails; none unless denied.
     pub first_failing: Option<StageName>,
     /// All stages in order; a stage that does not apply is left out.
     pub stages: Vec<Stage>,
-    /// Every connection that was judged.
+    /// Every evaluated connection.
     pub connections: Vec<Judged>,
-    /// Policies of other kinds.
+    /// Policies of other APIs.
     pub not_evaluated: Vec<NotEvaluated>,
     /// What depends on the network plugin.
     pub notes: Vec<String>,
 }
 
-/// The answer for an edge.
+/// The verdict on an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -110,75 +110,75 @@ pub enum Decision {
     Allowed,
     /// A stage fails: the connection cannot succeed, or not to every endpoint.
     Denied,
-    /// No stage fails, but one cannot be judged.
+    /// No stage fails, but one is unknown.
     Unknown,
 }
 
-/// A stage of the way.
+/// A stage of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stage {
-    /// Which.
+    /// Its name.
     pub stage: StageName,
-    /// How it went.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// The same in words.
     pub sentence: String,
-    /// What would let it pass but for one thing.
+    /// Rules that would allow it except for one difference.
     pub near_misses: Vec<NearMiss>,
 }
 
-/// The stages, in the order in which a client meets them.
+/// The stages, in the order in which a client passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageName {
-    /// Asking the DNS of the cluster over UDP.
+    /// A query to the cluster DNS over UDP.
     DnsUdp,
-    /// Asking it over TCP, which long answers need.
+    /// A query over TCP, which long responses require.
     DnsTcp,
-    /// What the name means.
+    /// The resolution of the name.
     Name,
-    /// From the port of the Service to that of the pods.
+    /// The translation of the Service port to the port of the pods.
     ServicePort,
-    /// The endpoints that are ready.
+    /// The ready endpoints.
     Endpoints,
     /// The policies of the source.
     Egress,
     /// The policies of the destination.
     Ingress,
-    /// Policies of other kinds.
+    /// Policies of other APIs.
     OtherPolicies,
 }
 
-/// How a stage went.
+/// The outcome of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageOutcome {
     /// It passes.
     Passed,
-    /// It passes, but look at it.
+    /// It passes, with a warning.
     Warning,
     /// It fails.
     Failed,
-    /// It cannot be judged.
+    /// It is unknown.
     Unknown,
 }
 
-/// A connection that was judged.
+/// An evaluated connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judged {
-    /// Whether it asks DNS rather than the destination.
+    /// Whether this is a DNS query rather than the connection itself.
     pub dns: bool,
-    /// The answer and why.
+    /// The verdict and its reason.
     pub explanation: Explanation,
-    /// Who connects.
+    /// The source.
     #[serde(skip)]
     pub source: End,
-    /// To whom.
+    /// The destination.
     #[serde(skip)]
     pub destination: End,
 }
 
-/// One end of a judged connection.
+/// One end of an evaluated connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// A pod.
@@ -189,7 +189,7 @@ pub enum End {
     Outside,
 }
 
-/// A policy of another kind.
+/// A policy of another API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotEvaluated {
     /// The policy.
@@ -199,7 +199,7 @@ pub struct NotEvaluated {
     pub concerns: bool,
 }
 
-/// An edge whose source is not there.
+/// An edge whose source does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// There is no such pod.

@@ -1,4 +1,4 @@
-//! Whether policies let a connection pass, and which of them decide.
+//! Whether policies allow a connection, and which of them decide.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use super::{
     Direction, Labels, NetworkPolicy, Peer, PolicyReference, PortName, PortRule, Protocol,
 };
 
-/// What the answer depends on beside the two ends.
+/// What decides about a connection besides its two ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Cluster<'a> {
-    /// All policies of all namespaces concerned.
+    /// All policies of the namespaces concerned.
     pub policies: &'a [NetworkPolicy],
     /// The labels of each namespace.
     pub namespaces: &'a BTreeMap<String, Labels>,
@@ -59,12 +59,12 @@ pub enum Endpoint<'a> {
     Address(IpAddr),
 }
 
-/// A connection to be judged. Ports are those of the destination pod, after Service translation.
+/// A connection to evaluate. Ports are those of the destination pod, after Service translation.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection<'a> {
-    /// Who connects.
+    /// The source.
     pub source: Endpoint<'a>,
-    /// To whom.
+    /// The destination.
     pub destination: Endpoint<'a>,
     /// The protocol.
     pub protocol: Protocol,
@@ -72,30 +72,30 @@ pub struct Connection<'a> {
     pub port: u16,
 }
 
-/// The answer, side by side; both sides must let the connection pass.
+/// The verdict of each side; both must allow the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What the policies of the source say.
+    /// The verdict of the policies of the source.
     pub egress: Side,
-    /// What the policies of the destination say.
+    /// The verdict of the policies of the destination.
     pub ingress: Side,
 }
 
-/// What the policies of one end say.
+/// The verdict of the policies of one end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
     /// Policies do not apply to this end.
     Exempt(Exemption),
-    /// No policy selects the pod in this direction: everything passes.
+    /// No policy selects the pod in this direction: everything is allowed.
     NotIsolated,
-    /// A rule lets it pass.
+    /// A rule allows it.
     Allowed {
         /// The policies that select the pod in this direction.
         isolating: Vec<PolicyReference>,
         /// The first rule that matches, in order of policies and rules.
         by: Allowance,
     },
-    /// Policies select the pod and no rule of theirs matches.
+    /// Policies select the pod, and none of their rules matches.
     Denied {
         /// The policies that select the pod in this direction.
         isolating: Vec<PolicyReference>,
@@ -116,7 +116,7 @@ pub enum Exemption {
     OwnNode,
 }
 
-/// The rule that lets a connection pass.
+/// The rule that allows a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allowance {
     /// The policy.
@@ -130,7 +130,7 @@ pub struct Allowance {
 }
 
 impl Side {
-    /// Says whether this side lets the connection pass.
+    /// Whether this side allows the connection.
     #[must_use]
     pub fn passes(&self) -> bool {
         match self {
@@ -141,14 +141,14 @@ impl Side {
 }
 
 impl Verdict {
-    /// Says whether both sides let the connection pass.
+    /// Whether both sides allow the connection.
     #[must_use]
     pub fn allowed(&self) -> bool {
         self.egress.passes() && self.ingress.passes()
     }
 }
 
-/// Judges a connection by the policies of the cluster.
+/// Evaluates a connection against the policies of the cluster.
 #[must_use]
 pub fn evaluate(cluster: Cluster<'_>, connection: &Connection<'_>) -> Verdict {
     let Connection { source, destination, .. } = connection;

@@ -1,5 +1,4 @@
-//! Why a connection passes or does not: the rule that decides, or its absence and what comes
-//! nearest.
+//! Why a connection is allowed or denied: the deciding rule, or its absence and the near misses.
 
 use std::fmt;
 
@@ -14,11 +13,11 @@ use super::{
 /// A verdict in words and in fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// Whether both sides let the connection pass.
+    /// Whether both sides allow the connection.
     pub allowed: bool,
     /// Who connects: `pod apps/web`, `10.0.0.1`, `node`.
     pub source: String,
-    /// To whom.
+    /// The destination.
     pub destination: String,
     /// The protocol.
     pub protocol: Protocol,
@@ -30,19 +29,19 @@ pub struct Explanation {
     pub ingress: SideExplanation,
 }
 
-/// What one side says and why.
+/// The verdict of one side and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SideExplanation {
-    /// What it says.
+    /// The reason, as a value.
     #[serde(flatten)]
     pub reason: Reason,
-    /// The same as one sentence.
+    /// The same as a sentence.
     pub sentence: String,
-    /// What would let it pass but for one thing, the nearest first; empty unless denied.
+    /// Near misses, nearest first; empty unless denied.
     pub near_misses: Vec<NearMiss>,
 }
 
-/// What one side says: by a rule, or by the absence of one.
+/// The reason of one side: a rule, or the absence of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Reason {
@@ -53,7 +52,7 @@ pub enum Reason {
     },
     /// No policy selects the pod in this direction.
     NotIsolated,
-    /// A rule lets it pass.
+    /// A rule allows it.
     Allowed {
         /// The policies that select the pod in this direction.
         isolating: Vec<PolicyReference>,
@@ -71,7 +70,7 @@ pub enum Reason {
     },
 }
 
-/// What a client asked for before a Service translated it.
+/// What the client connects to, before translation by a Service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Translation {
     /// The port of the Service, when the connection goes through one.
@@ -228,7 +227,7 @@ pub(super) fn name(endpoint: &Endpoint<'_>) -> String {
 }
 
 impl SideExplanation {
-    /// Says whether this side lets the connection pass.
+    /// Whether this side allows the connection.
     #[must_use]
     pub fn passes(&self) -> bool {
         match self.reason {

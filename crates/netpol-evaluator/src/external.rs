@@ -1,4 +1,4 @@
-//! Egress to a host whose address is not known: often the policies decide all the same.
+//! Egress to a host whose addresses are unknown: the policies often decide regardless.
 
 use std::net::Ipv4Addr;
 

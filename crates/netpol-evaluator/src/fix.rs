@@ -1,4 +1,4 @@
-//! The least policies that would let a denied connection pass.
+//! The smallest policies that would allow a denied connection.
 
 use std::net::IpAddr;
 
@@ -11,24 +11,24 @@ use super::{
     NearMiss, Operator, Path, Pod, PolicyReference, Protocol, Reason, Requirement, SideExplanation,
 };
 
-/// What would let a denied connection pass: all of `policies` together, or for a side one of its
+/// What would allow a denied connection: all of `policies` together, or for one side, one of its
 /// alternatives instead.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Fix {
     /// NetworkPolicy objects to add.
     pub policies: Vec<Value>,
-    /// Changes of policies that are there, the nearest first.
+    /// Changes to existing policies, nearest first.
     pub alternatives: Vec<Alternative>,
     /// What no policy can solve, in words.
     pub obstacles: Vec<String>,
 }
 
-/// A change of a policy that is there instead of a new one.
+/// A change to an existing policy, instead of a new one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {
     /// The policy to change.
     pub policy: PolicyReference,
-    /// The side that it lets pass.
+    /// The side that then allows the connection.
     pub direction: Direction,
     /// A JSON patch (RFC 6902).
     pub patch: Value,
@@ -36,7 +36,7 @@ pub struct Alternative {
     pub sentence: String,
 }
 
-/// Proposes policies for one connection; nothing when it is allowed.
+/// Proposes policies for one connection; none if it is allowed.
 #[must_use]
 pub fn propose(
     cluster: Cluster<'_>,
@@ -69,7 +69,7 @@ pub fn propose(
     fix
 }
 
-/// Proposes policies for all connections of a path that are denied, those that ask DNS included.
+/// Proposes policies for all denied connections of a path, including DNS queries.
 #[must_use]
 pub fn propose_for_path(cluster: Cluster<'_>, path: &Path) -> Fix {
     let mut fix = Fix::default();

@@ -1,4 +1,4 @@
-//! The objects that decide who reaches whom, read from values of the API.
+//! The objects that decide about connections, read from values of the API.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
     Cluster, EndpointSlice, ForeignPolicy, Labels, NamedPort, NetworkPolicy, Pod, Service,
 };
 
-/// What is known of a cluster, or of a folder of manifests.
+/// The objects of a cluster, or of a directory of manifests.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     /// The labels of each namespace.
@@ -23,17 +23,17 @@ pub struct Inventory {
     pub unreadable: Vec<Unreadable>,
     /// The pods that have not finished.
     pub pods: Vec<PodState>,
-    /// What makes pods, by its template.
+    /// The workloads, by their pod templates.
     pub workloads: Vec<Workload>,
     /// The Services.
     pub services: Vec<Service>,
     /// Their endpoints.
     pub slices: Vec<EndpointSlice>,
-    /// Policies of other kinds, which are not evaluated.
+    /// Policies of other APIs, which are not evaluated.
     pub foreign: Vec<ForeignPolicy>,
 }
 
-/// A pod and what else is known of it.
+/// A pod and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodState {
     /// The pod as an end of connections.
@@ -55,7 +55,7 @@ pub struct Workload {
     pub pod: Pod,
     /// All container ports, with or without a name.
     pub ports: Vec<NamedPort>,
-    /// A Job that has ended: it makes no more pods.
+    /// Whether it is a finished Job, which creates no more pods.
     pub ended: bool,
 }
 
@@ -73,7 +73,7 @@ pub struct Unreadable {
 }
 
 impl Inventory {
-    /// Reads objects, also those inside lists; kinds that do not matter are passed over.
+    /// Reads objects, including those in lists; other kinds are ignored.
     #[must_use]
     pub fn from_objects<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut inventory = Self::default();
@@ -83,8 +83,8 @@ impl Inventory {
         inventory
     }
 
-    /// Reads one object or list; `kind` is given beside it because the items of a list do not carry
-    /// theirs.
+    /// Reads one object or list; `kind` is a separate argument because the items of a list do not
+    /// contain it.
     pub fn add(&mut self, kind: &str, object: &Value) {
         if let (Some(kind), Some(items)) = (kind.strip_suffix("List"), object["items"].as_array()) {
             for item in items {
@@ -202,8 +202,7 @@ impl Inventory {
         Cluster { policies: &self.policies, namespaces: &self.namespaces }
     }
 
-    /// The pods that stand for all: one per workload that may make more of them, and the pods that
-    /// no workload made.
+    /// Representative pods: one per workload that may create more, and the pods without a workload.
     #[must_use]
     pub fn subjects(&self) -> Vec<(&Pod, &[NamedPort])> {
         let mut templates: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();

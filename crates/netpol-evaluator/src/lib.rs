@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 //!
-//! [`evaluate()`] judges one connection, [`explain()`] says why, [`trace()`] follows an edge from a
-//! name to the pods, [`propose()`] writes the missing policy, [`lint()`] finds what is suspicious
-//! before anybody is cut off, [`mermaid()`] and [`svg()`] draw it.
+//! [`evaluate()`] decides about one connection and [`explain()`] says why. [`trace()`] follows an
+//! edge from a name to the pods, [`propose()`] writes the missing policy, and [`lint()`] finds
+//! mistakes before they block anything. [`picture()`] makes a graph of a namespace, which
+//! [`mermaid()`], [`svg()`] and [`page()`] draw.
 
 mod cidr;
 mod declared;
@@ -19,12 +20,14 @@ mod lint;
 mod lint_edges;
 mod near_miss;
 mod other_policies;
+mod page;
 mod path;
 mod picture;
 mod policy;
 mod resolve;
 mod selector;
 mod service;
+mod svg;
 
 pub use cidr::{Cidr, CidrError};
 pub use declared::{Declared, declared};
@@ -37,11 +40,12 @@ pub use evaluate::{
 };
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use fix::{Alternative, Fix, propose, propose_for_path};
-pub use graph::{Graph, GraphEdge, GraphNode, mermaid, page, svg};
+pub use graph::{Graph, GraphEdge, GraphNode, mermaid};
 pub use inventory::{Inventory, PodState, Unreadable, Workload};
 pub use lint::{Lint, LintId, Severity, lint};
 pub use near_miss::{Difference, NearMiss};
 pub use other_policies::ForeignPolicy;
+pub use page::page;
 pub use path::trace;
 pub use picture::{all_pairs, edges_of, intended, picture};
 pub use policy::{
@@ -50,6 +54,7 @@ pub use policy::{
 };
 pub use selector::{LabelSelector, Labels, Operator, Requirement, SelectorError};
 pub use service::{EndpointSlice, Service, ServiceKind, ServicePort, SliceEndpoint};
+pub use svg::svg;
 
 #[cfg(test)]
 mod tests;

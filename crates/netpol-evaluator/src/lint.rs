@@ -1,4 +1,4 @@
-//! What is suspicious about policies before anybody is cut off.
+//! Mistakes in policies, found before they block anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,28 +11,28 @@ use super::resolve::selects;
 use super::service::identity;
 use super::{Direction, Inventory, LabelSelector, NamedPort, NetworkPolicy, Peer, Pod, PortName};
 
-/// One thing that is suspicious.
+/// A suspicious policy, rule or workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lint {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What kind of thing.
+    /// Its kind.
     pub id: LintId,
-    /// Where: `networkpolicy apps/web`, `deployment apps/web`.
+    /// The object: `networkpolicy apps/web`, `deployment apps/web`.
     pub object: String,
     /// The sentence for the operator.
     pub sentence: String,
 }
 
-/// How bad a lint is, the worst first.
+/// The severity of a lint, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It does not do what it says.
+    /// It has no effect, or another than it states.
     Error,
-    /// It probably does not do what was meant.
+    /// It probably does not have the intended effect.
     Warning,
-    /// It is worth a look.
+    /// It deserves a review.
     Info,
 }
 
@@ -43,27 +43,27 @@ pub enum Severity {
 pub enum LintId {
     /// A policy cannot be read.
     Unreadable,
-    /// A podSelector that no pod and no template has.
+    /// A podSelector that matches no pod and no template.
     SelectorMatchesNothing,
-    /// A peer that selects no pod and no template.
+    /// A peer that matches no pod and no template.
     PeerMatchesNothing,
-    /// A namespaceSelector that no namespace has.
+    /// A namespaceSelector that matches no namespace.
     NamespaceLabelMissing,
-    /// A rule with the port of a Service where that of the pod is meant.
+    /// A rule with the port of a Service instead of the port of the pods.
     ServicePortNotPodPort,
     /// A named port that no pod of the destination has.
     NamedPortMissing,
-    /// Rules for a direction that policyTypes leaves out.
+    /// Rules for a direction that policyTypes omits.
     RulesWithoutType,
     /// An exception outside its block.
     ExceptOutsideCidr,
-    /// One side lets it pass, the other does not.
+    /// One side allows a connection, the other does not.
     OneDirectionOnly,
-    /// A workload is isolated and nothing lets anything pass.
+    /// A workload is isolated, and no policy allows any connection.
     WorkloadWithoutAllow,
-    /// DNS over UDP passes, over TCP not.
+    /// DNS is allowed over UDP but not over TCP.
     DnsUdpWithoutTcp,
-    /// Egress is isolated and DNS does not pass.
+    /// Egress is isolated, and DNS is not allowed.
     DnsMissing,
     /// A placeholder was not filled in.
     PlaceholderText,
@@ -430,7 +430,7 @@ fn service_port(
     found
 }
 
-/// Text that somebody meant to replace.
+/// A placeholder that was not replaced.
 fn placeholders(object: &Value, lints: &mut Vec<Lint>) {
     let (namespace, name) = identity(object).unwrap_or_default();
     let mut found = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Lints that need a verdict: what one side lets pass and the other does not, and DNS.
+//! Lints that need a verdict: edges that only one side allows, and DNS.
 
 use super::dns::dns_targets;
 use super::lint::{Context, Lint, LintId, Severity, Subject, object};
@@ -7,7 +7,7 @@ use super::{
     Connection, Direction, Endpoint, NetworkPolicy, Peer, PortRule, Protocol, Side, evaluate,
 };
 
-/// A rule that names pods declares an edge; the other side must let it pass as well.
+/// A rule that names pods declares an edge; the other side must allow it as well.
 pub(super) fn one_direction(
     context: &Context<'_>,
     policy: &NetworkPolicy,
@@ -57,7 +57,7 @@ pub(super) fn one_direction(
     }
 }
 
-/// The first port that this side lets pass and the other side does not.
+/// The first port that this side allows and the other side does not.
 fn half_open(
     context: &Context<'_>,
     direction: Direction,

@@ -1,4 +1,4 @@
-//! Policies and rules that would have let a connection pass but for one thing.
+//! Policies and rules that would allow a connection except for one difference.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use super::{
     Pod, PolicyReference, PortName, PortRule, Protocol, Requirement, Rule, Translation,
 };
 
-/// At most so many are told; the rest is not near.
+/// The most near misses that are reported; others are not near.
 const MOST: usize = 6;
 
-/// A rule that would have matched but for one thing.
+/// A rule that would match except for one difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NearMiss {
     /// The policy.
@@ -28,15 +28,15 @@ pub struct NearMiss {
     pub peer: Option<usize>,
     /// The port that would match, counted from 0; none when the rule lists no ports.
     pub port: Option<usize>,
-    /// What stands in the way.
+    /// The difference.
     pub difference: Difference,
-    /// How far it is: 1 looks like a slip, 4 like another intention.
+    /// The distance: 1 looks like a mistake, 4 like another intention.
     pub distance: u8,
-    /// The same as one sentence.
+    /// The same as a sentence.
     pub sentence: String,
 }
 
-/// The one thing that stands in the way of a match.
+/// The one difference that prevents a match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Difference {
@@ -62,7 +62,7 @@ pub enum Difference {
         /// The value that the namespace has.
         found: Option<String>,
     },
-    /// The policy lives in another namespace than the pod.
+    /// The policy is in another namespace than the pod.
     PolicyNamespace {
         /// The namespace of the pod.
         pod: String,
@@ -77,7 +77,7 @@ pub enum Difference {
     },
     /// A peer selects pods; the other end is an address, or a pod that has the address of its node.
     NotAPod,
-    /// An address block does not hold the address of the other end.
+    /// An address block does not contain the address of the other end.
     Block {
         /// The block.
         cidr: String,
@@ -101,7 +101,7 @@ pub enum Difference {
         /// What it allows, as text.
         allowed: String,
     },
-    /// The rule names a port; the destination does not have that name on the port.
+    /// The rule names a port; on the destination, the port does not have this name.
     PortName {
         /// The name.
         name: String,

@@ -1,4 +1,4 @@
-//! Policies of other kinds: they are not evaluated, but it is known whom they could concern.
+//! Policies of other APIs: not evaluated, but reported where they could apply.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::service::{identity, labels};
 use super::{LabelSelector, Labels, Pod};
 
-/// A policy that decides beside NetworkPolicies and is not evaluated.
+/// A policy that applies in addition to NetworkPolicies and is not evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForeignPolicy {
     /// The API version.
@@ -19,7 +19,7 @@ pub struct ForeignPolicy {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Could let pass what NetworkPolicies deny; the others only deny.
+    /// Whether it can allow what NetworkPolicies deny; the others only deny.
     pub can_allow: bool,
     #[serde(skip)]
     scope: Scope,
@@ -37,7 +37,7 @@ enum Scope {
 }
 
 impl ForeignPolicy {
-    /// The kinds that are noticed: API group and kind.
+    /// The recognized kinds: API group and kind.
     pub const KINDS: [(&'static str, &'static str); 8] = [
         ("policy.networking.k8s.io", "AdminNetworkPolicy"),
         ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
@@ -82,7 +82,7 @@ impl ForeignPolicy {
         })
     }
 
-    /// Says whether the policy could concern the pod; rather yes than no where that is not certain.
+    /// Whether the policy could apply to the pod; true if that is not certain.
     #[must_use]
     pub fn could_select(&self, pod: &Pod, namespace: &Labels) -> bool {
         let near =

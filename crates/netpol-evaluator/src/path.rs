@@ -1,5 +1,5 @@
-//! The way from a client to what it calls: DNS, the name, the Service port, its endpoints, and the
-//! policies of both sides.
+//! The path from a client to its destination: DNS, the name, the Service port, its endpoints, and
+//! the policies of both sides.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use super::{
 /// Follows an edge through all stages.
 ///
 /// # Errors
-/// The source is not there. A destination that is not there is a stage that fails.
+/// The source does not exist. A destination that does not exist is a stage that fails.
 pub fn trace(inventory: &Inventory, edge: &Edge) -> Result<Path, PathError> {
     let source = source(inventory, edge)?;
     let namespace = match &source {

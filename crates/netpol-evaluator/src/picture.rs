@@ -9,8 +9,8 @@ use super::{
     Labels, Peer, PodState, PortName, PortRule, Source, Workload, trace,
 };
 
-/// The workloads of a namespace with these edges, each judged. A Service stands in the graph as the
-/// workload behind it.
+/// The workloads of a namespace with these edges, each evaluated. The graph shows the workload behind
+/// a Service instead of the Service.
 #[must_use]
 pub fn picture(inventory: &Inventory, namespace: &str, edges: &[Edge]) -> Graph {
     let node = |name: &str| GraphNode { namespace: namespace.to_owned(), name: name.to_owned() };
@@ -25,7 +25,7 @@ pub fn picture(inventory: &Inventory, namespace: &str, edges: &[Edge]) -> Graph 
 }
 
 /// Every workload of the namespace to every port of every Service in it: what the policies allow,
-/// whether or not anybody needs it.
+/// whether needed or not.
 #[must_use]
 pub fn all_pairs(inventory: &Inventory, namespace: &str) -> Vec<Edge> {
     let mut edges = Vec::new();
@@ -58,8 +58,8 @@ pub fn all_pairs(inventory: &Inventory, namespace: &str) -> Vec<Edge> {
     edges
 }
 
-/// The edges that policies are written for: rules that name pods, between workloads of which one is
-/// in the namespace. They are meant to be open, whatever comes of them.
+/// The edges that policies intend: rules that name pods, between workloads of which one is in the
+/// namespace. Whether they are allowed is another question.
 #[must_use]
 pub fn intended(inventory: &Inventory, namespace: &str) -> Vec<Edge> {
     let workloads: Vec<&Workload> =
@@ -158,7 +158,7 @@ fn between(inventory: &Inventory, from: &Workload, to: &Workload, rule: &PortRul
     })
 }
 
-/// The edges of what workloads declare.
+/// The edges that workloads declare.
 #[must_use]
 pub fn edges_of(declared: Vec<Declared>) -> Vec<Edge> {
     declared.into_iter().map(|one| one.edge).collect()

@@ -12,13 +12,13 @@ use super::{Cidr, LabelSelector};
 pub struct NetworkPolicy {
     /// Its name and namespace.
     pub reference: PolicyReference,
-    /// The pods of its namespace that it is about.
+    /// The pods of its namespace that it selects.
     pub pod_selector: LabelSelector,
     /// The directions in which it isolates; already defaulted when the object does not name any.
     pub directions: Vec<Direction>,
-    /// What may come in.
+    /// The ingress rules.
     pub ingress: Vec<Rule>,
-    /// What may go out.
+    /// The egress rules.
     pub egress: Vec<Rule>,
 }
 
@@ -44,13 +44,13 @@ pub enum Direction {
 /// listed).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
-    /// Who.
+    /// The peers.
     pub peers: Vec<Peer>,
-    /// Where.
+    /// The ports.
     pub ports: Vec<PortRule>,
 }
 
-/// Whom a rule is about.
+/// A peer of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Peer {
     /// Addresses.
@@ -70,7 +70,7 @@ pub enum Peer {
     },
 }
 
-/// The ports a rule is about.
+/// The ports of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortRule {
     /// The protocol.
@@ -81,7 +81,7 @@ pub struct PortRule {
     pub end_port: Option<u16>,
 }
 
-/// A port by number or by the name that the destination pod gives it.
+/// A port by number, or by its name in the destination pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(untagged)]
@@ -116,7 +116,7 @@ pub enum PolicyError {
     /// The object has another shape than the API defines.
     #[error("cannot read network policy {0}: {1}")]
     Shape(String, serde_json::Error),
-    /// An address block is none.
+    /// An address block is invalid.
     #[error("cannot read network policy {0}: {1}")]
     Block(String, super::CidrError),
 }

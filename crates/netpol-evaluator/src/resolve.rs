@@ -1,4 +1,4 @@
-//! From the name that a client uses to the ports of pods behind it.
+//! Resolves the name that a client uses to the ports of the pods behind it.
 
 use std::net::IpAddr;
 
@@ -209,71 +209,81 @@ fn to_service(
         return to_host(inventory, edge, other, namespace, 1, found);
     }
     found.say(StageName::Name, StageOutcome::Passed, format!("Service {namespace}/{name}"));
+    let port = match port_of_service(service, edge) {
+        Ok(port) => port,
+        Err(sentence) => {
+            return found.say(StageName::ServicePort, StageOutcome::Failed, sentence);
+        }
+    };
+    let headless = service.kind == ServiceKind::Headless;
+    if !headless {
+        found.service_port = Some(port.port);
+    }
+    let (outcome, sentence) =
+        if headless { untranslated(service, edge, &port) } else { translated(&port) };
+    found.say(StageName::ServicePort, outcome, sentence);
+    let number = match &edge.port {
+        PortName::Number(number) if headless => Some(*number),
+        PortName::Number(_) | PortName::Name(_) => None,
+    };
+    backends(inventory, service, &port, number, found);
+}
+
+/// The port of a Service that an edge means, or what the Service has instead.
+fn port_of_service(service: &Service, edge: &Edge) -> Result<ServicePort, String> {
     let asked = |port: &&ServicePort| match &edge.port {
         PortName::Number(number) => port.port == *number,
         PortName::Name(name) => port.name == *name,
     };
     let listed = service.ports.iter().find(|port| asked(port) && port.protocol == edge.protocol);
-    let headless = service.kind == ServiceKind::Headless;
-    let port = match (listed, &edge.port) {
-        (Some(port), _) => port.clone(),
+    match (listed, &edge.port) {
+        (Some(port), _) => Ok(port.clone()),
         // a headless Service is but a name for its pods; connections need no port of it
-        (None, PortName::Number(number)) if headless => ServicePort {
-            name: String::new(),
-            port: *number,
-            target: PortName::Number(*number),
-            protocol: edge.protocol,
-        },
+        (None, PortName::Number(number)) if service.kind == ServiceKind::Headless => {
+            Ok(ServicePort {
+                name: String::new(),
+                port: *number,
+                target: PortName::Number(*number),
+                protocol: edge.protocol,
+            })
+        }
         (None, _) => {
-            let ports = service
+            let ports: Vec<String> = service
                 .ports
                 .iter()
                 .map(|port| format!("{} {}", port.protocol, port.port))
-                .collect::<Vec<_>>()
-                .join(", ");
+                .collect();
             let has = if ports.is_empty() {
                 "it has no ports".to_owned()
             } else {
-                format!("it has {ports}")
+                format!("it has {}", ports.join(", "))
             };
-            return found.say(
-                StageName::ServicePort,
-                StageOutcome::Failed,
-                format!(
-                    "Service {namespace}/{name} has no port {} {}; {has}",
-                    edge.protocol, edge.port
-                ),
-            );
+            let Service { namespace, name, .. } = service;
+            let Edge { protocol, port, .. } = edge;
+            Err(format!("Service {namespace}/{name} has no port {protocol} {port}; {has}"))
         }
-    };
-    if headless {
-        let untranslated =
-            port.target != PortName::Number(port.port) && matches!(edge.port, PortName::Number(_));
-        let outcome = if untranslated { StageOutcome::Warning } else { StageOutcome::Passed };
-        let mut sentence = format!(
-            "Service {namespace}/{name} is headless: port {} of the pods is used as it is",
-            edge.port
-        );
-        if untranslated {
-            sentence = format!("{sentence}, its targetPort {} has no effect", port.target);
-        }
-        found.say(StageName::ServicePort, outcome, sentence);
-    } else {
-        found.service_port = Some(port.port);
-        found.say(
-            StageName::ServicePort,
-            StageOutcome::Passed,
-            format!(
-                "{} port {} of the Service is port {} of the pods",
-                port.protocol, port.port, port.target
-            ),
-        );
     }
-    let untranslated = match &edge.port {
-        PortName::Number(number) if headless => Some(*number),
-        PortName::Number(_) | PortName::Name(_) => None,
-    };
-    backends(inventory, service, &port, untranslated, found);
+}
+
+fn translated(port: &ServicePort) -> (StageOutcome, String) {
+    let ServicePort { port, protocol, target, .. } = port;
+    let sentence = format!("{protocol} port {port} of the Service is port {target} of the pods");
+    (StageOutcome::Passed, sentence)
+}
+
+/// What a headless Service makes of a port: nothing, whatever its `targetPort` says.
+fn untranslated(service: &Service, edge: &Edge, port: &ServicePort) -> (StageOutcome, String) {
+    let sentence = format!(
+        "Service {}/{} is headless: port {} of the pods is used as it is",
+        service.namespace, service.name, edge.port
+    );
+    let without_effect =
+        port.target != PortName::Number(port.port) && matches!(edge.port, PortName::Number(_));
+    if without_effect {
+        let sentence = format!("{sentence}, its targetPort {} has no effect", port.target);
+        return (StageOutcome::Warning, sentence);
+    }
+    (StageOutcome::Passed, sentence)
 }
 
 fn backends(

@@ -1,4 +1,4 @@
-//! Label selectors: as objects write them, and as the query parameter `labelSelector` does.
+//! Label selectors, in objects and in the query parameter `labelSelector`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ pub type Labels = BTreeMap<String, String>;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
-    /// Labels that must be there with exactly this value.
+    /// Labels that must exist with exactly this value.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Labels::is_empty")]
     pub match_labels: Labels,
     /// Further requirements.
@@ -27,23 +27,23 @@ pub struct LabelSelector {
 pub struct Requirement {
     /// The label's key.
     pub key: String,
-    /// What is asked of it.
+    /// The operator.
     pub operator: Operator,
     /// The values of `In` and `NotIn`; empty for the others.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
-/// What a requirement asks of a label.
+/// The operator of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// The label is there with one of the values.
+    /// The label exists with one of the values.
     In,
-    /// The label is absent, or has none of the values.
+    /// The label does not exist, or has none of the values.
     NotIn,
-    /// The label is there.
+    /// The label exists.
     Exists,
-    /// The label is absent.
+    /// The label does not exist.
     DoesNotExist,
 }
 
@@ -70,14 +70,14 @@ impl Requirement {
 }
 
 impl LabelSelector {
-    /// Says whether an object with these labels is selected.
+    /// Whether an object with these labels is selected.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
     }
 
-    /// Says whether everything is selected.
+    /// Whether everything is selected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.match_labels.is_empty() && self.match_expressions.is_empty()

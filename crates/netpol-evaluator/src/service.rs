@@ -1,4 +1,4 @@
-//! Services and their endpoints, typed as far as the way of a connection depends on them.
+//! Services and their endpoints: the fields on which a connection depends.
 
 use std::net::IpAddr;
 
@@ -16,11 +16,11 @@ pub struct Service {
     pub name: String,
     /// How its name resolves.
     pub kind: ServiceKind,
-    /// The labels of its pods; empty when endpoints are written by something else.
+    /// The labels of its pods; empty if something else writes its endpoints.
     pub selector: Labels,
     /// Its ports.
     pub ports: Vec<ServicePort>,
-    /// Has endpoints that are not ready as well.
+    /// Whether its endpoints include pods that are not ready.
     pub publishes_not_ready: bool,
 }
 
@@ -108,7 +108,7 @@ impl Service {
 }
 
 impl EndpointSlice {
-    /// Reads the object as the API server returns it; none when it belongs to no Service.
+    /// Reads the object as the API server returns it; none if it belongs to no Service.
     #[must_use]
     pub fn from_object(object: &Value) -> Option<Self> {
         let (namespace, _) = identity(object)?;

@@ -1,4 +1,4 @@
-//! What the expressions of an app see, evaluated when they ask for it.
+//! The variables of an app's expressions, evaluated on first use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,50 +7,50 @@
 //! apps:
 //! - app: web
 //!   command: shop web         # the first words of the container's command and arguments, without directories
-//!   of_image: shop               # optional: what the image's name must contain
+//!   of_image: shop               # optional: required part of the image name
 //!   # a container with PORT_8080=9000 in its environment listens there instead
-//!   ports: [{port: 8080, protocol: TCP, when: env.ON == '1', greeting: "what it says first"}]
-//!   users: {name: password}      # who may log in; makes it a MySQL server
-//!   leads: {lease: web-leader, when: "true", seconds: 10}   # takes part in the election over this Lease
+//!   ports: [{port: 8080, protocol: TCP, when: env.ON == '1', greeting: "sent on connect"}]
+//!   users: {name: password}      # users that may log in; makes it a MySQL server
+//!   leads: {lease: web-leader, when: "true", seconds: 10}   # participates in a leader election
 //!   log_prefix: "%Y/%m/%d "      # strftime, UTC, before each line of the log
-//!   builtin: prometheus          # answers by code: prometheus, dns
-//!   values:                      # named expressions, evaluated when something asks for them, each time anew
+//!   builtin: prometheus          # implemented in code: prometheus, dns
+//!   values:                      # named expressions, evaluated whenever they are used
 //!     mysql: mysql_login(env.MYSQL_URI)
-//!   varies: {log-noise: {NOISE: ["1", "2"]}}   # for tests that vary a world, see `variation/`
+//!   varies: {log-noise: {NOISE: ["1", "2"]}}   # for variations, see `variation/`
 //!   versions: {usual: v1.0, others: [v1.1]}    # the same
-//!   starts: remember('seen', 0)  # what is done once, when the process begins
-//!   happens:                     # by itself, from time to time; counted, see happened
+//!   starts: remember('seen', 0)  # evaluated once at startup
+//!   happens:                     # periodically; counted, see `happened`
 //!   - {name: round, after: 1.5, every: 5, when: mysql.ok}
-//!   exits: {after: "2", code: 0 if mysql.ok else 1}         # a program that ends: seconds after the start, exit code
-//!   routes:                      # the first whose method and path fit and whose condition holds
+//!   exits: {after: "2", code: 0 if mysql.ok else 1}         # of a program that is not a server: seconds, exit code
+//!   routes:                      # the first with a matching method, path and condition
 //!   - {port: 8080, route: "GET /items/{item}", when: mysql.ok, status: 200, json: "{'item': request.item}"}
-//!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` comes after the answer
+//!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` is evaluated after the response
 //!   - {route: GET /metrics, type: text/plain, text: "up {{ uptime }}"}
 //!   logs:
 //!   - {after: 1, text: "listening"}                            # seconds after the start
-//!   - {after: 1, every: 2, when: not mysql.ok, text: "ERROR {{ mysql.error }}"}   # lines of the text are lines of the log
-//! templates: {process: "…"}      # for include and import: a function of the world is a macro of a template
+//!   - {after: 1, every: 2, when: not mysql.ok, text: "ERROR {{ mysql.error }}"}   # each line of the text is a line of the log
+//! templates: {process: "…"}      # for include and import; macros are the functions of a world
 //! ```
 //!
-//! `when`, `json` and the values are minijinja expressions, `text` is a template. They see `env`
-//! (of the container), `pod` (`name`, `namespace`, `ip`, `labels`), `image`, `args`, `cpu_limit`
-//! (cores), `uptime` and `started` (seconds), `request` (path parameters, `query`, `method`,
-//! `json`) and the values; and they can ask the network:
+//! `when`, `json` and the values are minijinja expressions, `text` is a template. Available
+//! variables are `env`, `image` and `args` of the container, `pod` (`name`, `namespace`, `ip`,
+//! `labels`), `cpu_limit` (cores), `uptime` and `started` (seconds), `request` (path parameters,
+//! `query`, `method`, `json`) and the values. These functions are built in:
 //!
-//! | function | gives |
+//! | function | result |
 //! |---|---|
 //! | `tcp('host:port')` | `{ok, error, latency_ms}` of a connection |
-//! | `mysql_login(uri)`, `nats_connect(url)` | the same, of a client of that kind |
+//! | `mysql_login(uri)`, `nats_connect(url)` | the same, for a client of this kind |
 //! | `http_get(url)` | `{ok, error, status, json}` |
-//! | `lease_holder(name)` | who holds the Lease of the pod's namespace, or `''` |
-//! | `happened(name)` | how often this has happened in this process by now; `count(name)` counts it once more |
-//! | `recall(name)` | what this process keeps under a name, `remember(name, value)` keeps it |
-//! | `stored(name)` | what the processes of the namespace share under a name, `store(name, value)` changes it |
+//! | `lease_holder(name)` | holder of the Lease in the namespace of the pod, or `''` |
+//! | `happened(name)`, `count(name)` | number of occurrences in the process; increments the counter |
+//! | `recall(name)`, `remember(name, value)` | state of the process |
+//! | `stored(name)`, `store(name, value)` | state shared by the processes of a namespace |
 //! | `merged(map, other)`, `without(map, key)` | a changed map |
-//! | `containers(value)` | every container that runs: `{namespace, pod, container, cpu_limit, value}` |
-//! | `values_of(app, value)` | this value in every pod that runs the app |
-//! | `time(format)`, `time(format, seconds)` | now, or seconds after 1970, as strftime writes it |
-//! | `words('a,b')`, `version_at_least(version, least)` | |
+//! | `containers(value)` | every running container: `{namespace, pod, container, cpu_limit, uptime, value}` |
+//! | `values_of(app, value)` | the value in every running pod of the app |
+//! | `time(format)`, `time(format, seconds)` | the current time, or Unix time in seconds, formatted with strftime |
+//! | `words('a,b')`, `version_at_least(version, least)` | a list; whether a version is at least another |
 
 use std::collections::BTreeMap;
 
@@ -81,10 +81,9 @@ impl TryFrom<f64> for Seconds {
     type Error = String;
 
     fn try_from(seconds: f64) -> Result<Self, String> {
-        (0.0..=31_536_000.0)
-            .contains(&seconds)
-            .then_some(Self(seconds))
-            .ok_or_else(|| format!("{seconds} is no number of seconds between 0 and a year"))
+        (0.0..=31_536_000.0).contains(&seconds).then_some(Self(seconds)).ok_or_else(|| {
+            format!("{seconds} is no number of seconds between 0 and 31536000 (a year)")
+        })
     }
 }
 
@@ -99,7 +98,9 @@ impl TryFrom<String> for LogPrefix {
     fn try_from(prefix: String) -> Result<Self, String> {
         match strtime::format(&prefix, Timestamp::UNIX_EPOCH) {
             Ok(_) => Ok(Self(prefix)),
-            Err(error) => Err(format!("the log prefix is not as strftime takes it: {error}")),
+            Err(error) => Err(format!(
+                "log_prefix is not as strftime takes it: {error}; an example is `%Y-%m-%d %H:%M:%S `"
+            )),
         }
     }
 }

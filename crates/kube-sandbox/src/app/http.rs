@@ -1,4 +1,4 @@
-//! What a process answers over HTTP.
+//! The HTTP responses of a process.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a process has written.
+//! The log lines of a process.
 
 use std::sync::Arc;
 

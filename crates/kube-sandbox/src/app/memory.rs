@@ -1,5 +1,4 @@
-//! What processes remember: what has happened in them, and what they were told. It lives longer
-//! than a snapshot.
+//! The state of processes: counters, and values that they keep. It outlives a snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

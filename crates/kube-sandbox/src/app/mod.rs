@@ -1,5 +1,5 @@
-//! The processes in the pods: what they answer, write, and depend on. The data is in
-//! `applications.yaml`, see [mod@format].
+//! The processes in the pods: their responses, logs and dependencies, as `applications.yaml`
+//! declares them; see [mod@format].
 
 mod context;
 mod format;

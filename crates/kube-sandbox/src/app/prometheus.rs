@@ -1,4 +1,4 @@
-//! A Prometheus: what it scrapes, it knows.
+//! A Prometheus: it answers queries on the metrics that it scrapes from pods.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

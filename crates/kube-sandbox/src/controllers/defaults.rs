@@ -1,4 +1,4 @@
-//! What the API server adds to an object that is created.
+//! The defaults that the API server adds to a new object.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,7 @@ use crate::store::Store;
 /// those in the store.
 pub(crate) fn complete(manifest: &mut Value, store: &Store) {
     match manifest["kind"].as_str().unwrap_or_default() {
-        "Namespace" => {
-            let name = object::name(manifest).to_owned();
-            manifest["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(name);
-            manifest["spec"] = json!({"finalizers": ["kubernetes"]});
-            manifest["status"] = json!({"phase": "Active"});
-        }
+        "Namespace" => namespace(manifest),
         "Secret" => secret(manifest),
         "Service" => service(manifest, store),
         "Deployment" => deployment(manifest),
@@ -28,44 +23,9 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
             pod_template(&mut manifest["spec"]["jobTemplate"]["spec"]["template"]);
             fill(manifest, &json!({"status": {}}));
         }
-        "StatefulSet" => {
-            let spec = &mut manifest["spec"];
-            fill(
-                spec,
-                &json!({"replicas": 1, "podManagementPolicy": "OrderedReady",
-                    "revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}),
-            );
-            if spec["updateStrategy"]["type"] == "RollingUpdate" {
-                fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"partition": 0}}));
-            }
-            pod_template(&mut spec["template"]);
-        }
-        "DaemonSet" => {
-            let spec = &mut manifest["spec"];
-            fill(
-                spec,
-                &json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}),
-            );
-            if spec["updateStrategy"]["type"] == "RollingUpdate" {
-                fill(
-                    &mut spec["updateStrategy"],
-                    &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
-                );
-            }
-            pod_template(&mut spec["template"]);
-        }
-        "Job" => {
-            let spec = &mut manifest["spec"];
-            let number = if spec["parallelism"].is_null() { json!(1) } else { Value::Null };
-            fill(
-                spec,
-                &json!({"parallelism": 1, "completions": number, "backoffLimit": 6,
-                    "completionMode": "NonIndexed", "suspend": false,
-                    "podReplacementPolicy": "TerminatingOrFailed"}),
-            );
-            pod_template(&mut spec["template"]);
-            fill(manifest, &json!({"status": {}}));
-        }
+        "StatefulSet" => stateful_set(&mut manifest["spec"]),
+        "DaemonSet" => daemon_set(&mut manifest["spec"]),
+        "Job" => job(manifest),
         "Pod" => {
             pod_template(manifest);
             let class = qos(&manifest["spec"]);
@@ -78,16 +38,61 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
             fill(manifest, &json!({"status": {"phase": "Pending", "qosClass": class}}));
         }
         "HorizontalPodAutoscaler" => fill(&mut manifest["spec"], &json!({"minReplicas": 1})),
-        "NetworkPolicy" => {
-            for direction in ["ingress", "egress"] {
-                for rule in manifest["spec"].get_mut(direction).map(items).unwrap_or_default() {
-                    for port in rule.get_mut("ports").map(items).unwrap_or_default() {
-                        fill(port, &json!({"protocol": "TCP"}));
-                    }
-                }
+        "NetworkPolicy" => network_policy(&mut manifest["spec"]),
+        _ => {}
+    }
+}
+
+fn namespace(manifest: &mut Value) {
+    let name = object::name(manifest).to_owned();
+    manifest["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(name);
+    manifest["spec"] = json!({"finalizers": ["kubernetes"]});
+    manifest["status"] = json!({"phase": "Active"});
+}
+
+fn stateful_set(spec: &mut Value) {
+    fill(
+        spec,
+        &json!({"replicas": 1, "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10,
+            "updateStrategy": {"type": "RollingUpdate"}}),
+    );
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        fill(&mut spec["updateStrategy"], &json!({"rollingUpdate": {"partition": 0}}));
+    }
+    pod_template(&mut spec["template"]);
+}
+
+fn daemon_set(spec: &mut Value) {
+    fill(spec, &json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        fill(
+            &mut spec["updateStrategy"],
+            &json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
+        );
+    }
+    pod_template(&mut spec["template"]);
+}
+
+fn job(manifest: &mut Value) {
+    let spec = &mut manifest["spec"];
+    let completions = if spec["parallelism"].is_null() { json!(1) } else { Value::Null };
+    fill(
+        spec,
+        &json!({"parallelism": 1, "completions": completions, "backoffLimit": 6,
+            "completionMode": "NonIndexed", "suspend": false,
+            "podReplacementPolicy": "TerminatingOrFailed"}),
+    );
+    pod_template(&mut spec["template"]);
+    fill(manifest, &json!({"status": {}}));
+}
+
+fn network_policy(spec: &mut Value) {
+    for direction in ["ingress", "egress"] {
+        for rule in spec.get_mut(direction).map(items).unwrap_or_default() {
+            for port in rule.get_mut("ports").map(items).unwrap_or_default() {
+                fill(port, &json!({"protocol": "TCP"}));
             }
         }
-        _ => {}
     }
 }
 

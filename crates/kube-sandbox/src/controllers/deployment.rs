@@ -1,8 +1,8 @@
-//! Deployments: which ReplicaSet has how many replicas.
+//! Deployments: the number of replicas of each ReplicaSet.
 //!
 //! After `pkg/controller/deployment/` of kube-controller-manager: `sync.go` (revisions, scaling),
-//! `rolling.go`, `recreate.go`. One step of the world is one call of `syncDeployment`: at most one
-//! ReplicaSet is scaled before the others are looked at again.
+//! `rolling.go`, `recreate.go`. One step of the simulation is one call of `syncDeployment`: it
+//! scales at most one ReplicaSet before the others are examined again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What Deployments say about themselves.
+//! The status of Deployments.
 //!
 //! After `pkg/controller/deployment/progress.go` and `calculateStatus` of `sync.go` of
 //! kube-controller-manager.

@@ -1,4 +1,4 @@
-//! Leader election over Leases, as the processes in the pods do it.
+//! Leader election with Leases, by the processes in the pods.
 //!
 //! After `tools/leaderelection/leaderelection.go` of client-go, without the release at the end.
 

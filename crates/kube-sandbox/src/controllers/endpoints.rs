@@ -19,47 +19,53 @@ use netpol_evaluator::{LabelSelector, PortName};
 /// `--max-endpoints-per-slice` says it for all.
 pub(crate) const PER_SLICE: &str = "sandbox/endpoints-per-slice";
 
+/// Endpoints that have the same ports.
+struct Group {
+    ports: Vec<Value>,
+    endpoints: Vec<Value>,
+}
+
 /// Writes Endpoints and EndpointSlices for every Service.
 pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
     let services: Vec<Value> =
         store.list("services", None).map(|service| (**service).clone()).collect();
     for service in services {
-        let namespace = object::namespace(&service);
-        let selected = object::strings(&service["spec"]["selector"]);
-        let mut groups: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
-        if selected.is_empty() {
-            // who makes a Service without a selector makes its endpoints
-            if object::name(&service) != "kubernetes" {
-                continue;
-            }
-            let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
-            groups.push((
-                vec![json!({"name": "https", "protocol": "TCP", "port": 6443})],
-                vec![endpoint],
-            ));
-        } else {
-            let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
-            let pods = store.list("pods", Some(namespace)).filter(|pod| {
-                selector.matches(&object::labels(pod))
-                    && pod["status"]["podIP"].is_string()
-                    && !ended(pod)
-            });
-            for pod in pods {
-                // pods that resolve a named port differently are in groups of their own
-                let ports: Vec<Value> = object::list(&service["spec"]["ports"])
-                    .iter()
-                    .filter_map(|port| slice_port(port, &service, pod))
-                    .collect();
-                let endpoint = endpoint(pod);
-                match groups.iter_mut().find(|(known, _)| *known == ports) {
-                    Some((_, endpoints)) => endpoints.push(endpoint),
-                    None => groups.push((ports, vec![endpoint])),
-                }
-            }
+        if let Some(groups) = groups(store, &service) {
+            store.put(endpoints_object(&service, &groups), now);
+            publish_slices(store, &service, groups, now);
         }
-        publish(store, &service, groups, now);
     }
     remove_stale(store);
+}
+
+/// The endpoints of a Service; none for a Service without a selector: who makes it makes its
+/// endpoints.
+fn groups(store: &Store, service: &Value) -> Option<Vec<Group>> {
+    let selected = object::strings(&service["spec"]["selector"]);
+    if selected.is_empty() {
+        let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
+        let https = json!({"name": "https", "protocol": "TCP", "port": 6443});
+        return (object::name(service) == "kubernetes")
+            .then(|| vec![Group { ports: vec![https], endpoints: vec![endpoint] }]);
+    }
+    let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
+    let pods = store.list("pods", Some(object::namespace(service))).filter(|pod| {
+        selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string() && !ended(pod)
+    });
+    let mut groups: Vec<Group> = Vec::new();
+    for pod in pods {
+        // pods that resolve a named port differently are in groups of their own
+        let ports: Vec<Value> = object::list(&service["spec"]["ports"])
+            .iter()
+            .filter_map(|port| slice_port(port, service, pod))
+            .collect();
+        let endpoint = endpoint(pod);
+        match groups.iter_mut().find(|group| group.ports == ports) {
+            Some(group) => group.endpoints.push(endpoint),
+            None => groups.push(Group { ports, endpoints: vec![endpoint] }),
+        }
+    }
+    Some(groups)
 }
 
 /// Endpoints of Services that are gone; their slices have an owner and go with it.
@@ -98,91 +104,103 @@ fn endpoint(pod: &Value) -> Value {
     })
 }
 
-fn publish(
-    store: &mut Store,
-    service: &Value,
-    groups: Vec<(Vec<Value>, Vec<Value>)>,
-    now: Timestamp,
-) {
-    let (namespace, name) = (object::namespace(service), object::name(service));
-    let mut subsets = Vec::new();
-    for (ports, endpoints) in &groups {
-        let addresses = |ready: bool| {
-            let chosen = endpoints
-                .iter()
-                .filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready);
-            let addresses = chosen.map(|endpoint| {
-                let mut address = json!({"ip": endpoint["addresses"][0]});
-                if endpoint["targetRef"].is_object() {
-                    address["nodeName"] = endpoint["nodeName"].clone();
-                    address["targetRef"] = endpoint["targetRef"].clone();
-                }
-                address
-            });
-            addresses.collect::<Vec<_>>()
-        };
-        let mut subset = json!({});
-        for (field, ready) in [("addresses", true), ("notReadyAddresses", false)] {
-            let addresses = addresses(ready);
-            if !addresses.is_empty() {
-                subset[field] = json!(addresses);
-            }
+/// The Endpoints of a Service.
+fn endpoints_object(service: &Value, groups: &[Group]) -> Value {
+    let mut object = json!({"apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": object::name(service), "namespace": object::namespace(service),
+            "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}});
+    if !groups.is_empty() {
+        object["subsets"] = groups.iter().map(subset).collect();
+    }
+    object
+}
+
+fn subset(group: &Group) -> Value {
+    let mut subset = json!({});
+    for (field, ready) in [("addresses", true), ("notReadyAddresses", false)] {
+        let addresses: Vec<Value> = group
+            .endpoints
+            .iter()
+            .filter(|endpoint| (endpoint["conditions"]["ready"] == true) == ready)
+            .map(address)
+            .collect();
+        if !addresses.is_empty() {
+            subset[field] = json!(addresses);
         }
-        subset["ports"] = json!(ports);
-        subsets.push(subset);
     }
-    let mut object = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name,
-        "namespace": namespace, "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}});
-    if !subsets.is_empty() {
-        object["subsets"] = json!(subsets);
+    subset["ports"] = json!(group.ports);
+    subset
+}
+
+fn address(endpoint: &Value) -> Value {
+    let mut address = json!({"ip": endpoint["addresses"][0]});
+    if endpoint["targetRef"].is_object() {
+        address["nodeName"] = endpoint["nodeName"].clone();
+        address["targetRef"] = endpoint["targetRef"].clone();
     }
-    store.put(object, now);
+    address
+}
+
+/// Writes the slices of a Service, and removes those that it no longer needs.
+fn publish_slices(store: &mut Store, service: &Value, groups: Vec<Group>, now: Timestamp) {
+    let mut groups = split(groups, service);
+    if groups.is_empty() {
+        groups.push(Group { ports: Vec::new(), endpoints: Vec::new() });
+    }
+    for index in groups.len().. {
+        let surplus = slice_name(service, index);
+        if !store.delete("endpointslices", object::namespace(service), &surplus) {
+            break;
+        }
+    }
+    for (index, group) in groups.into_iter().enumerate() {
+        store.put(slice(service, index, group), now);
+    }
+}
+
+/// Groups that are no larger than the annotation of the Service lets a slice be.
+fn split(groups: Vec<Group>, service: &Value) -> Vec<Group> {
     let most = service["metadata"]["annotations"][PER_SLICE]
         .as_str()
         .and_then(|most| most.parse::<usize>().ok())
         .filter(|most| *most > 0);
-    let groups: Vec<(Vec<Value>, Vec<Value>)> = match most {
-        Some(most) => groups
-            .into_iter()
-            .flat_map(|(ports, endpoints)| {
-                endpoints
-                    .chunks(most)
-                    .map(|part| (ports.clone(), part.to_vec()))
-                    .collect::<Vec<_>>()
-            })
-            .collect(),
-        None => groups,
-    };
-    let groups = if groups.is_empty() { vec![(Vec::new(), Vec::new())] } else { groups };
-    for index in groups.len().. {
-        let surplus = format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5));
-        if !store.delete("endpointslices", namespace, &surplus) {
-            break;
-        }
+    let Some(most) = most else { return groups };
+    let mut parts = Vec::new();
+    for Group { ports, endpoints } in groups {
+        let chunks = endpoints.chunks(most);
+        parts.extend(chunks.map(|part| Group { ports: ports.clone(), endpoints: part.to_vec() }));
     }
-    for (index, (ports, endpoints)) in groups.into_iter().enumerate() {
-        let fixed = name == "kubernetes" && namespace == "default";
-        let slice_name = if fixed {
-            name.to_owned()
-        } else {
-            format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5))
-        };
-        let mut slice = json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {
-                "name": slice_name, "namespace": namespace,
-                "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": name},
-                "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name,
-                "uid": service["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}],
+    parts
+}
+
+fn slice_name(service: &Value, index: usize) -> String {
+    let (namespace, name) = (object::namespace(service), object::name(service));
+    format!("{name}-{}", letters(&format!("{namespace}/{name}/{index}"), 5))
+}
+
+fn slice(service: &Value, index: usize, group: Group) -> Value {
+    let (namespace, name) = (object::namespace(service), object::name(service));
+    // the API server writes the slice of its own Service itself
+    let of_api_server = name == "kubernetes" && namespace == "default";
+    let slice_name = if of_api_server { name.to_owned() } else { slice_name(service, index) };
+    let mut slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {
+            "name": slice_name, "namespace": namespace,
+            "labels": {
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                "kubernetes.io/service-name": name,
             },
-            "endpoints": endpoints, "ports": ports,
-        });
-        if fixed {
-            slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": name});
-        } else if slice["endpoints"] == json!([]) {
-            slice["endpoints"] = Value::Null;
-            slice["ports"] = Value::Null;
-        }
-        store.put(slice, now);
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name,
+                "uid": service["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}],
+        },
+        "endpoints": group.endpoints, "ports": group.ports,
+    });
+    if of_api_server {
+        slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": name});
+    } else if slice["endpoints"] == json!([]) {
+        slice["endpoints"] = Value::Null;
+        slice["ports"] = Value::Null;
     }
+    slice
 }

@@ -1,4 +1,4 @@
-//! What nobody owns any more goes, and what was asked to go goes when nothing holds it.
+//! Deletes objects whose owners are gone, and objects marked for deletion without finalizers.
 //!
 //! After `pkg/controller/garbagecollector/garbagecollector.go` and `pkg/controller/namespace/` of
 //! kube-controller-manager.

@@ -1,11 +1,11 @@
 //! Jobs: pods that run until enough of them have succeeded.
 //!
 //! After `pkg/controller/job/job_controller.go` and `pkg/controller/ttlafterfinished/` of
-//! kube-controller-manager. A pod that fails is followed by the next at once: the delay between
-//! them is not simulated. As since Kubernetes 1.31 a Job first says what it will come to
-//! (`SuccessCriteriaMet`, `FailureTarget`), and is over (`Complete`, `Failed`) and has counted its
-//! last pods once all of them have ended. CronJobs are not started by their schedule;
-//! `pkg/controller/cronjob/` is where the list of their active Jobs comes from.
+//! kube-controller-manager. A failed pod is replaced at once: the back-off delay is not
+//! simulated. As since Kubernetes 1.31, a Job first announces its result (`SuccessCriteriaMet`,
+//! `FailureTarget`); once all its pods have ended, it is finished (`Complete`, `Failed`) and its
+//! last pods are counted. Schedules of CronJobs are not simulated; the list of their active Jobs
+//! follows `pkg/controller/cronjob/`.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::events;
 use super::pods::{
-    Names, active, all, condition, deleting, ended, from_template, is_ready, number, owned,
-    set_condition, terminate,
+    Names, active, all, condition, deleting, ended, from_template, is_ready, owned, set_condition,
+    terminate,
 };
 use crate::object;
 use crate::store::Store;
@@ -108,109 +108,128 @@ pub(crate) fn with_selector(job: &Value) -> Value {
 
 fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
     let mut job = with_selector(before);
-    let spec = job["spec"].clone();
-    let suspended = spec["suspend"] == true;
-    if job["status"]["startTime"].is_null() && !suspended {
+    if job["status"]["startTime"].is_null() && job["spec"]["suspend"] != true {
         job["status"]["startTime"] = json!(object::time(now));
     }
     let pods = owned(store, "pods", &job);
-    let with = |phase: &str| pods.iter().filter(|pod| pod["status"]["phase"] == phase).count();
-    let (succeeded, failed) = (with("Succeeded"), with("Failed"));
     let running: Vec<Arc<Value>> = pods.iter().filter(|pod| active(pod)).cloned().collect();
-    let completions = usize::try_from(number(&spec["completions"], 1)).unwrap_or(1);
-    let parallelism = usize::try_from(number(&spec["parallelism"], 1)).unwrap_or(1);
-    let limit = usize::try_from(number(&spec["backoffLimit"], 6)).unwrap_or(6);
+    let decided = [COMPLETE, TOO_OFTEN, TOO_LONG]
+        .into_iter()
+        .find(|outcome| is(&job, outcome.before, outcome.reason));
+    let outcome = decided.or_else(|| outcome(&job, &pods, now));
+    let wanted = if outcome.is_some() { 0 } else { pods_wanted(&job["spec"], &pods) };
+    for pod in running.iter().skip(wanted) {
+        terminate(store, pod, now);
+        let message = format!("Deleted pod: {}", object::name(pod));
+        events::record(store, &job, COMPONENT, "SuccessfulDelete", &message, now);
+    }
+    for _ in running.len()..wanted {
+        create_pod(store, names, &job, now);
+    }
+    let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
+    let counts = match outcome {
+        Some(_) if !over => Counts::kept(&job["status"], &pods),
+        _ => Counts::of(&pods),
+    };
+    let status = &mut job["status"];
+    write_count(status, "active", wanted);
+    write_count(status, "succeeded", counts.succeeded);
+    write_count(status, "failed", counts.failed);
+    status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
+    status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
+    status["uncountedTerminatedPods"] = counts.uncounted;
+    if let Some(outcome) = outcome {
+        conclude(store, &mut job, outcome, over, now);
+    }
+    store.put(job, now);
+}
+
+fn count_of(value: &Value, default: usize) -> usize {
+    value.as_i64().and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+}
+
+fn in_phase(pods: &[Arc<Value>], phase: &str) -> usize {
+    pods.iter().filter(|pod| pod["status"]["phase"] == phase).count()
+}
+
+/// What a Job comes to by its pods and its time, if anything yet.
+fn outcome(job: &Value, pods: &[Arc<Value>], now: Timestamp) -> Option<Outcome> {
+    let spec = &job["spec"];
     let deadline =
         spec["activeDeadlineSeconds"].as_i64().zip(object::timestamp(&job["status"]["startTime"]));
     let late = deadline.is_some_and(|(seconds, start)| {
         now.duration_since(start) >= SignedDuration::from_secs(seconds)
     });
-    let decided = [COMPLETE, TOO_OFTEN, TOO_LONG]
-        .into_iter()
-        .find(|outcome| is(&job, outcome.before, outcome.reason));
-    let outcome = if decided.is_some() {
-        decided
-    } else if succeeded >= completions {
+    if in_phase(pods, "Succeeded") >= count_of(&spec["completions"], 1) {
         Some(COMPLETE)
-    } else if failed > limit {
+    } else if in_phase(pods, "Failed") > count_of(&spec["backoffLimit"], 6) {
         Some(TOO_OFTEN)
-    } else if late && !suspended {
+    } else if late && spec["suspend"] != true {
         Some(TOO_LONG)
     } else {
         None
-    };
-    let wanted =
-        if outcome.is_some() || suspended { 0 } else { parallelism.min(completions - succeeded) };
-    for pod in running.iter().skip(wanted) {
-        terminate(store, pod, now);
-        events::record(
-            store,
-            &job,
-            COMPONENT,
-            "SuccessfulDelete",
-            &format!("Deleted pod: {}", object::name(pod)),
-            now,
-        );
     }
-    let mut made = 0;
-    for _ in running.len()..wanted {
-        let name = names.next(store, object::namespace(&job), object::name(&job));
-        store.put(
-            from_template(&job, &job["spec"]["template"], &name, Some(object::name(&job))),
-            now,
-        );
-        events::record(
-            store,
-            &job,
-            COMPONENT,
-            "SuccessfulCreate",
-            &format!("Created pod: {name}"),
-            now,
-        );
-        made += 1;
+}
+
+/// How many pods of a Job that goes on are to run at once.
+fn pods_wanted(spec: &Value, pods: &[Arc<Value>]) -> usize {
+    if spec["suspend"] == true {
+        return 0;
     }
-    let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
-    // the last pods are counted with the end, not before
-    let (counted, uncounted) = match outcome {
-        Some(_) if !over => {
-            let count =
-                |field: &str| usize::try_from(number(&job["status"][field], 0)).unwrap_or(0);
-            let left = |phase: &str, counted: usize| {
-                let ended = pods.iter().filter(|pod| pod["status"]["phase"] == phase);
-                ended.skip(counted).map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>()
-            };
-            let counted = (count("succeeded"), count("failed"));
-            (
-                counted,
-                [
-                    ("succeeded", left("Succeeded", counted.0)),
-                    ("failed", left("Failed", counted.1)),
-                ],
-            )
-        }
-        _ => ((succeeded, failed), [("succeeded", Vec::new()), ("failed", Vec::new())]),
-    };
-    let status = &mut job["status"];
-    for (field, count) in [
-        ("active", running.len().min(wanted) + made),
-        ("succeeded", counted.0),
-        ("failed", counted.1),
-    ] {
-        match status.as_object_mut() {
-            Some(fields) if count == 0 => drop(fields.shift_remove(field)),
-            _ => status[field] = json!(count),
+    let missing = count_of(&spec["completions"], 1).saturating_sub(in_phase(pods, "Succeeded"));
+    count_of(&spec["parallelism"], 1).min(missing)
+}
+
+fn create_pod(store: &mut Store, names: &mut Names, job: &Value, now: Timestamp) {
+    let name = names.next(store, object::namespace(job), object::name(job));
+    let pod = from_template(job, &job["spec"]["template"], &name, Some(object::name(job)));
+    store.put(pod, now);
+    let message = format!("Created pod: {name}");
+    events::record(store, job, COMPONENT, "SuccessfulCreate", &message, now);
+}
+
+/// The pods that have ended, as the status of a Job counts them.
+struct Counts {
+    succeeded: usize,
+    failed: usize,
+    /// The uids of those that are counted later, by outcome.
+    uncounted: Value,
+}
+
+impl Counts {
+    fn of(pods: &[Arc<Value>]) -> Self {
+        Self {
+            succeeded: in_phase(pods, "Succeeded"),
+            failed: in_phase(pods, "Failed"),
+            uncounted: json!({}),
         }
     }
-    status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
-    status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
-    status["uncountedTerminatedPods"] = json!({});
-    for (field, uids) in uncounted.into_iter().filter(|(_, uids)| !uids.is_empty()) {
-        status["uncountedTerminatedPods"][field] = json!(uids);
+
+    /// What the status says already: the last pods are counted with the end, not before.
+    fn kept(status: &Value, pods: &[Arc<Value>]) -> Self {
+        let (succeeded, failed) =
+            (count_of(&status["succeeded"], 0), count_of(&status["failed"], 0));
+        let mut uncounted = json!({});
+        for (field, phase, counted) in
+            [("succeeded", "Succeeded", succeeded), ("failed", "Failed", failed)]
+        {
+            let ended = pods.iter().filter(|pod| pod["status"]["phase"] == phase);
+            let uids: Vec<&Value> =
+                ended.skip(counted).map(|pod| &pod["metadata"]["uid"]).collect();
+            if !uids.is_empty() {
+                uncounted[field] = json!(uids);
+            }
+        }
+        Self { succeeded, failed, uncounted }
     }
-    if let Some(outcome) = outcome {
-        conclude(store, &mut job, outcome, over, now);
+}
+
+/// A count of zero is left out.
+fn write_count(status: &mut Value, field: &str, count: usize) {
+    match status.as_object_mut() {
+        Some(fields) if count == 0 => drop(fields.shift_remove(field)),
+        _ => status[field] = json!(count),
     }
-    store.put(job, now);
 }
 
 /// Says what a Job comes to, and that it has, once it is over.

@@ -1,4 +1,4 @@
-//! Runs the containers of pods, as far as that can be seen from outside, and probes them.
+//! Starts, probes and stops the containers of pods, as far as the API shows it.
 //!
 //! After `pkg/kubelet/kubelet_pods.go`, `images/image_manager.go` and `prober/` of the kubelet.
 
@@ -161,38 +161,20 @@ fn launch(
     now: Timestamp,
 ) -> bool {
     let mut pod = before.clone();
-    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
     if !pod["status"]["podIP"].is_string() {
-        let address = kubelet.address(store, &node);
-        let addresses = store
-            .get("nodes", "", &node)
-            .map(|node| object::list(&node["status"]["addresses"]).to_vec())
-            .unwrap_or_default();
-        let host = addresses
-            .iter()
-            .find(|address| address["type"] == "InternalIP")
-            .and_then(|address| address["address"].as_str());
-        let host = host.map_or_else(|| NODE_ADDRESS.to_string(), str::to_owned);
-        pod["status"]["hostIP"] = json!(host);
-        pod["status"]["hostIPs"] = json!([{"ip": host}]);
-        pod["status"]["podIP"] = json!(address);
-        pod["status"]["podIPs"] = json!([{"ip": address}]);
-        pod["status"]["startTime"] = json!(object::time(now));
+        assign_addresses(&mut pod, store, kubelet, now);
     }
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let containers = object::list(&pod["spec"]["containers"]).to_vec();
-    let mount = unmountable(&pod, store);
-    let started: Vec<Result<Labels, Waiting>> = match &mount {
-        // no container is made before the volumes are there
-        Some(_) => containers
-            .iter()
-            .map(|_| Err(Waiting { reason: CREATING, message: String::new() }))
-            .collect(),
-        None => containers
-            .iter()
-            .map(|container| start(&pod, container, store, apps, &kubelet.unpullable))
-            .collect(),
-    };
+    let unmountable = unmountable(&pod, store);
+    let started: Vec<Result<Labels, Waiting>> = containers
+        .iter()
+        .map(|container| match &unmountable {
+            // no container is made before the volumes are there
+            Some(_) => Err(Waiting { reason: CREATING, message: String::new() }),
+            None => start(&pod, container, store, apps, &kubelet.unpullable),
+        })
+        .collect();
     let statuses: Vec<Value> = containers
         .iter()
         .zip(&started)
@@ -204,62 +186,14 @@ fn launch(
     pod["status"]["containerStatuses"] = json!(statuses);
     set_ready(&mut pod, false, now);
     // what keeps a container from starting is said once
-    if let Some(message) = mount.filter(|_| news) {
-        events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
-    }
-    for (container, outcome) in containers.iter().zip(&started).filter(|_| news) {
-        let (image, container) = (
-            container["image"].as_str().unwrap_or_default(),
-            container["name"].as_str().unwrap_or_default(),
-        );
-        match outcome {
-            Ok(_) if running => {
-                events::record(
-                    store,
-                    &pod,
-                    "kubelet",
-                    "Pulled",
-                    &format!("Container image \"{image}\" already present on machine"),
-                    now,
-                );
-                events::record(
-                    store,
-                    &pod,
-                    "kubelet",
-                    "Created",
-                    &format!("Container created: {container}"),
-                    now,
-                );
-                events::record(
-                    store,
-                    &pod,
-                    "kubelet",
-                    "Started",
-                    &format!("Container started: {container}"),
-                    now,
-                );
+    if news {
+        if let Some(message) = unmountable {
+            events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
+        }
+        for (container, outcome) in containers.iter().zip(&started) {
+            for event in start_events(container, outcome, running) {
+                event.publish(store, &pod, now);
             }
-            Ok(_) => {}
-            Err(waiting) if waiting.reason == CREATING => {}
-            Err(waiting) if waiting.reason == "ImagePullBackOff" => {
-                let reason = format!(
-                    "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to \
-                        pull and unpack image \"{image}\": not found"
-                );
-                events::record(
-                    store,
-                    &pod,
-                    "kubelet",
-                    "Pulling",
-                    &format!("Pulling image \"{image}\""),
-                    now,
-                );
-                events::warn(store, &pod, "kubelet", "Failed", &reason, now);
-                events::warn(store, &pod, "kubelet", "Failed", "Error: ErrImagePull", now);
-                events::record(store, &pod, "kubelet", "BackOff", &waiting.message, now);
-                events::warn(store, &pod, "kubelet", "Failed", "Error: ImagePullBackOff", now);
-            }
-            Err(waiting) => events::warn(store, &pod, "kubelet", "Failed", &waiting.message, now),
         }
     }
     if running {
@@ -275,8 +209,85 @@ fn launch(
     running
 }
 
+/// Gives a pod its address and that of its node.
+fn assign_addresses(pod: &mut Value, store: &Store, kubelet: &mut Kubelet, now: Timestamp) {
+    let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+    let address = kubelet.address(store, &node);
+    let host = store
+        .get("nodes", "", &node)
+        .and_then(|node| {
+            object::list(&node["status"]["addresses"])
+                .iter()
+                .find(|address| address["type"] == "InternalIP")
+                .and_then(|address| address["address"].as_str().map(str::to_owned))
+        })
+        .unwrap_or_else(|| NODE_ADDRESS.to_string());
+    pod["status"]["hostIP"] = json!(host);
+    pod["status"]["hostIPs"] = json!([{"ip": host}]);
+    pod["status"]["podIP"] = json!(address);
+    pod["status"]["podIPs"] = json!([{"ip": address}]);
+    pod["status"]["startTime"] = json!(object::time(now));
+}
+
+/// An event of the kubelet about a pod.
+struct PodEvent {
+    warning: bool,
+    reason: &'static str,
+    message: String,
+}
+
+impl PodEvent {
+    fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { warning: false, reason, message: message.into() }
+    }
+
+    fn failed(message: impl Into<String>) -> Self {
+        Self { warning: true, reason: "Failed", message: message.into() }
+    }
+
+    fn publish(&self, store: &mut Store, pod: &Value, now: Timestamp) {
+        let publish = if self.warning { events::warn } else { events::record };
+        publish(store, pod, "kubelet", self.reason, &self.message, now);
+    }
+}
+
+/// What the kubelet says about the start of a container; `running`: all of its pod have started.
+fn start_events(
+    container: &Value,
+    outcome: &Result<Labels, Waiting>,
+    running: bool,
+) -> Vec<PodEvent> {
+    let image = container["image"].as_str().unwrap_or_default();
+    let name = container["name"].as_str().unwrap_or_default();
+    match outcome {
+        Ok(_) if running => vec![
+            PodEvent::normal(
+                "Pulled",
+                format!("Container image \"{image}\" already present on machine"),
+            ),
+            PodEvent::normal("Created", format!("Container created: {name}")),
+            PodEvent::normal("Started", format!("Container started: {name}")),
+        ],
+        Ok(_) => Vec::new(),
+        Err(waiting) if waiting.reason == CREATING => Vec::new(),
+        Err(waiting) if waiting.reason == BACK_OFF => vec![
+            PodEvent::normal("Pulling", format!("Pulling image \"{image}\"")),
+            PodEvent::failed(format!(
+                "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to pull \
+                    and unpack image \"{image}\": not found"
+            )),
+            PodEvent::failed("Error: ErrImagePull"),
+            PodEvent::normal("BackOff", waiting.message.clone()),
+            PodEvent::failed("Error: ImagePullBackOff"),
+        ],
+        Err(waiting) => vec![PodEvent::failed(waiting.message.clone())],
+    }
+}
+
 /// The reason of a container that waits for the volumes of its pod.
 const CREATING: &str = "ContainerCreating";
+/// The reason of a container whose image cannot be pulled.
+const BACK_OFF: &str = "ImagePullBackOff";
 
 /// The first volume whose Secret or ConfigMap is not there.
 fn unmountable(pod: &Value, store: &Store) -> Option<String> {
@@ -307,7 +318,7 @@ fn start(
     let image = container["image"].as_str().unwrap_or_default();
     if apps.tools(image).is_none() || unpullable.iter().any(|known| known == image) {
         return Err(Waiting {
-            reason: "ImagePullBackOff",
+            reason: BACK_OFF,
             message: format!("Back-off pulling image \"{image}\""),
         });
     }

@@ -1,6 +1,5 @@
-//! What a cluster does with the objects by itself. Each controller brings the store to what the
-//! objects ask for and does nothing when it is there already, so that they can run again after any
-//! change.
+//! The controllers. Each brings the store to the state that the objects specify and does nothing if
+//! it is there already, so that all can run again after any change.
 
 mod autoscaler;
 mod daemonset;

@@ -1,4 +1,4 @@
-//! What every controller that makes pods needs.
+//! Shared by all controllers that create pods.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

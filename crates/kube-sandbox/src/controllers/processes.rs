@@ -1,4 +1,4 @@
-//! What happens in the processes by themselves.
+//! What the processes in the pods do without a request.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! ReplicaSets: as many pods as asked for.
+//! ReplicaSets: the desired number of pods.
 //!
 //! After `pkg/controller/replicaset/replica_set.go` of kube-controller-manager; which pods go first
 //! is `ActivePodsWithRanks` of `pkg/controller/controller_utils.go`, which pods are its own is

@@ -1,4 +1,4 @@
-//! Which node a pod runs on.
+//! Assigns pods to nodes.
 //!
 //! After `pkg/scheduler/framework/plugins/` of kube-scheduler: `nodeunschedulable`, `nodeaffinity`
 //! (the selector alone), and the spreading of pods; resources are not counted.

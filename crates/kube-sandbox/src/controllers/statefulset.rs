@@ -1,5 +1,4 @@
-//! StatefulSets: pods with an ordinal, made one after the other and replaced from the last to the
-//! first.
+//! StatefulSets: pods with an ordinal, created in order and replaced in reverse order.
 //!
 //! After `pkg/controller/statefulset/stateful_set_control.go` of kube-controller-manager; without
 //! volumes of their own.
@@ -45,73 +44,111 @@ fn pods(store: &Store, set: &Value) -> Vec<(i64, Arc<Value>)> {
     pods
 }
 
+/// Creates what is missing, then deletes what is too many, then replaces what is outdated.
 fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
-    let wanted = number(&set["spec"]["replicas"], 1);
-    let one_by_one = set["spec"]["podManagementPolicy"] != "Parallel";
-    let seconds = number(&set["spec"]["minReadySeconds"], 0);
     let pods = pods(store, set);
-    for ordinal in 0..wanted {
+    if create_missing(store, set, &pods, revision, now)
+        && delete_surplus(store, set, &pods, now)
+        && set["spec"]["updateStrategy"]["type"] != "OnDelete"
+    {
+        update(store, set, &pods, revision, now);
+    }
+}
+
+fn one_by_one(set: &Value) -> bool {
+    set["spec"]["podManagementPolicy"] != "Parallel"
+}
+
+/// Creates pods in the order of their ordinals, if need be one at a time. Says whether there is
+/// none to wait for.
+fn create_missing(
+    store: &mut Store,
+    set: &Value,
+    pods: &[(i64, Arc<Value>)],
+    revision: &str,
+    now: Timestamp,
+) -> bool {
+    let seconds = number(&set["spec"]["minReadySeconds"], 0);
+    for ordinal in 0..number(&set["spec"]["replicas"], 1) {
         match pods.iter().find(|(own, _)| *own == ordinal) {
             None => {
-                let name = format!("{}-{ordinal}", object::name(set));
-                let mut pod =
-                    from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
-                for (key, value) in [
-                    (REVISION, revision),
-                    ("statefulset.kubernetes.io/pod-name", &name),
-                    ("apps.kubernetes.io/pod-index", &ordinal.to_string()),
-                ] {
-                    pod["metadata"]["labels"][key] = json!(value);
-                }
-                pod["spec"]["hostname"] = json!(name);
-                if set["spec"]["serviceName"].is_string() {
-                    pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
-                }
-                store.put(pod, now);
-                let message =
-                    format!("create Pod {name} in StatefulSet {} successful", object::name(set));
-                events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
-                if one_by_one {
-                    return;
+                create(store, set, ordinal, revision, now);
+                if one_by_one(set) {
+                    return false;
                 }
             }
-            Some((_, pod)) if one_by_one && !(active(pod) && is_available(pod, seconds, now)) => {
+            Some((_, pod))
+                if one_by_one(set) && !(active(pod) && is_available(pod, seconds, now)) =>
+            {
                 // one that is of an earlier template and will never be ready is not waited for
-                if !deleting(pod)
+                return !deleting(pod)
                     && pod["metadata"]["labels"][REVISION] != revision
-                    && !is_ready(pod)
-                {
-                    break;
-                }
-                return;
+                    && !is_ready(pod);
             }
             Some(_) => {}
         }
     }
-    let delete = |store: &mut Store, pod: &Value| {
-        terminate(store, pod, now);
-        let message = format!(
-            "delete Pod {} in StatefulSet {} successful",
-            object::name(pod),
-            object::name(set)
-        );
-        events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
-    };
+    true
+}
+
+fn create(store: &mut Store, set: &Value, ordinal: i64, revision: &str, now: Timestamp) {
+    let name = format!("{}-{ordinal}", object::name(set));
+    let mut pod = from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
+    for (key, value) in [
+        (REVISION, revision),
+        ("statefulset.kubernetes.io/pod-name", &name),
+        ("apps.kubernetes.io/pod-index", &ordinal.to_string()),
+    ] {
+        pod["metadata"]["labels"][key] = json!(value);
+    }
+    pod["spec"]["hostname"] = json!(name);
+    if set["spec"]["serviceName"].is_string() {
+        pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
+    }
+    store.put(pod, now);
+    let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
+    events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
+}
+
+fn delete(store: &mut Store, set: &Value, pod: &Value, now: Timestamp) {
+    terminate(store, pod, now);
+    let message =
+        format!("delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
+    events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
+}
+
+/// Deletes pods beyond the replicas, the last first. Says whether there is none to wait for.
+fn delete_surplus(
+    store: &mut Store,
+    set: &Value,
+    pods: &[(i64, Arc<Value>)],
+    now: Timestamp,
+) -> bool {
+    let wanted = number(&set["spec"]["replicas"], 1);
     for (_, pod) in pods.iter().rev().filter(|(ordinal, _)| *ordinal >= wanted) {
         if !deleting(pod) {
-            delete(store, pod);
+            delete(store, set, pod, now);
         }
-        if one_by_one {
-            return;
+        if one_by_one(set) {
+            return false;
         }
     }
-    if set["spec"]["updateStrategy"]["type"] == "OnDelete" {
-        return;
-    }
+    true
+}
+
+/// Replaces the last pod of an earlier template, if all after it are ready.
+fn update(
+    store: &mut Store,
+    set: &Value,
+    pods: &[(i64, Arc<Value>)],
+    revision: &str,
+    now: Timestamp,
+) {
     let first = number(&set["spec"]["updateStrategy"]["rollingUpdate"]["partition"], 0);
-    for (_, pod) in pods.iter().rev().filter(|(ordinal, _)| (first..wanted).contains(ordinal)) {
+    let updated = first..number(&set["spec"]["replicas"], 1);
+    for (_, pod) in pods.iter().rev().filter(|(ordinal, _)| updated.contains(ordinal)) {
         if pod["metadata"]["labels"][REVISION] != revision && !deleting(pod) {
-            return delete(store, pod);
+            return delete(store, set, pod, now);
         }
         if !is_ready(pod) {
             return;

@@ -1,4 +1,4 @@
-//! Command lines, taken apart as the tools do.
+//! Command lines, parsed as the tools parse them.
 
 use std::time::Duration;
 

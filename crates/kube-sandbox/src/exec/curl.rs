@@ -1,4 +1,4 @@
-//! curl 7.88, as far as operators use it.
+//! curl 7.88: the options that operators use.
 
 use std::time::Duration;
 
@@ -46,6 +46,17 @@ struct Failure {
     waited: Option<Duration>,
 }
 
+impl Failure {
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), waited: None }
+    }
+
+    /// Nothing happened until a limit was reached.
+    fn after(self, limits: &Limits) -> Self {
+        Self { waited: Some(limits.connecting.unwrap_or(super::TIMEOUT_TAKES)), ..self }
+    }
+}
+
 pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
     let arguments = match Arguments::parse(&OPTIONS, words) {
         Ok(arguments) => arguments,
@@ -89,15 +100,8 @@ pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
                     Some(_) => {}
                 }
             } else {
-                fail(
-                    &mut outcome,
-                    &arguments,
-                    Failure {
-                        code: 22,
-                        message: format!("The requested URL returned error: {status}"),
-                        waited: None,
-                    },
-                );
+                let message = format!("The requested URL returned error: {status}");
+                fail(&mut outcome, &arguments, Failure::new(22, message));
             }
         }
         Err(failure) => fail(&mut outcome, &arguments, failure),
@@ -123,137 +127,149 @@ fn fail(outcome: &mut Outcome, arguments: &Arguments, failure: Failure) {
     }
 }
 
+/// How long curl waits.
+struct Limits {
+    /// `--max-time`, for the whole exchange.
+    whole: Option<Duration>,
+    /// The shorter of `--max-time` and `--connect-timeout`.
+    connecting: Option<Duration>,
+}
+
+impl Limits {
+    fn of(arguments: &Arguments) -> Self {
+        let whole = arguments.seconds("max-time");
+        let connecting = [whole, arguments.seconds("connect-timeout")].into_iter().flatten().min();
+        Self { whole, connecting }
+    }
+}
+
+/// Sends the request; `outcome` gets what `--verbose` prints meanwhile.
 fn exchange(
     session: &Session,
     arguments: &Arguments,
     text: &str,
     outcome: &mut Outcome,
 ) -> Result<Response, Failure> {
-    let failure = |code, message: String| Failure { code, message, waited: None };
-    let url = Url::parse(text)
-        .ok_or_else(|| failure(3, "URL using bad/illegal format or missing URL".to_owned()))?;
-    let Url { scheme, host, port, target } = &url;
-    if scheme != "http" && scheme != "https" {
-        return Err(failure(
-            1,
-            format!("Protocol \"{scheme}\" not supported or disabled in libcurl"),
-        ));
-    }
-    let (whole, connecting) = (arguments.seconds("max-time"), arguments.seconds("connect-timeout"));
-    let limit = [whole, connecting].into_iter().flatten().min();
-    let (_, pod, listening) = match dial(session, host, *port, Protocol::Tcp) {
-        Dialled::Pod { address, pod, port: listening } => {
-            if arguments.has("verbose") {
-                outcome.stderr.extend_from_slice(
-                    format!(
-                        "*   Trying {address}:{port}...\n* \
-                    Connected to {host} ({address}) port {port} (#0)\n"
-                    )
-                    .as_bytes(),
-                );
-            }
-            (address, pod, listening)
-        }
-        Dialled::ApiServer { .. } if scheme == "https" => {
-            return Err(failure(
-                60,
-                "SSL certificate problem: unable to get local issuer certificate".to_owned(),
-            ));
-        }
-        Dialled::ApiServer { .. } => {
-            return Err(failure(
-                4,
-                "the sandbox does not simulate the API server as seen from pods".to_owned(),
-            ));
-        }
-        Dialled::Refused { .. } => {
-            return Err(failure(
-                7,
-                format!(
-                    "Failed to connect to {host} port {port} after 1 ms: Couldn't connect to server"
-                ),
-            ));
-        }
-        Dialled::TimedOut { .. } => {
-            let message = match limit {
-                Some(limit) if limit == whole.unwrap_or_default() => {
-                    format!("Connection timed out after {} milliseconds", limit.as_millis())
-                }
-                Some(limit) => format!(
-                    "Failed to connect to {host} port {port} after {} ms: Timeout was reached",
-                    limit.as_millis()
-                ),
-                None => format!(
-                    "Failed to connect to {host} port {port} after 134321 ms: Couldn't connect to \
-                        server"
-                ),
-            };
-            return Err(Failure {
-                code: 28,
-                message,
-                waited: Some(limit.unwrap_or(super::TIMEOUT_TAKES)),
-            });
-        }
-        Dialled::NoSuchHost => return Err(failure(6, format!("Could not resolve host: {host}"))),
-        Dialled::NoAnswer => {
-            let (code, message) = match limit.filter(|limit| limit.as_secs() < 20) {
-                Some(limit) => {
-                    (28, format!("Resolving timed out after {} milliseconds", limit.as_millis()))
-                }
-                None => (6, format!("Could not resolve host: {host}")),
-            };
-            return Err(Failure {
-                code,
-                message,
-                waited: Some(limit.unwrap_or(super::TIMEOUT_TAKES)),
-            });
+    let mut say = |lines: String| {
+        if arguments.has("verbose") {
+            outcome.stderr.extend_from_slice(lines.as_bytes());
         }
     };
-    if scheme == "https" {
-        return Err(failure(
+    let url = url(text)?;
+    let Url { host, port, .. } = &url;
+    let dialled = dial(session, host, *port, Protocol::Tcp);
+    let Dialled::Pod { address, pod, port: listening } = dialled else {
+        return Err(not_connected(&dialled, &url, &Limits::of(arguments)));
+    };
+    say(format!(
+        "*   Trying {address}:{port}...\n* Connected to {host} ({address}) port {port} (#0)\n"
+    ));
+    if url.scheme == "https" {
+        return Err(Failure::new(
             35,
-            "OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number".to_owned(),
+            "OpenSSL/3.0.22: error:0A00010B:SSL routines::wrong version number",
         ));
     }
-    let data = ["data", "data-raw", "data-binary"].into_iter().any(|name| arguments.has(name));
-    let method = if arguments.has("head") {
-        "HEAD"
-    } else if data {
-        "POST"
-    } else {
-        "GET"
-    };
-    let method = arguments.value("request").unwrap_or(method).to_owned();
-    let body = ["data", "data-raw", "data-binary"]
-        .into_iter()
-        .find_map(|name| arguments.value(name))
-        .unwrap_or_default();
-    let request = Request { method, target: target.clone(), body: body.as_bytes().to_vec() };
-    if arguments.has("verbose") {
-        let shown = if *port == 80 { host.clone() } else { format!("{host}:{port}") };
-        outcome.stderr.extend_from_slice(
-            format!(
-                "> {} {target} HTTP/1.1\r\n> Host: {shown}\r\n> User-Agent: curl/7.88.1\r\n> \
-                Accept: */*\r\n> \r\n",
-                request.method
-            )
-            .as_bytes(),
-        );
-    }
+    let request = request(arguments, &url);
+    say(request_head(&request, &url));
     match respond(&session.snapshot, pod, listening, &request, session.at, 0) {
         Some(response) => {
-            if arguments.has("verbose") {
-                let head: String =
-                    head(session, &response).lines().map(|line| format!("< {line}\r\n")).collect();
-                outcome.stderr.extend_from_slice(head.as_bytes());
-            }
+            say(head(session, &response).lines().map(|line| format!("< {line}\r\n")).collect());
             Ok(response)
         }
         None if speaks_first(session, pod, listening) => {
-            Err(failure(1, "Received HTTP/0.9 when not allowed".to_owned()))
+            Err(Failure::new(1, "Received HTTP/0.9 when not allowed"))
         }
-        None => Err(failure(52, "Empty reply from server".to_owned())),
+        None => Err(Failure::new(52, "Empty reply from server")),
     }
+}
+
+/// A URL that curl takes.
+fn url(text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text)
+        .ok_or_else(|| Failure::new(3, "URL using bad/illegal format or missing URL"))?;
+    if url.scheme == "http" || url.scheme == "https" {
+        return Ok(url);
+    }
+    let message = format!("Protocol \"{}\" not supported or disabled in libcurl", url.scheme);
+    Err(Failure::new(1, message))
+}
+
+/// Why there is no connection to a pod.
+fn not_connected(dialled: &Dialled, url: &Url, limits: &Limits) -> Failure {
+    let Url { scheme, host, port, .. } = url;
+    match dialled {
+        Dialled::ApiServer { .. } if scheme == "https" => {
+            Failure::new(60, "SSL certificate problem: unable to get local issuer certificate")
+        }
+        Dialled::Pod { .. } | Dialled::ApiServer { .. } => {
+            Failure::new(4, "the sandbox does not simulate the API server as seen from pods")
+        }
+        Dialled::Refused { .. } => Failure::new(
+            7,
+            format!(
+                "Failed to connect to {host} port {port} after 1 ms: Couldn't connect to server"
+            ),
+        ),
+        Dialled::TimedOut { .. } => connection_timed_out(url, limits),
+        Dialled::NoSuchHost => Failure::new(6, format!("Could not resolve host: {host}")),
+        Dialled::NoAnswer => resolving_timed_out(host, limits),
+    }
+}
+
+fn connection_timed_out(url: &Url, limits: &Limits) -> Failure {
+    let Url { host, port, .. } = url;
+    let message = match limits.connecting {
+        Some(limit) if limit == limits.whole.unwrap_or_default() => {
+            format!("Connection timed out after {} milliseconds", limit.as_millis())
+        }
+        Some(limit) => format!(
+            "Failed to connect to {host} port {port} after {} ms: Timeout was reached",
+            limit.as_millis()
+        ),
+        None => format!(
+            "Failed to connect to {host} port {port} after 134321 ms: Couldn't connect to server"
+        ),
+    };
+    Failure::new(28, message).after(limits)
+}
+
+/// The resolver gives up by itself after 20 seconds.
+fn resolving_timed_out(host: &str, limits: &Limits) -> Failure {
+    match limits.connecting.filter(|limit| limit.as_secs() < 20) {
+        Some(limit) => Failure::new(
+            28,
+            format!("Resolving timed out after {} milliseconds", limit.as_millis()),
+        ),
+        None => Failure::new(6, format!("Could not resolve host: {host}")),
+    }
+    .after(limits)
+}
+
+fn request(arguments: &Arguments, url: &Url) -> Request {
+    let data =
+        ["data", "data-raw", "data-binary"].into_iter().find_map(|name| arguments.value(name));
+    let usual = match data {
+        _ if arguments.has("head") => "HEAD",
+        Some(_) => "POST",
+        None => "GET",
+    };
+    Request {
+        method: arguments.value("request").unwrap_or(usual).to_owned(),
+        target: url.target.clone(),
+        body: data.unwrap_or_default().as_bytes().to_vec(),
+    }
+}
+
+/// The head of the request as `--verbose` prints it.
+fn request_head(request: &Request, url: &Url) -> String {
+    let Url { host, port, .. } = url;
+    let shown = if *port == 80 { host.clone() } else { format!("{host}:{port}") };
+    format!(
+        "> {} {} HTTP/1.1\r\n> Host: {shown}\r\n> User-Agent: curl/7.88.1\r\n> Accept: */*\r\n\
+            > \r\n",
+        request.method, url.target
+    )
 }
 
 /// Says whether the process greets whoever connects.

@@ -1,4 +1,4 @@
-//! The few files that a container is known to have.
+//! The few files that a simulated container has.
 
 use std::collections::BTreeMap;
 

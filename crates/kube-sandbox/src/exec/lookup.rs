@@ -1,4 +1,4 @@
-//! Names: getent, nslookup, dig.
+//! Name lookups: getent, nslookup, dig.
 
 use std::fmt::Write;
 

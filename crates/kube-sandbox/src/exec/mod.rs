@@ -1,5 +1,5 @@
-//! The commands that exec finds in containers. There is no shell: what would need one is refused,
-//! and says so.
+//! The commands that exec finds in containers. There is no shell: a command that needs one is
+//! refused with that reason.
 
 mod arguments;
 mod curl;

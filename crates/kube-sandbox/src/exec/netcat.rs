@@ -1,4 +1,4 @@
-//! nc of OpenBSD: does something listen?
+//! nc of OpenBSD: whether a port accepts connections.
 
 use super::arguments::{Arguments, Specification};
 use super::target::{Dialled, dial};

@@ -1,4 +1,4 @@
-//! What clients in containers connect to.
+//! The destinations of clients in containers.
 
 use std::net::IpAddr;
 

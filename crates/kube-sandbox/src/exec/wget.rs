@@ -1,4 +1,4 @@
-//! wget, as far as operators use it.
+//! wget: the options that operators use.
 
 use super::arguments::{Arguments, Specification};
 use super::target::{Dialled, Url, dial};

@@ -9,18 +9,18 @@ use http::header;
 use super::request::ResourceRequest;
 use super::status::Status;
 
-/// What one write is answered with instead of what came of it.
+/// An injected fault: the response to one write, regardless of its result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fault {
-    /// Which write, counted from one. Dry runs and Leases are not counted.
+    /// The number of the write, from 1. Dry runs and Leases do not count.
     pub write: usize,
-    /// The HTTP status of the answer; none: the connection is cut without an answer.
+    /// The HTTP status of the response; none: the connection is closed without a response.
     pub status: Option<u16>,
-    /// Whether the write is done all the same.
+    /// Whether the write is carried out nevertheless.
     pub done: bool,
-    /// Whether no later request is answered: every connection is cut.
+    /// Whether all later connections are closed without a response.
     pub silent: bool,
-    /// The write is carried out all the same, but only this long after it was answered.
+    /// The write is carried out nevertheless, but this long after the response.
     pub late: Option<Duration>,
 }
 

@@ -16,7 +16,7 @@ use super::status::{Status, json_response};
 use super::table;
 use crate::kinds::Resource;
 use crate::object;
-use crate::store::Unknown;
+use crate::store::{Store, Unknown};
 use netpol_evaluator::LabelSelector;
 
 /// Which objects of a list are meant.
@@ -200,34 +200,7 @@ pub(crate) fn list(
     let shape = Shape::of(headers)?;
     let filter = Filter::of(query, target.resource)?;
     let world = server.world();
-    let current = world.store.revision();
-    if let Some(wanted) = query.number("resourceVersion") {
-        let exact = query.get("resourceVersionMatch") == Some("Exact");
-        if wanted > current {
-            return Err(Status::too_large_version(wanted, current));
-        }
-        if exact && wanted != current {
-            return Err(Status::expired(format!(
-                "The resourceVersion for the provided list is too old: {wanted}"
-            )));
-        }
-    }
-    let (from, revision) = match query.get("continue") {
-        None => (None, current),
-        Some(token) => {
-            let (revision, key) = continuation(token)
-                .ok_or_else(|| Status::bad_request("continue key is not valid"))?;
-            // the list goes on at the version at which it began; once that is forgotten it has to
-            // begin again
-            if world.store.since(revision).is_err_and(|unknown| unknown == Unknown::TooOld) {
-                return Err(Status::expired(
-                    "The provided continue parameter is too old to display a consistent list \
-                        result. You can start a new list without the continue parameter.",
-                ));
-            }
-            (Some(key), revision)
-        }
-    };
+    let (from, revision) = start(query, &world.store)?;
     let mut items: BTreeMap<String, Arc<Value>> = world
         .store
         .list(target.resource.plural, target.namespace.as_deref())
@@ -263,6 +236,34 @@ pub(crate) fn list(
                 "items": items.iter().map(|object| without_kind(object)).collect::<Vec<_>>()})
         }
     }))
+}
+
+/// The key at which a list begins, if not with the first, and the version that it is of.
+fn start(query: &Query, store: &Store) -> Result<(Option<String>, u64), Status> {
+    let current = store.revision();
+    if let Some(wanted) = query.number("resourceVersion") {
+        let exact = query.get("resourceVersionMatch") == Some("Exact");
+        if wanted > current {
+            return Err(Status::too_large_version(wanted, current));
+        }
+        if exact && wanted != current {
+            return Err(Status::expired(format!(
+                "The resourceVersion for the provided list is too old: {wanted}"
+            )));
+        }
+    }
+    let Some(token) = query.get("continue") else { return Ok((None, current)) };
+    let (revision, key) =
+        continuation(token).ok_or_else(|| Status::bad_request("continue key is not valid"))?;
+    // the list continues at the version at which it began; once that is forgotten it has to begin
+    // again
+    if store.since(revision).is_err_and(|unknown| unknown == Unknown::TooOld) {
+        return Err(Status::expired(
+            "The provided continue parameter is too old to display a consistent list result. You \
+                can start a new list without the continue parameter.",
+        ));
+    }
+    Ok((Some(key), revision))
 }
 
 /// The elements of a list do not repeat what the list says.

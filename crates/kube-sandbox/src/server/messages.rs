@@ -1,4 +1,4 @@
-//! Objects in the binary form that kubectl sends when it creates them.
+//! Decodes objects in protobuf, the format in which kubectl creates them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

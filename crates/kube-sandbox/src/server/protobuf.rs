@@ -1,4 +1,4 @@
-//! Reviews in the binary form that kubectl sends.
+//! Decodes access reviews in protobuf, the format in which kubectl sends them.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the user may do, and who the user is.
+//! Access reviews: who the user is, and what the user may do.
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -25,6 +25,29 @@ pub(crate) async fn answer(
         .get("impersonate-user")
         .and_then(|user| user.to_str().ok())
         .map(str::to_owned);
+    let mut review = read(kind, request).await?;
+    if let Some(user) = &impersonated
+        && denied(server, "impersonate", "", "users", "")
+    {
+        let message = format!(
+            "users \"{user}\" is forbidden: User \"{}\" cannot impersonate resource \"users\" in \
+                API group \"\" at the cluster scope",
+            server.user
+        );
+        return Err(Status::forbidden("users", "", user, message));
+    }
+    review["status"] = match kind {
+        "SelfSubjectReview" => who(server, impersonated.as_deref()),
+        "SelfSubjectAccessReview" => access(server, &review["spec"]["resourceAttributes"]),
+        _ => rules(server),
+    };
+    let mut response = json_response(&review);
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// The review in the body of a request.
+async fn read(kind: &str, request: Request) -> Result<Value, Status> {
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
     let body = axum::body::to_bytes(request.into_body(), LARGEST)
         .await
@@ -34,7 +57,7 @@ pub(crate) async fn answer(
             "the object provided is unrecognized (must be of type {kind}): {reason}"
         ))
     };
-    let mut review: Value = match content_type.as_ref().map(http::HeaderValue::as_bytes) {
+    let review: Value = match content_type.as_ref().map(http::HeaderValue::as_bytes) {
         Some(b"application/vnd.kubernetes.protobuf") => {
             protobuf::review(kind, &body).ok_or_else(|| unreadable("the message cannot be read"))?
         }
@@ -43,55 +66,45 @@ pub(crate) async fn answer(
         }
         _ => serde_json::from_slice(&body).map_err(|error| unreadable(&error.to_string()))?,
     };
-    if !review.is_object() {
-        return Err(unreadable("it is not an object"));
-    }
-    let denied = |verb: &str, group: &str, resource: &str, namespace: &str| {
-        server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace))
-    };
-    if let Some(user) = impersonated.as_ref().filter(|_| denied("impersonate", "", "users", "")) {
-        let message = format!(
-            "users \"{user}\" is forbidden: User \"{}\" cannot impersonate resource \"users\" in \
-                API group \"\" at the cluster scope",
-            server.user
-        );
-        return Err(Status::forbidden("users", "", user, message));
-    }
-    match (kind, impersonated) {
+    if review.is_object() { Ok(review) } else { Err(unreadable("it is not an object")) }
+}
+
+fn denied(server: &Server, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
+    server.world().denials.iter().any(|denial| denial.forbids(verb, group, resource, namespace))
+}
+
+/// Who the user is.
+fn who(server: &Server, impersonated: Option<&str>) -> Value {
+    match impersonated {
         // as a real server: of the user who is impersonated no group is known but that of all who
         // are somebody
-        ("SelfSubjectReview", Some(user)) => {
-            review["status"] =
-                json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}});
-        }
-        ("SelfSubjectReview", None) => {
-            review["status"] = json!({"userInfo": {"username": &*server.user,
-                "groups": ["sandbox:operators", "system:authenticated"]}});
-        }
-        ("SelfSubjectAccessReview", _) => {
-            let attributes = &review["spec"]["resourceAttributes"];
-            let text = |field: &str| attributes[field].as_str().unwrap_or_default();
-            let resource = if text("subresource").is_empty() {
-                text("resource").to_owned()
-            } else {
-                format!("{}/{}", text("resource"), text("subresource"))
-            };
-            let allowed = !denied(text("verb"), text("group"), &resource, text("namespace"));
-            review["status"] = json!({"allowed": allowed});
-            if allowed {
-                review["status"]["reason"] = json!("allowed by the sandbox");
-            }
-        }
-        _ => {
-            let rule = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
-            let restricted = !server.world().denials.is_empty();
-            // what is denied cannot be said in rules, which only allow
-            review["status"] = json!({"resourceRules": [rule],
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-                "incomplete": restricted});
-        }
+        Some(user) => json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}}),
+        None => json!({"userInfo": {"username": &*server.user,
+            "groups": ["sandbox:operators", "system:authenticated"]}}),
     }
-    let mut response = json_response(&review);
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+}
+
+/// Whether the user may do one thing.
+fn access(server: &Server, attributes: &Value) -> Value {
+    let text = |field: &str| attributes[field].as_str().unwrap_or_default();
+    let resource = if text("subresource").is_empty() {
+        text("resource").to_owned()
+    } else {
+        format!("{}/{}", text("resource"), text("subresource"))
+    };
+    if denied(server, text("verb"), text("group"), &resource, text("namespace")) {
+        json!({"allowed": false})
+    } else {
+        json!({"allowed": true, "reason": "allowed by the sandbox"})
+    }
+}
+
+/// What the user may do, as rules; these only allow, so that they are incomplete if something is
+/// denied.
+fn rules(server: &Server) -> Value {
+    let rule = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
+    let restricted = !server.world().denials.is_empty();
+    json!({"resourceRules": [rule],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "incomplete": restricted})
 }

@@ -1,4 +1,4 @@
-//! From a request to the part of the server that answers it.
+//! Routes a request to the part of the server that handles it.
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! Lists as tables, the way `kubectl get` asks for them.
+//! Lists as tables, for `kubectl get`.
 
 use std::sync::Arc;
 
@@ -54,206 +54,216 @@ pub(crate) fn table(
         "columnDefinitions": definitions, "rows": rows})
 }
 
-fn columns(resource: &Resource) -> Vec<Column> {
+/// The columns of a kind, as kubectl shows it.
+fn columns(resource: &Resource) -> &'static [Column] {
     match resource.plural {
-        "pods" => vec![
-            NAME,
-            column("Ready", |pod, _| {
-                let statuses = object::list(&pod["status"]["containerStatuses"]);
-                let ready = statuses.iter().filter(|status| status["ready"] == true).count();
-                json!(format!("{ready}/{}", object::list(&pod["spec"]["containers"]).len()))
-            }),
-            column("Status", |pod, _| {
-                let statuses = object::list(&pod["status"]["containerStatuses"]);
-                let waiting = statuses
-                    .iter()
-                    .find_map(|status| status["state"]["waiting"]["reason"].as_str());
-                json!(waiting.or_else(|| pod["status"]["phase"].as_str()).unwrap_or_default())
-            }),
-            column("Restarts", |pod, _| {
-                let restarts: u64 = object::list(&pod["status"]["containerStatuses"])
-                    .iter()
-                    .filter_map(|status| status["restartCount"].as_u64())
-                    .sum();
-                json!(restarts.to_string())
-            }),
-            AGE,
-            wide("IP", |pod, _| or_none(&pod["status"]["podIP"])),
-            wide("Node", |pod, _| or_none(&pod["spec"]["nodeName"])),
-            wide("Nominated Node", |pod, _| or_none(&pod["status"]["nominatedNodeName"])),
-            wide("Readiness Gates", |_, _| json!("<none>")),
-        ],
-        "deployments" => vec![
-            NAME,
-            column("Ready", |deployment, _| {
-                json!(format!(
-                    "{}/{}",
-                    count(&deployment["status"]["readyReplicas"]),
-                    count(&deployment["spec"]["replicas"])
-                ))
-            }),
-            column("Up-to-date", |deployment, _| {
-                json!(count(&deployment["status"]["updatedReplicas"]))
-            }),
-            column("Available", |deployment, _| {
-                json!(count(&deployment["status"]["availableReplicas"]))
-            }),
-            AGE,
-            wide("Containers", |deployment, _| containers(deployment, "name")),
-            wide("Images", |deployment, _| containers(deployment, "image")),
-            wide("Selector", |deployment, _| pairs(&deployment["spec"]["selector"]["matchLabels"])),
-        ],
-        "replicasets" => vec![
-            NAME,
-            column("Desired", |set, _| json!(count(&set["spec"]["replicas"]))),
-            column("Current", |set, _| json!(count(&set["status"]["replicas"]))),
-            column("Ready", |set, _| json!(count(&set["status"]["readyReplicas"]))),
-            AGE,
-            wide("Containers", |set, _| containers(set, "name")),
-            wide("Images", |set, _| containers(set, "image")),
-            wide("Selector", |set, _| pairs(&set["spec"]["selector"]["matchLabels"])),
-        ],
-        "services" => vec![
-            NAME,
-            column("Type", |service, _| service["spec"]["type"].clone()),
-            column("Cluster-IP", |service, _| or_none(&service["spec"]["clusterIP"])),
-            column("External-IP", |_, _| json!("<none>")),
-            column("Port(s)", |service, _| {
-                let ports: Vec<String> = object::list(&service["spec"]["ports"])
-                    .iter()
-                    .map(|port| {
-                        format!(
-                            "{}/{}",
-                            count(&port["port"]),
-                            port["protocol"].as_str().unwrap_or("TCP")
-                        )
-                    })
-                    .collect();
-                json!(ports.join(","))
-            }),
-            AGE,
-            wide("Selector", |service, _| pairs(&service["spec"]["selector"])),
-        ],
-        "nodes" => vec![
-            NAME,
-            column("Status", |node, _| {
-                let ready = object::list(&node["status"]["conditions"])
-                    .iter()
-                    .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-                let schedulable =
-                    if node["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
-                json!(format!("{}{schedulable}", if ready { "Ready" } else { "NotReady" }))
-            }),
-            column("Roles", |_, _| json!("<none>")),
-            AGE,
-            column("Version", |node, _| node["status"]["nodeInfo"]["kubeletVersion"].clone()),
-            wide("Internal-IP", |node, _| or_none(&node["status"]["addresses"][0]["address"])),
-            wide("OS-Image", |node, _| node["status"]["nodeInfo"]["osImage"].clone()),
-        ],
-        "namespaces" => {
-            vec![NAME, column("Status", |namespace, _| namespace["status"]["phase"].clone()), AGE]
-        }
-        "configmaps" | "secrets" => {
-            let data = column("Data", |object, _| {
-                json!(object["data"].as_object().map_or(0, serde_json::Map::len))
-            });
-            if resource.plural == "secrets" {
-                vec![NAME, column("Type", |secret, _| secret["type"].clone()), data, AGE]
-            } else {
-                vec![NAME, data, AGE]
-            }
-        }
-        "endpoints" => vec![
-            NAME,
-            column("Endpoints", |endpoints, _| {
-                let mut found = Vec::new();
-                for subset in object::list(&endpoints["subsets"]) {
-                    for address in object::list(&subset["addresses"]) {
-                        found.extend(object::list(&subset["ports"]).iter().map(|port| {
-                            format!(
-                                "{}:{}",
-                                address["ip"].as_str().unwrap_or_default(),
-                                count(&port["port"])
-                            )
-                        }));
-                    }
-                }
-                let more = if found.len() > 3 {
-                    format!(" + {} more...", found.len() - 3)
-                } else {
-                    String::new()
-                };
-                found.truncate(3);
-                json!(if found.is_empty() {
-                    "<none>".to_owned()
-                } else {
-                    format!("{}{more}", found.join(","))
-                })
-            }),
-            AGE,
-        ],
-        "events" => vec![
-            column("Last Seen", |event, now| json!(age(&event["lastTimestamp"], now))),
-            column("Type", |event, _| event["type"].clone()),
-            column("Reason", |event, _| event["reason"].clone()),
-            column("Object", |event, _| {
-                let about = &event["involvedObject"];
-                json!(format!(
-                    "{}/{}",
-                    about["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
-                    about["name"].as_str().unwrap_or_default()
-                ))
-            }),
-            column("Message", |event, _| event["message"].clone()),
-        ],
-        "leases" => {
-            vec![NAME, column("Holder", |lease, _| or_none(&lease["spec"]["holderIdentity"])), AGE]
-        }
-        "networkpolicies" => vec![
-            NAME,
-            column("Pod-Selector", |policy, _| {
-                pairs(&policy["spec"]["podSelector"]["matchLabels"])
-            }),
-            AGE,
-        ],
-        "cronjobs" => vec![
-            NAME,
-            column("Schedule", |job, _| job["spec"]["schedule"].clone()),
-            column("Timezone", |job, _| or_none(&job["spec"]["timeZone"])),
-            column("Suspend", |job, _| {
-                json!(if job["spec"]["suspend"] == true { "True" } else { "False" })
-            }),
-            column("Active", |job, _| json!(object::list(&job["status"]["active"]).len())),
-            column("Last Schedule", |job, now| {
-                if job["status"]["lastScheduleTime"].is_null() {
-                    json!("<none>")
-                } else {
-                    json!(age(&job["status"]["lastScheduleTime"], now))
-                }
-            }),
-            AGE,
-        ],
-        "endpointslices" => vec![
-            NAME,
-            column("AddressType", |slice, _| slice["addressType"].clone()),
-            column("Ports", |slice, _| {
-                let ports: Vec<String> = object::list(&slice["ports"])
-                    .iter()
-                    .map(|port| count(&port["port"]).to_string())
-                    .collect();
-                json!(if ports.is_empty() { "<unset>".to_owned() } else { ports.join(",") })
-            }),
-            column("Endpoints", |slice, _| {
-                let addresses: Vec<&str> = object::list(&slice["endpoints"])
-                    .iter()
-                    .filter_map(|endpoint| endpoint["addresses"][0].as_str())
-                    .collect();
-                json!(if addresses.is_empty() { "<unset>".to_owned() } else { addresses.join(",") })
-            }),
-            AGE,
-        ],
-        _ => vec![NAME, AGE],
+        "pods" => PODS,
+        "deployments" => DEPLOYMENTS,
+        "replicasets" => REPLICA_SETS,
+        "services" => SERVICES,
+        "nodes" => NODES,
+        "namespaces" => NAMESPACES,
+        "endpoints" => ENDPOINTS,
+        "events" => EVENTS,
+        "leases" => LEASES,
+        "networkpolicies" => NETWORK_POLICIES,
+        "cronjobs" => CRON_JOBS,
+        "endpointslices" => ENDPOINT_SLICES,
+        "configmaps" => CONFIG_MAPS,
+        "secrets" => SECRETS,
+        _ => OTHERS,
     }
+}
+
+const PODS: &[Column] = &[
+    NAME,
+    column("Ready", ready_containers),
+    column("Status", pod_status),
+    column("Restarts", restarts),
+    AGE,
+    wide("IP", |pod, _| or_none(&pod["status"]["podIP"])),
+    wide("Node", |pod, _| or_none(&pod["spec"]["nodeName"])),
+    wide("Nominated Node", |pod, _| or_none(&pod["status"]["nominatedNodeName"])),
+    wide("Readiness Gates", |_, _| json!("<none>")),
+];
+
+const DEPLOYMENTS: &[Column] = &[
+    NAME,
+    column("Ready", |deployment, _| {
+        json!(format!(
+            "{}/{}",
+            count(&deployment["status"]["readyReplicas"]),
+            count(&deployment["spec"]["replicas"])
+        ))
+    }),
+    column("Up-to-date", |deployment, _| json!(count(&deployment["status"]["updatedReplicas"]))),
+    column("Available", |deployment, _| json!(count(&deployment["status"]["availableReplicas"]))),
+    AGE,
+    wide("Containers", |deployment, _| containers(deployment, "name")),
+    wide("Images", |deployment, _| containers(deployment, "image")),
+    wide("Selector", |deployment, _| pairs(&deployment["spec"]["selector"]["matchLabels"])),
+];
+
+const REPLICA_SETS: &[Column] = &[
+    NAME,
+    column("Desired", |set, _| json!(count(&set["spec"]["replicas"]))),
+    column("Current", |set, _| json!(count(&set["status"]["replicas"]))),
+    column("Ready", |set, _| json!(count(&set["status"]["readyReplicas"]))),
+    AGE,
+    wide("Containers", |set, _| containers(set, "name")),
+    wide("Images", |set, _| containers(set, "image")),
+    wide("Selector", |set, _| pairs(&set["spec"]["selector"]["matchLabels"])),
+];
+
+const SERVICES: &[Column] = &[
+    NAME,
+    column("Type", |service, _| service["spec"]["type"].clone()),
+    column("Cluster-IP", |service, _| or_none(&service["spec"]["clusterIP"])),
+    column("External-IP", |_, _| json!("<none>")),
+    column("Port(s)", service_ports),
+    AGE,
+    wide("Selector", |service, _| pairs(&service["spec"]["selector"])),
+];
+
+const NODES: &[Column] = &[
+    NAME,
+    column("Status", node_status),
+    column("Roles", |_, _| json!("<none>")),
+    AGE,
+    column("Version", |node, _| node["status"]["nodeInfo"]["kubeletVersion"].clone()),
+    wide("Internal-IP", |node, _| or_none(&node["status"]["addresses"][0]["address"])),
+    wide("OS-Image", |node, _| node["status"]["nodeInfo"]["osImage"].clone()),
+];
+
+const NAMESPACES: &[Column] =
+    &[NAME, column("Status", |namespace, _| namespace["status"]["phase"].clone()), AGE];
+
+const ENDPOINTS: &[Column] = &[NAME, column("Endpoints", addresses_and_ports), AGE];
+
+const EVENTS: &[Column] = &[
+    column("Last Seen", |event, now| json!(age(&event["lastTimestamp"], now))),
+    column("Type", |event, _| event["type"].clone()),
+    column("Reason", |event, _| event["reason"].clone()),
+    column("Object", |event, _| {
+        let about = &event["involvedObject"];
+        json!(format!(
+            "{}/{}",
+            about["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
+            about["name"].as_str().unwrap_or_default()
+        ))
+    }),
+    column("Message", |event, _| event["message"].clone()),
+];
+
+const LEASES: &[Column] =
+    &[NAME, column("Holder", |lease, _| or_none(&lease["spec"]["holderIdentity"])), AGE];
+
+const NETWORK_POLICIES: &[Column] = &[
+    NAME,
+    column("Pod-Selector", |policy, _| pairs(&policy["spec"]["podSelector"]["matchLabels"])),
+    AGE,
+];
+
+const CRON_JOBS: &[Column] = &[
+    NAME,
+    column("Schedule", |job, _| job["spec"]["schedule"].clone()),
+    column("Timezone", |job, _| or_none(&job["spec"]["timeZone"])),
+    column("Suspend", |job, _| {
+        json!(if job["spec"]["suspend"] == true { "True" } else { "False" })
+    }),
+    column("Active", |job, _| json!(object::list(&job["status"]["active"]).len())),
+    column("Last Schedule", |job, now| {
+        if job["status"]["lastScheduleTime"].is_null() {
+            json!("<none>")
+        } else {
+            json!(age(&job["status"]["lastScheduleTime"], now))
+        }
+    }),
+    AGE,
+];
+
+const ENDPOINT_SLICES: &[Column] = &[
+    NAME,
+    column("AddressType", |slice, _| slice["addressType"].clone()),
+    column("Ports", slice_ports),
+    column("Endpoints", slice_addresses),
+    AGE,
+];
+
+const DATA: Column =
+    column("Data", |object, _| json!(object["data"].as_object().map_or(0, serde_json::Map::len)));
+const CONFIG_MAPS: &[Column] = &[NAME, DATA, AGE];
+const SECRETS: &[Column] = &[NAME, column("Type", |secret, _| secret["type"].clone()), DATA, AGE];
+const OTHERS: &[Column] = &[NAME, AGE];
+
+fn ready_containers(pod: &Value, _: Timestamp) -> Value {
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    let ready = statuses.iter().filter(|status| status["ready"] == true).count();
+    json!(format!("{ready}/{}", object::list(&pod["spec"]["containers"]).len()))
+}
+
+/// Why a container waits, or the phase.
+fn pod_status(pod: &Value, _: Timestamp) -> Value {
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    let waiting = statuses.iter().find_map(|status| status["state"]["waiting"]["reason"].as_str());
+    json!(waiting.or_else(|| pod["status"]["phase"].as_str()).unwrap_or_default())
+}
+
+fn restarts(pod: &Value, _: Timestamp) -> Value {
+    let restarts: u64 = object::list(&pod["status"]["containerStatuses"])
+        .iter()
+        .filter_map(|status| status["restartCount"].as_u64())
+        .sum();
+    json!(restarts.to_string())
+}
+
+fn service_ports(service: &Value, _: Timestamp) -> Value {
+    let ports: Vec<String> = object::list(&service["spec"]["ports"])
+        .iter()
+        .map(|port| {
+            format!("{}/{}", count(&port["port"]), port["protocol"].as_str().unwrap_or("TCP"))
+        })
+        .collect();
+    json!(ports.join(","))
+}
+
+fn node_status(node: &Value, _: Timestamp) -> Value {
+    let ready = object::list(&node["status"]["conditions"])
+        .iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    let schedulable =
+        if node["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
+    json!(format!("{}{schedulable}", if ready { "Ready" } else { "NotReady" }))
+}
+
+/// The first three, and how many more there are.
+fn addresses_and_ports(endpoints: &Value, _: Timestamp) -> Value {
+    let mut found = Vec::new();
+    for subset in object::list(&endpoints["subsets"]) {
+        for address in object::list(&subset["addresses"]) {
+            found.extend(object::list(&subset["ports"]).iter().map(|port| {
+                format!("{}:{}", address["ip"].as_str().unwrap_or_default(), count(&port["port"]))
+            }));
+        }
+    }
+    let more =
+        if found.len() > 3 { format!(" + {} more...", found.len() - 3) } else { String::new() };
+    found.truncate(3);
+    json!(if found.is_empty() { "<none>".to_owned() } else { format!("{}{more}", found.join(",")) })
+}
+
+fn slice_ports(slice: &Value, _: Timestamp) -> Value {
+    let ports: Vec<String> =
+        object::list(&slice["ports"]).iter().map(|port| count(&port["port"]).to_string()).collect();
+    json!(if ports.is_empty() { "<unset>".to_owned() } else { ports.join(",") })
+}
+
+fn slice_addresses(slice: &Value, _: Timestamp) -> Value {
+    let addresses: Vec<&str> = object::list(&slice["endpoints"])
+        .iter()
+        .filter_map(|endpoint| endpoint["addresses"][0].as_str())
+        .collect();
+    json!(if addresses.is_empty() { "<unset>".to_owned() } else { addresses.join(",") })
 }
 
 fn count(value: &Value) -> u64 {

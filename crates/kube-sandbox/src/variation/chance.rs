@@ -1,4 +1,4 @@
-//! Choices that a seed makes: the same ones each time.
+//! Choices derived from a seed: the same seed makes the same choices.
 
 /// A source of choices (SplitMix64).
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Variations of what stands around the applications.
+//! Variations of the cluster around the applications.
 
 use serde_json::{Value, json};
 

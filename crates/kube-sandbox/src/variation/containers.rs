@@ -1,4 +1,4 @@
-//! Variations of what is in a pod.
+//! Variations of the containers of a pod.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Variations of what has been before.
+//! Variations of earlier revisions and events.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,12 +1,12 @@
-//! Legal variations of a world: changes that a healthy cluster may have, and that must change no
+//! Variations of a world: legitimate differences between healthy clusters, which must not change any
 //! verdict.
 //!
-//! A variation is pure: a world and a seed give a world. It acts twice, because a world comes about
-//! in two steps: on what is declared, before anything is derived from it, and on what runs, for
-//! states that no declaration makes (a pod that is being deleted, a restart of long ago).
+//! A variation is a pure function of a world and a seed. It applies to the declared objects, before
+//! anything is derived from them, or to the running cluster, for states that no manifest declares (a
+//! pod that is being deleted, a restart weeks ago), or to both.
 //!
-//! A kind of variation is an entry of [`KINDS`]: a name, what it does in one line, and a function
-//! for one of the steps or both.
+//! A kind of variation is an entry of [`KINDS`]: its name, a description in one line, and its
+//! functions.
 
 #![expect(clippy::ptr_arg, reason = "all kinds have one signature, and some of them add objects")]
 
@@ -39,7 +39,7 @@ type Running = fn(&[&Value], &mut Chance, Timestamp) -> Vec<Value>;
 pub struct VariationKind {
     /// Its name: `sidecar-first`.
     pub name: &'static str,
-    /// What is different, in one line.
+    /// The difference, in one line.
     pub title: &'static str,
     declared: Option<Declared>,
     of_apps: Option<OfApps>,
@@ -51,7 +51,7 @@ pub struct VariationKind {
 pub struct Variation {
     /// The kind.
     pub kind: &'static VariationKind,
-    /// The same seed makes the same choices.
+    /// The seed: the same one makes the same choices.
     pub seed: u64,
 }
 
@@ -80,44 +80,44 @@ const fn both(
 pub static KINDS: &[VariationKind] = &[
     declared(
         "sidecar-first",
-        "A sidecar without ports stands first in every pod spec",
+        "The first container of every pod is a sidecar without ports",
         containers::sidecar_first,
     ),
     declared(
         "sidecar-with-ports",
-        "A proxy with ports and probes of its own stands beside every application",
+        "Every pod has a proxy with ports and probes of its own",
         containers::sidecar_with_ports,
     ),
     declared(
         "default-container",
-        "An annotation names the application's container, which is not the first",
+        "The application's container is not the first, and an annotation names it",
         containers::default_container,
     ),
     both(
         "init-containers",
-        "Init containers have prepared every pod",
+        "Every pod has init containers that have completed",
         containers::init_containers,
         containers::init_statuses,
     ),
     both(
         "native-sidecars",
-        "Sidecars among the init containers go on beside the application",
+        "Init containers with restartPolicy Always run next to the application",
         containers::native_sidecars,
         containers::init_statuses,
     ),
     of_apps(
         "log-noise",
-        "Logs hold the word error in harmless lines, very long lines and Unicode",
+        "Logs contain harmless lines with the word error, very long lines and Unicode",
         |manifests, chance, apps| containers::variables("log-noise", manifests, chance, apps),
     ),
     of_apps(
         "slow-answers",
-        "A server takes some milliseconds more, within its limits",
+        "Servers respond some milliseconds later, within their limits",
         |manifests, chance, apps| containers::variables("slow-answers", manifests, chance, apps),
     ),
     of_apps(
         "other-version",
-        "An application runs another version that is as good",
+        "Applications run another version that works as well",
         containers::other_version,
     ),
     declared(
@@ -137,32 +137,24 @@ pub static KINDS: &[VariationKind] = &[
     ),
     declared(
         "target-port-by-name",
-        "Services name the port of the container where they had its number",
+        "Services refer to ports of containers by name instead of number",
         ports::target_port_by_name,
     ),
     declared(
         "target-port-by-number",
-        "Services have the number of the container's port where they had its name",
+        "Services refer to ports of containers by number instead of name",
         ports::target_port_by_number,
     ),
-    declared(
-        "two-replicas",
-        "Two pods of each application where there were three",
-        pods::two_replicas,
-    ),
+    declared("two-replicas", "Two pods of each application instead of three", pods::two_replicas),
     declared(
         "five-replicas",
-        "Five pods of each application where there were three",
+        "Five pods of each application instead of three",
         pods::five_replicas,
     ),
-    declared(
-        "one-replica",
-        "One pod of each application where there were three",
-        pods::one_replica,
-    ),
+    declared("one-replica", "One pod of each application instead of three", pods::one_replica),
     declared(
         "finished-pods",
-        "A Job with the label of the application has ended well",
+        "A Job with the label of the application has completed",
         pods::finished_pods,
     ),
     running(
@@ -185,10 +177,10 @@ pub static KINDS: &[VariationKind] = &[
     declared("external-name", "An ExternalName Service", network::external_name),
     declared(
         "policy-for-allowed",
-        "Policies that allow once more what is allowed",
+        "More policies that allow what is already allowed",
         network::policy_for_allowed,
     ),
-    declared("policy-for-nobody", "A policy that selects nobody", network::policy_for_nobody),
+    declared("policy-for-nobody", "A policy that selects no pod", network::policy_for_nobody),
     both(
         "dual-stack",
         "Services and pods have an IPv6 address as well",
@@ -207,13 +199,13 @@ pub static KINDS: &[VariationKind] = &[
     ),
     declared(
         "look-alikes",
-        "Namespaces and workloads whose names and labels are nearly the same",
+        "Namespaces and workloads with similar names and labels",
         cluster::look_alikes,
     ),
     declared("cordoned-node", "A second node that is cordoned and tainted", cluster::cordoned_node),
-    declared("autoscaler", "An autoscaler that is content with the replicas", cluster::autoscaler),
+    declared("autoscaler", "An autoscaler that keeps the number of replicas", cluster::autoscaler),
     declared("disruption-budget", "Disruption budgets", cluster::disruption_budgets),
-    declared("foreign-cronjob", "A suspended CronJob of somebody else", cluster::foreign_cronjob),
+    declared("foreign-cronjob", "A suspended CronJob of another team", cluster::foreign_cronjob),
     declared("more-labels", "More labels on objects and pods", objects::more_labels),
     declared(
         "gitops-annotations",
@@ -225,14 +217,10 @@ pub static KINDS: &[VariationKind] = &[
     declared("other-names", "Policies and accounts have other names", objects::other_names),
     running(
         "old-revisions",
-        "ReplicaSets of former revisions, without pods",
+        "ReplicaSets of previous revisions, without pods",
         history::old_revisions,
     ),
-    running(
-        "old-events",
-        "Warnings of an hour ago that have long been overtaken",
-        history::old_events,
-    ),
+    running("old-events", "Warnings of an hour ago that no longer apply", history::old_events),
 ];
 
 impl VariationKind {

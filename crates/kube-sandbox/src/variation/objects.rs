@@ -1,4 +1,4 @@
-//! Variations of what is written on objects.
+//! Variations of metadata, names and keys.
 
 use serde_json::{Value, json};
 

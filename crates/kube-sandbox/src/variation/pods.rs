@@ -1,4 +1,4 @@
-//! Variations of which pods there are.
+//! Variations of the set of pods.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Variations of ports: their numbers, their names, and how Services lead to them.
+//! Variations of ports: numbers, names, and the target ports of Services.
 
 use serde_json::{Value, json};
 

@@ -1,23 +1,23 @@
-//! What is wrong in a file of a world, and where.
+//! A mistake in a file of a world, and its position.
 
 use std::fmt;
 
 /// A place in a file of a world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file, relative to the folder of the world.
+    /// The file, relative to the directory of the world.
     pub file: String,
-    /// The line and the column, both from 1; none when the whole file is meant.
+    /// Line and column, both from 1; none for the whole file.
     pub position: Option<(usize, usize)>,
 }
 
-/// What is wrong in a file of a world.
+/// A mistake in a file of a world.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
 pub struct WorldFault {
-    /// Where.
+    /// The position.
     pub place: Place,
-    /// What is wrong.
+    /// What is wrong, and what to change.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! The objects that a world declares: refused as an API server refuses them.
+//! The objects that a world declares, validated as an API server validates them.
 
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
@@ -21,6 +21,14 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    /// The object as messages name it: `Deployment shop/web`.
+    pub(crate) fn words(&self) -> String {
+        let kind = self.object["kind"].as_str().unwrap_or_default();
+        let (namespace, name) = (object::namespace(&self.object), object::name(&self.object));
+        let separator = if namespace.is_empty() { "" } else { "/" };
+        format!("{kind} {namespace}{separator}{name}")
+    }
+
     /// Whether two manifests are of the same object.
     pub(crate) fn is(&self, kind: &str, namespace: &str, name: &str) -> bool {
         self.object["kind"] == kind
@@ -51,17 +59,20 @@ pub(crate) fn manifests(
 /// The object as an API server would store it before defaults; or why it would not.
 pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, String> {
     if !object.is_object() {
-        return Err("a manifest is a mapping with apiVersion, kind and metadata".to_owned());
+        return Err(
+            "a manifest is a mapping with apiVersion, kind and metadata; write one for each object"
+                .to_owned(),
+        );
     }
     if !object["metadata"].is_object() {
-        return Err("a manifest has metadata with a name".to_owned());
+        return Err("a manifest has metadata with a name; add `metadata: {name: …}`".to_owned());
     }
     let kind = object["kind"].as_str().unwrap_or_default();
     let Some(resource) = kinds::by_kind(kind) else {
         return Err(if kind.is_empty() {
-            "a manifest has a kind".to_owned()
+            "a manifest has a kind, such as `kind: Deployment`; add it".to_owned()
         } else {
-            format!("kind {kind} is not simulated")
+            format!("kind {kind} is not simulated; {}", simulated(kind))
         });
     };
     let version = resource.api_version();
@@ -69,9 +80,12 @@ pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, Strin
         Some(given) if given == version => {}
         given => {
             return Err(format!(
-                "apiVersion of a {} is {version}, not {}",
+                "{} {}; write `apiVersion: {version}`",
                 resource.kind,
-                given.unwrap_or("missing")
+                given.map_or_else(
+                    || "has no apiVersion".to_owned(),
+                    |given| format!("is not simulated in apiVersion {given}")
+                )
             ));
         }
     }
@@ -82,10 +96,26 @@ pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, Strin
     for field in COUNTS {
         if object["spec"][field].as_i64().is_some_and(|count| count > MOST_REPLICAS) {
             return Err(format!(
-                "spec.{field} is {}, and the sandbox simulates at most {MOST_REPLICAS}",
+                "spec.{field} is {}, but the sandbox simulates at most {MOST_REPLICAS} pods of a \
+                    workload; write a lower number",
                 object["spec"][field]
             ));
         }
     }
     Ok(object)
+}
+
+/// The kind that was probably meant, or all that there are.
+fn simulated(kind: &str) -> String {
+    let kinds = || kinds::RESOURCES.iter().map(|resource| resource.kind);
+    let nearest = kinds()
+        .map(|known| {
+            (strsim::damerau_levenshtein(&known.to_lowercase(), &kind.to_lowercase()), known)
+        })
+        .filter(|(edits, _)| *edits <= 2)
+        .min();
+    match nearest {
+        Some((_, known)) => format!("did you mean {known}?"),
+        None => format!("simulated are {}", kinds().collect::<Vec<_>>().join(", ")),
+    }
 }

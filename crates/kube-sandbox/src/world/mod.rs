@@ -1,4 +1,4 @@
-//! A world as its author writes it: the folder's files by their names.
+//! A world: the files of a directory, by name.
 //!
 //! ```text
 //! world.yaml            world: v1, title, namespace
@@ -7,9 +7,9 @@
 //! scenarios/*.yaml      the states in which the world can be, see `scenario.rs`
 //! ```
 //!
-//! A node, the namespaces that every cluster has, the Service of the API server and CoreDNS are
-//! there by themselves (`base/`); what a world declares by the same kind, namespace and name takes
-//! their place. A state named `healthy`, the world as its manifests make it, is always there.
+//! A node, the namespaces that every cluster has, the Service of the API server and CoreDNS exist by
+//! default (`base/`); an object of the same kind, namespace and name replaces them. The scenario
+//! `healthy`, the world as its manifests define it, always exists.
 
 mod fault;
 mod manifest;
@@ -28,7 +28,7 @@ use crate::app::Apps;
 use crate::object;
 use crate::scenario::{Scenario, ScenarioInfo};
 
-/// The state in which every world can be: as its manifests make it.
+/// The scenario of every world: the world as its manifests define it.
 pub const HEALTHY: &str = "healthy";
 
 /// How many bytes all files of a world may have together.
@@ -39,8 +39,8 @@ const BASE_CLUSTER: (&str, &str) = ("base/cluster.yaml", include_str!("../base/c
 const BASE_APPS: (&str, &str) =
     ("base/applications.yaml", include_str!("../base/applications.yaml"));
 
-/// A world: what is in a cluster, what its processes do, and the states in which it can be. A copy
-/// is a reference.
+/// A world: the objects of a cluster, the behavior of its processes, and its scenarios. Clones share
+/// it.
 #[derive(Debug, Clone)]
 pub struct World(Arc<Inner>);
 
@@ -77,7 +77,7 @@ impl World {
     /// Reads a world from its files: the name of each, relative to the folder, and its text.
     ///
     /// # Errors
-    /// What is wrong with them: every file that has a fault is named once.
+    /// The mistakes, one for each invalid file.
     pub fn from_files<N: AsRef<str>, T: AsRef<str>>(
         files: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, Vec<WorldFault>> {
@@ -87,7 +87,7 @@ impl World {
         Sorted::of(sorted)?.read().map(|inner| Self(Arc::new(inner)))
     }
 
-    /// What it is, in one line.
+    /// Its title.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.0.title
@@ -99,7 +99,7 @@ impl World {
         &self.0.namespace
     }
 
-    /// The states in which it can be, by name.
+    /// Its scenarios, by name.
     #[must_use]
     pub fn scenarios(&self) -> Vec<ScenarioInfo> {
         self.0.scenarios.iter().map(|(name, scenario)| scenario.info(name)).collect()
@@ -158,7 +158,11 @@ impl<'a> Sorted<'a> {
         for (name, text) in files {
             bytes += text.len();
             if bytes > MOST_BYTES {
-                let reason = format!("a world has at most {MOST_BYTES} bytes");
+                let reason = format!(
+                    "the files of a world have at most {} MiB together; make this one and others \
+                        smaller",
+                    MOST_BYTES >> 20
+                );
                 return Err(vec![Place::file(name).fault(reason)]);
             }
             match name.split_once('/') {
@@ -169,8 +173,9 @@ impl<'a> Sorted<'a> {
                     sorted.scenarios.push((name, text));
                 }
                 _ => faults.push(Place::file(name).fault(
-                    "no file of a world: a world has world.yaml, applications.yaml, \
-                        manifests/*.yaml and scenarios/*.yaml",
+                    "no file of a world has this name; a world consists of world.yaml, \
+                        applications.yaml, manifests/*.yaml and scenarios/*.yaml: move or rename \
+                        the file",
                 )),
             }
         }
@@ -178,7 +183,7 @@ impl<'a> Sorted<'a> {
             Some(text) => sorted.header = text,
             None => faults.push(
                 Place::file("world.yaml")
-                    .fault("there is none; a world begins with `world: v1` and a title"),
+                    .fault("there is none; create it with `world: v1`, `title` and `namespace`"),
             ),
         }
         if faults.is_empty() { Ok(sorted) } else { Err(faults) }
@@ -222,14 +227,19 @@ impl<'a> Sorted<'a> {
                 let same = |old: &Manifest| old.is(kind.unwrap_or_default(), namespace, name);
                 match all.iter().position(same) {
                     Some(at) if all[at].place.file == BASE_CLUSTER.0 => all[at] = new,
-                    Some(at) => faults.push(
-                        new.place.fault(format!("it is declared already, at {}", all[at].place)),
-                    ),
+                    Some(at) => faults.push(new.place.fault(format!(
+                        "{} is declared already, at {}; remove one of the two",
+                        new.words(),
+                        all[at].place
+                    ))),
                     None => all.push(new),
                 }
             }
             if all.len() > MOST_OBJECTS {
-                let reason = format!("a world declares at most {MOST_OBJECTS} objects");
+                let reason = format!(
+                    "a world declares at most {MOST_OBJECTS} objects; remove those that no \
+                        runbook looks at"
+                );
                 faults.push(Place::file(file).fault(reason));
                 return all;
             }
@@ -240,7 +250,11 @@ impl<'a> Sorted<'a> {
         });
         faults.extend(homeless.map(|new| {
             let namespace = object::namespace(&new.object);
-            new.place.fault(format!("no manifest declares its namespace {namespace}"))
+            new.place.fault(format!(
+                "{}: no manifest declares its namespace {namespace}; declare the Namespace, or \
+                    correct metadata.namespace",
+                new.words()
+            ))
         }));
         all
     }

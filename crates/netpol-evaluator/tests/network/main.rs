@@ -8,6 +8,7 @@ mod enforcement;
 mod explanations;
 mod fixes;
 mod graphs;
+mod kubectl;
 mod lints;
 mod naive;
 mod paths;

@@ -1,22 +1,16 @@
-//! A real cluster by kubectl: `RUNBOOK_TEST_KUBECONFIG` names it, `RUNBOOK_TEST_KUBECTL` is the
-//! command with its first arguments.
+//! Pods on a real cluster that listen, and connections between them.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+pub(crate) use crate::kubectl::Kubectl;
+
 /// Any image with a python3 on the cluster will do; this is that of the systems of the runbooks.
 const IMAGE: &str = "docker.io/yurisa2/petrosa-ta-bot:v1.0.68";
 const LISTEN: &str = include_str!("listen.py");
 const PROBE: &str = include_str!("probe.py");
-
-pub(crate) struct Kubectl {
-    command: String,
-    kubeconfig: String,
-}
 
 /// A connection to be tried; the address may be a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,52 +21,6 @@ pub(crate) struct Target {
 }
 
 impl Kubectl {
-    /// None, and a word about it, when no cluster is named.
-    pub(crate) fn of_the_environment() -> Option<Self> {
-        let (Ok(kubeconfig), Ok(command)) =
-            (std::env::var("RUNBOOK_TEST_KUBECONFIG"), std::env::var("RUNBOOK_TEST_KUBECTL"))
-        else {
-            eprintln!("not run: RUNBOOK_TEST_KUBECONFIG or RUNBOOK_TEST_KUBECTL is not set");
-            return None;
-        };
-        Some(Self { command, kubeconfig })
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str], input: Option<&Value>) -> String {
-        self.attempt(arguments, input).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// What it prints, or what went wrong.
-    pub(crate) fn attempt(
-        &self,
-        arguments: &[&str],
-        input: Option<&Value>,
-    ) -> Result<String, String> {
-        let mut parts = self.command.split_whitespace();
-        let mut command = Command::new(parts.next().unwrap());
-        command
-            .args(parts)
-            .args(["--kubeconfig", &self.kubeconfig])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        if let Some(input) = input {
-            child.stdin.as_mut().unwrap().write_all(input.to_string().as_bytes()).unwrap();
-        }
-        drop(child.stdin.take());
-        let output = child.wait_with_output().unwrap();
-        if !output.status.success() {
-            return Err(format!(
-                "kubectl {}: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr)
-            ));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
     /// Objects with one verb: `create`, `apply`, `delete`.
     pub(crate) fn all(&self, verb: &str, objects: &[Value]) {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});

@@ -1,4 +1,4 @@
-//! What an API server would refuse of an object that nobody has sent.
+//! Validates the objects of a world, as for a request that creates them.
 
 use serde_json::Value;
 

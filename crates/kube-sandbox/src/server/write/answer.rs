@@ -1,4 +1,4 @@
-//! From a request to what is written, and to what is said about it.
+//! From a write request to the stored object and the response.
 
 use axum::extract::Request;
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! A write as it was asked for.
+//! A write request and its options.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};

@@ -1,4 +1,4 @@
-//! Reading the objects that clients send.
+//! Decodes the objects that clients send.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Evicting pods, as far as disruption budgets allow it.
+//! Eviction of pods, within their disruption budgets.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The forms that names, labels and keys must have.
+//! Validation of names, labels and keys.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What was written, for those who want to know whether anything was.
+//! A record of the writes, for callers that verify whether there were any.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The number of replicas, read and written alone.
+//! The scale subresource.
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -34,41 +34,7 @@ pub(crate) fn write(world: &mut Simulation, asked: &Asked<'_>) -> Result<Done, S
     } else {
         patch::patched(asked, "Scale", &scale(&before))?
     };
-    if !wanted["spec"].is_object() && !wanted["spec"].is_null() {
-        return Err(Status::bad_request(
-            "Scale in version \"v1\" cannot be handled as a Scale: spec is not an object",
-        ));
-    }
-    if !matches!(wanted["kind"].as_str(), None | Some("Scale")) {
-        return Err(Status::bad_request(format!(
-            "{} cannot be handled as a Scale",
-            wanted["kind"]
-        )));
-    }
-    if !matches!(object::name(&wanted), "") && object::name(&wanted) != asked.name() {
-        let (own, name) = (object::name(&wanted), asked.name());
-        return Err(Status::bad_request(format!(
-            "the name of the object ({own}) does not match the name on the URL ({name})"
-        )));
-    }
-    // none is how a zero is written
-    let replicas = match &wanted["spec"]["replicas"] {
-        Value::Null => 0,
-        value => value.as_i64().ok_or_else(|| {
-            Status::bad_request(format!(
-                "Scale in version \"v1\" cannot be handled \
-                as a Scale: spec.replicas: {value} is not a number"
-            ))
-        })?,
-    };
-    if replicas < 0 {
-        let mistake = FieldError::invalid(
-            "spec.replicas",
-            &json!(replicas),
-            "must be greater than or equal to 0",
-        );
-        return Err(Status::invalid("Scale", "autoscaling", asked.name(), &[mistake]));
-    }
+    let replicas = replicas(&wanted, asked.name())?;
     let stored = if applies {
         let config = json!({"apiVersion": before["apiVersion"], "kind": before["kind"],
             "metadata": {"name": before["metadata"]["name"]}, "spec": {"replicas": replicas}});
@@ -95,6 +61,46 @@ pub(crate) fn write(world: &mut Simulation, asked: &Asked<'_>) -> Result<Done, S
         })?
     };
     Ok(Done::ok(scale(&stored)))
+}
+
+/// The replicas that a Scale asks for.
+fn replicas(wanted: &Value, name: &str) -> Result<i64, Status> {
+    if !wanted["spec"].is_object() && !wanted["spec"].is_null() {
+        return Err(Status::bad_request(
+            "Scale in version \"v1\" cannot be handled as a Scale: spec is not an object",
+        ));
+    }
+    if !matches!(wanted["kind"].as_str(), None | Some("Scale")) {
+        return Err(Status::bad_request(format!(
+            "{} cannot be handled as a Scale",
+            wanted["kind"]
+        )));
+    }
+    let own = object::name(wanted);
+    if !own.is_empty() && own != name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({own}) does not match the name on the URL ({name})"
+        )));
+    }
+    // none is how a zero is written
+    let replicas = match &wanted["spec"]["replicas"] {
+        Value::Null => 0,
+        value => value.as_i64().ok_or_else(|| {
+            Status::bad_request(format!(
+                "Scale in version \"v1\" cannot be handled \
+                as a Scale: spec.replicas: {value} is not a number"
+            ))
+        })?,
+    };
+    if replicas < 0 {
+        let mistake = FieldError::invalid(
+            "spec.replicas",
+            &json!(replicas),
+            "must be greater than or equal to 0",
+        );
+        return Err(Status::invalid("Scale", "autoscaling", name, &[mistake]));
+    }
+    Ok(replicas)
 }
 
 fn scale(object: &Value) -> Value {

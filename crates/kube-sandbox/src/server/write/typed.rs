@@ -1,4 +1,4 @@
-//! Whether the fields of an object are known and of the right type.
+//! Validation of fields: known names and correct types.
 
 use k8s_openapi::api::{
     apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,

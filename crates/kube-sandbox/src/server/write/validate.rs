@@ -1,4 +1,4 @@
-//! What makes an object invalid: the mistakes that people make.
+//! Validation of objects: the mistakes that people make.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -141,42 +141,12 @@ fn by_kind(kind: &str, object: &Value) -> Vec<FieldError> {
             names::data_keys("binaryData", &object["binaryData"]),
         ]
         .concat(),
-        "Secret" => {
-            let mut mistakes = [
-                names::data_keys("data", &object["data"]),
-                names::data_keys("stringData", &object["stringData"]),
-            ]
-            .concat();
-            for (key, value) in object["data"].as_object().into_iter().flatten() {
-                if STANDARD.decode(value.as_str().unwrap_or_default()).is_err() {
-                    mistakes.push(FieldError::invalid(
-                        format!("data[{key}]"),
-                        &json!("<secret contents redacted>"),
-                        "illegal base64 data",
-                    ));
-                }
-            }
-            mistakes
-        }
+        "Secret" => secret(object),
         "Service" => service(spec),
-        "Lease" => {
-            let below = |field: &str, least: i64| {
-                let value = &spec[field];
-                let detail = if least == 0 {
-                    "must be greater than or equal to 0"
-                } else {
-                    "must be greater than 0"
-                };
-                value
-                    .as_i64()
-                    .filter(|number| *number < least)
-                    .map(|_| FieldError::invalid(format!("spec.{field}"), value, detail))
-            };
-            [below("leaseDurationSeconds", 1), below("leaseTransitions", 0)]
-                .into_iter()
-                .flatten()
-                .collect()
-        }
+        "Lease" => [below(spec, "leaseDurationSeconds", 1), below(spec, "leaseTransitions", 0)]
+            .into_iter()
+            .flatten()
+            .collect(),
         "PodDisruptionBudget"
             if !spec["minAvailable"].is_null() && !spec["maxUnavailable"].is_null() =>
         {
@@ -186,41 +156,66 @@ fn by_kind(kind: &str, object: &Value) -> Vec<FieldError> {
                 "minAvailable and maxUnavailable cannot be both set",
             )]
         }
-        "HorizontalPodAutoscaler" => {
-            let (least, most) = (
-                spec["minReplicas"].as_i64().unwrap_or(1),
-                spec["maxReplicas"].as_i64().unwrap_or(0),
-            );
-            let mut mistakes = Vec::new();
-            if spec["minReplicas"].as_i64().is_some_and(|least| least < 1) {
-                mistakes.push(FieldError::invalid(
-                    "spec.minReplicas",
-                    &spec["minReplicas"],
-                    "must be greater than or equal to 1",
-                ));
-            }
-            if most < 1 {
-                mistakes.push(FieldError::invalid(
-                    "spec.maxReplicas",
-                    &json!(most),
-                    "must be greater than 0",
-                ));
-            } else if most < least {
-                mistakes.push(FieldError::invalid(
-                    "spec.maxReplicas",
-                    &json!(most),
-                    "must be greater than or equal to `minReplicas`",
-                ));
-            }
-            for field in ["kind", "name"] {
-                if spec["scaleTargetRef"][field].as_str().unwrap_or_default().is_empty() {
-                    mistakes.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
-                }
-            }
-            mistakes
-        }
+        "HorizontalPodAutoscaler" => autoscaler(spec),
         _ => Vec::new(),
     }
+}
+
+fn secret(secret: &Value) -> Vec<FieldError> {
+    let mut mistakes = [
+        names::data_keys("data", &secret["data"]),
+        names::data_keys("stringData", &secret["stringData"]),
+    ]
+    .concat();
+    for (key, value) in secret["data"].as_object().into_iter().flatten() {
+        if STANDARD.decode(value.as_str().unwrap_or_default()).is_err() {
+            mistakes.push(FieldError::invalid(
+                format!("data[{key}]"),
+                &json!("<secret contents redacted>"),
+                "illegal base64 data",
+            ));
+        }
+    }
+    mistakes
+}
+
+/// A number of the spec that is lower than it may be; 0 and 1 are the limits that there are.
+fn below(spec: &Value, field: &str, least: i64) -> Option<FieldError> {
+    let value = &spec[field];
+    let detail =
+        if least == 0 { "must be greater than or equal to 0" } else { "must be greater than 0" };
+    value
+        .as_i64()
+        .filter(|number| *number < least)
+        .map(|_| FieldError::invalid(format!("spec.{field}"), value, detail))
+}
+
+fn autoscaler(spec: &Value) -> Vec<FieldError> {
+    let least = spec["minReplicas"].as_i64().unwrap_or(1);
+    let most = spec["maxReplicas"].as_i64().unwrap_or(0);
+    let mut mistakes = Vec::new();
+    if least < 1 {
+        mistakes.push(FieldError::invalid(
+            "spec.minReplicas",
+            &spec["minReplicas"],
+            "must be greater than or equal to 1",
+        ));
+    }
+    let wrong = if most < 1 {
+        Some("must be greater than 0")
+    } else if most < least {
+        Some("must be greater than or equal to `minReplicas`")
+    } else {
+        None
+    };
+    mistakes
+        .extend(wrong.map(|detail| FieldError::invalid("spec.maxReplicas", &json!(most), detail)));
+    for field in ["kind", "name"] {
+        if spec["scaleTargetRef"][field].as_str().unwrap_or_default().is_empty() {
+            mistakes.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
+        }
+    }
+    mistakes
 }
 
 fn service(spec: &Value) -> Vec<FieldError> {

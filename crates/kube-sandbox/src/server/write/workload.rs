@@ -1,4 +1,4 @@
-//! What makes a pod, or a template of pods, invalid.
+//! Validation of pods and pod templates.
 
 use serde_json::{Value, json};
 
