@@ -8,6 +8,7 @@ pub mod action;
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod compare;
 pub mod construct;
 pub mod diagnostic;
 pub mod document;

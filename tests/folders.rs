@@ -34,11 +34,11 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "engine", "sandbox", "plan", "document", "action", "journal", "cluster", "state",
-            "secret", "event", "encoding",
+            "engine", "sandbox", "plan", "document", "action", "journal", "compare", "cluster",
+            "state", "secret", "event", "encoding",
         ],
     ),
-    ("report", &["engine", "journal", "state", "secret", "expression", "event"]),
+    ("report", &["compare", "state", "secret", "expression", "event"]),
     (
         "engine",
         &[
@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "construct",
             "action",
             "journal",
+            "compare",
             "state",
             "secret",
             "expression",
@@ -73,10 +74,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("document", &["construct", "action", "secret", "expression", "event", "diagnostic"]),
     ("construct", &["action"]),
-    ("action", &["cluster", "secret", "expression", "api", "event", "encoding", "network"]),
+    (
+        "action",
+        &["compare", "cluster", "secret", "expression", "api", "event", "encoding", "network"],
+    ),
     ("journal", &["expression", "failpoint", "event", "encoding"]),
     ("cluster", &["api", "encoding"]),
     ("state", &["event"]),
+    ("compare", &["event"]),
     ("secret", &["encoding"]),
     ("expression", &["event", "diagnostic"]),
     ("api", &["encoding"]),

@@ -6,7 +6,7 @@ use super::support::manifest::{Document, covers, defined, documents, read};
 use super::support::{guard, workload};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::cluster::{ErrorKind, Method, Resource, builtin};
-use crate::event::Effect;
+use crate::event::{Effect, PlannedChange};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -164,7 +164,7 @@ impl Verb for Apply {
             objects.push(json!({"kind": resource.kind, "namespace": namespace, "name": name,
                 "existed": before.is_some()}));
             let method = if self.force { Method::ForceApply } else { Method::Apply };
-            let summary = if before.is_some() { "applied" } else { "made" };
+            let summary = if before.is_some() { PlannedChange::APPLIED } else { "made" };
             intent.changes.push(Change::written(
                 method,
                 &resource,

@@ -233,7 +233,7 @@ impl CreateJob {
     ) -> Result<Value, Failure> {
         let template = &cron_job["spec"]["jobTemplate"];
         let mut annotations = json!({"cronjob.kubernetes.io/instantiate": "manual"});
-        super::support::compare::merge(
+        crate::compare::merge(
             &mut annotations,
             &json!(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default()),
         );

@@ -347,7 +347,7 @@ mod tests {
     fn what_remains_is_named_with_its_finalizers() {
         let object = |name: &str, uid: &str, more: Value| {
             let mut metadata = json!({"name": name, "uid": uid});
-            crate::action::support::compare::merge(&mut metadata, &more);
+            crate::compare::merge(&mut metadata, &more);
             (
                 ObjectKey { namespace: "n".to_owned(), name: name.to_owned() },
                 json!({"metadata": metadata}),

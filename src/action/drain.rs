@@ -343,7 +343,7 @@ mod tests {
 
     fn drain(value: Value) -> Drain {
         let mut all = json!({"node": "w1"});
-        crate::action::support::compare::merge(&mut all, &value);
+        crate::compare::merge(&mut all, &value);
         serde_json::from_value(all).unwrap()
     }
 
@@ -357,7 +357,7 @@ mod tests {
     fn pods_are_filtered_as_kubectl_does() {
         let with = |base: Value, more: Value| {
             let mut pod = base;
-            crate::action::support::compare::merge(&mut pod, &more);
+            crate::compare::merge(&mut pod, &more);
             pod
         };
         let emptydir = json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}});

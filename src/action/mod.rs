@@ -46,7 +46,8 @@ pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
-    Approval, Context, Failure, FailureKind, Output, Prompt, Records, WhichRun,
+    Approval, Context, EarlierChange, EarlierRun, Failure, FailureKind, Output, Prompt, Records,
+    WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::network_inventory::{Survey, everything as survey};

@@ -1,12 +1,12 @@
 //! `patch`: patches an object.
 
 use super::support::change::{Change, Intent};
-use super::support::compare::pin;
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::{Method, builtin};
-use crate::event::Effect;
+use crate::compare::pin;
+use crate::event::{Effect, PlannedChange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ impl Verb for Patch {
             (text("namespace"), text("name")),
             body,
             Some(found.object.clone()),
-            "patched",
+            PlannedChange::PATCHED,
         );
         Ok(Some(Intent::of(Some(change), guards)))
     }

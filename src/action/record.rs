@@ -65,10 +65,9 @@ impl Verb for Record {
             .records
             .find(&which)
             .map_err(|reason| Failure::new(FailureKind::Failed, reason))?;
-        let summary = found
-            .as_ref()
-            .map_or("none", |found| found["run"].as_str().unwrap_or_default())
-            .to_owned();
-        Ok(Output::new(found.unwrap_or(Value::Null), summary))
+        let Some(earlier) = found else { return Ok(Output::new(Value::Null, "none")) };
+        let output = serde_json::to_value(&earlier)
+            .map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
+        Ok(Output::new(output, earlier.run))
     }
 }

@@ -1,10 +1,10 @@
 //! `restart`: replaces the pods of a workload with new ones from the same template.
 
 use super::support::change::{Change, Intent};
-use super::support::compare::{RESTART, place};
 use super::support::fan_out::quote;
 use super::support::workload;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
+use crate::compare::{RESTART, place};
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;

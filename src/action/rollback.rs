@@ -2,11 +2,11 @@
 
 use super::rollout::{history, history_permissions, line, revision_json};
 use super::support::change::{Change, Guard, Intent};
-use super::support::compare::place;
 use super::support::fan_out::quote;
 use super::support::workload;
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Target, Verb};
 use crate::cluster::history::{Revision, target_of};
+use crate::compare::place;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;

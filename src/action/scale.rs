@@ -1,11 +1,11 @@
 //! `scale`: sets the number of replicas.
 
 use super::support::change::{Change, Intent};
-use super::support::compare::place;
 use super::support::fan_out::{quote, reading};
 use super::support::workload;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
 use crate::cluster::builtin;
+use crate::compare::place;
 use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// Explains the state of pods from their status and events. The output is a list with one item per
 /// pod: `{pod, status, ready, live, starting, restarts, node, age_s, symptoms: [{id, container, reason,
-/// message, exit_code, restarts, hint}]}`. A symptom is what prevents the pod from working; a pod
+/// message, exit_code, restarts, hint, brief}]}`. A symptom is what prevents the pod from working; a pod
 /// that works, has completed, or is terminating within its grace period has none. `id` is a stable
 /// identifier of the cause: `oom-killed`, `app-exit`, `liveness-probe-kills`,
 /// `volume-mount-failed`, `insufficient-resources`, and others. `starting` is a pod that is not

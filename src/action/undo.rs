@@ -1,12 +1,11 @@
 //! `undo`: reverts one change of an earlier run.
 
 use super::support::change::{Intent, reverse};
-use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb, WhichRun};
+use super::{Access, Context, EarlierChange, Failure, FailureKind, Output, Reach, Verb, WhichRun};
 use crate::cluster::Write;
-use crate::event::{Effect, PlannedChange};
+use crate::event::Effect;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// Reverts a change that an earlier run recorded: restores previous values, deletes created
 /// objects, recreates deleted objects, and restarts restarted pods a second time. Refuses the
@@ -49,23 +48,20 @@ impl Verb for Undo {
         let failed = |reason: String| Failure::new(FailureKind::Failed, reason);
         let earlier = context.records.find(&WhichRun::Run(self.run.clone())).map_err(failed)?;
         let earlier = earlier.ok_or_else(|| failed(format!("run {} does not exist", self.run)))?;
-        let entry = earlier["changes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|entry| entry["step"] == self.step.as_str() && entry["index"] == self.change);
-        let entry = entry.ok_or_else(|| {
-            failed(format!("run {} has no change {} in step {}", self.run, self.change, self.step))
-        })?;
-        let unreadable = |error: serde_json::Error| {
-            failed(format!("cannot read the record of run {}: {error}", self.run))
+        let is_meant = |made: &&EarlierChange| {
+            made.step == self.step && u64::try_from(made.index) == Ok(self.change)
         };
-        let write: Write = serde_json::from_value(entry["request"].clone()).map_err(unreadable)?;
-        let planned: PlannedChange = serde_json::from_value(entry.clone()).map_err(unreadable)?;
+        let EarlierChange { change: made, .. } =
+            earlier.changes.iter().find(is_meant).ok_or_else(|| {
+                let (run, change, step) = (&self.run, self.change, &self.step);
+                failed(format!("run {run} has no change {change} in step {step}"))
+            })?;
+        let write: Write = serde_json::from_value(made.request.clone()).map_err(|error| {
+            failed(format!("cannot read the record of run {}: {error}", self.run))
+        })?;
         let current =
             context.cluster()?.get_optional(&write.resource, &write.namespace, &write.name).await?;
-        let after: &Value = &entry["after"];
-        let change = reverse(&planned, after, current.as_ref(), &write.resource, &context.masker)
+        let change = reverse(made, &made.after, current.as_ref(), &write.resource, &context.masker)
             .map_err(failed)?;
         Ok(Some(Intent::of(change, Vec::new())))
     }

@@ -2,7 +2,7 @@
 
 use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};
-use super::support::symptom::few;
+use super::support::symptom::{Said, few};
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
 use crate::cluster::rollout::{RolloutStatus, rollout_status};
 use crate::cluster::{Resource, Selection, WaitError, builtin, ending, pod};
@@ -129,7 +129,8 @@ impl Verb for Wait {
             Err(WaitError::Timeout { last, waited, last_error }) => {
                 let objects: Vec<&Value> = last.values().collect();
                 let found = behind.found(&objects).await;
-                let seen = seen_at_last(&objects, found.unwrap_or_else(|why| vec![why]));
+                let seen =
+                    seen_at_last(&objects, found.unwrap_or_else(|why| vec![Said::of(why, "")]));
                 Err(Failure::in_vain(
                     format!(
                         "condition not met within {:.0} s; last seen: {seen}",
@@ -284,10 +285,10 @@ impl Wait {
 
 /// Objects in a few words, and what is wrong with their pods. A pod with which something is wrong
 /// is named by that alone, and first.
-fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
+fn seen_at_last(objects: &[&Value], ill: Vec<Said>) -> String {
     let named = |object: &&&Value| {
-        let start = format!("{}: ", object["metadata"]["name"].as_str().unwrap_or_default());
-        object["kind"] == "Pod" && ill.iter().any(|one| one.starts_with(&start))
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        object["kind"] == "Pod" && ill.iter().any(|one| one.name == name)
     };
     let (pods, others): (Vec<&&Value>, Vec<&&Value>) = objects.iter().partition(named);
     let others = others.into_iter().map(|object| seen(object));
@@ -300,13 +301,13 @@ fn seen_at_last(objects: &[&Value], ill: Vec<String>) -> String {
 
 /// Objects in a few words.
 fn last_seen<'a>(objects: impl Iterator<Item = &'a Value>) -> String {
-    let all: Vec<String> = objects.map(seen).collect();
+    let all: Vec<Said> = objects.map(seen).collect();
     if all.is_empty() { "nothing found".to_owned() } else { few(&all) }
 }
 
 /// An object in a few words: a pod by its status, a workload by its rollout, others by their
 /// conditions.
-fn seen(object: &Value) -> String {
+fn seen(object: &Value) -> Said {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let state = match object["kind"].as_str() {
         Some("Pod") => pod::pod_status(object),
@@ -329,7 +330,7 @@ fn seen(object: &Value) -> String {
             if shown.is_empty() { "there".to_owned() } else { shown.join(" ") }
         }
     };
-    format!("{name}: {state}")
+    Said::of(name, state)
 }
 
 #[cfg(test)]
@@ -374,7 +375,7 @@ mod tests {
         let deployment = json!({"kind": "Deployment", "metadata": {"name": "web"},
             "spec": {"replicas": 2}, "status": {}});
         let (a, b) = (pod("a"), pod("b"));
-        let ill = || vec!["b: main: OOMKilled".to_owned()];
+        let ill = || vec![Said::of("b", "main: OOMKilled")];
         for (objects, ill, expected) in [
             (vec![&a, &b], vec![], "a, b: Running"),
             (vec![&a, &b], ill(), "b: main: OOMKilled; a: Running"),

@@ -1,7 +1,7 @@
 //! What to type when a command was refused.
 
 use crate::action::shell_word;
-use crate::journal::short_id;
+use crate::event::short_id;
 use crate::session::{NotApproved, Refusal};
 
 /// A refusal in words, with what to type next.

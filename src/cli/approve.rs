@@ -6,7 +6,7 @@ use super::prompt::{TerminalPrompt, coloured};
 use super::{Global, output};
 use crate::action::{Duration, Prompt};
 use crate::engine::Stop;
-use crate::journal;
+use crate::event;
 use crate::session::{Approval, ClusterChoice, Pending, SessionError, pending};
 use clap::Args;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     if of_another {
         output::hint(&format!("It is valid only if a person other than {by} resumes the run."));
     }
-    output::hint(&format!("To continue: runbook resume {}", journal::short_id(&run)));
+    output::hint(&format!("To continue: runbook resume {}", event::short_id(&run)));
     Ok(Exit::Passed)
 }
 

@@ -3,6 +3,7 @@
 use super::arguments::state_dir;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
+use crate::event;
 use crate::journal;
 use clap::Args;
 use serde_json::json;
@@ -51,7 +52,7 @@ pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<E
         let _ = writeln!(
             text,
             "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}",
-            journal::short_id(&run.run)
+            event::short_id(&run.run)
         );
         documents.push(json!({"run": run.run,
             "runbook": run.header.as_ref().map(|header| &header.runbook),

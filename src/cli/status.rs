@@ -3,8 +3,7 @@
 use super::arguments::workspace;
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
-use crate::event::Next;
-use crate::journal;
+use crate::event::{self, Next};
 use crate::session::{self, Status};
 use clap::Args;
 use serde_json::{Value, json};
@@ -35,7 +34,7 @@ pub(super) fn status(global: &Global, arguments: &StatusArguments) -> Result<Exi
 /// The commands that continue or undo the run, each once.
 fn next_commands(status: &Status) -> Vec<String> {
     let mut next = Vec::new();
-    let id = journal::short_id(&status.run);
+    let id = event::short_id(&status.run);
     if status.resumable {
         // a person approves before the run can continue
         let end = status.state.end_of_run();
@@ -88,7 +87,7 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
             .unwrap_or_default(),
         None => "not finished: it is running, or its process died".to_owned(),
     };
-    writeln!(text, "{name}  run {}  {how}", journal::short_id(&status.run))?;
+    writeln!(text, "{name}  run {}  {how}", event::short_id(&status.run))?;
     for (label, paths) in [
         ("Done", &status.done),
         ("Did not pass", &status.not_passed),
@@ -105,7 +104,7 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
 
 /// The changes with an unknown result, and how to settle each.
 fn write_doubts(text: &mut String, status: &Status) -> fmt::Result {
-    let id = journal::short_id(&status.run);
+    let id = event::short_id(&status.run);
     for path in &status.in_doubt {
         for change in status.state.changes_of(path).iter().filter(|change| change.in_doubt()) {
             let why = change.doubt.as_deref().unwrap_or("no response was recorded");

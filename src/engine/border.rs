@@ -46,7 +46,7 @@ impl Prompt for MaskedPrompt {
 mod tests {
     use super::*;
     use crate::event::sample::every_event;
-    use crate::event::{Event, EventKind};
+    use crate::event::{Event, EventKind, Outcome, Reason};
     use serde_json::json;
     use std::sync::Mutex;
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 22] = [
         "/action",
         "/changed",
         "/changes",
@@ -79,6 +79,8 @@ mod tests {
         "/steps/action",
         "/steps/digest",
         "/steps/path",
+        "/undoes",
+        "/why/step",
         "/withheld",
     ];
 
@@ -135,6 +137,28 @@ mod tests {
             }
         }
         assert_eq!(kinds, EventKind::ALL);
+    }
+
+    #[test]
+    fn every_reason_passes_the_border() {
+        let (masker, step) = (knowing(), "a".to_owned());
+        let said = || format!("because of {SECRET}");
+        for reason in [
+            Reason::Says { text: said() },
+            Reason::OnlyWhen { condition: said() },
+            Reason::Unread { step: step.clone(), text: said() },
+            Reason::SkippedBy { by: said(), text: said() },
+            Reason::Guard { guard: step.clone(), text: said(), instead: said() },
+            Reason::DependsOn {
+                step,
+                outcome: Some(Outcome::Error),
+                cause: Some(Box::new(Reason::from(said()))),
+            },
+        ] {
+            let shown = reason.map_text(&masker).to_string();
+            assert!(shown.contains("because of [secret db/password]"), "{shown}");
+            assert!(!shown.contains(SECRET), "{shown}");
+        }
     }
 
     #[derive(Default)]

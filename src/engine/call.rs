@@ -6,7 +6,7 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::construct;
 use crate::document::Step;
-use crate::event::{Outcome, Severity};
+use crate::event::{Outcome, Reason, Severity};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -66,9 +66,9 @@ impl Run {
             outcome,
             summary: ids.join(", "),
             reason: if ids.is_empty() {
-                String::new()
+                Reason::default()
             } else {
-                format!("found: {}", ids.join(", "))
+                format!("found: {}", ids.join(", ")).into()
             },
             attempts: 1,
             expectations: Vec::new(),

@@ -1,16 +1,16 @@
 //! A step that changes the cluster: planned, previewed, allowed, sent, recorded; in this order.
 
-use super::consent::{Answer, Known as Approval, diff, word};
+use super::consent::{Answer, Known as Approval, word};
 use super::ended::{End, Ended, failed, not_made};
 use super::scope::Scope;
 use super::send::{Request, Sent};
 use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe};
-use crate::action::support::compare::desired;
 use crate::action::{Action, Change, Context, Failure, FailureKind, Guard, Intent, Output};
 use crate::api::{self, ErrorKind, Method, Write};
+use crate::compare::{desired, difference};
 use crate::document::Step;
-use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, StepMark};
+use crate::event::{ChangesPlanned, Event, Outcome, PlannedChange, Reason, StepMark};
 use crate::journal::Key;
 use crate::state::ChangeState;
 use serde_json::{Map, Value, json};
@@ -105,7 +105,7 @@ impl Run {
             self.leave_out(path);
         }
         let mut output = intent.output;
-        let lines = diff(&planned);
+        let lines = difference(&planned);
         output.insert(
             "changes".to_owned(),
             planned.iter().map(|planned| entry(planned, "would")).collect(),
@@ -114,7 +114,7 @@ impl Run {
         Ended {
             outcome: Outcome::Passed,
             summary,
-            reason: String::new(),
+            reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),
             output: Value::Object(output).into(),
@@ -128,7 +128,11 @@ impl Run {
         match self.left_out() {
             Some(path) if matches!(ended.outcome, Outcome::Failed | Outcome::Error) => Ended {
                 outcome: Outcome::Unknown,
-                reason: format!("step {path} was not executed: {}", ended.reason),
+                reason: Reason::DependsOn {
+                    step: path,
+                    outcome: None,
+                    cause: Some(Box::new(ended.reason)),
+                },
                 ..ended
             },
             _ => ended,
@@ -146,9 +150,7 @@ impl Run {
         let mark = self.recorder.state(|state| state.marked(path).cloned());
         match mark.as_ref().map(|mark| mark.mark) {
             Some(StepMark::Skip) => {
-                let reason = mark
-                    .map(|mark| format!("skipped by {}: {}", mark.by, mark.reason))
-                    .unwrap_or_default();
+                let reason = mark.as_ref().map(Reason::skipped).unwrap_or_default();
                 return Ok(Stage::Over(Ended::without_output(Outcome::Skipped, reason).into()));
             }
             Some(StepMark::Done) => {
@@ -208,7 +210,7 @@ impl Run {
                 .await?
             {
                 Sent::Made => {}
-                Sent::NotMade(ended) => return Ok(Stage::Over(ended.into())),
+                Sent::NotMade(ended) => return Ok(Stage::Over((*ended).into())),
                 Sent::InDoubt => return Ok(Stage::Over(End::InDoubt)),
             }
         }
@@ -338,10 +340,8 @@ impl Run {
             guards.iter().find(|guard| !self.consent.overrides.iter().any(|id| id == guard.id))?;
         let mut output = output.clone();
         output.insert("guard".to_owned(), Value::from(guard.id));
-        let reason = format!(
-            "{}; {}, or override the guard: --override {}",
-            guard.reason, guard.way, guard.id
-        );
+        let Guard { id, reason, way } = guard.clone();
+        let reason = Reason::Guard { guard: id.to_owned(), text: reason, instead: way };
         Some(Ended {
             output: Value::Object(output).into(),
             summary: "refused".to_owned(),

@@ -5,12 +5,13 @@ use super::ended::{End, Ended, Waits};
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::action::{Approval, Output, Prompt};
+use crate::compare::difference;
 use crate::construct::{Approve, Confirm};
 use crate::document::Step;
-use crate::event::{Event, Next, Outcome, PlannedChange, StepApproved, StepAsked};
-use crate::journal::{Key, short_id};
+use crate::event::{Event, Next, Outcome, PlannedChange, StepApproved, StepAsked, short_id};
+use crate::journal::Key;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl Run {
             step: path.to_owned(),
             title: format!("{path}  {title}"),
             reach: reach(changes),
-            diff: diff(changes),
+            diff: difference(changes),
             typed: typed.clone(),
         };
         let prompt = self.prompt.clone();
@@ -378,38 +379,11 @@ pub(super) fn reach(changes: &[PlannedChange]) -> String {
     parts.join(" · ")
 }
 
-/// The difference of all changes, line by line.
-pub fn diff(changes: &[PlannedChange]) -> Vec<String> {
-    let some = |value: &Value| if value.is_null() { None } else { Some(value.clone()) };
-    let several = changes.len() > 1;
-    changes
-        .iter()
-        .flat_map(|change| {
-            let head = several.then(|| format!("{}: {}", change.object.short(), change.summary));
-            let lines = match (change.verb.as_str(), some(&change.before), some(&change.after)) {
-                // what cannot be previewed is shown as what a person would type
-                ("run", ..) => vec![change.summary.clone()],
-                // what goes away as a whole is named, not printed
-                ("delete" | "evict", ..) => {
-                    if several {
-                        Vec::new()
-                    } else {
-                        vec![format!("- {}", change.object)]
-                    }
-                }
-                (_, before, after) => {
-                    crate::action::support::compare::lines(before.as_ref(), after.as_ref())
-                }
-            };
-            head.into_iter().chain(lines)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::ObjectReference;
+    use serde_json::Value;
 
     #[test]
     fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {

@@ -4,7 +4,7 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::action::{Failure, FailureKind};
 use crate::document::Step;
-use crate::event::{Judgement, Next, Outcome};
+use crate::event::{Judgement, Next, Outcome, Reason};
 use crate::expression::Data;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(super) enum End {
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) summary: String,
-    pub(super) reason: String,
+    pub(super) reason: Reason,
     pub(super) attempts: u32,
     pub(super) expectations: Vec<Judgement>,
     pub(super) output: Data,
@@ -78,7 +78,7 @@ impl From<Ended> for End {
 
 impl Ended {
     /// An end without output.
-    pub(super) fn without_output(outcome: Outcome, reason: impl Into<String>) -> Self {
+    pub(super) fn without_output(outcome: Outcome, reason: impl Into<Reason>) -> Self {
         Self {
             outcome,
             summary: String::new(),

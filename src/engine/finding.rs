@@ -1,9 +1,9 @@
 //! Causes, concluded from step results: concluded, ruled out, or not ruled out.
 
-use super::scope::{Scope, because};
+use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
-use crate::event::{Event, FindingConcluded, Next, NotRuledOut, Remedy};
+use crate::event::{Event, FindingConcluded, Next, NotRuledOut, Reason, Remedy};
 use crate::expression::{Budget, Decided, Jq, Reference, decide};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ pub(super) enum Conclusion {
     /// It is not so.
     RuledOut,
     /// It cannot be said, and why.
-    Open(String),
+    Open(Reason),
 }
 
 /// Any of several conditions: one that holds decides; otherwise one that is open keeps the cause
@@ -48,7 +48,7 @@ impl Run {
                 Conclusion::Open(because) => {
                     self.recorder.record(Event::FindingNotRuledOut(NotRuledOut {
                         id: finding.id.clone(),
-                        because,
+                        because: because.to_string(),
                     }))?;
                 }
             }
@@ -87,8 +87,8 @@ impl Run {
     fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
         let judged = |id: &str| match scope.result(id) {
             Some(result) if result.outcome.is_judged() => None,
-            Some(result) => Some(because(id, &result)),
-            None => Some(format!("step {id} was not executed")),
+            Some(result) => Some(result.leaves_open(id)),
+            None => Some(Reason::not_executed(id)),
         };
         let unknown = |reference: &Reference| {
             if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None }
@@ -96,7 +96,7 @@ impl Run {
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
             part.condition(&Value::Null, &bindings, Budget::default())
-                .map_err(|error| format!("cannot evaluate its condition: {error}"))
+                .map_err(|error| format!("cannot evaluate its condition: {error}").into())
         });
         match decided {
             Decided::Yes => Conclusion::Concluded,

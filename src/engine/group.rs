@@ -4,7 +4,7 @@ use super::ended::{Ended, worst};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Group, Step};
-use crate::event::Outcome;
+use crate::event::{Outcome, Reason};
 use crate::expression::Data;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Run {
         let ended = Ended {
             outcome,
             summary: format!("{passed} of {}", results.len()),
-            reason: String::new(),
+            reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),
             output: Data::object(output),

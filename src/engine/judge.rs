@@ -41,7 +41,9 @@ impl Run {
             .map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
         let first = |truth| expectations.iter().find(|judgement| judgement.outcome == truth);
         let (outcome, reason, summary) = match (first(Truth::False), wrong, first(Truth::Error)) {
-            (Some(judgement), ..) => (Outcome::Failed, judgement.reason.clone(), brief(judgement)),
+            (Some(judgement), ..) => {
+                (Outcome::Failed, judgement.reason.clone(), judgement.in_brief().to_owned())
+            }
             (None, Some(reason), _) => (Outcome::Failed, reason, output.summary),
             (None, None, Some(judgement)) => {
                 (Outcome::Error, judgement.reason.clone(), String::new())
@@ -63,13 +65,14 @@ impl Run {
             },
         };
         // what is wrong with pods of which something else was expected
-        let ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT {
+        let mut ill = if outcome == Outcome::Failed && data.size() < LOOKED_AT {
             symptom::blame(&data.to_value(), self.recorder.clock().now())
         } else {
-            None
+            Vec::new()
         };
-        let ill = ill.and_then(|ill| unsaid(&ill, &expectations));
-        let reason = ill.map_or(reason.clone(), |ill| format!("{reason}; {ill}"));
+        ill.retain(|ill| !is_said(&ill.words, &expectations));
+        let reason =
+            if ill.is_empty() { reason } else { format!("{reason}; {}", symptom::few(&ill)) };
         Look { output: data, summary, expectations, outcome, reason }
     }
 
@@ -97,7 +100,7 @@ impl Look {
         Ended {
             outcome: self.outcome,
             summary: self.summary,
-            reason: self.reason,
+            reason: self.reason.into(),
             attempts,
             expectations: self.expectations,
             output: self.output,
@@ -115,39 +118,21 @@ fn settle(step: &Step, expectations: &mut [Judgement], wrong: Wrong, summary: &s
     });
     for (_, judgement) in unjudged {
         judgement.outcome = Truth::False;
-        judgement.reason = if summary.is_empty() || wrong.reason.contains(summary) {
-            wrong.reason.clone()
-        } else {
-            format!("{summary}: {}", wrong.reason)
-        };
+        (judgement.reason, judgement.brief) =
+            if summary.is_empty() || wrong.reason.contains(summary) {
+                (wrong.reason.clone(), None)
+            } else {
+                let brief = (!judgement.items.is_empty()).then(|| summary.to_owned());
+                (format!("{summary}: {}", wrong.reason), brief)
+            };
     }
     wrong.reason
 }
 
-/// What is wrong with pods, without what the expectations already say of them.
-fn unsaid(ill: &str, expectations: &[Judgement]) -> Option<String> {
-    let said = |text: &str| {
-        expectations.iter().any(|judgement| {
-            judgement.reason.contains(text)
-                || judgement
-                    .items
-                    .iter()
-                    .any(|item| item.because.as_ref().is_some_and(|because| because.contains(text)))
-        })
-    };
-    let left: Vec<&str> = ill
-        .split("; ")
-        .filter(|part| !said(part.split_once(": ").map_or(*part, |(_, rest)| rest)))
-        .collect();
-    (!left.is_empty()).then(|| left.join("; "))
-}
-
-/// The reason for the end of a line: what it says of single items stands below the line.
-fn brief(judgement: &Judgement) -> String {
-    let whole = judgement.reason.as_str();
-    if judgement.items.is_empty() {
-        whole.to_owned()
-    } else {
-        whole.split(": ").next().unwrap_or(whole).to_owned()
-    }
+/// Whether the expectations say already what is wrong with a pod.
+fn is_said(words: &str, expectations: &[Judgement]) -> bool {
+    expectations.iter().any(|judgement| {
+        let because = judgement.items.iter().filter_map(|item| item.because.as_deref());
+        because.chain([judgement.reason.as_str()]).any(|said| said.contains(words))
+    })
 }

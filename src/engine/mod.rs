@@ -32,7 +32,7 @@ mod stop;
 
 pub use change::digest_of_record;
 pub use clock::Clock;
-pub use consent::{Consent, diff as difference, sealed};
+pub use consent::{Consent, sealed};
 pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
@@ -44,9 +44,8 @@ use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
     Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted, RunFinished,
     RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepKind, StepMark,
-    StepStarted, Target, Verdict,
+    StepStarted, Target, Verdict, short_id,
 };
-use crate::journal::short_id;
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes};
 use crate::secret::Masker;
 use crate::state::RunState;
@@ -70,6 +69,8 @@ pub struct Engine {
     pub sandbox: Option<String>,
     /// What kind of run this is. A dry run is given nothing that could change the cluster.
     pub mode: Mode,
+    /// Id of the run whose changes it takes back, if it does.
+    pub undoes: Option<String>,
     /// Whether a dry run believes a runbook that something only reads.
     pub trust_reads: bool,
     /// How changes are allowed.
@@ -180,6 +181,7 @@ impl Engine {
             hiding: (self.plan.runbook.origin == Origin::Hiding)
                 .then(|| self.plan.runbook.file.clone()),
             mode: self.mode,
+            undoes: self.undoes.clone(),
             target: target.clone(),
             withheld: withheld.map(|(name, _)| name.clone()).collect(),
             params: recorded,
@@ -371,6 +373,7 @@ impl Run {
             severity: Severity::Critical,
             summary: String::new(),
             reason,
+            why: None,
             attempts: 1,
             duration_ms: 0,
             expectations: Vec::new(),

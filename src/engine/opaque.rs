@@ -10,7 +10,7 @@ use crate::action::{Action, Context, Output};
 use crate::document::Step;
 use crate::event::{
     ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Event, ObjectReference, Outcome,
-    PlannedChange, StepMark,
+    PlannedChange, Reason, StepMark,
 };
 use crate::state::{ChangeStage, ChangeState};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl Run {
             let by = format!("{}: {}", mark.by, mark.reason);
             match mark.mark {
                 StepMark::Skip => {
-                    let reason = format!("skipped by {by}");
+                    let reason = Reason::skipped(&mark);
                     return Some(Ended::without_output(Outcome::Skipped, reason));
                 }
                 StepMark::Done => return Some(judged(json!({"by_hand": by}), "done by hand")),

@@ -117,7 +117,7 @@ impl Held {
                 (Outcome::TimedOut, format!("condition not met within {within}; last seen: {seen}"))
             }
         };
-        Ended { outcome, reason, ..look.into_ended(attempts) }
+        Ended { outcome, reason: reason.into(), ..look.into_ended(attempts) }
     }
 }
 

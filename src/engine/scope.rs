@@ -1,7 +1,7 @@
 //! What a step sees: parameters, the steps before it, the item of its loop.
 
 use crate::document::{Deferred, Runbook};
-use crate::event::{Outcome, Severity};
+use crate::event::{Outcome, Reason, Severity};
 use crate::expression::{Bindings, Data, Reference};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -18,12 +18,12 @@ pub(crate) struct StepResult {
     /// Place in the run.
     pub(crate) path: String,
     /// Why it did not pass.
-    pub(crate) reason: String,
+    pub(crate) reason: Reason,
     /// What the action returned; dropped when nobody refers to it.
     pub(crate) output: Data,
     /// What could not be read of what the output is made from: such a step may fail or be unknown,
     /// and says nothing good.
-    pub(crate) unread: Option<Arc<str>>,
+    pub(crate) unread: Option<Arc<Reason>>,
 }
 
 impl StepResult {
@@ -31,11 +31,11 @@ impl StepResult {
     pub(crate) fn new(
         outcome: Outcome,
         path: &str,
-        reason: String,
+        reason: Reason,
         output: Data,
-        inherited: Option<String>,
+        inherited: Option<Reason>,
     ) -> Self {
-        let unread = inherited.or_else(|| output.unread()).map(Arc::from);
+        let unread = inherited.or_else(|| output.unread().map(Reason::from)).map(Arc::new);
         Self { outcome, path: path.to_owned(), reason, output, unread }
     }
 
@@ -45,9 +45,14 @@ impl StepResult {
             ("outcome", Value::from(self.outcome.as_str()).into()),
             ("passed", Value::from(self.outcome.is_good()).into()),
             ("failed", Value::from(self.outcome.is_bad()).into()),
-            ("reason", Value::from(self.reason.as_str()).into()),
+            ("reason", Value::from(self.reason.to_string()).into()),
             ("output", self.output.clone()),
         ])
+    }
+
+    /// Why nothing is known from it, the result of the step `id`.
+    pub(crate) fn leaves_open(&self, id: &str) -> Reason {
+        Reason::depends_on(id, self.outcome, &self.reason)
     }
 
     /// Whether nothing at all is known from it.
@@ -191,7 +196,7 @@ impl Scope {
     pub(crate) fn blank<'a>(
         &self,
         references: impl IntoIterator<Item = &'a Reference>,
-    ) -> Option<String> {
+    ) -> Option<Reason> {
         references
             .into_iter()
             .filter(|reference| reference.root == "steps")
@@ -199,11 +204,11 @@ impl Scope {
     }
 
     /// Why nothing is known of a step; none if something is.
-    pub(crate) fn why_blank(&self, id: &str) -> Option<String> {
+    pub(crate) fn why_blank(&self, id: &str) -> Option<Reason> {
         match self.result(id) {
             Some(result) if !result.is_blank() => None,
-            Some(result) => Some(because(id, &result)),
-            None => Some(format!("step {id} was not executed")),
+            Some(result) => Some(result.leaves_open(id)),
+            None => Some(Reason::not_executed(id)),
         }
     }
 
@@ -212,10 +217,8 @@ impl Scope {
     pub(crate) fn unread<'a>(
         &self,
         references: impl IntoIterator<Item = &'a Reference>,
-    ) -> Option<String> {
-        let of = |id: &str| {
-            self.result(id).and_then(|result| Some(chained(id, result.unread.as_deref()?)))
-        };
+    ) -> Option<Reason> {
+        let of = |id: &str| Some(self.result(id)?.unread?.read_by(id));
         references
             .into_iter()
             .filter(|reference| reference.root == "steps" && !reference.only_outcome)
@@ -278,42 +281,5 @@ impl Scope {
             object.insert("item".to_owned(), (**item).clone());
         }
         context
-    }
-}
-
-/// The first cause of a reason, without its explanation: a chain of steps that depend on each other
-/// has one cause, and it is told in full at the step where it arose.
-fn root(reason: &str) -> &str {
-    let mut rest = reason;
-    while let Some((_, cause)) =
-        rest.strip_prefix("step ").and_then(|chained| chained.split_once(": "))
-    {
-        rest = cause;
-    }
-    rest.split(';').next().unwrap_or(rest).trim()
-}
-
-/// What could not be read, with the step that did not: of a chain the first.
-fn chained(id: &str, why: &str) -> String {
-    if why.starts_with("step ") { why.to_owned() } else { format!("step {id}: {why}") }
-}
-
-/// Why nothing is known from a step.
-pub(crate) fn because(id: &str, result: &StepResult) -> String {
-    let how = match result.outcome {
-        Outcome::Skipped => "was skipped",
-        Outcome::Cancelled => "was stopped",
-        Outcome::Unknown => "is unknown",
-        Outcome::Error
-        | Outcome::Passed
-        | Outcome::Failed
-        | Outcome::Recovered
-        | Outcome::TimedOut => "could not be determined",
-    };
-    let reason = root(&result.reason);
-    if reason.is_empty() {
-        format!("step {id} {how}")
-    } else {
-        format!("step {id} {how}: {reason}")
     }
 }

@@ -6,7 +6,9 @@ use super::{EngineError, Run};
 use crate::action::support::change::{Seen, observe, recorded};
 use crate::action::{Context, Failure, FailureKind};
 use crate::api::{Error, ErrorKind, Method, Sender, Write};
-use crate::event::{ChangeFinished, ChangeResult, ChangeStarted, Event, Outcome, PlannedChange};
+use crate::event::{
+    ChangeFinished, ChangeResult, ChangeStarted, Event, Outcome, PlannedChange, Reason,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,7 @@ pub(super) struct Request<'a> {
 /// What came of one request.
 pub(super) enum Sent {
     Made,
-    NotMade(Ended),
+    NotMade(Box<Ended>),
     InDoubt,
 }
 
@@ -46,10 +48,10 @@ impl From<Known> for Sent {
     fn from(known: Known) -> Self {
         match known {
             Known::Done => Self::Made,
-            Known::NotDone => Self::NotMade(Ended::without_output(
+            Known::NotDone => Self::NotMade(Box::new(Ended::without_output(
                 Outcome::Error,
                 "marked as not made; run again",
-            )),
+            ))),
             Known::InDoubt => Self::InDoubt,
         }
     }
@@ -72,8 +74,8 @@ impl Request<'_> {
     }
 }
 
-fn not_sent(outcome: Outcome, reason: impl Into<String>, attempts: u32) -> Sent {
-    Sent::NotMade(Ended { attempts, ..Ended::without_output(outcome, reason) })
+fn not_sent(outcome: Outcome, reason: impl Into<Reason>, attempts: u32) -> Sent {
+    Sent::NotMade(Box::new(Ended { attempts, ..Ended::without_output(outcome, reason) }))
 }
 
 impl Run {
@@ -189,7 +191,7 @@ impl Run {
         let passing = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable);
         let pause = error.retry_after.unwrap_or(LATER);
         if !passing || Instant::now() + pause >= context.deadline {
-            return Ok(Some(Sent::NotMade(not_made(&failure, attempt))));
+            return Ok(Some(Sent::NotMade(Box::new(not_made(&failure, attempt)))));
         }
         self.retried(path, attempt, &Failure::from(error.clone()), pause)?;
         tokio::select! {

@@ -4,7 +4,9 @@ use super::ended::{Ended, worst};
 use super::scope::{Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
-use crate::event::{Effect, Event, Mode, Outcome, StepFinished, StepKind, StepMark, StepStarted};
+use crate::event::{
+    Effect, Event, Mode, Outcome, Reason, StepFinished, StepKind, StepMark, StepStarted,
+};
 use crate::expression::{Budget, Data, Decided, Expectation, Jq, Reference, decide};
 use crate::journal;
 use crate::plan::{check_namespace, step_digest};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 enum Decision {
     Yes,
     No,
-    Open(Outcome, String),
+    Open(Outcome, Reason),
 }
 
 impl Run {
@@ -44,7 +46,7 @@ impl Run {
                 continue;
             }
             for rest in steps.iter().skip(index + 1) {
-                let reason = format!("step {} did not pass", step.id);
+                let reason = Reason::NotPassed { step: step.id.clone() };
                 self.end(
                     scope,
                     rest,
@@ -70,7 +72,7 @@ impl Run {
                 match self.decide(scope, when) {
                     Decision::Yes => {}
                     Decision::No => {
-                        let reason = format!("only when {}", one_line(when.source()));
+                        let reason = Reason::OnlyWhen { condition: one_line(when.source()) };
                         return self.end(
                             scope,
                             step,
@@ -158,7 +160,8 @@ impl Run {
             let reason = format!(
                 "it was executed, but step {} did not pass",
                 failed.map(|child| child.id.as_str()).unwrap_or_default()
-            );
+            )
+            .into();
             scope.put(&step.id, StepResult { outcome: verdict, reason, ..result });
         }
         Ok(verdict)
@@ -185,7 +188,7 @@ impl Run {
             let inherited = scope.unread(read_by(step));
             scope.put(
                 &step.id,
-                StepResult::new(kept.outcome, path, kept.reason.clone(), output, inherited),
+                StepResult::new(kept.outcome, path, kept.because(), output, inherited),
             );
             return Ok(kept.outcome);
         }
@@ -198,10 +201,7 @@ impl Run {
                 step,
                 path,
                 0,
-                Ended::without_output(
-                    Outcome::Skipped,
-                    format!("skipped by {}: {}", mark.by, mark.reason),
-                ),
+                Ended::without_output(Outcome::Skipped, Reason::skipped(&mark)),
             );
         }
         match &step.body {
@@ -265,7 +265,7 @@ impl Run {
                 worst(outcomes)
             },
             summary: format!("{good} of {}", items.len()),
-            reason: String::new(),
+            reason: Reason::default(),
             attempts: 1,
             expectations: Vec::new(),
             output: Data::list(output),
@@ -274,7 +274,7 @@ impl Run {
         self.end(scope, step, path, begun, ended)
     }
 
-    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, (Outcome, String)> {
+    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, (Outcome, Reason)> {
         if let Some(reason) = scope.blank(list.references()) {
             return Err((Outcome::Unknown, reason));
         }
@@ -282,27 +282,22 @@ impl Run {
         match list.run_one(&Value::Null, &bindings, Budget::default()) {
             Ok(Value::Array(items)) => Ok(items),
             Ok(other) => {
-                Err((Outcome::Error, format!("{} is not a list", crate::expression::show(&other))))
+                let reason = format!("{} is not a list", crate::expression::show(&other));
+                Err((Outcome::Error, reason.into()))
             }
-            Err(error) => Err((Outcome::Error, error.to_string())),
+            Err(error) => Err((Outcome::Error, error.to_string().into())),
         }
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
-        let failed = std::cell::Cell::new(false);
         let unknown = |reference: &Reference| {
-            if reference.root == "steps" {
-                scope.why_blank(reference.name.as_deref()?)
-            } else {
-                None
-            }
+            let id = reference.name.as_deref().filter(|_| reference.root == "steps")?;
+            scope.why_blank(id).map(|reason| (Outcome::Unknown, reason))
         };
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
-            part.condition(&Value::Null, &bindings, Budget::default()).map_err(|error| {
-                failed.set(true);
-                error.to_string()
-            })
+            part.condition(&Value::Null, &bindings, Budget::default())
+                .map_err(|error| (Outcome::Error, Reason::from(error.to_string())))
         });
         match decided {
             Decided::Yes => Decision::Yes,
@@ -310,8 +305,7 @@ impl Run {
                 Some(why) => Decision::Open(Outcome::Unknown, why),
                 None => Decision::No,
             },
-            Decided::Open(reason) if failed.get() => Decision::Open(Outcome::Error, reason),
-            Decided::Open(reason) => Decision::Open(Outcome::Unknown, reason),
+            Decided::Open((outcome, reason)) => Decision::Open(outcome, reason),
         }
     }
 
@@ -359,7 +353,7 @@ impl Run {
             path,
             outcome = outcome.as_str(),
             attempts = ended.attempts,
-            reason = ended.reason,
+            reason = %ended.reason,
             "step ends"
         );
         let recorded = ended.recorded.map_or_else(|| ended.output.clone(), Data::from);
@@ -381,7 +375,8 @@ impl Run {
             outcome,
             severity: scope.severity.min(step.severity),
             summary: ended.summary,
-            reason: ended.reason,
+            reason: ended.reason.to_string(),
+            why: Some(ended.reason).filter(|reason| !matches!(reason, Reason::Says { .. })),
             attempts: ended.attempts,
             duration_ms: if begun == 0 && ended.attempts == 0 {
                 0
@@ -403,7 +398,7 @@ impl Run {
 
 /// The scope of a step with its own namespace: that of all that is in it, and of what verifies it.
 /// A namespace that is not known is never replaced by another.
-fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
+fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, Reason)> {
     let Some(own) = &step.namespace else { return Ok(scope.clone()) };
     if let Some(reason) = scope.blank(own.references()) {
         return Err((Outcome::Unknown, reason));
@@ -413,7 +408,7 @@ fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, String)> {
         .map_err(|error| error.to_string())
         .and_then(|name| check_namespace(&name).map(|()| name));
     let namespace =
-        namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}")))?;
+        namespace.map_err(|error| (Outcome::Error, format!("its `namespace`: {error}").into()))?;
     Ok(scope.placed_in(namespace))
 }
 

@@ -9,8 +9,8 @@
 use super::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, JudgedItem,
     Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange, PlannedStep,
-    ProgramStarted, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, StepApproved,
-    StepAsked, StepFinished, StepMarked, StepRetried, StepStarted, Target,
+    ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    StepApproved, StepAsked, StepFinished, StepMarked, StepRetried, StepStarted, Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -102,6 +102,31 @@ impl MapText for Next {
     }
 }
 
+/// The ids of steps are kept here as well.
+impl MapText for Reason {
+    fn map_text(self, border: &dyn Border) -> Self {
+        match self {
+            Self::Says { text } => Self::Says { text: text.map_text(border) },
+            Self::OnlyWhen { condition } => {
+                Self::OnlyWhen { condition: condition.map_text(border) }
+            }
+            Self::SkippedBy { by, text } => {
+                Self::SkippedBy { by: by.map_text(border), text: text.map_text(border) }
+            }
+            Self::Guard { guard, text, instead } => Self::Guard {
+                guard,
+                text: text.map_text(border),
+                instead: instead.map_text(border),
+            },
+            Self::NotPassed { step } => Self::NotPassed { step },
+            Self::DependsOn { step, outcome, cause } => {
+                Self::DependsOn { step, outcome, cause: cause.map_text(border) }
+            }
+            Self::Unread { step, text } => Self::Unread { step, text: text.map_text(border) },
+        }
+    }
+}
+
 impl MapText for ChangeStarted {
     fn map_text(self, _: &dyn Border) -> Self {
         let Self { path, index } = self;
@@ -127,17 +152,17 @@ texts! {
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
         params, runbook, title, hiding, target, steps, version, host, arguments;
-        schema, run, digest, mode, withheld
+        schema, run, digest, mode, undoes, withheld
     }
     RunResumed { host, target; digest, kept, changed }
     StepStarted { title; path, id, action, effect, digest }
     StepRetried { reason; path, attempt, delay_ms }
     ProgramStarted { program, host; path, group }
     StepFinished {
-        output, expectations, title, summary, reason;
+        output, expectations, title, summary, reason, why;
         path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
     }
-    Judgement { expected, actual, items, that, reason, message, at; outcome }
+    Judgement { expected, actual, items, that, reason, brief, message, at; outcome }
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }
     FindingConcluded { remedy, cause, command, next; id, severity, steps, fixed }

@@ -46,6 +46,17 @@ pub struct PlannedChange {
 }
 
 impl PlannedChange {
+    /// The summary of a patch that the runbook writes out.
+    pub const PATCHED: &str = "patched";
+    /// The summary of a manifest that the runbook writes out.
+    pub const APPLIED: &str = "applied";
+
+    /// Whether the runbook writes out what is stored, so that the summary says that it was done and
+    /// not what.
+    pub fn is_written_out(&self) -> bool {
+        [Self::PATCHED, Self::APPLIED].contains(&self.summary.as_str())
+    }
+
     /// Whether the request only asks for it, and controllers or the kubelet do it afterwards.
     pub fn is_request(&self) -> bool {
         match self.verb.as_str() {
@@ -75,13 +86,8 @@ impl PlannedChange {
         match (self.verb.as_str(), seen) {
             ("delete", true) => "deleted".to_owned(),
             ("evict", true) => "evicted".to_owned(),
-            // a patch that is written out was stored, whatever follows from it
-            _ if seen
-                || !self.is_request()
-                || matches!(self.summary.as_str(), "applied" | "patched") =>
-            {
-                self.summary.clone()
-            }
+            // what is written out was stored, whatever follows from it
+            _ if seen || !self.is_request() || self.is_written_out() => self.summary.clone(),
             _ => format!("{} requested", self.summary),
         }
     }

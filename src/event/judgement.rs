@@ -30,14 +30,25 @@ pub struct Judgement {
     pub actual: Value,
     /// The items to blame; for `exactly` that is not met all items with their values.
     pub items: Vec<JudgedItem>,
-    /// The conclusion in one line: `0 of 3, want 1`.
+    /// The conclusion in one line: `1 of 3, want all: pod/a: 500, want 200`.
     pub reason: String,
+    /// The same without what it says of single items: `1 of 3, want all`. None where it says
+    /// nothing of them, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brief: Option<String>,
     /// The message of the expectation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Where the expectation is written, if it is not met: `runbooks/x.yaml:12:9`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+}
+
+impl Judgement {
+    /// The conclusion without what it says of single items.
+    pub fn in_brief(&self) -> &str {
+        self.brief.as_deref().unwrap_or(&self.reason)
+    }
 }
 
 /// One item of a judged list.

@@ -10,6 +10,7 @@ mod judgement;
 mod kind;
 mod next;
 mod outcome;
+mod reason;
 #[cfg(test)]
 pub(crate) mod sample;
 mod summary;
@@ -21,8 +22,9 @@ pub use change::{
 };
 pub use judgement::{JudgedItem, Judgement, Truth};
 pub use kind::StepKind;
-pub use next::{Mark, Next, shell_word};
+pub use next::{Mark, Next, shell_word, short_id};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
+pub use reason::Reason;
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
 use jiff::Timestamp;
@@ -181,6 +183,10 @@ pub struct RunStarted {
     pub hiding: Option<String>,
     /// Kind of run.
     pub mode: Mode,
+    /// Id of the run whose changes it takes back, or shows how; none in records of earlier
+    /// versions, whose runbook is called `undo/…` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// Where it acts.
     pub target: Target,
     /// Resolved parameters; what is secret in them is masked.
@@ -280,6 +286,9 @@ pub struct StepFinished {
     pub summary: String,
     /// Why it did not pass; empty when it did.
     pub reason: String,
+    /// The same as a value, where it is more than these words; none in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Reason>,
     /// Attempts made, from 1; 0 when the action was not begun.
     pub attempts: u32,
     /// Duration in milliseconds.
@@ -304,6 +313,11 @@ impl StepFinished {
         self.stored.as_ref().map_or_else(in_record, |stored| stored.done)
     }
 
+    /// Why it did not pass.
+    pub fn because(&self) -> Reason {
+        self.why.clone().unwrap_or_else(|| self.reason.as_str().into())
+    }
+
     /// The same without its output, as what knows of all steps at once keeps it.
     #[must_use]
     pub fn without_output(&self) -> Self {
@@ -318,6 +332,7 @@ impl StepFinished {
             severity: self.severity,
             summary: self.summary.clone(),
             reason: self.reason.clone(),
+            why: self.why.clone(),
             attempts: self.attempts,
             duration_ms: self.duration_ms,
             expectations: self.expectations.clone(),

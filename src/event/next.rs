@@ -119,6 +119,13 @@ fn typed_value(value: &Value) -> String {
     }
 }
 
+/// The end of a run id that people type and read: its last eight characters, which are random.
+pub fn short_id(run: &str) -> &str {
+    let start =
+        run.len().checked_sub(8).filter(|start| *start >= 8 && run.is_char_boundary(*start));
+    start.map_or(run, |start| &run[start..])
+}
+
 /// A word for a POSIX shell, quoted if it must be.
 pub fn shell_word(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
@@ -132,6 +139,7 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::sample::RUN;
     use serde_json::json;
 
     #[test]
@@ -175,6 +183,15 @@ mod tests {
             (Next::Undo { run: run() }, "runbook undo LEADER42"),
         ] {
             assert_eq!(next.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn short_ids() {
+        for (run, expected) in
+            [(RUN, "LEADER42"), ("run-1", "run-1"), ("0123456789", "0123456789"), ("", "")]
+        {
+            assert_eq!(short_id(run), expected);
         }
     }
 }

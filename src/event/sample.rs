@@ -4,9 +4,9 @@ use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event,
     EventKind, FindingConcluded, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
     Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
-    ProgramStarted, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity,
-    StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored,
-    Target, Truth, Verdict,
+    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    Severity, StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried,
+    StepStarted, Stored, Target, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -29,6 +29,7 @@ impl Story {
             hiding: None,
             digest: "sha256:00".into(),
             mode,
+            undoes: None,
             target: Target {
                 context: Some("prod-eu".into()),
                 namespace: Some("petrosa-apps".into()),
@@ -195,6 +196,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         severity: Severity::Critical,
         summary: summary.into(),
         reason: String::new(),
+        why: None,
         attempts: u32::from(!not_done),
         duration_ms: if not_done { 0 } else { 42 },
         expectations: vec![],
@@ -224,6 +226,7 @@ pub(crate) fn judged(
             })
             .collect(),
         reason: String::new(),
+        brief: None,
         message: None,
         at: None,
     }
@@ -334,13 +337,20 @@ pub(crate) fn every_event() -> Vec<Event> {
     };
     let judgement = Judgement {
         reason: text(),
+        brief: Some(text()),
         message: Some(text()),
         at: Some(text()),
         items: vec![JudgedItem { name: text(), value: json!({"x": "x"}), because: Some(text()) }],
         ..judged("x", Truth::Error, json!("x"), json!("x"), &[])
     };
+    let why = Reason::DependsOn {
+        step: text(),
+        outcome: Some(Outcome::Skipped),
+        cause: Some(Box::new(Reason::OnlyWhen { condition: text() })),
+    };
     let step = StepFinished {
         reason: text(),
+        why: Some(why),
         expectations: vec![judgement],
         output: json!({"x": "x"}),
         stored: Some(Stored { path: "x".into(), bytes: 1, sha256: text(), done: true }),
@@ -359,6 +369,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 digest: text(),
                 hiding: Some(text()),
                 mode: Mode::Run,
+                undoes: Some(text()),
                 target: target(),
                 params: fields(),
                 withheld: vec![text()],

@@ -4,24 +4,24 @@ use super::{Connective, Jq, Reference};
 
 /// What can be said about a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decided {
+pub enum Decided<W> {
     /// It holds.
     Yes,
     /// It does not.
     No,
     /// It cannot be said, and why.
-    Open(String),
+    Open(W),
 }
 
 /// Judges a condition although nothing may be known of some variables: one part of `and` that is
 /// false decides without the other, and one part of `or` that is true. `unknown` says why nothing
 /// is known of what a reference names, and `evaluate` judges a condition of which everything is
 /// known.
-pub fn decide(
+pub fn decide<W: PartialEq>(
     when: &Jq,
-    unknown: &dyn Fn(&Reference) -> Option<String>,
-    evaluate: &dyn Fn(&Jq) -> Result<bool, String>,
-) -> Decided {
+    unknown: &dyn Fn(&Reference) -> Option<W>,
+    evaluate: &dyn Fn(&Jq) -> Result<bool, W>,
+) -> Decided<W> {
     let Some(why) = when.references().iter().find_map(unknown) else {
         return match evaluate(when) {
             Ok(true) => Decided::Yes,

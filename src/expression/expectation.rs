@@ -228,6 +228,7 @@ impl Expectation {
             actual: Value::Null,
             items: Vec::new(),
             reason: error.message,
+            brief: None,
             message: None,
             at: None,
         });
@@ -301,6 +302,7 @@ impl JudgementRun<'_> {
             actual,
             items: Vec::new(),
             reason,
+            brief: None,
             message: None,
             at: None,
         }
@@ -467,10 +469,11 @@ impl JudgementRun<'_> {
         if outcome != Truth::True {
             judgement.items = self.blamed(items, &known, outcome);
             let details = self.details(items, &known, outcome);
-            judgement.reason = match outcome {
-                Truth::Error => details,
-                _ if details.is_empty() => format!("{holds} of {total}, want {want}"),
-                _ => format!("{holds} of {total}, want {want}: {details}"),
+            let counted = format!("{holds} of {total}, want {want}");
+            (judgement.reason, judgement.brief) = match outcome {
+                Truth::Error => (details, None),
+                _ if details.is_empty() => (counted, None),
+                _ => (format!("{counted}: {details}"), Some(counted)),
             };
         }
         if self.expectation.rule == Rule::All {
@@ -592,8 +595,10 @@ impl JudgementRun<'_> {
                 })
                 .collect();
             let more = if groups.len() > 4 { ", …" } else { "" };
-            let reason = format!("{} different values: {}{more}", groups.len(), words.join(", "));
+            let counted = format!("{} different values", groups.len());
+            let reason = format!("{counted}: {}{more}", words.join(", "));
             let mut judgement = self.judgement(Truth::False, capped(Value::Array(values)), reason);
+            judgement.brief = Some(counted);
             judgement.expected = capped(common.unwrap_or_default());
             let mut others: Vec<(usize, &Value)> = groups
                 .iter()

@@ -44,13 +44,6 @@ pub struct RunHeader {
     pub host: String,
 }
 
-/// The end of a run id that people type and read: its last eight characters, which are random.
-pub fn short_id(run: &str) -> &str {
-    let start =
-        run.len().checked_sub(8).filter(|start| *start >= 8 && run.is_char_boundary(*start));
-    start.map_or(run, |start| &run[start..])
-}
-
 /// All runs, newest first. A run whose header cannot be read is listed last, without it.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub use directory::default_state_dir;
 pub use error::Error;
 pub use file::{Journal, Reading, read};
 pub use key::Key;
-pub use list::{RunHeader, RunInfo, find, list, short_id};
+pub use list::{RunHeader, RunInfo, find, list};
 
 #[cfg(test)]
 mod tests;

@@ -388,15 +388,6 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
     assert!(matches!(read(state.path(), "nope"), Err(Error::NotFound { .. })));
 }
 
-#[test]
-fn short_ids() {
-    for (run, expected) in
-        [(RUN, "LEADER42"), ("run-1", "run-1"), ("0123456789", "0123456789"), ("", "")]
-    {
-        assert_eq!(short_id(run), expected);
-    }
-}
-
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

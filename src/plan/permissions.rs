@@ -87,7 +87,7 @@ fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> PlanWalk<'a> {
 }
 
 /// What the parameters alone say about a condition; everything else is known in the run only.
-fn decided(when: &Jq, params: &Map<String, Value>) -> Decided {
+fn decided(when: &Jq, params: &Map<String, Value>) -> Decided<String> {
     // a parameter that the run computes is not there
     let known = |reference: &Reference| {
         reference.root == "params"

@@ -3,10 +3,10 @@
 use super::standing;
 use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
+use crate::event::short_id;
 use crate::event::{
     Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
-use crate::journal::short_id;
 use crate::state::RunState;
 
 /// The most names in a list.

@@ -134,12 +134,7 @@ impl<'a> Details<'a> {
             self.say(PLAIN, &judgement.that);
         }
         // the items follow by name: their first one need not be in the sentence, too
-        let lead = if judgement.items.is_empty() {
-            judgement.reason.as_str()
-        } else {
-            lead(&judgement.reason)
-        };
-        self.say(PLAIN, lead);
+        self.say(PLAIN, judgement.in_brief());
         self.seen_and_wanted(judgement);
         self.items(judgement);
     }
@@ -153,7 +148,7 @@ impl<'a> Details<'a> {
             return;
         }
         // "1 of 2, want none" is the same count in words
-        if judgement.reason.contains(", want none") {
+        if judgement.expected == 0 && !judgement.items.is_empty() {
             return;
         }
         let telling = |value: &Value| !matches!(value, Value::Null | Value::Bool(_));
@@ -283,9 +278,4 @@ fn grouped(judgement: &Judgement, names: &Names) -> Vec<Shown> {
         }
     }
     all
-}
-
-/// A sentence up to what it says of single items: `2 of 3, want all`.
-fn lead(reason: &str) -> &str {
-    reason.split(": ").next().unwrap_or(reason)
 }

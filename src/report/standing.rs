@@ -92,7 +92,7 @@ fn preview(state: &RunState, path: &str, look: &Look) -> Vec<Line> {
         .filter(|change| !change.is_made())
         .map(|change| change.planned.clone())
         .collect();
-    let diff = crate::engine::difference(&changes);
+    let diff = crate::compare::difference(&changes);
     let mut lines: Vec<Line> = changes
         .iter()
         .flat_map(|change| {

@@ -2,7 +2,7 @@
 
 use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, OutcomeMark, PLAIN, STRONG};
-use crate::event::{Mode, Outcome, StepFinished};
+use crate::event::{Mode, Outcome, Reason, StepFinished};
 
 /// Columns left free at the right.
 const MARGIN: usize = 2;
@@ -70,16 +70,20 @@ pub(super) fn note(step: &StepFinished) -> String {
         Outcome::TimedOut => "timed out",
         Outcome::Cancelled => "cancelled",
         Outcome::Unknown => return because("unknown", &step.reason),
-        Outcome::Skipped => return brief(&because("skipped", &step.reason)),
+        Outcome::Skipped => {
+            let words = because("skipped", &step.reason);
+            let is_condition = matches!(step.why, Some(Reason::OnlyWhen { .. }));
+            return if is_condition { brief(words) } else { words };
+        }
     };
     word.to_owned()
 }
 
 /// A condition is cut where it would fill lines: that it did not hold is what matters.
-fn brief(reason: &str) -> String {
+fn brief(reason: String) -> String {
     const MOST: usize = 56;
-    if !reason.contains("only when ") || reason.chars().count() <= MOST {
-        reason.to_owned()
+    if reason.chars().count() <= MOST {
+        reason
     } else {
         format!("{}...", reason.chars().take(MOST - 3).collect::<String>().trim_end())
     }
@@ -151,5 +155,26 @@ fn mark_note(mark: OutcomeMark) -> anstyle::Style {
         OutcomeMark::Bad | OutcomeMark::Open | OutcomeMark::NotDone | OutcomeMark::Attention => {
             mark.style()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::sample::finished;
+
+    #[test]
+    fn a_long_condition_is_cut_and_other_words_are_not() {
+        let condition = "any($steps.pods.output.items[]; .status.phase != \"Running\")".to_owned();
+        let left_out = Reason::OnlyWhen { condition };
+        let by_hand = Reason::SkippedBy { by: "ada".to_owned(), text: left_out.to_string() };
+        let skipped = |reason: &Reason| StepFinished {
+            reason: reason.to_string(),
+            why: Some(reason.clone()),
+            ..finished("a", "", Outcome::Skipped, "")
+        };
+        let cut = "skipped: only when any($steps.pods.output.items[]; .s...";
+        assert_eq!(note(&skipped(&left_out)), cut);
+        assert_eq!(note(&skipped(&by_hand)), by_hand.to_string());
     }
 }

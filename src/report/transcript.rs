@@ -6,10 +6,10 @@ use super::names::Names;
 use super::step_line::{self, Columns};
 use super::text::{duration, one_line, width, wrap};
 use super::theme::{DIM, Detail, Line, Look, STRONG, WARN};
+use crate::event::short_id;
 use crate::event::{
     Event, LockChange, LockEvent, Mode, Outcome, Record, RunResumed, StepFinished, StepRetried,
 };
-use crate::journal::short_id;
 use crate::state::RunState;
 use std::collections::BTreeSet;
 

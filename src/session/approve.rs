@@ -2,7 +2,8 @@
 
 use super::resume::refuse_ended;
 use super::{ClusterChoice, NotApproved, Notice, Refusal, SessionError, Workspace};
-use crate::engine::{EngineError, Recorder, difference, digest_of_record, sealed};
+use crate::compare::difference;
+use crate::engine::{EngineError, Recorder, digest_of_record, sealed};
 use crate::event::{Event, PlannedChange, StepApproved, StepKind, Target};
 use crate::journal::{self, Journal, Key};
 use crate::secret::Masker;

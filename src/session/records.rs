@@ -1,10 +1,10 @@
 //! Earlier runs, for the verbs that look them up.
 
-use crate::action::{Records, WhichRun};
-use crate::event::Mode;
+use crate::action::{EarlierChange, EarlierRun, Records, WhichRun};
+use crate::event::{Mode, PlannedChange};
 use crate::journal;
-use crate::state::{ChangeStage, RunState};
-use serde_json::{Value, json};
+use crate::state::{ChangeStage, ChangeState, RunState};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// The journals of this machine.
@@ -13,11 +13,11 @@ pub(super) struct Journals {
 }
 
 impl Records for Journals {
-    fn find(&self, which: &WhichRun) -> Result<Option<Value>, String> {
+    fn find(&self, which: &WhichRun) -> Result<Option<EarlierRun>, String> {
         match which {
             WhichRun::Run(text) => {
                 let run = journal::find(&self.folder, text).map_err(|error| error.to_string())?;
-                self.read(&run).map(|state| Some(document(&state)))
+                self.read(&run).map(|state| Some(earlier_run(&state)))
             }
             WhichRun::Newest { runbook, cluster, namespace } => {
                 for info in journal::list(&self.folder).map_err(|error| error.to_string())? {
@@ -32,7 +32,7 @@ impl Records for Journals {
                             && target.namespace.as_deref() == Some(namespace)
                     });
                     if here && !state.changes().is_empty() {
-                        return Ok(Some(document(&state)));
+                        return Ok(Some(earlier_run(&state)));
                     }
                 }
                 Ok(None)
@@ -49,26 +49,27 @@ impl Journals {
 }
 
 /// The run with its changes in full.
-fn document(state: &RunState) -> Value {
-    let changes = state.changing_steps().flat_map(|(path, changes)| {
-        changes.iter().enumerate().filter(|(_, change)| change.is_made()).map(
-            move |(index, change)| {
-                let after = match &change.stage {
-                    ChangeStage::Finished(finished) => finished.after.clone(),
-                    ChangeStage::Planned | ChangeStage::Started => Value::Null,
-                };
-                let mut entry = serde_json::to_value(&change.planned).unwrap_or_default();
-                entry["step"] = json!(path);
-                entry["index"] = json!(index);
-                entry["after"] = after;
-                entry
-            },
-        )
-    });
+fn earlier_run(state: &RunState) -> EarlierRun {
+    let made = |(path, changes): (&str, &[ChangeState])| {
+        let made = changes.iter().enumerate().filter(|(_, change)| change.is_made());
+        let made = made.map(|(index, change)| {
+            let after = match &change.stage {
+                ChangeStage::Finished(finished) => finished.after.clone(),
+                ChangeStage::Planned | ChangeStage::Started => Value::Null,
+            };
+            let change = PlannedChange { after, ..change.planned.clone() };
+            EarlierChange { change, step: path.to_owned(), index }
+        });
+        made.collect::<Vec<_>>()
+    };
     let summary = state.summary();
-    json!({
-        "run": summary.run, "runbook": summary.runbook, "started": summary.started,
-        "verdict": summary.verdict, "params": summary.params,
-        "target": summary.target, "changes": changes.collect::<Vec<_>>(),
-    })
+    EarlierRun {
+        run: summary.run,
+        runbook: summary.runbook,
+        started: summary.started,
+        verdict: summary.verdict,
+        params: summary.params,
+        target: summary.target,
+        changes: state.changing_steps().flat_map(made).collect(),
+    }
 }

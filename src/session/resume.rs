@@ -8,6 +8,7 @@ use crate::document::Runbook;
 use crate::engine::{EngineError, Kept, kept};
 use crate::event::{
     Effect, Event, Mode, PlannedStep, Record, RunStarted, StepKind, StepMark, StepMarked, Verdict,
+    short_id,
 };
 use crate::journal::{self, Journal};
 use crate::plan::{Given, Plan, check_namespace};
@@ -83,7 +84,8 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
         cluster_uid: header.target.cluster_uid.filter(|_| !cluster),
         user: header.target.user.filter(|_| !user),
     };
-    let begin = Begin { plan, mode: header.mode, run, conduct: options.conduct };
+    let (mode, undoes, conduct) = (header.mode, header.undoes, options.conduct);
+    let begin = Begin { plan, mode, undoes, run, conduct };
     let session = Session::new(workspace, begin)?;
     Ok(session.going_on((journal, state, kept), marks, expected, notices))
 }
@@ -103,9 +105,11 @@ fn as_planned(mut records: Vec<Record>, planned: &[PlannedStep]) -> Vec<Record> 
     records
 }
 
-/// The run that this run undoes, if it does.
+/// The run that this run undoes, if it does. Records of earlier versions say it by the name of the
+/// runbook alone.
 fn undone(header: &RunStarted) -> Option<&str> {
-    header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run)
+    let named = || header.runbook.strip_prefix("undo/").filter(|_| header.mode != Mode::Run);
+    header.undoes.as_deref().or_else(named)
 }
 
 /// The plan of a run, with the parameters that it began with.
@@ -201,7 +205,7 @@ pub(super) fn same_namespace(
 ) -> Result<(), Refusal> {
     match (wanted, of_run) {
         (Some(wanted), Some(of_run)) if wanted != of_run => Err(Refusal::OtherNamespace {
-            run: journal::short_id(run).to_owned(),
+            run: short_id(run).to_owned(),
             of_run: of_run.to_owned(),
             wanted: wanted.to_owned(),
             undo,
@@ -257,6 +261,25 @@ mod tests {
         let kept = kept(&state, &planned, Vec::new());
         assert_eq!(kept.paths(), ["undo"]);
         assert_eq!(kept.changed, ["rollout"], "what only looks, looks again");
+    }
+
+    #[test]
+    fn which_run_is_undone_is_in_the_header_and_in_older_ones_in_the_name() {
+        let header = |mode, runbook: &str, undoes: Option<&str>| {
+            let story = Story::new(mode, &[]);
+            let state = RunState::replay(&story.records).unwrap();
+            let (runbook, undoes) = (runbook.to_owned(), undoes.map(str::to_owned));
+            RunStarted { runbook, undoes, ..state.header().cloned().unwrap() }
+        };
+        for (mode, runbook, undoes, wanted) in [
+            (Mode::Undo, "undo/LEADER42", Some("RUN"), Some("RUN")),
+            (Mode::Undo, "undo/LEADER42", None, Some("LEADER42")),
+            (Mode::DryRun, "undo/LEADER42", None, Some("LEADER42")),
+            (Mode::Run, "undo/mine", None, None),
+            (Mode::Run, "ta-bot/restart", None, None),
+        ] {
+            assert_eq!(undone(&header(mode, runbook, undoes)), wanted, "{runbook} {undoes:?}");
+        }
     }
 
     #[test]

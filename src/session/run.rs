@@ -27,6 +27,8 @@ pub struct Session {
     plan: Plan,
     /// Kind of run.
     mode: Mode,
+    /// Id of the run that it undoes, if it does.
+    undoes: Option<String>,
     conduct: Conduct,
     /// The run's id.
     run: String,
@@ -48,6 +50,8 @@ pub struct Session {
 pub(super) struct Begin {
     pub(super) plan: Plan,
     pub(super) mode: Mode,
+    /// Id of the run that it undoes, if it does.
+    pub(super) undoes: Option<String>,
     pub(super) run: String,
     pub(super) conduct: Conduct,
 }
@@ -80,7 +84,7 @@ impl End {
 
 impl Session {
     pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
-        let Begin { plan, mode, run, mut conduct } = begin;
+        let Begin { plan, mode, undoes, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
         let key = Key::of(&workspace.state_dir)?;
@@ -93,6 +97,7 @@ impl Session {
             workspace: workspace.clone(),
             plan,
             mode,
+            undoes,
             conduct,
             run,
             key,
@@ -202,6 +207,7 @@ impl Session {
         let engine = Engine {
             plan: self.plan,
             mode: self.mode,
+            undoes: self.undoes,
             trust_reads: self.conduct.trust_reads,
             consent: Consent {
                 yes: self.conduct.yes,

@@ -45,7 +45,7 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     let plan = plan(workspace, &options)?;
     let mode = if options.dry_run { Mode::DryRun } else { Mode::Run };
     let run = options.run.unwrap_or_else(new_id);
-    Session::new(workspace, Begin { plan, mode, run, conduct: options.conduct })
+    Session::new(workspace, Begin { plan, mode, undoes: None, run, conduct: options.conduct })
 }
 
 /// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook

@@ -4,10 +4,10 @@ use super::resume::same_namespace;
 use super::run::{Begin, Expected};
 use super::start::new_id;
 use super::{Conduct, Notice, Refusal, Session, SessionError, Workspace};
-use crate::action::support::compare::{desired, only_restarts};
+use crate::compare::{desired, only_restarts};
 use crate::document::{Runbook, Step};
 use crate::engine::EngineError;
-use crate::event::{Mode, ObjectReference, PlannedChange};
+use crate::event::{self, Mode, ObjectReference, PlannedChange};
 use crate::journal;
 use crate::plan::Plan;
 use crate::state::RunState;
@@ -51,7 +51,8 @@ pub fn undo(workspace: &Workspace, options: Undo) -> Result<Session, SessionErro
         Plan::new(&name, loaded, &[], target.namespace.as_deref()).map_err(SessionError::Params)?;
     let mode = if dry_run { Mode::DryRun } else { Mode::Undo };
     let run = id.unwrap_or_else(new_id);
-    let session = Session::new(workspace, Begin { plan, mode, run, conduct })?;
+    let begin = Begin { plan, mode, undoes: Some(earlier), run, conduct };
+    let session = Session::new(workspace, begin)?;
     let expected = Expected { cluster_uid: target.cluster_uid, user: None };
     Ok(session.on(expected, Notice::of_journal(&reading)))
 }
@@ -68,9 +69,7 @@ fn title(change: &PlannedChange) -> String {
         _ if only_restarts(&desired(&change.before), &desired(&change.after)) => {
             format!("Restart {object} a second time, since a restart cannot be undone")
         }
-        _ if matches!(change.summary.as_str(), "patched" | "applied") => {
-            format!("Undo: {} ({object})", change.summary)
-        }
+        _ if change.is_written_out() => format!("Undo: {} ({object})", change.summary),
         _ => format!("Undo {} of {object}", change.summary),
     }
 }
@@ -121,7 +120,7 @@ pub(super) fn procedure(
     } else {
         format!("Not undone, because it is unknown how: {}.", opaque.join(", "))
     };
-    let id = journal::short_id(run);
+    let id = event::short_id(run);
     let name = format!("undo/{id}");
     let title = format!("Undo the changes of run {id}");
     let runbook = Runbook::built(&name, title, described, steps);

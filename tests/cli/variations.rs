@@ -7,7 +7,7 @@
 use crate::scenarios::VERDICTS;
 use crate::support::NOW;
 use futures::StreamExt;
-use runbook::action::{Approval, Connection, Prompt, Records, WhichRun};
+use runbook::action::{Approval, Connection, EarlierRun, Prompt, Records, WhichRun};
 use runbook::cluster::{self, Cluster};
 use runbook::document::{Catalogue, Root};
 use runbook::engine::{Clock, Consent, Engine, Kept, Locking, Recorder, Stop};
@@ -17,7 +17,6 @@ use runbook::plan::{Given, Invocation, Plan};
 use runbook::sandbox::{self, VARIATIONS, Variation, VariationKind};
 use runbook::secret::Masker;
 use runbook::state::RunState;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,7 +73,7 @@ impl Prompt for Nobody {
 }
 
 impl Records for Nobody {
-    fn find(&self, _: &WhichRun) -> Result<Option<Value>, String> {
+    fn find(&self, _: &WhichRun) -> Result<Option<EarlierRun>, String> {
         Ok(None)
     }
 }
@@ -178,6 +177,7 @@ impl Case {
             cluster: Some(Cluster::connect(&options).await.map(Connection::new)),
             sandbox: Some(self.scenario.to_owned()),
             mode: Mode::Run,
+            undoes: None,
             // nothing is changed, so that nothing is sealed
             consent: Consent {
                 yes: false,

@@ -1,6 +1,6 @@
 //! The state of the pods behind an object, for the message of a wait that timed out or failed.
 
-use super::symptom::{Symptom, few, ill, not_made, unready};
+use super::symptom::{Said, few, ill, not_made, unready};
 use crate::action::Context;
 use crate::cluster::pod::{is_deleting, is_finished};
 use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
@@ -41,7 +41,7 @@ impl<'a> Behind<'a> {
     ///
     /// # Errors
     /// Why the pods could not be read, in words that follow a sentence.
-    pub(in crate::action) async fn found(self, objects: &[&Value]) -> Result<Vec<String>, String> {
+    pub(in crate::action) async fn found(self, objects: &[&Value]) -> Result<Vec<Said>, String> {
         let Ok(cluster) = self.context.cluster() else { return Ok(Vec::new()) };
         if objects.is_empty() || !HAVE_PODS.contains(&self.resource.kind.as_str()) {
             return Ok(Vec::new());
@@ -61,9 +61,9 @@ impl<'a> Behind<'a> {
         match self.found(objects).await {
             Ok(mut found) => {
                 // the names of pods that were refused differ from attempt to attempt
-                let is_said = |one: &String| {
+                let is_said = |Said { words, .. }: &Said| {
                     ["is forbidden: ", "Error creating: "].iter().any(|start| {
-                        one.rsplit_once(start).is_some_and(|(_, why)| said.contains(why))
+                        words.rsplit_once(start).is_some_and(|(_, why)| said.contains(why))
                     })
                 };
                 found.retain(|one| !is_said(one));
@@ -90,7 +90,7 @@ async fn look(
     namespace: &str,
     objects: &[&Value],
     now: Timestamp,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Said>, Error> {
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     if resource.kind == "Pod" {
         let events = match objects {
@@ -110,16 +110,15 @@ async fn look(
         // what has ended was replaced; a Job counts its pods that have failed
         let pods: Vec<&Value> =
             pods.iter().filter(|pod| resource.kind == "Job" || !is_finished(pod)).collect();
-        let refused = makers.iter().filter_map(|maker| {
-            Some(format!("{}: {}", name(maker), Symptom::brief(&not_made(maker, &events)?)))
-        });
-        let mut of_this: Vec<String> =
+        let refused = makers
+            .iter()
+            .filter_map(|maker| Some(Said::of(name(maker), not_made(maker, &events)?.brief())));
+        let mut of_this: Vec<Said> =
             refused.chain(ill(pods.iter().copied(), &events, now)).collect();
         if of_this.is_empty() {
             let waiting = unready(pods.into_iter().filter(|pod| !is_deleting(pod)));
-            of_this.extend(
-                (!waiting.is_empty()).then(|| format!("not ready: {}", waiting.join(", "))),
-            );
+            of_this
+                .extend((!waiting.is_empty()).then(|| Said::of("not ready", waiting.join(", "))));
         }
         found.extend(of_this);
     }

@@ -1,11 +1,12 @@
 //! The input and the result of an action: its context, its output, its failure.
 
 use crate::cluster::{self, Cluster};
-use crate::event::PlannedChange;
+use crate::event::{PlannedChange, Target, Verdict};
 use crate::expression::Data;
 use crate::secret::Masker;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,12 +50,42 @@ pub struct Context {
 
 /// Looks up earlier runs.
 pub trait Records: Send + Sync {
-    /// The summary of a run, with `changes` that hold the objects before and after; by id, or the
-    /// newest run of a runbook that changed something.
+    /// An earlier run: by id, or the newest run of a runbook that changed something.
     ///
     /// # Errors
-    /// Why there is none, for a person.
-    fn find(&self, which: &WhichRun) -> Result<Option<Value>, String>;
+    /// Why it cannot be read, for a person.
+    fn find(&self, which: &WhichRun) -> Result<Option<EarlierRun>, String>;
+}
+
+/// An earlier run, as its records tell it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EarlierRun {
+    /// Its id.
+    pub run: String,
+    /// Name of the runbook.
+    pub runbook: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its result; none if it has not ended.
+    pub verdict: Option<Verdict>,
+    /// Its parameters; what is secret in them is masked.
+    pub params: Map<String, Value>,
+    /// Where it acted.
+    pub target: Target,
+    /// What it changed, oldest first.
+    pub changes: Vec<EarlierChange>,
+}
+
+/// A change that an earlier run made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EarlierChange {
+    /// The change, with the object before it and as it came out; null if that is not known.
+    #[serde(flatten)]
+    pub change: PlannedChange,
+    /// Path of the step that made it.
+    pub step: String,
+    /// Its place among the changes of that step.
+    pub index: usize,
 }
 
 /// Selects an earlier run.

@@ -4,7 +4,6 @@
 pub(in crate::action) mod argument;
 pub(in crate::action) mod behind;
 pub mod change;
-pub mod compare;
 pub(in crate::action) mod connection;
 pub(in crate::action) mod context;
 pub(in crate::action) mod counter;

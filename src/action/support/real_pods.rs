@@ -24,7 +24,10 @@ impl Prompt for Nobody {
 struct NoRuns;
 
 impl crate::action::Records for NoRuns {
-    fn find(&self, _: &crate::action::WhichRun) -> Result<Option<Value>, String> {
+    fn find(
+        &self,
+        _: &crate::action::WhichRun,
+    ) -> Result<Option<crate::action::EarlierRun>, String> {
         Ok(None)
     }
 }

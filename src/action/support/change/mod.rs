@@ -9,8 +9,8 @@ pub use observed::{Seen, observe};
 pub use recorded::recorded;
 pub use reversed::reverse;
 
-use super::compare::{differences, patch, trimmed};
 use crate::cluster::{Method, Resource, Write};
+use crate::compare::{differences, patch, trimmed};
 use crate::event::{ObjectReference, PlannedChange};
 use crate::secret::Masker;
 use recorded::masks;

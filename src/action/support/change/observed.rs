@@ -1,7 +1,7 @@
 //! Whether a change whose response was lost took effect. Pure.
 
 use super::recorded::recorded_like;
-use crate::action::support::compare::{Difference, desired, differences};
+use crate::compare::{Difference, desired, differences};
 use crate::event::PlannedChange;
 use crate::secret::Masker;
 use serde_json::Value;

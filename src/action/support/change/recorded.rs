@@ -1,6 +1,6 @@
 //! The recorded form of objects: without the values of Secrets.
 
-use crate::action::support::compare::trimmed;
+use crate::compare::trimmed;
 use crate::encoding::hex;
 use crate::event::PlannedChange;
 use crate::secret::Masker;

@@ -2,8 +2,8 @@
 
 use super::Change;
 use super::recorded::recorded_like;
-use crate::action::support::compare::{Difference, desired, differences, only_restarts, trimmed};
 use crate::cluster::Resource;
+use crate::compare::{Difference, desired, differences, only_restarts, trimmed};
 use crate::event::PlannedChange;
 use crate::secret::Masker;
 use serde_json::{Value, json};

@@ -97,6 +97,7 @@ impl ContainerCase<'_> {
             reason: reason.to_owned(),
             message: message.into(),
             exit_code: None,
+            last_words: String::new(),
             restarts: self.restarts,
             hint: hint.into(),
         }
@@ -185,6 +186,7 @@ impl ContainerCase<'_> {
         let message = ended_text(terminated, self.restarts);
         let code = terminated["exitCode"].as_i64();
         let own = text(&terminated["reason"]);
+        let mut last_words = text(&terminated["message"]).trim().to_owned();
         let symptom =
             if own == "OOMKilled" {
                 self.make(
@@ -194,6 +196,7 @@ impl ContainerCase<'_> {
                     "compare its memory use with limits.memory",
                 )
             } else if let Some((id, hint, said)) = self.killed_by_probe(terminated) {
+                last_words.clone_from(&said);
                 self.make(id, "Unhealthy", format!("{said}; {message}"), hint)
             } else if own == "ContainerStatusUnknown" {
                 self.make("container-lost", own, message,
@@ -229,7 +232,7 @@ impl ContainerCase<'_> {
                     exit_hint(code, self.spec["livenessProbe"].is_object()),
                 )
             };
-        Symptom { exit_code: code, ..symptom }
+        Symptom { exit_code: code, last_words, ..symptom }
     }
 
     /// Whether the kubelet ended this run because a probe failed. A program may end with any code

@@ -16,7 +16,7 @@ mod tests;
 mod words;
 
 pub use maker::{Maker, not_made};
-pub use words::{blame, few, ill, unready};
+pub use words::{Said, blame, few, ill, unready};
 
 use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,9 @@ pub struct Symptom {
     pub message: String,
     /// The exit code of the last run, where there was one.
     pub exit_code: Option<i64>,
+    /// Of a run that has ended: what it left as its last words, or what its probe said. May be
+    /// empty; the message has it in full.
+    pub last_words: String,
     /// How often the container was started again.
     pub restarts: u64,
     /// What to look at next.
@@ -55,6 +58,7 @@ impl Symptom {
             reason: reason.into(),
             message: message.into(),
             exit_code: None,
+            last_words: String::new(),
             restarts: 0,
             hint: hint.into(),
         }
@@ -65,7 +69,7 @@ impl Symptom {
         // what tells most comes first: lines are cut at their end
         json!({"reason": self.reason, "message": self.message, "container": self.container,
             "exit_code": self.exit_code, "restarts": self.restarts, "hint": self.hint,
-            "id": self.id})
+            "id": self.id, "brief": self.brief()})
     }
 }
 

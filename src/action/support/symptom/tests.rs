@@ -17,7 +17,7 @@ fn time(clock: &str) -> Timestamp {
 }
 
 fn merged(mut base: Value, change: Value) -> Value {
-    crate::action::support::compare::merge(&mut base, &change);
+    crate::compare::merge(&mut base, &change);
     base
 }
 
@@ -871,7 +871,7 @@ fn pods_that_are_not_made() {
 
 #[test]
 fn symptoms_in_a_few_words() {
-    let named = |pod: Value, events: &[Value]| ill([&pod], events, time(NOW)).join("|");
+    let named = |pod: Value, events: &[Value]| few(&ill([&pod], events, time(NOW)));
     assert_eq!(
         named(crashing("Error", 78), &[]),
         "p: c: CrashLoopBackOff, exit code 78, 9 restarts"
@@ -934,29 +934,25 @@ fn symptoms_in_a_few_words() {
         named(pending, &[]),
         "p: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu."
     );
-    let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+    let names = ["a", "b", "c", "d", "e"].map(|name| Said::of(name, ""));
     assert_eq!(
         (few(&names[..3]), few(&names)),
         ("a; b; c".to_owned(), "a; b; c; and 2 more".to_owned())
     );
-    let same: Vec<String> = ["a: x", "b: y: z", "c: x", "d: x", "e: x"].map(str::to_owned).into();
+    let same = [("a", "x"), ("b", "y: z"), ("c", "x"), ("d", "x"), ("e", "x")];
+    let same = same.map(|(name, words)| Said::of(name, words));
     assert_eq!(few(&same), "a, c, d and 1 more: x; b: y: z");
     assert_eq!(unready([&ready(), &with(running(false, "00:59:58"))]), ["p (Running)"]);
+    let crashed = || Said::of("p", "c: CrashLoopBackOff, exit code 78, 9 restarts");
     let output = json!({"items": [ready(), crashing("Error", 78), {"kind": "Service"}]});
     for output in [output["items"][1].clone(), output["items"].clone(), output] {
-        assert_eq!(
-            blame(&output, time(NOW)).as_deref(),
-            Some("p: c: CrashLoopBackOff, exit code 78, 9 restarts")
-        );
+        assert_eq!(blame(&output, time(NOW)), [crashed()]);
     }
     let triage = json!([{"pod": "p",
         "symptoms": [symptoms(&crashing("Error", 78), &[], time(NOW))[0].value()]}, {"pod": "q",
         "symptoms": []}]);
-    assert_eq!(
-        blame(&triage, time(NOW)).as_deref(),
-        Some("p: c: CrashLoopBackOff, exit code 78, 9 restarts")
-    );
+    assert_eq!(blame(&triage, time(NOW)), [crashed()]);
     for output in [Value::Null, json!([]), json!({"items": 3}), json!([{"pod": "p"}]), ready()] {
-        assert_eq!(blame(&output, time(NOW)), None, "{output}");
+        assert_eq!(blame(&output, time(NOW)), [], "{output}");
     }
 }

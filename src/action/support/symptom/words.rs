@@ -22,37 +22,26 @@ const WRAPPERS: &[&str] = &[
 impl Symptom {
     /// The symptom in a few words: `main: CrashLoopBackOff, exit code 78, 9 restarts`.
     pub fn brief(&self) -> String {
-        brief(&self.value())
-    }
-}
-
-/// A symptom as it is for jq, in a few words.
-fn brief(symptom: &Value) -> String {
-    let (reason, message) = (text(&symptom["reason"]), text(&symptom["message"]));
-    let mut words = match symptom["container"].as_str() {
-        Some(container) => format!("{container}: {reason}"),
-        None => reason.to_owned(),
-    };
-    let code = symptom["exit_code"].as_i64();
-    if let Some(code) = code {
-        words = format!("{words}, exit code {code}");
-    }
-    match symptom["restarts"].as_u64().unwrap_or_default() {
-        0 => {}
-        1 => words.push_str(", 1 restart"),
-        many => words = format!("{words}, {many} restarts"),
-    }
-    // how a run ended has been said; what it left as its last words, and what a probe, the
-    // scheduler or a registry says, has not
-    let said = match (code, message.split_once("; ended with"), message.split_once("saying: ")) {
-        (None, _, _) => point(message),
-        (_, Some((probe, _)), _) => probe.to_owned(),
-        (_, None, Some((_, words))) => {
-            words.rsplit_once(" (").map_or(words, |(words, _)| words).to_owned()
+        let mut words = match &self.container {
+            Some(container) => format!("{container}: {}", self.reason),
+            None => self.reason.clone(),
+        };
+        if let Some(code) = self.exit_code {
+            words = format!("{words}, exit code {code}");
         }
-        (_, None, None) => String::new(),
-    };
-    if said.is_empty() { words } else { format!("{words}: {}", short(&said)) }
+        match self.restarts {
+            0 => {}
+            1 => words.push_str(", 1 restart"),
+            many => words = format!("{words}, {many} restarts"),
+        }
+        // how a run ended has been said; what it left as its last words, and what a probe, the
+        // scheduler or a registry says, has not
+        let said = match self.exit_code {
+            None => point(&self.message),
+            Some(_) => self.last_words.clone(),
+        };
+        if said.is_empty() { words } else { format!("{words}: {}", short(&said)) }
+    }
 }
 
 /// What decides in a message: without what is wrapped around it, and without what could be driven
@@ -93,17 +82,32 @@ fn short(message: &str) -> String {
     format!("{} … {}", head.trim_end(), tail.trim_start())
 }
 
-/// The pods that do not work, each with what is wrong with it: `crash-x2f: main: CrashLoopBackOff,
-/// exit code 78, 9 restarts`.
+/// What is said of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Its name.
+    pub name: String,
+    /// What is said of it; empty where its name says it.
+    pub words: String,
+}
+
+impl Said {
+    /// These words of the object of this name.
+    pub fn of(name: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { name: name.into(), words: words.into() }
+    }
+}
+
+/// The pods that do not work, each with what is wrong with it: of `crash-x2f` that it is `main:
+/// CrashLoopBackOff, exit code 78, 9 restarts`.
 pub fn ill<'a>(
     pods: impl IntoIterator<Item = &'a Value>,
     events: &[Value],
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Said> {
     let named = pods.into_iter().filter_map(|pod| {
         let briefs: Vec<String> = symptoms(pod, events, now).iter().map(Symptom::brief).collect();
-        (!briefs.is_empty())
-            .then(|| format!("{}: {}", text(&pod["metadata"]["name"]), briefs.join(", ")))
+        (!briefs.is_empty()).then(|| Said::of(text(&pod["metadata"]["name"]), briefs.join(", ")))
     });
     named.collect()
 }
@@ -116,11 +120,10 @@ pub fn unready<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
 
 /// The first few of several, and how many more there are. Of those of which the same is said, the
 /// names stand together.
-pub fn few(all: &[String]) -> String {
+pub fn few(all: &[Said]) -> String {
     let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
-    for one in all {
-        let (name, words) = one.split_once(": ").unwrap_or((one, ""));
-        match groups.iter_mut().find(|(_, said)| *said == words && !words.is_empty()) {
+    for Said { name, words } in all {
+        match groups.iter_mut().find(|(_, said)| said == words && !words.is_empty()) {
             Some((names, _)) => names.push(name),
             None => groups.push((vec![name], words)),
         }
@@ -143,18 +146,17 @@ fn group((names, words): &(Vec<&str>, &str)) -> String {
 
 /// What is wrong with the pods that an output consists of: a Pod, `{items: […]}` or a list of them,
 /// without their events; or what `triage` says.
-pub fn blame(output: &Value, now: Timestamp) -> Option<String> {
+pub fn blame(output: &Value, now: Timestamp) -> Vec<Said> {
     let items = output.get("items").unwrap_or(output);
     let items = items.as_array().map_or_else(|| std::slice::from_ref(items), Vec::as_slice);
     let mut found =
         ill(items.iter().filter(|pod| pod["kind"] == "Pod" && pod["status"].is_object()), &[], now);
     found.extend(items.iter().filter_map(|item| {
         let symptoms = item["symptoms"].as_array().filter(|symptoms| !symptoms.is_empty())?;
-        Some(format!(
-            "{}: {}",
-            item["pod"].as_str()?,
-            symptoms.iter().map(brief).collect::<Vec<_>>().join(", ")
-        ))
+        let briefs: Vec<&str> =
+            symptoms.iter().filter_map(|symptom| symptom["brief"].as_str()).collect();
+        let words = briefs.join(", ");
+        (!words.is_empty()).then_some(Said::of(item["pod"].as_str()?, words))
     }));
-    (!found.is_empty()).then(|| few(&found))
+    found
 }
