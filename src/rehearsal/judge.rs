@@ -2,7 +2,7 @@
 
 use super::play::Played;
 use super::stage::{Stage, StageKind};
-use crate::action::support::compare::desired;
+use crate::compare::desired;
 use crate::document::{Case, Condition};
 use crate::event::Verdict;
 use crate::expression::{Bindings, Budget};
