@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "session",
+            "rehearsal",
             "report",
             "engine",
             "sandbox",
@@ -32,13 +33,28 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "rehearsal",
+        &[
+            "session",
+            "engine",
+            "sandbox",
+            "document",
+            "action",
+            "cluster",
+            "compare",
+            "state",
+            "expression",
+            "event",
+        ],
+    ),
+    (
         "session",
         &[
             "engine", "sandbox", "plan", "document", "action", "journal", "compare", "cluster",
             "state", "secret", "event", "encoding",
         ],
     ),
-    ("report", &["compare", "state", "secret", "expression", "event"]),
+    ("report", &["rehearsal", "compare", "state", "secret", "expression", "event"]),
     (
         "engine",
         &[

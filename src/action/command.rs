@@ -99,6 +99,9 @@ impl Verb for Command {
         let words = self.words();
         let (program, arguments) =
             words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
+        if let Some(outside) = &context.outside {
+            return outside.program(&words);
+        }
         let mut process = Process::new(program);
         process.args(arguments).env_clear().envs(context.environment.iter());
         process

@@ -51,6 +51,7 @@ pub use support::context::{
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::network_inventory::{Survey, everything as survey};
+pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
 pub use support::wrong::Wrong;
 

@@ -6,6 +6,7 @@ use super::catalogue::{CatalogueError, invalid};
 use super::deserialize::from_node;
 use super::node::{Fault, Node, NodeKind, parse};
 use super::runbook::Runbook;
+use crate::action::OutsideResponses;
 use crate::diagnostic::nearest;
 use crate::event::{Outcome, Verdict};
 use crate::expression::{Jq, compile};
@@ -61,6 +62,8 @@ pub struct Case {
     pub undo: bool,
     /// What may be different in its world.
     pub vary: Vary,
+    /// What programs of this machine and hosts outside of the cluster respond with.
+    pub outside: OutsideResponses,
     /// What must come of it.
     pub expect: Expected,
 }
@@ -201,6 +204,8 @@ struct WrittenCase {
     undo: bool,
     #[serde(default)]
     vary: WrittenVary,
+    #[serde(default)]
+    outside: OutsideResponses,
     #[serde(default)]
     expect: WrittenExpected,
 }
@@ -367,6 +372,7 @@ impl Reader {
             twice: written.twice,
             undo: written.undo,
             vary: vary.and(&written.vary.into()),
+            outside: written.outside,
             expect,
         })
     }

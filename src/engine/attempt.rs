@@ -134,6 +134,7 @@ impl Run {
             made: Arc::default(),
             records: self.records.clone(),
             hosts: scope.hosts(),
+            outside: self.outside.clone(),
         }
     }
 

@@ -38,7 +38,7 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Connection, Prompt, Records};
+use crate::action::{Connection, Outside, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
@@ -97,6 +97,8 @@ pub struct Engine {
     pub arguments: Vec<String>,
     /// The environment of programs of this machine.
     pub environment: BTreeMap<String, String>,
+    /// In a rehearsal: what programs and hosts outside of the cluster respond with.
+    pub outside: Option<Arc<Outside>>,
 }
 
 /// What a run shares between its branches.
@@ -109,6 +111,7 @@ pub(crate) struct Run {
     invocation: Invocation,
     kept: Kept,
     environment: Arc<BTreeMap<String, String>>,
+    outside: Option<Arc<Outside>>,
     host: Arc<str>,
     run_id: Arc<str>,
     mode: Mode,
@@ -227,6 +230,7 @@ impl Engine {
             invocation: self.invocation,
             kept: self.kept,
             environment: Arc::new(self.environment),
+            outside: self.outside,
             host: Arc::from(self.host.as_str()),
             begun,
         })

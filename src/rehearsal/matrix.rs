@@ -2,6 +2,7 @@
 
 use super::play::Play;
 use super::runner::{Runner, Task};
+use crate::action::OutsideResponses;
 use crate::document::{Approve, Case, Expected, Situation, Suite, Vary};
 use crate::event::Verdict;
 use indexmap::IndexMap;
@@ -88,6 +89,7 @@ fn unjudged(scenario: &str) -> Case {
         twice: false,
         undo: false,
         vary: Vary::default(),
+        outside: OutsideResponses::default(),
         expect: Expected {
             verdict: Verdict::Passed,
             findings: Vec::new(),

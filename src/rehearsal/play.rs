@@ -290,6 +290,7 @@ impl<'a> Staging<'a> {
         let running = Running {
             kubeconfig: self.sandbox.kubeconfig(),
             dial: Dial::new(move || way.connect()),
+            outside: Arc::new(self.case.outside.clone().into()),
         };
         let cluster = ClusterChoice {
             sandbox: Some(self.label.clone()),

@@ -1,8 +1,10 @@
 //! What a caller chooses, whatever kind of run it is.
 
+use crate::action::Outside;
 use crate::cluster::Dial;
 use crate::engine::Locking;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which cluster: a simulated one, or that of a kubeconfig.
@@ -30,6 +32,8 @@ pub struct Running {
     pub kubeconfig: String,
     /// The way to it.
     pub dial: Dial,
+    /// What programs of this machine and hosts outside of the cluster respond with.
+    pub outside: Arc<Outside>,
 }
 
 /// How a run is conducted.

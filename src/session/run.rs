@@ -228,6 +228,7 @@ impl Session {
             kept,
             host: self.workspace.host.clone(),
             environment,
+            outside: place.running.as_ref().map(|running| Arc::clone(&running.outside)),
         };
         let state = engine.run(&self.run).await?;
         drop((sandbox, kubeconfig));

@@ -137,7 +137,7 @@ impl ClusterChoice {
             ..cluster::Options::default()
         };
         let mut sandbox = None;
-        if let Some(Running { kubeconfig, dial }) = &self.running {
+        if let Some(Running { kubeconfig, dial, .. }) = &self.running {
             options.kubeconfig_text = Some(kubeconfig.clone());
             options.dial = Some(dial.clone());
         } else if let Some(scenario) = &self.sandbox {

@@ -203,6 +203,7 @@ impl Case {
             arguments: Vec::new(),
             trust_reads: false,
             environment: std::collections::BTreeMap::new(),
+            outside: None,
         };
         engine.run("01K9ZQ4T000000000000000000").await.unwrap()
     }

@@ -1,5 +1,6 @@
 //! The input and the result of an action: its context, its output, its failure.
 
+use super::outside::Outside;
 use crate::cluster::{self, Cluster};
 use crate::event::{PlannedChange, Target, Verdict};
 use crate::expression::Data;
@@ -46,6 +47,8 @@ pub struct Context {
     pub records: Arc<dyn Records>,
     /// The hosts that the runbook declares for requests from this machine.
     pub hosts: Arc<[String]>,
+    /// In a rehearsal: what programs and hosts respond with, of which none is started or asked.
+    pub outside: Option<Arc<Outside>>,
 }
 
 /// Looks up earlier runs.

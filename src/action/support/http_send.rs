@@ -71,6 +71,9 @@ impl Http {
         self.allowed(&context.hosts).map_err(Failure::error)?;
         self.say(context, url);
         let request = self.request(url).map_err(Failure::error)?;
+        if let Some(outside) = &context.outside {
+            return outside.request(url);
+        }
         let patience = Patience::new(context, self.timeout.0);
         self.judged(patience, direct_http(request, patience.time, limit)).await
     }

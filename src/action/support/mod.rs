@@ -21,6 +21,7 @@ pub(in crate::action) mod metadata_map;
 pub(in crate::action) mod network_answer;
 pub(in crate::action) mod network_destination;
 pub(in crate::action) mod network_inventory;
+pub(in crate::action) mod outside;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
 #[cfg(test)]

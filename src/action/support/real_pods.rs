@@ -50,6 +50,7 @@ pub(in crate::action) fn context(cluster: Option<Cluster>, namespace: &str) -> C
         made: Arc::default(),
         records: Arc::new(NoRuns),
         hosts: Arc::from(["127.0.0.1".to_owned(), "localhost".to_owned()]),
+        outside: None,
     }
 }
 

@@ -1,0 +1,161 @@
+//! What is outside of the cluster in a rehearsal, in which no program is started and no host asked.
+
+use super::http_answer::Answer;
+use crate::action::{Failure, Output};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// What programs of this machine and other hosts respond with in a rehearsal.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename = "outside")]
+pub struct OutsideResponses {
+    /// Programs; the first whose words begin the command line responds.
+    #[serde(default)]
+    pub programs: Vec<ProgramResponse>,
+    /// Requests of `http` with `via: direct`; the first whose URL begins that of the request
+    /// responds.
+    #[serde(default)]
+    pub requests: Vec<RequestResponse>,
+}
+
+/// What a program does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename = "program")]
+pub struct ProgramResponse {
+    /// The first words of its command line.
+    pub argv: Vec<String>,
+    /// Its exit code.
+    #[serde(default)]
+    pub exit_code: i32,
+    /// What it writes to stdout: a text, or JSON.
+    #[serde(default)]
+    pub stdout: Value,
+    /// What it writes to stderr.
+    #[serde(default)]
+    pub stderr: String,
+    /// How often it responds so; always if none.
+    pub times: Option<usize>,
+}
+
+/// What a host responds with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename = "request")]
+pub struct RequestResponse {
+    /// The beginning of the URL.
+    pub url: String,
+    /// The status.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// The body: a text, or JSON.
+    #[serde(default)]
+    pub body: Value,
+    /// How often it responds so; always if none.
+    pub times: Option<usize>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// The same with what has been used up.
+#[derive(Debug)]
+pub struct Outside {
+    programs: Vec<(ProgramResponse, AtomicUsize)>,
+    requests: Vec<(RequestResponse, AtomicUsize)>,
+}
+
+impl From<OutsideResponses> for Outside {
+    fn from(OutsideResponses { programs, requests }: OutsideResponses) -> Self {
+        let programs = programs.into_iter().map(|one| (one, AtomicUsize::new(0)));
+        let requests = requests.into_iter().map(|one| (one, AtomicUsize::new(0)));
+        Self { programs: programs.collect(), requests: requests.collect() }
+    }
+}
+
+/// Whether it responds once more.
+fn is_left(times: Option<usize>, used: &AtomicUsize) -> bool {
+    times.is_none_or(|times| used.fetch_add(1, Ordering::SeqCst) < times)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+impl Outside {
+    /// What a program does, as `command` returns it.
+    pub(in crate::action) fn program(&self, words: &[String]) -> Result<Output, Failure> {
+        let fits = |(one, used): &&(ProgramResponse, AtomicUsize)| {
+            words.starts_with(&one.argv) && is_left(one.times, used)
+        };
+        let Some((response, _)) = self.programs.iter().find(fits) else {
+            let line = super::kubectl_line::line(words.to_vec());
+            return Err(Failure {
+                not_executed: true,
+                ..Failure::error(format!(
+                    "a rehearsal starts no program, and the case does not say what `{line}` does: \
+                        add it to `outside.programs`"
+                ))
+            });
+        };
+        let ProgramResponse { exit_code, stdout, stderr, .. } = response;
+        let stdout = text(stdout);
+        Ok(Output::new(
+            json!({"exit_code": exit_code, "json": super::fan_out::as_json(&stdout),
+                "stdout": stdout, "stderr": stderr, "truncated": false}),
+            format!("exit code {exit_code}"),
+        ))
+    }
+
+    /// What a host responds with.
+    pub(in crate::action) fn request(&self, url: &str) -> Result<Answer, Failure> {
+        let fits = |(one, used): &&(RequestResponse, AtomicUsize)| {
+            url.starts_with(&one.url) && is_left(one.times, used)
+        };
+        let Some((response, _)) = self.requests.iter().find(fits) else {
+            return Err(Failure::error(format!(
+                "a rehearsal sends no request outside of the cluster, and the case does not say \
+                    what {url} responds: add it to `outside.requests`"
+            )));
+        };
+        Ok(Answer::Given {
+            status: response.status,
+            headers: BTreeMap::new(),
+            body: Bytes::from(text(&response.body)),
+            truncated: false,
+            elapsed: Duration::ZERO,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_fits_responds_as_often_as_it_is_said() {
+        let declared: OutsideResponses = serde_json::from_value(json!({
+            "programs": [
+                {"argv": ["gh", "run"], "stdout": {"status": "queued"}, "times": 1},
+                {"argv": ["gh"], "exit_code": 4, "stderr": "no"}],
+            "requests": [{"url": "https://ci.example/", "status": 503}],
+        }))
+        .unwrap();
+        let outside = Outside::from(declared);
+        let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+        let code = |line: &str| outside.program(&words(line)).map(|output| output.value);
+        assert_eq!(code("gh run list").unwrap()["json"]["status"], "queued");
+        assert_eq!(code("gh run list").unwrap()["exit_code"], 4);
+        assert!(code("helm list").unwrap_err().not_executed);
+        let answer = outside.request("https://ci.example/runs").unwrap();
+        assert!(matches!(answer, Answer::Given { status: 503, .. }));
+        assert!(outside.request("https://other.example/").is_err());
+    }
+}
