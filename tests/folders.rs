@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "state",
             "expression",
             "event",
+            "encoding",
         ],
     ),
     (

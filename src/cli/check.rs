@@ -4,7 +4,7 @@ use super::arguments::workspace;
 use super::exit::{CommandError, Exit, faults};
 use super::{Format, Global, output};
 use crate::diagnostic::{Diagnostic, to_json};
-use crate::document::{self, Rehearsal, Runbook};
+use crate::document::{self, Catalogue, CatalogueError, Rehearsal, Runbook};
 use crate::sandbox::Worlds;
 use crate::session::load;
 use clap::Args;
@@ -43,7 +43,12 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
             Ok((name, loaded)) => {
                 let own = loaded.get(&name);
                 warnings.extend(own.into_iter().flat_map(|own| own.warnings()));
-                own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect()
+                let mut found: Vec<Diagnostic> =
+                    own.and_then(|own| unknown_scenario(own, &worlds)).into_iter().collect();
+                if let Some(error) = own.and_then(|own| of_suite(&catalogue, own)) {
+                    found.extend(faults(&error).iter().cloned());
+                }
+                found
             }
             Err(error) if faults(&error).is_empty() => return Err(error.into()),
             Err(error) => faults(&error).to_vec(),
@@ -83,6 +88,14 @@ pub(super) fn check(global: &Global, arguments: &CheckArguments) -> Result<Exit,
         }
     }
     Ok(if all.is_empty() { Exit::Passed } else { Exit::Usage })
+}
+
+/// What is wrong with the rehearsal file of a runbook.
+fn of_suite(catalogue: &Catalogue, runbook: &Runbook) -> Option<CatalogueError> {
+    match catalogue.suite(&runbook.name)? {
+        Ok(suite) => suite.fits(runbook).err(),
+        Err(error) => Some(error),
+    }
 }
 
 /// A scenario of the sandbox that the runbook names and no world has.

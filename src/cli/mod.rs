@@ -7,6 +7,7 @@ mod changes;
 mod check;
 mod completions;
 mod conduct;
+mod coverage;
 mod describe;
 mod exit;
 mod history;
@@ -97,6 +98,8 @@ enum Command {
     Undo(undo::UndoArguments),
     /// Test runbooks on simulated clusters
     Test(test::TestArguments),
+    /// List the rows of the source documents and the runbooks that cover them
+    Coverage(coverage::CoverageArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
     /// Show what a run would do, without a cluster
@@ -150,6 +153,7 @@ pub fn main() -> Exit {
         Command::Approve(arguments) => approve::approve(global, &arguments),
         Command::Undo(arguments) => undo::undo(global, arguments),
         Command::Test(arguments) => test::test(global, &arguments),
+        Command::Coverage(arguments) => coverage::coverage(global, &arguments),
         Command::Check(arguments) => check::check(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),

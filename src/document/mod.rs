@@ -16,6 +16,7 @@ mod param;
 mod referred;
 mod runbook;
 mod sketch;
+mod source;
 mod suite;
 mod unjudged;
 
@@ -31,4 +32,5 @@ pub use runbook::{
     Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
+pub use source::{CoveredRow, DocumentCoverage, SourceDocument};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};

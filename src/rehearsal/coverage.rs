@@ -2,7 +2,7 @@
 
 use super::runner::CaseResult;
 use crate::document::{Body, Runbook, Step};
-use crate::event::{Event, Outcome};
+use crate::event::Outcome;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,14 +92,12 @@ impl<'a> Seen<'a> {
         let mut seen = Self { outcomes: BTreeMap::new(), findings: BTreeSet::new() };
         let stages = results.iter().filter_map(|result| result.played.as_ref().ok());
         for stage in stages.flat_map(|played| &played.stages) {
-            for record in &stage.records {
-                if let Event::StepFinished(finished) = &record.event {
-                    let id = finished.path.rsplit('/').next().unwrap_or_default();
-                    let id = id.split('[').next().unwrap_or_default();
-                    seen.outcomes.entry(id).or_default().insert(finished.outcome);
-                }
+            for (path, outcome) in &stage.outcomes {
+                let id = path.rsplit('/').next().unwrap_or_default();
+                let id = id.split('[').next().unwrap_or_default();
+                seen.outcomes.entry(id).or_default().insert(*outcome);
             }
-            seen.findings.extend(stage.state.findings().iter().map(|found| found.id.as_str()));
+            seen.findings.extend(stage.findings.iter().map(String::as_str));
         }
         seen
     }

@@ -53,12 +53,11 @@ pub fn judge(case: &Case, played: &Played) -> Vec<Difference> {
 fn of_run(case: &Case, played: &Played, last: &Stage) -> Vec<Difference> {
     let expect = &case.expect;
     let mut differences = Vec::new();
-    if last.verdict() != Some(expect.verdict) {
-        let actual = last.verdict().map_or("none".to_owned(), word);
+    if last.verdict != Some(expect.verdict) {
+        let actual = last.verdict.map_or("none".to_owned(), word);
         differences.push(Difference::new("verdict", word(expect.verdict), actual));
     }
-    let named: Vec<String> = last.state.findings().iter().map(|found| found.id.clone()).collect();
-    differences.extend(lists("findings", &expect.findings, &named));
+    differences.extend(lists("findings", &expect.findings, &last.findings));
     let first = played.stages.iter().take_while(|stage| stage.kind != StageKind::Again);
     let first = first.filter(|stage| stage.kind != StageKind::Undone);
     let changes: Vec<String> = first.flat_map(|stage| stage.changes.clone()).collect();
@@ -74,7 +73,7 @@ fn of_run(case: &Case, played: &Played, last: &Stage) -> Vec<Difference> {
 }
 
 fn passed(what: &str, stage: &Stage) -> Option<Difference> {
-    let verdict = stage.verdict();
+    let verdict = stage.verdict;
     (verdict != Some(Verdict::Passed))
         .then(|| Difference::new(what, "passed", verdict.map_or("none".to_owned(), word)))
 }

@@ -49,7 +49,7 @@ pub fn matrix(
             .played
             .iter()
             .filter_map(|played| played.stages.last())
-            .flat_map(|stage| stage.state.findings().iter().map(|finding| finding.id.clone()))
+            .flat_map(|stage| stage.findings.clone())
             .collect();
         let told = |id: &String| format!("{}: {id}", result.runbook);
         row.right.extend(wanted.intersection(&named).map(told));

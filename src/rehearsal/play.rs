@@ -67,6 +67,14 @@ pub enum Unplayed {
     Records(#[from] std::io::Error),
 }
 
+impl Played {
+    /// Lets go of what only explains a difference: the objects, states and events.
+    pub(super) fn forget(&mut self) {
+        (self.before, self.after) = (Vec::new(), Vec::new());
+        self.stages.iter_mut().for_each(Stage::forget);
+    }
+}
+
 impl Play {
     /// Cases of the runbooks and worlds that this workspace sees. Its records are not touched.
     pub fn new(workspace: &Workspace) -> Self {
@@ -262,7 +270,7 @@ impl<'a> Staging<'a> {
             }
         };
         let changes = self.sandbox.writes()[earlier..].iter().filter_map(change).collect();
-        Ok(Stage { kind, state, records: keeps.records(), changes })
+        Ok(Stage::new(kind, state, keeps.records(), changes))
     }
 
     fn params(&self) -> Params {

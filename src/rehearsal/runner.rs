@@ -105,9 +105,12 @@ impl Runner<'_> {
 
     fn one(&self, task: &Task<'_>) -> CaseResult {
         let begun = Instant::now();
-        let played = self.play.play(&task.suite.runbook, &task.case, &task.variations);
+        let mut played = self.play.play(&task.suite.runbook, &task.case, &task.variations);
         let differences =
             played.as_ref().map(|played| judge(&task.case, played)).unwrap_or_default();
+        if let (Ok(played), true) = (&mut played, differences.is_empty()) {
+            played.forget();
+        }
         CaseResult {
             runbook: task.suite.runbook.clone(),
             case: task.case.name.clone(),

@@ -1,9 +1,10 @@
 //! What came of one process of a case.
 
 use crate::engine::Sink;
-use crate::event::{Event, Record, Verdict};
+use crate::event::{Event, Outcome, Record, Verdict};
 use crate::sandbox::Dial;
 use crate::state::RunState;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -38,18 +39,52 @@ impl StageKind {
 pub struct Stage {
     /// Which.
     pub kind: StageKind,
-    /// What is known of the run.
-    pub state: RunState,
-    /// Its events.
-    pub records: Vec<Record>,
+    /// The verdict; none of a process that died.
+    pub verdict: Option<Verdict>,
+    /// The causes that were found, by id.
+    pub findings: Vec<String>,
+    /// How its steps ended, by path.
+    pub outcomes: Vec<(String, Outcome)>,
     /// The requests that changed something: `patch deployments web-apps/web`.
     pub changes: Vec<String>,
+    /// A digest of its events with their times: equal ones happened equally.
+    pub digest: String,
+    /// What is known of the run; forgotten where everything came out as it must.
+    pub state: RunState,
+    /// Its events; forgotten as well.
+    pub records: Vec<Record>,
 }
 
 impl Stage {
-    /// The verdict; none of a process that died.
-    pub fn verdict(&self) -> Option<Verdict> {
-        self.state.end_of_run().map(|end| end.verdict)
+    pub(super) fn new(
+        kind: StageKind,
+        state: RunState,
+        records: Vec<Record>,
+        changes: Vec<String>,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        let mut outcomes = Vec::new();
+        for record in &records {
+            hash.update(serde_json::to_vec(record).unwrap_or_default());
+            if let Event::StepFinished(finished) = &record.event {
+                outcomes.push((finished.path.clone(), finished.outcome));
+            }
+        }
+        Self {
+            kind,
+            verdict: state.end_of_run().map(|end| end.verdict),
+            findings: state.findings().iter().map(|found| found.id.clone()).collect(),
+            outcomes,
+            changes,
+            digest: format!("sha256:{}", crate::encoding::hex(&hash.finalize())),
+            state,
+            records,
+        }
+    }
+
+    /// Lets go of what only explains a difference.
+    pub(super) fn forget(&mut self) {
+        (self.state, self.records) = (RunState::new(), Vec::new());
     }
 }
 

@@ -61,6 +61,19 @@ fn the_world_in_the_documentation_plays() {
 }
 
 #[test]
+fn the_cases_in_the_documentation_hold() {
+    let (place, text) = (Place::new(), page("docs/testing.md"));
+    let written = files(&place, &text);
+    assert_eq!(written.len(), blocks(&text, "yaml").len(), "every block names its file");
+    let said = place.run(&["test", "shop", "--coverage", "--mutate"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    for part in ["6 cases passed", "100 % covered", "10 of 10 mutants noticed"] {
+        assert!(said.stdout.contains(part), "{part}: {}", said.all());
+    }
+    assert_eq!(place.run(&["check", "runbooks"]).code, 0);
+}
+
+#[test]
 fn the_transcript_in_the_readme_is_what_is_printed() {
     let shown = blocks(&page("README.md"), "")
         .into_iter()

@@ -224,6 +224,8 @@ fn faults_of_a_rehearsal_file_are_shown_where_they_are() {
         assert_eq!(said.code, 2, "{}", said.all());
         assert!(said.stderr.contains(message), "{message}: {}", said.all());
         assert!(said.stderr.contains("runbooks/shop/grow.test.yaml:"), "{}", said.all());
+        let checked = place.run(&["check", "runbooks"]);
+        assert!(checked.code == 2 && checked.stderr.contains(message), "{}", checked.all());
     }
     let said = place.run(&["test", "shop/grwo"]);
     assert_eq!(said.code, 2);

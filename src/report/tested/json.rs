@@ -53,14 +53,13 @@ fn case(result: &CaseResult) -> Value {
 
 fn stages(played: &Played) -> Value {
     let stage = |stage: &crate::rehearsal::Stage| {
-        let findings: Vec<&str> =
-            stage.state.findings().iter().map(|finding| finding.id.as_str()).collect();
         let kind: StageKind = stage.kind;
         json!({
             "stage": kind.as_str(),
-            "verdict": stage.verdict(),
-            "findings": findings,
+            "verdict": stage.verdict,
+            "findings": stage.findings,
             "changes": stage.changes,
+            "digest": stage.digest,
         })
     };
     played.stages.iter().map(stage).collect()
