@@ -71,12 +71,12 @@ impl SourceDocument {
     /// What is wrong with one of them.
     pub fn all(folder: &Path) -> Result<Vec<Self>, CatalogueError> {
         if !folder.is_dir() {
-            let text = |file: &include_dir::File<'_>| {
-                let name = file.path().file_stem()?.to_string_lossy().into_owned();
-                Some((name, format!("documents/{}", file.path().display()), file.contents_utf8()?))
+            let one = |file: &include_dir::File<'_>| {
+                let name = file.path().file_stem().unwrap_or_default().to_string_lossy();
+                let shown = format!("documents/{}", file.path().display());
+                Self::read(&name, &shown, file.contents_utf8().unwrap_or_default())
             };
-            let files = EMBEDDED.files().filter_map(text);
-            return files.map(|(name, file, text)| Self::read(&name, &file, text)).collect();
+            return EMBEDDED.files().map(one).collect();
         }
         let one = |path: &std::path::PathBuf| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
