@@ -21,3 +21,6 @@ pub use runner::{CaseResult, Runner, Task};
 pub use stage::{Stage, StageKind};
 pub use update::update;
 pub use vary::varied;
+
+#[cfg(test)]
+mod tests;

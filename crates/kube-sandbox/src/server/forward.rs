@@ -200,5 +200,6 @@ async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Respon
         .and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
     super::proxy::response(
         answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")),
+        now,
     )
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{StatusCode, header};
+use jiff::Timestamp;
 
 use super::Server;
 use super::log::pod_of;
@@ -73,7 +74,7 @@ pub(crate) async fn answer(
     // the API server is on the node, which every pod admits
     let now = server.world().clock.now();
     match app::respond(&snapshot, pod, port, &asked, now, 0) {
-        Some(answer) => Ok(response(answer)),
+        Some(answer) => Ok(response(answer, now)),
         None => Err(unreachable("EOF".to_owned())),
     }
 }
@@ -119,12 +120,13 @@ fn service(
     ))
 }
 
-/// The answer of a process as an HTTP response.
-pub(crate) fn response(answer: app::Response) -> Response {
+/// The answer of a process as an HTTP response of this time.
+pub(crate) fn response(answer: app::Response, now: Timestamp) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let built = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, answer.content_type)
+        .header(header::DATE, now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .body(Body::from(answer.body));
     built.unwrap_or_else(|_| Response::new(Body::empty()))
 }
