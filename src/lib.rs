@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod api;
+mod blocking;
 pub mod cli;
 pub mod cluster;
 pub mod compare;

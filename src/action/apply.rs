@@ -125,7 +125,7 @@ impl Verb for Apply {
 
     async fn intend(&self, context: &Context) -> Result<Option<Intent>, Failure> {
         let action = self.clone();
-        let all = tokio::task::spawn_blocking(move || action.documents())
+        let all = crate::blocking::blocking(move || action.documents())
             .await
             .map_err(|error| Failure::error(error.to_string()))?;
         let all = all.map_err(|reason| Failure::new(FailureKind::Failed, reason))?;

@@ -122,7 +122,7 @@ impl Verb for NetworkAudit {
         let audit = self.clone();
         let place = namespace.clone();
         // thousands of pods against hundreds of policies take their time
-        tokio::task::spawn_blocking(move || audit.judge(&survey, &place, wanted))
+        crate::blocking::blocking(move || audit.judge(&survey, &place, wanted))
             .await
             .map_err(|error| Failure::error(error.to_string()))?
     }
@@ -135,7 +135,7 @@ impl NetworkAudit {
             return Ok(None);
         }
         let files = self.manifests.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = crate::blocking::blocking(move || {
             files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()
         });
         let documents = read

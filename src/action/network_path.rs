@@ -173,7 +173,7 @@ impl NetworkPath {
     async fn assume(&self, survey: &mut Survey, namespace: &str) -> Result<(), Failure> {
         let mut all = documents("assume", self.assume.clone()).map_err(Failure::error)?;
         if let Some(file) = self.assume_file.clone() {
-            let documents = tokio::task::spawn_blocking(move || read(&file))
+            let documents = crate::blocking::blocking(move || read(&file))
                 .await
                 .map_err(|error| Failure::error(error.to_string()))?;
             all.extend(documents.map_err(|reason| Failure::new(FailureKind::Failed, reason))?);

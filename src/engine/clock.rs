@@ -42,6 +42,11 @@ impl Clock {
         }
     }
 
+    /// Whether it is another time than that of the machine, as in a rehearsal.
+    pub fn is_simulated(self) -> bool {
+        matches!(self, Self::Runtime { .. })
+    }
+
     /// When a simulated cluster begins whose time is this one; the time of the machine if none.
     pub fn of_simulation(self) -> Option<Timestamp> {
         match self {

@@ -5,6 +5,7 @@ use super::ended::{End, Ended, Waits};
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::action::{Approval, Output, Prompt};
+use crate::blocking::asking;
 use crate::compare::difference;
 use crate::construct::{Approve, Confirm};
 use crate::document::Step;
@@ -66,8 +67,8 @@ impl Run {
             typed: typed.clone(),
         };
         let prompt = self.prompt.clone();
-        let answer =
-            tokio::task::spawn_blocking(move || prompt.approve(&approval)).await.unwrap_or(None);
+        let rehearsed = self.recorder.clock().is_simulated();
+        let answer = asking(rehearsed, move || prompt.approve(&approval)).await;
         match answer {
             Some(true) => {
                 self.approve(path, "prompt", digest)?;
@@ -105,8 +106,9 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
+        let rehearsed = self.recorder.clock().is_simulated();
         let answer = tokio::select! {
-            answer = ask(&self.prompt, path, confirm) => answer,
+            answer = ask(&self.prompt, path, confirm, rehearsed) => answer,
             () = over => None,
         };
         match answer {
@@ -276,12 +278,15 @@ impl Run {
 }
 
 /// Asks the operator. None: there is nobody to ask.
-async fn ask(prompt: &Arc<dyn Prompt>, path: &str, confirm: &Confirm) -> Option<bool> {
+async fn ask(
+    prompt: &Arc<dyn Prompt>,
+    path: &str,
+    confirm: &Confirm,
+    rehearsed: bool,
+) -> Option<bool> {
     let (prompt, path) = (prompt.clone(), path.to_owned());
     let Confirm { question, typed } = confirm.clone();
-    tokio::task::spawn_blocking(move || prompt.ask(&path, &question, typed.as_deref()))
-        .await
-        .unwrap_or(None)
+    asking(rehearsed, move || prompt.ask(&path, &question, typed.as_deref())).await
 }
 
 /// The approval with its seal, which nobody can make who has just the journal.

@@ -206,8 +206,9 @@ impl Run {
             lost.planned.object.short()
         );
         let (prompt, step) = (self.prompt.clone(), lost.path.to_owned());
-        let asked = tokio::task::spawn_blocking(move || prompt.ask(&step, &question, None)).await;
-        let Some(made) = asked.unwrap_or(None) else {
+        let rehearsed = self.recorder.clock().is_simulated();
+        let ask = move || prompt.ask(&step, &question, None);
+        let Some(made) = crate::blocking::asking(rehearsed, ask).await else {
             return self.doubtful(lost, reason, context);
         };
         self.recorder.record(Event::StepMarked(StepMarked {

@@ -122,7 +122,7 @@ fn restored(played: &Played) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (kind, namespace, name) in changed {
         let was = find(&played.before, &kind, &namespace, &name).map(|object| desired(&object));
-        let is = find(&played.after, &kind, &namespace, &name).map(|object| desired(&object));
+        let is = find(&played.end, &kind, &namespace, &name).map(|object| desired(&object));
         if was != is {
             let what = format!("{namespace}/{}/{name} after the undo", kind.to_lowercase());
             let text = |object: Option<Value>| {

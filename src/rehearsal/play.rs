@@ -38,8 +38,10 @@ pub struct Played {
     pub stages: Vec<Stage>,
     /// The objects at the beginning.
     pub before: Vec<Arc<Value>>,
-    /// The objects at the end.
+    /// The objects at the end of the run itself.
     pub after: Vec<Arc<Value>>,
+    /// The objects at the very end, after a second run and the undo.
+    pub end: Vec<Arc<Value>>,
     /// The namespace of the run.
     pub namespace: String,
 }
@@ -70,7 +72,7 @@ pub enum Unplayed {
 impl Played {
     /// Lets go of what only explains a difference: the objects, states and events.
     pub(super) fn forget(&mut self) {
-        (self.before, self.after) = (Vec::new(), Vec::new());
+        (self.before, self.after, self.end) = (Vec::new(), Vec::new(), Vec::new());
         self.stages.iter_mut().for_each(Stage::forget);
     }
 }
@@ -200,6 +202,7 @@ impl<'a> Staging<'a> {
                 workspace
             }
         };
+        let after = self.sandbox.objects();
         if self.case.twice {
             let session = start(&workspace, self.start(2))?;
             stages.push(self.stage(StageKind::Again, session, None).await?);
@@ -217,7 +220,7 @@ impl<'a> Staging<'a> {
             .first()
             .and_then(|stage| stage.state.target()?.namespace.clone())
             .unwrap_or_default();
-        Ok(Played { stages, before, after: self.sandbox.objects(), namespace })
+        Ok(Played { stages, before, after, end: self.sandbox.objects(), namespace })
     }
 
     /// The workspace of the process that goes on after a crash: with the records as they were then.

@@ -74,6 +74,22 @@ fn the_cases_in_the_documentation_hold() {
 }
 
 #[test]
+fn the_example_of_another_application_holds() {
+    let place = Place::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/podinfo");
+    let said = crate::support::said(place.command().current_dir(&example).args([
+        "test",
+        "podinfo",
+        "--coverage",
+        "--mutate",
+    ]));
+    assert_eq!(said.code, 0, "{}", said.all());
+    for part in ["7 cases passed", "100 % covered", "17 of 17 mutants noticed"] {
+        assert!(said.stdout.contains(part), "{part}: {}", said.all());
+    }
+}
+
+#[test]
 fn the_transcript_in_the_readme_is_what_is_printed() {
     let shown = blocks(&page("README.md"), "")
         .into_iter()

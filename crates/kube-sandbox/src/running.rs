@@ -158,7 +158,8 @@ impl Sandbox {
         self.server.iter().flat_map(Server::writes).collect()
     }
 
-    /// The changes of the scenario's `then` that could not be made when their time came.
+    /// What of the world turned out to be wrong while it ran: changes of the scenario's `then` that
+    /// could not be made, expressions of applications that could not be evaluated.
     #[must_use]
     pub fn failed(&self) -> Vec<WorldFault> {
         self.server.iter().flat_map(Server::failed).collect()

@@ -312,9 +312,12 @@ impl Simulation {
         }
     }
 
-    /// The changes of the scenario that could not be made in time.
-    pub(crate) fn failed(&self) -> &[WorldFault] {
-        &self.pending.failed
+    /// The changes of the scenario that could not be made in time, and what of the applications
+    /// could not be evaluated.
+    pub(crate) fn failed(&self) -> Vec<WorldFault> {
+        let of_apps = Place::file("applications.yaml");
+        let complaints = self.memory.complaints().into_iter().map(|said| of_apps.fault(said));
+        self.pending.failed.iter().cloned().chain(complaints).collect()
     }
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.

@@ -115,7 +115,14 @@ impl AppContext {
         index: impl std::fmt::Display,
     ) -> Result<String, minijinja::Error> {
         let root = minijinja::Value::from_dyn_object(Arc::clone(self));
-        self.snapshot.apps.templates.get_template(&template(self.app, part, index))?.render(root)
+        let name = template(self.app, part, &index);
+        let rendered = self.snapshot.apps.templates.get_template(&name)?.render(root);
+        rendered.inspect_err(|error| {
+            let app = &self.snapshot.apps.app(self.app).name;
+            let detail = error.detail().unwrap_or_default();
+            let said = format!("app {app}, {part} {index}: {}: {detail}", error.kind());
+            self.snapshot.memory.complain(said);
+        })
     }
 
     /// Evaluates one expression of the app.

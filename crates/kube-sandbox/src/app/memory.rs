@@ -1,6 +1,6 @@
 //! The state of processes: counters, and values that they keep. It outlives a snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// How often one thing is remembered to have happened in one process.
 const MOST: usize = 100_000;
+/// How many different complaints are kept.
+const MOST_COMPLAINTS: usize = 20;
 
 /// Of one pod, by namespace and name, what has this name.
 type Of = (String, String, String);
@@ -22,6 +24,7 @@ struct Inner {
     looked_at: BTreeMap<Of, Timestamp>,
     values: BTreeMap<Of, Value>,
     stored: BTreeMap<(String, String), Value>,
+    complaints: BTreeSet<String>,
 }
 
 fn of(namespace: &str, pod: &str, name: &str) -> Of {
@@ -31,6 +34,19 @@ fn of(namespace: &str, pod: &str, name: &str) -> Of {
 impl Memory {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An expression or template of an app cannot be evaluated.
+    pub(crate) fn complain(&self, complaint: String) {
+        let mut inner = self.inner();
+        if inner.complaints.len() < MOST_COMPLAINTS {
+            inner.complaints.insert(complaint);
+        }
+    }
+
+    /// What could not be evaluated so far.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        self.inner().complaints.iter().cloned().collect()
     }
 
     /// Something happens in a pod.

@@ -83,9 +83,9 @@ impl Server {
         self.writes.list().as_array().cloned().unwrap_or_default()
     }
 
-    /// The changes of the scenario that could not be made.
+    /// What of the world turned out to be wrong.
     pub(crate) fn failed(&self) -> Vec<WorldFault> {
-        self.world().failed().to_vec()
+        self.world().failed()
     }
 
     /// The objects as they are now.
