@@ -5,7 +5,8 @@ use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::document::{Case, Catalogue, Suite};
 use crate::rehearsal::{
-    CaseResult, Coverage, Mutation, Play, Runner, ScenarioRow, Task, matrix, update, varied,
+    CaseResult, Coverage, Mutation, Play, Runner, ScenarioRow, Task, matrix, sampled, update,
+    varied,
 };
 use crate::report::tested::{Tested, github, json, junit, text};
 use crate::session::Workspace;
@@ -46,6 +47,9 @@ pub(super) struct TestArguments {
     #[arg(long, value_name = "PAIRS", num_args = 0..=1, default_missing_value = "0",
         require_equals = true)]
     vary: Option<usize>,
+    /// Play only this many of the cases of --vary, chosen by --seed
+    #[arg(long, value_name = "N", requires = "vary")]
+    sample: Option<usize>,
     /// Number from which the differences of --vary are chosen
     #[arg(long, value_name = "N", default_value_t = 1, requires = "vary")]
     seed: u64,
@@ -164,7 +168,7 @@ impl Judged {
         if arguments.mutate {
             bar.set_message(format!("mutants of {}", suite.runbook));
             let mutation =
-                Mutation::of(play, &runbook, suite, jobs(arguments), || bar.inc_length(1))?;
+                Mutation::of(play, &runbook, (suite, &own), jobs(arguments), || bar.inc_length(1))?;
             self.mutation.push(mutation);
         }
         Ok(())
@@ -189,6 +193,9 @@ impl<'a> Chosen<'a> {
                     Some(pairs) => tasks.extend(varied(suite, case, pairs, arguments.seed)),
                 }
             }
+        }
+        if let Some(sample) = arguments.sample {
+            tasks = sampled(tasks, sample, arguments.seed);
         }
         Self { tasks }
     }

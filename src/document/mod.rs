@@ -25,7 +25,7 @@ pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
 pub use deferred::Deferred;
 pub use files::{FileKind, collect, collect_all, read};
 pub use head::RunbookHead;
-pub use mutant::{Mutant, mutants};
+pub use mutant::{Judged, Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{

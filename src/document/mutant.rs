@@ -19,10 +19,23 @@ const CONDITIONS: [(&str, &str); 4] =
 pub struct Mutant {
     /// What: `step leader: expectation 1 negated`.
     pub what: String,
+    /// The judgement that was changed.
+    pub judgement: Judged,
     /// Where it is in the text.
     pub span: Range<usize>,
     /// The changed runbook.
     pub runbook: Runbook,
+}
+
+/// Which judgement it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// An expectation of this step.
+    Expectation(String),
+    /// Whether this step is executed.
+    When(String),
+    /// Whether this cause is concluded.
+    Finding(String),
 }
 
 /// A way to a node: keys and places in lists.
@@ -48,6 +61,7 @@ enum Change {
 
 struct Site {
     what: String,
+    judgement: Judged,
     way: Vec<Turn>,
     span: Range<usize>,
     change: Change,
@@ -75,7 +89,8 @@ fn mutant(runbook: &Runbook, root: &Node, site: Site) -> Option<Mutant> {
     let source: Arc<str> = runbook.source.clone();
     let changed = lower(&runbook.name, &runbook.file, &source, &root).ok()?;
     let changed = Runbook { origin: runbook.origin, ..changed };
-    Some(Mutant { what: site.what, span: site.span, runbook: changed })
+    let Site { what, judgement, span, .. } = site;
+    Some(Mutant { what, judgement, span, runbook: changed })
 }
 
 fn turned(way: &[Turn], more: impl IntoIterator<Item = Turn>) -> Vec<Turn> {
@@ -104,18 +119,16 @@ fn step(node: &Node, way: &[Turn], sites: &mut Vec<Site>) {
     if let Some(when) = node.get("when") {
         for (word, change) in [("dropped", Change::Drop), ("negated", Change::Negate)] {
             let what = format!("step {id}: `when` {word}");
-            sites.push(Site {
-                what,
-                way: turned(way, [key("when")]),
-                span: when.span.clone(),
-                change,
-            });
+            let judgement = Judged::When(id.to_owned());
+            let (way, span) = (turned(way, [key("when")]), when.span.clone());
+            sites.push(Site { what, judgement, way, span, change });
         }
     }
     if let Some(Node { kind: NodeKind::List(items), .. }) = node.get("expect") {
         for (place, item) in items.iter().enumerate() {
             let own = turned(way, [key("expect"), Turn::Place(place)]);
-            expectation(item, &format!("step {id}: expectation {}", place + 1), &own, sites);
+            let named = format!("step {id}: expectation {}", place + 1);
+            expectation(item, (&named, id), &own, sites);
         }
     }
     for within in WITHIN {
@@ -123,10 +136,11 @@ fn step(node: &Node, way: &[Turn], sites: &mut Vec<Site>) {
     }
 }
 
-fn expectation(node: &Node, what: &str, way: &[Turn], sites: &mut Vec<Site>) {
+fn expectation(node: &Node, (what, step): (&str, &str), way: &[Turn], sites: &mut Vec<Site>) {
     let mut add = |word: &str, way: Vec<Turn>, change: Change| {
         let what = format!("{what} {word}");
-        sites.push(Site { what, way, span: node.span.clone(), change });
+        let judgement = Judged::Expectation(step.to_owned());
+        sites.push(Site { what, judgement, way, span: node.span.clone(), change });
     };
     add("dropped", way.to_vec(), Change::Drop);
     for (name, opposite) in CONDITIONS {
@@ -147,7 +161,8 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
         let way = [key("findings"), Turn::Place(place), key("when")];
         let Some(when) = item.get("when") else { continue };
         let mut add = |what: String, way: Vec<Turn>, span: &Range<usize>, change| {
-            sites.push(Site { what, way, span: span.clone(), change });
+            let judgement = Judged::Finding(id.to_owned());
+            sites.push(Site { what, judgement, way, span: span.clone(), change });
         };
         match &when.kind {
             NodeKind::List(conditions) => {

@@ -20,7 +20,7 @@ pub use play::{NOW, Play, Played, Unplayed};
 pub use runner::{CaseResult, Runner, Task};
 pub use stage::{Stage, StageKind};
 pub use update::update;
-pub use vary::varied;
+pub use vary::{sampled, varied};
 
 #[cfg(test)]
 mod tests;

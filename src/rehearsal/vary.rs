@@ -5,6 +5,7 @@ use super::runner::Task;
 use crate::document::{Case, Suite};
 use crate::sandbox::{VARIATIONS, Variation, VariationKind};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Every case with every kind of variation alone, and with so many pairs of kinds. The same `seed`
 /// gives the same worlds.
@@ -25,6 +26,23 @@ pub fn varied<'a>(suite: &'a Suite, case: &'a Case, pairs: usize, seed: u64) -> 
         }
     }
     tasks
+}
+
+/// So many of the tasks, in their order. The same `seed` gives the same ones.
+pub fn sampled(tasks: Vec<Task<'_>>, most: usize, seed: u64) -> Vec<Task<'_>> {
+    let name = |task: &Task<'_>| {
+        let variations: String = task.variations.iter().map(ToString::to_string).collect();
+        format!("{} {} {variations}", task.suite.runbook, task.case.name)
+    };
+    let mut ranks: Vec<(u64, usize)> = tasks
+        .iter()
+        .enumerate()
+        .map(|(place, task)| (spread(name(task).as_bytes(), seed), place))
+        .collect();
+    ranks.sort_unstable();
+    let chosen: BTreeSet<usize> = ranks.into_iter().take(most).map(|(_, place)| place).collect();
+    let chosen = tasks.into_iter().enumerate().filter(|(place, _)| chosen.contains(place));
+    chosen.map(|(_, task)| task).collect()
 }
 
 /// A case in a varied world, with the parameters that tell the runbook of what was moved.
