@@ -22,6 +22,10 @@ pub(super) const GRACE: Duration = Duration::from_millis(500);
 pub(super) const READ_RETRY: (u32, Duration, f64, Duration) =
     (3, Duration::from_millis(200), 2.0, Duration::from_secs(2));
 
+/// The time that a look of a poll must have had, for its failure at the end of the step to count: one
+/// that had less was cut off.
+const ENOUGH: Duration = Duration::from_secs(5);
+
 impl Run {
     /// The action, again and again where the step or the kind of failure asks for it.
     pub(super) async fn attempts(
@@ -36,8 +40,10 @@ impl Run {
         let mut backoff = Backoff::of(step, action);
         let mut since: Option<Instant> = None;
         let mut attempts = 0;
+        let mut last: Option<(Held, Look)> = None;
         loop {
             attempts += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
             let pause = match self.attempt(scope, step, action, &context).await {
                 Ok(output) => {
                     backoff.answered();
@@ -49,12 +55,20 @@ impl Run {
                     }
                     (context.progress)(&held.progress(&look));
                     let pause = held.pause(poll);
-                    if Instant::now() + pause > deadline {
+                    if Instant::now() + pause >= deadline {
                         return Ok(held.too_late(look, &shown(scope, step, action), attempts));
                     }
+                    last = Some((held, look));
                     pause
                 }
                 Err(failure) => match backoff.after(&failure) {
+                    _ if left < ENOUGH && Instant::now() >= deadline && last.is_some() => {
+                        // the end of the time cut this look off: the one before it counts
+                        let Some((held, look)) = last else {
+                            return Ok(failed(&failure, attempts));
+                        };
+                        return Ok(held.too_late(look, &shown(scope, step, action), attempts));
+                    }
                     Some(pause) if Instant::now() + pause <= deadline => {
                         self.retried(path, attempts, &failure, pause)?;
                         pause

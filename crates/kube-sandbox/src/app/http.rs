@@ -125,6 +125,9 @@ fn answer(context: &Arc<AppContext>, place: usize, route: &Route) -> Response {
             Err(error) => broken(error),
         };
     }
+    if route.text.is_none() {
+        return Response::text(status, "");
+    }
     match context.render("route", place) {
         Ok(text) => {
             let mut response = Response::text(status, &text);

@@ -104,7 +104,8 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
         inputs.insert(channel, input);
         let (served, port, sink) = (pod.clone(), *port, Arc::clone(&outgoing));
         streams.spawn(async move {
-            if let Err(refused) = serve(far, served, port).await {
+            // the other end must hear of the refusal before the stream ends
+            if let Err((refused, _far)) = serve(far, served, port).await {
                 let _ = sink.lock().await.send(frame(channel + 1, refused.as_bytes())).await;
             }
         });
@@ -143,19 +144,24 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
 }
 
 /// Plays the process at the far end of a stream; the error is what the kubelet says.
-async fn serve(mut stream: DuplexStream, pod: Pod, port: u16) -> Result<(), String> {
+async fn serve(
+    mut stream: DuplexStream,
+    pod: Pod,
+    port: u16,
+) -> Result<(), (String, DuplexStream)> {
     let snapshot = pod.server.snapshot();
     let listening = snapshot
         .pod(&pod.namespace, &pod.name)
         .and_then(|index| Some((index, snapshot.listener(index, port, Protocol::Tcp)?)));
     let Some((index, container)) = listening else {
-        return Err(format!(
+        let refused = format!(
             "error forwarding port {port} to pod {}, uid : failed to execute portforward in \
                 network namespace \"/var/run/netns/cni-{}\": failed to connect to localhost:{port} \
                 inside namespace \"{}\", IPv4: dial tcp4 127.0.0.1:{port}: connect: connection \
                 refused IPv6 dial tcp6 [::1]:{port}: connect: connection refused ",
             pod.uid, pod.uid, pod.uid
-        ));
+        );
+        return Err((refused, stream));
     };
     let program =
         snapshot.pods[index].containers[container].app.map(|program| snapshot.apps.app(program));
