@@ -3,6 +3,7 @@
 mod body;
 mod built;
 mod calls;
+mod canonical;
 mod catalogue;
 mod check;
 mod deferred;
@@ -28,7 +29,7 @@ pub use mutant::{Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{
-    Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
+    Finding, Interface, Let, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};
