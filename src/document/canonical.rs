@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// Whether this holds for a string in it.
-    fn any_text(&self, is: &dyn Fn(&str) -> bool) -> bool {
+    pub(super) fn any_text(&self, is: &dyn Fn(&str) -> bool) -> bool {
         match &self.kind {
             NodeKind::Scalar { text, .. } => is(text),
             NodeKind::List(items) => items.iter().any(|item| item.any_text(is)),

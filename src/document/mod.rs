@@ -14,6 +14,7 @@ mod lower;
 mod mutant;
 mod node;
 mod param;
+mod quoting;
 mod referred;
 mod runbook;
 mod sketch;

@@ -6,7 +6,7 @@ use super::param::Param;
 use super::referred::Referred;
 use crate::action::Duration;
 use crate::event::{Effect, Severity, StepKind};
-use crate::expression::{Expectation, Jq};
+use crate::expression::{Bindings, Budget, Expectation, Jq, Reference};
 use crate::secret::Masker;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -274,6 +274,26 @@ impl Runbook {
                 other => masker.learn(&other.to_string(), name),
             }
         }
+    }
+
+    /// What it binds for all of it, as far as these parameters alone tell.
+    pub fn bound_by(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        let mut known = Map::new();
+        for Let { name, program } in &self.bound {
+            let is_known = |reference: &Reference| match reference.root.as_str() {
+                "params" => reference.name.as_ref().is_none_or(|name| params.contains_key(name)),
+                other => known.contains_key(other),
+            };
+            if !program.references().iter().all(is_known) {
+                continue;
+            }
+            let bound = known.iter().map(|(name, value)| (String::clone(name), value.clone()));
+            let bindings = Bindings::from_iter(bound).with("params", Value::from(params.clone()));
+            if let Ok(value) = program.run_one(&Value::Null, &bindings, Budget::default()) {
+                known.insert(name.clone(), value);
+            }
+        }
+        known
     }
 
     /// Every step, depth first, in order of writing.

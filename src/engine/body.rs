@@ -20,8 +20,9 @@ impl Run {
         path: &str,
     ) -> Result<Outcome, EngineError> {
         let expected = step.expect.iter().flat_map(Expectation::references);
-        if let Some(reason) = scope.blank(step.body.references().into_iter().chain(expected)) {
-            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
+        let references = step.body.references().into_iter().chain(expected);
+        if let Some(blank) = scope.blank(references) {
+            return self.undone(scope, step, path, blank);
         }
         let begun = self.begin(scope, step, path)?;
         let end = match self.body(scope, step, path).await {

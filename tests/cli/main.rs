@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod bad_input;
+mod binding;
 mod bounded;
 mod catalogue;
 mod changes;

@@ -9,6 +9,7 @@ use crate::document::body::{Body, Group, Written};
 use crate::document::deferred::Deferred;
 use crate::document::deserialize;
 use crate::document::node::{Entry, Fault, Node, NodeKind};
+use crate::document::quoting::{CUT, is_rest_of_program};
 use crate::expression;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
@@ -63,6 +64,9 @@ impl Lower<'_> {
                 nearest(&entry.key, actions().chain(HEAD.iter().chain(GROUP).copied()))
             {
                 fault.label = format!("did you mean `{near}`?");
+            }
+            if is_rest_of_program(&entry.key) {
+                fault.label = CUT.to_owned();
             }
             fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
             self.faults.push(fault);

@@ -47,7 +47,13 @@ impl Lower<'_> {
                             self.constant(node.span.clone());
                         }
                     }
+                    if let Some(message) = item.get("message") {
+                        self.deferred(message);
+                    }
                     compiled.push(expectation.written_at(self.place(item)));
+                }
+                Err((field, error)) if field == "message" => {
+                    self.template_fault(item.get(&field).unwrap_or(item), error);
                 }
                 Err((field, error)) => {
                     let at = item.get(&field).unwrap_or(item);
@@ -142,16 +148,27 @@ impl Lower<'_> {
         }
     }
 
+    /// What to say of a wrong program behind which YAML has seen a comment.
+    fn cut_by_comment(&self, node: &Node) -> Option<&'static str> {
+        let is_plain = !self.source.get(node.span.start..)?.starts_with(['\'', '"', '|', '>']);
+        let rest = self.source.get(node.span.end..)?.lines().next()?;
+        (is_plain && rest.trim_start().starts_with('#'))
+            .then_some("` #` begins a comment in YAML: quote the condition")
+    }
+
+    fn template_fault(&mut self, node: &Node, error: CompileError) {
+        let span = node.locate(self.source, &error.range);
+        let message = format!("template: {}", error.message);
+        self.faults.push(Fault::new("RB0202", span, message, error.help.unwrap_or_default()));
+    }
+
     fn jq_fault(&mut self, node: &Node, error: CompileError) {
         let mut span = node.locate(self.source, &error.range);
         if span.is_empty() && span.end < node.span.end {
             span.end += 1;
         }
-        self.faults.push(Fault::new(
-            "RB0201",
-            span,
-            format!("jq: {}", error.message),
-            error.help.unwrap_or_default(),
-        ));
+        let help = self.cut_by_comment(node).map(str::to_owned).or(error.help);
+        let message = format!("jq: {}", error.message);
+        self.faults.push(Fault::new("RB0201", span, message, help.unwrap_or_default()));
     }
 }

@@ -64,6 +64,7 @@ impl Lower<'_> {
 
     fn finding(&mut self, node: &Node) -> Option<Finding> {
         let fields: Option<FindingFields> = self.read(node);
+        self.written_out(node, &["id", "severity", "fixed_by"]);
         let outside = self.names.clone();
         let bound = self.bind(node.get("let"));
         let when = self.conditions(node.get("when"));

@@ -7,13 +7,15 @@ mod finding;
 mod params;
 mod scope;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub(super) use body::is_action;
 
 use super::canonical::canonical;
 use super::check::{self, Use};
 use super::deferred::Deferred;
-use super::deserialize::{Found, from_node};
+use super::deserialize::{Found, from_node, has_template};
 use super::node::{Fault, Node};
 use super::param::{Param, ParamType};
 use super::referred::Referred;
@@ -116,6 +118,7 @@ impl Lower<'_> {
             return None;
         }
         let header: Option<Header> = self.read(root);
+        self.written_out(root, &["title", "alerts", "covers", "contexts", "sandbox", "on_failure"]);
         let params = header.iter().flat_map(|header| &header.params);
         self.durations = params
             .clone()
@@ -184,6 +187,21 @@ impl Lower<'_> {
 
     fn deferred(&mut self, node: &Node) -> Deferred {
         self.templates(node, &BTreeSet::new())
+    }
+
+    /// Fields that must be known before anything is rendered: a template in them is a fault.
+    fn written_out(&mut self, node: &Node, fields: &[&str]) {
+        for field in fields {
+            let Some(value) = node.get(field).filter(|value| value.any_text(&has_template)) else {
+                continue;
+            };
+            self.faults.push(Fault::new(
+                "RB0202",
+                value.span.clone(),
+                format!("`{field}` must be written out: it cannot be a template"),
+                "it is read before a run has parameters",
+            ));
+        }
     }
 
     /// The templates of a node, in which these scalars are programs.

@@ -64,6 +64,9 @@ pub(super) const HEAD: &[&str] = &[
     "let",
 ];
 
+/// Fields that say how a run proceeds: a check and a plan need them.
+const WRITTEN_OUT: &[&str] = &["id", "retry", "every", "for", "on_failure", "severity", "parallel"];
+
 impl Lower<'_> {
     pub(super) fn steps(&mut self, node: Option<&Node>, what: &str) -> Vec<Step> {
         let Some(node) = node else { return Vec::new() };
@@ -107,6 +110,7 @@ impl Lower<'_> {
         let typed = self.typed(&mut rest);
         let head_node = Node { span: node.span.clone(), kind: NodeKind::Map(head) };
         let fields: Option<StepHead> = self.read(&head_node);
+        self.written_out(&head_node, WRITTEN_OUT);
         let outside = self.names.clone();
         let bound = self.bind_before(&head_node);
         let body = self.body(node, &rest, fields.as_ref());
