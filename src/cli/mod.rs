@@ -9,6 +9,7 @@ mod completions;
 mod conduct;
 mod describe;
 mod exit;
+mod fmt;
 mod history;
 mod list;
 mod network;
@@ -99,6 +100,8 @@ enum Command {
     Test(test::TestArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
+    /// Tidy the text of runbooks, and replace long forms with short ones
+    Fmt(fmt::FmtArguments),
     /// Show what a run would do, without a cluster
     Plan(plan::PlanArguments),
     /// List the runbooks of the catalogue
@@ -151,6 +154,7 @@ pub fn main() -> Exit {
         Command::Undo(arguments) => undo::undo(global, arguments),
         Command::Test(arguments) => test::test(global, &arguments),
         Command::Check(arguments) => check::check(global, &arguments),
+        Command::Fmt(arguments) => fmt::fmt(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),
         Command::Describe(arguments) => describe::describe(global, &arguments),

@@ -148,11 +148,16 @@ fn condition(node: &mut Node) {
     }
 }
 
-/// A list that is written out becomes the program that yields it. One with templates stays: a
-/// program has none.
+/// A list that is written out, as YAML or as JSON, becomes the program that yields it. One with
+/// templates stays: a program has none.
 fn literal(node: &mut Node) {
-    if matches!(node.kind, NodeKind::List(_)) && !node.any_text(&has_template) {
-        *node = Node::text(node.to_value().to_string(), node.span.clone());
+    let list = match (&node.kind, node.as_str()) {
+        (NodeKind::List(_), _) => Some(node.to_value()),
+        (_, Some(text)) => serde_json::from_str(text).ok().filter(Value::is_array),
+        (NodeKind::Map(_) | NodeKind::Scalar { .. }, None) => None,
+    };
+    if let Some(list) = list.filter(|_| !node.any_text(&has_template)) {
+        *node = Node::text(list.to_string(), node.span.clone());
     }
 }
 

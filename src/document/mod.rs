@@ -20,6 +20,7 @@ mod runbook;
 mod sketch;
 mod suite;
 mod unjudged;
+mod upgrade;
 
 pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
@@ -34,3 +35,4 @@ pub use runbook::{
 };
 pub use sketch::{Sketch, is_computed};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};
+pub use upgrade::formatted;
