@@ -189,16 +189,40 @@ impl Run {
     fn objects(&self, scope: &Scope, list: &Jq) -> Vec<Value> {
         let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
         match list.run_one(&Value::Null, &bindings, Budget::default()) {
-            Ok(Value::Array(objects)) => objects,
+            Ok(Value::Array(objects)) => objects.into_iter().map(named).collect(),
             Ok(other) => vec![json!(format!("[{} is not a list]", show(&other)))],
             Err(error) => vec![json!(format!("[{error}]"))],
         }
     }
 }
 
+/// An object of the API by its name: the rest of it is in the record of the step that has read it.
+fn named(object: Value) -> Value {
+    let metadata = &object["metadata"];
+    let text = |field: &Value| field.as_str().map(str::to_owned);
+    match (text(&object["kind"]), text(&metadata["name"]), text(&metadata["namespace"])) {
+        (Some(kind), Some(name), Some(namespace)) => {
+            json!({"kind": kind, "namespace": namespace, "name": name})
+        }
+        (Some(kind), Some(name), None) => json!({"kind": kind, "name": name}),
+        _ => object,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_of_the_api_is_named_and_everything_else_stays() {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "n"}, "spec": {}});
+        assert_eq!(named(pod), json!({"kind": "Pod", "namespace": "n", "name": "a"}));
+        let node = json!({"kind": "Node", "metadata": {"name": "a"}});
+        assert_eq!(named(node), json!({"kind": "Node", "name": "a"}));
+        for other in [json!("a"), json!({"pod": "a", "restarts": 3}), json!(null)] {
+            assert_eq!(named(other.clone()), other);
+        }
+    }
 
     #[test]
     fn what_rules_a_cause_out_decides_and_an_open_exclusion_accuses_nobody() {
