@@ -53,24 +53,7 @@ impl Lower<'_> {
             rest.iter().partition(|entry| GROUP.contains(&entry.key.as_str()));
         let (known, unknown): (Vec<&Entry>, Vec<&Entry>) =
             verbs.into_iter().partition(|entry| is_action(&entry.key));
-        for entry in &unknown {
-            let mut fault = Fault::new(
-                "RB0103",
-                entry.key_span.clone(),
-                format!("unknown verb or step field `{}`", entry.key),
-                "unknown",
-            );
-            if let Some(near) =
-                nearest(&entry.key, actions().chain(HEAD.iter().chain(GROUP).copied()))
-            {
-                fault.label = format!("did you mean `{near}`?");
-            }
-            if is_rest_of_program(&entry.key) {
-                fault.label = CUT.to_owned();
-            }
-            fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
-            self.faults.push(fault);
-        }
+        self.faults.extend(unknown.iter().map(|entry| unknown_field(entry)));
         match (known.as_slice(), group.is_empty()) {
             ([entry], true) => self.verb_or_construct(entry),
             ([], false) => {
@@ -158,8 +141,10 @@ impl Lower<'_> {
         self.faults.extend(found.faults);
         let arguments = self.templates(&entry.node, &found.jq);
         for (start, end) in &found.jq {
-            if let Some(node) = find(&entry.node, &(*start..*end)) {
-                self.jq(node);
+            if let Some(node) = find(&entry.node, &(*start..*end))
+                && let Some(jq) = self.jq(node)
+            {
+                self.own_objects_only(&jq, node);
             }
         }
         let sketch = sketch?;
@@ -201,6 +186,20 @@ impl Lower<'_> {
             }
         }
     }
+}
+
+/// A key of a step that is none.
+fn unknown_field(entry: &Entry) -> Fault {
+    let message = format!("unknown verb or step field `{}`", entry.key);
+    let known = actions().chain(HEAD.iter().chain(GROUP).copied());
+    let label = match nearest(&entry.key, known) {
+        _ if is_rest_of_program(&entry.key) => CUT.to_owned(),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "unknown".to_owned(),
+    };
+    let mut fault = Fault::new("RB0103", entry.key_span.clone(), message, label);
+    fault.notes.push(format!("verbs: {}", actions().collect::<Vec<_>>().join(", ")));
+    fault
 }
 
 fn find<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {

@@ -99,6 +99,21 @@ impl Lower<'_> {
         None
     }
 
+    /// The program of a verb sees what the verb looks at, and none of the run's values.
+    pub(super) fn own_objects_only(&mut self, jq: &Jq, node: &Node) {
+        for reference in jq.references() {
+            self.faults.push(Fault::new(
+                "RB0303",
+                node.locate(self.source, &reference.range),
+                format!(
+                    "`${}` is not available here: a verb sees only its objects",
+                    reference.root
+                ),
+                "use `get` and the `until` of the step",
+            ));
+        }
+    }
+
     fn constant(&mut self, span: Range<usize>) {
         self.faults.push(Fault::new(
             "RB0203",

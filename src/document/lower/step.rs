@@ -134,27 +134,9 @@ impl Lower<'_> {
         self.names = outside;
         let fields = fields?;
         let polls = until.is_some() || fields.hold.is_some() || fields.every.is_some();
-        if polls && fields.timeout.is_none() {
-            let at = ["until", "for", "every"]
-                .iter()
-                .find_map(|key| head_node.get(key))
-                .map_or(node.span.clone(), |node| node.span.clone());
-            self.faults.push(Fault::new(
-                "RB0106",
-                at,
-                "a repeated step requires a timeout",
-                "add `timeout:` to the step",
-            ));
-        }
-        if body.as_ref().and_then(Body::action).is_some_and(Action::needs_deadline)
-            && fields.timeout.is_none()
-        {
-            self.faults.push(Fault::new(
-                "RB0106",
-                node.span.start..node.span.start + 1,
-                "a wait requires a timeout",
-                "add `timeout:` to the step",
-            ));
+        if fields.timeout.is_none() {
+            let waits = body.as_ref().and_then(Body::action).is_some_and(Action::needs_deadline);
+            self.faults.extend(without_deadline(&head_node, polls, waits));
         }
         let every = fields.every.unwrap_or(Duration(std::time::Duration::from_secs(1)));
         Some(Step {
@@ -209,4 +191,14 @@ impl Lower<'_> {
             NodeKind::List(_) | NodeKind::Scalar { .. } => self.steps(Some(node), "then"),
         }
     }
+}
+
+/// What is wrong with a step without a timeout: one that repeats, or one that waits.
+fn without_deadline(step: &Node, repeats: bool, waits: bool) -> Vec<Fault> {
+    let fault = |at, message| Fault::new("RB0106", at, message, "add `timeout:` to the step");
+    let key = ["until", "for", "every"].iter().find_map(|key| step.get(key)).unwrap_or(step);
+    let repeats = repeats.then(|| fault(key.span.clone(), "a repeated step requires a timeout"));
+    let start = step.span.start..step.span.start + 1;
+    let waits = waits.then(|| fault(start, "a wait requires a timeout"));
+    repeats.into_iter().chain(waits).collect()
 }

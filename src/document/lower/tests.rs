@@ -132,6 +132,11 @@ fn the_likely_slips_say_what_to_write() {
             "RB0202 '{{ params.p }}': `every` must be written out: it cannot be a template",
         ),
         (
+            "steps: [{id: a, wait: {kind: Pod, name: a, until: .x == $params.p}, timeout: 1m}]"
+                .into(),
+            "RB0303 $params.p: `$params` is not available here",
+        ),
+        (
             "steps: [{id: a, value: $run.id, severity: '{{ params.p }}'}]".into(),
             "RB0202 '{{ params.p }}': `severity` must be written out",
         ),
