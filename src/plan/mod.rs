@@ -180,3 +180,27 @@ fn planned(
             .for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Catalogue;
+
+    #[test]
+    fn a_step_counts_as_changed_when_what_is_bound_around_it_has_changed() {
+        let digest = |outer: &str, group: &str| {
+            let text = format!(
+                "runbook: v1\ntitle: T\n{outer}steps:\n  - id: g\n{group}    steps: [{{id: a, \
+                    value: $run.id}}]\n"
+            );
+            let loaded = Catalogue::new(&[]).load_text("x", text).unwrap();
+            step_digest(&loaded["x"], loaded["x"].all_steps()[1])
+        };
+        let (one, two) = ("let: {x: '1'}\n", "let: {x: '2'}\n");
+        assert_ne!(digest(one, ""), digest("", ""));
+        assert_ne!(digest(one, ""), digest(two, ""));
+        assert_eq!(digest(one, ""), digest(one, ""));
+        let inner = |text: &str| format!("    {text}");
+        assert_ne!(digest("", &inner(one)), digest("", &inner(two)));
+    }
+}
