@@ -8,13 +8,13 @@ fn found(text: &str, scenario: &str) -> String {
     let place = Place::new();
     let file = place.write("mine.yaml", text);
     let (document, _) = place.json(&["run", &file, "--yes", &format!("--sandbox={scenario}")]);
-    let mut found = document["verdict"].as_str().unwrap().to_owned();
-    for finding in document["findings"].as_array().unwrap() {
+    let concerned = document["findings"].as_array().unwrap().iter().map(|finding| {
         let objects = finding["objects"].as_array().unwrap();
         let first = objects[0]["kind"].as_str().or(objects[0].as_str()).unwrap();
-        found += &format!(", {}: {} {first}", finding["id"].as_str().unwrap(), objects.len());
-    }
-    found
+        format!("{}: {} {first}", finding["id"].as_str().unwrap(), objects.len())
+    });
+    let verdict = document["verdict"].as_str().unwrap().to_owned();
+    std::iter::once(verdict).chain(concerned).collect::<Vec<_>>().join(", ")
 }
 
 /// Is the application up? Which pods are not?
