@@ -10,6 +10,7 @@ mod conduct;
 mod coverage;
 mod describe;
 mod exit;
+mod fmt;
 mod history;
 mod list;
 mod network;
@@ -102,6 +103,8 @@ enum Command {
     Coverage(coverage::CoverageArguments),
     /// Check runbooks without running them
     Check(check::CheckArguments),
+    /// Tidy the text of runbooks, and replace long forms with short ones
+    Fmt(fmt::FmtArguments),
     /// Show what a run would do, without a cluster
     Plan(plan::PlanArguments),
     /// List the runbooks of the catalogue
@@ -155,6 +158,7 @@ pub fn main() -> Exit {
         Command::Test(arguments) => test::test(global, &arguments),
         Command::Coverage(arguments) => coverage::coverage(global, &arguments),
         Command::Check(arguments) => check::check(global, &arguments),
+        Command::Fmt(arguments) => fmt::fmt(global, &arguments),
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),
         Command::Describe(arguments) => describe::describe(global, &arguments),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// Pauses the run until another person approves it with `runbook approve`. The cluster identifies
 /// the person (SelfSubjectReview), who must not be the one who resumes the run. Records who
 /// approved which plan and question, and when; if these change, another approval is required. The
-/// output is `{by, at}`.
+/// output is `{by, at}`. Short form: `approve: QUESTION`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {

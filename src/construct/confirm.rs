@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// Asks the operator a question at the terminal; without a terminal, the run pauses until `runbook
 /// approve`. The output is `{answer: true, by}`; the answer "no" cancels the step. An answer is
-/// valid for this question only.
+/// valid for this question only. Short form: `confirm: QUESTION`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {

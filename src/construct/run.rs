@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Runs another runbook of the catalogue and adopts its verdict. The output is `{verdict, findings:
-/// [id], steps: {ID: outcome}}`.
+/// [id], steps: {ID: outcome}}`. Short form: `run: NAME`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {

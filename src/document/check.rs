@@ -22,8 +22,10 @@ pub struct Use {
     pub(super) name: Option<String>,
     /// It may look at the output of the step that is named.
     pub(super) output: bool,
+    /// It is evaluated before the first round of the loop of the step in which it stands.
+    pub(super) before_loop: bool,
     /// Where.
-    span: Range<usize>,
+    pub(super) span: Range<usize>,
 }
 
 impl Use {
@@ -31,7 +33,13 @@ impl Use {
     pub fn new(reference: &Reference, node: &Node, source: &str) -> Self {
         let span = node.locate(source, &reference.range);
         let output = !source.get(span.end..).is_some_and(is_about_the_end);
-        Self { root: reference.root.clone(), name: reference.name.clone(), span, output }
+        Self {
+            root: reference.root.clone(),
+            name: reference.name.clone(),
+            span,
+            output,
+            before_loop: false,
+        }
     }
 }
 
@@ -120,7 +128,8 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
             }
             ("item", _)
                 if !owner.is_some_and(|(id, place)| {
-                    looped.contains(id.as_str()) || place.around.iter().any(|around| around.is_loop)
+                    looped.contains(id.as_str()) && !reference.before_loop
+                        || place.around.iter().any(|around| around.is_loop)
                 }) =>
             {
                 faults.push(Fault::new(

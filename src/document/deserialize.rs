@@ -5,6 +5,7 @@
 //! the run; the real value is checked when it is rendered.
 
 use super::node::{Entry, Fault, Node, NodeKind};
+use super::quoting::{CUT, is_rest_of_program};
 use crate::diagnostic::nearest;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use serde_json::Value;
@@ -381,6 +382,9 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             );
             if let Some(near) = nearest(&entry.key, fields.iter().copied()) {
                 fault.label = format!("did you mean `{near}`?");
+            }
+            if is_rest_of_program(&entry.key) {
+                fault.label = CUT.to_owned();
             }
             fault.notes.push(format!("fields of `{name}`: {}", fields.join(", ")));
             self.recorder.borrow_mut().faults.push(fault);

@@ -1,5 +1,6 @@
 //! What is shown of a runbook in a list: read from its tree, nothing is compiled.
 
+use super::canonical::{WITHIN, canonical};
 use super::deserialize::{from_node, from_node_seed};
 use super::node::{Fault, Node, NodeKind};
 use super::runbook::Origin;
@@ -22,9 +23,6 @@ pub struct RunbookHead {
     pub origin: Origin,
 }
 
-/// Keys of a step under which there are steps.
-const WITHIN: [&str; 4] = ["steps", "rescue", "always", "then"];
-
 /// Keys of what asks a person.
 const ASKS: [&str; 2] = [Confirm::NAME, Approve::NAME];
 
@@ -33,6 +31,7 @@ const ASKS: [&str; 2] = [Confirm::NAME, Approve::NAME];
 /// # Errors
 /// What keeps it from being one.
 pub(super) fn head(root: &Node) -> Result<RunbookHead, Vec<Fault>> {
+    let root = &canonical(root);
     let fault = |code, node: &Node, message: &str| {
         vec![Fault::new(code, node.span.clone(), message, "see `runbook check`")]
     };

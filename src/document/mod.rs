@@ -3,6 +3,7 @@
 mod body;
 mod built;
 mod calls;
+mod canonical;
 mod catalogue;
 mod check;
 mod deferred;
@@ -13,12 +14,14 @@ mod lower;
 mod mutant;
 mod node;
 mod param;
+mod quoting;
 mod referred;
 mod runbook;
 mod sketch;
 mod source;
 mod suite;
 mod unjudged;
+mod upgrade;
 
 pub use body::{Body, Group, Written};
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueError, Root};
@@ -29,8 +32,9 @@ pub use mutant::{Judged, Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{
-    Finding, Interface, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
+    Finding, Interface, Let, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
 pub use source::{CoveredRow, DocumentCoverage, SourceDocument};
 pub use suite::{Answer, Approve, Case, Condition, Expected, Place, SUITE, Situation, Suite, Vary};
+pub use upgrade::formatted;

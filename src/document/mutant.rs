@@ -1,5 +1,6 @@
 //! The same runbook with one judgement changed: what no test notices is not tested.
 
+use super::canonical::{WITHIN, canonical};
 use super::catalogue::CatalogueError;
 use super::lower::lower;
 use super::node::{Entry, Node, NodeKind, parse};
@@ -8,8 +9,6 @@ use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Keys of a step under which there are steps.
-const WITHIN: [&str; 4] = ["steps", "rescue", "always", "then"];
 /// Keys of an expectation that hold a condition on each item, and what says the opposite.
 const CONDITIONS: [(&str, &str); 4] =
     [("that", "that"), ("all", "all"), ("any", "none"), ("none", "any")];
@@ -68,13 +67,13 @@ struct Site {
 }
 
 /// All mutants of a runbook that are runbooks: each expectation dropped and negated, each `when`
-/// dropped and negated, each condition of a finding dropped and negated.
+/// dropped and negated, each condition of a finding and each that rules it out dropped and negated.
 ///
 /// # Errors
 /// When the text is no runbook.
 pub fn mutants(runbook: &Runbook) -> Result<Vec<Mutant>, CatalogueError> {
     let invalid = |faults| super::catalogue::invalid(&runbook.file, &runbook.source, faults);
-    let root = parse(&runbook.source).map_err(invalid)?;
+    let root = canonical(&parse(&runbook.source).map_err(invalid)?);
     let mut sites = Vec::new();
     for key in ["steps", "always"] {
         steps(root.get(key), &[Turn::Key(key.to_owned())], &mut sites);
@@ -158,27 +157,38 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
     let Some(Node { kind: NodeKind::List(items), .. }) = node else { return };
     for (place, item) in items.iter().enumerate() {
         let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
-        let way = [key("findings"), Turn::Place(place), key("when")];
-        let Some(when) = item.get("when") else { continue };
-        let mut add = |what: String, way: Vec<Turn>, span: &Range<usize>, change| {
+        for (name, word) in [("when", "condition"), ("not_when", "exclusion")] {
+            let Some(conditions) = item.get(name) else { continue };
+            let way = [key("findings"), Turn::Place(place), key(name)];
             let judgement = Judged::Finding(id.to_owned());
+            let named = format!("finding {id}: {word}");
+            alternatives(conditions, (&named, &judgement), &way, sites);
+        }
+    }
+}
+
+/// A condition, or a list of them of which any decides.
+fn alternatives(
+    node: &Node,
+    (what, judgement): (&str, &Judged),
+    way: &[Turn],
+    sites: &mut Vec<Site>,
+) {
+    let mut both = |what: &str, way: &[Turn], span: &Range<usize>| {
+        for (word, change) in [("dropped", Change::Never), ("negated", Change::Negate)] {
+            let what = format!("{what} {word}");
+            let (judgement, way) = (judgement.clone(), way.to_vec());
             sites.push(Site { what, judgement, way, span: span.clone(), change });
-        };
-        match &when.kind {
-            NodeKind::List(conditions) => {
-                for (number, condition) in conditions.iter().enumerate() {
-                    let own = turned(&way, [Turn::Place(number)]);
-                    let named = format!("finding {id}: condition {}", number + 1);
-                    add(format!("{named} dropped"), own.clone(), &condition.span, Change::Never);
-                    add(format!("{named} negated"), own, &condition.span, Change::Negate);
-                }
-            }
-            NodeKind::Scalar { .. } | NodeKind::Map(_) => {
-                let named = format!("finding {id}: condition");
-                add(format!("{named} dropped"), way.to_vec(), &when.span, Change::Never);
-                add(format!("{named} negated"), way.to_vec(), &when.span, Change::Negate);
+        }
+    };
+    match &node.kind {
+        NodeKind::List(conditions) => {
+            for (number, condition) in conditions.iter().enumerate() {
+                let own = turned(way, [Turn::Place(number)]);
+                both(&format!("{what} {}", number + 1), &own, &condition.span);
             }
         }
+        NodeKind::Scalar { .. } | NodeKind::Map(_) => both(what, way, &node.span),
     }
 }
 
@@ -227,4 +237,39 @@ fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
     }
     *value = Value::from(text.as_str());
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Catalogue;
+
+    /// What is changed in the mutants of a runbook.
+    fn changed(text: &str) -> Vec<String> {
+        let loaded = Catalogue::new(&[]).load_text("x", text.to_owned()).unwrap();
+        mutants(&loaded["x"]).unwrap().into_iter().map(|mutant| mutant.what).collect()
+    }
+
+    #[test]
+    fn a_short_form_has_the_mutants_of_the_long_one() {
+        let text = |expect: &str, when: &str| {
+            format!(
+                "runbook: v1\ntitle: T\nsteps:\n  - {{id: a, get: {{kind: Pod}}, expect: {expect}}}\n\
+                    findings:\n  - {{id: f, when: {when}, not_when: $steps.a.passed, cause: c}}\n"
+            )
+        };
+        let short = changed(&text(".x == 1", "$steps.a.failed"));
+        assert_eq!(short, changed(&text("[{that: .x == 1}]", "$steps.a.failed")));
+        assert_eq!(
+            short,
+            [
+                "step a: expectation 1 dropped",
+                "step a: expectation 1 negated",
+                "finding f: condition dropped",
+                "finding f: condition negated",
+                "finding f: exclusion dropped",
+                "finding f: exclusion negated",
+            ]
+        );
+    }
 }

@@ -4,6 +4,7 @@
 //! `0755`, `1_000`) is an error that asks for quotes, because a reader cannot know which of the two
 //! the author meant.
 
+use super::quoting::unquoted;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 use serde_json::{Number, Value};
 use std::collections::HashMap;
@@ -205,12 +206,10 @@ impl<'a> Builder<'a> {
                 None => return Ok(None),
                 Some(Err(error)) => {
                     let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
-                    return Err(Fault::new(
-                        "RB0001",
-                        at..at,
-                        format!("invalid YAML: {}", error.info()),
-                        "here",
-                    ));
+                    return Err(unquoted(self.source, at).unwrap_or_else(|| {
+                        let message = format!("invalid YAML: {}", error.info());
+                        Fault::new("RB0001", at..at, message, "here")
+                    }));
                 }
                 Some(Ok((Event::Comment(..) | Event::Anchor(..), _))) => {}
                 Some(Ok((event, span))) => return Ok(Some((event, bytes(&span, self.source)))),

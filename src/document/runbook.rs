@@ -6,7 +6,7 @@ use super::param::Param;
 use super::referred::Referred;
 use crate::action::Duration;
 use crate::event::{Effect, Severity, StepKind};
-use crate::expression::{Expectation, Jq};
+use crate::expression::{Bindings, Budget, Expectation, Jq, Reference};
 use crate::secret::Masker;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -47,6 +47,8 @@ pub struct Runbook {
     pub params: IndexMap<String, Param>,
     /// Namespace of the steps.
     pub namespace: Option<Deferred>,
+    /// Values with a name, known with the parameters.
+    pub bound: Vec<Let>,
     /// What happens after a step that did not pass.
     pub on_failure: OnFailure,
     /// The procedure.
@@ -111,6 +113,10 @@ pub struct Step {
     pub title: Deferred,
     /// Namespace of this step, if another than the runbook's.
     pub namespace: Option<Deferred>,
+    /// Values with a name, known before anything else of the step is looked at.
+    pub bound: Vec<Let>,
+    /// The places of what is bound around the step.
+    pub around: Vec<Range<usize>>,
     /// Only then is the step done.
     pub when: Option<Jq>,
     /// The step is done once for each of these.
@@ -177,14 +183,29 @@ pub struct Poll {
     pub hold: Option<Duration>,
 }
 
+/// A value with a name: `$name` in jq, `name` in templates.
+#[derive(Clone, Debug)]
+pub struct Let {
+    /// The name.
+    pub name: String,
+    /// What yields the value.
+    pub program: Jq,
+}
+
 /// A named cause.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Unique within the runbook.
     pub id: String,
+    /// Values with a name, known when it is judged.
+    pub bound: Vec<Let>,
     /// Any of these concludes it; each is judged alone, so that a step that could not be looked at
     /// only blocks the conditions that touch it.
     pub when: Vec<Jq>,
+    /// Any of these rules it out, whatever else is known.
+    pub not_when: Vec<Jq>,
+    /// The list of what is concerned.
+    pub objects: Option<Jq>,
     /// For a person.
     pub cause: Deferred,
     /// How much it counts.
@@ -253,6 +274,26 @@ impl Runbook {
                 other => masker.learn(&other.to_string(), name),
             }
         }
+    }
+
+    /// What it binds for all of it, as far as these parameters alone tell.
+    pub fn bound_by(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        let mut known = Map::new();
+        for Let { name, program } in &self.bound {
+            let is_known = |reference: &Reference| match reference.root.as_str() {
+                "params" => reference.name.as_ref().is_none_or(|name| params.contains_key(name)),
+                other => known.contains_key(other),
+            };
+            if !program.references().iter().all(is_known) {
+                continue;
+            }
+            let bound = known.iter().map(|(name, value)| (String::clone(name), value.clone()));
+            let bindings = Bindings::from_iter(bound).with("params", Value::from(params.clone()));
+            if let Ok(value) = program.run_one(&Value::Null, &bindings, Budget::default()) {
+                known.insert(name.clone(), value);
+            }
+        }
+        known
     }
 
     /// Every step, depth first, in order of writing.

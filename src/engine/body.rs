@@ -20,8 +20,12 @@ impl Run {
         path: &str,
     ) -> Result<Outcome, EngineError> {
         let expected = step.expect.iter().flat_map(Expectation::references);
-        if let Some(reason) = scope.blank(step.body.references().into_iter().chain(expected)) {
-            return self.end(scope, step, path, 0, Ended::without_output(Outcome::Unknown, reason));
+        // a step that does not exist in `until` is for the condition to judge, a name is not
+        let until = step.poll.iter().filter_map(|poll| poll.until.as_ref());
+        let names = until.flat_map(Jq::references).filter(|reference| reference.root != "steps");
+        let references = step.body.references().into_iter().chain(expected).chain(names);
+        if let Some(blank) = scope.blank(references) {
+            return self.undone(scope, step, path, blank);
         }
         let begun = self.begin(scope, step, path)?;
         let end = match self.body(scope, step, path).await {

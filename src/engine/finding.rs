@@ -4,7 +4,7 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{Event, FindingConcluded, Next, NotRuledOut, Reason, Remedy};
-use crate::expression::{Budget, Decided, Jq, Reference, decide};
+use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -35,6 +35,18 @@ pub(super) fn any_of(conditions: impl IntoIterator<Item = Conclusion>) -> Conclu
     result
 }
 
+/// A condition, and what rules the cause out. That decides whatever else is known; while it is
+/// open, nobody is accused.
+pub(super) fn weighed(when: Conclusion, not_when: Conclusion) -> Conclusion {
+    match (when, not_when) {
+        (_, Conclusion::Concluded) | (Conclusion::RuledOut, _) => Conclusion::RuledOut,
+        (Conclusion::Open(why), _) | (Conclusion::Concluded, Conclusion::Open(why)) => {
+            Conclusion::Open(why)
+        }
+        (Conclusion::Concluded, Conclusion::RuledOut) => Conclusion::Concluded,
+    }
+}
+
 impl Run {
     /// Concludes the findings of the run's own runbook and records them.
     pub(super) fn conclude(&self, scope: &Scope) -> Result<(), EngineError> {
@@ -61,8 +73,10 @@ impl Run {
         let mut so_far = Vec::new();
         let mut all = Vec::new();
         for finding in &scope.runbook.findings {
-            let conclusion =
-                any_of(finding.when.iter().map(|when| self.judge_finding(scope, when, &so_far)));
+            let scope = &scope.with(&finding.bound, || Value::Array(so_far.clone()));
+            let judged =
+                |all: &[Jq]| any_of(all.iter().map(|one| self.judge_finding(scope, one, &so_far)));
+            let conclusion = weighed(judged(&finding.when), judged(&finding.not_when));
             if conclusion == Conclusion::Concluded {
                 so_far.push(json!({"id": finding.id, "severity": finding.severity}));
             }
@@ -91,7 +105,13 @@ impl Run {
             None => Some(Reason::not_executed(id)),
         };
         let unknown = |reference: &Reference| {
-            if reference.root == "steps" { judged(reference.name.as_deref()?) } else { None }
+            let blank = scope.blank_behind(reference).map(|(_, why)| why);
+            scope
+                .reached([reference])
+                .into_iter()
+                .filter(|reached| reached.root == "steps")
+                .find_map(|reached| judged(reached.name.as_deref()?))
+                .or(blank)
         };
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
@@ -118,6 +138,7 @@ impl Run {
     }
 
     fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
+        let scope = &scope.with(&finding.bound, || self.findings_so_far(scope));
         let text = |deferred: &Deferred| {
             deferred
                 .render_text(&scope.context_for(deferred))
@@ -141,15 +162,15 @@ impl Run {
         let fixed = Self::is_fixed(scope, finding);
         let (remedy, next) = if fixed { (Remedy::default(), None) } else { (remedy, next) };
         let mut seen = BTreeSet::new();
-        let steps = finding
-            .when
-            .iter()
-            .flat_map(Jq::references)
+        let steps = scope
+            .reached(finding.when.iter().flat_map(Jq::references))
+            .into_iter()
             .filter(|reference| reference.root == "steps")
             .filter_map(|reference| scope.result(reference.name.as_deref()?));
         FindingConcluded {
             id: finding.id.clone(),
             severity: finding.severity,
+            objects: finding.objects.as_ref().map(|list| self.objects(scope, list)),
             cause: text(&finding.cause),
             steps: steps
                 .map(|result| result.path)
@@ -163,9 +184,64 @@ impl Run {
     }
 }
 
+impl Run {
+    /// What a cause concerns. What cannot be evaluated is said in the place of the list.
+    fn objects(&self, scope: &Scope, list: &Jq) -> Vec<Value> {
+        let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
+        match list.run_one(&Value::Null, &bindings, Budget::default()) {
+            Ok(Value::Array(objects)) => objects.into_iter().map(named).collect(),
+            Ok(other) => vec![json!(format!("[{} is not a list]", show(&other)))],
+            Err(error) => vec![json!(format!("[{error}]"))],
+        }
+    }
+}
+
+/// An object of the API by its name: the rest of it is in the record of the step that has read it.
+fn named(object: Value) -> Value {
+    let metadata = &object["metadata"];
+    let text = |field: &Value| field.as_str().map(str::to_owned);
+    match (text(&object["kind"]), text(&metadata["name"]), text(&metadata["namespace"])) {
+        (Some(kind), Some(name), Some(namespace)) => {
+            json!({"kind": kind, "namespace": namespace, "name": name})
+        }
+        (Some(kind), Some(name), None) => json!({"kind": kind, "name": name}),
+        _ => object,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_of_the_api_is_named_and_everything_else_stays() {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "n"}, "spec": {}});
+        assert_eq!(named(pod), json!({"kind": "Pod", "namespace": "n", "name": "a"}));
+        let node = json!({"kind": "Node", "metadata": {"name": "a"}});
+        assert_eq!(named(node), json!({"kind": "Node", "name": "a"}));
+        for other in [json!("a"), json!({"pod": "a", "restarts": 3}), json!(null)] {
+            assert_eq!(named(other.clone()), other);
+        }
+    }
+
+    #[test]
+    fn what_rules_a_cause_out_decides_and_an_open_exclusion_accuses_nobody() {
+        let open = |why: &str| Conclusion::Open(why.into());
+        let (yes, no) = (|| Conclusion::Concluded, || Conclusion::RuledOut);
+        for (when, not_when, wanted) in [
+            (yes(), yes(), no()),
+            (open("a"), yes(), no()),
+            (no(), yes(), no()),
+            (yes(), no(), yes()),
+            (open("a"), no(), open("a")),
+            (no(), no(), no()),
+            (yes(), open("b"), open("b")),
+            (open("a"), open("b"), open("a")),
+            (no(), open("b"), no()),
+        ] {
+            assert_eq!(weighed(when, not_when), wanted);
+        }
+    }
 
     #[test]
     fn one_condition_that_holds_decides_and_an_open_one_keeps_it_open() {

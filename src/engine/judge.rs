@@ -34,7 +34,10 @@ impl Run {
         let mut expectations: Vec<Judgement> = step
             .expect
             .iter()
-            .map(|expectation| expectation.judge(&data, &bindings, Budget::default()))
+            .map(|expectation| {
+                let judged = expectation.judge(&data, &bindings, Budget::default());
+                Judgement { message: message(scope, expectation), ..judged }
+            })
             .collect();
         let wrong = self
             .wrong(step, &value, &expectations)
@@ -107,6 +110,17 @@ impl Look {
             recorded: None,
         }
     }
+}
+
+/// The words of an expectation with the values of this run.
+fn message(scope: &Scope, expectation: &Expectation) -> Option<String> {
+    let template = expectation.message()?;
+    let references: Vec<&Reference> = template.references().iter().collect();
+    Some(match template.render(&scope.context_of(&references)) {
+        Ok(Value::String(text)) => text,
+        Ok(other) => other.to_string(),
+        Err(error) => format!("[{error}]"),
+    })
 }
 
 /// Expectations about a field that is not there, because of what is wrong, are not met: why is

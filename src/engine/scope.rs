@@ -1,8 +1,8 @@
 //! What a step sees: parameters, the steps before it, the item of its loop.
 
-use crate::document::{Deferred, Runbook};
+use crate::document::{Deferred, Let, Runbook};
 use crate::event::{Outcome, Reason, Severity};
-use crate::expression::{Bindings, Data, Reference};
+use crate::expression::{Bindings, Budget, Data, Jq, Reference};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -82,6 +82,20 @@ pub(crate) struct Scope {
     /// begin then, so that steps begin in the order in which they are written.
     pub(crate) begun: CancellationToken,
     results: Arc<Mutex<IndexMap<String, StepResult>>>,
+    /// What `let` has bound here, by name.
+    bound: Arc<IndexMap<String, Bound>>,
+}
+
+/// A step of which nothing is known, or a value that cannot be had: how what depends on it ends,
+/// and why.
+pub(crate) type Blank = (Outcome, Reason);
+
+/// A value that `let` has bound.
+#[derive(Clone)]
+struct Bound {
+    value: Result<Data, Blank>,
+    /// What it is made from: steps and their outputs, not other names.
+    references: Vec<Reference>,
 }
 
 impl Scope {
@@ -106,7 +120,43 @@ impl Scope {
             deadline: None,
             begun: CancellationToken::new(),
             results: Arc::default(),
+            bound: Arc::default(),
         }
+        .with_own_names()
+    }
+
+    /// The same with what the runbook binds for all of it: nothing has been found yet.
+    fn with_own_names(self) -> Self {
+        let runbook = self.runbook.clone();
+        self.with(&runbook.bound, || Value::Array(Vec::new()))
+    }
+
+    /// The same with these names. Each value is evaluated here, once; what it lacks is kept for
+    /// those that use it.
+    pub(crate) fn with(&self, bound: &[Let], findings: impl Fn() -> Value) -> Self {
+        let mut inner = self.clone();
+        for Let { name, program } in bound {
+            let blank = inner.blank(program.references());
+            let value = blank.map_or_else(|| inner.value(name, program, &findings), Err);
+            let references = inner.reached(program.references()).into_iter().cloned().collect();
+            let mut known = IndexMap::clone(&inner.bound);
+            known.insert(name.clone(), Bound { value, references });
+            inner.bound = Arc::new(known);
+        }
+        inner
+    }
+
+    fn value(
+        &self,
+        name: &str,
+        program: &Jq,
+        findings: impl FnOnce() -> Value,
+    ) -> Result<Data, Blank> {
+        let bindings = self.bindings(program.references(), findings);
+        program
+            .run_one(&Value::Null, &bindings, Budget::default())
+            .map(Data::from)
+            .map_err(|error| (Outcome::Error, format!("`let` {name}: {error}").into()))
     }
 
     /// The scope of a called runbook.
@@ -126,8 +176,10 @@ impl Scope {
             item: None,
             severity: self.severity.min(severity),
             results: Arc::default(),
+            bound: Arc::default(),
             ..self.clone()
         }
+        .with_own_names()
     }
 
     /// The hosts that the runbook declares for requests from this machine; none where they cannot
@@ -192,15 +244,36 @@ impl Scope {
             .collect()
     }
 
-    /// The first step that these references need and of which nothing is known: id and why.
+    /// The first thing that these references need and of which nothing is known.
     pub(crate) fn blank<'a>(
         &self,
         references: impl IntoIterator<Item = &'a Reference>,
-    ) -> Option<Reason> {
-        references
-            .into_iter()
-            .filter(|reference| reference.root == "steps")
-            .find_map(|reference| self.why_blank(reference.name.as_deref()?))
+    ) -> Option<Blank> {
+        references.into_iter().find_map(|reference| self.blank_behind(reference))
+    }
+
+    /// Why nothing is known of what a reference names; none if something is.
+    pub(crate) fn blank_behind(&self, reference: &Reference) -> Option<Blank> {
+        if reference.root == "steps" {
+            let why = self.why_blank(reference.name.as_deref()?)?;
+            return Some((Outcome::Unknown, why));
+        }
+        self.bound.get(&reference.root)?.value.as_ref().err().cloned()
+    }
+
+    /// The references, and for a name that `let` has bound those of its value.
+    pub(crate) fn reached<'a>(
+        &'a self,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Vec<&'a Reference> {
+        let mut all = Vec::new();
+        for reference in references {
+            match self.bound.get(&reference.root) {
+                Some(bound) => all.extend(&bound.references),
+                None => all.push(reference),
+            }
+        }
+        all
     }
 
     /// Why nothing is known of a step; none if something is.
@@ -215,11 +288,11 @@ impl Scope {
     /// What could not be read of the outputs that these references look at: `step logs: pod/NAME
     /// could not be read: …`.
     pub(crate) fn unread<'a>(
-        &self,
+        &'a self,
         references: impl IntoIterator<Item = &'a Reference>,
     ) -> Option<Reason> {
         let of = |id: &str| Some(self.result(id)?.unread?.read_by(id));
-        references
+        self.reached(references)
             .into_iter()
             .filter(|reference| reference.root == "steps" && !reference.only_outcome)
             .find_map(|reference| match &reference.name {
@@ -236,6 +309,7 @@ impl Scope {
         findings: impl FnOnce() -> Value,
     ) -> Bindings {
         let mut steps: IndexMap<String, Data> = IndexMap::new();
+        let mut named = Bindings::new();
         let (mut all, mut wants_findings) = (false, false);
         for reference in references {
             match (reference.root.as_str(), &reference.name) {
@@ -246,13 +320,17 @@ impl Scope {
                 }
                 ("steps", None) => all = true,
                 ("findings", _) => wants_findings = true,
-                _ => {}
+                (name, _) => {
+                    if let Some(Bound { value: Ok(value), .. }) = self.bound.get(name) {
+                        named.set(name, value.clone());
+                    }
+                }
             }
         }
         if all {
             steps = self.results().into_iter().map(|(id, result)| (id, result.data())).collect();
         }
-        Bindings::new()
+        named
             .with("params", self.params.clone())
             .with("steps", Data::object(steps))
             .with("findings", if wants_findings { findings() } else { Value::Array(Vec::new()) })
@@ -262,7 +340,11 @@ impl Scope {
 
     /// What templates see; of the steps only those that they refer to.
     pub(crate) fn context_for(&self, deferred: &Deferred) -> Value {
-        let references = deferred.references();
+        self.context_of(&deferred.references())
+    }
+
+    /// What templates with these references see.
+    pub(crate) fn context_of(&self, references: &[&Reference]) -> Value {
         if references.is_empty() {
             return Value::Null;
         }
@@ -276,10 +358,19 @@ impl Scope {
                 ))
             })
             .collect();
-        let mut context = json!({"params": *self.params, "steps": steps, "run": *self.run});
-        if let (Some(item), Some(object)) = (&self.item, context.as_object_mut()) {
-            object.insert("item".to_owned(), (**item).clone());
+        let mut context = Map::from_iter([
+            ("params".to_owned(), (*self.params).clone()),
+            ("steps".to_owned(), Value::Object(steps)),
+            ("run".to_owned(), (*self.run).clone()),
+        ]);
+        if let Some(item) = &self.item {
+            context.insert("item".to_owned(), (**item).clone());
         }
-        context
+        for reference in references {
+            if let Some(Bound { value: Ok(value), .. }) = self.bound.get(&reference.root) {
+                context.insert(reference.root.clone(), value.to_value());
+            }
+        }
+        Value::Object(context)
     }
 }

@@ -1,7 +1,7 @@
 //! One step: whether it is done, for which items, and what came of it.
 
 use super::ended::{Ended, worst};
-use super::scope::{Scope, StepResult};
+use super::scope::{Blank, Scope, StepResult};
 use super::{EngineError, Run};
 use crate::document::{Body, Step};
 use crate::event::{
@@ -68,6 +68,7 @@ impl Run {
     ) -> BoxFuture<'a, Result<Outcome, EngineError>> {
         async move {
             let path = format!("{}{}", scope.prefix, step.id);
+            let scope = &scope.with(&step.bound, || self.findings_so_far(scope));
             if let Some(when) = &step.when {
                 match self.decide(scope, when) {
                     Decision::Yes => {}
@@ -82,26 +83,11 @@ impl Run {
                         );
                     }
                     Decision::Open(Outcome::Unknown, reason) => {
-                        return self.end(
-                            scope,
-                            step,
-                            &path,
-                            0,
-                            Ended::without_output(Outcome::Unknown, reason),
-                        );
+                        return self.undone(scope, step, &path, (Outcome::Unknown, reason));
                     }
                     Decision::Open(outcome, reason) => {
-                        self.begin(scope, step, &path)?;
-                        return self.end(
-                            scope,
-                            step,
-                            &path,
-                            0,
-                            Ended::without_output(
-                                outcome,
-                                format!("cannot evaluate its `when`: {reason}"),
-                            ),
-                        );
+                        let reason = format!("cannot evaluate its `when`: {reason}").into();
+                        return self.undone(scope, step, &path, (outcome, reason));
                     }
                 }
             }
@@ -113,6 +99,21 @@ impl Run {
         .boxed()
     }
 
+    /// A step of which it is not known what it is to do. What could not be evaluated was tried; what
+    /// merely depends on something else was not.
+    pub(super) fn undone(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        path: &str,
+        (outcome, reason): Blank,
+    ) -> Result<Outcome, EngineError> {
+        if outcome != Outcome::Unknown {
+            self.begin(scope, step, path)?;
+        }
+        self.end(scope, step, path, 0, Ended::without_output(outcome, reason))
+    }
+
     /// A step for one item, or without any.
     async fn once(
         self: &Arc<Self>,
@@ -122,9 +123,7 @@ impl Run {
     ) -> Result<Outcome, EngineError> {
         let scope = &match placed(scope, step) {
             Ok(placed) => placed,
-            Err((outcome, reason)) => {
-                return self.end(scope, step, path, 0, Ended::without_output(outcome, reason));
-            }
+            Err(blank) => return self.undone(scope, step, path, blank),
         };
         let outcome = self.alone(scope, step, path).await?;
         if step.then.is_empty() || !outcome.is_good() || self.halted(scope) {
@@ -274,9 +273,9 @@ impl Run {
         self.end(scope, step, path, begun, ended)
     }
 
-    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, (Outcome, Reason)> {
-        if let Some(reason) = scope.blank(list.references()) {
-            return Err((Outcome::Unknown, reason));
+    fn items(&self, scope: &Scope, list: &Jq) -> Result<Vec<Value>, Blank> {
+        if let Some(blank) = scope.blank(list.references()) {
+            return Err(blank);
         }
         let bindings = scope.bindings(list.references(), || self.findings_so_far(scope));
         match list.run_one(&Value::Null, &bindings, Budget::default()) {
@@ -290,10 +289,7 @@ impl Run {
     }
 
     fn decide(&self, scope: &Scope, when: &Jq) -> Decision {
-        let unknown = |reference: &Reference| {
-            let id = reference.name.as_deref().filter(|_| reference.root == "steps")?;
-            scope.why_blank(id).map(|reason| (Outcome::Unknown, reason))
-        };
+        let unknown = |reference: &Reference| scope.blank_behind(reference);
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || self.findings_so_far(scope));
             part.condition(&Value::Null, &bindings, Budget::default())
@@ -398,10 +394,10 @@ impl Run {
 
 /// The scope of a step with its own namespace: that of all that is in it, and of what verifies it.
 /// A namespace that is not known is never replaced by another.
-fn placed(scope: &Scope, step: &Step) -> Result<Scope, (Outcome, Reason)> {
+fn placed(scope: &Scope, step: &Step) -> Result<Scope, Blank> {
     let Some(own) = &step.namespace else { return Ok(scope.clone()) };
-    if let Some(reason) = scope.blank(own.references()) {
-        return Err((Outcome::Unknown, reason));
+    if let Some(blank) = scope.blank(own.references()) {
+        return Err(blank);
     }
     let namespace = own
         .render_text(&scope.context_for(own))

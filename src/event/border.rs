@@ -165,7 +165,7 @@ texts! {
     Judgement { expected, actual, items, that, reason, brief, message, at; outcome }
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }
-    FindingConcluded { remedy, cause, command, next; id, severity, steps, fixed }
+    FindingConcluded { objects, remedy, cause, command, next; id, severity, steps, fixed }
     NotRuledOut { because; id }
     RunInterrupted { signal; }
     RunFinished { next, commands, waiting; verdict, exit_code, duration_ms }

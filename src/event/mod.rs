@@ -378,6 +378,9 @@ pub struct FindingConcluded {
     pub severity: Severity,
     /// The cause, for a person.
     pub cause: String,
+    /// What it concerns; none if the runbook does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<serde_json::Value>>,
     /// Paths of the steps that it was concluded from.
     pub steps: Vec<String>,
     /// What to do.

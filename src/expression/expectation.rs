@@ -18,6 +18,7 @@ use super::explain::{self, Explainer, Explanation, plain};
 use super::jq::{Jq, Reference, compile, metered, one, supposing, truth};
 use super::need::NeedsByName;
 use super::strict::unread;
+use super::template::{Template, template};
 use super::value::{Export, capped, show};
 use crate::event::{JudgedItem, Judgement, Truth};
 
@@ -66,7 +67,7 @@ pub struct Expectation {
     rule: Rule,
     condition: Jq,
     over: Option<Jq>,
-    message: Option<String>,
+    message: Option<Template>,
     variables: Vec<String>,
     /// `FILE:LINE:COLUMN`
     at: Option<String>,
@@ -152,21 +153,15 @@ pub fn compile_expectation(
         ));
     }
     let over = e.over.as_ref().map(|over| jq("over", over)).transpose()?;
+    let message = e.message.as_deref().map(template).transpose();
+    let message = message.map_err(|error| ("message".to_owned(), error))?;
     let needs = Arc::new(if rule == Rule::That {
         condition.needs().clone()
     } else {
         condition.needs_of_items(over.as_ref())
     });
     let variables = variables.iter().map(|name| (*name).to_owned()).collect();
-    Ok(Expectation {
-        rule,
-        condition,
-        over,
-        message: e.message.clone(),
-        variables,
-        at: None,
-        needs,
-    })
+    Ok(Expectation { rule, condition, over, message, variables, at: None, needs })
 }
 
 impl Expectation {
@@ -181,6 +176,11 @@ impl Expectation {
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         let over = self.over.iter().flat_map(|over| over.references());
         self.condition.references().iter().chain(over)
+    }
+
+    /// What it means when it is not met: a template.
+    pub fn message(&self) -> Option<&Template> {
+        self.message.as_ref()
     }
 
     /// Whether its condition compares by order.
@@ -233,7 +233,7 @@ impl Expectation {
             at: None,
         });
         judgement.that = self.describe();
-        judgement.message.clone_from(&self.message);
+        judgement.message = self.message.as_ref().map(|message| message.source().to_owned());
         judgement.at = self.at.clone().filter(|_| judgement.outcome != Truth::True);
         judgement
     }

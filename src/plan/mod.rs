@@ -22,6 +22,7 @@ use crate::event::{Next, PlannedStep};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A runbook with its parameters and all that it calls.
@@ -81,8 +82,11 @@ impl Plan {
     /// The steps as far as they are known before the run.
     pub fn steps(&self) -> Vec<PlannedStep> {
         let mut steps = Vec::new();
+        let mut known = self.runbook.bound_by(&self.params);
+        known.insert("params".to_owned(), Value::Object(self.params.clone()));
+        let known = Value::Object(known);
         for step in self.runbook.steps.iter().chain(&self.runbook.always) {
-            planned(step, &self.runbook, &context(&self.params), "", &mut steps);
+            planned(step, &self.runbook, &known, "", &mut steps);
         }
         steps
     }
@@ -134,10 +138,12 @@ pub fn context(params: &Map<String, Value>) -> Value {
     json!({ "params": params })
 }
 
-/// Digest of a step as written: a resume keeps a finished step only if this is unchanged.
+/// Digest of a step as written, with what is bound around it: a resume keeps a finished step only if this is unchanged.
 pub fn step_digest(runbook: &Runbook, step: &Step) -> String {
-    let text = runbook.source.get(step.span.clone()).unwrap_or_default();
-    digest([(step.id.as_str(), text.trim_end())].into_iter())
+    let text =
+        |span: &Range<usize>| runbook.source.get(span.clone()).unwrap_or_default().trim_end();
+    let around = step.around.iter().map(|span| ("let", text(span)));
+    digest([(step.id.as_str(), text(&step.span))].into_iter().chain(around))
 }
 
 fn digest<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -172,5 +178,29 @@ fn planned(
     if step.for_each.is_none() {
         step.children()
             .for_each(|child| planned(child, runbook, context, &format!("{path}/"), into));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Catalogue;
+
+    #[test]
+    fn a_step_counts_as_changed_when_what_is_bound_around_it_has_changed() {
+        let digest = |outer: &str, group: &str| {
+            let text = format!(
+                "runbook: v1\ntitle: T\n{outer}steps:\n  - id: g\n{group}    steps: [{{id: a, \
+                    value: $run.id}}]\n"
+            );
+            let loaded = Catalogue::new(&[]).load_text("x", text).unwrap();
+            step_digest(&loaded["x"], loaded["x"].all_steps()[1])
+        };
+        let (one, two) = ("let: {x: '1'}\n", "let: {x: '2'}\n");
+        assert_ne!(digest(one, ""), digest("", ""));
+        assert_ne!(digest(one, ""), digest(two, ""));
+        assert_eq!(digest(one, ""), digest(one, ""));
+        let inner = |text: &str| format!("    {text}");
+        assert_ne!(digest("", &inner(one)), digest("", &inner(two)));
     }
 }

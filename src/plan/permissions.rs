@@ -81,21 +81,24 @@ fn walk<'a>(plan: &'a Plan, default_namespace: &'a str) -> PlanWalk<'a> {
         unreached: Vec::new(),
         conditional: false,
         root: namespace,
+        bound: Map::new(),
     };
     walk.runbook(&plan.runbook, &plan.params, namespace, "");
     walk
 }
 
 /// What the parameters alone say about a condition; everything else is known in the run only.
-fn decided(when: &Jq, params: &Map<String, Value>) -> Decided<String> {
+fn decided(when: &Jq, params: &Map<String, Value>, bound: &Map<String, Value>) -> Decided<String> {
     // a parameter that the run computes is not there
     let known = |reference: &Reference| {
-        reference.root == "params"
-            && reference.name.as_ref().is_none_or(|name| params.contains_key(name))
+        bound.contains_key(&reference.root)
+            || reference.root == "params"
+                && reference.name.as_ref().is_none_or(|name| params.contains_key(name))
     };
     let unknown = |reference: &Reference| (!known(reference)).then(String::new);
     decide(when, &unknown, &|part| {
-        let bindings = Bindings::new().with("params", Value::Object(params.clone()));
+        let bound = bound.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let bindings = Bindings::from_iter(bound).with("params", Value::Object(params.clone()));
         part.condition(&Value::Null, &bindings, Budget::default())
             .map_err(|error| error.to_string())
     })
@@ -108,6 +111,8 @@ struct PlanWalk<'a> {
     conditional: bool,
     /// The namespace of the run.
     root: &'a str,
+    /// What the runbook binds for all of it, as far as its parameters tell.
+    bound: Map<String, Value>,
 }
 
 impl PlanWalk<'_> {
@@ -118,17 +123,22 @@ impl PlanWalk<'_> {
         namespace: &str,
         prefix: &str,
     ) {
+        let outside = std::mem::replace(&mut self.bound, runbook.bound_by(params));
         self.steps(runbook.steps.iter().chain(&runbook.always), params, namespace, prefix);
+        self.bound = outside;
     }
 
     /// What templates see before the run.
     fn known(&self, params: &Map<String, Value>) -> Value {
-        json!({"params": params, "run": {"namespace": self.root,
-            "runbook": self.plan.runbook.name}})
+        let mut known = self.bound.clone();
+        known.insert("params".to_owned(), Value::Object(params.clone()));
+        let run = json!({"namespace": self.root, "runbook": self.plan.runbook.name});
+        known.insert("run".to_owned(), run);
+        Value::Object(known)
     }
 
     fn step(&mut self, step: &Step, params: &Map<String, Value>, namespace: &str, prefix: &str) {
-        let decided = step.when.as_ref().map(|when| decided(when, params));
+        let decided = step.when.as_ref().map(|when| decided(when, params, &self.bound));
         // what the parameters rule out is no part of this plan
         if decided == Some(Decided::No) {
             return;

@@ -8,6 +8,7 @@ use crate::event::{
     Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
 };
 use crate::state::RunState;
+use serde_json::Value;
 
 /// The most names in a list.
 const NAMES: usize = 12;
@@ -133,11 +134,28 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
     let text = format!("{}: {}{}", finding.id, one_line(&finding.cause), weight(finding));
     let mut lines = wrapped(if finding.fixed { "Fixed" } else { "Cause" }, &text, look);
+    let objects = finding.objects.iter().flatten().map(object).collect::<Vec<_>>();
+    if !objects.is_empty() {
+        lines.extend(wrapped("Where", &some(objects.iter().map(String::as_str)), look));
+    }
     if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
         // a command is there to be copied: it stays in one piece
         lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
     }
     lines
+}
+
+/// An object in a word: its kind and name, whether they are written as the API does or beside each
+/// other; otherwise all of it.
+pub(super) fn object(object: &Value) -> String {
+    let text = |field: &Value| field.as_str().map(one_line);
+    let name = text(&object["metadata"]["name"]).or_else(|| text(&object["name"]));
+    match (text(&object["kind"]), name, object) {
+        (Some(kind), Some(name), _) => format!("{}/{name}", kind.to_lowercase()),
+        (None, Some(name), Value::Object(fields)) if fields.len() == 1 => name,
+        (_, _, Value::String(text)) => one_line(text),
+        _ => object.to_string(),
+    }
 }
 
 /// What is to be said of a cause that does not make the verdict.

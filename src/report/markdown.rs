@@ -1,6 +1,6 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
-use super::conclusion::weight;
+use super::conclusion::{object, some, weight};
 use super::test_case::{Ending, TestCase, cases};
 use super::text::{duration, one_line, value};
 use super::theme::{Charset, OutcomeMark};
@@ -117,6 +117,10 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
     for finding in state.findings() {
         let fixed = if finding.fixed { " (fixed by this run)" } else { weight(finding) };
         writeln!(page, "- **{}**: {}{fixed}", inline(&finding.id), inline(&finding.cause))?;
+        let objects = finding.objects.iter().flatten().map(object).collect::<Vec<_>>();
+        if !objects.is_empty() {
+            writeln!(page, "  - Where: {}", inline(&some(objects.iter().map(String::as_str))))?;
+        }
         if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
             writeln!(page, "  - Do: {}", inline(text))?;
         }

@@ -126,6 +126,7 @@ fn verdicts() {
         id: "f".into(),
         severity,
         cause: "c".into(),
+        objects: None,
         steps: vec![],
         remedy: None,
         command: None,

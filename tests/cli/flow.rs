@@ -263,3 +263,12 @@ fn a_context_in_which_it_must_not_run_is_refused() {
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("runs only in the contexts staging"), "{}", said.stderr);
 }
+
+#[test]
+fn a_namespace_that_is_none_is_an_error_of_its_step() {
+    let (document, code) =
+        run("steps:\n  - {id: a, value: '\"No Name\"'}\n  - {id: b, namespace: \
+        '{{ steps.a.output }}', value: $run.id}\n");
+    assert_eq!((outcomes(&document), code), (vec!["a passed".to_owned(), "b error".to_owned()], 3));
+    assert!(reason(&document, "b").contains("its `namespace`"), "{}", reason(&document, "b"));
+}

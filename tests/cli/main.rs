@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod bad_input;
+mod binding;
 mod bounded;
 mod catalogue;
 mod changes;
@@ -15,12 +16,14 @@ mod documentation;
 mod embed;
 mod faults;
 mod flow;
+mod fmt;
 mod hostile;
 mod kubectl;
 mod leaks;
 mod lock;
 mod machine;
 mod network;
+mod newcomer;
 mod object;
 mod persons;
 mod programs;

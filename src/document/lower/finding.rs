@@ -1,0 +1,124 @@
+//! Findings: causes with their conditions and remedies.
+
+use super::Lower;
+use crate::document::deserialize::has_template;
+use crate::document::node::{Fault, Node, NodeKind};
+use crate::document::runbook::Finding;
+use crate::event::Severity;
+use crate::expression::Jq;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "finding")]
+struct FindingFields {
+    id: String,
+    #[expect(dead_code, reason = "read with its places")]
+    when: IgnoredAny,
+    #[expect(dead_code, reason = "read with its places")]
+    not_when: Option<IgnoredAny>,
+    #[expect(dead_code, reason = "read with its place")]
+    objects: Option<IgnoredAny>,
+    #[serde(rename = "let")]
+    #[expect(dead_code, reason = "read with its places")]
+    bound: Option<IgnoredAny>,
+    #[expect(dead_code, reason = "read with its place")]
+    cause: String,
+    #[serde(default)]
+    severity: Severity,
+    #[expect(dead_code, reason = "read with its place")]
+    remedy: Option<RemedyFields>,
+    fixed_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "remedy")]
+#[expect(dead_code, reason = "read with its places")]
+struct RemedyFields {
+    run: Option<String>,
+    #[serde(default)]
+    with: IndexMap<String, serde_json::Value>,
+    text: Option<String>,
+}
+
+impl Lower<'_> {
+    pub(super) fn findings(&mut self, node: Option<&Node>) -> Vec<Finding> {
+        match node.map(|node| &node.kind) {
+            None => Vec::new(),
+            Some(NodeKind::List(items)) => {
+                items.iter().filter_map(|item| self.finding(item)).collect()
+            }
+            Some(NodeKind::Map(_) | NodeKind::Scalar { .. }) => {
+                let span = node.map_or(0..0, |node| node.span.clone());
+                self.faults.push(Fault::new(
+                    "RB0104",
+                    span,
+                    "`findings` must be a list",
+                    "expected a list",
+                ));
+                Vec::new()
+            }
+        }
+    }
+
+    fn finding(&mut self, node: &Node) -> Option<Finding> {
+        let fields: Option<FindingFields> = self.read(node);
+        self.written_out(node, &["id", "severity", "fixed_by"]);
+        let outside = self.names.clone();
+        let bound = self.bind(node.get("let"));
+        let when = self.conditions(node.get("when"));
+        let not_when = self.conditions(node.get("not_when"));
+        let objects = node.get("objects").and_then(|node| self.program(node));
+        let remedy = node.get("remedy");
+        if let Some(remedy) = remedy {
+            self.faults.extend(wrong_remedy(remedy));
+        }
+        let mut part =
+            |key: &str| remedy.and_then(|remedy| remedy.get(key)).map(|node| self.deferred(node));
+        let (run, with, text) = (part("run"), part("with"), part("text"));
+        let cause = node.get("cause").map(|node| self.deferred(node));
+        self.names = outside;
+        let fields = fields?;
+        Some(Finding {
+            id: fields.id,
+            bound,
+            when,
+            not_when,
+            objects,
+            cause: cause?,
+            severity: fields.severity,
+            run,
+            with,
+            text,
+            fixed_by: fields.fixed_by,
+        })
+    }
+
+    /// A condition, or a list of them.
+    fn conditions(&mut self, node: Option<&Node>) -> Vec<Jq> {
+        let Some(node) = node else { return Vec::new() };
+        let all = match &node.kind {
+            NodeKind::List(items) => items.as_slice(),
+            NodeKind::Scalar { .. } | NodeKind::Map(_) => std::slice::from_ref(node),
+        };
+        all.iter().filter_map(|one| self.condition(Some(one))).collect()
+    }
+}
+
+/// What is wrong with a remedy as a whole.
+fn wrong_remedy(remedy: &Node) -> Option<Fault> {
+    let name = remedy.get("run").and_then(Node::as_str);
+    if remedy.get("run").is_none() && remedy.get("text").is_none() {
+        return Some(Fault::new(
+            "RB0104",
+            remedy.span.clone(),
+            "a remedy must be the name of a runbook, `run` (with parameters in `with`) or `text`",
+            "neither `run` nor `text`",
+        ));
+    }
+    name.filter(|name| name.contains(char::is_whitespace) && !has_template(name)).map(|name| {
+        let message = format!("a remedy is the name of a runbook, which `{name}` is not");
+        Fault::new("RB0104", remedy.span.clone(), message, "use `remedy: {text: …}` for words")
+    })
+}

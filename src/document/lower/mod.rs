@@ -1,0 +1,215 @@
+//! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the
+//! first.
+
+mod body;
+mod condition;
+mod finding;
+mod params;
+mod scope;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub(super) use body::is_action;
+
+use super::canonical::canonical;
+use super::check::{self, Use};
+use super::deferred::Deferred;
+use super::deserialize::{Found, from_node, has_template};
+use super::node::{Fault, Node};
+use super::param::{Param, ParamType};
+use super::referred::Referred;
+use super::runbook::{OnFailure, Origin, Rehearsal, Runbook};
+use indexmap::IndexMap;
+use scope::Names;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "runbook")]
+struct Header {
+    runbook: String,
+    title: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    alerts: Vec<String>,
+    #[serde(default)]
+    covers: Vec<String>,
+    #[serde(default)]
+    contexts: Vec<String>,
+    sandbox: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    hosts: Vec<String>,
+    #[serde(default)]
+    params: IndexMap<String, Param>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    namespace: Option<String>,
+    #[serde(rename = "let")]
+    #[expect(dead_code, reason = "read with its places")]
+    bound: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    on_failure: OnFailure,
+    #[expect(dead_code, reason = "read with its place")]
+    steps: serde::de::IgnoredAny,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    always: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its place")]
+    findings: Option<serde::de::IgnoredAny>,
+}
+
+/// Reads a runbook from its tree. The runbook is there only without faults.
+pub(super) fn lower(
+    name: &str,
+    file: &str,
+    source: &Arc<str>,
+    root: &Node,
+) -> Result<Runbook, Vec<Fault>> {
+    let root = &canonical(root);
+    let mut lower = Lower {
+        file,
+        source,
+        faults: Vec::new(),
+        uses: Vec::new(),
+        defaults: Map::new(),
+        durations: BTreeSet::new(),
+        names: Names::default(),
+    };
+    let runbook = lower.runbook(name, file, root);
+    if let Some(runbook) = &runbook {
+        lower.faults.extend(check::check(runbook, root, &lower.uses));
+    }
+    lower.faults.sort_by_key(|fault| fault.span.start);
+    lower.faults.dedup();
+    match runbook {
+        Some(runbook) if lower.faults.is_empty() => Ok(runbook),
+        _ => Err(lower.faults),
+    }
+}
+
+struct Lower<'a> {
+    file: &'a str,
+    source: &'a Arc<str>,
+    faults: Vec<Fault>,
+    uses: Vec<Use>,
+    /// The defaults of the parameters.
+    defaults: Map<String, Value>,
+    /// The parameters that are durations.
+    durations: BTreeSet<String>,
+    /// What is bound where the reading is.
+    names: Names,
+}
+
+impl Lower<'_> {
+    fn runbook(&mut self, name: &str, file: &str, root: &Node) -> Option<Runbook> {
+        if root.entries().is_none() {
+            self.faults.push(Fault::new(
+                "RB0101",
+                root.span.clone(),
+                format!("a runbook must be a mapping, not {}", root.describe()),
+                "start with `runbook: v1`",
+            ));
+            return None;
+        }
+        let header: Option<Header> = self.read(root);
+        self.written_out(root, &["title", "alerts", "covers", "contexts", "sandbox", "on_failure"]);
+        let params = header.iter().flat_map(|header| &header.params);
+        self.durations = params
+            .clone()
+            .filter(|(_, param)| param.kind == ParamType::Duration)
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.defaults = params
+            .filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)))
+            .collect();
+        if let Some(version) = root.get("runbook").filter(|node| node.as_str() != Some("v1")) {
+            self.faults.push(Fault::new(
+                "RB0101",
+                version.span.clone(),
+                "unknown format version: this program reads `v1`",
+                "v1",
+            ));
+        }
+        let namespace = root.get("namespace").map(|node| self.deferred(node));
+        let hosts = root.get("hosts").map(|node| self.deferred(node));
+        let bound = self.bind_for_all(root.get("let"));
+        let steps = self.steps(root.get("steps"), "steps");
+        let always =
+            root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
+        let findings = self.findings(root.get("findings"));
+        let rehearsal = root.get("sandbox").map(|node| node.span.clone()).unwrap_or_default();
+        let header = header?;
+        self.params(&header.params, root.get("params"));
+        Some(Runbook {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            origin: Origin::default(),
+            source: self.source.clone(),
+            title: header.title,
+            description: header.description.trim().to_owned(),
+            alerts: header.alerts,
+            covers: header.covers,
+            contexts: header.contexts,
+            sandbox: header.sandbox.map(|scenario| Rehearsal { scenario, span: rehearsal }),
+            hosts,
+            params: header.params,
+            namespace,
+            bound,
+            on_failure: header.on_failure,
+            referred: Referred::new(
+                steps.iter().chain(&always),
+                self.uses
+                    .iter()
+                    .filter(|used| used.root == "steps" && used.output)
+                    .map(|used| used.name.as_deref()),
+            ),
+            steps,
+            always,
+            findings,
+        })
+        .filter(|_| {
+            header.runbook == "v1" && self.faults.iter().all(|fault| fault.code != "RB0103")
+        })
+    }
+
+    /// Reads a struct; faults are kept.
+    fn read<'de, T: Deserialize<'de>>(&mut self, node: &'de Node) -> Option<T> {
+        let (value, Found { faults, .. }) = from_node(node);
+        self.faults.extend(faults);
+        value
+    }
+
+    fn deferred(&mut self, node: &Node) -> Deferred {
+        self.templates(node, &BTreeSet::new())
+    }
+
+    /// Fields that must be known before anything is rendered: a template in them is a fault.
+    fn written_out(&mut self, node: &Node, fields: &[&str]) {
+        for field in fields {
+            let Some(value) = node.get(field).filter(|value| value.any_text(&has_template)) else {
+                continue;
+            };
+            self.faults.push(Fault::new(
+                "RB0202",
+                value.span.clone(),
+                format!("`{field}` must be written out: it cannot be a template"),
+                "it is read before a run has parameters",
+            ));
+        }
+    }
+
+    /// The templates of a node, in which these scalars are programs.
+    fn templates(&mut self, node: &Node, jq: &BTreeSet<(usize, usize)>) -> Deferred {
+        let before = self.uses.len();
+        let deferred = Deferred::compile(node, self.source, jq, &mut self.faults, &mut self.uses);
+        let undefined = self.uses[before..].iter().filter_map(|used| self.names.undefined(used));
+        self.faults.extend(undefined);
+        deferred
+    }
+}
