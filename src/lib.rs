@@ -19,6 +19,7 @@ pub mod expression;
 mod failpoint;
 pub mod journal;
 pub mod plan;
+pub mod recording;
 pub mod rehearsal;
 pub mod report;
 pub mod sandbox;

@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "session",
             "report",
+            "recording",
             "engine",
             "sandbox",
             "plan",
@@ -34,8 +35,19 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "engine", "sandbox", "plan", "document", "action", "journal", "compare", "cluster",
-            "state", "secret", "event", "encoding",
+            "recording",
+            "engine",
+            "sandbox",
+            "plan",
+            "document",
+            "action",
+            "journal",
+            "compare",
+            "cluster",
+            "state",
+            "secret",
+            "event",
+            "encoding",
         ],
     ),
     ("report", &["compare", "state", "secret", "expression", "event"]),
@@ -58,6 +70,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sandbox", &["document", "diagnostic"]),
+    ("recording", &["secret", "encoding"]),
     (
         "plan",
         &[
