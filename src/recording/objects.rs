@@ -12,8 +12,8 @@ pub(super) struct Sorted {
     pub(super) manifests: Vec<Value>,
     /// What controllers made, with its state.
     pub(super) states: Vec<Value>,
-    /// The state of what was declared: the object, and its `status`.
-    pub(super) statuses: Vec<(Value, Value)>,
+    /// The state of what was declared: a reference to the object, and what is merged into it.
+    pub(super) patches: Vec<(Value, Value)>,
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -60,16 +60,22 @@ pub(super) fn sort(seen: &Seen, disguise: &Disguise) -> Sorted {
         if KEPT_STATUS.contains(&kind(object)) {
             kept["status"] = status;
         } else if STATE.contains(&kind(object)) && !status.is_null() {
-            sorted.statuses.push((without_nulls(kept.clone()), without_nulls(own_state(status))));
+            let with = json!({"status": without_nulls(own_state(status))});
+            sorted.patches.push((reference(object), with));
         }
-        if let Some(metadata) = kept["metadata"].as_object_mut() {
-            metadata.shift_remove("creationTimestamp");
+        if let Some(written) = object["metadata"].get("managedFields") {
+            let with = json!({"metadata": {"managedFields": without_nulls(written.clone())}});
+            sorted.patches.push((reference(object), with));
         }
         sorted.manifests.push(without_nulls(kept));
     }
     sorted.manifests.extend(missing_nodes(seen));
     sorted.manifests.extend(missing_namespaces(seen));
     sorted
+}
+
+fn reference(object: &Value) -> Value {
+    json!({"kind": kind(object), "namespace": namespace(object), "name": name(object)})
 }
 
 /// `Pod shop/web-1`

@@ -3,6 +3,7 @@
 use super::{Answer, Gap, Log, Seen, is_running, items, kind, name, namespace, program, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::fmt::Write;
 
 /// What a step asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,9 @@ pub enum Asked {
         /// The namespace of the pods.
         namespace: String,
     },
-    /// Anything else: objects in its output count.
+    /// Objects.
+    Objects,
+    /// Anything else, of which nothing can be made.
     Other,
     /// It cannot be told from the record.
     Unclear(String),
@@ -46,7 +49,7 @@ pub struct Step {
 /// there already: they are of the time of the incident.
 pub fn add(seen: &mut Seen, steps: &[Step]) {
     // an object is known as it was seen first
-    for step in steps {
+    for step in steps.iter().filter(|step| step.asked == Asked::Objects) {
         objects(&step.output, &mut seen.objects);
     }
     for step in steps {
@@ -60,7 +63,7 @@ pub fn add(seen: &mut Seen, steps: &[Step]) {
             }
             Asked::Promql(query) => result(seen, step, query),
             Asked::Logs { namespace } => logs(seen, step, namespace),
-            Asked::Other => {}
+            Asked::Objects | Asked::Other => {}
             Asked::Unclear(why) => {
                 seen.gaps.push(Gap::new(format!("what step {} saw", step.path), why));
             }
@@ -72,7 +75,8 @@ pub fn add(seen: &mut Seen, steps: &[Step]) {
 fn objects(output: &Value, found: &mut Vec<Value>) {
     match output {
         Value::Object(fields) => {
-            let whole = output["metadata"]["name"].is_string() && output["kind"].is_string();
+            // one that was only planned has no uid
+            let whole = output["metadata"]["uid"].is_string() && output["kind"].is_string();
             if whole && output["apiVersion"].is_string() {
                 let same = |other: &Value| {
                     (kind(other), namespace(other), name(other))
@@ -120,10 +124,33 @@ fn answers(
             path: path.to_owned(),
             status,
             content_type: text(item, "/headers/content-type").to_owned(),
-            body: text(item, "/body").to_owned(),
+            body: item.get("families").map_or_else(|| text(item, "/body").to_owned(), exposition),
         };
         put(seen, answer);
     }
+}
+
+/// Metrics in the text format of Prometheus, from the families of an output.
+fn exposition(families: &Value) -> String {
+    let mut text = String::new();
+    for (name, family) in families.as_object().into_iter().flatten() {
+        let help = family["help"].as_str().unwrap_or_default().replace('\n', "\\n");
+        let kind = family["type"].as_str().unwrap_or("untyped");
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for sample in items(family, "/samples") {
+            let labels = sample["labels"].as_object().into_iter().flatten();
+            let labels = labels.map(|(key, value)| format!("{key}={value}"));
+            let labels = labels.collect::<Vec<_>>().join(",");
+            let value = &sample["value"];
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let own = sample["name"].as_str().unwrap_or(name);
+            let _ = match labels.as_str() {
+                "" => writeln!(text, "{own} {value}"),
+                labels => writeln!(text, "{own}{{{labels}}} {value}"),
+            };
+        }
+    }
+    text
 }
 
 /// Adds an answer in the place of an earlier one to the same question.
@@ -212,9 +239,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn metrics_are_written_as_they_were_read() {
+        let families = json!({"up": {"type": "gauge", "help": "Whether.", "samples": [
+            {"name": "up", "labels": {"job": "a"}, "value": 1},
+            {"name": "up", "labels": {}, "value": "NaN"}]}});
+        let expected = "# HELP up Whether.\n# TYPE up gauge\nup{job=\"a\"} 1\nup NaN\n";
+        assert_eq!(exposition(&families), expected);
+    }
+
+    #[test]
     fn steps_are_objects_answers_and_lines() {
         let pod = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "web-1", "namespace": "shop"}});
+            "metadata": {"name": "web-1", "namespace": "shop", "uid": "1"}});
         let step = |asked, output| Step { path: "s".to_owned(), asked, output };
         let http = |port| Asked::Http {
             namespace: "shop".to_owned(),
@@ -224,7 +260,7 @@ mod tests {
         };
         let mut seen = Seen::default();
         let steps = [
-            step(Asked::Other, json!({"items": [pod, pod]})),
+            step(Asked::Objects, json!({"items": [pod, pod]})),
             step(http(None), json!([{"pod": "web-1", "status": 200, "body": "old"}])),
             step(http(Some(80)), json!({"pod": "web-1", "status": 503, "body": "new"})),
             step(http(None), json!({"pod": "web-2", "status": null, "refused": true})),

@@ -17,15 +17,8 @@ pub(super) fn planted(seen: &Seen, sorted: &Sorted) -> Value {
     if !nodes.is_empty() && !nodes.contains(BASE_NODE) {
         changes.push(json!({"delete": {"kind": "Node", "name": BASE_NODE}}));
     }
-    for (object, status) in &sorted.statuses {
-        let reference = json!({"kind": kind(object), "namespace": namespace(object),
-            "name": name(object)});
-        let mut with = json!({"status": status});
-        if let Some(created) = object["metadata"].get("creationTimestamp") {
-            with["metadata"]["creationTimestamp"] = created.clone();
-        }
-        changes.push(json!({"patch": reference, "with": with}));
-    }
+    let patch = |(reference, with): &(Value, Value)| json!({"patch": reference, "with": with});
+    changes.extend(sorted.patches.iter().map(patch));
     changes.extend(sorted.states.iter().map(|object| json!({"apply": object})));
     let mut scenario = json!({
         "title": format!("As recorded at {}", seen.at.strftime("%Y-%m-%d %H:%M UTC")),

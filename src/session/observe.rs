@@ -146,7 +146,39 @@ async fn objects(cluster: &Cluster, seen: &mut Seen) -> Result<(), Error> {
         seen.objects.push(dns);
     }
     keep_needed(seen);
+    writers(cluster, seen).await;
     Ok(())
+}
+
+/// Adds who wrote which key of a Secret or ConfigMap and when, which lists leave out: containers keep
+/// the values that they started with.
+async fn writers(cluster: &Cluster, seen: &mut Seen) {
+    let places: Vec<(usize, Resource, String, String)> = seen
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(_, object)| is_of(object, &seen.namespaces))
+        .filter_map(|(index, object)| {
+            let kind = text(object, "/kind");
+            let resource = ["Secret", "ConfigMap"].contains(&kind).then(|| builtin(kind))??;
+            let (namespace, name) = place(object);
+            Some((index, resource, namespace, name))
+        })
+        .collect();
+    let found = stream::iter(places)
+        .map(|(index, resource, namespace, name)| async move {
+            (index, cluster.get_whole(&resource, Some(&namespace), &name).await)
+        })
+        .buffered(CONCURRENCY)
+        .collect::<Vec<_>>()
+        .await;
+    for (index, whole) in found {
+        // without it they count as written when they were created
+        if let Ok(mut whole) = whole {
+            seen.objects[index]["metadata"]["managedFields"] =
+                whole["metadata"]["managedFields"].take();
+        }
+    }
 }
 
 fn is_of(object: &Value, namespaces: &[String]) -> bool {
@@ -267,12 +299,21 @@ async fn ports(cluster: &Cluster, pods: &[Value], seen: &mut Seen) {
             Err(error) if error.kind == ErrorKind::ConnectionRefused => false,
             Err(error) => {
                 let what = format!("whether port {port} of pod {namespace}/{name} is open");
-                seen.gaps.push(Gap::new(what, error.message));
+                seen.gaps.push(gap(what, format!("open ports in {namespace}"), error));
                 continue;
             }
         };
         seen.ports.entry((namespace, name)).or_default().insert(port, open);
     }
+}
+
+/// What is missing: this one thing, or all of its kind if nobody may see any.
+fn gap(what: String, all: String, error: Error) -> Gap {
+    if error.kind != ErrorKind::Forbidden {
+        return Gap::new(what, error.message);
+    }
+    let why = error.message.split("; needed").next().unwrap_or_default();
+    Gap::new(all, why)
 }
 
 /// A request to a pod.
@@ -356,7 +397,7 @@ async fn ask(cluster: &Cluster, questions: Vec<Question>, seen: &mut Seen) {
             }),
             Err(error) => {
                 let what = format!("GET {path} of pod {namespace}/{pod}");
-                seen.gaps.push(Gap::new(what, error.message));
+                seen.gaps.push(gap(what, format!("responses of pods in {namespace}"), error));
             }
         }
     }
@@ -405,7 +446,7 @@ async fn logs(cluster: &Cluster, pods: &[Value], wanted: &Wanted, seen: &mut See
             Err(error) if error.kind == ErrorKind::Invalid => {}
             Err(error) => {
                 let what = format!("the log of {container} in pod {namespace}/{pod}");
-                seen.gaps.push(Gap::new(what, error.message));
+                seen.gaps.push(gap(what, format!("logs in {namespace}"), error));
             }
         }
     }
@@ -466,7 +507,10 @@ async fn tools(cluster: &Cluster, pods: &[Value], seen: &mut Seen) {
         match found {
             Ok(true) => drop(seen.tools.entry(image).or_default().insert(tool.to_owned())),
             Ok(false) => {}
-            Err(why) => seen.gaps.push(Gap::new(format!("the commands in image {image}"), why)),
+            Err(error) => {
+                let what = format!("the commands in image {image}");
+                seen.gaps.push(gap(what.clone(), what, error));
+            }
         }
     }
 }
@@ -476,13 +520,13 @@ async fn has_tool(
     cluster: &Cluster,
     (namespace, pod, container): &(String, String, String),
     tool: &str,
-) -> Result<bool, String> {
+) -> Result<bool, Error> {
     let command = [tool.to_owned(), "--version".to_owned()];
     let run = cluster.exec(namespace, pod, Some(container), &command, None, PATIENCE, 4096).await;
-    match run.map_err(|error| error.message)?.exit {
+    match run?.exit {
         CommandExit::Code(_) | CommandExit::TimedOut => Ok(true),
         CommandExit::NotStarted(_) => Ok(false),
-        CommandExit::Unknown(why) => Err(why),
+        CommandExit::Unknown(why) => Err(Error::new(ErrorKind::Protocol, why)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What an earlier run saw, for a recording: from its journal and its runbook.
 
 use super::{SessionError, Workspace, load};
-use crate::action::Action;
 use crate::action::http::{HttpPort, Via};
-use crate::document::{Body, Runbook};
+use crate::action::{Action, Target};
+use crate::document::{Body, Runbook, Step};
 use crate::event::{Event, Record, RunStarted, StepFinished};
 use crate::journal;
+use crate::plan::step_digest;
 use crate::recording::{Asked, SeenStep};
 use crate::state::RunState;
 use jiff::Timestamp;
@@ -42,14 +43,13 @@ pub fn remember(workspace: &Workspace, run: &str) -> Result<Remembered, SessionE
         Event::RunStarted(header) => Some(&**header),
         _ => None,
     });
-    let runbook = load(&workspace.catalogue(), &summary.runbook)
-        .ok()
-        .and_then(|(name, loaded)| loaded.get(&name).cloned());
+    // with those that it calls
+    let loaded = load(&workspace.catalogue(), &summary.runbook).map(|(_, loaded)| loaded);
+    let loaded: Vec<Arc<Runbook>> = loaded.unwrap_or_default().into_values().collect();
     let namespace = summary.target.namespace.clone().unwrap_or_default();
     Ok(Remembered {
-        steps: header.map_or_else(Vec::new, |header| {
-            steps(&reading.records, header, runbook.as_ref(), &namespace)
-        }),
+        steps: header
+            .map_or_else(Vec::new, |header| steps(&reading.records, header, &loaded, &namespace)),
         at: reading.records.last().map_or_else(Timestamp::now, |record| record.at),
         verdict: serde_json::to_value(summary.verdict)
             .ok()
@@ -65,7 +65,7 @@ pub fn remember(workspace: &Workspace, run: &str) -> Result<Remembered, SessionE
 fn steps(
     records: &[Record],
     header: &RunStarted,
-    runbook: Option<&Arc<Runbook>>,
+    loaded: &[Arc<Runbook>],
     namespace: &str,
 ) -> Vec<SeenStep> {
     let mut results = Map::new();
@@ -77,7 +77,7 @@ fn steps(
             "run": {"id": header.run, "namespace": namespace, "now": record.at.to_string()}});
         all.push(SeenStep {
             path: step.path.clone(),
-            asked: asked(step, runbook, namespace, &context),
+            asked: asked(step, loaded, namespace, &context),
             output: output.clone(),
         });
         let result = json!({"output": output, "outcome": step.outcome.as_str(),
@@ -93,21 +93,20 @@ fn output(step: &StepFinished) -> Value {
     stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(step.output.clone())
 }
 
-fn asked(
-    step: &StepFinished,
-    runbook: Option<&Arc<Runbook>>,
-    namespace: &str,
-    context: &Value,
-) -> Asked {
+fn asked(step: &StepFinished, loaded: &[Arc<Runbook>], namespace: &str, context: &Value) -> Asked {
     let verb = step.action.as_str();
-    if !["http", "promql", "logs"].contains(&verb) {
+    if ["get", "rollout", "wait"].contains(&verb) {
+        return Asked::Objects;
+    }
+    if !["http", "metrics", "promql", "logs", "traces"].contains(&verb) {
         return Asked::Other;
     }
-    let written = runbook.and_then(|runbook| {
-        let own = |id: &str| id == step.id;
-        runbook.all_steps().into_iter().find(|known| own(&known.id)).cloned()
+    let written = loaded.iter().find_map(|runbook| {
+        let same =
+            |known: &&Step| known.id == step.id && step_digest(runbook, known) == step.digest;
+        runbook.all_steps().into_iter().find(same)
     });
-    let Some(Body::Verb(written)) = written.map(|known| known.body) else {
+    let Some(Body::Verb(written)) = written.map(|known| &known.body) else {
         return Asked::Unclear("the step is not in the runbook as it is now".to_owned());
     };
     match written.resolve(context) {
@@ -124,19 +123,34 @@ fn asked(
                     .and_then(|method| method.as_str().map(str::to_owned))
                     .unwrap_or_default(),
                 path: http.path.clone(),
-                port: match http.port {
-                    Some(HttpPort::Number(port)) if target.kind.eq_ignore_ascii_case("pod") => {
-                        Some(port)
-                    }
-                    _ => None,
-                },
+                port: port_of(http.port.as_ref(), target),
             }
         }
+        Ok(Action::Metrics(metrics)) => Asked::Http {
+            namespace: metrics.target.namespace(namespace).to_owned(),
+            method: "GET".to_owned(),
+            path: metrics.path.clone(),
+            port: port_of(metrics.port.as_ref(), &metrics.target),
+        },
+        Ok(Action::Traces(_)) => Asked::Unclear("traces are not recorded".to_owned()),
         Ok(Action::Promql(promql)) => Asked::Promql(promql.query.clone()),
         Ok(Action::Logs(logs)) => {
             Asked::Logs { namespace: logs.target.namespace(namespace).to_owned() }
         }
         Ok(_) => Asked::Other,
         Err(why) => Asked::Unclear(why),
+    }
+}
+
+/// The port of the pods, if it is written as a number: that of a Service is another one.
+fn port_of(port: Option<&HttpPort>, target: &Target) -> Option<u16> {
+    match port {
+        Some(HttpPort::Number(port))
+            if !["service", "services", "svc"]
+                .contains(&target.kind.to_ascii_lowercase().as_str()) =>
+        {
+            Some(*port)
+        }
+        _ => None,
     }
 }

@@ -74,7 +74,7 @@ fn no_secret_value_is_written() {
     let uri = "mysql://petrosa:not-a-real-password@mysql:3306/petrosa";
     let said = place.run(
         &[
-            &["record", "--sandbox=healthy", "-o", "worlds/one", "--no-exec", "--log", "."],
+            &["record", "--sandbox=healthy", "-o", "worlds/one", "--no-exec", "--log", "."][..],
             &["--path", "app=petrosa-ta-bot=/health"],
             &NAMESPACES[..],
         ]
@@ -98,7 +98,9 @@ fn a_run_alone_is_a_world_as_far_as_it_goes() {
     drop(run(&place, "ta-bot/nats-down", "tabot-nats-down", 1));
     let said = place.run(&["record", "--run", "01K9ZQ4T000000000000000001", "-o", "worlds/run"]);
     assert_eq!(said.code, 0, "{}", said.all());
-    for part in ["Not captured:", "objects that the run did not read", "verdict: failed", "findings: ["] {
+    for part in
+        ["Not captured:", "objects that the run did not read", "verdict: failed", "findings: ["]
+    {
         assert!(said.stdout.contains(part), "{part}: {}", said.all());
     }
     assert_eq!(place.run(&["sandbox", "list"]).code, 0);
@@ -116,7 +118,7 @@ fn what_may_not_be_read_is_listed_and_a_cluster_that_is_down_is_no_world() {
     let said = record("rbac-missing", "worlds/partly");
     assert_eq!(said.code, 0, "{}", said.all());
     let report = fs::read_to_string(place.path().join("worlds/partly/RECORDED.md")).unwrap();
-    assert!(report.contains("forbidden") && said.stdout.contains("Not captured:"), "{report}");
+    assert!(report.contains("not allowed") && said.stdout.contains("Not captured:"), "{report}");
     assert_eq!(record("api-down", "worlds/none").code, 3);
     assert!(!place.path().join("worlds/none").exists());
 }
@@ -126,13 +128,21 @@ fn the_case_is_written_next_to_the_runbook_and_can_be_tested() {
     let place = Place::new();
     let runbook = "runbook: v1\ntitle: NATS\nsandbox: petrosa/healthy\nnamespace: nats\nsteps:\n  - \
         id: pods\n    get: {kind: Pod, selector: app=nats-server, optional: true}\n    expect:\n      \
-        - (.items | length) > 0\nfindings:\n  - id: gone\n    when: $steps.pods.failed\n    cause: \
+        - that: (.items | length) > 0\nfindings:\n  - id: gone\n    when: $steps.pods.failed\n    cause: \
         There is no pod\n    remedy: {text: kubectl get pods}\n";
     place.write("runbooks/nats.yaml", runbook);
     drop(run(&place, "nats", "tabot-nats-down", 1));
     let said = place.run(&[
-        "record", "-n", "nats", "--sandbox=tabot-nats-down", "-o", "worlds/incident", "--run",
-        "01K9ZQ4T000000000000000001", "--case", "nats",
+        "record",
+        "-n",
+        "nats",
+        "--sandbox=tabot-nats-down",
+        "-o",
+        "worlds/incident",
+        "--run",
+        "01K9ZQ4T000000000000000001",
+        "--case",
+        "nats",
     ]);
     assert_eq!(said.code, 0, "{}", said.all());
     let file = fs::read_to_string(place.path().join("runbooks/nats.test.yaml")).unwrap();

@@ -34,6 +34,9 @@ const TIMES: [&str; 20] = [
 /// Makes an object of a recording one of a cluster in which so much time has passed since.
 pub(crate) fn revive(manifest: &mut Value, passed: SignedDuration, cluster: &str) {
     move_times(manifest, passed);
+    for entry in manifest["metadata"]["managedFields"].as_array_mut().into_iter().flatten() {
+        move_time(&mut entry["time"], passed);
+    }
     let namespace = object::namespace(manifest).to_owned();
     if let Some(owners) = manifest["metadata"]["ownerReferences"].as_array_mut() {
         owners.iter_mut().for_each(|owner| identify(owner, cluster, &namespace));
@@ -56,20 +59,23 @@ fn move_times(value: &mut Value, passed: SignedDuration) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
-                    Some(at) if TIMES.contains(&key.as_str()) => {
-                        let micro = value.as_str().is_some_and(|text| text.contains('.'));
-                        let at = at.saturating_add(passed).unwrap_or(at);
-                        let write = if micro { object::micro_time } else { object::time };
-                        *value = json!(write(at));
-                    }
-                    _ => move_times(value, passed),
+                if TIMES.contains(&key.as_str()) {
+                    move_time(value, passed);
+                } else {
+                    move_times(value, passed);
                 }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| move_times(item, passed)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn move_time(value: &mut Value, passed: SignedDuration) {
+    let Some(text) = value.as_str() else { return };
+    let Ok(at) = text.parse::<Timestamp>() else { return };
+    let write = if text.contains('.') { object::micro_time } else { object::time };
+    *value = json!(write(at.saturating_add(passed).unwrap_or(at)));
 }
 
 #[cfg(test)]
