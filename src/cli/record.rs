@@ -212,7 +212,8 @@ fn write_case(
     let file = loaded.get(&own).map(|runbook| PathBuf::from(&runbook.file)).unwrap_or_default();
     if !file.exists() {
         return Err(CommandError::Usage(format!(
-            "{runbook} is built in and has no directory for a test; copy it first, or paste the case"
+            "{runbook} is built in and has no directory for a test; copy it first, or paste the \
+                case"
         )));
     }
     let file = file.with_extension("test.yaml");

@@ -106,7 +106,8 @@ mod tests {
     fn lines_that_come_again_go_on() {
         let at = |seconds: i64| Timestamp::from_second(1_000 + seconds).unwrap();
         let begun = at(0).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let pod = json!({"status": {"containerStatuses": [{"state": {"running": {"startedAt": begun}}}]}});
+        let running = json!({"running": {"startedAt": begun}});
+        let pod = json!({"status": {"containerStatuses": [{"state": running}]}});
         let line = |seconds: i64, text: &str| {
             (at(seconds), format!("{} {text}", at(seconds).strftime("%Y/%m/%d %H:%M:%S")))
         };

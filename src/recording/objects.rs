@@ -246,8 +246,9 @@ fn missing_nodes(seen: &Seen) -> Vec<Value> {
         .filter(|node| !node.is_empty() && !known.contains(node))
         .collect();
     let node = |name: &str| {
+        let ready = json!({"type": "Ready", "status": "True", "reason": "KubeletReady"});
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
-            "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}})
+            "status": {"conditions": [ready]}})
     };
     used.into_iter().map(node).collect()
 }

@@ -150,8 +150,8 @@ async fn objects(cluster: &Cluster, seen: &mut Seen) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds who wrote which key of a Secret or ConfigMap and when, which lists leave out: containers keep
-/// the values that they started with.
+/// Adds who wrote which key of a Secret or ConfigMap and when, which lists leave out: containers
+/// keep the values that they started with.
 async fn writers(cluster: &Cluster, seen: &mut Seen) {
     let places: Vec<(usize, Resource, String, String)> = seen
         .objects
@@ -538,7 +538,8 @@ mod tests {
     #[test]
     fn ports_come_from_containers_and_services() {
         let pod = json!({"kind": "Pod", "metadata": {"namespace": "a", "labels": {"app": "x"}},
-            "spec": {"containers": [{"ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]}]}});
+            "spec": {"containers": [{"ports": [{"containerPort": 80},
+            {"containerPort": 53, "protocol": "UDP"}]}]}});
         let service = |namespace: &str, port: Value| {
             json!({"kind": "Service", "metadata": {"namespace": namespace},
                 "spec": {"selector": {"app": "x"}, "ports": [port]}})

@@ -126,10 +126,21 @@ fn what_may_not_be_read_is_listed_and_a_cluster_that_is_down_is_no_world() {
 #[test]
 fn the_case_is_written_next_to_the_runbook_and_can_be_tested() {
     let place = Place::new();
-    let runbook = "runbook: v1\ntitle: NATS\nsandbox: petrosa/healthy\nnamespace: nats\nsteps:\n  - \
-        id: pods\n    get: {kind: Pod, selector: app=nats-server, optional: true}\n    expect:\n      \
-        - that: (.items | length) > 0\nfindings:\n  - id: gone\n    when: $steps.pods.failed\n    cause: \
-        There is no pod\n    remedy: {text: kubectl get pods}\n";
+    let runbook = "runbook: v1
+title: NATS
+sandbox: petrosa/healthy
+namespace: nats
+steps:
+  - id: pods
+    get: {kind: Pod, selector: app=nats-server, optional: true}
+    expect:
+      - that: (.items | length) > 0
+findings:
+  - id: gone
+    when: $steps.pods.failed
+    cause: There is no pod
+    remedy: {text: kubectl get pods}
+";
     place.write("runbooks/nats.yaml", runbook);
     drop(run(&place, "nats", "tabot-nats-down", 1));
     let said = place.run(&[

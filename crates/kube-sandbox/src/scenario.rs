@@ -4,7 +4,7 @@
 //!
 //! ```yaml
 //! title: MySQL is scaled to zero                # one line
-//! recorded: 2026-01-01T02:10:00Z                # when its objects were seen: times in them are moved by what has passed since
+//! recorded: 2026-01-01T02:10:00Z                # when its objects were seen; their times are moved to now
 //! description: The Service of MySQL has no endpoints, connections are refused.
 //! changes:                                      # in this order, before anything is derived from the manifests
 //! - patch: {kind: Deployment, namespace: shop, name: mysql}

@@ -39,10 +39,12 @@ recorded: 2026-01-01T12:00:00Z
 changes:
 - patch: {kind: Job, namespace: shop, name: once}
   with: {status: {failed: 1, startTime: '2026-01-01T11:00:00Z', conditions: [
-    {type: Failed, status: 'True', reason: BackoffLimitExceeded, lastTransitionTime: '2026-01-01T11:30:00Z'}]}}
+    {type: Failed, status: 'True', reason: BackoffLimitExceeded,
+    lastTransitionTime: '2026-01-01T11:30:00Z'}]}}
 - apply: {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web-1, namespace: shop,
     labels: {app: web, pod-template-hash: '1'},
-    ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: recorded, controller: true}]},
+    ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: web, uid: recorded,
+      controller: true}]},
     spec: {replicas: 2, selector: {matchLabels: {app: web, pod-template-hash: '1'}}, template: {
       metadata: {labels: {app: web, pod-template-hash: '1'}},
       spec: {containers: [{name: web, image: 'shop/web:1'}]}}}}
@@ -56,7 +58,8 @@ fn pod(name: &str, owner: &str, spec: &str, status: &str) -> String {
         "- apply: {{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, \
             creationTimestamp: '2026-01-01T11:00:00Z', labels: {{{labels}}}, ownerReferences: \
             [{{apiVersion: {kind}, name: {owner}, uid: recorded, controller: true}}]}}, \
-            spec: {{{spec} containers: [{{name: web, image: 'shop/web:1'}}]}}, status: {{{status}}}}}\n"
+            spec: {{{spec} containers: [{{name: web, image: 'shop/web:1'}}]}}, \
+            status: {{{status}}}}}\n"
     )
 }
 
