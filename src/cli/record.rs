@@ -7,6 +7,7 @@ use crate::recording::{Gap, RECORDED, Recording, Seen, add_run, case_of, with_ca
 use crate::session::{ClusterChoice, Remembered, Wanted, WantedPath, Workspace, observe, remember};
 use clap::Args;
 use regex::Regex;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -177,7 +178,7 @@ fn conclude(
     if !recording.gaps.is_empty() {
         text.push_str("Not captured:\n");
         for gap in &recording.gaps {
-            text.push_str(&format!("  {}: {}\n", gap.what, gap.why));
+            let _ = writeln!(text, "  {}: {}", gap.what, gap.why);
         }
     }
     let name = arguments.output.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -187,16 +188,15 @@ fn conclude(
     match &arguments.case {
         Some(runbook) => {
             let file = write_case(workspace, runbook, &name, &case)?;
-            text.push_str(&format!("{}: case `{name}`\n", file.display()));
+            let _ = writeln!(text, "{}: case `{name}`", file.display());
         }
         None => {
             text.push_str("A case for the rehearsal file of a runbook:\n");
             text.push_str(&case);
         }
     }
-    text.push_str(&format!(
-        "To run a runbook on it: runbook run NAME --sandbox={folder}/{RECORDED}\n"
-    ));
+    let again = format!("runbook run NAME --sandbox={folder}/{RECORDED}");
+    let _ = writeln!(text, "To run a runbook on it: {again}");
     output::write(&text)?;
     Ok(())
 }

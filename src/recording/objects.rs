@@ -167,7 +167,7 @@ fn cleaned(object: &Value) -> Value {
         }
         "Namespace" => {
             kept = json!({"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": name(object), "labels": object["metadata"]["labels"]}})
+                "metadata": {"name": name(object), "labels": object["metadata"]["labels"]}});
         }
         "Event" => {
             for field in ["uid", "resourceVersion"] {

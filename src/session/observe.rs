@@ -102,8 +102,7 @@ fn place(pod: &Value) -> (String, String) {
 async fn objects(cluster: &Cluster, seen: &mut Seen) -> Result<(), Error> {
     let mut lists: Vec<(Resource, Option<String>)> = Vec::new();
     for [group, version, kind, _] in simulated() {
-        let Some(resource) =
-            builtin(&format!("{group}/{version}/{kind}").trim_start_matches('/').to_owned())
+        let Some(resource) = builtin(format!("{group}/{version}/{kind}").trim_start_matches('/'))
         else {
             continue;
         };
