@@ -40,7 +40,7 @@ pub(super) fn describe(seen: &Seen, sorted: &Sorted, disguise: &Disguise) -> Val
     let apps: Vec<Value> = programs
         .iter()
         .map(|(program, runs)| {
-            let mut app = json!({"app": named(runs, &mut taken), "command": program.command,
+            let mut app = json!({"app": named(runs, &mut taken), "command": known_words(&program.command, disguise),
                 "of_image": program.image});
             behaviour(&mut app, runs, seen, sorted, disguise);
             app
@@ -48,6 +48,12 @@ pub(super) fn describe(seen: &Seen, sorted: &Sorted, disguise: &Disguise) -> Val
         .collect();
     let (images, tools) = images(seen);
     json!({"images": images, "tools": tools, "apps": apps})
+}
+
+/// The words of a command before the first in which something is secret.
+fn known_words(command: &str, disguise: &Disguise) -> String {
+    let plain = command.split(' ').take_while(|word| disguise.text(word) == *word);
+    plain.collect::<Vec<_>>().join(" ")
 }
 
 fn is_to_end(pod: &Value) -> bool {

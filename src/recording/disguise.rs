@@ -150,6 +150,13 @@ impl Disguise {
     }
 
     fn environment(&self, container: &mut Value) {
+        for list in ["command", "args"] {
+            for word in container[list].as_array_mut().into_iter().flatten() {
+                if let Value::String(text) = word {
+                    *text = self.text(text);
+                }
+            }
+        }
         for variable in container["env"].as_array_mut().into_iter().flatten() {
             let key = variable["name"].as_str().unwrap_or_default().to_owned();
             if let Some(value) = variable["value"].as_str() {

@@ -24,9 +24,15 @@ impl Program {
         let words = ["/command", "/args"].into_iter().flat_map(|field| items(container, field));
         let words =
             words.filter_map(Value::as_str).map(|word| word.rsplit('/').next().unwrap_or(word));
-        let plain =
-            words.take_while(|word| !word.is_empty() && !word.contains(char::is_whitespace));
-        let command = plain.take(4).collect::<Vec<_>>().join(" ");
+        // what follows an option may be a secret, and says nothing about the program
+        let plain = words.enumerate().take_while(|(place, word)| {
+            !word.is_empty()
+                && !word.contains(char::is_whitespace)
+                && (*place == 0 || !word.starts_with('-'))
+        });
+        let plain = plain.map(|(_, word)| word).take(4).collect::<Vec<_>>();
+        let alone = plain.first().is_some_and(|word| word.starts_with('-'));
+        let command = plain[..if alone { 1 } else { plain.len() }].join(" ");
         Self { command, image: repository(text(container, "/image")).to_owned() }
     }
 }
@@ -107,10 +113,10 @@ mod tests {
             (json!({"image": "a/b:1", "command": ["/bin/web", "serve"]}), "web serve", "a/b"),
             (
                 json!({"image": "reg:5000/a/b", "args": ["-conf", "/etc/x"]}),
-                "-conf x",
+                "-conf",
                 "reg:5000/a/b",
             ),
-            (json!({"image": "a@sha256:00", "command": ["sh", "-c", "sleep 1"]}), "sh -c", "a"),
+            (json!({"image": "a@sha256:00", "command": ["sh", "-c", "sleep 1"]}), "sh", "a"),
             (json!({"image": "nats:2.9"}), "", "nats"),
         ] {
             let program = Program::of(&container);

@@ -117,7 +117,7 @@ fn current(body: &str) -> Vec<Part<'_>> {
     const VALUE: &str = "\"value\":[";
     let mut parts = Vec::new();
     let mut rest = body;
-    let prometheus = body.starts_with("{\"status\":\"success\"");
+    let prometheus = body.contains("\"status\":\"success\"") && body.contains("\"resultType\"");
     while let Some(at) = rest.find(VALUE).filter(|_| prometheus) {
         let (head, tail) = rest.split_at(at + VALUE.len());
         let end = tail.find(',').unwrap_or(0);
@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_query_is_a_condition_and_results_are_current() {
-        let body = "{\"status\":\"success\",\"data\":{\"result\":[{\"value\":[1.5,\"3\"]}]}}";
+        let body = "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\
+            \"result\":[{\"value\":[1.5,\"3\"]}]}}";
         let all = [answer("a", "/api/v1/query?query=up%7Bx%3D%221%22%7D", body)];
         let routes = routes(&all.iter().collect::<Vec<_>>(), &Disguise::default());
         assert_eq!(routes[0]["when"], "request.query[\"query\"] == \"up{x=\\\"1\\\"}\"");
