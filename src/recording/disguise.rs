@@ -170,7 +170,15 @@ impl Disguise {
         match value {
             Value::String(text) => *text = self.swapped(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.rest(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|value| self.rest(value)),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    match value {
+                        // of an event, a condition or a container that ended: written by anybody
+                        Value::String(text) if key == "message" => *text = self.text(text),
+                        value => self.rest(value),
+                    }
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
