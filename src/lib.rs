@@ -20,6 +20,7 @@ pub mod expression;
 mod failpoint;
 pub mod journal;
 pub mod plan;
+pub mod recording;
 pub mod rehearsal;
 pub mod report;
 pub mod sandbox;

@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "session",
             "rehearsal",
             "report",
+            "recording",
             "engine",
             "sandbox",
             "plan",
@@ -51,8 +52,19 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "engine", "sandbox", "plan", "document", "action", "journal", "compare", "cluster",
-            "state", "secret", "event", "encoding",
+            "recording",
+            "engine",
+            "sandbox",
+            "plan",
+            "document",
+            "action",
+            "journal",
+            "compare",
+            "cluster",
+            "state",
+            "secret",
+            "event",
+            "encoding",
         ],
     ),
     ("report", &["rehearsal", "compare", "state", "secret", "expression", "event"]),
@@ -76,6 +88,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sandbox", &["document", "diagnostic"]),
+    ("recording", &["secret", "encoding"]),
     (
         "plan",
         &[

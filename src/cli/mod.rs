@@ -17,6 +17,7 @@ mod network;
 mod output;
 mod plan;
 mod prompt;
+mod record;
 mod report;
 mod resume;
 mod run;
@@ -119,6 +120,8 @@ enum Command {
     Report(report::ReportArguments),
     /// Draw which workloads can reach each other
     Network(network::NetworkArguments),
+    /// Record a live system as a world of the simulated cluster
+    Record(record::RecordArguments),
     /// Manage the simulated cluster
     Sandbox(sandbox::SandboxArguments),
     /// Print a completion script for a shell
@@ -166,6 +169,7 @@ pub fn main() -> Exit {
         Command::Show(arguments) => show::show(global, &arguments),
         Command::Report(arguments) => report::report(global, &arguments),
         Command::Network(arguments) => network::network(global, &arguments),
+        Command::Record(arguments) => record::record(global, &arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
     };

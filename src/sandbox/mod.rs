@@ -5,7 +5,7 @@ mod worlds;
 
 pub use kube_sandbox::{
     Dial, Fault, HEALTHY, Options, Sandbox, ScenarioInfo, VARIATIONS, Variation, VariationKind,
-    World,
+    World, simulated,
 };
 pub use worlds::{Chosen, ListedWorld, WorldError, Worlds};
 

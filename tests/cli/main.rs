@@ -28,6 +28,7 @@ mod object;
 mod persons;
 mod programs;
 mod real;
+mod recording;
 mod released;
 mod report;
 mod resume;

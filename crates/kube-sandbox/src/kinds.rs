@@ -19,6 +19,11 @@ pub(crate) struct Resource {
     pub(crate) subresources: &'static [(&'static str, &'static str, &'static [&'static str])],
 }
 
+/// The kinds that a world can hold: API group, version, kind and plural name of each.
+pub fn simulated() -> impl Iterator<Item = [&'static str; 4]> {
+    RESOURCES.iter().map(|kind| [kind.group, kind.version, kind.kind, kind.plural])
+}
+
 /// What can be done with stored objects.
 pub(crate) const VERBS: &[&str] =
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];

@@ -8,6 +8,7 @@ mod exec;
 mod http;
 mod kinds;
 mod object;
+mod recorded;
 mod running;
 mod scenario;
 mod server;
@@ -18,6 +19,7 @@ mod variation;
 mod world;
 
 pub use error::SandboxError;
+pub use kinds::simulated;
 pub use running::{Dial, Options, Sandbox, start, start_in_memory};
 pub use scenario::ScenarioInfo;
 pub use server::Fault;

@@ -4,6 +4,7 @@
 //!
 //! ```yaml
 //! title: MySQL is scaled to zero                # one line
+//! recorded: 2026-01-01T02:10:00Z                # when its objects were seen; their times are moved to now
 //! description: The Service of MySQL has no endpoints, connections are refused.
 //! changes:                                      # in this order, before anything is derived from the manifests
 //! - patch: {kind: Deployment, namespace: shop, name: mysql}
@@ -38,7 +39,7 @@
 //! A scenario declares only causes. Their consequences (a lost connection, a log line, a missing
 //! series) follow from the simulation.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -74,6 +75,8 @@ pub(crate) struct Scenario {
     pub(crate) then: Vec<(SignedDuration, Change)>,
     pub(crate) faults: Vec<ApiFault>,
     pub(crate) apps: Vec<Otherwise>,
+    /// When the objects were as they are declared.
+    pub(crate) recorded: Option<Timestamp>,
 }
 
 /// One change on the world, and where it is written.
@@ -117,6 +120,7 @@ struct Written {
     faults: Vec<Spanned<ApiFault>>,
     #[serde(default)]
     apps: Vec<Otherwise>,
+    recorded: Option<When>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +168,7 @@ impl Scenario {
             then: Vec::new(),
             faults: Vec::new(),
             apps: Vec::new(),
+            recorded: None,
         }
     }
 
@@ -212,6 +217,7 @@ impl Scenario {
             then,
             faults,
             apps: written.apps,
+            recorded: written.recorded.map(|When(at)| at),
         })
     }
 
@@ -279,6 +285,21 @@ impl TryFrom<String> for After {
     fn try_from(text: String) -> Result<Self, String> {
         let while_ = text.parse::<SignedDuration>().map_err(|error| error.to_string())?;
         if while_.is_negative() { Err(format!("{text} is in the past")) } else { Ok(Self(while_)) }
+    }
+}
+
+/// A time, as the API writes it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct When(Timestamp);
+
+impl TryFrom<String> for When {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| format!("{text} is no time such as 2026-01-01T02:10:00Z"))
     }
 }
 

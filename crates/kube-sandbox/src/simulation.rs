@@ -11,6 +11,7 @@ use super::app::{Apps, Memory, Request, respond};
 use super::controllers::{self, Disagreements, History, Kubelet, Names};
 use super::kinds::{self, Resource};
 use super::object;
+use super::recorded;
 use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
@@ -19,6 +20,8 @@ use super::world::{Place, World, WorldFault, checked};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
+/// The same for what is not recorded of a world that is: what is has its own times.
+const RECORDED_AGE: i64 = 10;
 /// How many seconds ago the later changes of a scenario were made.
 const LATER: i64 = 600;
 /// How many seconds ago the requests of a scenario were made.
@@ -83,9 +86,13 @@ impl Simulation {
         let now = clock.now();
         let ago =
             |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
-        let begin = ago(AGE);
+        let begin = ago(if scenario.recorded.is_some() { RECORDED_AGE } else { AGE });
         let apps = of.apps_in(scenario)?;
         let Declared { mut manifests, history, pods } = Declared::of(of, scenario)?;
+        if let Some(at) = scenario.recorded {
+            let passed = now.duration_since(at);
+            manifests.iter_mut().for_each(|manifest| recorded::revive(manifest, passed, cluster));
+        }
         for variation in variations {
             variation.declare(&mut manifests, &apps);
         }
@@ -106,7 +113,9 @@ impl Simulation {
         // addresses that manifests ask for come first, so that chosen ones avoid them
         manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
         for manifest in manifests {
-            world.apply(manifest, begin, now);
+            let created = object::timestamp(&manifest["metadata"]["creationTimestamp"])
+                .filter(|_| scenario.recorded.is_some());
+            world.apply(manifest, created.unwrap_or(begin), now);
         }
         controllers::former_sets(&mut world.store, &history, begin);
         world.settle(begin);

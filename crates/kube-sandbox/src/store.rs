@@ -23,6 +23,15 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
+/// The uid that the first object of this kind, namespace and name has in a cluster; none for a kind
+/// that is not simulated.
+pub(crate) fn first_uid(cluster: &str, kind: &str, namespace: &str, name: &str) -> Option<String> {
+    let resource = kinds::by_kind(kind)?;
+    let namespace = if resource.namespaced { namespace } else { "" };
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Some(uid(cluster, &Key { plural: resource.plural, namespace, name }, 0))
+}
+
 /// One change, as watches report it.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {

@@ -70,9 +70,10 @@ pub(crate) fn respond(
     let container = snapshot.listener(pod, port, Protocol::Tcp)?;
     let context = AppContext::new(snapshot, pod, container, at, depth)?;
     let app = snapshot.apps.app(context.app);
-    if app.builtin == Some(Builtin::Prometheus) {
-        return Some(prometheus::respond(&context, request));
-    }
+    // what is declared comes before what is built in
+    let builtin = || {
+        (app.builtin == Some(Builtin::Prometheus)).then(|| prometheus::respond(&context, request))
+    };
     let here: Vec<(usize, &Route)> = app
         .routes
         .iter()
@@ -82,7 +83,7 @@ pub(crate) fn respond(
         })
         .collect();
     if here.is_empty() {
-        return None;
+        return builtin();
     }
     let mut allowed: Vec<&str> = Vec::new();
     for (place, route) in here {
@@ -108,6 +109,9 @@ pub(crate) fn respond(
         {
             return Some(broken(error));
         }
+        return Some(response);
+    }
+    if let Some(response) = builtin() {
         return Some(response);
     }
     Some(if allowed.is_empty() {

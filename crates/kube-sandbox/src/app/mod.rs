@@ -202,8 +202,10 @@ impl Apps {
         let command: Vec<&str> =
             words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
         self.document.apps.iter().position(|app| {
-            let wanted: Vec<&str> = app.command.split(' ').collect();
+            let wanted: Vec<&str> = app.command.split_whitespace().collect();
+            // an image whose program starts by itself is recognised by its name
             command.starts_with(&wanted)
+                && (!wanted.is_empty() || app.of_image.is_some())
                 && app.of_image.as_ref().is_none_or(|part| image.contains(part))
         })
     }

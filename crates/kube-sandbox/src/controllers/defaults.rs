@@ -26,6 +26,7 @@ pub(crate) fn complete(manifest: &mut Value, store: &Store) {
         "StatefulSet" => stateful_set(&mut manifest["spec"]),
         "DaemonSet" => daemon_set(&mut manifest["spec"]),
         "Job" => job(manifest),
+        "ReplicaSet" => pod_template(&mut manifest["spec"]["template"]),
         "Pod" => {
             pod_template(manifest);
             let class = qos(&manifest["spec"]);

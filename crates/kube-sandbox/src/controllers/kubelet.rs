@@ -35,6 +35,21 @@ pub(crate) struct Process {
     pub(crate) ended: Option<Arc<Ended>>,
 }
 
+impl Process {
+    /// What runs in a pod since its status says so, or since now.
+    fn of(pod: &Value, environments: BTreeMap<String, Labels>, now: Timestamp) -> Self {
+        let since = object::list(&pod["status"]["containerStatuses"]).iter().filter_map(|status| {
+            let states = [
+                &status["state"]["running"],
+                &status["state"]["terminated"],
+                &status["lastState"]["terminated"],
+            ];
+            states.into_iter().find_map(|state| object::timestamp(&state["startedAt"]))
+        });
+        Self { started: since.min().unwrap_or(now).min(now), environments, ended: None }
+    }
+}
+
 /// How the processes of a pod ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -64,6 +79,16 @@ pub(crate) struct Kubelet {
 impl Kubelet {
     pub(crate) fn new(unpullable: Vec<String>) -> Self {
         Self { unpullable, ..Self::default() }
+    }
+
+    /// Keeps what the programs of a pod have written until now: they write no more.
+    fn end(&mut self, pod: &Value, snapshot: &Arc<Snapshot>, index: usize, now: Timestamp) {
+        let places = 0..snapshot.pods[index].containers.len();
+        let lines = places.map(|place| lines(snapshot, index, place, None, now)).collect();
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        if let Some(process) = self.processes.get_mut(uid) {
+            process.ended = Some(Arc::new(Ended { lines }));
+        }
     }
 
     /// An address that is free, and not that of the pod which left last.
@@ -105,11 +130,13 @@ pub(crate) fn run_pods(
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if deleting(pod) {
             busy |= stop(store, kubelet, pod, memory, now);
-        } else if pod["spec"]["nodeName"].is_string()
-            && !ended(pod)
-            && !kubelet.processes.contains_key(uid)
-        {
-            busy |= launch(store, kubelet, apps, pod, now);
+        } else if pod["spec"]["nodeName"].is_string() && !kubelet.processes.contains_key(uid) {
+            if ended(pod) {
+                let environments = environments(pod, store);
+                kubelet.processes.insert(uid.to_owned(), Process::of(pod, environments, now));
+            } else {
+                busy |= launch(store, kubelet, apps, pod, now);
+            }
         }
     }
     busy
@@ -178,13 +205,21 @@ fn launch(
     let statuses: Vec<Value> = containers
         .iter()
         .zip(&started)
-        .map(|(container, outcome)| container_status(container, outcome, &uid, now))
+        .map(|(container, outcome)| {
+            let known = outcome.as_ref().ok().and_then(|_| known_status(before, container));
+            known.unwrap_or_else(|| container_status(container, outcome, &uid, now))
+        })
         .collect();
     let running = started.iter().all(Result::is_ok);
-    pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
+    let known = running && statuses == object::list(&before["status"]["containerStatuses"]);
+    if !known {
+        pod["status"]["phase"] = json!(if running { "Running" } else { "Pending" });
+    }
     let news = before["status"]["containerStatuses"] != json!(statuses);
     pod["status"]["containerStatuses"] = json!(statuses);
-    set_ready(&mut pod, false, now);
+    if !known {
+        set_ready(&mut pod, false, now);
+    }
     // what keeps a container from starting is said once
     if news {
         if let Some(message) = unmountable {
@@ -200,13 +235,35 @@ fn launch(
         let environments = containers.iter().zip(started).filter_map(|(container, outcome)| {
             Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
         });
-        kubelet.processes.insert(
-            uid,
-            Process { started: now, environments: environments.collect(), ended: None },
-        );
+        let process = Process::of(&pod, environments.collect(), now);
+        kubelet.processes.insert(uid, process);
     }
     store.put(pod, now);
-    running
+    running && !known
+}
+
+/// What a status says already of a container that nothing keeps from running: that it runs, or that
+/// it does not for a reason that is not simulated. It stays so.
+fn known_status(pod: &Value, container: &Value) -> Option<Value> {
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    let status = statuses.iter().find(|status| status["name"] == container["name"])?;
+    let state = &status["state"];
+    let waits = state["waiting"]["reason"].as_str();
+    let simulated = [CREATING, BACK_OFF, "ErrImagePull", CONFIG_ERROR, "PodInitializing"];
+    let stays = state["running"].is_object()
+        || state["terminated"].is_object()
+        || waits.is_some_and(|reason| !simulated.contains(&reason));
+    stays.then(|| status.clone())
+}
+
+/// The environments of the containers of a pod whose programs have ended, as far as they are known.
+fn environments(pod: &Value, store: &Store) -> BTreeMap<String, Labels> {
+    let containers = object::list(&pod["spec"]["containers"]).iter();
+    let named = containers.filter_map(|container| {
+        let name = container["name"].as_str()?.to_owned();
+        Some((name, environment(pod, container, store).unwrap_or_default()))
+    });
+    named.collect()
 }
 
 /// Gives a pod its address and that of its node.
@@ -289,6 +346,9 @@ const CREATING: &str = "ContainerCreating";
 /// The reason of a container whose image cannot be pulled.
 const BACK_OFF: &str = "ImagePullBackOff";
 
+/// The reason of a container for whose environment something is missing.
+const CONFIG_ERROR: &str = "CreateContainerConfigError";
+
 /// The first volume whose Secret or ConfigMap is not there.
 fn unmountable(pod: &Value, store: &Store) -> Option<String> {
     object::list(&pod["spec"]["volumes"]).iter().find_map(|volume| {
@@ -322,8 +382,7 @@ fn start(
             message: format!("Back-off pulling image \"{image}\""),
         });
     }
-    environment(pod, container, store)
-        .map_err(|message| Waiting { reason: "CreateContainerConfigError", message })
+    environment(pod, container, store).map_err(|message| Waiting { reason: CONFIG_ERROR, message })
 }
 
 /// The variables of a container, or what is missing for them.
@@ -435,7 +494,7 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
             continue;
         };
         let mut pod = (**pod).clone();
-        if deleting(&pod) {
+        if deleting(&pod) || ended(&pod) {
             continue;
         }
         let early = now.duration_since(state.started) < START;
@@ -450,7 +509,16 @@ pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp)
                     .map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now))
             })
             .collect();
-        let ready: Vec<bool> = answers.iter().map(|answer| !early && answer.is_ok()).collect();
+        let runs = |name: &Value| {
+            object::list(&pod["status"]["containerStatuses"])
+                .iter()
+                .any(|status| status["name"] == *name && status["state"]["running"].is_object())
+        };
+        let ready: Vec<bool> = containers
+            .iter()
+            .zip(&answers)
+            .map(|(container, answer)| !early && answer.is_ok() && runs(&container["name"]))
+            .collect();
         if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
             for (status, ready) in statuses.iter_mut().zip(&ready) {
                 status["ready"] = json!(ready);
@@ -484,6 +552,11 @@ pub(crate) fn end_pods(
         else {
             continue;
         };
+        if !deleting(&pod) && !any_runs(&pod) {
+            // it was seen so: what its programs have written is all that is left of them
+            kubelet.end(&pod, snapshot, index, now);
+            continue;
+        }
         if pod["spec"]["restartPolicy"] == "Always"
             || pod["spec"]["restartPolicy"].is_null()
             || deleting(&pod)
@@ -497,17 +570,16 @@ pub(crate) fn end_pods(
             busy = true;
             continue;
         };
-        let written = (0..state.containers.len())
-            .map(|place| lines(snapshot, index, place, None, now))
-            .collect();
-        if let Some(process) =
-            kubelet.processes.get_mut(pod["metadata"]["uid"].as_str().unwrap_or_default())
-        {
-            process.ended = Some(Arc::new(Ended { lines: written }));
-        }
+        kubelet.end(&pod, snapshot, index, now);
         store.put(ended_pod(&pod, &codes, now), now);
     }
     busy
+}
+
+/// Whether some container of a pod runs.
+fn any_runs(pod: &Value) -> bool {
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    statuses.iter().any(|status| status["state"]["running"].is_object())
 }
 
 /// The exit code of a program, if it has ended.

@@ -22,6 +22,7 @@ pub(crate) fn schedule(store: &mut Store, now: Timestamp) {
         if pod["spec"]["nodeName"].is_string()
             || deleting(&pod)
             || pod["spec"]["schedulingGates"].is_array()
+            || is_beyond(&pod)
         {
             continue;
         }
@@ -54,6 +55,15 @@ pub(crate) fn schedule(store: &mut Store, now: Timestamp) {
         }
         store.put(after, now);
     }
+}
+
+/// Whether a pod was found unschedulable for a reason that is not simulated: it stays so.
+fn is_beyond(pod: &Value) -> bool {
+    let said = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False");
+    let message = said.and_then(|condition| condition["message"].as_str()).unwrap_or_default();
+    ["Insufficient", "untolerated taint {", "PersistentVolumeClaim", "affinity rules", "ports for"]
+        .iter()
+        .any(|reason| message.contains(reason))
 }
 
 fn choose(store: &Store, nodes: &[Arc<Value>], pod: &Value) -> Result<String, String> {

@@ -119,7 +119,10 @@ pub(crate) fn answer(
             "previous terminated container \"{container}\" in pod \"{pod_name}\" not found"
         )));
     }
-    if let Some(reason) = status["state"]["waiting"]["reason"].as_str() {
+    // one that waits to start again has written before
+    if let Some(reason) = status["state"]["waiting"]["reason"].as_str()
+        && status["lastState"]["terminated"].is_null()
+    {
         let starting = match reason {
             "ImagePullBackOff" | "ErrImagePull" => "trying and failing to pull image".to_owned(),
             other => other.to_owned(),

@@ -4,6 +4,7 @@
 mod api;
 mod controllers;
 mod planted;
+mod recorded;
 mod scenarios;
 mod workloads;
 mod worlds;
