@@ -50,7 +50,7 @@ pub(super) fn approve(global: &Global, arguments: &ApproveArguments) -> Result<E
     if !arguments.yes && pending.word().is_none() {
         let prompt = TerminalPrompt { bars: output::bars(), stop: Stop::new() };
         let why =
-            match prompt.ask(&path, &format!("Approve step {path} of {runbook} as {by}?"), None) {
+            match prompt.ask(path, &format!("Approve step {path} of {runbook} as {by}?"), None) {
                 Some(true) => None,
                 Some(false) => Some("not approved"),
                 None => Some("no terminal, or no answer: confirm with --yes"),

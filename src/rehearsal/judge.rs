@@ -37,8 +37,7 @@ pub fn judge(case: &Case, played: &Played) -> Vec<Difference> {
     };
     differences.extend(of_run(case, played, last));
     if let Some(again) = of(StageKind::Again) {
-        let idle = vec![String::new(); 0];
-        differences.extend(lists("changes of the second run", &idle, &again.changes));
+        differences.extend(lists("changes of the second run", &[], &again.changes));
         differences.extend(passed("verdict of the second run", again));
     }
     if let Some(undone) = of(StageKind::Undone) {

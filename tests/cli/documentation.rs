@@ -84,7 +84,7 @@ fn the_example_of_another_application_holds() {
         "--mutate",
     ]));
     assert_eq!(said.code, 0, "{}", said.all());
-    for part in ["7 cases passed", "100 % covered", "17 of 17 mutants noticed"] {
+    for part in ["7 cases passed", "100 % covered", "16 of 17 mutants noticed"] {
         assert!(said.stdout.contains(part), "{part}: {}", said.all());
     }
 }

@@ -38,6 +38,5 @@ mod support;
 mod terminal;
 mod testing;
 mod trust;
-mod variations;
 mod waits;
 mod worlds;

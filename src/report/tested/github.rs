@@ -10,7 +10,11 @@ pub fn github(tested: &Tested<'_>) -> String {
         let title = property(&format!("{}: {}", result.runbook, name(result)));
         let (file, line) = (property(&result.file), result.line);
         let message = data(&reasons(result).join("\n"));
-        text += &format!("::error file={file},line={line},title={title}::{message}\n");
+        text.extend([
+            format!("::error file={file},line={line},title={title}::"),
+            message,
+            "\n".to_owned(),
+        ]);
     }
     let failed = tested.failed().count();
     let all = tested.results.len();
