@@ -5,7 +5,7 @@ use super::stage::{Dies, Keeps, Stage, StageKind};
 use crate::cluster::Dial;
 use crate::document::{Case, Runbook, Situation};
 use crate::engine::Clock;
-use crate::sandbox::{Chosen, Options, Sandbox, Variation, Worlds};
+use crate::sandbox::{Chosen, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
 use crate::session::{
     Attended, ClusterChoice, Conduct, End, Params, Resume, Running, Session, SessionError, Start,
     Undo, Workspace, resume, start, undo,
@@ -29,6 +29,8 @@ pub struct Play {
     worlds: Worlds,
     /// The situations that were read, by name.
     read: Mutex<HashMap<String, Chosen>>,
+    /// The worlds in their states, by name of the situation.
+    prepared: Arc<Mutex<HashMap<String, Prepared>>>,
 }
 
 /// What came of a case.
@@ -82,7 +84,7 @@ impl Play {
     pub fn new(workspace: &Workspace) -> Self {
         let (catalogue, worlds) = (workspace.catalogue(), workspace.worlds());
         let workspace = Workspace { read: Some(catalogue), ..workspace.clone() };
-        Self { workspace, worlds, read: Mutex::default() }
+        Self { workspace, worlds, read: Mutex::default(), prepared: Arc::default() }
     }
 
     /// The same with this runbook in the place of that of its name.
@@ -94,6 +96,7 @@ impl Play {
             workspace: Workspace { read: Some(catalogue), ..self.workspace.clone() },
             worlds: self.worlds.clone(),
             read: Mutex::new(read),
+            prepared: Arc::clone(&self.prepared),
         }
     }
 
@@ -108,18 +111,40 @@ impl Play {
         case: &Case,
         variations: &[Variation],
     ) -> Result<Played, Unplayed> {
-        let chosen = self.situation(case)?;
+        let prepared = self.prepared(case, variations)?;
         let folder = tempfile::tempdir()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build()?;
         let played = runtime.block_on(async {
-            let staging = Staging::new(self, (runbook, case), &chosen, variations, folder.path())?;
+            let staging = Staging::new(self, (runbook, case), prepared, folder.path())?;
             tokio::time::timeout(LONGEST, staging.play()).await.map_err(|_| Unplayed::Endless)?
         });
         runtime.shutdown_background();
         played
+    }
+
+    /// The world in the state of a case.
+    fn prepared(
+        &self,
+        case: &Case,
+        variations: &[Variation],
+    ) -> Result<(Prepared, String), Unplayed> {
+        let chosen = self.situation(case)?;
+        let known = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = variations.is_empty() && matches!(case.situation, Situation::Named(_));
+        if named && let Some(prepared) = known().get(&chosen.label) {
+            return Ok((prepared.clone(), chosen.label));
+        }
+        let now = NOW.parse().ok();
+        let options = Options { now, variations: variations.to_vec(), ..Options::default() };
+        let failed = |error: WorldError| Unplayed::Situation(error.to_string());
+        let prepared = chosen.prepare(options).map_err(failed)?;
+        if named {
+            known().insert(chosen.label.clone(), prepared.clone());
+        }
+        Ok((prepared, chosen.label))
     }
 
     fn situation(&self, case: &Case) -> Result<Chosen, Unplayed> {
@@ -158,19 +183,14 @@ impl<'a> Staging<'a> {
     fn new(
         play: &Play,
         (runbook, case): (&'a str, &'a Case),
-        chosen: &Chosen,
-        variations: &[Variation],
+        (prepared, label): (Prepared, String),
         folder: &'a Path,
     ) -> Result<Self, Unplayed> {
         let now: Timestamp = NOW.parse().unwrap_or_default();
         // digests in the records depend on the key; here they must be the same every time
         std::fs::create_dir_all(folder.join("run"))?;
         std::fs::write(folder.join("run/key"), "00".repeat(32))?;
-        let options =
-            Options { now: Some(now), variations: variations.to_vec(), ..Options::default() };
-        let sandbox = chosen
-            .start_in_memory(options)
-            .map_err(|error| Unplayed::Situation(error.to_string()))?;
+        let sandbox = prepared.start_in_memory(Options::default());
         let workspace = Workspace {
             state_dir: folder.join("run"),
             clock: Clock::starting_at(now),
@@ -179,7 +199,7 @@ impl<'a> Staging<'a> {
             environment: Vec::new(),
             ..play.workspace.clone()
         };
-        Ok(Self { runbook, case, sandbox, label: chosen.label.clone(), workspace, folder })
+        Ok(Self { runbook, case, sandbox, label, workspace, folder })
     }
 
     async fn play(&self) -> Result<Played, Unplayed> {

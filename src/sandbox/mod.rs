@@ -4,8 +4,8 @@
 mod worlds;
 
 pub use kube_sandbox::{
-    Dial, Fault, HEALTHY, Options, Sandbox, ScenarioInfo, VARIATIONS, Variation, VariationKind,
-    World, simulated,
+    Dial, Fault, HEALTHY, Options, Prepared, Sandbox, ScenarioInfo, VARIATIONS, Variation,
+    VariationKind, World, simulated,
 };
 pub use worlds::{Chosen, ListedWorld, WorldError, Worlds};
 

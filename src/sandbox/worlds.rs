@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
-use kube_sandbox::{HEALTHY, Options, Place, Sandbox, SandboxError, World, WorldFault};
+use kube_sandbox::{HEALTHY, Options, Place, Prepared, Sandbox, SandboxError, World, WorldFault};
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::document::{FileKind, collect, read};
@@ -302,13 +302,13 @@ impl Chosen {
         Ok(kube_sandbox::start(&self.world, options).await?)
     }
 
-    /// Starts it in the memory of this process, on the current tokio runtime.
+    /// Brings it into its state, to be started in the memory of this process.
     ///
     /// # Errors
     /// The scenario does not fit its world.
-    pub fn start_in_memory(&self, options: Options) -> Result<Sandbox, WorldError> {
+    pub fn prepare(&self, options: Options) -> Result<Prepared, WorldError> {
         let options = Options { scenario: self.scenario.clone(), ..options };
-        Ok(kube_sandbox::start_in_memory(&self.world, options)?)
+        Ok(Prepared::new(&self.world, &options)?)
     }
 
     /// The same world in a state that a scenario describes, as its file would.

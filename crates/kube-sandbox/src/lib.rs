@@ -20,7 +20,7 @@ mod world;
 
 pub use error::SandboxError;
 pub use kinds::simulated;
-pub use running::{Dial, Options, Sandbox, start, start_in_memory};
+pub use running::{Dial, Options, Prepared, Sandbox, start};
 pub use scenario::ScenarioInfo;
 pub use server::Fault;
 pub use variation::{KINDS as VARIATIONS, Variation, VariationKind};

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::SandboxError;
-use super::scenario::ServerState;
+use super::scenario::{ApiFault, ServerState};
 use super::server::{self, Fault, Listener, Manners, Server, TOKEN, USER};
 use super::simulation::{Clock, Simulation};
 use super::variation::Variation;
@@ -63,54 +63,79 @@ pub async fn start(of: &World, options: Options) -> Result<Sandbox, SandboxError
     let listen = |source| SandboxError::Listen { port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    begin(of, options, Listener::Tcp(listener), (address, None))
+    let prepared = Prepared::new(of, &options)?;
+    Ok(prepared.begin(options, Listener::Tcp(listener), (address, None)))
 }
 
-/// Starts a sandbox that is reached through [`Sandbox::dial`] alone, without a socket: on a tokio
-/// runtime whose clock is paused, an hour in it takes as long as what happens in that hour.
-///
-/// # Errors
-/// As [`start`]; the port of the options is left out.
-pub fn start_in_memory(of: &World, options: Options) -> Result<Sandbox, SandboxError> {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 6443));
-    begin(of, options, Listener::Memory(receiver), (address, Some(sender)))
+/// A world that was brought into the state of a scenario, and can be started from there as often as
+/// one likes; each time it is the same.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// None where the server is down.
+    simulation: Option<Arc<Simulation>>,
+    now: Timestamp,
+    faults: Vec<ApiFault>,
+    scenario: String,
+    namespace: String,
 }
 
-fn begin(
-    of: &World,
-    options: Options,
-    listener: Listener,
-    (address, dial): (SocketAddr, Option<mpsc::UnboundedSender<Call>>),
-) -> Result<Sandbox, SandboxError> {
-    let name = if options.scenario.is_empty() { HEALTHY } else { &options.scenario };
-    let scenario = of.scenario(name)?;
-    let stop = CancellationToken::new();
-    let mut server = None;
-    if scenario.server != Some(ServerState::Down) {
-        let world = Simulation::build(
-            of,
-            scenario,
-            Clock::starting_at(options.now.unwrap_or_else(Timestamp::now)),
-            &options.cluster,
-            &options.variations,
-        )?;
-        let manners = Manners {
-            forbid_writes: options.forbid_writes,
-            faults: options.faults,
-            api_faults: scenario.faults.clone(),
-            user: options.user,
+impl Prepared {
+    /// Brings a world into the state of a scenario. Of the options these count: the scenario, when
+    /// it begins, the cluster and the variations.
+    ///
+    /// # Errors
+    /// The scenario is unknown, or it does not fit the world.
+    pub fn new(of: &World, options: &Options) -> Result<Self, SandboxError> {
+        let name = if options.scenario.is_empty() { HEALTHY } else { &options.scenario };
+        let scenario = of.scenario(name)?;
+        let now = options.now.unwrap_or_else(Timestamp::now);
+        let simulation = match scenario.server {
+            Some(ServerState::Down) => None,
+            None => {
+                let Options { cluster, variations, .. } = options;
+                let clock = Clock::starting_at(now);
+                Some(Arc::new(Simulation::build(of, scenario, clock, cluster, variations)?))
+            }
         };
-        server = Some(server::serve(listener, world, manners, stop.clone()));
+        Ok(Self {
+            simulation,
+            now,
+            faults: scenario.faults.clone(),
+            scenario: name.to_owned(),
+            namespace: of.namespace().to_owned(),
+        })
     }
-    Ok(Sandbox {
-        address,
-        dial,
-        server,
-        scenario: name.to_owned(),
-        namespace: of.namespace().to_owned(),
-        _stop: stop.drop_guard(),
-    })
+
+    /// Starts a sandbox that is reached through [`Sandbox::dial`] alone, without a socket: on a
+    /// tokio runtime whose clock is paused, an hour in it takes as long as what happens in that
+    /// hour. Of the options these count: faults, the user, and whether writing is allowed.
+    #[must_use]
+    pub fn start_in_memory(&self, options: Options) -> Sandbox {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 6443));
+        self.clone().begin(options, Listener::Memory(receiver), (address, Some(sender)))
+    }
+
+    fn begin(
+        self,
+        options: Options,
+        listener: Listener,
+        (address, dial): (SocketAddr, Option<mpsc::UnboundedSender<Call>>),
+    ) -> Sandbox {
+        let stop = CancellationToken::new();
+        let server = self.simulation.map(|simulation| {
+            let manners = Manners {
+                forbid_writes: options.forbid_writes,
+                faults: options.faults,
+                api_faults: self.faults,
+                user: options.user,
+            };
+            let world = simulation.starting_at(Clock::starting_at(self.now));
+            server::serve(listener, world, manners, stop.clone())
+        });
+        let Self { scenario, namespace, .. } = self;
+        Sandbox { address, dial, server, scenario, namespace, _stop: stop.drop_guard() }
+    }
 }
 
 /// A connection to a sandbox in this process, and what ends it.

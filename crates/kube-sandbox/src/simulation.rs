@@ -72,6 +72,25 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
+    /// The same state, from which time goes on at another clock. What happens in the one does not
+    /// reach the other.
+    pub(crate) fn starting_at(&self, clock: Clock) -> Self {
+        Self {
+            store: self.store.clone(),
+            clock,
+            denials: self.denials.clone(),
+            apps: Arc::clone(&self.apps),
+            memory: Arc::new(self.memory.copy()),
+            kubelet: self.kubelet.clone(),
+            names: self.names.clone(),
+            disagreements: self.disagreements.clone(),
+            kept: self.kept.clone(),
+            pending: self.pending.clone(),
+            seen: None,
+            settled: self.settled,
+        }
+    }
+
     /// Brings a world into the state of a scenario. Everything in it has been running for an hour.
     ///
     /// Variations change what the scenario has made of the manifests, and then what has come of
@@ -382,7 +401,7 @@ fn absent(reference: &Reference) -> String {
 }
 
 /// The changes of a scenario that are still to come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pending {
     /// With their times, the last one first.
     changes: Vec<(Timestamp, Change)>,

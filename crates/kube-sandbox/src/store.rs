@@ -64,6 +64,20 @@ pub(crate) struct Store {
     revision: watch::Sender<u64>,
 }
 
+impl Clone for Store {
+    /// Whoever watches one is not told of the other.
+    fn clone(&self) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            objects: self.objects.clone(),
+            removed: self.removed.clone(),
+            changes: self.changes.clone(),
+            forgotten: self.forgotten,
+            revision: watch::Sender::new(*self.revision.borrow()),
+        }
+    }
+}
+
 impl Store {
     pub(crate) fn new() -> Self {
         Self::of("")

@@ -18,7 +18,7 @@ type Of = (String, String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Inner {
     happened: BTreeMap<Of, Vec<Timestamp>>,
     looked_at: BTreeMap<Of, Timestamp>,
@@ -34,6 +34,11 @@ fn of(namespace: &str, pod: &str, name: &str) -> Of {
 impl Memory {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, of other processes.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Mutex::new(self.inner().clone()))
     }
 
     /// An expression or template of an app cannot be evaluated.

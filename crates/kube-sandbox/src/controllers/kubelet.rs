@@ -64,7 +64,7 @@ struct Waiting {
 }
 
 /// What the kubelets of all nodes know beside the objects.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Kubelet {
     /// The processes, by the uid of their pod.
     pub(crate) processes: BTreeMap<String, Process>,

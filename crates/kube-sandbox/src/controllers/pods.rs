@@ -11,7 +11,7 @@ use crate::object;
 use crate::store::Store;
 
 /// The names that were given to pods: none is given twice, and every run gives the same.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Names(BTreeMap<String, u64>);
 
 impl Names {
