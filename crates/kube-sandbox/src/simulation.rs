@@ -102,7 +102,8 @@ impl Simulation {
         cluster: &str,
         variations: &[Variation],
     ) -> Result<Self, SandboxError> {
-        let now = clock.now();
+        // building takes time of the machine, and none of the world
+        let now = clock.begin;
         let ago =
             |seconds: i64| now.saturating_add(SignedDuration::from_secs(-seconds)).unwrap_or(now);
         let begin = ago(if scenario.recorded.is_some() { RECORDED_AGE } else { AGE });
