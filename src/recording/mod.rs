@@ -2,7 +2,7 @@
 //!
 //! The manifests of the world are what somebody has declared; its scenario `recorded` is what
 //! controllers and applications had made of it. Secret values are replaced by others of the same
-//! shape on the way ([`mod@disguise`]); nothing is written that has not passed there.
+//! shape on the way (`disguise`); nothing is written that has not passed there.
 
 mod applications;
 mod case;
