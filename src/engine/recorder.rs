@@ -163,8 +163,9 @@ impl Recorder {
         (inner.journal.take(), std::mem::take(&mut inner.state))
     }
 
-    /// The state at the end.
+    /// The state at the end. The journal is free from now on, also while another handle is still
+    /// there: that of a task that is about to end.
     pub fn into_state(self) -> RunState {
-        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).state)
+        self.into_parts().1
     }
 }
