@@ -24,14 +24,9 @@ pub(super) struct ParamArguments {
     params: Option<PathBuf>,
 }
 
-/// The cluster of a run.
+/// The real cluster, and as whom.
 #[derive(Clone, Debug, Args)]
-pub(super) struct ClusterArguments {
-    /// Run on a simulated cluster: in this scenario (see `runbook sandbox list`), in that of the
-    /// folder of a world, or in the scenario that the runbook declares
-    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
-        default_missing_value = "", conflicts_with_all = ["kubeconfig", "context"])]
-    sandbox: Option<String>,
+pub(super) struct KubeconfigArguments {
     /// Kubeconfig context
     #[arg(long)]
     context: Option<String>,
@@ -41,6 +36,18 @@ pub(super) struct ClusterArguments {
     /// User to impersonate, as in kubectl
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
+}
+
+/// The cluster of a run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClusterArguments {
+    /// Run on a simulated cluster: in this scenario (see `runbook sandbox list`), in that of the
+    /// folder of a world, or in the scenario that the runbook declares
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true,
+        default_missing_value = "", conflicts_with_all = ["kubeconfig", "context"])]
+    sandbox: Option<String>,
+    #[command(flatten)]
+    kubeconfig: KubeconfigArguments,
     /// Namespace; overrides the namespace of the runbook
     #[arg(short, long, value_parser = namespace)]
     pub(super) namespace: Option<String>,
@@ -98,16 +105,25 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
     check_namespace(text).map(|()| text.to_owned())
 }
 
+impl KubeconfigArguments {
+    /// The cluster that was chosen: the simulated one, if a scenario is named.
+    pub(super) fn choice(&self, sandbox: Option<String>) -> ClusterChoice {
+        ClusterChoice {
+            sandbox,
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            impersonate: self.impersonate.clone(),
+            ..ClusterChoice::default()
+        }
+    }
+}
+
 impl ClusterArguments {
     /// The cluster that was chosen.
     pub(super) fn choice(&self) -> ClusterChoice {
         ClusterChoice {
-            sandbox: self.sandbox.clone(),
-            running: None,
-            context: self.context.clone(),
-            kubeconfig: self.kubeconfig.clone(),
-            impersonate: self.impersonate.clone(),
             namespace: self.namespace.clone(),
+            ..self.kubeconfig.choice(self.sandbox.clone())
         }
     }
 

@@ -1,6 +1,6 @@
 //! `runbook record`
 
-use super::arguments::{clock, namespace, workspace};
+use super::arguments::{KubeconfigArguments, clock, namespace, workspace};
 use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::recording::{Gap, RECORDED, Recording, Seen, add_run, case_of, with_case, world};
@@ -54,15 +54,8 @@ struct RecordedCluster {
     #[arg(long, value_name = "SCENARIO", require_equals = true,
         conflicts_with_all = ["kubeconfig", "context"])]
     sandbox: Option<String>,
-    /// Kubeconfig context
-    #[arg(long)]
-    context: Option<String>,
-    /// Kubeconfig file
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// User to impersonate, as in kubectl
-    #[arg(long = "as", value_name = "USER")]
-    impersonate: Option<String>,
+    #[command(flatten)]
+    kubeconfig: KubeconfigArguments,
 }
 
 /// `app=web=/health`, `app=web=:8080/health`
@@ -129,14 +122,10 @@ async fn recorded(global: &Global, arguments: &RecordArguments) -> Result<Exit, 
 /// What is to be seen of the cluster.
 async fn live(workspace: &Workspace, arguments: &RecordArguments) -> Result<Seen, CommandError> {
     let clock = clock()?;
-    let RecordedCluster { sandbox, context, kubeconfig, impersonate } = arguments.cluster.clone();
+    let RecordedCluster { sandbox, kubeconfig } = &arguments.cluster;
     let mut choice = ClusterChoice {
-        sandbox,
-        context,
-        kubeconfig,
-        impersonate,
         namespace: arguments.namespaces.first().cloned(),
-        ..ClusterChoice::default()
+        ..kubeconfig.choice(sandbox.clone())
     };
     choice.choose(workspace, None)?;
     let connected = choice.connect(&workspace.worlds(), clock.of_simulation()).await?;

@@ -5,7 +5,7 @@ use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::document::{Case, Catalogue, Suite};
 use crate::rehearsal::{
-    CaseResult, Coverage, Mutation, Play, Runner, ScenarioRow, Task, matrix, sampled, update,
+    CaseResult, Coverage, Mutation, Play, ScenarioRow, Task, matrix, play_all, sampled, update,
     varied,
 };
 use crate::report::tested::{Tested, github, json, junit, text};
@@ -103,13 +103,14 @@ fn newest(workspace: &Workspace) -> (usize, Option<SystemTime>) {
 fn once(global: &Global, arguments: &TestArguments) -> Result<Exit, CommandError> {
     let begun = Instant::now();
     let workspace = workspace(global)?;
+    // what was compiled for the checks is played
     let catalogue = workspace.catalogue();
+    let workspace = Workspace { read: Some(catalogue.clone()), ..workspace };
     let suites = suites(&catalogue, &arguments.names)?;
     let chosen = Chosen::of(arguments, &suites);
     let play = Play::new(&workspace);
     let bar = bar(global, chosen.tasks.len());
-    let runner = Runner { play: &play, jobs: jobs(arguments) };
-    let results = runner.run(&chosen.tasks, |_| bar.inc(1));
+    let results = play_all(&play, &chosen.tasks, jobs(arguments), |_| bar.inc(1));
     let mut judged = Judged::default();
     for suite in &suites {
         judged.suite(arguments, (&play, &catalogue), suite, &results, &bar)?;

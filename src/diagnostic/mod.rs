@@ -95,9 +95,14 @@ impl Diagnostic {
         let at = clamp(&self.source, &self.labels.first()?.range).start;
         let before = &self.source[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        Some((line, before[line_start..].chars().count() + 1))
+        Some((line_of(&self.source, at), before[line_start..].chars().count() + 1))
     }
+}
+
+/// The line of a byte of a text, from 1; the first one for what is not in it.
+pub fn line_of(source: &str, at: usize) -> usize {
+    let before = source.get(..at).unwrap_or_default();
+    before.bytes().filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// The part of `range` that lies in `source`, on character boundaries.

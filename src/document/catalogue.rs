@@ -349,7 +349,7 @@ fn name_of(path: &Path) -> Option<String> {
 }
 
 /// The text of a file that is to be a runbook.
-fn read_file(path: &Path) -> Result<String, CatalogueError> {
+pub(super) fn read_file(path: &Path) -> Result<String, CatalogueError> {
     read(path, FileKind::RUNBOOK).map_err(|message| CatalogueError::Invalid {
         diagnostics: vec![Diagnostic::error("RB0001", message, Some(path.to_owned()), "".into())],
     })

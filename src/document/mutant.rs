@@ -5,6 +5,7 @@ use super::catalogue::CatalogueError;
 use super::lower::lower;
 use super::node::{Entry, Node, NodeKind, parse};
 use super::runbook::Runbook;
+use crate::diagnostic::line_of;
 use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ pub struct Mutant {
     pub what: String,
     /// The judgement that was changed.
     pub judgement: Judged,
-    /// Where it is in the text.
-    pub span: Range<usize>,
+    /// Its line in the text, from 1.
+    pub line: usize,
     /// The changed runbook.
     pub runbook: Runbook,
 }
@@ -89,7 +90,8 @@ fn mutant(runbook: &Runbook, root: &Node, site: Site) -> Option<Mutant> {
     let changed = lower(&runbook.name, &runbook.file, &source, &root).ok()?;
     let changed = Runbook { origin: runbook.origin, ..changed };
     let Site { what, judgement, span, .. } = site;
-    Some(Mutant { what, judgement, span, runbook: changed })
+    let line = line_of(&runbook.source, span.start);
+    Some(Mutant { what, judgement, line, runbook: changed })
 }
 
 fn turned(way: &[Turn], more: impl IntoIterator<Item = Turn>) -> Vec<Turn> {

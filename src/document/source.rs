@@ -1,10 +1,9 @@
 //! The documents from which a catalogue is made: each row of them is to be covered by a runbook.
 
-use super::catalogue::{Catalogue, CatalogueError, invalid};
+use super::catalogue::{Catalogue, CatalogueError, invalid, read_file};
 use super::deserialize::from_node;
-use super::files::{FileKind, collect, read};
+use super::files::collect;
 use super::node::{Fault, parse};
-use crate::diagnostic::Diagnostic;
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -80,16 +79,7 @@ impl SourceDocument {
         }
         let one = |path: &std::path::PathBuf| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let text =
-                read(path, FileKind::RUNBOOK).map_err(|message| CatalogueError::Invalid {
-                    diagnostics: vec![Diagnostic::error(
-                        "RB0001",
-                        message,
-                        Some(path.clone()),
-                        "".into(),
-                    )],
-                })?;
-            Self::read(&name, &path.display().to_string(), &text)
+            Self::read(&name, &path.display().to_string(), &read_file(path)?)
         };
         collect(folder).iter().map(one).collect()
     }

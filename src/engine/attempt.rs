@@ -61,20 +61,21 @@ impl Run {
                     last = Some((held, look));
                     pause
                 }
-                Err(failure) => match backoff.after(&failure) {
-                    _ if left < ENOUGH && Instant::now() >= deadline && last.is_some() => {
-                        // the end of the time cut this look off: the one before it counts
-                        let Some((held, look)) = last else {
-                            return Ok(failed(&failure, attempts));
-                        };
+                Err(failure) => {
+                    // of a look that was cut off by the end of the time, the one before it counts,
+                    // unless that failed, too
+                    let was_cut_off = left < ENOUGH && Instant::now() >= deadline;
+                    if let Some((held, look)) = last.take().filter(|_| was_cut_off) {
                         return Ok(held.too_late(look, &shown(scope, step, action), attempts));
                     }
-                    Some(pause) if Instant::now() + pause <= deadline => {
-                        self.retried(path, attempts, &failure, pause)?;
-                        pause
+                    match backoff.after(&failure) {
+                        Some(pause) if Instant::now() + pause <= deadline => {
+                            self.retried(path, attempts, &failure, pause)?;
+                            pause
+                        }
+                        Some(_) | None => return Ok(failed(&failure, attempts)),
                     }
-                    Some(_) | None => return Ok(failed(&failure, attempts)),
-                },
+                }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

@@ -92,9 +92,7 @@ impl<'a> Seen<'a> {
         let mut seen = Self { outcomes: BTreeMap::new(), findings: BTreeSet::new() };
         let stages = results.iter().filter_map(|result| result.played.as_ref().ok());
         for stage in stages.flat_map(|played| &played.stages) {
-            for (path, outcome) in &stage.outcomes {
-                let id = path.rsplit('/').next().unwrap_or_default();
-                let id = id.split('[').next().unwrap_or_default();
+            for (id, outcome) in &stage.outcomes {
                 seen.outcomes.entry(id).or_default().insert(*outcome);
             }
             seen.findings.extend(stage.findings.iter().map(String::as_str));

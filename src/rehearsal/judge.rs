@@ -9,22 +9,67 @@ use crate::expression::{Bindings, Budget};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// Something that came out differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What: `verdict`, `findings`, `step leader`.
-    pub what: String,
+    /// What.
+    pub what: Subject,
     /// What must come out.
     pub expected: String,
     /// What came out.
     pub actual: String,
 }
 
+/// What can come out differently. In JSON it is its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub enum Subject {
+    /// The verdict of the run.
+    Verdict,
+    /// Its causes.
+    Findings,
+    /// What it changed.
+    Changes,
+    /// How the step at this path ended.
+    Step(String),
+    /// Something else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict => formatter.write_str("verdict"),
+            Self::Findings => formatter.write_str("findings"),
+            Self::Changes => formatter.write_str("changes"),
+            Self::Step(path) => write!(formatter, "step {path}"),
+            Self::Other(what) => formatter.write_str(what),
+        }
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
+    }
+}
+
+impl From<&str> for Subject {
+    fn from(what: &str) -> Self {
+        Self::Other(what.to_owned())
+    }
+}
+
 impl Difference {
-    fn new(what: &str, expected: impl Into<String>, actual: impl Into<String>) -> Self {
-        Self { what: what.to_owned(), expected: expected.into(), actual: actual.into() }
+    fn new(
+        what: impl Into<Subject>,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Self {
+        Self { what: what.into(), expected: expected.into(), actual: actual.into() }
     }
 }
 
@@ -32,7 +77,7 @@ impl Difference {
 pub fn judge(case: &Case, played: &Played) -> Vec<Difference> {
     let mut differences = Vec::new();
     let of = |kind| played.stages.iter().find(|stage| stage.kind == kind);
-    let Some(last) = of(StageKind::Resumed).or_else(|| of(StageKind::Run)) else {
+    let Some(last) = played.last() else {
         return vec![Difference::new("run", "an end", "none")];
     };
     differences.extend(of_run(case, played, last));
@@ -54,18 +99,15 @@ fn of_run(case: &Case, played: &Played, last: &Stage) -> Vec<Difference> {
     let mut differences = Vec::new();
     if last.verdict != Some(expect.verdict) {
         let actual = last.verdict.map_or("none".to_owned(), word);
-        differences.push(Difference::new("verdict", word(expect.verdict), actual));
+        differences.push(Difference::new(Subject::Verdict, word(expect.verdict), actual));
     }
-    differences.extend(lists("findings", &expect.findings, &last.findings));
-    let first = played.stages.iter().take_while(|stage| stage.kind != StageKind::Again);
-    let first = first.filter(|stage| stage.kind != StageKind::Undone);
-    let changes: Vec<String> = first.flat_map(|stage| stage.changes.clone()).collect();
-    differences.extend(lists("changes", &expect.changes, &changes));
+    differences.extend(lists(Subject::Findings, &expect.findings, &last.findings));
+    differences.extend(lists(Subject::Changes, &expect.changes, &played.changes()));
     for (path, wanted) in &expect.steps {
         let outcome = last.state.step(path).and_then(|step| step.outcome());
         if outcome != Some(*wanted) {
             let actual = outcome.map_or("not reached", |outcome| outcome.as_str());
-            differences.push(Difference::new(&format!("step {path}"), wanted.as_str(), actual));
+            differences.push(Difference::new(Subject::Step(path.clone()), wanted.as_str(), actual));
         }
     }
     differences
@@ -82,7 +124,7 @@ fn word(verdict: Verdict) -> String {
 }
 
 /// Lists that must have the same members, in whichever order. A member may end with `*`.
-fn lists(what: &str, expected: &[String], actual: &[String]) -> Option<Difference> {
+fn lists(what: impl Into<Subject>, expected: &[String], actual: &[String]) -> Option<Difference> {
     let mut left: Vec<&String> = actual.iter().collect();
     let mut missing = false;
     // those without a star first: they fit one thing alone
@@ -127,7 +169,7 @@ fn restored(played: &Played) -> Vec<Difference> {
             let text = |object: Option<Value>| {
                 object.map_or("absent".to_owned(), |object| object.to_string())
             };
-            differences.push(Difference::new(&what, text(was), text(is)));
+            differences.push(Difference::new(what.as_str(), text(was), text(is)));
         }
     }
     differences
@@ -154,8 +196,8 @@ fn holds(condition: &Condition, played: &Played) -> Option<Difference> {
         find(&played.after, kind, namespace, name).or_else(|| find(&played.after, kind, "", name));
     match (&condition.that, object) {
         (None, None) => None,
-        (None, Some(_)) => Some(Difference::new(&condition.object, "absent", "present")),
-        (Some(_), None) => Some(Difference::new(&condition.object, "present", "absent")),
+        (None, Some(_)) => Some(Difference::new(condition.object.as_str(), "absent", "present")),
+        (Some(_), None) => Some(Difference::new(condition.object.as_str(), "present", "absent")),
         (Some(that), Some(object)) => {
             let actual = match that.condition(&*object, &Bindings::new(), Budget::default()) {
                 Ok(true) => return None,
@@ -163,7 +205,7 @@ fn holds(condition: &Condition, played: &Played) -> Option<Difference> {
                 Err(error) => error.to_string(),
             };
             let what = format!("{}: {}", condition.object, that.source());
-            Some(Difference::new(&what, "true", actual))
+            Some(Difference::new(what.as_str(), "true", actual))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every scenario with every runbook that diagnoses: what is planted beside what is named.
 
 use super::play::Play;
-use super::runner::{Runner, Task};
+use super::runner::{Task, play_all};
 use crate::action::OutsideResponses;
 use crate::document::{Approve, Case, Expected, Situation, Suite, Vary};
 use crate::event::Verdict;
@@ -37,7 +37,7 @@ pub fn matrix(
         .iter()
         .flat_map(|suite| cases.iter().map(move |case| Task::of(suite, case)))
         .collect();
-    let results = Runner { play, jobs }.run(&tasks, |_| each());
+    let results = play_all(play, &tasks, jobs, |_| each());
     let mut rows: BTreeMap<&str, ScenarioRow> = BTreeMap::new();
     for result in &results {
         let row = rows.entry(&result.case).or_default();

@@ -1,12 +1,11 @@
 //! Whether the cases of a runbook notice when one of its judgements is changed.
 
 use super::play::Play;
-use super::runner::{CaseResult, Runner, Task};
-use crate::document::{Case, CatalogueError, Judged, Runbook, Suite, mutants};
+use super::pool::in_parallel;
+use super::runner::{CaseResult, Task, play_one};
+use crate::document::{Case, CatalogueError, Judged, Mutant, Runbook, Suite, mutants};
 use crate::event::Outcome;
 use serde::Serialize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 /// What the cases of a runbook make of its mutants.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -42,36 +41,15 @@ impl Mutation {
         mut each: impl FnMut(),
     ) -> Result<Self, CatalogueError> {
         let mutants = mutants(runbook)?;
-        let next = AtomicUsize::new(0);
-        let mut alive = vec![false; mutants.len()];
-        std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::channel();
-            for _ in 0..jobs.clamp(1, mutants.len().max(1)) {
-                let (sender, next, mutants) = (sender.clone(), &next, &mutants);
-                scope.spawn(move || {
-                    while let Some((at, mutant)) = {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        mutants.get(at).map(|mutant| (at, mutant))
-                    } {
-                        let play = play.with(&mutant.runbook);
-                        let cases = chosen(&mutant.judgement, suite, results);
-                        let lives = !cases.iter().any(|case| notices(&play, suite, case));
-                        if sender.send((at, lives)).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(sender);
-            for (at, lives) in receiver {
-                alive[at] = lives;
-                each();
-            }
-        });
-        let line = |at: usize| runbook.source.get(..at).unwrap_or_default().lines().count().max(1);
-        let survivors = mutants.iter().zip(alive).filter(|(_, alive)| *alive).map(|(mutant, _)| {
-            Survivor { what: mutant.what.clone(), line: line(mutant.span.start + 1) }
-        });
+        let lives = |mutant: &Mutant| {
+            let play = play.with(&mutant.runbook);
+            let notices = |case: &Case| !play_one(&play, &Task::of(suite, case)).holds();
+            !chosen(&mutant.judgement, suite, results).into_iter().any(notices)
+        };
+        let alive = in_parallel(&mutants, jobs, lives, |_| each());
+        let survivors = mutants.iter().zip(alive).filter(|(_, alive)| *alive);
+        let survivors =
+            survivors.map(|(mutant, _)| Survivor { what: mutant.what.clone(), line: mutant.line });
         let survivors = survivors.collect();
         Ok(Self { runbook: runbook.name.clone(), all: mutants.len(), survivors })
     }
@@ -86,12 +64,8 @@ fn chosen<'a>(judgement: &Judged, suite: &'a Suite, results: &[&CaseResult]) -> 
         let Some(played) = result.played.as_ref().ok().filter(|_| result.holds()) else { continue };
         let stages = || played.stages.iter();
         let outcomes = |id: &str| -> Vec<Outcome> {
-            let of = |path: &str| {
-                let last = path.rsplit('/').next().unwrap_or_default();
-                last.split('[').next() == Some(id)
-            };
             let all = stages().flat_map(|stage| &stage.outcomes);
-            all.filter(|(path, _)| of(path)).map(|(_, outcome)| *outcome).collect()
+            all.filter(|(step, _)| step == id).map(|(_, outcome)| *outcome).collect()
         };
         let rank = match judgement {
             Judged::Finding(id) => {
@@ -113,9 +87,4 @@ fn chosen<'a>(judgement: &Judged, suite: &'a Suite, results: &[&CaseResult]) -> 
     }
     cases.sort_by_key(|(rank, _)| *rank);
     cases.into_iter().map(|(_, case)| case).collect()
-}
-
-fn notices(play: &Play, suite: &Suite, case: &Case) -> bool {
-    let tasks = [Task::of(suite, case)];
-    !Runner { play, jobs: 1 }.run(&tasks, |_| {}).iter().all(|result| result.holds())
 }

@@ -72,6 +72,18 @@ pub enum Unplayed {
 }
 
 impl Played {
+    /// The last process of the run itself.
+    pub(super) fn last(&self) -> Option<&Stage> {
+        let of = |kind| self.stages.iter().find(|stage| stage.kind == kind);
+        of(StageKind::Resumed).or_else(|| of(StageKind::Run))
+    }
+
+    /// What the run itself changed, before and after a crash.
+    pub(super) fn changes(&self) -> Vec<String> {
+        let of_run = |stage: &&Stage| matches!(stage.kind, StageKind::Run | StageKind::Resumed);
+        self.stages.iter().filter(of_run).flat_map(|stage| stage.changes.clone()).collect()
+    }
+
     /// Lets go of what only explains a difference: the objects, states and events.
     pub(super) fn forget(&mut self) {
         (self.before, self.after, self.end) = (Vec::new(), Vec::new(), Vec::new());

@@ -43,7 +43,7 @@ pub struct Stage {
     pub verdict: Option<Verdict>,
     /// The causes that were found, by id.
     pub findings: Vec<String>,
-    /// How its steps ended, by path.
+    /// How its steps ended, by id.
     pub outcomes: Vec<(String, Outcome)>,
     /// The requests that changed something: `patch deployments web-apps/web`.
     pub changes: Vec<String>,
@@ -67,7 +67,7 @@ impl Stage {
         for record in &records {
             hash.update(serde_json::to_vec(record).unwrap_or_default());
             if let Event::StepFinished(finished) = &record.event {
-                outcomes.push((finished.path.clone(), finished.outcome));
+                outcomes.push((finished.id.clone(), finished.outcome));
             }
         }
         Self {

@@ -22,7 +22,7 @@ fn events(play: &Play, suite: &Suite) -> Vec<String> {
 #[test]
 fn a_case_happens_in_the_same_way_every_time() {
     // as much stack as the main thread of the program has
-    let played = std::thread::Builder::new().stack_size(8 << 20).spawn(plays_the_same);
+    let played = std::thread::Builder::new().stack_size(super::pool::STACK).spawn(plays_the_same);
     played.unwrap().join().unwrap();
 }
 

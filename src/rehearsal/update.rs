@@ -1,9 +1,9 @@
 //! A rehearsal file with what came out in the place of what was expected.
 
+use super::judge::Subject;
 use super::runner::CaseResult;
-use super::stage::StageKind;
 use crate::document::{CatalogueError, Place, Suite};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::ops::Range;
 
 /// The text of the file after the cases that came out differently were changed. What was expected
@@ -29,32 +29,21 @@ pub fn update(suite: &Suite, results: &[&CaseResult]) -> Result<String, Catalogu
 /// What came out, by the fields that differ.
 fn actual(result: &CaseResult) -> Option<Vec<(&'static str, Value)>> {
     let played = result.played.as_ref().ok()?;
-    let first = |kind| played.stages.iter().find(|stage| stage.kind == kind);
-    let last = first(StageKind::Resumed).or_else(|| first(StageKind::Run))?;
-    let differs = |what: &str| result.differences.iter().any(|one| one.what == what);
+    let last = played.last()?;
     let mut fields = Vec::new();
-    if differs("verdict") {
-        fields.push(("verdict", json!(last.verdict)));
+    let mut steps = Map::new();
+    for difference in &result.differences {
+        match &difference.what {
+            Subject::Verdict => fields.push(("verdict", json!(last.verdict))),
+            Subject::Findings => fields.push(("findings", json!(last.findings))),
+            Subject::Changes => fields.push(("changes", json!(played.changes()))),
+            Subject::Step(path) => {
+                let outcome = last.state.step(path).and_then(|step| step.outcome());
+                steps.extend(outcome.map(|outcome| (path.clone(), json!(outcome))));
+            }
+            Subject::Other(_) => {}
+        }
     }
-    if differs("findings") {
-        fields.push(("findings", json!(last.findings)));
-    }
-    if differs("changes") {
-        let stages = played.stages.iter();
-        let stages =
-            stages.filter(|stage| matches!(stage.kind, StageKind::Run | StageKind::Resumed));
-        let changes: Vec<&String> = stages.flat_map(|stage| &stage.changes).collect();
-        fields.push(("changes", json!(changes)));
-    }
-    let steps: serde_json::Map<String, Value> = result
-        .differences
-        .iter()
-        .filter_map(|one| {
-            let path = one.what.strip_prefix("step ")?;
-            let outcome = last.state.step(path)?.outcome()?;
-            Some((path.to_owned(), json!(outcome)))
-        })
-        .collect();
     if !steps.is_empty() {
         fields.push(("steps", Value::Object(steps)));
     }

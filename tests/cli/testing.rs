@@ -196,6 +196,41 @@ fn mutants_and_gaps_are_named() {
     assert!(survivors.iter().any(|one| one["what"] == "finding no-stock: condition dropped"));
 }
 
+/// The last look of a poll would have no time left: what was seen before it decides.
+#[test]
+fn a_poll_in_vain_is_timed_out_and_not_undetermined() {
+    let place = place();
+    place.write(
+        "runbooks/shop/poll.yaml",
+        r#"runbook: v1
+title: The stock comes back
+namespace: shop
+steps:
+  - id: stock
+    http: {target: {kind: Pod, selector: app=web}, container: web, path: /health}
+    until: all(.[]; .json.stock)
+    every: 5s
+    timeout: 1m
+findings:
+  - id: no-stock
+    when: $steps.stock.failed
+    cause: The stock does not come back
+"#,
+    );
+    place.write(
+        "runbooks/shop/poll.test.yaml",
+        r#"rehearsal: v1
+world: shop
+cases:
+  - case: it never does
+    scenario: {apps: [{app: web, values: {stock: "false"}}]}
+    expect: {verdict: failed, findings: [no-stock], steps: {stock: timed_out}}
+"#,
+    );
+    let said = place.run(&["test", "shop/poll"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+}
+
 #[test]
 fn variations_that_mean_nothing_change_nothing() {
     let place = place();

@@ -1,6 +1,6 @@
 //! Tests as one JSON document.
 
-use super::Tested;
+use super::{Tested, milliseconds};
 use crate::rehearsal::{CaseResult, Played, StageKind};
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn case(result: &CaseResult) -> Value {
         "file": result.file,
         "line": result.line,
         "passed": result.holds(),
-        "duration_ms": u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX),
+        "duration_ms": milliseconds(result.took),
     });
     if !result.variations.is_empty() {
         case["variations"] = json!(result.variations);

@@ -1,6 +1,6 @@
 //! Tests as JUnit XML: a test suite for each runbook, a test case for each case.
 
-use super::{Tested, name, reasons};
+use super::{Tested, milliseconds, name, reasons};
 use crate::rehearsal::CaseResult;
 use crate::report::junit::{Xml, seconds};
 use std::collections::BTreeMap;
@@ -67,5 +67,5 @@ fn case(xml: &mut Xml, runbook: &str, result: &CaseResult) {
 }
 
 fn of(took: Duration) -> String {
-    seconds(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    seconds(milliseconds(took))
 }

@@ -52,3 +52,8 @@ fn name(result: &CaseResult) -> String {
         format!("{} ({})", result.case, result.variations.join(", "))
     }
 }
+
+/// A duration in whole milliseconds.
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

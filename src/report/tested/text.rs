@@ -1,6 +1,6 @@
 //! Tests as text, for a terminal or a pipe.
 
-use super::{Tested, name, reasons};
+use super::{Tested, milliseconds, name, reasons};
 use crate::rehearsal::{CaseResult, Coverage, Mutation, ScenarioRow};
 use crate::report::reporter::Reporter;
 use crate::report::text::{duration, one_line, wrap};
@@ -62,7 +62,7 @@ fn suite(
             continue;
         }
         let (style, symbol) = mark_of(result.holds());
-        let took = duration(u64::try_from(result.took.as_millis()).unwrap_or(u64::MAX));
+        let took = duration(milliseconds(result.took));
         let line = Line::new(6).push(style, symbol).text(format!("  {}", name(result)));
         lines.push(line.text("  ").push(DIM, took));
         if !result.holds() {
@@ -159,7 +159,7 @@ fn matrix(rows: &[ScenarioRow], look: Look, lines: &mut Vec<Line>) {
 /// `118 cases, all passed in 3.4s`
 fn sum(tested: &Tested<'_>, look: Look) -> Line {
     let failed = tested.failed().count();
-    let took = duration(u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX));
+    let took = duration(milliseconds(tested.took));
     let (style, symbol) = (mark(failed == 0).style(), mark(failed == 0).symbol(look.charset));
     let all = tested.results.len();
     let said = match (all, failed) {

@@ -48,6 +48,9 @@ impl Faults {
 
     /// The fault of the scenario that a request meets.
     pub(crate) fn met(&self, verb: &str, target: &ResourceRequest) -> Option<&ApiFault> {
+        if self.api.is_empty() {
+            return None;
+        }
         let (resource, namespace) = (target.permission(), target.namespace_name());
         let open = |(fault, met): &&(ApiFault, AtomicUsize)| {
             fault.meets(verb, &resource, namespace)

@@ -48,8 +48,9 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
         _ => {}
     }
     let query = Query::of(request.uri().query().unwrap_or_default());
-    if let Target::Resource(target) = Target::of(&path)
-        && let Some(fault) = server.faults.met(target.verb(request.method(), &query), &target)
+    let target = Target::of(&path);
+    if let Target::Resource(target) = &target
+        && let Some(fault) = server.faults.met(target.verb(request.method(), &query), target)
     {
         if let Some(After(delay)) = fault.delay {
             tokio::time::sleep(delay.unsigned_abs()).await;
@@ -60,7 +61,7 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
             (None, false) => {}
         }
     }
-    match Target::of(&path) {
+    match target {
         Target::Review(kind) => review::answer(&server, kind, request).await,
         Target::Resource(target) if write::is_write(&target, request.method()) => {
             write::answer(&server, &target, &query, request).await

@@ -1,0 +1,226 @@
+//! A suite from its text, with every fault at its place.
+
+use super::{Answer, Approve, Case, Condition, Expected, Situation, Suite, Vary};
+use crate::action::OutsideResponses;
+use crate::document::catalogue::{CatalogueError, invalid};
+use crate::document::deserialize::from_node;
+use crate::document::node::{Fault, Node, NodeKind, parse};
+use crate::event::{Outcome, Verdict};
+use crate::expression::{Jq, compile};
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "rehearsal file")]
+struct WrittenSuite {
+    rehearsal: String,
+    world: Option<String>,
+    #[serde(default)]
+    vary: Vary,
+    #[expect(dead_code, reason = "read with their places")]
+    cases: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "case")]
+struct WrittenCase {
+    case: String,
+    world: Option<String>,
+    scenario: Option<Value>,
+    namespace: Option<String>,
+    #[serde(default)]
+    params: IndexMap<String, Value>,
+    #[serde(default)]
+    overrides: Vec<String>,
+    #[serde(default)]
+    answers: IndexMap<String, Answer>,
+    #[serde(default = "all")]
+    approve: Approve,
+    #[serde(default)]
+    dry_run: bool,
+    crash: Option<WrittenCrash>,
+    #[serde(default)]
+    twice: bool,
+    #[serde(default)]
+    undo: bool,
+    #[serde(default)]
+    vary: Vary,
+    #[serde(default)]
+    outside: OutsideResponses,
+    #[serde(default)]
+    expect: WrittenExpected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "crash")]
+struct WrittenCrash {
+    at: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename = "expect")]
+struct WrittenExpected {
+    verdict: Option<Verdict>,
+    #[serde(default)]
+    findings: Vec<String>,
+    #[serde(default)]
+    changes: Vec<String>,
+    #[serde(default)]
+    steps: IndexMap<String, Outcome>,
+    #[serde(default)]
+    state: Vec<WrittenCondition>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename = "condition")]
+struct WrittenCondition {
+    object: String,
+    that: Option<String>,
+    #[serde(default)]
+    absent: bool,
+}
+
+fn all() -> Approve {
+    Approve::All(true)
+}
+
+impl Suite {
+    /// Reads the suite of a runbook.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(runbook: &str, file: &str, text: String) -> Result<Self, CatalogueError> {
+        let source: Arc<str> = text.into();
+        let result = parse(&source).and_then(|root| Reader::default().suite(&root));
+        let cases = result.map_err(|faults| invalid(file, &source, faults))?;
+        Ok(Self { runbook: runbook.to_owned(), file: file.to_owned(), source, cases })
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    faults: Vec<Fault>,
+    names: BTreeSet<String>,
+}
+
+impl Reader {
+    fn suite(mut self, root: &Node) -> Result<Vec<Case>, Vec<Fault>> {
+        let written: Option<WrittenSuite> = self.typed(root);
+        if let Some(written) = &written
+            && written.rehearsal != "v1"
+        {
+            let span = root.get("rehearsal").map_or(0..0, |node| node.span.clone());
+            let message = format!("unknown version `{}` of a rehearsal file", written.rehearsal);
+            self.faults.push(Fault::new("RB0701", span, message, "this program reads `v1`"));
+        }
+        let (world, vary) =
+            written.map_or_else(Default::default, |written| (written.world, written.vary));
+        let mut cases = Vec::new();
+        if let Some(NodeKind::List(items)) = root.get("cases").map(|node| &node.kind) {
+            cases.extend(items.iter().filter_map(|item| self.case(item, world.as_deref(), &vary)));
+        }
+        if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
+    }
+
+    fn typed<'de, T: Deserialize<'de>>(&mut self, node: &'de Node) -> Option<T> {
+        let (value, found) = from_node(node);
+        self.faults.extend(found.faults);
+        value
+    }
+
+    fn case(&mut self, node: &Node, world: Option<&str>, vary: &Vary) -> Option<Case> {
+        let written: WrittenCase = self.typed(node)?;
+        let span = node.get("case").map_or(node.span.clone(), |name| name.span.clone());
+        if !self.names.insert(written.case.clone()) {
+            let message = format!("two cases are named `{}`", written.case);
+            self.faults.push(Fault::new("RB0702", span.clone(), message, "named a second time"));
+        }
+        let situation =
+            self.situation(node, written.world.as_deref().or(world), written.scenario)?;
+        let expect = self.expected(node, written.expect)?;
+        Some(Case {
+            name: written.case,
+            span,
+            situation,
+            namespace: written.namespace,
+            params: written.params,
+            overrides: written.overrides,
+            answers: written.answers,
+            approve: written.approve,
+            dry_run: written.dry_run,
+            crash: written.crash.map(|crash| crash.at),
+            twice: written.twice,
+            undo: written.undo,
+            vary: vary.and(&written.vary),
+            outside: written.outside,
+            expect,
+        })
+    }
+
+    fn situation(
+        &mut self,
+        node: &Node,
+        world: Option<&str>,
+        scenario: Option<Value>,
+    ) -> Option<Situation> {
+        let named = |scenario: &str| match world {
+            Some(world) if !scenario.contains('/') => format!("{world}/{scenario}"),
+            _ => scenario.to_owned(),
+        };
+        let span = node.get("scenario").map_or(node.span.clone(), |node| node.span.clone());
+        match (scenario, world) {
+            (None, _) => Some(Situation::Named(named("healthy"))),
+            (Some(Value::String(name)), _) => Some(Situation::Named(named(&name))),
+            (Some(scenario @ Value::Object(_)), Some(world)) => {
+                Some(Situation::Inline { world: world.to_owned(), scenario, span })
+            }
+            (Some(Value::Object(_)), None) => {
+                let message = "a scenario that is written in a case needs its world";
+                self.faults.push(Fault::new("RB0703", span, message, "add `world: NAME`"));
+                None
+            }
+            (Some(_), _) => {
+                let message = "a scenario is a name, or a mapping as in the file of a scenario";
+                self.faults.push(Fault::new("RB0703", span, message, ""));
+                None
+            }
+        }
+    }
+
+    fn expected(&mut self, node: &Node, written: WrittenExpected) -> Option<Expected> {
+        let WrittenExpected { verdict, findings, changes, steps, state } = written;
+        let places = match node.get("expect").and_then(|expect| expect.get("state")) {
+            Some(Node { kind: NodeKind::List(items), .. }) => items.as_slice(),
+            _ => &[],
+        };
+        let mut conditions = Vec::new();
+        for (WrittenCondition { object, that, absent }, place) in state.into_iter().zip(places) {
+            let that = match (that, absent) {
+                (Some(source), false) => Some(self.condition(&source, place)?),
+                (None, true) => None,
+                (Some(_), true) | (None, false) => {
+                    let message = "a condition on an object has either `that` or `absent: true`";
+                    self.faults.push(Fault::new("RB0104", place.span.clone(), message, ""));
+                    return None;
+                }
+            };
+            conditions.push(Condition { object, that });
+        }
+        let verdict = verdict.unwrap_or(Verdict::Passed);
+        Some(Expected { verdict, findings, changes, steps, state: conditions })
+    }
+
+    fn condition(&mut self, source: &str, place: &Node) -> Option<Jq> {
+        match compile(source, &[]) {
+            Ok(jq) => Some(jq),
+            Err(error) => {
+                let at = place.get("that").unwrap_or(place);
+                self.faults.push(Fault::new("RB0301", at.span.clone(), error.to_string(), ""));
+                None
+            }
+        }
+    }
+}
