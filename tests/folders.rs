@@ -104,7 +104,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnostic",
         ],
     ),
-    ("document", &["construct", "action", "secret", "expression", "event", "diagnostic"]),
+    (
+        "document",
+        &["construct", "action", "secret", "expression", "event", "diagnostic", "diagnosis"],
+    ),
     ("construct", &["action"]),
     (
         "action",
