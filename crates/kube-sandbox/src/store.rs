@@ -432,6 +432,36 @@ mod tests {
     }
 
     #[test]
+    fn the_world_does_not_move_by_what_is_only_repeated() {
+        let mut store = Store::new();
+        let lease = |holder: &str, renewed: &str| {
+            json!({"kind": "Lease", "metadata": {"name": "l", "namespace": "a"},
+                "spec": {"holderIdentity": holder, "renewTime": renewed}})
+        };
+        let event = |count: u64| json!({"kind": "Event", "metadata": {"name": "e", "namespace": "a"}, "count": count});
+        let leaving = json!({"kind": "Event", "metadata": {"name": "e", "namespace": "a",
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}, "count": 2});
+        for (object, moves) in [
+            (lease("x", "1"), true),
+            (lease("x", "2"), false),
+            (lease("y", "2"), true),
+            (event(1), true),
+            (event(2), false),
+            (leaving, true),
+            (config("c", "1"), true),
+            (config("c", "2"), true),
+        ] {
+            let (before, version) = (store.moved(), store.revision());
+            store.put(object.clone(), Timestamp::UNIX_EPOCH);
+            assert!(store.revision() > version, "{object}");
+            assert_eq!(store.moved() > before, moves, "{object}");
+        }
+        let before = store.moved();
+        store.delete("leases", "a", "l");
+        assert!(store.moved() > before);
+    }
+
+    #[test]
     fn lists_are_of_one_kind_and_namespace() {
         let mut store = Store::new();
         for (namespace, name) in [("b", "2"), ("a", "9"), ("b", "1")] {
