@@ -4,7 +4,6 @@ use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{condition, controller, count, name, text, timestamp};
 use crate::pod::restarts;
-use crate::symptom::symptoms;
 use crate::view::View;
 use serde_json::Value;
 
@@ -31,7 +30,7 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
     }
     let last = view
         .owned("Pod", job)
-        .filter_map(|pod| Some((pod, symptoms(pod, view.events(pod), view.now).pop()?)))
+        .filter_map(|pod| Some((pod, view.symptoms(pod).pop()?)))
         .max_by_key(|(pod, _)| timestamp(&pod["status"]["startTime"]));
     let mut detail = text(&failure["reason"]).to_owned();
     if detail.is_empty() {

@@ -2,9 +2,9 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, name};
-use crate::pod::is_finished;
-use crate::symptom::{Symptom, symptoms};
+use crate::object::{array, condition, count, name, text};
+use crate::pod::{is_finished, is_live, is_ready, restarts};
+use crate::symptom::Symptom;
 use crate::view::{View, listed};
 use serde_json::Value;
 
@@ -79,8 +79,9 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
         if is_replaced(pod, &workload) {
             continue;
         }
-        for symptom in symptoms(pod, view.events(pod), view.now) {
-            if is_uncertain(view, &symptom) {
+        for symptom in view.symptoms(pod) {
+            let waits_its_turn = symptom.id == "readiness-failing" && stands_by(view, pod);
+            if is_uncertain(view, &symptom) || waits_its_turn {
                 continue;
             }
             let same = |cause: &&mut Cause| {
@@ -123,6 +124,28 @@ fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
 /// that is over. A Job counts such pods itself.
 fn is_replaced(pod: &Value, workload: &Object) -> bool {
     is_finished(pod) && !matches!(workload.kind.as_str(), "Pod" | "Job")
+}
+
+/// Whether a pod is not ready as it should be: one of its kind holds the lease and is the only
+/// ready one, and this one runs and waits for its turn.
+pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
+    let leads = |pod: &Value| {
+        view.of("Lease").iter().any(|lease| {
+            let holder = text(&lease["spec"]["holderIdentity"]);
+            holder
+                .strip_prefix(name(pod))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+    };
+    let waits = |pod: &Value| {
+        restarts(pod) == 0
+            && array(&pod["status"]["containerStatuses"])
+                .all(|status| status["state"]["running"].is_object())
+    };
+    let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
+    !is_ready(pod)
+        && all().any(|pod| is_ready(pod) && leads(pod))
+        && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
 }
 
 /// Without its events a container that was killed by its probe looks like one that ended by
@@ -192,7 +215,7 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
         if is_replaced(pod, &workload) {
             continue;
         }
-        for symptom in symptoms(pod, view.events(pod), view.now) {
+        for symptom in view.symptoms(pod) {
             let Some(container) = &symptom.container else { continue };
             if symptom.exit_code.is_none() || !symptom.last_words.is_empty() {
                 continue;
