@@ -258,8 +258,10 @@ impl PodCase<'_> {
     /// address.
     fn cut_off(&self) -> Option<Symptom> {
         let status = self.status();
+        let mut containers = array(&status["containerStatuses"]).peekable();
         if status["phase"] != "Running"
-            || !array(&status["containerStatuses"]).all(|status| status["ready"] == true)
+            || containers.peek().is_none()
+            || !containers.all(|status| status["ready"] == true)
         {
             return None;
         }
