@@ -4,13 +4,10 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
 use super::{Format, Global, output};
-use crate::document::{Catalogue, CatalogueEntry, CatalogueError, Origin, RunbookHead};
+use crate::document::Origin;
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;
-
-/// So few runbooks are not worth a thread.
-const FEW: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
@@ -24,7 +21,7 @@ pub(super) struct ListArguments {
 pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, CommandError> {
     let catalogue = catalogue(global);
     let (mut text, mut documents, mut invalid) = (String::new(), Vec::new(), 0);
-    for (listed, head) in heads(&catalogue) {
+    for (listed, head) in catalogue.heads() {
         let Ok(head) = head else {
             invalid += 1;
             let _ = writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file);
@@ -64,28 +61,4 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
         ))?,
     }
     Ok(if invalid == 0 { Exit::Passed } else { Exit::Usage })
-}
-
-/// The heads of all runbooks in order, read by as many threads as there are processors.
-fn heads(catalogue: &Catalogue) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
-    let all: Vec<&CatalogueEntry> = catalogue.list().collect();
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(all.len().div_ceil(FEW))
-        .max(1);
-    let part = all.len().div_ceil(threads).max(1);
-    let read = |listed: &[&'_ CatalogueEntry]| {
-        listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
-    };
-    let heads: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    all.into_iter().zip(heads).collect()
 }
