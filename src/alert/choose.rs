@@ -47,21 +47,9 @@ pub struct Answer {
     pub alerts: Vec<Alert>,
 }
 
-/// The runs for alerts: one for each runbook with the same parameters, in the order of the alerts.
-pub fn grouped(all: impl IntoIterator<Item = (Alert, String, Parameters)>) -> Vec<Answer> {
-    let mut answers: indexmap::IndexMap<_, Answer> = indexmap::IndexMap::new();
-    for (alert, runbook, parameters) in all {
-        let key = (runbook.clone(), parameters.texts.clone(), parameters.namespace.clone());
-        let new = || Answer { runbook, parameters, alerts: Vec::new() };
-        answers.entry(key).or_insert_with(new).alerts.push(alert);
-    }
-    answers.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn handled(alert: &str, runbook: &str, built_in: bool) -> Handled {
         Handled { alert: alert.to_owned(), runbook: runbook.to_owned(), built_in }
@@ -85,31 +73,5 @@ mod tests {
         let names = ["KubePodNotReady", "KubePodCrashLooping", "KubeNodeNotReady", "TargetDown"];
         assert_eq!(near("KubePodNotReadi", names), ["KubePodNotReady", "KubeNodeNotReady"]);
         assert_eq!(near("Something", names), [""; 0]);
-    }
-
-    #[test]
-    fn equal_runs_are_one() {
-        let alert = |name: &str| Alert { name: name.to_owned(), ..Alert::default() };
-        let given = |target: &str| Parameters {
-            texts: BTreeMap::from([("target".to_owned(), target.to_owned())]),
-            ..Parameters::default()
-        };
-        let of = |name: &str, runbook: &str, target: &str| {
-            (alert(name), runbook.to_owned(), given(target))
-        };
-        let answers = grouped([
-            of("A", "x", "pod/1"),
-            of("B", "y", "pod/1"),
-            of("C", "x", "pod/1"),
-            of("D", "x", "pod/2"),
-        ]);
-        let shown: Vec<String> = answers
-            .iter()
-            .map(|answer| {
-                let names: String = answer.alerts.iter().map(|alert| alert.name.as_str()).collect();
-                format!("{} {} {names}", answer.runbook, answer.parameters.texts["target"])
-            })
-            .collect();
-        assert_eq!(shown, ["x pod/1 AC", "y pod/1 B", "x pod/2 D"]);
     }
 }

@@ -53,6 +53,21 @@ pub fn of_object(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> 
     own
 }
 
+/// The labels that tell a person something: without the name of the alert, and without what only
+/// says how the metric came in.
+pub fn shown(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let job = labels.get("job").map(String::as_str).unwrap_or_default();
+    // those of a node-exporter name its node
+    let of_exporter = job.contains(EXPORTERS[0]);
+    let mut shown = of_object(labels);
+    shown.retain(|name, _| {
+        let how = ["instance", "job", "endpoint"].contains(&name.as_str()) && of_exporter;
+        let hidden = how || ["uid", "prometheus"].contains(&name.as_str());
+        name != "alertname" && !hidden && !name.starts_with(EXPORTED)
+    });
+    shown
+}
+
 fn is_target(label: &str) -> bool {
     TARGETS.iter().any(|(known, _)| *known == label)
 }
@@ -116,6 +131,24 @@ mod tests {
         for value in ["../../secrets/x", "-x", "a b", "$(id)", "a/b", &"x".repeat(254)] {
             let own = BTreeMap::from([("pod".to_owned(), value.to_owned())]);
             assert_eq!(target(&own), Err(("pod", value)));
+        }
+    }
+
+    #[test]
+    fn labels_for_a_person_are_about_the_object() {
+        let table = [
+            (
+                "alertname=A job=kube-state-metrics instance=ksm:8080 uid=1 namespace=shop pod=api-0",
+                "namespace=shop pod=api-0",
+            ),
+            (
+                "alertname=A job=api instance=10.0.0.1:80 prometheus=m/k",
+                "job=api instance=10.0.0.1:80",
+            ),
+            ("exported_pod=api-0 pod=ksm namespace=m", "pod=api-0"),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(shown(&labels(text)), labels(wanted), "{text}");
         }
     }
 

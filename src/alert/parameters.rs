@@ -1,5 +1,6 @@
 //! From the labels of an alert to the parameters of a runbook.
 
+use super::group::PodName;
 use super::labels::{TARGETS, of_object, target};
 use crate::document::{AlertMapping, Deferred, Runbook};
 use crate::event::Alert;
@@ -14,6 +15,8 @@ pub struct Parameters {
     pub texts: BTreeMap<String, String>,
     /// The namespace, where no parameter is it.
     pub namespace: Option<String>,
+    /// The pod, where `target` is one by its label alone.
+    pub pod: Option<PodName>,
     /// Required parameters that it does not give.
     pub missing: Vec<Missing>,
 }
@@ -67,6 +70,10 @@ pub fn parameters(
             Some(written) => rendered(name, written, &context)?,
             None => by_name(name, &labels)?,
         };
+        let is_mapped = mapping.is_some_and(|mapping| mapping.sets(name));
+        if name == "target" && !is_mapped && value.is_some() {
+            given.pod = labels.get("namespace").cloned().zip(labels.get("pod").cloned());
+        }
         match value {
             Some(value) => drop(given.texts.insert(name.clone(), value)),
             None if param.default.is_none() && !param.optional => {

@@ -10,12 +10,12 @@ use super::conduct::conducted;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
 use super::{Format, Global, output};
-use crate::action::Prometheus;
-use crate::alert::{MAX_BYTES, Payload, Rules, parse, typed};
+use crate::alert::{MAX_BYTES, Payload, parse, typed};
 use crate::event::{Alert, Summary};
 use crate::secret::Masker;
 use crate::session::{
     Alarm, AnswerRun, Answers, ClusterChoice, Start, Workspace, alert_rules, answers, load, start,
+    workloads,
 };
 use clap::Args;
 use indicatif::MultiProgress;
@@ -67,12 +67,20 @@ pub(super) fn alert(global: &Global, arguments: AlertArguments) -> Result<Exit, 
     let workspace = Workspace { read: Some(machine.catalogue()), ..machine };
     let Payload { alerts, left_out } = arguments.alerts()?;
     let prometheus = arguments.prometheus.chosen()?;
-    let alarm = arguments.alarm(&workspace, alerts)?;
-    let mut answers = answers(&workspace, &alarm)?;
-    if let Some(prometheus) = prometheus.filter(|_| !answers.runs.is_empty()) {
-        let rules = asked(&workspace, &alarm, &answers, &prometheus)?;
-        answers = answers.informed(&rules);
+    let mut alarm = arguments.alarm(&workspace, alerts)?;
+    let mut found = answers(&workspace, &alarm)?;
+    if !found.pods.is_empty() {
+        let choice = choice(&workspace, &alarm, &found)?;
+        alarm.workloads = waited(workloads(&workspace, &choice, &found.pods))?;
+        found = answers(&workspace, &alarm)?;
     }
+    if let Some(prometheus) = prometheus.filter(|_| !found.runs.is_empty()) {
+        let choice = choice(&workspace, &alarm, &found)?;
+        let alerts: Vec<Alert> = found.runs.iter().flat_map(|run| run.alerts.clone()).collect();
+        let rules = waited(alert_rules(&workspace, &choice, &prometheus, Some(&alerts)))?;
+        found = found.informed(&rules);
+    }
+    let answers = found;
     let mut told = Told { left_out, ..Told::default() };
     told.of_answers(global, &arguments, &answers)?;
     for (index, answer) in answers.runs.iter().enumerate() {
@@ -88,28 +96,31 @@ pub(super) fn alert(global: &Global, arguments: AlertArguments) -> Result<Exit, 
     told.conclude(&arguments, &answers)
 }
 
-/// What Prometheus says of the rules of all alerts that are answered, asked once.
-fn asked(
+/// The cluster of the runs, where something is asked before them.
+fn choice(
     workspace: &Workspace,
     alarm: &Alarm,
     answers: &Answers,
-    prometheus: &Prometheus,
-) -> Result<Result<Rules, String>, CommandError> {
+) -> Result<ClusterChoice, CommandError> {
     let mut choice: ClusterChoice = alarm.conduct.cluster.clone();
     if let Some(first) = answers.runs.first() {
         let (own, loaded) = load(&workspace.catalogue(), &first.start.runbook)?;
         let declared = loaded.get(&own).and_then(|runbook| runbook.sandbox.as_ref());
         choice.choose(workspace, declared)?;
     }
-    let alerts: Vec<Alert> = answers.runs.iter().flat_map(|run| run.alerts.clone()).collect();
+    Ok(choice)
+}
+
+/// Waits for something outside of a run.
+pub(super) fn waited<T>(doing: impl Future<Output = T>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(CommandError::Output)?;
-    let rules = runtime.block_on(alert_rules(workspace, &choice, prometheus, Some(&alerts)));
+    let result = runtime.block_on(doing);
     runtime.shutdown_background();
-    Ok(rules)
+    Ok(result)
 }
 
 impl AlertArguments {
@@ -140,6 +151,7 @@ impl AlertArguments {
             params: self.params.params(workspace)?,
             dry_run: self.dry_run,
             conduct: self.trust.of(self.changes.of(self.cluster.conduct())),
+            ..Alarm::default()
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `runbook alerts`
 
+use super::alert::waited;
 use super::arguments::{KubeconfigArguments, PrometheusArguments, workspace};
 use super::exit::{CommandError, Exit};
 use super::{Format, Global, output};
@@ -15,7 +16,8 @@ use std::fmt::Write;
 pub(super) struct AlertsArguments {
     /// List only alerts and runbooks whose names contain this text
     filter: Option<String>,
-    /// List the alerts of clusters of all kinds, those that no runbook answers, and what these need
+    /// List the alerts of clusters of all kinds that no runbook answers, and what they need; and the
+    /// alerts of a Prometheus, if one is named
     #[arg(long)]
     coverage: bool,
     #[command(flatten)]
@@ -41,16 +43,13 @@ pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exi
         return Ok(Exit::Passed);
     }
     let mut text = String::new();
-    match (&coverage, &rules) {
-        (None, None) => list(&mut text, &handled, arguments.filter.as_deref()),
-        (coverage, rules) => {
-            if let Some(coverage) = coverage {
-                covered(&mut text, coverage);
-            }
-            if let Some(rules) = rules {
-                live(&mut text, rules, &handled);
-            }
-        }
+    match &coverage {
+        None => list(&mut text, &handled, arguments.filter.as_deref()),
+        Some(coverage) => covered(&mut text, coverage),
+    }
+    if let Some(rules) = &rules {
+        text.push('\n');
+        live(&mut text, rules, &handled);
     }
     output::write(&Masker::new().clean(&text))?;
     Ok(Exit::Passed)
@@ -59,15 +58,10 @@ pub(super) fn alerts(global: &Global, arguments: &AlertsArguments) -> Result<Exi
 impl AlertsArguments {
     /// The rules of the Prometheus that is to be asked.
     fn rules(&self, workspace: &Workspace) -> Result<Option<Rules>, CommandError> {
-        let Some(prometheus) = self.prometheus.chosen()? else { return Ok(None) };
+        let chosen = self.prometheus.chosen()?;
+        let Some(prometheus) = chosen.filter(|_| self.coverage) else { return Ok(None) };
         let choice: ClusterChoice = self.kubeconfig.choice(None);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(CommandError::Output)?;
-        let rules = runtime.block_on(alert_rules(workspace, &choice, &prometheus, None));
-        runtime.shutdown_background();
+        let rules = waited(alert_rules(workspace, &choice, &prometheus, None))?;
         rules.map(Some).map_err(CommandError::NotJudged)
     }
 }
@@ -142,9 +136,6 @@ fn of_rules(rules: &Rules, handled: &[Handled]) -> Vec<Value> {
 fn live(text: &mut String, rules: &Rules, handled: &[Handled]) {
     let (with, without): (Vec<&str>, Vec<&str>) =
         rules.names().into_iter().partition(|name| !runbooks_of(name, handled).is_empty());
-    if !text.is_empty() {
-        text.push('\n');
-    }
     let all = with.len() + without.len();
     writeln!(text, "{} of {all} alerts of this Prometheus have a runbook", with.len()).ok();
     for name in without {

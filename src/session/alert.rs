@@ -7,21 +7,26 @@ use super::target::load;
 use super::{ClusterChoice, Conduct, Params, SessionError, Start, Workspace};
 use crate::action::{Context, Prometheus};
 use crate::alert::{
-    Answer, Handled, Missing, Parameters, Rules, Unfit, grouped, near, parameters, rule_in_url,
-    runbooks_of,
+    Answer, Fit, Handled, Missing, Parameters, PodName, Rules, Unfit, alike, grouped, near,
+    parameters, rule_in_url, runbooks_of,
 };
+use crate::cluster::{Cluster, builtin};
 use crate::document::{Catalogue, Origin, Runbook};
 use crate::encoding::percent_encode;
 use crate::event::{Alert, AlertStatus, AnsweredAlert, Standing};
 use crate::plan::Says;
 use crate::secret::Masker;
+use futures::{StreamExt, stream};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long Prometheus may take in all.
+/// How many objects are looked up at once.
+const CONCURRENCY: usize = 8;
+/// How long what is asked before the runs may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Alerts to be answered.
@@ -39,6 +44,8 @@ pub struct Alarm {
     pub dry_run: bool,
     /// How the runs are conducted.
     pub conduct: Conduct,
+    /// The workloads of pods, as far as they are known: several pods of one have one run.
+    pub workloads: BTreeMap<PodName, String>,
 }
 
 /// What is done about alerts.
@@ -50,6 +57,8 @@ pub struct Answers {
     pub resolved: Vec<Alert>,
     /// Alerts that cannot be answered.
     pub unanswered: Vec<Unanswered>,
+    /// Pods that have a run each and may be of one workload.
+    pub pods: BTreeSet<PodName>,
 }
 
 /// A run and the alerts that it answers.
@@ -144,13 +153,16 @@ pub fn answers(workspace: &Workspace, alarm: &Alarm) -> Result<Answers, SessionE
         }
         for name in runbooks {
             match fit(&catalogue, name, alert, alarm) {
-                Ok(given) => fitting.push((alert.clone(), name.to_owned(), given)),
+                Ok(parameters) => {
+                    fitting.push(Fit { alert: alert.clone(), runbook: name.to_owned(), parameters })
+                }
                 Err(why) => answers.unanswered.push(no(alert, why)),
             }
         }
     }
-    let runbooks: BTreeSet<String> = fitting.iter().map(|(_, name, _)| name.clone()).collect();
-    for answer in grouped(fitting) {
+    let runbooks: BTreeSet<String> = fitting.iter().map(|fit| fit.runbook.clone()).collect();
+    answers.pods = alike(&fitting);
+    for answer in grouped(fitting, &alarm.workloads) {
         let (alerts, missing) = (answer.alerts.clone(), answer.parameters.missing.clone());
         let start = begin(&catalogue, answer, alarm, runbooks.len() > 1);
         match plan(workspace, &start) {
@@ -271,6 +283,53 @@ pub async fn alert_rules(
     asked.unwrap_or_else(|_| {
         Err(format!("Prometheus did not respond within {} s", PATIENCE.as_secs()))
     })
+}
+
+/// Looks up the workloads of pods. A pod that is not found, or that nothing controls, has none.
+pub async fn workloads(
+    workspace: &Workspace,
+    choice: &ClusterChoice,
+    pods: &BTreeSet<PodName>,
+) -> BTreeMap<PodName, String> {
+    let now = workspace.clock.of_simulation();
+    let look = async {
+        let Ok(connected) = choice.connect(&workspace.worlds(), now).await else {
+            return BTreeMap::new();
+        };
+        let Ok(cluster) = connected.cluster else { return BTreeMap::new() };
+        let cluster = &cluster;
+        let found = stream::iter(pods)
+            .map(|pod| async move { Some((pod.clone(), workload(cluster, pod).await?)) })
+            .buffered(CONCURRENCY)
+            .collect::<Vec<_>>()
+            .await;
+        found.into_iter().flatten().collect()
+    };
+    // what is not known in time leaves each pod its run
+    tokio::time::timeout(PATIENCE, look).await.unwrap_or_default()
+}
+
+/// The workload that a pod is of: `deployment/NAME`.
+async fn workload(cluster: &Cluster, (namespace, name): &PodName) -> Option<String> {
+    let (mut kind, mut name) = ("Pod".to_owned(), name.clone());
+    // pod, ReplicaSet, Deployment
+    for _ in 0..2 {
+        let object = cluster.get(&builtin(&kind)?, Some(namespace), &name).await.ok()?;
+        let owners = object["metadata"]["ownerReferences"].as_array();
+        let owner = owners.into_iter().flatten().find(|owner| owner["controller"] == true);
+        // one of a kind that is not built in is no target
+        let Some(owner) = owner.filter(|owner| builtin(own_kind(owner)).is_some()) else { break };
+        kind = own_kind(owner).to_owned();
+        name = owner["name"].as_str()?.to_owned();
+        if kind != "ReplicaSet" {
+            break;
+        }
+    }
+    (kind != "Pod").then(|| format!("{}/{name}", kind.to_lowercase()))
+}
+
+fn own_kind(owner: &Value) -> &str {
+    owner["kind"].as_str().unwrap_or_default()
 }
 
 async fn ask(

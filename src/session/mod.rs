@@ -25,7 +25,9 @@ mod trust;
 mod undo;
 mod workspace;
 
-pub use alert::{Alarm, AnswerRun, Answers, NoAnswer, Unanswered, alert_rules, answers, handled};
+pub use alert::{
+    Alarm, AnswerRun, Answers, NoAnswer, Unanswered, alert_rules, answers, handled, workloads,
+};
 pub use approve::{Approval, Approved, Pending, pending};
 pub use attended::{Attended, Nobody, channel};
 pub use error::{NotApproved, Refusal, SessionError};

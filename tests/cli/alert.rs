@@ -309,8 +309,9 @@ fn the_alerts_of_the_catalogue_are_listed() {
     let text = place.run(&["alerts", "--coverage"]).stdout;
     assert!(text.contains(" of 40 families of common alerts have runbooks"), "{text}");
     let url = prometheus(200, &rules(&json!([])));
-    let live = place.run(&["alerts", "--prometheus", &url]);
-    assert_eq!(live.stdout, "1 of 1 alerts of this Prometheus have a runbook\n");
-    let dead = place.run(&["alerts", "--prometheus", &prometheus(500, &json!(null))]);
+    let live = place.run(&["alerts", "--coverage", "--prometheus", &url]);
+    let last = "\n\n1 of 1 alerts of this Prometheus have a runbook\n";
+    assert!(live.stdout.ends_with(last), "{}", live.all());
+    let dead = place.run(&["alerts", "--coverage", "--prometheus", &prometheus(500, &json!(null))]);
     assert_eq!(dead.code, 3, "{}", dead.all());
 }

@@ -1,7 +1,7 @@
 //! What `runbook alert` says of alerts.
 
 use crate::action::Duration;
-use crate::alert::Missing;
+use crate::alert::{Missing, shown};
 use crate::event::{Alert, AlertRule, AlertState, Standing};
 use crate::secret::Masker;
 use crate::session::{AnswerRun, NoAnswer, Unanswered};
@@ -126,9 +126,8 @@ fn age(time: Timestamp, now: Timestamp) -> String {
 }
 
 fn labels(labels: &BTreeMap<String, String>, before: &str) -> String {
-    let all: Vec<String> = labels
+    let all: Vec<String> = shown(labels)
         .iter()
-        .filter(|(name, _)| *name != "alertname")
         // a label is one word of one line, whatever it says
         .map(|(name, value)| format!("{name}={}", value.replace(char::is_control, " ")))
         .collect();
