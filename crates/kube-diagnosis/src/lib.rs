@@ -5,6 +5,7 @@ mod causes;
 mod diagnosis;
 pub mod object;
 pub mod pod;
+pub mod schedule;
 mod snapshot;
 pub mod symptom;
 mod view;

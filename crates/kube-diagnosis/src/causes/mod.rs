@@ -1,8 +1,11 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
+mod api_service;
 mod autoscaler;
 mod certificate;
+mod consequence;
 mod cronjob;
+mod disruption;
 mod job;
 mod namespace;
 mod node;
@@ -16,6 +19,7 @@ mod workload;
 
 use crate::cause::Cause;
 use crate::object::name;
+use crate::symptom::shortened;
 use crate::view::{View, selects};
 use serde_json::Value;
 
@@ -40,6 +44,8 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         cronjob::KINDS,
         service::KINDS,
         autoscaler::KINDS,
+        api_service::KINDS,
+        disruption::KINDS,
         quota::KINDS,
         volume::KINDS,
         certificate::KINDS,
@@ -59,9 +65,15 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.extend(cronjob::find(view));
     found.extend(service::find(view, &found));
     found.extend(autoscaler::find(view, &found));
+    found.extend(api_service::find(view));
+    found.extend(disruption::find(view, &found));
     found.extend(quota::find(view));
     found.extend(volume::find(view));
     found.extend(certificate::find(view));
+    consequence::link(view, &mut found);
+    for cause in &mut found {
+        cause.detail = shortened(&cause.detail);
+    }
     let place = |cause: &Cause| kinds().position(|Kind(id, ..)| *id == cause.id);
     found.sort_by(|a, b| {
         (place(a), &a.object, &a.container).cmp(&(place(b), &b.object, &b.container))
@@ -91,7 +103,7 @@ pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool
         cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object
     });
     of_pod
-        || view.snapshot.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
+        || view.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
             selects(selector, &maker["spec"]["template"]["metadata"]["labels"])
         })
 }
