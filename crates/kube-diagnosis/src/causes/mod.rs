@@ -18,7 +18,7 @@ mod volume;
 mod workload;
 
 use crate::cause::Cause;
-use crate::object::name;
+use crate::object::{name, text};
 use crate::symptom::shortened;
 use crate::view::{View, selects};
 use serde_json::Value;
@@ -52,6 +52,19 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     ];
     all.into_iter().flatten()
 }
+
+/// Ids of what works and will not for ever, or is as somebody wanted it.
+pub(crate) const WARNINGS: &[&str] = &[
+    "certificate-expiring",
+    "cronjob-suspended",
+    "disruption-never-allowed",
+    "hpa-maxed-out",
+    "node-cordoned",
+    "quota-exhausted",
+    "rollout-paused",
+    "suspended",
+    "volume-filling-up",
+];
 
 /// Everything that is seen to be wrong, in the order of the kinds.
 pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
@@ -106,4 +119,9 @@ pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool
         || view.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
             selects(selector, &maker["spec"]["template"]["metadata"]["labels"])
         })
+}
+
+/// The names of the Services that an Ingress leads to.
+pub(crate) fn backends(ingress: &Value) -> impl Iterator<Item = &str> {
+    service::backend_services(ingress).map(|backend| text(&backend["name"]))
 }

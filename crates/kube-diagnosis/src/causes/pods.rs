@@ -308,13 +308,24 @@ fn detail(pod: &Value, symptom: &Symptom) -> String {
         None => point(&symptom.message),
         Some(_) => symptom.last_words.clone(),
     };
+    // the pod and the container are named already
+    said.truncate(said.find(" (pod: \"").unwrap_or(said.len()));
     if let Some((_, probe, by)) = PROBES.iter().find(|(id, ..)| *id == symptom.id) {
         said = said.trim_start_matches(by).to_owned();
+        let word = probe.trim_end_matches("Probe");
+        if let Some((before, rest)) = said.split_once(" probe failed:")
+            && before.eq_ignore_ascii_case(word)
+        {
+            said = rest.trim().to_owned();
+        }
         // a command that says nothing leaves nothing behind the colon
         let asked = asked(&spec[*probe]);
-        if said.ends_with(':') || said.is_empty() {
-            said = format!("{said} {asked}").trim().to_owned();
+        if said.is_empty() {
+            said = asked;
         }
+    }
+    if let Some(wanted) = wanted_of_node(pod, symptom.id) {
+        said = format!("{said} {wanted}").trim().to_owned();
     }
     let mut detail = parts.join(", ");
     for (before, part) in [(true, symptom.container.as_deref()), (false, Some(said.as_str()))] {
@@ -327,6 +338,24 @@ fn detail(pod: &Value, symptom: &Symptom) -> String {
         };
     }
     detail
+}
+
+/// What a pod without a node asks of one.
+fn wanted_of_node(pod: &Value, id: &str) -> Option<String> {
+    match id {
+        "node-selector-mismatch" => {
+            let asked = super::placement::asked(&pod["spec"]);
+            (!asked.is_empty()).then(|| format!("It asks for {asked}"))
+        }
+        "insufficient-resources" => {
+            let all: Vec<String> = array(&pod["spec"]["containers"])
+                .flat_map(|spec| spec["resources"]["requests"].as_object().into_iter().flatten())
+                .map(|(resource, amount)| format!("{resource} {}", text(amount)))
+                .collect();
+            (!all.is_empty()).then(|| format!("It requests {}", all.join(", ")))
+        }
+        _ => None,
+    }
 }
 
 /// Reasons of the API that say no more than a title.
