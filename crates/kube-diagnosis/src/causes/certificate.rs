@@ -86,11 +86,14 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         |id, detail: String, hint: &str| Cause::new(id, object.clone(), "", detail).hint(hint);
     let Some(found) = view.get("Secret", secret) else {
         let detail = format!("secret/{secret} does not exist");
-        return vec![cause(
-            "certificate-missing",
-            detail,
-            "create the Secret, or find out why cert-manager did not",
-        )];
+        return vec![
+            cause(
+                "certificate-missing",
+                detail,
+                "create the Secret, or find out why cert-manager did not",
+            )
+            .seen([Evidence::new(format!("{object}: spec.tls"), format!("secretName {secret}"))]),
+        ];
     };
     let certificate = &found["certificate"];
     if !certificate.is_object() {
@@ -98,11 +101,10 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
     }
     if let Some(error) = certificate["error"].as_str() {
         let detail = format!("secret/{secret}: {error}");
-        return vec![cause(
-            "certificate-invalid",
-            detail,
-            "put the certificate into the Secret again",
-        )];
+        return vec![
+            cause("certificate-invalid", detail, "put the certificate into the Secret again")
+                .seen([Evidence::new(format!("secret/{secret}: tls.crt"), error)]),
+        ];
     }
     let source = Evidence::new(
         format!("secret/{secret}: tls.crt"),
