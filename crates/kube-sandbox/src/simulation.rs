@@ -22,8 +22,8 @@ use super::world::{Place, World, WorldFault, checked};
 const AGE: i64 = 3600;
 /// The same for what is not recorded of a world that is: what is has its own times.
 const RECORDED_AGE: i64 = 10;
-/// How many seconds ago the later changes of a scenario were made.
-const LATER: i64 = 600;
+/// How many seconds after a later change the world is looked at until it is ready.
+const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 /// How many seconds ago the requests of a scenario were made.
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
@@ -142,18 +142,7 @@ impl Simulation {
         for (reference, patch, place) in pods {
             world.patch_pod(&reference, &patch, begin).map_err(|reason| place.fault(reason))?;
         }
-        if !scenario.later.is_empty() {
-            // what was before has been so until then
-            world.step(ago(LATER));
-            for Change { kind, place } in &scenario.later {
-                world
-                    .change(kind.clone(), of.namespace(), ago(LATER))
-                    .map_err(|reason| place.fault(reason))?;
-            }
-            for seconds in [0, 3, 12, 21, 30, 60, 300] {
-                world.settle(ago(LATER - seconds));
-            }
-        }
+        world.change_later(&scenario.later, of.namespace(), now)?;
         for variation in variations {
             world.vary(variation, now);
         }
@@ -176,6 +165,35 @@ impl Simulation {
         world.settle(now);
         world.store.compact();
         Ok(world)
+    }
+
+    /// Makes the later changes of a scenario, each at its time, and lets the world go on from then.
+    fn change_later(
+        &mut self,
+        later: &[(SignedDuration, Change)],
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<(), WorldFault> {
+        let time = |ago: SignedDuration| now.saturating_sub(ago).unwrap_or(now);
+        let mut left = later;
+        while let Some((ago, _)) = left.first() {
+            let count = left.iter().take_while(|(other, _)| other == ago).count();
+            let (changes, rest) = left.split_at(count);
+            left = rest;
+            let (at, next) = (time(*ago), rest.first().map_or(now, |(ago, _)| time(*ago)));
+            // what was before has been so until then
+            self.step(at);
+            for (_, Change { kind, place }) in changes {
+                self.change(kind.clone(), namespace, at).map_err(|reason| place.fault(reason))?;
+            }
+            for seconds in LOOKS {
+                let look = at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+                if look <= next {
+                    self.settle(look);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn vary(&mut self, variation: &Variation, now: Timestamp) {
@@ -369,6 +387,9 @@ impl Simulation {
         let snapshot = self.snapshot();
         controllers::live(&snapshot, now);
         busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
+        let snapshot = self.snapshot();
+        busy |= controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, now);
+        let snapshot = self.snapshot();
         busy |= controllers::probe(&mut self.store, &snapshot, now);
         controllers::endpoints(&mut self.store, now);
         controllers::replica_set_status(&mut self.store, now);
