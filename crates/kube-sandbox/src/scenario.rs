@@ -25,6 +25,7 @@
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
+//! metrics: absent                               # there is no API of metrics: autoscalers get none
 //! then:                                         # changes while the sandbox runs, so long after its start
 //! - {after: 20s, patch: {kind: Deployment, namespace: shop, name: web}, with: {spec: {replicas: 3}}}
 //! faults:                                       # what requests are answered with, instead of what is true
@@ -79,6 +80,7 @@ pub(crate) struct Scenario {
     pub(crate) renewed: Vec<Reference>,
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) then: Vec<(SignedDuration, Change)>,
     pub(crate) faults: Vec<ApiFault>,
     pub(crate) apps: Vec<Otherwise>,
@@ -138,6 +140,7 @@ struct Written {
     #[serde(default)]
     deny: Vec<Denial>,
     server: Option<ServerState>,
+    metrics: Option<Metrics>,
     #[serde(default)]
     then: Vec<Spanned<WrittenChange>>,
     #[serde(default)]
@@ -190,6 +193,7 @@ impl Scenario {
             renewed: Vec::new(),
             deny: Vec::new(),
             server: None,
+            metrics: None,
             then: Vec::new(),
             faults: Vec::new(),
             apps: Vec::new(),
@@ -248,6 +252,7 @@ impl Scenario {
             renewed: written.renewed,
             deny: written.deny,
             server: written.server,
+            metrics: written.metrics,
             then,
             faults,
             apps: written.apps,
@@ -384,6 +389,13 @@ impl ApiFault {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerState {
     Down,
+}
+
+/// Whether somebody measures what pods use, for autoscalers and `top`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Metrics {
+    Absent,
 }
 
 impl Denial {

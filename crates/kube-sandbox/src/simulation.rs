@@ -1,5 +1,6 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,11 +13,11 @@ use super::controllers::{self, Disagreements, History, Kubelet, Names};
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
+use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
-use super::world::{Place, World, WorldFault, checked};
+use super::world::{Place, World, WorldFault, checked, issue};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
@@ -62,6 +63,10 @@ pub(crate) struct Simulation {
     kubelet: Kubelet,
     names: Names,
     disagreements: Disagreements,
+    /// The pods for which there is no node.
+    unplaced: BTreeSet<String>,
+    /// Whether nobody measures what pods use.
+    unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
@@ -84,6 +89,8 @@ impl Simulation {
             kubelet: self.kubelet.clone(),
             names: self.names.clone(),
             disagreements: self.disagreements.clone(),
+            unplaced: self.unplaced.clone(),
+            unmeasured: self.unmeasured,
             kept: self.kept.clone(),
             pending: self.pending.clone(),
             seen: None,
@@ -125,6 +132,8 @@ impl Simulation {
             kubelet: Kubelet::new(scenario.unpullable.clone()),
             names: Names::default(),
             disagreements: Disagreements::new(),
+            unplaced: BTreeSet::new(),
+            unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
@@ -205,6 +214,7 @@ impl Simulation {
     }
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        issue(&mut manifest, now);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
@@ -219,12 +229,18 @@ impl Simulation {
             Kind::Patch(reference, patch) => {
                 let mut changed = (*self.here(&reference)?.1).clone();
                 object::merge(&mut changed, &patch);
-                self.store.put(checked(changed, namespace)?, at);
+                let mut changed = checked(changed, namespace)?;
+                issue(&mut changed, at);
+                self.store.put(changed, at);
             }
             Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
             Kind::Delete(reference) => {
-                let plural = self.here(&reference)?.0.plural;
-                self.store.delete(plural, &reference.namespace, &reference.name);
+                let (resource, object) = self.here(&reference)?;
+                if object::list(&object["metadata"]["finalizers"]).is_empty() {
+                    self.store.delete(resource.plural, &reference.namespace, &reference.name);
+                } else {
+                    controllers::ask_to_go(&mut self.store, &object, at);
+                }
             }
             Kind::Apply(manifest) => self.apply(manifest, at, at),
         }
@@ -373,7 +389,7 @@ impl Simulation {
         self.namespaces(now);
         let store = &mut self.store;
         controllers::collect_garbage(store, now);
-        let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
+        let mut busy = controllers::autoscale(store, &mut self.disagreements, self.unmeasured, now);
         controllers::deployments(store, now);
         // progress is measured between what was said before the pods are made and what is said
         // after
@@ -382,7 +398,8 @@ impl Simulation {
         controllers::stateful_sets(store, now);
         controllers::daemon_sets(store, &mut self.names, now);
         controllers::jobs(store, &mut self.names, now);
-        controllers::schedule(store, now);
+        controllers::claims(store, now);
+        controllers::schedule(store, &mut self.unplaced, now);
         busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
         let snapshot = self.snapshot();
         controllers::live(&snapshot, now);
@@ -395,6 +412,7 @@ impl Simulation {
         controllers::replica_set_status(&mut self.store, now);
         controllers::deployment_status(&mut self.store, now);
         controllers::disruption_budgets(&mut self.store, now);
+        controllers::quotas(&mut self.store, now);
         controllers::cron_jobs(&mut self.store, now);
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);

@@ -13,12 +13,14 @@ use super::pods::number;
 use super::probe::ask;
 use crate::app::{AppContext, ImageSet};
 use crate::object;
+use crate::quantity;
 use crate::snapshot::Snapshot;
 
 /// The exit code of a program that SIGKILL has ended.
 const SIGKILL: i64 = 137;
 /// The exit code that the runtime gives a program that it cannot start.
 const NOT_STARTED: i64 = 128;
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
 /// How long a program takes to fill its memory.
 const FILLED: SignedDuration = SignedDuration::from_secs(1);
 
@@ -57,9 +59,9 @@ pub(crate) fn of_program(
     }
     let context = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new)?;
     let app = snapshot.apps.app(context.app);
-    let limit = context.container().limits.get("memory").and_then(|limit| mebibytes(limit));
+    let limit = context.container().limits.get("memory").and_then(|limit| quantity::number(limit));
     if let (Some(limit), Some(_)) = (limit, &app.memory)
-        && context.evaluate("memory", 0).ok()?.as_f64()? > limit
+        && context.evaluate("memory", 0).ok()?.as_f64()? * MEBIBYTE > limit
     {
         return Some(Ending::by_itself(FILLED, SIGKILL, "OOMKilled"));
     }
@@ -122,35 +124,4 @@ fn not_started(image: &ImageSet, snapshot: &Snapshot, container: &Value) -> Opti
             runc create failed: unable to start container process: exec: \"{command}\": {why}: \
             unknown"
     ))
-}
-
-/// A quantity of memory in MiB.
-fn mebibytes(quantity: &str) -> Option<f64> {
-    let split = quantity.find(|character: char| character.is_ascii_alphabetic());
-    let (number, unit) = quantity.split_at(split.unwrap_or(quantity.len()));
-    let bytes = match unit {
-        "" => 1.0,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "Ki" => 1024.0,
-        "Mi" => 1024.0 * 1024.0,
-        "Gi" => 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * bytes / (1024.0 * 1024.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_counted_in_mebibytes() {
-        for (quantity, expected) in
-            [("24Mi", Some(24.0)), ("1Gi", Some(1024.0)), ("1048576", Some(1.0)), ("x", None)]
-        {
-            assert_eq!(mebibytes(quantity), expected, "{quantity}");
-        }
-    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::back_off::Run;
 use super::ending::of_program;
 use super::events::{self, Told};
-use super::kubelet::{Kubelet, Process, container_status, set_ready};
+use super::kubelet::{Kubelet, Process, SIGTERM, container_status, set_ready};
 use super::pods::set_condition;
 use super::restarts::{Loop, said, show, status_of};
 use super::start::{Waiting, start, start_events};
@@ -134,6 +134,19 @@ fn done(status: &mut Value, container: &Value, run: Run) {
         status["state"] = json!({"terminated": {"containerID": status["containerID"],
             "exitCode": 0, "finishedAt": object::time(until), "reason": "Completed",
             "startedAt": object::time(run.from)}});
+    }
+}
+
+/// Writes that what stood beside the programs of a pod was ended with them.
+pub(super) fn end(pod: &mut Value, now: Timestamp) {
+    for status in pod["status"]["initContainerStatuses"].as_array_mut().into_iter().flatten() {
+        if status["state"]["running"].is_object() {
+            status["ready"] = json!(false);
+            status["started"] = json!(false);
+            status["state"] = json!({"terminated": {"containerID": status["containerID"],
+                "exitCode": SIGTERM, "finishedAt": object::time(now), "reason": "Error",
+                "startedAt": status["state"]["running"]["startedAt"]}});
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::events;
 use super::pods::{
-    Names, active, all, condition, deleting, ended, from_template, is_ready, owned, set_condition,
-    terminate,
+    Names, active, all, condition, create, deleting, ended, from_template, is_ready, owned,
+    refused, set_condition, terminate,
 };
 use crate::object;
 use crate::store::Store;
@@ -183,7 +183,16 @@ fn pods_wanted(spec: &Value, pods: &[Arc<Value>]) -> usize {
 fn create_pod(store: &mut Store, names: &mut Names, job: &Value, now: Timestamp) {
     let name = names.next(store, object::namespace(job), object::name(job));
     let pod = from_template(job, &job["spec"]["template"], &name, Some(object::name(job)));
-    store.put(pod, now);
+    if let Err(refusal) = create(store, pod, now) {
+        names.take_back(object::namespace(job), object::name(job));
+        return refused(
+            store,
+            job,
+            COMPONENT,
+            &format!("Error creating: {}", refusal.message()),
+            now,
+        );
+    }
     let message = format!("Created pod: {name}");
     events::record(store, job, COMPONENT, "SuccessfulCreate", &message, now);
 }

@@ -28,7 +28,7 @@ use netpol_evaluator::Labels;
 /// How long a pod takes from the start of its containers until it can be ready.
 const START: SignedDuration = SignedDuration::from_millis(300);
 /// The exit code of a program that SIGTERM has ended.
-const SIGTERM: i64 = 143;
+pub(super) const SIGTERM: i64 = 143;
 /// How long a pod takes to end.
 const STOP: SignedDuration = SignedDuration::from_millis(200);
 
@@ -518,6 +518,7 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
             }});
         }
     }
+    init::end(&mut pod, now);
     set_ready(&mut pod, false, now);
     let unready = json!({"type": "PodReadyToStartContainers", "status": "False",
         "lastProbeTime": null});

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::events;
 use super::pods::{
     active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
-    terminate,
+    refused, terminate,
 };
 use super::revision::{self, REVISION};
 use crate::object;
@@ -105,7 +105,14 @@ fn create(store: &mut Store, set: &Value, ordinal: i64, revision: &str, now: Tim
     if set["spec"]["serviceName"].is_string() {
         pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     }
-    store.put(pod, now);
+    if let Err(refusal) = super::pods::create(store, pod, now) {
+        let message = format!(
+            "create Pod {name} in StatefulSet {} failed error: {}",
+            object::name(set),
+            refusal.message()
+        );
+        return refused(store, set, COMPONENT, &message, now);
+    }
     let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
 }
