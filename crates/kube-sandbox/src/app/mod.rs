@@ -16,8 +16,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
 pub(crate) use context::{AppContext, Request};
-pub(crate) use format::{App, Document, ImageSet, Otherwise, Text};
-use format::{Exits, LogRule, Route};
+pub(crate) use format::{App, Document, Otherwise, Text};
+use format::{Exits, ImageSet, LogRule, Route};
 pub(crate) use http::{Response, respond};
 pub(crate) use logs::{Line, former_lines, lines, moments};
 pub(crate) use memory::Memory;

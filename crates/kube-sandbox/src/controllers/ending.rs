@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::pods::number;
 use super::probe::ask;
-use crate::app::{AppContext, ImageSet};
+use crate::app::{AppContext, Apps};
 use crate::object;
 use crate::quantity;
 use crate::snapshot::Snapshot;
@@ -51,8 +51,7 @@ pub(crate) fn of_program(
     container: &Value,
     now: Timestamp,
 ) -> Option<Ending> {
-    let image = snapshot.apps.image(container["image"].as_str().unwrap_or_default());
-    if let Some(message) = image.and_then(|image| not_started(image, snapshot, container)) {
+    if let Some(message) = not_started(&snapshot.apps, container) {
         let not_started = Some(message);
         let ending = Ending::by_itself(SignedDuration::ZERO, NOT_STARTED, "StartError");
         return Some(Ending { not_started, ..ending });
@@ -107,11 +106,13 @@ pub(crate) fn of_probe(
 }
 
 /// Why the runtime cannot start the command of a container, if the programs of its image are known.
-fn not_started(image: &ImageSet, snapshot: &Snapshot, container: &Value) -> Option<String> {
+pub(super) fn not_started(apps: &Apps, container: &Value) -> Option<String> {
+    let name = container["image"].as_str()?;
+    let (image, tools) = (apps.image(name)?, apps.tools(name)?);
     let command = object::list(&container["command"]).first()?.as_str()?;
-    let name = command.rsplit('/').next().unwrap_or(command);
-    let tools = snapshot.apps.tools(container["image"].as_str()?)?;
-    if image.programs.is_empty() || image.programs.iter().chain(tools).any(|known| known == name) {
+    let program = command.rsplit('/').next().unwrap_or(command);
+    let mut known = image.programs.iter().chain(tools);
+    if image.programs.is_empty() || known.any(|known| known == program) {
         return None;
     }
     let why = if command.contains('/') {

@@ -171,10 +171,11 @@ pub(super) fn advance(
         let program = snapshot.pods[index].containers.len() + place;
         let ending = of_program(snapshot, index, program, container, now);
         let known = snapshot.pods[index].container(program).is_some_and(|init| init.app.is_some());
-        told.extend(start_events(container, "initContainers", &Ok(Labels::new()), true, begun));
+        let events = start_events(container, "initContainers", &Ok(Labels::new()), true, begun);
         if goes_on(container) {
             *status = container_status(container, &Ok(Labels::new()), uid, begun);
             done(status, container, Run { from: begun, until: None });
+            told.extend(events);
             continue;
         }
         let (until, failed) = match &ending {
@@ -191,6 +192,7 @@ pub(super) fn advance(
             status["restartCount"] = restarts;
             done(status, container, Run { from: begun, until: Some(until) });
             begun = until;
+            told.extend(events);
             continue;
         }
         let turned = failed
@@ -201,6 +203,7 @@ pub(super) fn advance(
             process.loops.insert(name.to_owned(), turned);
         } else {
             *status = container_status(container, &Ok(Labels::new()), uid, begun);
+            told.extend(events);
         }
         hold(&mut pod, &init[place..], uid, now);
         store.put(pod, now);

@@ -129,12 +129,17 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
     let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
     let counts = match outcome {
         Some(_) if !over => Counts::kept(&job["status"], &pods),
-        _ => Counts::of(&pods),
+        _ => Counts::of(&job["status"], &pods),
+    };
+    // the pods that a Job ends because it has failed have failed
+    let ended_now = match outcome {
+        Some(outcome) if outcome.kind == "Failed" => running.len(),
+        _ => 0,
     };
     let status = &mut job["status"];
     write_count(status, "active", wanted);
     write_count(status, "succeeded", counts.succeeded);
-    write_count(status, "failed", counts.failed);
+    write_count(status, "failed", counts.failed + ended_now);
     status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
     status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
     status["uncountedTerminatedPods"] = counts.uncounted;
@@ -206,10 +211,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(pods: &[Arc<Value>]) -> Self {
+    fn of(status: &Value, pods: &[Arc<Value>]) -> Self {
         Self {
             succeeded: in_phase(pods, "Succeeded"),
-            failed: in_phase(pods, "Failed"),
+            // pods that were ended with the Job are gone, and count
+            failed: in_phase(pods, "Failed").max(count_of(&status["failed"], 0)),
             uncounted: json!({}),
         }
     }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::back_off::Run;
+use super::ending::not_started;
 use super::events::{self, Told};
 use super::init;
 use super::pods::{all, deleting, ended, set_condition};
@@ -274,7 +275,9 @@ fn launch(
         let mut told: Vec<Told> =
             unmountable.map(|message| unmounted(message, now)).into_iter().collect();
         for (container, outcome) in containers.iter().zip(&started) {
-            told.extend(start_events(container, "containers", outcome, running, now));
+            let runs = not_started(apps, container).is_none();
+            let events = start_events(container, "containers", outcome, running, now);
+            told.extend(events.into_iter().filter(|told| runs || told.reason != "Started"));
         }
         told.iter().for_each(|told| events::tell(store, &pod, "kubelet", told, now));
     }

@@ -20,6 +20,9 @@ use crate::object;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
+/// How long before its first end a program is waited for.
+const SOON: SignedDuration = SignedDuration::from_secs(10);
+
 /// A container whose program ends again and again, or did so.
 #[derive(Debug, Clone)]
 pub(crate) struct Loop {
@@ -94,13 +97,14 @@ pub(crate) fn restart_containers(
             busy |= init::advance(store, kubelet, snapshot, index, &pod, now);
         } else if pod["spec"]["restartPolicy"] == "Always" || pod["spec"]["restartPolicy"].is_null()
         {
-            restart(store, kubelet, snapshot, index, &pod, now);
+            busy |= restart(store, kubelet, snapshot, index, &pod, now);
         }
     }
     kubelet.looked = now;
     busy
 }
 
+/// Brings the containers of a pod to where they are now. Says whether one is about to end.
 fn restart(
     store: &mut Store,
     kubelet: &mut Kubelet,
@@ -108,10 +112,11 @@ fn restart(
     index: usize,
     before: &Value,
     now: Timestamp,
-) {
+) -> bool {
     let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
     let looked = kubelet.looked;
-    let Some(process) = kubelet.processes.get_mut(uid) else { return };
+    let Some(process) = kubelet.processes.get_mut(uid) else { return false };
+    let mut busy = false;
     let mut pod = before.clone();
     let mut told = Vec::new();
     for (place, container) in object::list(&before["spec"]["containers"]).iter().enumerate() {
@@ -129,7 +134,11 @@ fn restart(
         });
         let next = match (known, ending) {
             (Some(known), ending) => Some(known.at(ending, looked, now)),
-            (None, Some(ending)) => Loop::begin(ending, process.started, looked, now),
+            (None, Some(ending)) => {
+                let lasts = process.started.saturating_add(ending.after).unwrap_or(now);
+                busy |= now < lasts && lasts.duration_since(now) < SOON;
+                Loop::begin(ending, process.started, looked, now)
+            }
             (None, None) => None,
         };
         let Some(next) = next else { continue };
@@ -142,6 +151,7 @@ fn restart(
     }
     store.put(pod, now);
     told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
+    busy
 }
 
 pub(super) fn status_of<'a>(pod: &'a mut Value, field: &str, name: &str) -> Option<&'a mut Value> {

@@ -107,20 +107,20 @@ fn create(store: &mut Store, set: &Value, ordinal: i64, revision: &str, now: Tim
     }
     if let Err(refusal) = super::pods::create(store, pod, now) {
         let message = format!(
-            "create Pod {name} in StatefulSet {} failed error: {}",
+            "Create Pod {name} in StatefulSet {} failed error: {}",
             object::name(set),
             refusal.message()
         );
         return refused(store, set, COMPONENT, &message, now);
     }
-    let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
+    let message = format!("Create Pod {name} in StatefulSet {} successful", object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
 }
 
 fn delete(store: &mut Store, set: &Value, pod: &Value, now: Timestamp) {
     terminate(store, pod, now);
     let message =
-        format!("delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
+        format!("Delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
 }
 
