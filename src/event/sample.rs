@@ -2,8 +2,8 @@
 
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event,
-    EventKind, FindingConcluded, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
-    Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    EventKind, FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange,
+    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
     ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
     Severity, StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried,
     StepStarted, Stored, Target, Truth, Verdict,
@@ -145,6 +145,7 @@ impl Story {
             remedy: None,
             command: Some(command.into()),
             next: None,
+            each: Vec::new(),
             fixed: false,
         }))
     }
@@ -466,6 +467,13 @@ pub(crate) fn every_event() -> Vec<Event> {
                     namespace: Some(text()),
                     options: vec![text()],
                 }),
+                each: vec![FindingItem {
+                    cause: text(),
+                    objects: Some(vec![text().into()]),
+                    remedy: Some(remedy.clone()),
+                    command: Some(text()),
+                    next: None,
+                }],
                 fixed: true,
             }),
             EventKind::FindingNotRuledOut => {
