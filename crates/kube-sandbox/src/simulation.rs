@@ -404,9 +404,7 @@ impl Simulation {
         let snapshot = self.snapshot();
         controllers::live(&snapshot, now);
         busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
-        let snapshot = self.snapshot();
         busy |= controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, now);
-        let snapshot = self.snapshot();
         busy |= controllers::probe(&mut self.store, &snapshot, now);
         controllers::endpoints(&mut self.store, now);
         controllers::replica_set_status(&mut self.store, now);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::back_off::Run;
-use super::ending::of_program;
+use super::ending::{Ending, of_program};
 use super::events::{self, Told};
 use super::kubelet::{Kubelet, Process, SIGTERM, container_status, set_ready};
 use super::pods::set_condition;
@@ -150,6 +150,46 @@ pub(super) fn end(pod: &mut Value, now: Timestamp) {
     }
 }
 
+/// Where an init container is that began at some time.
+enum Stage {
+    /// It goes on beside the others.
+    Beside,
+    /// It has done its work.
+    Done(Timestamp),
+    /// It works; whether it ends at all.
+    Works(bool),
+    /// It fails again and again.
+    Fails(Loop, Ending),
+}
+
+fn stage(
+    snapshot: &Arc<Snapshot>,
+    (pod, place): (usize, usize),
+    container: &Value,
+    begun: Timestamp,
+    now: Timestamp,
+) -> Stage {
+    if goes_on(container) {
+        return Stage::Beside;
+    }
+    let Some(ending) = of_program(snapshot, pod, place, container, now) else {
+        let known = snapshot.pods[pod].container(place).is_some_and(|known| known.app.is_some());
+        // nothing is known of this program: it does what it is for
+        return if known { Stage::Works(false) } else { Stage::Done(begun) };
+    };
+    let until = begun.saturating_add(ending.after).unwrap_or(begun);
+    if now < until {
+        Stage::Works(true)
+    } else if ending.code == 0 {
+        Stage::Done(until)
+    } else {
+        match Loop::begin(ending.clone(), begun, begun, now) {
+            Some(turned) => Stage::Fails(turned, ending),
+            None => Stage::Works(true),
+        }
+    }
+}
+
 /// Brings the init containers of a pod to where they are now. Says whether one is about to end.
 pub(super) fn advance(
     store: &mut Store,
@@ -162,57 +202,47 @@ pub(super) fn advance(
     let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
     let Some(process) = kubelet.processes.get_mut(uid) else { return false };
     let (init, mut pod) = (containers(before), before.clone());
+    let others = snapshot.pods[index].containers.len();
     let mut begun = process.started;
     let mut told: Vec<Told> = Vec::new();
+    let mut held = None;
     for (place, container) in init.iter().enumerate() {
         let name = container["name"].as_str().unwrap_or_default();
-        let path = format!("spec.initContainers{{{name}}}");
         let Some(status) = status_of(&mut pod, "initContainerStatuses", name) else { continue };
-        let program = snapshot.pods[index].containers.len() + place;
-        let ending = of_program(snapshot, index, program, container, now);
-        let known = snapshot.pods[index].container(program).is_some_and(|init| init.app.is_some());
-        let events = start_events(container, "initContainers", &Ok(Labels::new()), true, begun);
-        if goes_on(container) {
-            *status = container_status(container, &Ok(Labels::new()), uid, begun);
-            done(status, container, Run { from: begun, until: None });
-            told.extend(events);
-            continue;
-        }
-        let (until, failed) = match &ending {
-            Some(ending) => (
-                Some(begun.saturating_add(ending.after).unwrap_or(begun)),
-                Some(ending).filter(|ending| ending.code != 0),
-            ),
-            None if known => (None, None),
-            None => (Some(begun), None),
-        };
-        if let (Some(until), None) = (until.filter(|until| now >= *until), failed) {
-            let restarts = status["restartCount"].clone();
-            *status = container_status(container, &Ok(Labels::new()), uid, begun);
-            status["restartCount"] = restarts;
-            done(status, container, Run { from: begun, until: Some(until) });
-            begun = until;
-            told.extend(events);
-            continue;
-        }
-        let turned = failed
-            .and_then(|ending| Loop::begin(ending.clone(), begun, begun, now).zip(Some(ending)));
-        if let Some((turned, ending)) = turned {
-            show(status, before, container, &turned.turn, Some(ending));
-            told.extend(said(before, container, &path, begun, &turned.turn, ending));
+        let restarts = status["restartCount"].clone();
+        *status = container_status(container, &Ok(Labels::new()), uid, begun);
+        let stage = stage(snapshot, (index, others + place), container, begun, now);
+        if let Stage::Fails(turned, ending) = stage {
+            let path = format!("spec.initContainers{{{name}}}");
+            show(status, before, container, &turned.turn, Some(&ending));
+            told.extend(said(before, container, &path, begun, &turned.turn, &ending));
             process.loops.insert(name.to_owned(), turned);
-        } else {
-            *status = container_status(container, &Ok(Labels::new()), uid, begun);
-            told.extend(events);
+            held = Some((place, false));
+            break;
         }
-        hold(&mut pod, &init[place..], uid, now);
-        store.put(pod, now);
-        told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
-        return failed.is_none() && until.is_some();
+        told.extend(start_events(container, "initContainers", &Ok(Labels::new()), true, begun));
+        status["restartCount"] = restarts;
+        match stage {
+            Stage::Works(ends) => {
+                held = Some((place, ends));
+                break;
+            }
+            Stage::Done(until) => {
+                done(status, container, Run { from: begun, until: Some(until) });
+                begun = until;
+            }
+            Stage::Beside | Stage::Fails(..) => {
+                done(status, container, Run { from: begun, until: None });
+            }
+        }
     }
-    kubelet.processes.remove(uid);
-    kubelet.initialized.insert(uid.to_owned());
+    if let Some((place, _)) = held {
+        hold(&mut pod, &init[place..], uid, now);
+    } else {
+        kubelet.processes.remove(uid);
+        kubelet.initialized.insert(uid.to_owned());
+    }
     store.put(pod, now);
     told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
-    true
+    held.is_none_or(|(_, ends)| ends)
 }
