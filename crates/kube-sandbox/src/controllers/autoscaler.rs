@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{all, deleting, number, set_condition};
 use crate::kinds;
@@ -23,23 +24,21 @@ const NOTICED: SignedDuration = SignedDuration::from_secs(1);
 /// Since when targets have had another number than wanted.
 pub(crate) type Disagreements = BTreeMap<String, Timestamp>;
 
-/// Sets targets back to the number wanted. Says whether some are to be set back soon.
+/// Sets targets back to the number wanted. `unmeasured`: there are no metrics.
 pub(crate) fn autoscale(
     store: &mut Store,
     since: &mut Disagreements,
     unmeasured: bool,
-    now: Timestamp,
-) -> bool {
-    let mut busy = false;
+    moment: &Moment,
+) {
     for autoscaler in all(store, "horizontalpodautoscalers") {
         if deleting(&autoscaler) {
             continue;
         }
         let mut after = (*autoscaler).clone();
-        busy |= sync(store, since, &mut after, unmeasured, now);
-        store.put(after, now);
+        sync(store, since, &mut after, unmeasured, moment);
+        store.put(after, moment.now);
     }
-    busy
 }
 
 /// What the controller decides for one autoscaler.
@@ -76,8 +75,9 @@ fn sync(
     since: &mut Disagreements,
     autoscaler: &mut Value,
     unmeasured: bool,
-    now: Timestamp,
-) -> bool {
+    moment: &Moment,
+) {
+    let now = moment.now;
     let Some(target) = target(store, autoscaler) else {
         let why = not_found(&autoscaler["spec"]["scaleTargetRef"]);
         tell_once(store, autoscaler, "FailedGetScale", &why, now);
@@ -91,11 +91,11 @@ fn sync(
         );
         autoscaler["status"]["currentMetrics"] = Value::Null;
         autoscaler["status"]["desiredReplicas"] = json!(0);
-        return false;
+        return;
     };
     if unmeasured && number(&target["spec"]["replicas"], 1) > 0 {
         without_metrics(store, autoscaler, &target, now);
-        return false;
+        return;
     }
     let replicas = Replicas {
         asked: number(&target["spec"]["replicas"], 1),
@@ -120,15 +120,14 @@ fn sync(
     let key = format!("{}/{}", object::namespace(autoscaler), object::name(autoscaler));
     if !decision.active || replicas.asked == decision.wanted {
         since.remove(&key);
-        return false;
+        return;
     }
     let noticed = *since.entry(key.clone()).or_insert(now);
-    if now.duration_since(noticed) >= NOTICED {
+    if moment.awaits(noticed, NOTICED) {
         since.remove(&key);
         let reason = rescale_reason(replicas.asked, decision.wanted, &bounds);
         rescale(store, autoscaler, &target, decision.wanted, reason, now);
     }
-    true
 }
 
 /// The object that an autoscaler scales.

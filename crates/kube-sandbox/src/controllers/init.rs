@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::back_off::Run;
 use super::ending::{Ending, of_program};
 use super::events::{self, Told};
@@ -89,7 +90,7 @@ pub(super) fn wait(
         Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
     });
     let process = Process::initializing(now, environments.collect());
-    kubelet.processes.insert(uid, process);
+    kubelet.begin(&uid, process);
     true
 }
 
@@ -156,8 +157,8 @@ enum Stage {
     Beside,
     /// It has done its work.
     Done(Timestamp),
-    /// It works; whether it ends at all.
-    Works(bool),
+    /// It works.
+    Works,
     /// It fails again and again.
     Fails(Loop, Ending),
 }
@@ -167,40 +168,41 @@ fn stage(
     (pod, place): (usize, usize),
     container: &Value,
     begun: Timestamp,
-    now: Timestamp,
+    moment: &Moment,
 ) -> Stage {
+    let now = moment.now;
     if goes_on(container) {
         return Stage::Beside;
     }
     let Some(ending) = of_program(snapshot, pod, place, container, now) else {
         let known = snapshot.pods[pod].container(place).is_some_and(|known| known.app.is_some());
         // nothing is known of this program: it does what it is for
-        return if known { Stage::Works(false) } else { Stage::Done(begun) };
+        return if known { Stage::Works } else { Stage::Done(begun) };
     };
-    let until = begun.saturating_add(ending.after).unwrap_or(begun);
-    if now < until {
-        Stage::Works(true)
-    } else if ending.code == 0 {
-        Stage::Done(until)
-    } else {
-        match Loop::begin(ending.clone(), begun, begun, now) {
-            Some(turned) => Stage::Fails(turned, ending),
-            None => Stage::Works(true),
-        }
+    if !moment.awaits(begun, ending.after) {
+        return Stage::Works;
+    }
+    if ending.code == 0 {
+        return Stage::Done(begun.saturating_add(ending.after).unwrap_or(begun));
+    }
+    match Loop::begin(ending.clone(), begun, begun, now) {
+        Some(turned) => Stage::Fails(turned, ending),
+        None => Stage::Works,
     }
 }
 
-/// Brings the init containers of a pod to where they are now. Says whether one is about to end.
+/// Brings the init containers of a pod to where they are now.
 pub(super) fn advance(
     store: &mut Store,
     kubelet: &mut Kubelet,
     snapshot: &Arc<Snapshot>,
     index: usize,
     before: &Value,
-    now: Timestamp,
-) -> bool {
+    moment: &Moment,
+) {
+    let now = moment.now;
     let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
-    let Some(process) = kubelet.processes.get_mut(uid) else { return false };
+    let Some(process) = kubelet.processes.get_mut(uid) else { return };
     let (init, mut pod) = (containers(before), before.clone());
     let others = snapshot.pods[index].containers.len();
     let mut begun = process.started;
@@ -211,20 +213,21 @@ pub(super) fn advance(
         let Some(status) = status_of(&mut pod, "initContainerStatuses", name) else { continue };
         let restarts = status["restartCount"].clone();
         *status = container_status(container, &Ok(Labels::new()), uid, begun);
-        let stage = stage(snapshot, (index, others + place), container, begun, now);
+        let stage = stage(snapshot, (index, others + place), container, begun, moment);
         if let Stage::Fails(turned, ending) = stage {
             let path = format!("spec.initContainers{{{name}}}");
             show(status, before, container, &turned.turn, Some(&ending));
             told.extend(said(before, container, &path, begun, &turned.turn, &ending));
+            turned.note(moment);
             process.loops.insert(name.to_owned(), turned);
-            held = Some((place, false));
+            held = Some(place);
             break;
         }
         told.extend(start_events(container, "initContainers", &Ok(Labels::new()), true, begun));
         status["restartCount"] = restarts;
         match stage {
-            Stage::Works(ends) => {
-                held = Some((place, ends));
+            Stage::Works => {
+                held = Some(place);
                 break;
             }
             Stage::Done(until) => {
@@ -236,13 +239,12 @@ pub(super) fn advance(
             }
         }
     }
-    if let Some((place, _)) = held {
+    if let Some(place) = held {
         hold(&mut pod, &init[place..], uid, now);
     } else {
         kubelet.processes.remove(uid);
         kubelet.initialized.insert(uid.to_owned());
     }
-    store.put(pod, now);
+    kubelet.turns += u64::from(store.put(pod, now));
     told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
-    held.is_none_or(|(_, ends)| ends)
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::back_off::{Run, Turn, turn};
 use super::ending::{Ending, of_probe, of_program};
 use super::events::{self, Told};
@@ -48,6 +49,15 @@ impl Loop {
         (now >= first_end).then_some(Self { ending: Some(ending), began, first_end, base: 0, turn })
     }
 
+    /// Says when it goes on.
+    pub(super) fn note(&self, moment: &Moment) {
+        match (&self.ending, self.turn.run.until, self.turn.wait) {
+            (_, Some(until), Some(wait)) => drop(moment.passed(until, wait)),
+            (Some(ending), ..) => drop(moment.passed(self.turn.run.from, ending.after)),
+            _ => {}
+        }
+    }
+
     fn at(mut self, ending: Option<Ending>, looked: Timestamp, now: Timestamp) -> Self {
         match (self.ending.take(), ending) {
             (Some(before), Some(ending)) => {
@@ -76,14 +86,13 @@ impl Loop {
     }
 }
 
-/// Brings the containers of all pods to where they are now. Says whether some are about to change.
+/// Brings the containers of all pods to where they are now.
 pub(crate) fn restart_containers(
     store: &mut Store,
     kubelet: &mut Kubelet,
     snapshot: &Arc<Snapshot>,
-    now: Timestamp,
-) -> bool {
-    let mut busy = false;
+    moment: &Moment,
+) {
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
@@ -93,65 +102,87 @@ pub(crate) fn restart_containers(
             continue;
         }
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let policy = &pod["spec"]["restartPolicy"];
         if kubelet.processes.get(uid).is_some_and(|process| process.initializing) {
-            busy |= init::advance(store, kubelet, snapshot, index, &pod, now);
-        } else if pod["spec"]["restartPolicy"] == "Always" || pod["spec"]["restartPolicy"].is_null()
-        {
-            busy |= restart(store, kubelet, snapshot, index, &pod, now);
+            init::advance(store, kubelet, snapshot, index, &pod, moment);
+        } else if *policy == "Always" || policy.is_null() {
+            let turned = turned(kubelet, snapshot, index, &pod, moment);
+            if !turned.is_empty() {
+                restart(store, kubelet, &pod, turned, moment);
+            }
         }
     }
-    kubelet.looked = now;
-    busy
+    kubelet.looked = moment.now;
 }
 
-/// Brings the containers of a pod to where they are now. Says whether one is about to end.
+/// The containers of a pod whose programs end again and again, or did so, as they are now.
+fn turned(
+    kubelet: &Kubelet,
+    snapshot: &Arc<Snapshot>,
+    index: usize,
+    pod: &Value,
+    moment: &Moment,
+) -> Vec<(usize, Loop)> {
+    let (uid, now) = (pod["metadata"]["uid"].as_str().unwrap_or_default(), moment.now);
+    let Some(process) = kubelet.processes.get(uid) else { return Vec::new() };
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    let containers = object::list(&pod["spec"]["containers"]).iter().enumerate();
+    let turned = containers.filter_map(|(place, container)| {
+        let known = process.loops.get(container["name"].as_str()?);
+        let status = statuses.iter().find(|status| status["name"] == container["name"])?;
+        // one that was seen not to run is left as it was seen
+        if known.is_none() && !status["state"]["running"].is_object() {
+            return None;
+        }
+        let waits = known.is_some_and(|known| known.turn.wait.is_some());
+        let ending = of_program(snapshot, index, place, container, now).or_else(|| match known {
+            Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
+            _ => of_probe(snapshot, index, place, (pod, container), now),
+        });
+        let next = match (known, ending) {
+            (Some(known), ending) => known.clone().at(ending, kubelet.looked, now),
+            (None, Some(ending)) => {
+                let awaits = if ending.after < SOON { Moment::awaits } else { Moment::passed };
+                if !awaits(moment, process.started, ending.after) {
+                    return None;
+                }
+                Loop::begin(ending, process.started, kubelet.looked, now)?
+            }
+            (None, None) => return None,
+        };
+        next.note(moment);
+        Some((place, next))
+    });
+    turned.collect()
+}
+
+/// Writes of the containers of a pod where they are now.
 fn restart(
     store: &mut Store,
     kubelet: &mut Kubelet,
-    snapshot: &Arc<Snapshot>,
-    index: usize,
     before: &Value,
-    now: Timestamp,
-) -> bool {
+    turned: Vec<(usize, Loop)>,
+    moment: &Moment,
+) {
     let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
-    let looked = kubelet.looked;
-    let Some(process) = kubelet.processes.get_mut(uid) else { return false };
-    let mut busy = false;
+    let Some(process) = kubelet.processes.get_mut(uid) else { return };
     let mut pod = before.clone();
     let mut told = Vec::new();
-    for (place, container) in object::list(&before["spec"]["containers"]).iter().enumerate() {
+    for (place, next) in turned {
+        let container = &before["spec"]["containers"][place];
         let name = container["name"].as_str().unwrap_or_default();
-        let known = process.loops.get(name).cloned();
         let Some(status) = status_of(&mut pod, "containerStatuses", name) else { continue };
-        // one that was seen not to run is left as it was seen
-        if known.is_none() && !status["state"]["running"].is_object() {
-            continue;
-        }
-        let waits = known.as_ref().is_some_and(|known| known.turn.wait.is_some());
-        let ending = of_program(snapshot, index, place, container, now).or_else(|| match &known {
-            Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
-            _ => of_probe(snapshot, index, place, (before, container), now),
-        });
-        let next = match (known, ending) {
-            (Some(known), ending) => Some(known.at(ending, looked, now)),
-            (None, Some(ending)) => {
-                let lasts = process.started.saturating_add(ending.after).unwrap_or(now);
-                busy |= now < lasts && lasts.duration_since(now) < SOON;
-                Loop::begin(ending, process.started, looked, now)
-            }
-            (None, None) => None,
-        };
-        let Some(next) = next else { continue };
         show(status, before, container, &next.turn, next.ending.as_ref());
         let path = format!("spec.containers{{{name}}}");
         if let Some(ending) = &next.ending {
             told.extend(said(before, container, &path, process.started, &next.turn, ending));
         }
-        process.loops.insert(name.to_owned(), next);
+        let turn = next.turn;
+        let known = process.loops.insert(name.to_owned(), next);
+        kubelet.turns += u64::from(known.is_none_or(|known| known.turn != turn));
     }
-    store.put(pod, now);
-    told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
-    busy
+    store.put(pod, moment.now);
+    told.iter().for_each(|told| events::tell(store, before, "kubelet", told, moment.now));
 }
 
 pub(super) fn status_of<'a>(pod: &'a mut Value, field: &str, name: &str) -> Option<&'a mut Value> {
