@@ -11,6 +11,7 @@ pub mod command;
 pub mod cordon;
 pub mod create_job;
 pub mod delete;
+pub mod diagnose;
 pub mod dns;
 pub mod drain;
 pub mod events;
@@ -53,6 +54,7 @@ pub use support::fan_out::quote as shell_word;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
+pub use support::prometheus::Prometheus;
 pub use support::wrong::Wrong;
 
 pub use crate::cluster::Access;
@@ -280,6 +282,7 @@ verbs! {
     "network_audit" => network_audit::NetworkAudit,
     "events" => events::Events,
     "triage" => triage::Triage,
+    "diagnose" => diagnose::Diagnose,
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
     "traces" => traces::Traces,

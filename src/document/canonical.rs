@@ -4,6 +4,7 @@
 //! Everything that reads a runbook reads this tree, so that nothing else knows of short forms.
 
 use super::deserialize::has_template;
+use super::from_diagnosis::from_diagnosis;
 use super::lower::is_action;
 use super::node::{Entry, Node, NodeKind};
 use crate::construct::{Approve, Confirm, Construct, Run};
@@ -29,12 +30,16 @@ pub(super) fn canonical(root: &Node) -> Node {
             steps(node, None, &mut names);
         }
     }
+    if let Some(Node { kind: NodeKind::List(alerts), .. }) = root.get_mut("alerts") {
+        alerts.iter_mut().for_each(|alert| long_form(alert, "name"));
+    }
     if let Some(Node { kind: NodeKind::List(findings), .. }) = root.get_mut("findings") {
-        for finding in findings {
+        for finding in findings.iter_mut() {
             if let Some(remedy) = finding.get_mut("remedy") {
                 long_form(remedy, "run");
             }
         }
+        *findings = from_diagnosis(findings);
     }
     root
 }
@@ -169,7 +174,7 @@ fn within(node: &Node, key: &str) -> Node {
 
 impl Node {
     /// A string.
-    fn text(text: String, span: Range<usize>) -> Self {
+    pub(super) fn text(text: String, span: Range<usize>) -> Self {
         Self { span, kind: NodeKind::Scalar { value: Value::from(text.as_str()), text } }
     }
 
@@ -227,6 +232,10 @@ mod tests {
             assert_eq!(canonical, wanted.to_value(), "{short}");
             assert_eq!(written_out(&text(long)), canonical, "{short}");
         }
+        assert_eq!(
+            written_out("alerts: [A, {name: B, with: {x: z}}]"),
+            serde_json::json!({"alerts": [{"name": "A"}, {"name": "B", "with": {"x": "z"}}]})
+        );
         assert_eq!(
             written_out("findings: [{remedy: a/b}, {remedy: {text: Wait.}}]"),
             serde_json::json!({"findings": [{"remedy": {"run": "a/b"}}, {"remedy": {"text": "Wait."}}]})

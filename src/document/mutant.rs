@@ -2,6 +2,7 @@
 
 use super::canonical::{WITHIN, canonical};
 use super::catalogue::CatalogueError;
+use super::from_diagnosis::is_rest;
 use super::lower::lower;
 use super::node::{Entry, Node, NodeKind, parse};
 use super::runbook::Runbook;
@@ -53,6 +54,8 @@ enum Change {
     Negate,
     /// The condition never holds.
     Never,
+    /// The list has no item.
+    Empty,
     /// The key becomes another one.
     Key(&'static str),
     /// The number is one more.
@@ -79,7 +82,7 @@ pub fn mutants(runbook: &Runbook) -> Result<Vec<Mutant>, CatalogueError> {
     for key in ["steps", "always"] {
         steps(root.get(key), &[Turn::Key(key.to_owned())], &mut sites);
     }
-    findings(root.get("findings"), &mut sites);
+    findings(root.get("findings"), &runbook.source, &mut sites);
     Ok(sites.into_iter().filter_map(|site| mutant(runbook, &root, site)).collect())
 }
 
@@ -155,10 +158,20 @@ fn expectation(node: &Node, (what, step): (&str, &str), way: &[Turn], sites: &mu
     }
 }
 
-fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
+fn findings(node: Option<&Node>, source: &str, sites: &mut Vec<Site>) {
     let Some(Node { kind: NodeKind::List(items), .. }) = node else { return };
     for (place, item) in items.iter().enumerate() {
         let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
+        // what was written once for all of them is not judged one by one
+        if item.get("id").is_some_and(|id| is_rest(id, source)) {
+            continue;
+        }
+        if let Some(list) = item.get("for_each") {
+            let way = vec![key("findings"), Turn::Place(place), key("for_each")];
+            let what = format!("finding {id}: list emptied");
+            let (judgement, span) = (Judged::Finding(id.to_owned()), list.span.clone());
+            sites.push(Site { what, judgement, way, span, change: Change::Empty });
+        }
         for (name, word) in [("when", "condition"), ("not_when", "exclusion")] {
             let Some(conditions) = item.get(name) else { continue };
             let way = [key("findings"), Turn::Place(place), key(name)];
@@ -229,6 +242,7 @@ fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
     match change {
         Change::Negate => *text = format!("({}) | not", text.trim()),
         Change::Never => *text = format!("false and ({})", text.trim()),
+        Change::Empty => "[]".clone_into(text),
         Change::Increment => {
             let number = value.as_u64()? + 1;
             *text = number.to_string();

@@ -3,6 +3,7 @@
 
 pub(in crate::action) mod argument;
 pub(in crate::action) mod behind;
+pub(in crate::action) mod certificate;
 pub mod change;
 pub(in crate::action) mod connection;
 pub(in crate::action) mod context;
@@ -24,10 +25,12 @@ pub(in crate::action) mod network_inventory;
 pub(in crate::action) mod outside;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
+pub(in crate::action) mod prometheus;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
 pub(in crate::action) mod secret_shape;
 pub(in crate::action) mod settled;
+pub(in crate::action) mod snapshot;
 pub(in crate::action) mod tool;
 pub(in crate::action) mod tool_connect;
 pub(in crate::action) mod tool_lookup;
