@@ -29,6 +29,7 @@ pub mod secret;
 pub mod session;
 pub mod state;
 
+pub use kube_diagnosis as diagnosis;
 pub use netpol_evaluator as network;
 pub use session::{
     Approval, Attended, Conduct, End, Resume, Session, SessionError, Start, Status, Undo,

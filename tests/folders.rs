@@ -88,6 +88,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "event",
             "diagnostic",
             "blocking",
+            "diagnosis",
         ],
     ),
     ("sandbox", &["document", "diagnostic"]),
@@ -106,7 +107,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnostic",
         ],
     ),
-    ("document", &["construct", "action", "secret", "expression", "event", "diagnostic"]),
+    (
+        "document",
+        &["construct", "action", "secret", "expression", "event", "diagnostic", "diagnosis"],
+    ),
     ("construct", &["action"]),
     (
         "action",
@@ -120,14 +124,15 @@ const EDGES: &[(&str, &[&str])] = &[
             "encoding",
             "blocking",
             "network",
+            "diagnosis",
         ],
     ),
     ("journal", &["expression", "failpoint", "event", "encoding"]),
-    ("cluster", &["api", "encoding"]),
+    ("cluster", &["api", "encoding", "diagnosis"]),
     ("state", &["event"]),
     ("compare", &["event"]),
     ("secret", &["encoding"]),
-    ("expression", &["event", "diagnostic"]),
+    ("expression", &["event", "diagnostic", "diagnosis"]),
     ("api", &["encoding"]),
 ];
 
@@ -188,7 +193,8 @@ fn arrows() -> BTreeMap<(String, String), String> {
             continue;
         }
         for other in used(&fs::read_to_string(path).unwrap()) {
-            let is_room = rooms.contains(&other) || other == "network";
+            let is_room =
+                rooms.contains(&other) || ["network", "diagnosis"].contains(&other.as_str());
             if other != own && is_room {
                 arrows.entry((own.clone(), other)).or_insert(inside.display().to_string());
             }

@@ -7,8 +7,8 @@ use super::support::fan_out::{quote, reading};
 use super::support::unique_name::{MADE_BY, unique_name};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Scalar, Verb};
 use crate::cluster::ending::{self, JobEnd};
-use crate::cluster::pod;
 use crate::cluster::{ErrorKind, LogOptions, ObjectKey, PodsOf, Selection, WaitError, builtin};
+use crate::diagnosis::{object, pod};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -281,7 +281,7 @@ fn active(cron_job: &Value, jobs: &[Value]) -> Option<Guard> {
 }
 
 fn so_far(job: &Value) -> String {
-    if pod::condition(job, "Suspended").is_some_and(|condition| condition["status"] == "True") {
+    if object::condition(job, "Suspended").is_some_and(|condition| condition["status"] == "True") {
         return "the Job is suspended by its template".to_owned();
     }
     let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);

@@ -2,8 +2,8 @@
 
 use super::support::fan_out::{quote, reading};
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
-use crate::cluster::pod::is_live;
 use crate::cluster::{ErrorKind, Gather, Resource, Selection, builtin};
+use crate::diagnosis::pod::is_live;
 use crate::event::Effect;
 use crate::expression::Data;
 use crate::secret::Masker;

@@ -7,7 +7,8 @@ use super::support::settled::{Question, all_gone};
 use super::{
     Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb, Which,
 };
-use crate::cluster::{LogOptions, PodsOf, pod};
+use crate::cluster::{LogOptions, PodsOf};
+use crate::diagnosis::pod;
 use crate::event::Effect;
 use futures::{StreamExt, stream};
 use regex::Regex;

@@ -11,6 +11,7 @@ pub mod command;
 pub mod cordon;
 pub mod create_job;
 pub mod delete;
+pub mod diagnose;
 pub mod dns;
 pub mod drain;
 pub mod events;
@@ -281,6 +282,7 @@ verbs! {
     "network_audit" => network_audit::NetworkAudit,
     "events" => events::Events,
     "triage" => triage::Triage,
+    "diagnose" => diagnose::Diagnose,
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
     "traces" => traces::Traces,

@@ -6,7 +6,7 @@ use super::support::manifest::read;
 use super::support::network_answer::failed;
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
-use crate::cluster::pod::is_live;
+use crate::diagnosis::pod::is_live;
 use crate::event::Effect;
 use crate::network::{
     Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source,

@@ -1,9 +1,10 @@
 //! `triage`: explains from status and events why pods do not work.
 
 use super::support::fan_out::{quote, reading};
-use super::support::symptom::{Symptom, symptoms};
 use super::{Access, Context, Failure, Output, Reach, Target, Verb};
-use crate::cluster::{PodsOf, builtin, pod};
+use crate::cluster::{PodsOf, builtin};
+use crate::diagnosis::symptom::{Symptom, symptoms};
+use crate::diagnosis::{object, pod};
 use crate::event::Effect;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -78,7 +79,7 @@ impl Verb for Triage {
 }
 
 fn explain(one: &Value, events: &[Value], now: Timestamp) -> Value {
-    let created = pod::timestamp(&one["metadata"]["creationTimestamp"]);
+    let created = object::timestamp(&one["metadata"]["creationTimestamp"]);
     let symptoms: Vec<Value> = symptoms(one, events, now).iter().map(Symptom::value).collect();
     json!({
         "pod": one["metadata"]["name"], "status": pod::pod_status(one), "ready": pod::is_ready(one),

@@ -2,10 +2,11 @@
 
 use super::support::behind::Behind;
 use super::support::fan_out::{quote, reading};
-use super::support::symptom::{Said, few};
 use super::{Access, Context, Failure, FailureKind, JqText, Output, Reach, Verb};
 use crate::cluster::rollout::{RolloutStatus, rollout_status};
-use crate::cluster::{Resource, Selection, WaitError, builtin, ending, pod};
+use crate::cluster::{Resource, Selection, WaitError, builtin, ending};
+use crate::diagnosis::pod;
+use crate::diagnosis::symptom::{Said, few};
 use crate::event::Effect;
 use crate::expression::{self, Bindings, Budget, EvalErrorKind, Jq};
 use schemars::JsonSchema;
@@ -251,7 +252,7 @@ fn is_about_status(source: &str) -> bool {
 }
 
 /// The names that jq programs may use; a wait has only its own objects.
-const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
+const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "alert", "item"];
 
 impl Wait {
     fn selection(&self) -> Selection {

@@ -1,6 +1,7 @@
 //! How pods and Jobs end: states that waiting does not change. Pure.
 
-use super::pod::{array, condition, filled, is_deleting, is_finished, text};
+use crate::diagnosis::object::{array, condition, filled, text};
+use crate::diagnosis::pod::{is_deleting, is_finished};
 use serde_json::Value;
 
 /// From this many restarts on, a crash loop is considered permanent: about two and a half minutes

@@ -9,8 +9,8 @@ use super::answer;
 use super::client::{Cluster, collect};
 use super::error::{Error, ErrorKind};
 use super::http::query;
-use super::pod::default_container;
 use crate::api::resource::builtin;
+use crate::diagnosis::pod::default_container;
 
 /// Which part of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

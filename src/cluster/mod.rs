@@ -20,7 +20,6 @@ mod logs;
 mod memory;
 mod pages;
 mod plugin;
-pub mod pod;
 mod pods;
 mod port;
 mod proxy;

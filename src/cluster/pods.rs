@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
-use super::pod::is_live;
 use super::read::Selection;
 use crate::api::resource::{Resource, builtin};
+use crate::diagnosis::pod::is_live;
 
 /// Selects pods.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,7 +64,7 @@ async fn reads_a_real_cluster() {
     let all = timed("list pods", || cluster.list(&pod, Some(NAMESPACE), &every)).await.unwrap();
     assert!(all.iter().all(|pod| pod["kind"] == "Pod" && pod["apiVersion"] == "v1"));
     for pod in &all {
-        println!("{} {}", name(pod), pod::pod_status(pod));
+        println!("{} {}", name(pod), crate::diagnosis::pod::pod_status(pod));
     }
     let target = PodsOf::Workload { kind: "deployment".into(), name: "petrosa-ta-bot".into() };
     let pods = timed("pods of deployment", || cluster.pods(&target, NAMESPACE)).await.unwrap();

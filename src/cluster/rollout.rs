@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::pod::condition;
+use crate::diagnosis::object::condition;
 
 /// The progress of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! Everything that reads a runbook reads this tree, so that nothing else knows of short forms.
 
 use super::deserialize::has_template;
+use super::from_diagnosis::from_diagnosis;
 use super::lower::is_action;
 use super::node::{Entry, Node, NodeKind};
 use crate::construct::{Approve, Confirm, Construct, Run};
@@ -33,11 +34,12 @@ pub(super) fn canonical(root: &Node) -> Node {
         alerts.iter_mut().for_each(|alert| long_form(alert, "name"));
     }
     if let Some(Node { kind: NodeKind::List(findings), .. }) = root.get_mut("findings") {
-        for finding in findings {
+        for finding in findings.iter_mut() {
             if let Some(remedy) = finding.get_mut("remedy") {
                 long_form(remedy, "run");
             }
         }
+        *findings = from_diagnosis(findings);
     }
     root
 }
@@ -172,7 +174,7 @@ fn within(node: &Node, key: &str) -> Node {
 
 impl Node {
     /// A string.
-    fn text(text: String, span: Range<usize>) -> Self {
+    pub(super) fn text(text: String, span: Range<usize>) -> Self {
         Self { span, kind: NodeKind::Scalar { value: Value::from(text.as_str()), text } }
     }
 

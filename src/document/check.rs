@@ -107,6 +107,13 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
         .map(|step| step.id.as_str())
         .collect();
     let owners = Owners::new(&places);
+    let listed: Vec<_> = items(root.get("findings"))
+        .iter()
+        .filter(|finding| finding.get("for_each").is_some())
+        .map(|finding| finding.span.clone())
+        .collect();
+    let is_listed =
+        |span: &Range<usize>| listed.iter().any(|finding| finding.contains(&span.start));
     for reference in uses {
         let owner = owners.of(&reference.span);
         match (reference.root.as_str(), &reference.name) {
@@ -127,10 +134,11 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
                 faults.extend(step_reference(name, reference, owner, &places, &ids));
             }
             ("item", _)
-                if !owner.is_some_and(|(id, place)| {
-                    looped.contains(id.as_str()) && !reference.before_loop
-                        || place.around.iter().any(|around| around.is_loop)
-                }) =>
+                if !is_listed(&reference.span)
+                    && !owner.is_some_and(|(id, place)| {
+                        looped.contains(id.as_str()) && !reference.before_loop
+                            || place.around.iter().any(|around| around.is_loop)
+                    }) =>
             {
                 faults.push(Fault::new(
                     "RB0305",

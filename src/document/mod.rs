@@ -9,6 +9,7 @@ mod check;
 mod deferred;
 mod deserialize;
 mod files;
+mod from_diagnosis;
 mod head;
 mod lower;
 mod mutant;

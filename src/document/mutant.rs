@@ -53,6 +53,8 @@ enum Change {
     Negate,
     /// The condition never holds.
     Never,
+    /// The list has no item.
+    Empty,
     /// The key becomes another one.
     Key(&'static str),
     /// The number is one more.
@@ -159,6 +161,12 @@ fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
     let Some(Node { kind: NodeKind::List(items), .. }) = node else { return };
     for (place, item) in items.iter().enumerate() {
         let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
+        if let Some(list) = item.get("for_each") {
+            let way = vec![key("findings"), Turn::Place(place), key("for_each")];
+            let what = format!("finding {id}: list emptied");
+            let (judgement, span) = (Judged::Finding(id.to_owned()), list.span.clone());
+            sites.push(Site { what, judgement, way, span, change: Change::Empty });
+        }
         for (name, word) in [("when", "condition"), ("not_when", "exclusion")] {
             let Some(conditions) = item.get(name) else { continue };
             let way = [key("findings"), Turn::Place(place), key(name)];
@@ -229,6 +237,7 @@ fn rewrite(node: &mut Node, change: &Change) -> Option<()> {
     match change {
         Change::Negate => *text = format!("({}) | not", text.trim()),
         Change::Never => *text = format!("false and ({})", text.trim()),
+        Change::Empty => "[]".clone_into(text),
         Change::Increment => {
             let number = value.as_u64()? + 1;
             *text = number.to_string();

@@ -206,6 +206,8 @@ pub struct Let {
 pub struct Finding {
     /// Unique within the runbook.
     pub id: String,
+    /// The list in whose items it is looked for, each as `$item`.
+    pub for_each: Option<Jq>,
     /// Values with a name, known when it is judged.
     pub bound: Vec<Let>,
     /// Any of these concludes it; each is judged alone, so that a step that could not be looked at

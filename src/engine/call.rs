@@ -1,7 +1,6 @@
 //! Another runbook as a step.
 
 use super::ended::{Ended, worst};
-use super::finding::Conclusion;
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::construct;
@@ -40,8 +39,8 @@ impl Run {
         let conclusions = self.conclusions(&inner);
         let causes: Vec<_> = conclusions
             .iter()
-            .filter(|(_, conclusion)| *conclusion == Conclusion::Concluded)
-            .map(|(finding, _)| *finding)
+            .filter(|judged| judged.is_concluded())
+            .map(|judged| judged.finding)
             .collect();
         let counted = inner
             .runbook

@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
-use crate::event::{Event, FindingConcluded, Next, NotRuledOut, Reason, Remedy};
+use crate::event::{Event, FindingConcluded, FindingItem, Next, NotRuledOut, Reason, Remedy};
 use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -47,19 +47,33 @@ pub(super) fn weighed(when: Conclusion, not_when: Conclusion) -> Conclusion {
     }
 }
 
+/// What can be said about a finding, and where it was found.
+pub(super) struct Judged<'a> {
+    pub(super) finding: &'a Finding,
+    pub(super) conclusion: Conclusion,
+    /// What its texts see, once for each item that has it; once if it has no list.
+    found: Vec<Scope>,
+}
+
+impl Judged<'_> {
+    pub(super) fn is_concluded(&self) -> bool {
+        self.conclusion == Conclusion::Concluded
+    }
+}
+
 impl Run {
     /// Concludes the findings of the run's own runbook and records them.
     pub(super) fn conclude(&self, scope: &Scope) -> Result<(), EngineError> {
-        for (finding, conclusion) in self.conclusions(scope) {
-            match conclusion {
+        for judged in self.conclusions(scope) {
+            match &judged.conclusion {
                 Conclusion::RuledOut => {}
                 Conclusion::Concluded => {
                     self.recorder
-                        .record(Event::FindingConcluded(self.concluded(scope, finding)))?;
+                        .record(Event::FindingConcluded(self.concluded(scope, &judged)))?;
                 }
                 Conclusion::Open(because) => {
                     self.recorder.record(Event::FindingNotRuledOut(NotRuledOut {
-                        id: finding.id.clone(),
+                        id: judged.finding.id.clone(),
                         because: because.to_string(),
                     }))?;
                 }
@@ -69,50 +83,102 @@ impl Run {
     }
 
     /// What can be said about every finding now, in order of declaration.
-    pub(super) fn conclusions<'a>(&self, scope: &'a Scope) -> Vec<(&'a Finding, Conclusion)> {
+    pub(super) fn conclusions<'a>(&self, scope: &'a Scope) -> Vec<Judged<'a>> {
         let mut so_far = Vec::new();
         let mut all = Vec::new();
         for finding in &scope.runbook.findings {
-            let scope = &scope.with(&finding.bound, || Value::Array(so_far.clone()));
-            let judged =
-                |all: &[Jq]| any_of(all.iter().map(|one| self.judge_finding(scope, one, &so_far)));
-            let conclusion = weighed(judged(&finding.when), judged(&finding.not_when));
-            if conclusion == Conclusion::Concluded {
+            let judged = self.judged(scope, finding, &so_far);
+            if judged.is_concluded() {
                 so_far.push(json!({"id": finding.id, "severity": finding.severity}));
             }
-            all.push((finding, conclusion));
+            all.push(judged);
         }
         all
     }
 
-    /// `$findings` at this moment.
-    pub(super) fn findings_so_far(&self, scope: &Scope) -> Value {
-        let concluded = self
-            .conclusions(scope)
-            .into_iter()
-            .filter(|(_, conclusion)| *conclusion == Conclusion::Concluded);
-        Value::Array(
-            concluded
-                .map(|(finding, _)| json!({"id": finding.id, "severity": finding.severity}))
-                .collect(),
-        )
+    fn judged<'a>(&self, scope: &Scope, finding: &'a Finding, so_far: &[Value]) -> Judged<'a> {
+        let Some(list) = &finding.for_each else {
+            let (scope, conclusion) = self.judge_in(scope, finding, so_far);
+            return Judged { finding, conclusion, found: vec![scope] };
+        };
+        let items = match self.items_of(scope, list, so_far) {
+            Ok(items) => items,
+            Err(why) => {
+                return Judged { finding, conclusion: Conclusion::Open(why), found: Vec::new() };
+            }
+        };
+        let (mut found, mut conclusion) = (Vec::new(), Conclusion::RuledOut);
+        for item in items {
+            let (inner, of_item) = self.judge_in(&scope.iteration(item), finding, so_far);
+            if of_item == Conclusion::Concluded {
+                found.push(inner);
+            }
+            conclusion = any_of([conclusion, of_item]);
+        }
+        if conclusion == Conclusion::RuledOut
+            && let Some(why) = scope.unread(list.references())
+        {
+            conclusion = Conclusion::Open(why);
+        }
+        Judged { finding, conclusion, found }
     }
 
-    fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
-        let judged = |id: &str| match scope.result(id) {
-            Some(result) if result.outcome.is_judged() => None,
-            Some(result) => Some(result.leaves_open(id)),
-            None => Some(Reason::not_executed(id)),
-        };
-        let unknown = |reference: &Reference| {
+    /// The items that a cause is looked for in, or why they are not known. An object with
+    /// `not_looked_at` in the place of the list says so itself.
+    fn items_of(&self, scope: &Scope, list: &Jq, so_far: &[Value]) -> Result<Vec<Value>, Reason> {
+        if let Some(why) = self.unknown_behind(scope, list.references()) {
+            return Err(why);
+        }
+        let bindings = scope.bindings(list.references(), || Value::Array(so_far.to_vec()));
+        let wrong = |what: String| Reason::from(format!("cannot evaluate its `for_each`: {what}"));
+        match list.run_one(&Value::Null, &bindings, Budget::default()) {
+            Ok(Value::Array(items)) => Ok(items),
+            Ok(other) => Err(match other["not_looked_at"].as_str() {
+                Some(why) => why.into(),
+                None => wrong(format!("{} is not a list", show(&other))),
+            }),
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    /// The conclusion in this scope, which then has the finding's own names as well.
+    fn judge_in(&self, scope: &Scope, finding: &Finding, so_far: &[Value]) -> (Scope, Conclusion) {
+        let scope = scope.with(&finding.bound, || Value::Array(so_far.to_vec()));
+        let judged =
+            |all: &[Jq]| any_of(all.iter().map(|one| self.judge_finding(&scope, one, so_far)));
+        let is_listed = finding.for_each.is_some() && finding.when.is_empty();
+        let when = if is_listed { Conclusion::Concluded } else { judged(&finding.when) };
+        let conclusion = weighed(when, judged(&finding.not_when));
+        (scope, conclusion)
+    }
+
+    /// `$findings` at this moment.
+    pub(super) fn findings_so_far(&self, scope: &Scope) -> Value {
+        let judged = self.conclusions(scope).into_iter().filter(Judged::is_concluded);
+        let known = judged
+            .map(|judged| json!({"id": judged.finding.id, "severity": judged.finding.severity}));
+        Value::Array(known.collect())
+    }
+
+    /// Why nothing is known of what these references name; none if something is.
+    fn unknown_behind<'a>(
+        &self,
+        scope: &Scope,
+        references: impl IntoIterator<Item = &'a Reference>,
+    ) -> Option<Reason> {
+        references.into_iter().find_map(|reference| {
             let blank = scope.blank_behind(reference).map(|(_, why)| why);
             scope
                 .reached([reference])
                 .into_iter()
                 .filter(|reached| reached.root == "steps")
-                .find_map(|reached| judged(reached.name.as_deref()?))
+                .find_map(|reached| unjudged(scope, reached.name.as_deref()?))
                 .or(blank)
-        };
+        })
+    }
+
+    fn judge_finding(&self, scope: &Scope, when: &Jq, so_far: &[Value]) -> Conclusion {
+        let unknown = |reference: &Reference| self.unknown_behind(scope, [reference]);
         let decided = decide(when, &unknown, &|part| {
             let bindings = scope.bindings(part.references(), || Value::Array(so_far.to_vec()));
             part.condition(&Value::Null, &bindings, Budget::default())
@@ -137,8 +203,41 @@ impl Run {
             .is_some_and(|proof| proof.outcome.is_good())
     }
 
-    fn concluded(&self, scope: &Scope, finding: &Finding) -> FindingConcluded {
-        let scope = &scope.with(&finding.bound, || self.findings_so_far(scope));
+    fn concluded(&self, scope: &Scope, judged: &Judged<'_>) -> FindingConcluded {
+        let finding = judged.finding;
+        let fixed = Self::is_fixed(scope, finding);
+        let mut items: Vec<FindingItem> =
+            judged.found.iter().map(|scope| self.found(scope, finding, fixed)).collect();
+        let first = items.first().cloned().unwrap_or_default();
+        if finding.for_each.is_none() {
+            items.clear();
+        }
+        let references = finding.when.iter().chain(&finding.for_each).flat_map(Jq::references);
+        let mut seen = BTreeSet::new();
+        let steps = scope
+            .reached(references)
+            .into_iter()
+            .filter(|reference| reference.root == "steps")
+            .filter_map(|reference| scope.result(reference.name.as_deref()?));
+        FindingConcluded {
+            id: finding.id.clone(),
+            severity: finding.severity,
+            objects: first.objects,
+            cause: first.cause,
+            steps: steps
+                .map(|result| result.path)
+                .filter(|path| seen.insert(path.clone()))
+                .collect(),
+            remedy: first.remedy,
+            command: first.command,
+            next: first.next,
+            each: items,
+            fixed,
+        }
+    }
+
+    /// The cause as it is said of one item.
+    fn found(&self, scope: &Scope, finding: &Finding, fixed: bool) -> FindingItem {
         let text = |deferred: &Deferred| {
             deferred
                 .render_text(&scope.context_for(deferred))
@@ -159,28 +258,23 @@ impl Run {
         let remedy = self.recorder.as_recorded(remedy);
         let next =
             remedy.run.as_ref().map(|name| self.plan.command(name, &remedy.with, &self.invocation));
-        let fixed = Self::is_fixed(scope, finding);
         let (remedy, next) = if fixed { (Remedy::default(), None) } else { (remedy, next) };
-        let mut seen = BTreeSet::new();
-        let steps = scope
-            .reached(finding.when.iter().flat_map(Jq::references))
-            .into_iter()
-            .filter(|reference| reference.root == "steps")
-            .filter_map(|reference| scope.result(reference.name.as_deref()?));
-        FindingConcluded {
-            id: finding.id.clone(),
-            severity: finding.severity,
-            objects: finding.objects.as_ref().map(|list| self.objects(scope, list)),
+        FindingItem {
             cause: text(&finding.cause),
-            steps: steps
-                .map(|result| result.path)
-                .filter(|path| seen.insert(path.clone()))
-                .collect(),
+            objects: finding.objects.as_ref().map(|list| self.objects(scope, list)),
             remedy: (remedy != Remedy::default()).then_some(remedy),
             command: next.as_ref().map(Next::to_string),
             next,
-            fixed,
         }
+    }
+}
+
+/// Why nothing is known of a step, as far as its end tells.
+fn unjudged(scope: &Scope, id: &str) -> Option<Reason> {
+    match scope.result(id) {
+        Some(result) if result.outcome.is_judged() => None,
+        Some(result) => Some(result.leaves_open(id)),
+        None => Some(Reason::not_executed(id)),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Run;
 use super::ended::Ended;
 use super::scope::Scope;
-use crate::action::{Output, Wrong, support::symptom};
+use crate::action::{Output, Wrong};
+use crate::diagnosis::symptom;
 use crate::document::Step;
 use crate::event::{Judgement, Outcome, Truth};
 use crate::expression::{Budget, Data, Expectation, Reference};

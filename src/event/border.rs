@@ -7,10 +7,11 @@
 //! allow nothing, and a step whose path was masked would be done twice.
 
 use super::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, JudgedItem,
-    Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange, PlannedStep,
-    ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    StepApproved, StepAsked, StepFinished, StepMarked, StepRetried, StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, FindingItem,
+    JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange,
+    PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed,
+    RunStarted, StepApproved, StepAsked, StepFinished, StepMarked, StepRetried, StepStarted,
+    Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -165,7 +166,11 @@ texts! {
     Judgement { expected, actual, items, that, reason, brief, message, at; outcome }
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }
-    FindingConcluded { objects, remedy, cause, command, next; id, severity, steps, fixed }
+    FindingConcluded {
+        objects, remedy, cause, command, next, each;
+        id, severity, steps, fixed
+    }
+    FindingItem { objects, remedy, cause, command, next; }
     NotRuledOut { because; id }
     RunInterrupted { signal; }
     RunFinished { next, commands, waiting; verdict, exit_code, duration_ms }

@@ -395,10 +395,33 @@ pub struct FindingConcluded {
     /// The same as a value; none in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
+    /// Of a cause that was looked for in a list: every item that has it. The fields above are then
+    /// those of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each: Vec<FindingItem>,
     /// The run has removed the cause itself and proved it: it does not count any more, and nothing
     /// is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fixed: bool,
+}
+
+/// A cause in one item of the list that it was looked for in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FindingItem {
+    /// The cause, for a person.
+    pub cause: String,
+    /// What it concerns; none if the runbook does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<serde_json::Value>>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
+    /// The remedy as a command to type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The same as a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
 }
 
 /// A cause could not be excluded.

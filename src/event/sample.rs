@@ -3,11 +3,11 @@
 use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
     ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FindingConcluded,
-    JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next, NotRuledOut,
-    ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason, Record, Remedy,
-    RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, Standing, StepApproved,
-    StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored, Target,
-    Threshold, Truth, Verdict,
+    FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
+    NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
+    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, Standing,
+    StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored,
+    Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -147,6 +147,7 @@ impl Story {
             remedy: None,
             command: Some(command.into()),
             next: None,
+            each: Vec::new(),
             fixed: false,
         }))
     }
@@ -502,6 +503,13 @@ pub(crate) fn every_event() -> Vec<Event> {
                     namespace: Some(text()),
                     options: vec![text()],
                 }),
+                each: vec![FindingItem {
+                    cause: text(),
+                    objects: Some(vec![text().into()]),
+                    remedy: Some(remedy.clone()),
+                    command: Some(text()),
+                    next: None,
+                }],
                 fixed: true,
             }),
             EventKind::FindingNotRuledOut => {

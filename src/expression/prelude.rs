@@ -6,6 +6,7 @@ use jaq_core::Error;
 use jaq_json::{Map, Num, Val};
 
 use super::value::shown;
+use crate::diagnosis::object;
 
 type Result<T, E = String> = std::result::Result<T, E>;
 type ValR = std::result::Result<Val, Error<Val>>;
@@ -128,36 +129,7 @@ pub(super) fn quantity(val: &Val) -> ValR {
 
 /// A Kubernetes quantity in its base unit (bytes, cores, pieces).
 fn parse_quantity(text: &str) -> Result<f64> {
-    let wrong = || format!("\"{text}\" is not a quantity like 512Mi or 250m");
-    let trimmed = text.trim();
-    let suffixes: [(&str, f64); 15] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let (digits, factor) = suffixes
-        .iter()
-        .find_map(|(suffix, factor)| Some((trimmed.strip_suffix(suffix)?, *factor)))
-        .unwrap_or((trimmed, 1.0));
-    let plain = |byte: u8| byte.is_ascii_digit() || b".+-eE".contains(&byte);
-    if !digits.bytes().all(plain) {
-        return Err(wrong());
-    }
-    let base: f64 = digits.parse().map_err(|_| wrong())?;
-    // Division is exact where multiplication by 0.001 is not: 250m is 0.25.
-    Ok(if factor < 1.0 { base / (1.0 / factor).round() } else { base * factor })
+    object::quantity(text).ok_or_else(|| format!("\"{text}\" is not a quantity like 512Mi or 250m"))
 }
 
 /// `duration`: "1h30m" to seconds; a number is itself.

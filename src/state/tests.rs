@@ -127,6 +127,7 @@ fn verdicts() {
         severity,
         cause: "c".into(),
         objects: None,
+        each: Vec::new(),
         steps: vec![],
         remedy: None,
         command: None,

@@ -1,9 +1,9 @@
 //! The state of the pods behind an object, for the message of a wait that timed out or failed.
 
-use super::symptom::{Said, few, ill, not_made, unready};
 use crate::action::Context;
-use crate::cluster::pod::{is_deleting, is_finished};
 use crate::cluster::{Cluster, Error, PodsOf, Resource, Selection, label_selector};
+use crate::diagnosis::pod::{is_deleting, is_finished};
+use crate::diagnosis::symptom::{Said, few, ill, not_made, unready};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::time::Duration;

@@ -123,7 +123,7 @@ pub(in crate::action) async fn pods_of(
     let namespace = target.namespace(&context.namespace);
     let mut found = context.cluster()?.pods(&target.pods()?, namespace).await?;
     if pods == Pods::One {
-        let ready = found.iter().position(crate::cluster::pod::is_ready).unwrap_or_default();
+        let ready = found.iter().position(crate::diagnosis::pod::is_ready).unwrap_or_default();
         found = found.into_iter().skip(ready).take(1).collect();
     }
     if found.is_empty() {

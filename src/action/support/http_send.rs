@@ -9,8 +9,9 @@ use super::{kubectl_line, port};
 use crate::action::http::{Http, HttpPort, Via, service_name};
 use crate::action::{Context, Failure, FailureKind, Output, Pods, Target, Verb};
 use crate::cluster::{
-    Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector, pod,
+    Error, HttpAnswer, PodsOf, ProxyTo, Selection, builtin, direct_http, label_selector,
 };
+use crate::diagnosis::pod;
 use crate::event::Effect;
 use serde_json::{Map, Value, json};
 use std::future::Future;

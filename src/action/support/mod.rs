@@ -1,8 +1,9 @@
-//! What several verbs share: arguments, fan-out over pods, HTTP requests, changes and their guards,
-//! symptoms.
+//! What several verbs share: arguments, fan-out over pods, HTTP requests, changes and their
+//! guards.
 
 pub(in crate::action) mod argument;
 pub(in crate::action) mod behind;
+pub(in crate::action) mod certificate;
 pub mod change;
 pub(in crate::action) mod connection;
 pub(in crate::action) mod context;
@@ -29,7 +30,7 @@ pub(in crate::action) mod prometheus;
 pub(in crate::action) mod real_pods;
 pub(in crate::action) mod secret_shape;
 pub(in crate::action) mod settled;
-pub mod symptom;
+pub(in crate::action) mod snapshot;
 pub(in crate::action) mod tool;
 pub(in crate::action) mod tool_connect;
 pub(in crate::action) mod tool_lookup;

@@ -1,7 +1,7 @@
 //! Chooses the port: by number, by name, or the only one that is declared. Pure.
 
 use crate::action::http::HttpPort;
-use crate::cluster::pod::annotated_container;
+use crate::diagnosis::pod::annotated_container;
 use serde_json::Value;
 
 /// The port of a pod. Without a port: the only TCP port of the container that is meant, or of

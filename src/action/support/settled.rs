@@ -4,7 +4,7 @@
 use super::fan_out::Item;
 use super::wrong::is_doubtful;
 use crate::action::{Context, Failure, FailureKind, Target};
-use crate::cluster::pod::{is_deleting, is_finished, starting_since};
+use crate::diagnosis::pod::{is_deleting, is_finished, starting_since};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 
 use crate::action::{Access, Context, Failure, Target};
 use crate::cluster::CommandExit;
-use crate::cluster::pod::network_containers;
+use crate::diagnosis::pod::network_containers;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -14,8 +14,10 @@ use serde::de::IgnoredAny;
 #[serde(deny_unknown_fields, rename = "finding")]
 struct FindingFields {
     id: String,
+    #[expect(dead_code, reason = "read with its place")]
+    for_each: Option<IgnoredAny>,
     #[expect(dead_code, reason = "read with its places")]
-    when: IgnoredAny,
+    when: Option<IgnoredAny>,
     #[expect(dead_code, reason = "read with its places")]
     not_when: Option<IgnoredAny>,
     #[expect(dead_code, reason = "read with its place")]
@@ -66,6 +68,7 @@ impl Lower<'_> {
         let fields: Option<FindingFields> = self.read(node);
         self.written_out(node, &["id", "severity", "fixed_by"]);
         let outside = self.names.clone();
+        let for_each = self.list(node.get("for_each"));
         let bound = self.bind(node.get("let"));
         let when = self.conditions(node.get("when"));
         let not_when = self.conditions(node.get("not_when"));
@@ -80,8 +83,14 @@ impl Lower<'_> {
         let cause = node.get("cause").map(|node| self.deferred(node));
         self.names = outside;
         let fields = fields?;
+        if node.get("for_each").is_none() && node.get("when").is_none() {
+            let message = format!("finding `{}` has no condition", fields.id);
+            let label = "add `when`, or `for_each` for the items that have it";
+            self.faults.push(Fault::new("RB0104", node.span.clone(), message, label));
+        }
         Some(Finding {
             id: fields.id,
+            for_each,
             bound,
             when,
             not_when,

@@ -1,7 +1,7 @@
 //! Symptoms of pods that are not scheduled.
 
 use super::{PodCase, Symptom, UNSEEN};
-use crate::cluster::pod::{condition, filled, text};
+use crate::object::{condition, filled, text};
 
 /// What the scheduler says of nodes, with what it means and what to look at: what it finds out last
 /// comes first. A node that got further is closer to taking the pod

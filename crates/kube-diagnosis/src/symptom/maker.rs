@@ -1,8 +1,8 @@
 //! Symptoms of controllers that cannot create pods: quotas, admission, missing service accounts.
 
+use super::ObjectEvents;
 use super::Symptom;
-use super::seen::ObjectEvents;
-use crate::cluster::pod::{condition, text};
+use crate::object::{condition, text};
 use serde_json::Value;
 
 /// An object that makes pods: ReplicaSet, StatefulSet, DaemonSet, Job.

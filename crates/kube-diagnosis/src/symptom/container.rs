@@ -1,7 +1,8 @@
 //! Symptoms of one container.
 
 use super::{LAG, PodCase, STARTING, Symptom, image};
-use crate::cluster::pod::{array, end_text, filled, text, timestamp};
+use crate::object::{array, filled, text, timestamp};
+use crate::pod::end_text;
 use jiff::SignedDuration;
 use serde_json::Value;
 

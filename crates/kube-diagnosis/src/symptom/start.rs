@@ -1,8 +1,8 @@
 //! Symptoms of pods that are scheduled but do not start.
 
-use super::seen::ObjectEvent;
+use super::ObjectEvent;
 use super::{PodCase, STARTING, Symptom, image};
-use crate::cluster::pod::{array, text};
+use crate::object::{array, text};
 
 /// Events after which what was before no longer holds a pod up: its volumes and its network are
 /// there.

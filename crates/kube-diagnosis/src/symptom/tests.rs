@@ -16,9 +16,20 @@ fn time(clock: &str) -> Timestamp {
     at(clock).parse().unwrap()
 }
 
-fn merged(mut base: Value, change: Value) -> Value {
-    crate::compare::merge(&mut base, &change);
-    base
+/// The base with these changes, as a merge patch makes them (RFC 7386).
+fn merged(base: Value, change: Value) -> Value {
+    match (base, change) {
+        (Value::Object(mut base), Value::Object(change)) => {
+            for (key, value) in change {
+                let before = base.remove(&key).unwrap_or_default();
+                if !value.is_null() {
+                    base.insert(key, merged(before, value));
+                }
+            }
+            Value::Object(base)
+        }
+        (_, change) => change,
+    }
 }
 
 fn pod(status: Value) -> Value {

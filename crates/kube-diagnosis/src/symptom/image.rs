@@ -1,7 +1,7 @@
 //! Symptoms of images that cannot be pulled.
 
-use super::seen::ObjectEvents;
-use crate::cluster::pod::text;
+use super::ObjectEvents;
+use crate::object::text;
 use serde_json::Value;
 
 /// The reasons of a container that waits for its image.

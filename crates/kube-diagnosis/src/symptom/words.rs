@@ -1,7 +1,8 @@
 //! Symptoms as short text.
 
 use super::{Symptom, symptoms};
-use crate::cluster::pod::{is_finished, is_ready, pod_status, text};
+use crate::object::text;
+use crate::pod::{is_finished, is_ready, pod_status};
 use jiff::Timestamp;
 use serde_json::Value;
 

@@ -18,9 +18,10 @@ mod words;
 pub use maker::{Maker, not_made};
 pub use words::{Said, blame, few, ill, unready};
 
-use crate::cluster::pod::{self, array, condition, filled, text, timestamp};
+use crate::object::{array, condition, filled, text, timestamp};
+use crate::pod;
 use jiff::{SignedDuration, Timestamp};
-use seen::ObjectEvents;
+pub(crate) use seen::{ObjectEvent, ObjectEvents};
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.
@@ -87,7 +88,7 @@ const LAG: SignedDuration = SignedDuration::from_secs(10);
 ///
 /// # Examples
 /// ```
-/// # use runbook::action::support::symptom::symptoms;
+/// # use kube_diagnosis::symptom::symptoms;
 /// let pod = serde_json::json!({"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}});
 /// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
 /// ```

@@ -1,27 +1,27 @@
 //! The events of one pod, or of one object that creates pods, oldest first.
 
-use crate::cluster::pod::{filled, text};
+use crate::object::{filled, text};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// One event.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ObjectEvent<'a> {
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
-    pub(super) warning: bool,
+pub(crate) struct ObjectEvent<'a> {
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) warning: bool,
     /// The container that it is about.
-    pub(super) container: Option<&'a str>,
+    pub(crate) container: Option<&'a str>,
     /// When it was last seen; in whole seconds as a rule.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// The events of one object.
-pub(super) struct ObjectEvents<'a>(Vec<ObjectEvent<'a>>);
+pub(crate) struct ObjectEvents<'a>(Vec<ObjectEvent<'a>>);
 
 impl<'a> ObjectEvents<'a> {
     /// Those of this object and not of one that had its name before.
-    pub(super) fn of(object: &Value, events: &'a [Value]) -> Self {
+    pub(crate) fn of(object: &Value, events: &'a [Value]) -> Self {
         let mut all: Vec<ObjectEvent<'a>> =
             events.iter().filter(|event| is_about(event, object)).filter_map(read).collect();
         all.sort_by_key(|event| event.at);
@@ -29,11 +29,11 @@ impl<'a> ObjectEvents<'a> {
     }
 
     /// The last event that fits.
-    pub(super) fn last(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> Option<ObjectEvent<'a>> {
+    pub(crate) fn last(&self, fits: impl Fn(&ObjectEvent<'a>) -> bool) -> Option<ObjectEvent<'a>> {
         self.0.iter().rev().copied().find(fits)
     }
 
-    pub(super) fn newest(&self) -> Option<Timestamp> {
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
         self.0.last().map(|event| event.at)
     }
 }
@@ -65,6 +65,6 @@ fn read(event: &Value) -> Option<ObjectEvent<'_>> {
         message: text(&event["message"]).trim(),
         warning: event["type"] == "Warning",
         container: field.split_once('{').and_then(|(_, name)| name.strip_suffix('}')),
-        at: times.into_iter().find_map(crate::cluster::pod::timestamp)?,
+        at: times.into_iter().find_map(crate::object::timestamp)?,
     })
 }

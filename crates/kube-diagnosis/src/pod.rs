@@ -1,5 +1,6 @@
 //! The state of a pod, as kubectl shows it. Pure.
 
+use crate::object::{array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -158,7 +159,8 @@ fn init_status(pod: &Value) -> Option<String> {
     None
 }
 
-pub(crate) fn end_text(terminated: &Value) -> String {
+/// How a container ended: its reason, its signal or its exit code.
+pub fn end_text(terminated: &Value) -> String {
     match (
         filled(&terminated["reason"]),
         terminated["signal"].as_i64().filter(|signal| *signal != 0),
@@ -167,27 +169,6 @@ pub(crate) fn end_text(terminated: &Value) -> String {
         (None, Some(signal)) => format!("Signal:{signal}"),
         (None, None) => format!("ExitCode:{}", terminated["exitCode"].as_i64().unwrap_or_default()),
     }
-}
-
-/// The condition of this type of an object's status.
-pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    array(&object["status"]["conditions"]).find(|condition| condition["type"] == kind)
-}
-
-pub(crate) fn array(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
-    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
-}
-
-pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-pub(crate) fn filled(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| !text.is_empty())
-}
-
-pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! HorizontalPodAutoscalers that cannot do their work.
+
+use super::Kind;
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{condition, count, text};
+use crate::view::View;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+const HPA: &[&str] = &["HorizontalPodAutoscaler"];
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind("hpa-target-missing", "scales a workload that does not exist", HPA),
+    Kind("hpa-scale-failed", "cannot scale its workload", HPA),
+    Kind("hpa-metrics-unavailable", "gets no metrics", HPA),
+    Kind("hpa-maxed-out", "would scale further and is at its maximum", HPA),
+];
+
+/// How long pods that have just started may be without metrics.
+const FIRST_METRICS: SignedDuration = SignedDuration::from_mins(2);
+
+pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
+    view.of("HorizontalPodAutoscaler")
+        .iter()
+        .filter_map(|hpa| {
+            unable(hpa).or_else(|| blind(view, hpa, so_far)).or_else(|| maxed_out(hpa))
+        })
+        .collect()
+}
+
+fn stated<'a>(hpa: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
+    condition(hpa, kind).filter(|condition| condition["status"] == status)
+}
+
+/// The workload as its reference names it.
+fn target(hpa: &Value) -> Object {
+    let reference = &hpa["spec"]["scaleTargetRef"];
+    let namespace = text(&hpa["metadata"]["namespace"]);
+    Object::named(text(&reference["kind"]), namespace, text(&reference["name"]))
+}
+
+fn unable(hpa: &Value) -> Option<Cause> {
+    let able = stated(hpa, "AbleToScale", "False")?;
+    let reason = text(&able["reason"]);
+    // waiting after a change is its work
+    if reason.starts_with("Backoff") || reason.is_empty() {
+        return None;
+    }
+    let missing = reason == "FailedGetScale" && text(&able["message"]).contains("not found");
+    let (id, hint) = if missing {
+        ("hpa-target-missing", "correct scaleTargetRef, or create the workload")
+    } else {
+        ("hpa-scale-failed", "check the message: rights, admission or the workload itself")
+    };
+    let detail = format!("{}: {}", target(hpa), text(&able["message"]));
+    let said = [Evidence::condition(hpa, able)];
+    Some(Cause::new(id, Object::of(hpa), reason, detail).seen(said).hint(hint))
+}
+
+fn blind(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
+    let active = stated(hpa, "ScalingActive", "False")?;
+    let (reason, message) = (text(&active["reason"]), text(&active["message"]));
+    // of a workload without pods nothing is measured
+    if reason == "ScalingDisabled" {
+        return None;
+    }
+    // pods without metrics: they are new, or they do not run
+    let of_pods = ["did not receive metrics", "no metrics returned", "missing request for"];
+    let of_pods = of_pods.iter().any(|part| message.contains(part));
+    let target = target(hpa);
+    let since = &active["lastTransitionTime"];
+    if of_pods && !message.contains("missing request") && !view.older(since, FIRST_METRICS) {
+        return None;
+    }
+    let why = so_far.iter().find(|cause| of_pods && cause.object == target);
+    let hint = if message.contains("missing request") {
+        "set resources.requests for every container of the pods"
+    } else if message.contains("could not find the requested resource")
+        || message.contains("metrics.k8s.io")
+    {
+        "the metrics API does not answer: check whether metrics-server or the adapter runs, and \
+            its APIService"
+    } else {
+        "check the metric that the message names, and the adapter that serves it"
+    };
+    Some(
+        Cause {
+            follows_from: why.map(|cause| (cause.object.clone(), cause.id)),
+            ..Cause::new("hpa-metrics-unavailable", Object::of(hpa), reason, message)
+        }
+        .seen([Evidence::condition(hpa, active)])
+        .hint(hint),
+    )
+}
+
+fn maxed_out(hpa: &Value) -> Option<Cause> {
+    let limited = stated(hpa, "ScalingLimited", "True")
+        .filter(|limited| limited["reason"] == "TooManyReplicas")?;
+    let (most, now) =
+        (count(&hpa["spec"]["maxReplicas"]), count(&hpa["status"]["currentReplicas"]));
+    if now < most {
+        return None;
+    }
+    let detail = format!("{now} of at most {most} replicas of {}", target(hpa));
+    Some(
+        Cause::new("hpa-maxed-out", Object::of(hpa), "TooManyReplicas", detail)
+            .seen([Evidence::condition(hpa, limited)])
+            .hint("check whether the load is expected; raise maxReplicas if the nodes have room"),
+    )
+}

@@ -1,0 +1,92 @@
+//! One file for each sort of object: which causes it can carry, and how they are seen.
+
+mod autoscaler;
+mod certificate;
+mod cronjob;
+mod job;
+mod namespace;
+mod node;
+mod pods;
+mod quota;
+mod service;
+mod volume;
+mod workload;
+
+use crate::cause::Cause;
+use crate::object::name;
+use crate::view::{View, selects};
+use serde_json::Value;
+
+/// An id, what it says of the object that carries it, and the kinds that must have been read to
+/// rule it out.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) &'static [&'static str],
+);
+
+/// Every cause that can be named, in the order in which they are named.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    let all = [
+        namespace::KINDS,
+        node::KINDS,
+        pods::KINDS,
+        workload::KINDS,
+        job::KINDS,
+        cronjob::KINDS,
+        service::KINDS,
+        autoscaler::KINDS,
+        quota::KINDS,
+        volume::KINDS,
+        certificate::KINDS,
+    ];
+    all.into_iter().flatten()
+}
+
+/// Everything that is seen to be wrong, in the order of the kinds.
+pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
+    let mut found = namespace::find(view);
+    found.extend(node::find(view));
+    found.extend(pods::find(view));
+    found.extend(workload::find(view, &found));
+    found.extend(job::find(view));
+    found.extend(cronjob::find(view));
+    found.extend(service::find(view, &found));
+    found.extend(autoscaler::find(view, &found));
+    found.extend(quota::find(view));
+    found.extend(volume::find(view));
+    found.extend(certificate::find(view));
+    let place = |cause: &Cause| kinds().position(|Kind(id, ..)| *id == cause.id);
+    found.sort_by(|a, b| {
+        (place(a), &a.object, &a.container).cmp(&(place(b), &b.object, &b.container))
+    });
+    found
+}
+
+/// The containers whose log tells why they ended: pod, container, and whether it is the log of the
+/// run before.
+pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
+    pods::wanted_logs(view, most)
+}
+
+/// The ports of pods at which should be looked.
+pub(crate) fn wanted_ports(
+    view: &View<'_>,
+    all_of: Option<&str>,
+    most: usize,
+) -> Vec<(String, u16)> {
+    service::wanted_ports(view, all_of, most)
+}
+
+/// Whether a cause is of the pods behind a Service, or of what makes them.
+pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool {
+    let selector = &service["spec"]["selector"];
+    let of_pod = service::selected(view, service).into_iter().any(|pod| {
+        cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object
+    });
+    of_pod
+        || view.snapshot.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
+            selects(selector, &maker["spec"]["template"]["metadata"]["labels"])
+        })
+}

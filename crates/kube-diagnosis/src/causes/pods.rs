@@ -1,0 +1,222 @@
+//! What keeps pods from working, once for each workload.
+
+use super::Kind;
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{condition, count, name};
+use crate::pod::is_finished;
+use crate::symptom::{Symptom, symptoms};
+use crate::view::{View, listed};
+use serde_json::Value;
+
+const POD: &[&str] = &["Pod"];
+const EVENTS: &[&str] = &["Pod", "Event"];
+
+/// The ids, with what each needs to be ruled out.
+pub(super) const KINDS: &[Kind] = &[
+    Kind("oom-killed", "takes more memory than its limit", POD),
+    Kind("app-exit", "exits by itself", POD),
+    Kind("liveness-probe-kills", "is killed by its liveness probe", EVENTS),
+    Kind("startup-probe-kills", "is killed by its startup probe", EVENTS),
+    Kind("start-error", "cannot be started", POD),
+    Kind("exits-zero", "exits with success and is started again", POD),
+    Kind("init-container-fails", "has an init container that fails", POD),
+    Kind("init-container-waits", "waits for its init container", POD),
+    Kind("post-start-hook-failed", "has a postStart hook that fails", POD),
+    Kind("container-lost", "lost a container with its node", POD),
+    Kind("container-waiting", "has a container that waits", POD),
+    Kind("image-not-found", "has an image that its registry does not have", POD),
+    Kind("image-name-invalid", "has an invalid image name", POD),
+    Kind("image-pull-denied", "may not pull its image", POD),
+    Kind("image-pull-failed", "cannot pull its image", POD),
+    Kind("image-pull-slow", "has been pulling its image for long", EVENTS),
+    Kind("image-not-present", "has an image that is not on the node and must not be pulled", POD),
+    Kind("image-wrong-platform", "has an image for another platform", POD),
+    Kind("registry-unreachable", "cannot reach the registry of its image", POD),
+    Kind("registry-rate-limit", "is limited by the registry of its image", POD),
+    Kind("node-disk-full", "is on a node without space for images", POD),
+    Kind("config-missing", "refers to a ConfigMap, Secret or key that does not exist", POD),
+    Kind("container-config-error", "has a container spec that the kubelet rejects", POD),
+    Kind("security-context-refused", "may not run as the user of its image", POD),
+    Kind("volume-mount-failed", "cannot mount a volume", EVENTS),
+    Kind("volume-attach-failed", "cannot attach a volume", EVENTS),
+    Kind("sandbox-failed", "gets no pod sandbox", EVENTS),
+    Kind("network-not-ready", "is on a node without a network", EVENTS),
+    Kind("not-started", "is not started", EVENTS),
+    Kind("insufficient-resources", "requests more than any node has free", POD),
+    Kind("node-selector-mismatch", "selects labels that no node has", POD),
+    Kind("taint-not-tolerated", "does not tolerate the taints of the nodes", POD),
+    Kind("affinity-unsatisfied", "has affinity rules that no node satisfies", POD),
+    Kind("topology-spread-unmet", "has spread constraints that no node satisfies", POD),
+    Kind("host-port-taken", "needs a host port that is taken", POD),
+    Kind("volume-unbound", "waits for a volume claim that is not bound", POD),
+    Kind("volume-elsewhere", "has a volume that is only available on other nodes", POD),
+    Kind("volume-limit", "needs a volume on nodes that have reached their limit", POD),
+    Kind("nodes-cordoned", "finds only cordoned nodes", POD),
+    Kind("no-nodes", "finds no node in the cluster", POD),
+    Kind("scheduling-gated", "is held back by scheduling gates", POD),
+    Kind("not-scheduled", "is not processed by its scheduler", POD),
+    Kind("unschedulable", "fits on no node", POD),
+    Kind("readiness-failing", "does not pass its readiness probe", POD),
+    Kind("startup-failing", "does not pass its startup probe", POD),
+    Kind("readiness-gate-unmet", "waits for its readiness gates", POD),
+    Kind("stuck-terminating", "does not finish terminating", POD),
+    Kind("evicted", "was evicted", POD),
+    Kind("preempted", "was preempted", POD),
+    Kind("disrupted", "is being evicted", POD),
+    Kind("node-shutdown", "was ended by the shutdown of its node", POD),
+    Kind("node-refused", "was rejected by its node", POD),
+    Kind("node-lost", "is on a node that stopped responding", POD),
+    Kind("no-address", "has no IP address", POD),
+    Kind("pod-failed", "has failed", POD),
+    Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
+];
+
+/// The causes of all pods.
+pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
+    let mut found: Vec<Cause> = Vec::new();
+    for pod in view.of("Pod").iter().filter(|pod| !is_of_ended_job(view, pod)) {
+        let workload = view.workload(pod);
+        if is_replaced(pod, &workload) {
+            continue;
+        }
+        for symptom in symptoms(pod, view.events(pod), view.now) {
+            if is_uncertain(view, &symptom) {
+                continue;
+            }
+            let same = |cause: &&mut Cause| {
+                cause.object == workload
+                    && cause.id == id(&symptom)
+                    && cause.container == symptom.container
+            };
+            match found.iter_mut().find(same) {
+                Some(cause) => cause.pods.push(name(pod).to_owned()),
+                None => found.push(cause(view, pod, workload.clone(), symptom)),
+            }
+        }
+    }
+    found.iter_mut().for_each(|cause| count_pods(view, cause));
+    found
+}
+
+/// The id of the contract where the symptom's word says more or another thing.
+fn id(symptom: &Symptom) -> &'static str {
+    match symptom.id {
+        "pod-affinity-unmet" => "affinity-unsatisfied",
+        "init-container-runs" => "init-container-waits",
+        "deadline-exceeded" => "pod-deadline-exceeded",
+        other => other,
+    }
+}
+
+/// A pod of a Job that is over, which says itself how it ended.
+fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
+    let workload = view.workload(pod);
+    workload.kind == "Job"
+        && view.snapshot.get("Job", &workload.name).is_some_and(|job| {
+            ["Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"].iter().any(|kind| {
+                condition(job, kind).is_some_and(|condition| condition["status"] == "True")
+            })
+        })
+}
+
+/// A pod that has ended as a whole and that its controller has replaced: the record of something
+/// that is over. A Job counts such pods itself.
+fn is_replaced(pod: &Value, workload: &Object) -> bool {
+    is_finished(pod) && !matches!(workload.kind.as_str(), "Pod" | "Job")
+}
+
+/// Without its events a container that was killed by its probe looks like one that ended by
+/// itself.
+fn is_uncertain(view: &View<'_>, symptom: &Symptom) -> bool {
+    view.snapshot.why_unread("Event").is_some()
+        && symptom.id == "app-exit"
+        && matches!(symptom.exit_code, Some(137 | 143))
+}
+
+fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Cause {
+    let logged = symptom
+        .container
+        .as_deref()
+        .filter(|_| symptom.exit_code.is_some() && symptom.last_words.is_empty())
+        .and_then(|container| view.snapshot.last_words(name(pod), container));
+    let mut detail = symptom.brief();
+    let source = match &symptom.container {
+        Some(container) => format!("pod/{}: container {container}", name(pod)),
+        None => format!("pod/{}", name(pod)),
+    };
+    let said = match symptom.message.as_str() {
+        "" => symptom.reason.clone(),
+        message => format!("{}: {message}", symptom.reason),
+    };
+    let mut evidence = vec![Evidence::new(source, said)];
+    if let (Some(words), Some(container)) = (logged, &symptom.container) {
+        let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
+        if let Some(last) = last.filter(|_| {
+            matches!(symptom.id, "app-exit" | "exits-zero" | "init-container-fails" | "start-error")
+        }) {
+            detail = format!("{detail}: {last}");
+        }
+        evidence
+            .push(Evidence::new(format!("log of pod/{}, container {container}", name(pod)), words));
+    }
+    Cause {
+        container: symptom.container.clone(),
+        ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
+    }
+    .pods([pod])
+    .seen(evidence)
+    .hint(symptom.hint)
+}
+
+/// Says how many of the pods have it, unless it is all or the only one.
+fn count_pods(view: &View<'_>, cause: &mut Cause) {
+    if cause.object.kind == "Pod" {
+        return;
+    }
+    let all = view.pods_of(&cause.object).filter(|pod| !is_finished(pod)).count();
+    let names: Vec<&str> = cause.pods.iter().map(String::as_str).collect();
+    let listed = listed(&names);
+    cause.detail = match cause.pods.len() {
+        ill if ill < all => format!("{} ({ill} of {all} pods: {listed})", cause.detail),
+        1 => format!("{} (pod {listed})", cause.detail),
+        ill => format!("{} (all {ill} pods)", cause.detail),
+    };
+}
+
+/// The containers whose log tells why: pod, container, and whether it is that of the run before.
+pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
+    let mut wanted = Vec::new();
+    let mut seen: Vec<(Object, &'static str)> = Vec::new();
+    for pod in view.of("Pod") {
+        let workload = view.workload(pod);
+        if is_replaced(pod, &workload) {
+            continue;
+        }
+        for symptom in symptoms(pod, view.events(pod), view.now) {
+            let Some(container) = &symptom.container else { continue };
+            if symptom.exit_code.is_none() || !symptom.last_words.is_empty() {
+                continue;
+            }
+            // one pod speaks for all of its workload
+            let key = (workload.clone(), symptom.id);
+            if seen.contains(&key) || wanted.len() >= most {
+                continue;
+            }
+            seen.push(key);
+            wanted.push((name(pod).to_owned(), container.clone(), has_new_run(pod, container)));
+        }
+    }
+    wanted
+}
+
+/// Whether a container has been started again, so that its end is in the log of the run before.
+fn has_new_run(pod: &Value, container: &str) -> bool {
+    let statuses = ["containerStatuses", "initContainerStatuses"];
+    let mut own = statuses
+        .iter()
+        .flat_map(|key| crate::object::array(&pod["status"][*key]))
+        .filter(|status| status["name"] == container);
+    own.any(|status| {
+        count(&status["restartCount"]) > 0 && !status["state"]["terminated"].is_object()
+    })
+}

@@ -1,0 +1,121 @@
+//! The diagnosis of a namespace: every cause, concluded, ruled out or not looked at.
+
+use crate::cause::{Cause, Object};
+use crate::causes::{self, Kind};
+use crate::object::name;
+use crate::snapshot::Snapshot;
+use crate::view::View;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What is wrong, and what could not be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What is wrong, in the order of the kinds of causes.
+    pub causes: Vec<Cause>,
+    /// The ids that could not be ruled out, with the reason. Every other id that no cause has is
+    /// ruled out.
+    pub not_looked_at: BTreeMap<&'static str, String>,
+}
+
+/// Every id that a cause can have, in the order in which causes are named.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    causes::kinds().map(|Kind(id, ..)| *id)
+}
+
+/// What an id says of the object that carries the cause: `takes more memory than its limit`.
+pub fn title(id: &str) -> Option<&'static str> {
+    causes::kinds().find(|Kind(own, ..)| *own == id).map(|Kind(_, title, _)| *title)
+}
+
+/// Names what is wrong in a snapshot at this time.
+///
+/// # Examples
+/// ```
+/// use kube_diagnosis::{Snapshot, diagnose};
+/// use serde_json::json;
+///
+/// let objects = [json!({"kind": "Service", "metadata": {"name": "web", "namespace": "shop"},
+///     "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}})];
+/// let found = diagnose(&Snapshot::from_iter(objects), jiff::Timestamp::UNIX_EPOCH);
+/// assert_eq!(found.causes[0].id, "selector-matches-nothing");
+/// assert_eq!(found.causes[0].object.to_string(), "service/web");
+/// ```
+pub fn diagnose(snapshot: &Snapshot, now: Timestamp) -> Diagnosis {
+    let causes = causes::find(&View::new(snapshot, now));
+    let mut not_looked_at = BTreeMap::new();
+    for Kind(id, _, needs) in causes::kinds() {
+        let because = needs.iter().find_map(|kind| {
+            snapshot.why_unread(kind).map(|why| format!("{kind} objects could not be read: {why}"))
+        });
+        if let Some(because) = because.filter(|_| !causes.iter().any(|cause| cause.id == *id)) {
+            not_looked_at.insert(*id, because);
+        }
+    }
+    Diagnosis { causes, not_looked_at }
+}
+
+/// The containers whose log tells why they ended, at most so many: pod, container, and whether it
+/// is the log of the run before.
+pub fn wanted_logs(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    most: usize,
+) -> Vec<(String, String, bool)> {
+    causes::wanted_logs(&View::new(snapshot, now), most)
+}
+
+/// The ports of pods that Services lead to and at which should be looked, at most so many: those
+/// that look wrong, and all of the Service of this name.
+pub fn wanted_ports(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    all_of: Option<&str>,
+    most: usize,
+) -> Vec<(String, u16)> {
+    causes::wanted_ports(&View::new(snapshot, now), all_of, most)
+}
+
+impl Cause {
+    /// What is wrong, in one sentence that begins with the object.
+    pub fn sentence(&self) -> String {
+        let title = title(self.id).unwrap_or(self.id);
+        match self.detail.as_str() {
+            "" => format!("{} {title}", self.object),
+            detail => format!("{} {title}: {detail}", self.object),
+        }
+    }
+
+    /// Whether it concerns an object: it carries the cause, it is one of its pods, or the cause is
+    /// of an object that it owns or that it leads to.
+    pub fn concerns(&self, snapshot: &Snapshot, object: &Object) -> bool {
+        if self.object == *object || object.kind == "Namespace" {
+            return true;
+        }
+        let snapshot_of = |kind: &str, wanted: &str| snapshot.get(kind, wanted);
+        let view = View::new(snapshot, Timestamp::UNIX_EPOCH);
+        match object.kind.as_str() {
+            "Pod" => {
+                self.pods.iter().any(|pod| *pod == object.name)
+                    || snapshot_of("Pod", &object.name).is_some_and(|pod| {
+                        self.pods.is_empty() && view.workload(pod) == self.object
+                    })
+            }
+            "Service" => snapshot_of("Service", &object.name)
+                .is_some_and(|service| causes::is_behind(&view, service, self)),
+            "HorizontalPodAutoscaler" => snapshot_of("HorizontalPodAutoscaler", &object.name)
+                .is_some_and(|hpa| {
+                    let target = &hpa["spec"]["scaleTargetRef"];
+                    target["kind"] == self.object.kind.as_str()
+                        && target["name"] == self.object.name.as_str()
+                }),
+            "CronJob" => snapshot_of("CronJob", &object.name).is_some_and(|cronjob| {
+                view.owned("Job", cronjob)
+                    .any(|job| self.object.kind == "Job" && self.object.name == name(job))
+            }),
+            _ => snapshot_of(&object.kind, &object.name).is_some_and(|owner| {
+                view.owned("Pod", owner).any(|pod| self.pods.iter().any(|ill| ill == name(pod)))
+            }),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `diagnose`: names what is wrong in a namespace, or with one object, and why.
+
+use super::support::fan_out::{quote, reading};
+use super::support::snapshot;
+use super::{Access, Context, Failure, Output, Reach, Target, Verb, Which};
+use crate::cluster::{ErrorKind, builtin};
+use crate::diagnosis::{Cause, Diagnosis, Object, Snapshot, diagnose, ids};
+use crate::event::Effect;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// Names what is wrong in the namespace of the step, or with one object, from objects, events and
+/// the last lines of logs. The output is `{namespace, target, causes: {ID: [{id, object, target,
+/// pods, container, reason, cause, detail, evidence: [{source, says}], remedy, follows_from}]},
+/// looked_at}`. `causes` has every identifier that can be named (`oom-killed`, `quota-exceeded`,
+/// `selector-matches-nothing`, and others): an empty list is ruled out, and `{not_looked_at:
+/// REASON}` in the place of a list could not be looked at. A cause is named once, at the object that
+/// carries it, such as the Deployment of several pods.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Diagnose {
+    /// Object to explain: `deployment/NAME`, `pod/NAME`, `service/NAME`, `job/NAME`, `hpa/NAME`,
+    /// `node/NAME`, and others. Defaults to the whole namespace. Of a Service, the ports of its pods
+    /// are tried.
+    pub target: Option<Target>,
+    /// Namespace; defaults to the namespace of the step.
+    pub namespace: Option<String>,
+    /// Whether to list what only follows from another cause, too: a Service without endpoints
+    /// because its pods crash.
+    #[serde(default)]
+    pub consequences: bool,
+}
+
+impl Verb for Diagnose {
+    fn effect(&self) -> Effect {
+        Effect::Read
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Cluster
+    }
+
+    /// What it cannot do without. What else may not be read is not looked at, and said.
+    fn permissions(&self, namespace: &str) -> Vec<Access> {
+        let place = self.place(namespace);
+        let kind = builtin(if self.node().is_some() { "Node" } else { "Pod" });
+        match (kind, self.node()) {
+            (Some(kind), Some(node)) => vec![reading(&kind, "get", "", node)],
+            (Some(kind), None) => vec![reading(&kind, "list", place, "")],
+            (None, _) => Vec::new(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.target.as_ref().map(|target| &target.which) {
+            Some(Which::Selector(_)) => {
+                Err("`target` must name one object: `deployment/NAME`".to_owned())
+            }
+            Some(Which::Name(_)) | None => Ok(()),
+        }
+    }
+
+    fn manual_commands(&self, namespace: &str) -> Vec<String> {
+        let place = quote(self.place(namespace));
+        match &self.target {
+            Some(target) => vec![format!("kubectl describe -n {place} {}", target.kubectl())],
+            None => vec![
+                format!("kubectl get pods,deployments,jobs,services -n {place}"),
+                format!("kubectl events -n {place} --types=Warning"),
+            ],
+        }
+    }
+
+    fn judges(&self) -> bool {
+        false
+    }
+
+    async fn perform(&self, context: &Context) -> Result<Output, Failure> {
+        let namespace = self.place(&context.namespace);
+        let target = self.target.as_ref().map(|target| object(target, namespace));
+        let (snapshot, target) = match (self.node(), target) {
+            (Some(node), target) => (snapshot::of_node(context.cluster()?, node).await?, target),
+            (None, target) => {
+                let service = target
+                    .as_ref()
+                    .filter(|target| target.kind == "Service")
+                    .map(|target| target.name.clone());
+                let read = snapshot::of_namespace(context, namespace, service.as_deref()).await?;
+                (read, target)
+            }
+        };
+        if let Some(target) = &target {
+            exists(context, &snapshot, target).await?;
+        }
+        let mut found = diagnose(&snapshot, context.now);
+        if let Some(target) = &target {
+            found.causes.retain(|cause| cause.concerns(&snapshot, target));
+        }
+        let (causes, follow): (Vec<Cause>, Vec<Cause>) =
+            found.causes.into_iter().partition(|cause| cause.follows_from.is_none());
+        let listed: Vec<&Cause> =
+            causes.iter().chain(follow.iter().filter(|_| self.consequences)).collect();
+        let summary = summary(&listed);
+        let output = json!({
+            "namespace": namespace, "target": target.as_ref().map(Object::to_string),
+            "causes": by_id(&listed, &Diagnosis { causes: Vec::new(), ..found }),
+            "looked_at": looked_at(&snapshot),
+        });
+        Ok(Output::new(output, summary))
+    }
+}
+
+impl Diagnose {
+    fn place<'a>(&'a self, namespace: &'a str) -> &'a str {
+        let of_target = self.target.as_ref().and_then(|target| target.namespace.as_deref());
+        of_target.or(self.namespace.as_deref()).unwrap_or(namespace)
+    }
+
+    /// The name of the node, if it is one that is to be explained.
+    fn node(&self) -> Option<&str> {
+        let target = self.target.as_ref()?;
+        let is_node = builtin(&target.kind).is_some_and(|kind| kind.kind == "Node");
+        match &target.which {
+            Which::Name(name) if is_node => Some(name),
+            Which::Name(_) | Which::Selector(_) => None,
+        }
+    }
+}
+
+/// The object that a target names, its kind as the API writes it.
+fn object(target: &Target, namespace: &str) -> Object {
+    let name = match &target.which {
+        Which::Name(name) | Which::Selector(name) => name,
+    };
+    match builtin(&target.kind) {
+        Some(kind) => Object::named(&kind.kind, if kind.namespaced { namespace } else { "" }, name),
+        None => Object::named(&target.kind, namespace, name),
+    }
+}
+
+/// An object that is not there has no cause, and is not healthy.
+async fn exists(context: &Context, snapshot: &Snapshot, target: &Object) -> Result<(), Failure> {
+    if snapshot.get(&target.kind, &target.name).is_some() {
+        return Ok(());
+    }
+    let cluster = context.cluster()?;
+    let kind = cluster.resolve(&target.kind).await?;
+    let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
+    match cluster.get(&kind, namespace, &target.name).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            Err(Failure::error(format!("{target} does not exist: {}", error.message)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn summary(causes: &[&Cause]) -> String {
+    match causes {
+        [] => "nothing found".to_owned(),
+        [one] => format!("{} {}", one.object, one.id),
+        many => format!("{} causes", many.len()),
+    }
+}
+
+/// Every id with its causes; of one that could not be looked at, the reason.
+fn by_id(causes: &[&Cause], found: &Diagnosis) -> Map<String, Value> {
+    let of_id = |id: &'static str| {
+        let all: Vec<Value> =
+            causes.iter().filter(|cause| cause.id == id).map(|cause| value(cause)).collect();
+        match found.not_looked_at.get(id) {
+            Some(why) if all.is_empty() => json!({"not_looked_at": why}),
+            Some(_) | None => Value::Array(all),
+        }
+    };
+    ids().map(|id| (id.to_owned(), of_id(id))).collect()
+}
+
+fn value(cause: &Cause) -> Value {
+    json!({
+        "id": cause.id, "object": cause.object, "target": cause.object.to_string(),
+        "pods": cause.pods, "container": cause.container, "reason": cause.reason,
+        "cause": cause.sentence(), "detail": cause.detail, "evidence": cause.evidence,
+        "remedy": cause.hint,
+        "follows_from": cause.follows_from.as_ref().map(|(object, id)| json!({"object": object, "id": id})),
+    })
+}
+
+/// How many objects of each kind there were.
+fn looked_at(snapshot: &Snapshot) -> Map<String, Value> {
+    snapshot::KINDS
+        .iter()
+        .filter(|kind| snapshot.why_unread(kind).is_none())
+        .map(|kind| ((*kind).to_owned(), snapshot.of(kind).len().into()))
+        .collect()
+}

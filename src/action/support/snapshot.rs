@@ -1,0 +1,242 @@
+//! Reads what a diagnosis looks at: one list for each kind, and then the little that these show to
+//! be needed.
+
+use super::certificate;
+use crate::action::{Context, Failure};
+use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
+use crate::diagnosis::object::{array, name, text};
+use crate::diagnosis::pod::{is_live, is_ready};
+use crate::diagnosis::{PortState, Snapshot, wanted_logs, wanted_ports};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::future::join_all;
+use http::Request;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What is listed of a namespace.
+pub(in crate::action) const KINDS: [&str; 14] = [
+    "Pod",
+    "Event",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "Service",
+    "Ingress",
+    "HorizontalPodAutoscaler",
+    "ResourceQuota",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+];
+/// The most logs, ports and Secrets that are looked at.
+const MOST: usize = 10;
+/// How many lines of a log, and how many bytes.
+const TAIL: (i64, u64) = (5, 4096);
+/// How long a port may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Everything that tells what is wrong in a namespace. `service`: of this one, every port of its
+/// pods is tried.
+///
+/// # Errors
+/// When the pods cannot be listed. Anything else that cannot be read is not looked at.
+pub(in crate::action) async fn of_namespace(
+    context: &Context,
+    namespace: &str,
+    service: Option<&str>,
+) -> Result<Snapshot, Failure> {
+    let cluster = context.cluster()?;
+    let mut snapshot = Snapshot::default();
+    let lists = join_all(KINDS.iter().map(|kind| list(cluster, kind, Some(namespace)))).await;
+    for (kind, read) in KINDS.iter().zip(lists) {
+        match read {
+            Err(error) if *kind == "Pod" => return Err(error.into()),
+            read => add(&mut snapshot, kind, read),
+        }
+    }
+    let space = async {
+        let kind = builtin("Namespace")?;
+        let mut space = cluster.get(&kind, None, namespace).await.ok()?;
+        space["kind"] = "Namespace".into();
+        Some(space)
+    };
+    let (space, classes, nodes, secrets) = tokio::join!(
+        space,
+        classes(cluster, &snapshot),
+        nodes(cluster, &snapshot),
+        secrets(context, cluster, namespace, &snapshot)
+    );
+    snapshot.add("Namespace", space);
+    for (kind, read) in [("StorageClass", classes), ("Node", nodes), ("Secret", secrets)] {
+        if let Some(read) = read {
+            add(&mut snapshot, kind, read);
+        }
+    }
+    let (words, ports) = tokio::join!(
+        last_words(cluster, namespace, &snapshot, context.now),
+        ports(cluster, namespace, &snapshot, service, context.now)
+    );
+    for (pod, container, words) in words {
+        snapshot.add_last_words(&pod, &container, context.masker.mask(&words));
+    }
+    for (pod, port, state) in ports {
+        snapshot.add_port(&pod, port, state);
+    }
+    Ok(snapshot)
+}
+
+/// A node and what is on it.
+///
+/// # Errors
+/// When the node cannot be read.
+pub(in crate::action) async fn of_node(cluster: &Cluster, node: &str) -> Result<Snapshot, Failure> {
+    let kind = builtin("Node").ok_or_else(|| Failure::error("nodes are unknown"))?;
+    let mut object = cluster.get(&kind, None, node).await?;
+    object["kind"] = "Node".into();
+    Ok([object].into_iter().collect())
+}
+
+fn add(snapshot: &mut Snapshot, kind: &str, read: Result<Vec<Value>, Error>) {
+    match read {
+        Ok(objects) => snapshot.add(kind, objects),
+        // a cluster that does not serve the kind has none of it
+        Err(error) if error.kind == ErrorKind::Unsupported => snapshot.add(kind, []),
+        Err(error) => snapshot.unread(kind, error.message),
+    }
+}
+
+async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Result<Vec<Value>, Error> {
+    let Some(resource) = builtin(kind) else { return Ok(Vec::new()) };
+    cluster.list(&resource, namespace, &Selection::default()).await
+}
+
+/// The storage classes, if a claim waits for a volume.
+async fn classes(cluster: &Cluster, snapshot: &Snapshot) -> Option<Result<Vec<Value>, Error>> {
+    let waits = |claim: &Value| claim["status"]["phase"] == "Pending";
+    if !snapshot.of("PersistentVolumeClaim").iter().any(waits) {
+        return None;
+    }
+    Some(list(cluster, "StorageClass", None).await)
+}
+
+/// The nodes of pods that are not ready, or all of them if a pod has none.
+async fn nodes(cluster: &Cluster, snapshot: &Snapshot) -> Option<Result<Vec<Value>, Error>> {
+    let ill = snapshot.of("Pod").iter().filter(|pod| is_live(pod) && !is_ready(pod));
+    let names: BTreeSet<&str> = ill.map(|pod| text(&pod["spec"]["nodeName"])).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let nodes = list(cluster, "Node", None).await;
+    Some(nodes.map(|nodes| nodes.into_iter().filter(|node| names.contains(name(node))).collect()))
+}
+
+/// The Secrets with the certificates of Ingresses, without anything secret.
+async fn secrets(
+    context: &Context,
+    cluster: &Cluster,
+    namespace: &str,
+    snapshot: &Snapshot,
+) -> Option<Result<Vec<Value>, Error>> {
+    let names: BTreeSet<&str> = snapshot
+        .of("Ingress")
+        .iter()
+        .flat_map(|ingress| array(&ingress["spec"]["tls"]))
+        .filter_map(|entry| entry["secretName"].as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
+    let kind = builtin("Secret").filter(|_| !names.is_empty())?;
+    let read = names.iter().take(MOST).map(|name| cluster.get(&kind, Some(namespace), name));
+    let mut found = Vec::new();
+    for read in join_all(read).await {
+        match read {
+            Ok(secret) => found.push(public(context, &secret)),
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(found))
+}
+
+/// A Secret with what is public of its certificate in the place of its data.
+fn public(context: &Context, secret: &Value) -> Value {
+    let value = |key: &str| STANDARD.decode(text(&secret["data"][key])).ok();
+    let key = value("tls.key").filter(|key| !key.is_empty());
+    if let Some(key) = &key {
+        let place = format!("{}/tls.key", name(secret));
+        context.masker.learn(&String::from_utf8_lossy(key), &place);
+    }
+    let certificate = match value("tls.crt").filter(|chain| !chain.is_empty()) {
+        Some(chain) => certificate::describe(&chain, key.as_deref()),
+        None => json!({"error": "key tls.crt is missing or empty"}),
+    };
+    let metadata = &secret["metadata"];
+    json!({"apiVersion": "v1", "kind": "Secret", "type": secret["type"],
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+        "certificate": certificate})
+}
+
+/// The last lines of containers that have ended. One that cannot be read says nothing.
+async fn last_words(
+    cluster: &Cluster,
+    namespace: &str,
+    snapshot: &Snapshot,
+    now: jiff::Timestamp,
+) -> Vec<(String, String, String)> {
+    let wanted = wanted_logs(snapshot, now, MOST);
+    let read = wanted.into_iter().map(|(pod, container, previous)| async move {
+        let options = LogOptions {
+            container: Some(container.clone()),
+            previous,
+            tail: Some(TAIL.0),
+            limit_bytes: TAIL.1,
+            ..LogOptions::default()
+        };
+        let log = cluster.logs(namespace, &pod, &options).await.ok()?;
+        let words = log.text.trim().to_owned();
+        (!words.is_empty()).then_some((pod, container, words))
+    });
+    join_all(read).await.into_iter().flatten().collect()
+}
+
+/// What is found at ports that look wrong, and at all those of one Service. Where port-forward
+/// connects is the loopback address; through the API server's proxy it is the address of the pod.
+async fn ports(
+    cluster: &Cluster,
+    namespace: &str,
+    snapshot: &Snapshot,
+    service: Option<&str>,
+    now: jiff::Timestamp,
+) -> Vec<(String, u16, PortState)> {
+    let wanted = wanted_ports(snapshot, now, service, MOST);
+    let tried = wanted.into_iter().map(|(pod, port)| async move {
+        let loopback = async {
+            let connected =
+                tokio::time::timeout(ANSWER, cluster.forward_connect(namespace, &pod, port)).await;
+            answered(connected.ok()?)
+        };
+        let address = async {
+            service?;
+            let to = ProxyTo::Pod { name: pod.clone(), port };
+            let request = Request::get("/").body(Bytes::new()).ok()?;
+            let sent = cluster.proxy_http(namespace, &to, request, ANSWER, 1024).await;
+            answered(sent.map(|_| ()))
+        };
+        let (loopback, address) = tokio::join!(loopback, address);
+        (pod, port, PortState { loopback, address })
+    });
+    join_all(tried).await
+}
+
+/// Whether something accepted the connection; none if that cannot be told.
+fn answered(result: Result<(), Error>) -> Option<bool> {
+    match result {
+        Ok(()) => Some(true),
+        Err(error) if error.kind == ErrorKind::ConnectionRefused => Some(false),
+        Err(_) => None,
+    }
+}

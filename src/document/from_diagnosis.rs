@@ -1,0 +1,152 @@
+//! The short form of findings that are taken over from a diagnosis: `{ids: [A, B], from: CAUSES}`,
+//! `{ids: '*', from: CAUSES}` and `{id: X, is: A, from: CAUSES}`.
+//!
+//! `CAUSES` is what `diagnose` has found: lists of causes by their ids. Each id becomes a finding
+//! that is looked for in its list.
+
+use super::node::{Entry, Node, NodeKind};
+use crate::diagnosis;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// All ids that no other finding takes over.
+const REST: &str = "*";
+/// Keys of the short form.
+const KEYS: [&str; 3] = ["ids", "is", "from"];
+/// What such a finding says of an item, where it says nothing else.
+const OF_ITEM: [(&str, &str); 2] = [("cause", "{{ item.cause }}"), ("objects", "[$item.object]")];
+
+/// The findings in their long form. What is none of the short forms stays as it is.
+pub(super) fn from_diagnosis(findings: &[Node]) -> Vec<Node> {
+    let known: BTreeSet<&str> = findings
+        .iter()
+        .filter(|finding| finding.get("from").is_some())
+        .flat_map(|finding| {
+            let listed = finding.get("ids").into_iter().flat_map(items);
+            listed.chain(finding.get("is")).chain(finding.get("id")).filter_map(Node::as_str)
+        })
+        .collect();
+    findings.iter().flat_map(|finding| written_out(finding, &known)).collect()
+}
+
+fn items(node: &Node) -> &[Node] {
+    match &node.kind {
+        NodeKind::List(items) => items,
+        NodeKind::Map(_) | NodeKind::Scalar { .. } => &[],
+    }
+}
+
+fn written_out(finding: &Node, known: &BTreeSet<&str>) -> Vec<Node> {
+    let Some(from) = finding.get("from").and_then(Node::as_str) else {
+        return vec![finding.clone()];
+    };
+    // the id of the finding, and that of the cause
+    let taken: Vec<(Node, String)> =
+        match (finding.get("ids"), finding.get("id"), finding.get("is")) {
+            (Some(all), None, None) if all.as_str() == Some(REST) => diagnosis::ids()
+                .filter(|id| !known.contains(id))
+                .map(|id| (Node::text(id.to_owned(), all.span.clone()), id.to_owned()))
+                .collect(),
+            (Some(listed), None, None) => items(listed)
+                .iter()
+                .map(|id| (id.clone(), id.as_str().unwrap_or_default().to_owned()))
+                .collect(),
+            (None, Some(id), cause) => {
+                let cause = cause.unwrap_or(id).as_str().unwrap_or_default();
+                vec![(id.clone(), cause.to_owned())]
+            }
+            _ => Vec::new(),
+        };
+    if taken.is_empty() {
+        return vec![finding.clone()];
+    }
+    let rest = rest(finding);
+    let place = finding.get("from").map_or(finding.span.clone(), |from| from.span.clone());
+    let of = |(id, cause): (Node, String)| {
+        let list = format!("({from})[{}]", Value::from(cause));
+        let own = [entry("id", id), entry("for_each", Node::text(list, place.clone()))];
+        let kind = NodeKind::Map(own.into_iter().chain(rest.iter().cloned()).collect());
+        Node { span: finding.span.clone(), kind }
+    };
+    taken.into_iter().map(of).collect()
+}
+
+fn entry(key: &str, node: Node) -> Entry {
+    Entry { key: key.to_owned(), key_span: node.span.start..node.span.start, node }
+}
+
+/// What the finding says besides, with what it says by default: cause, objects, and the remedy that
+/// the diagnosis has.
+fn rest(finding: &Node) -> Vec<Entry> {
+    let is_other = |key: &str| key != "id" && !KEYS.contains(&key);
+    let entries = finding.entries().unwrap_or_default().iter();
+    let mut rest: Vec<Entry> = entries.filter(|entry| is_other(&entry.key)).cloned().collect();
+    let start = finding.span.start;
+    let said = |text: &str| Node::text(text.to_owned(), start..start);
+    for (key, text) in OF_ITEM {
+        if !rest.iter().any(|entry| entry.key == key) {
+            rest.push(entry(key, said(text)));
+        }
+    }
+    let text = entry("text", said("{{ item.remedy }}"));
+    match rest.iter_mut().find(|entry| entry.key == "remedy").map(|entry| &mut entry.node) {
+        None => {
+            let kind = NodeKind::Map(vec![text]);
+            rest.push(entry("remedy", Node { span: start..start, kind }));
+        }
+        Some(remedy) if remedy.get("text").is_none() => {
+            if let NodeKind::Map(entries) = &mut remedy.kind {
+                entries.push(text);
+            }
+        }
+        Some(_) => {}
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical::canonical;
+    use super::super::node::parse;
+    use super::*;
+    use serde_json::json;
+
+    fn findings(text: &str) -> Value {
+        canonical(&parse(&format!("findings:\n{text}")).unwrap()).to_value()["findings"].clone()
+    }
+
+    #[test]
+    fn each_id_becomes_a_finding_with_the_words_of_the_diagnosis() {
+        let long = |id: &str, cause: &str| {
+            json!({"id": id, "for_each": format!("(.x)[\"{cause}\"]"), "severity": "warning",
+                "cause": "{{ item.cause }}", "objects": "[$item.object]",
+                "remedy": {"text": "{{ item.remedy }}"}})
+        };
+        let short = findings("  - {ids: [oom-killed, app-exit], from: .x, severity: warning}\n");
+        assert_eq!(short, json!([long("oom-killed", "oom-killed"), long("app-exit", "app-exit")]));
+        let renamed = findings("  - {id: a, is: app-exit, from: .x, severity: warning}\n");
+        assert_eq!(renamed, json!([long("a", "app-exit")]));
+    }
+
+    #[test]
+    fn what_the_finding_says_itself_stays() {
+        let text = "  - {ids: [a], from: .x, cause: c, objects: '[1]', remedy: {run: r}}\n";
+        let wanted = json!([{"id": "a", "for_each": "(.x)[\"a\"]", "cause": "c", "objects": "[1]",
+            "remedy": {"run": "r", "text": "{{ item.remedy }}"}}]);
+        assert_eq!(findings(text), wanted);
+        let other = "  - {id: a, when: $steps.x.failed, cause: c}\n";
+        assert_eq!(findings(other)[0]["when"], "$steps.x.failed");
+    }
+
+    #[test]
+    fn the_rest_is_every_id_that_no_other_finding_takes_over() {
+        let text = "  - {ids: [oom-killed], from: .x}\n  - {id: b, is: app-exit, from: .x}\n  - \
+            {ids: '*', from: .x}\n";
+        let all = findings(text);
+        let ids: Vec<&str> =
+            all.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), diagnosis::ids().count());
+        assert_eq!(ids[..2], ["oom-killed", "b"]);
+        assert!(!ids[2..].contains(&"oom-killed") && !ids[2..].contains(&"app-exit"));
+    }
+}
