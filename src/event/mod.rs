@@ -405,6 +405,22 @@ pub struct FindingConcluded {
     pub fixed: bool,
 }
 
+impl FindingConcluded {
+    /// The cause as it is said of each item that has it; of a cause without a list, once.
+    pub fn items(&self) -> Vec<FindingItem> {
+        if !self.each.is_empty() {
+            return self.each.clone();
+        }
+        vec![FindingItem {
+            cause: self.cause.clone(),
+            objects: self.objects.clone(),
+            remedy: self.remedy.clone(),
+            command: self.command.clone(),
+            next: self.next.clone(),
+        }]
+    }
+}
+
 /// A cause in one item of the list that it was looked for in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FindingItem {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
-use super::controllers::{self, Disagreements, History, Kubelet, Names};
+use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, earliest};
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
@@ -30,8 +30,8 @@ const ASKED: i64 = 60;
 const REST: SignedDuration = SignedDuration::from_millis(500);
 /// How far the steps are apart in which a world is built.
 const STEP: SignedDuration = SignedDuration::from_millis(100);
-/// How many steps a world may take until nothing is left to do.
-const MOST_STEPS: usize = 200;
+/// How long a world in the making is followed until nothing is left to do.
+const LONGEST: SignedDuration = SignedDuration::from_secs(20);
 
 /// The time in the sandbox: it begins where it is told and then goes on as the runtime's clock
 /// does, which stands still between two timers where it is paused.
@@ -65,10 +65,31 @@ pub(crate) struct Simulation {
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
-    /// The network at one version of the store.
-    seen: Option<(u64, Arc<Snapshot>)>,
-    /// When nothing was left to do, and at which version of the store.
-    settled: Option<(Timestamp, u64)>,
+    /// The network after so many changes of objects and processes.
+    seen: Option<((u64, u64), Arc<Snapshot>)>,
+    idle: Option<Idle>,
+    settled: Option<Settled>,
+}
+
+/// The controllers had nothing to do: as long as nothing changes, and until something is due, this
+/// is so.
+#[derive(Debug, Clone, Copy)]
+struct Idle {
+    moved: u64,
+    soon: Option<Timestamp>,
+    due: Option<Timestamp>,
+}
+
+/// The whole world had nothing to do.
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    at: Timestamp,
+    revision: u64,
+    due: Option<Timestamp>,
+}
+
+fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
+    due.is_some_and(|due| due <= now)
 }
 
 impl Simulation {
@@ -87,6 +108,7 @@ impl Simulation {
             kept: self.kept.clone(),
             pending: self.pending.clone(),
             seen: None,
+            idle: self.idle,
             settled: self.settled,
         }
     }
@@ -128,6 +150,7 @@ impl Simulation {
             kept: Vec::new(),
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
+            idle: None,
             settled: None,
         };
         // addresses that manifests ask for come first, so that chosen ones avoid them
@@ -307,9 +330,9 @@ impl Simulation {
 
     /// The network as it is now.
     pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
-        let revision = self.store.revision();
+        let version = (self.store.moved(), self.kubelet.turns);
         match &self.seen {
-            Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
+            Some((seen, snapshot)) if *seen == version => Arc::clone(snapshot),
             _ => {
                 let snapshot = Arc::new(Snapshot::of(
                     &self.store,
@@ -317,7 +340,7 @@ impl Simulation {
                     &self.apps,
                     &self.memory,
                 ));
-                self.seen = Some((revision, Arc::clone(&snapshot)));
+                self.seen = Some((version, Arc::clone(&snapshot)));
                 snapshot
             }
         }
@@ -333,8 +356,8 @@ impl Simulation {
                 self.pending.failed.push(place.fault(reason));
             }
         }
-        let rests = |(at, revision): (Timestamp, u64)| {
-            revision == self.store.revision() && now.duration_since(at) < REST
+        let rests = |Settled { at, revision, due }| {
+            revision == self.store.revision() && !is_due(due, now) && now.duration_since(at) < REST
         };
         if !self.settled.is_some_and(rests) {
             self.step(now);
@@ -351,49 +374,92 @@ impl Simulation {
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.
     pub(crate) fn step(&mut self, now: Timestamp) -> bool {
-        let before = self.store.revision();
-        self.namespaces(now);
-        let store = &mut self.store;
-        controllers::collect_garbage(store, now);
-        let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
-        controllers::deployments(store, now);
-        // progress is measured between what was said before the pods are made and what is said
-        // after
-        controllers::deployment_status(store, now);
-        controllers::replica_sets(store, &mut self.names, now);
-        controllers::stateful_sets(store, now);
-        controllers::daemon_sets(store, &mut self.names, now);
-        controllers::jobs(store, &mut self.names, now);
-        controllers::schedule(store, now);
-        busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
-        let snapshot = self.snapshot();
-        controllers::live(&snapshot, now);
-        busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
-        busy |= controllers::probe(&mut self.store, &snapshot, now);
-        controllers::endpoints(&mut self.store, now);
-        controllers::replica_set_status(&mut self.store, now);
-        controllers::deployment_status(&mut self.store, now);
-        controllers::disruption_budgets(&mut self.store, now);
-        controllers::cron_jobs(&mut self.store, now);
+        self.act(now).1
+    }
+
+    /// Lets every controller act once. Gives when what is under way goes on, and whether there is
+    /// nothing left to do for now.
+    fn act(&mut self, now: Timestamp) -> (Option<Timestamp>, bool) {
+        let before = (self.store.revision(), self.store.moved());
+        let known = self.idle.take();
+        let known = known.filter(|idle| idle.moved == before.1 && !is_due(idle.due, now));
+        let own = Moment::at(now);
+        if known.is_none() {
+            self.bring_about(&own);
+        }
+        let processes = Moment::at(now);
+        self.run(&processes);
+        if known.is_none() || self.store.moved() != before.1 {
+            self.take_stock(&own);
+        }
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);
         controllers::keep_leases(&mut self.store, &self.kept, now);
         controllers::expire_events(&mut self.store, now);
-        let settled = !busy && self.store.revision() == before;
-        self.settled = settled.then_some((now, before));
-        settled
+        if self.store.moved() == before.1 {
+            let (moved, soon, due) = (before.1, own.soon(), own.next());
+            self.idle = known.or(Some(Idle { moved, soon, due }));
+        }
+        let soon = self.idle.map_or_else(|| own.soon(), |idle| idle.soon);
+        let soon = earliest(soon, processes.soon());
+        let same = self.store.revision() == before.0;
+        let due = earliest(self.idle.and_then(|idle| idle.due), processes.next());
+        self.settled = same.then_some(Settled { at: now, revision: before.0, due });
+        (soon, same && soon.is_none())
     }
 
-    /// Steps on from a time until nothing is left to do. Gives the time that it has become.
-    pub(crate) fn settle(&mut self, from: Timestamp) -> Timestamp {
+    /// Brings objects to what others ask for.
+    fn bring_about(&mut self, moment: &Moment) {
+        let now = moment.now;
+        self.namespaces(now);
+        let store = &mut self.store;
+        controllers::collect_garbage(store, now);
+        controllers::autoscale(store, &mut self.disagreements, moment);
+        controllers::deployments(store, now);
+        // progress is measured between what was said before the pods are made and what is said
+        // after
+        controllers::deployment_status(store, moment);
+        controllers::replica_sets(store, &mut self.names, now);
+        controllers::stateful_sets(store, moment);
+        controllers::daemon_sets(store, &mut self.names, moment);
+        controllers::jobs(store, &mut self.names, moment);
+        controllers::schedule(store, now);
+        controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, moment);
+    }
+
+    /// What happens in the pods, as far as it follows from the time.
+    fn run(&mut self, moment: &Moment) {
+        let snapshot = self.snapshot();
+        controllers::live(&snapshot, moment.now);
+        controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, moment);
+        controllers::probe(&mut self.store, &mut self.kubelet, &snapshot, moment);
+    }
+
+    /// Writes what follows from the state of the pods.
+    fn take_stock(&mut self, moment: &Moment) {
+        let now = moment.now;
+        controllers::endpoints(&mut self.store, now);
+        controllers::replica_set_status(&mut self.store, moment);
+        controllers::deployment_status(&mut self.store, moment);
+        controllers::disruption_budgets(&mut self.store, now);
+        controllers::cron_jobs(&mut self.store, now);
+    }
+
+    /// Steps on from a time until nothing is left to do.
+    pub(crate) fn settle(&mut self, from: Timestamp) {
+        let last = from.saturating_add(LONGEST).unwrap_or(from);
         let mut at = from;
-        for _ in 0..MOST_STEPS {
-            if self.step(at) {
+        while at < last {
+            let (soon, settled) = self.act(at);
+            if settled {
                 break;
             }
-            at = at.saturating_add(STEP).unwrap_or(at);
+            at = at.saturating_add(STEP).unwrap_or(last);
+            // where nothing changed, nothing does until then
+            while self.settled.is_some() && at < last && soon.is_some_and(|soon| at < soon) {
+                at = at.saturating_add(STEP).unwrap_or(last);
+            }
         }
-        at
     }
 }
 

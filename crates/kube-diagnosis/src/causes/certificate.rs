@@ -2,8 +2,8 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, text, timestamp};
-use crate::view::View;
+use crate::object::{array, is_deleting, text, timestamp};
+use crate::view::{View, listed};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -19,12 +19,15 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("certificate-expiring", "has a certificate that expires soon", TLS),
 ];
 
-/// How long before its end a certificate should have been renewed.
+/// How long before its end a certificate should have been renewed, at most: one that lives for
+/// hours or days is renewed later, and as a rule when a third of its life is left.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// Which part of its life is then left.
+const PART: i32 = 4;
 
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = Vec::new();
-    for ingress in view.of("Ingress") {
+    for ingress in view.of("Ingress").iter().filter(|ingress| !is_deleting(ingress)) {
         for entry in array(&ingress["spec"]["tls"]) {
             if let Some(secret) = entry["secretName"].as_str().filter(|name| !name.is_empty()) {
                 found.extend(of_entry(view, ingress, entry, secret));
@@ -41,7 +44,7 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
     let object = Object::of(ingress);
     let cause =
         |id, detail: String, hint: &str| Cause::new(id, object.clone(), "", detail).hint(hint);
-    let Some(found) = view.snapshot.get("Secret", secret) else {
+    let Some(found) = view.get("Secret", secret) else {
         let detail = format!("secret/{secret} does not exist");
         return vec![cause(
             "certificate-missing",
@@ -76,12 +79,12 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
     let begin = timestamp(&certificate["not_before"]);
     if let Some(end) = end {
         let left = end.duration_since(view.now);
-        let days = left.abs().as_hours() / 24;
+        let soon = begin.map_or(SOON, |begin| SOON.min(end.duration_since(begin) / PART));
         if left.is_negative() || left.is_zero() {
-            let detail = format!("secret/{secret} expired {days} days ago, at {end}");
+            let detail = format!("secret/{secret} expired {} ago, at {end}", lasting(left.abs()));
             all.push(cause("certificate-expired", detail, "renew the certificate"));
-        } else if left <= SOON {
-            let detail = format!("secret/{secret} expires in {days} days, at {end}");
+        } else if left <= soon {
+            let detail = format!("secret/{secret} expires in {}, at {end}", lasting(left));
             all.push(cause(
                 "certificate-expiring",
                 detail,
@@ -99,8 +102,8 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         .filter(|host| !names.iter().any(|name| covers(name, host)))
         .collect();
     if !strange.is_empty() {
-        let detail =
-            format!("secret/{secret} is for {}, not for {}", names.join(", "), strange.join(", "));
+        let own = if names.is_empty() { "no host".to_owned() } else { listed(&names) };
+        let detail = format!("secret/{secret} is for {own}, not for {}", listed(&strange));
         all.push(cause("certificate-host-mismatch", detail, "use a certificate for these hosts"));
     }
     if certificate["key_fits"] == false {
@@ -112,6 +115,15 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         ));
     }
     all.into_iter().map(|cause| cause.seen([source.clone()])).collect()
+}
+
+/// A duration as one says it: `9 days`, `5 hours`.
+fn lasting(time: SignedDuration) -> String {
+    match (time.as_hours(), time.as_mins()) {
+        (48.., _) => format!("{} days", time.as_hours() / 24),
+        (2.., _) => format!("{} hours", time.as_hours()),
+        (_, minutes) => format!("{minutes} minutes"),
+    }
 }
 
 /// Whether a name of a certificate covers a host (RFC 6125, section 6.4.3: a wildcard stands for one

@@ -6,8 +6,10 @@ mod cronjob;
 mod job;
 mod namespace;
 mod node;
+mod placement;
 mod pods;
 mod quota;
+mod rollout;
 mod service;
 mod volume;
 mod workload;
@@ -33,6 +35,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         node::KINDS,
         pods::KINDS,
         workload::KINDS,
+        rollout::KINDS,
         job::KINDS,
         cronjob::KINDS,
         service::KINDS,
@@ -49,7 +52,9 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = namespace::find(view);
     found.extend(node::find(view));
     found.extend(pods::find(view));
-    found.extend(workload::find(view, &found));
+    let rollouts = rollout::find(view, &found);
+    found.extend(workload::find(view, &found, &rollouts));
+    found.extend(rollouts);
     found.extend(job::find(view));
     found.extend(cronjob::find(view));
     found.extend(service::find(view, &found));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{all, deleting, number, set_condition};
 use crate::kinds;
@@ -22,18 +23,16 @@ const NOTICED: SignedDuration = SignedDuration::from_secs(1);
 /// Since when targets have had another number than wanted.
 pub(crate) type Disagreements = BTreeMap<String, Timestamp>;
 
-/// Sets targets back to the number wanted. Says whether some are to be set back soon.
-pub(crate) fn autoscale(store: &mut Store, since: &mut Disagreements, now: Timestamp) -> bool {
-    let mut busy = false;
+/// Sets targets back to the number wanted.
+pub(crate) fn autoscale(store: &mut Store, since: &mut Disagreements, moment: &Moment) {
     for autoscaler in all(store, "horizontalpodautoscalers") {
         if deleting(&autoscaler) {
             continue;
         }
         let mut after = (*autoscaler).clone();
-        busy |= sync(store, since, &mut after, now);
-        store.put(after, now);
+        sync(store, since, &mut after, moment);
+        store.put(after, moment.now);
     }
-    busy
 }
 
 /// What the controller decides for one autoscaler.
@@ -65,16 +64,12 @@ struct Bounds {
     before: i64,
 }
 
-fn sync(
-    store: &mut Store,
-    since: &mut Disagreements,
-    autoscaler: &mut Value,
-    now: Timestamp,
-) -> bool {
+fn sync(store: &mut Store, since: &mut Disagreements, autoscaler: &mut Value, moment: &Moment) {
+    let now = moment.now;
     let Some(target) = target(store, autoscaler) else {
         let condition = target_not_found(&autoscaler["spec"]["scaleTargetRef"]);
         set_condition(&mut autoscaler["status"], condition, now);
-        return false;
+        return;
     };
     let replicas = Replicas {
         asked: number(&target["spec"]["replicas"], 1),
@@ -99,15 +94,14 @@ fn sync(
     let key = format!("{}/{}", object::namespace(autoscaler), object::name(autoscaler));
     if !decision.active || replicas.asked == decision.wanted {
         since.remove(&key);
-        return false;
+        return;
     }
     let noticed = *since.entry(key.clone()).or_insert(now);
-    if now.duration_since(noticed) >= NOTICED {
+    if moment.awaits(noticed, NOTICED) {
         since.remove(&key);
         let reason = rescale_reason(replicas.asked, decision.wanted, &bounds);
         rescale(store, autoscaler, &target, decision.wanted, reason, now);
     }
-    true
 }
 
 /// The object that an autoscaler scales.

@@ -10,6 +10,7 @@ use base64::Engine;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{all, deleting, ended, set_condition};
 use crate::app::{AppContext, Apps, Line, Memory, Request, lines, respond};
@@ -68,13 +69,20 @@ struct Waiting {
 pub(crate) struct Kubelet {
     /// The processes, by the uid of their pod.
     pub(crate) processes: BTreeMap<String, Process>,
+    /// How often a process began or ended: neither need change an object.
+    pub(crate) turns: u64,
     /// Since when pods have been ending.
     stopping: BTreeMap<String, Timestamp>,
     /// The last address that was given away on each node.
     addresses: BTreeMap<String, u8>,
     /// The images that cannot be pulled although they exist.
     unpullable: Vec<String>,
+    /// The pods that say already what these answers to their probes make of them, by uid.
+    probed: BTreeMap<String, (Arc<Value>, Answers)>,
 }
+
+/// What came of the probes of the containers of a pod; none where it was too early to ask.
+type Answers = Option<Vec<Result<(), String>>>;
 
 impl Kubelet {
     pub(crate) fn new(unpullable: Vec<String>) -> Self {
@@ -88,7 +96,13 @@ impl Kubelet {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if let Some(process) = self.processes.get_mut(uid) {
             process.ended = Some(Arc::new(Ended { lines }));
+            self.turns += 1;
         }
+    }
+
+    fn begin(&mut self, uid: &str, process: Process) {
+        self.processes.insert(uid.to_owned(), process);
+        self.turns += 1;
     }
 
     /// An address that is free, and not that of the pod which left last.
@@ -111,45 +125,38 @@ impl Kubelet {
     }
 }
 
-/// Starts what is on a node and not started yet, and removes what has ended. Says whether some pod
-/// is still on its way.
+/// Starts what is on a node and not started yet, and removes what has ended.
 pub(crate) fn run_pods(
     store: &mut Store,
     kubelet: &mut Kubelet,
     apps: &Apps,
     memory: &Memory,
-    now: Timestamp,
-) -> bool {
+    moment: &Moment,
+) {
     let pods = all(store, "pods");
     let known: BTreeSet<&str> =
         pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
     kubelet.processes.retain(|uid, _| known.contains(uid.as_str()));
     kubelet.stopping.retain(|uid, _| known.contains(uid.as_str()));
-    let mut busy = false;
+    kubelet.probed.retain(|uid, _| known.contains(uid.as_str()));
     for pod in &pods {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if deleting(pod) {
-            busy |= stop(store, kubelet, pod, memory, now);
+            stop(store, kubelet, pod, memory, moment);
         } else if pod["spec"]["nodeName"].is_string() && !kubelet.processes.contains_key(uid) {
             if ended(pod) {
                 let environments = environments(pod, store);
-                kubelet.processes.insert(uid.to_owned(), Process::of(pod, environments, now));
+                kubelet.begin(uid, Process::of(pod, environments, moment.now));
             } else {
-                busy |= launch(store, kubelet, apps, pod, now);
+                launch(store, kubelet, apps, pod, moment.now);
             }
         }
     }
-    busy
 }
 
-/// Ends a pod that is to go. Says whether it is still there.
-fn stop(
-    store: &mut Store,
-    kubelet: &mut Kubelet,
-    pod: &Value,
-    memory: &Memory,
-    now: Timestamp,
-) -> bool {
+/// Ends a pod that is to go.
+fn stop(store: &mut Store, kubelet: &mut Kubelet, pod: &Value, memory: &Memory, moment: &Moment) {
+    let now = moment.now;
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let running = kubelet.processes.get(uid).is_some_and(|process| process.ended.is_none());
     if running && !kubelet.stopping.contains_key(uid) {
@@ -162,7 +169,7 @@ fn stop(
     let since = *kubelet.stopping.entry(uid.to_owned()).or_insert(now);
     let over = !running
         || pod["metadata"]["deletionGracePeriodSeconds"] == 0
-        || now.duration_since(since) >= STOP;
+        || moment.awaits(since, STOP);
     if over && running && !ended(pod) && pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
         // its last state, as everybody who watches sees it: it has failed, because its programs
         // were ended
@@ -170,23 +177,16 @@ fn stop(
         store.put(ended_pod(pod, &codes, now), now);
     }
     if !over || !object::list(&pod["metadata"]["finalizers"]).is_empty() {
-        return !over;
+        return;
     }
     kubelet.processes.remove(uid);
     kubelet.stopping.remove(uid);
     memory.forget(object::namespace(pod), object::name(pod));
     store.delete("pods", object::namespace(pod), object::name(pod));
-    false
 }
 
-/// Starts the containers of a pod. Says whether it is on its way to being ready.
-fn launch(
-    store: &mut Store,
-    kubelet: &mut Kubelet,
-    apps: &Apps,
-    before: &Value,
-    now: Timestamp,
-) -> bool {
+/// Starts the containers of a pod.
+fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value, now: Timestamp) {
     let mut pod = before.clone();
     if !pod["status"]["podIP"].is_string() {
         assign_addresses(&mut pod, store, kubelet, now);
@@ -236,10 +236,9 @@ fn launch(
             Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
         });
         let process = Process::of(&pod, environments.collect(), now);
-        kubelet.processes.insert(uid, process);
+        kubelet.begin(&uid, process);
     }
     store.put(pod, now);
-    running && !known
 }
 
 /// What a status says already of a container that nothing keeps from running: that it runs, or that
@@ -484,67 +483,90 @@ fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
 }
 
 /// Asks the readiness probes of all running pods. Probes come from the node, which every pod
-/// admits. Says whether some pod has not run for long enough to be ready.
-pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
-    let mut busy = false;
+/// admits.
+pub(crate) fn probe(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    snapshot: &Arc<Snapshot>,
+    moment: &Moment,
+) {
+    let now = moment.now;
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
-        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name) else {
-            continue;
-        };
-        let mut pod = (**pod).clone();
-        if deleting(&pod) || ended(&pod) {
-            continue;
-        }
-        let early = now.duration_since(state.started) < START;
-        busy |= early;
-        let containers = object::list(&pod["spec"]["containers"]).to_vec();
-        let answers: Vec<Result<(), String>> = containers
+        let (namespace, name) = (&state.network.namespace, &state.network.name);
+        let pod = store.get("pods", namespace, name).filter(|pod| !deleting(pod) && !ended(pod));
+        let Some(pod) = pod.cloned() else { continue };
+        let probes = object::list(&pod["spec"]["containers"])
             .iter()
-            .map(|container| {
-                container
-                    .get("readinessProbe")
-                    .filter(|_| !early)
-                    .map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now))
+            .map(|container| container.get("readinessProbe"));
+        let answers: Answers = moment.awaits(state.started, START).then(|| {
+            let asked = probes
+                .map(|probe| probe.map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now)));
+            asked.collect()
+        });
+        let failures: Vec<String> = answers
+            .iter()
+            .flatten()
+            .filter_map(|answer| {
+                Some(format!("Readiness probe failed: {}", answer.as_ref().err()?))
             })
             .collect();
-        let runs = |name: &Value| {
-            object::list(&pod["status"]["containerStatuses"])
-                .iter()
-                .any(|status| status["name"] == *name && status["state"]["running"].is_object())
+        // said once of each run: the kubelet says it at every failure
+        let is_known = |store: &Store, said: &String| {
+            events::is_known(store, &pod, "Unhealthy", said, state.started)
         };
-        let ready: Vec<bool> = containers
-            .iter()
-            .zip(&answers)
-            .map(|(container, answer)| !early && answer.is_ok() && runs(&container["name"]))
-            .collect();
-        if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
-            for (status, ready) in statuses.iter_mut().zip(&ready) {
-                status["ready"] = json!(ready);
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let known = kubelet
+            .probed
+            .get(uid)
+            .is_some_and(|(of, before)| Arc::ptr_eq(of, &pod) && *before == answers);
+        if known && failures.iter().all(|said| is_known(store, said)) {
+            continue;
+        }
+        let probed = probed(&pod, answers.as_deref(), now);
+        for said in &failures {
+            if !is_known(store, said) {
+                events::warn(store, &probed, "kubelet", "Unhealthy", said, now);
             }
         }
-        set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
-        for why in answers.into_iter().filter_map(Result::err) {
-            // said once of each run: the kubelet says it at every failure
-            let message = format!("Readiness probe failed: {why}");
-            if !events::is_known(store, &pod, "Unhealthy", &message, state.started) {
-                events::warn(store, &pod, "kubelet", "Unhealthy", &message, now);
-            }
+        if !store.put(probed, now) {
+            kubelet.probed.insert(uid.to_owned(), (Arc::clone(&pod), answers));
         }
-        store.put(pod, now);
     }
-    busy
 }
 
-/// Lets the programs that end by themselves do so. Says whether some still run.
+/// A pod as the answers to its probes make it.
+fn probed(pod: &Value, answers: Option<&[Result<(), String>]>, now: Timestamp) -> Value {
+    let runs = |name: &Value| {
+        object::list(&pod["status"]["containerStatuses"])
+            .iter()
+            .any(|status| status["name"] == *name && status["state"]["running"].is_object())
+    };
+    let passes = |place: usize| answers.is_some_and(|answers| answers[place].is_ok());
+    let ready: Vec<bool> = object::list(&pod["spec"]["containers"])
+        .iter()
+        .enumerate()
+        .map(|(place, container)| passes(place) && runs(&container["name"]))
+        .collect();
+    let mut pod = pod.clone();
+    if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
+        for (status, ready) in statuses.iter_mut().zip(&ready) {
+            status["ready"] = json!(ready);
+        }
+    }
+    set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
+    pod
+}
+
+/// Lets the programs that end by themselves do so.
 pub(crate) fn end_pods(
     store: &mut Store,
     kubelet: &mut Kubelet,
     snapshot: &Arc<Snapshot>,
-    now: Timestamp,
-) -> bool {
-    let mut busy = false;
+    moment: &Moment,
+) {
+    let now = moment.now;
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
@@ -564,16 +586,12 @@ pub(crate) fn end_pods(
             continue;
         }
         let codes: Option<Vec<i64>> = (0..state.containers.len())
-            .map(|place| exit_code(snapshot, index, place, now))
+            .map(|place| exit_code(snapshot, index, place, moment))
             .collect();
-        let Some(codes) = codes else {
-            busy = true;
-            continue;
-        };
+        let Some(codes) = codes else { continue };
         kubelet.end(&pod, snapshot, index, now);
         store.put(ended_pod(&pod, &codes, now), now);
     }
-    busy
 }
 
 /// Whether some container of a pod runs.
@@ -583,15 +601,18 @@ fn any_runs(pod: &Value) -> bool {
 }
 
 /// The exit code of a program, if it has ended.
-fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, now: Timestamp) -> Option<i64> {
-    let Some(context) = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new) else {
+fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, moment: &Moment) -> Option<i64> {
+    let started = snapshot.pods[pod].started;
+    let Some(context) = AppContext::new(snapshot, pod, place, moment.now, 0).map(Arc::new) else {
         // nothing is known of this program: it does what it is for, and succeeds
-        return (now.duration_since(snapshot.pods[pod].started) >= START).then_some(0);
+        return moment.awaits(started, START).then_some(0);
     };
     snapshot.apps.app(context.app).exits.as_ref()?;
     let after =
         context.evaluate("exits-after", 0).ok().and_then(|after| after.as_f64()).unwrap_or(0.0);
-    (context.uptime() >= after)
+    let length = SignedDuration::try_from_secs_f64(after.max(0.0)).unwrap_or(SignedDuration::MAX);
+    moment
+        .awaits(started, length)
         .then(|| context.evaluate("exits-code", 0).ok().and_then(|code| code.as_i64()).unwrap_or(1))
 }
 

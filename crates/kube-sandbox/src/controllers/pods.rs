@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::letters;
+use super::{Moment, letters};
 use crate::object;
 use crate::store::Store;
 
@@ -76,16 +76,15 @@ pub(super) fn is_ready(pod: &Value) -> bool {
 }
 
 /// Ready for as long as the controller asks for.
-pub(super) fn is_available(pod: &Value, seconds: i64, now: Timestamp) -> bool {
+pub(super) fn is_available(pod: &Value, seconds: i64, moment: &Moment) -> bool {
     let since = || {
         condition(pod, "Ready")
             .and_then(|condition| object::timestamp(&condition["lastTransitionTime"]))
     };
     is_ready(pod)
         && (seconds == 0
-            || since().is_some_and(|since| {
-                now.duration_since(since) >= SignedDuration::from_secs(seconds)
-            }))
+            || since()
+                .is_some_and(|since| moment.passed(since, SignedDuration::from_secs(seconds))))
 }
 
 /// A whole number, or another where there is none.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{
     Names, active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
@@ -61,6 +62,12 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
     }
 }
 
+fn is_controlled(pod: &Value) -> bool {
+    object::list(&pod["metadata"]["ownerReferences"])
+        .iter()
+        .any(|owner| owner["controller"] == true)
+}
+
 /// Takes pods that fit and have no controller, and lets go of those that no longer fit.
 fn claim(store: &mut Store, set: &Value, now: Timestamp) {
     let Ok(selector) = serde_json::from_value::<LabelSelector>(set["spec"]["selector"].clone())
@@ -70,7 +77,7 @@ fn claim(store: &mut Store, set: &Value, now: Timestamp) {
     let uid = &set["metadata"]["uid"];
     let pods: Vec<Arc<Value>> = store
         .list("pods", Some(object::namespace(set)))
-        .filter(|pod| !deleting(pod))
+        .filter(|pod| !deleting(pod) && (object::owned_by(pod, uid) || !is_controlled(pod)))
         .cloned()
         .collect();
     for pod in pods {
@@ -81,7 +88,7 @@ fn claim(store: &mut Store, set: &Value, now: Timestamp) {
             released["metadata"]["ownerReferences"] =
                 json!(owners.iter().filter(|owner| owner["uid"] != *uid).collect::<Vec<_>>());
             store.put(released, now);
-        } else if fits && active(&pod) && !owners.iter().any(|owner| owner["controller"] == true) {
+        } else if fits && active(&pod) && !is_controlled(&pod) {
             let mut adopted = (*pod).clone();
             adopted["metadata"]["ownerReferences"] =
                 json!(owners.iter().cloned().chain([owner_reference(set)]).collect::<Vec<_>>());
@@ -118,7 +125,7 @@ fn leaving_first(mut pods: Vec<Arc<Value>>) -> Vec<Arc<Value>> {
 }
 
 /// Writes the status of every ReplicaSet.
-pub(crate) fn replica_set_status(store: &mut Store, now: Timestamp) {
+pub(crate) fn replica_set_status(store: &mut Store, moment: &Moment) {
     for set in all(store, "replicasets") {
         let pods: Vec<Arc<Value>> =
             owned(store, "pods", &set).into_iter().filter(|pod| active(pod)).collect();
@@ -126,14 +133,14 @@ pub(crate) fn replica_set_status(store: &mut Store, now: Timestamp) {
         let mut status = json!({
             "replicas": pods.len(), "fullyLabeledReplicas": pods.len(),
             "readyReplicas": pods.iter().filter(|pod| is_ready(pod)).count(),
-            "availableReplicas": pods.iter().filter(|pod| is_available(pod, seconds, now)).count(),
+            "availableReplicas": pods.iter().filter(|pod| is_available(pod, seconds, moment)).count(),
             "observedGeneration": set["metadata"]["generation"],
         });
         omit_zeros(&mut status, &["replicas"]);
         if set["status"] != status {
             let mut set = (*set).clone();
             set["status"] = status;
-            store.put(set, now);
+            store.put(set, moment.now);
         }
     }
 }
