@@ -206,6 +206,8 @@ pub struct Let {
 pub struct Finding {
     /// Unique within the runbook.
     pub id: String,
+    /// It is one of those that `ids: '*'` takes over: none of them stands for itself.
+    pub is_rest: bool,
     /// The list in whose items it is looked for, each as `$item`.
     pub for_each: Option<Jq>,
     /// Values with a name, known when it is judged.

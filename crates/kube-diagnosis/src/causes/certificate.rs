@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, is_deleting, text, timestamp};
+use crate::object::{array, is_deleting, stated, text, timestamp};
 use crate::view::{View, listed};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 const TLS: &[&str] = &["Ingress", "Secret"];
 
 pub(super) const KINDS: &[Kind] = &[
+    Kind("certificate-not-issued", "is not issued", &["Certificate"]),
     Kind("certificate-missing", "has no certificate for its hosts", TLS),
     Kind("certificate-invalid", "has a certificate that cannot be read", TLS),
     Kind("certificate-expired", "has a certificate that has expired", TLS),
@@ -22,19 +23,58 @@ pub(super) const KINDS: &[Kind] = &[
 /// How long before its end a certificate should have been renewed, at most: one that lives for
 /// hours or days is renewed later, and as a rule when a third of its life is left.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// How long an issuer may take.
+const ISSUING: SignedDuration = SignedDuration::from_mins(10);
 /// Which part of its life is then left.
 const PART: i32 = 4;
 
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
-    let mut found = Vec::new();
+    let mut found: Vec<Cause> =
+        view.of("Certificate").iter().filter_map(|one| not_issued(view, one)).collect();
     for ingress in view.of("Ingress").iter().filter(|ingress| !is_deleting(ingress)) {
         for entry in array(&ingress["spec"]["tls"]) {
             if let Some(secret) = entry["secretName"].as_str().filter(|name| !name.is_empty()) {
-                found.extend(of_entry(view, ingress, entry, secret));
+                let why = made_by(view, secret)
+                    .map(Object::of)
+                    .filter(|made| found.iter().any(|cause| cause.object == *made))
+                    .map(|made| (made, "certificate-not-issued"));
+                let of_secret = of_entry(view, ingress, entry, secret);
+                found.extend(of_secret.into_iter().map(|cause| Cause {
+                    follows_from: why.clone().filter(|_| RENEWED.contains(&cause.id)),
+                    ..cause
+                }));
             }
         }
     }
     found
+}
+
+/// What a certificate that is issued anew mends.
+const RENEWED: &[&str] = &["certificate-missing", "certificate-expired", "certificate-expiring"];
+
+/// The Certificate of cert-manager that this Secret is of.
+fn made_by<'a>(view: &View<'a>, secret: &str) -> Option<&'a Value> {
+    view.of("Certificate").iter().find(|one| one["spec"]["secretName"] == secret)
+}
+
+/// A Certificate that its issuer has not issued for some time.
+fn not_issued(view: &View<'_>, certificate: &Value) -> Option<Cause> {
+    let ready = stated(certificate, "Ready", "False")?;
+    if is_deleting(certificate) || !view.older(&ready["lastTransitionTime"], ISSUING) {
+        return None;
+    }
+    let failed = stated(certificate, "Issuing", "False").unwrap_or(ready);
+    let (object, reason) = (Object::of(certificate), text(&failed["reason"]));
+    let hint = format!(
+        "look at its CertificateRequest, Order and Challenge: kubectl describe -n {} \
+            certificaterequest,order,challenge",
+        object.namespace
+    );
+    Some(
+        Cause::new("certificate-not-issued", object, reason, text(&failed["message"]))
+            .seen([Evidence::condition(certificate, failed)])
+            .hint(hint),
+    )
 }
 
 fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Vec<Cause> {
@@ -46,11 +86,14 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
         |id, detail: String, hint: &str| Cause::new(id, object.clone(), "", detail).hint(hint);
     let Some(found) = view.get("Secret", secret) else {
         let detail = format!("secret/{secret} does not exist");
-        return vec![cause(
-            "certificate-missing",
-            detail,
-            "create the Secret, or find out why cert-manager did not",
-        )];
+        return vec![
+            cause(
+                "certificate-missing",
+                detail,
+                "create the Secret, or find out why cert-manager did not",
+            )
+            .seen([Evidence::new(format!("{object}: spec.tls"), format!("secretName {secret}"))]),
+        ];
     };
     let certificate = &found["certificate"];
     if !certificate.is_object() {
@@ -58,11 +101,10 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
     }
     if let Some(error) = certificate["error"].as_str() {
         let detail = format!("secret/{secret}: {error}");
-        return vec![cause(
-            "certificate-invalid",
-            detail,
-            "put the certificate into the Secret again",
-        )];
+        return vec![
+            cause("certificate-invalid", detail, "put the certificate into the Secret again")
+                .seen([Evidence::new(format!("secret/{secret}: tls.crt"), error)]),
+        ];
     }
     let source = Evidence::new(
         format!("secret/{secret}: tls.crt"),
@@ -79,11 +121,14 @@ fn of_entry(view: &View<'_>, ingress: &Value, entry: &Value, secret: &str) -> Ve
     let begin = timestamp(&certificate["not_before"]);
     if let Some(end) = end {
         let left = end.duration_since(view.now);
+        // its renewal is planned for later
+        let planned = made_by(view, secret).map(|one| &one["status"]["renewalTime"]);
+        let is_planned = planned.and_then(timestamp).is_some_and(|time| time > view.now);
         let soon = begin.map_or(SOON, |begin| SOON.min(end.duration_since(begin) / PART));
         if left.is_negative() || left.is_zero() {
             let detail = format!("secret/{secret} expired {} ago, at {end}", lasting(left.abs()));
             all.push(cause("certificate-expired", detail, "renew the certificate"));
-        } else if left <= soon {
+        } else if left <= soon && !is_planned {
             let detail = format!("secret/{secret} expires in {}, at {end}", lasting(left));
             all.push(cause(
                 "certificate-expiring",

@@ -17,13 +17,7 @@ const TOLERATED: &[&str] = &[
 
 /// What keeps the pods of this spec from every node, in words.
 pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> String {
-    let wanted: Vec<String> = spec["nodeSelector"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", text(value)))
-        .collect();
-    let selector = wanted.join(",");
+    let selector = selector(spec);
     let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     if nodes.is_empty() {
         return match (selector.as_str(), rules.is_object()) {
@@ -56,6 +50,19 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> String {
         return "its labels, affinity and tolerations would allow a node".to_owned();
     }
     format!("it does not tolerate {} of the nodes that it selects", listed(&taints))
+}
+
+/// The labels of its nodeSelector: `zone=a,disk=ssd`.
+fn selector(spec: &Value) -> String {
+    let labels = spec["nodeSelector"].as_object().into_iter().flatten();
+    labels.map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(",")
+}
+
+/// What a pod asks of the labels of its node, in words; may be empty.
+pub(super) fn asked(spec: &Value) -> String {
+    let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let both = [selector(spec), terms(rules)];
+    both.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 fn has_labels(node: &Value, spec: &Value) -> bool {

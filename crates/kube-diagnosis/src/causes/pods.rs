@@ -2,9 +2,9 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, count, name, text, timestamp};
-use crate::pod::{is_finished, is_live, is_ready, restarts};
-use crate::symptom::Symptom;
+use crate::object::{array, condition, count, filled, name, text, timestamp};
+use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
+use crate::symptom::{Symptom, point};
 use crate::view::{View, listed};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -14,8 +14,8 @@ const EVENTS: &[&str] = &["Pod", "Event"];
 
 /// The ids, with what each needs to be ruled out.
 pub(super) const KINDS: &[Kind] = &[
-    Kind("oom-killed", "takes more memory than its limit", POD),
-    Kind("app-exit", "exits by itself", POD),
+    Kind("oom-killed", "runs out of memory", POD),
+    Kind("app-exit", "exits with an error", POD),
     Kind("liveness-probe-kills", "is killed by its liveness probe", EVENTS),
     Kind("startup-probe-kills", "is killed by its startup probe", EVENTS),
     Kind("start-error", "cannot be started", POD),
@@ -69,6 +69,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("node-lost", "is on a node that stopped responding", POD),
     Kind("no-address", "has no IP address", POD),
     Kind("pod-failed", "has failed", POD),
+    Kind("pod-not-ready", "has a pod that is not ready, and nothing says why", POD),
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
 ];
 
@@ -92,7 +93,38 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
             None => found.push(cause(view, pod, workload, symptom)),
         }
     }
+    found.extend(unexplained(view));
     found.iter_mut().for_each(|cause| count_pods(view, cause));
+    found
+}
+
+/// Pods that are not ready, of which nothing says why and no Deployment or the like counts them.
+fn unexplained(view: &View<'_>) -> Vec<Cause> {
+    let mut found: Vec<Cause> = Vec::new();
+    for pod in view.of("Pod").iter().filter(|pod| is_live(pod) && !is_ready(pod)) {
+        let workload = view.workload(pod);
+        let is_late = condition(pod, "Ready")
+            .is_some_and(|ready| view.older(&ready["lastTransitionTime"], OPENING));
+        if super::workload::COUNTED.contains(&workload.kind.as_str())
+            || !is_late
+            || starting_since(pod, view.now).is_some()
+            || stands_by(view, pod)
+            || is_of_ended_job(view, pod)
+            || !view.symptoms(pod).is_empty()
+        {
+            continue;
+        }
+        if let Some(cause) = found.iter_mut().find(|cause| cause.object == workload) {
+            cause.pods.push(name(pod).to_owned());
+            continue;
+        }
+        let status = pod_status(pod);
+        let evidence = Evidence::new(format!("pod/{}", name(pod)), status.clone());
+        let hint =
+            format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod));
+        let cause = Cause::new("pod-not-ready", workload, "NotReady", status);
+        found.push(cause.pods([pod]).seen([evidence]).hint(hint));
+    }
     found
 }
 
@@ -217,7 +249,7 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         .filter(|_| symptom.exit_code.is_some() || symptom.id == "init-container-runs")
         .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
-    let mut detail = symptom.brief();
+    let mut detail = detail(pod, &symptom);
     let source = match &symptom.container {
         Some(container) => format!("pod/{}: container {container}", name(pod)),
         None => format!("pod/{}", name(pod)),
@@ -251,6 +283,131 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     .pods([pod])
     .seen(evidence)
     .hint(symptom.hint)
+}
+
+/// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
+fn detail(pod: &Value, symptom: &Symptom) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if !IMPLIED.contains(&symptom.reason.as_str()) {
+        parts.push(symptom.reason.clone());
+    }
+    parts.extend(symptom.exit_code.map(|code| format!("exit code {code}")));
+    match symptom.restarts {
+        0 => {}
+        1 => parts.push("1 restart".to_owned()),
+        many => parts.push(format!("{many} restarts")),
+    }
+    let spec = container_spec(pod, symptom.container.as_deref());
+    if symptom.id == "oom-killed" {
+        parts.push(match filled(&spec["resources"]["limits"]["memory"]) {
+            Some(limit) => format!("limit {limit}"),
+            None => "no limit, so that its node was out of memory".to_owned(),
+        });
+    }
+    let mut said = match symptom.exit_code {
+        None => point(&symptom.message),
+        Some(_) => symptom.last_words.clone(),
+    };
+    // the pod and the container are named already
+    said.truncate(said.find(" (pod: \"").unwrap_or(said.len()));
+    if let Some((_, probe, by)) = PROBES.iter().find(|(id, ..)| *id == symptom.id) {
+        said = said.trim_start_matches(by).to_owned();
+        let word = probe.trim_end_matches("Probe");
+        if let Some((before, rest)) = said.split_once(" probe failed:")
+            && before.eq_ignore_ascii_case(word)
+        {
+            said = rest.trim().to_owned();
+        }
+        // a command that says nothing leaves nothing behind the colon
+        let asked = asked(&spec[*probe]);
+        if said.is_empty() {
+            said = asked;
+        }
+    }
+    if let Some(wanted) = wanted_of_node(pod, symptom.id) {
+        said = format!("{said} {wanted}").trim().to_owned();
+    }
+    let mut detail = parts.join(", ");
+    for (before, part) in [(true, symptom.container.as_deref()), (false, Some(said.as_str()))] {
+        let part = part.unwrap_or_default();
+        detail = match (detail.is_empty(), part.is_empty(), before) {
+            (_, true, _) => detail,
+            (true, ..) => part.to_owned(),
+            (_, _, true) => format!("{part}: {detail}"),
+            (_, _, false) => format!("{detail}: {part}"),
+        };
+    }
+    detail
+}
+
+/// What a pod without a node asks of one.
+fn wanted_of_node(pod: &Value, id: &str) -> Option<String> {
+    match id {
+        "node-selector-mismatch" => {
+            let asked = super::placement::asked(&pod["spec"]);
+            (!asked.is_empty()).then(|| format!("It asks for {asked}"))
+        }
+        "insufficient-resources" => {
+            let all: Vec<String> = array(&pod["spec"]["containers"])
+                .flat_map(|spec| spec["resources"]["requests"].as_object().into_iter().flatten())
+                .map(|(resource, amount)| format!("{resource} {}", text(amount)))
+                .collect();
+            (!all.is_empty()).then(|| format!("It requests {}", all.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// Reasons of the API that say no more than a title.
+const IMPLIED: &[&str] = &[
+    "Error",
+    "Completed",
+    "Restarted",
+    "CrashLoopBackOff",
+    "OOMKilled",
+    "Unhealthy",
+    "NotReady",
+    "Unschedulable",
+    "FailedMount",
+    "FailedAttachVolume",
+    "StuckTerminating",
+    "Evicted",
+    "SchedulingGated",
+    "PodInitializing",
+    "NodeLost",
+];
+
+/// What fails where a probe does: the probe, and how its message begins.
+const PROBES: &[(&str, &str, &str)] = &[
+    ("liveness-probe-kills", "livenessProbe", "killed by its liveness probe: "),
+    ("startup-probe-kills", "startupProbe", "killed by its startup probe: "),
+    ("readiness-failing", "readinessProbe", ""),
+    ("startup-failing", "startupProbe", ""),
+];
+
+fn container_spec<'a>(pod: &'a Value, container: Option<&str>) -> &'a Value {
+    let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
+    let mut own = all.filter(|spec| Some(name_of(spec)) == container);
+    own.next().unwrap_or(&Value::Null)
+}
+
+fn name_of(spec: &Value) -> &str {
+    text(&spec["name"])
+}
+
+/// What a probe asks, in words.
+fn asked(probe: &Value) -> String {
+    let port = |of: &Value| of["port"].to_string().trim_matches('"').to_owned();
+    let command: Vec<&str> = array(&probe["exec"]["command"]).map(text).collect();
+    if !command.is_empty() {
+        format!("`{}` fails", command.join(" "))
+    } else if probe["httpGet"].is_object() {
+        format!("GET :{}{}", port(&probe["httpGet"]), text(&probe["httpGet"]["path"]))
+    } else if probe["tcpSocket"].is_object() {
+        format!("port {}", port(&probe["tcpSocket"]))
+    } else {
+        String::new()
+    }
 }
 
 /// Says how many of the pods have it, unless it is all or the only one.

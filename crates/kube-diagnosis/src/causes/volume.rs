@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{filled, is_deleting, name, text};
+use crate::object::{filled, is_deleting, name, quantity, text};
 use crate::view::{View, listed, said};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -17,6 +17,8 @@ pub(super) const KINDS: &[Kind] = &[
         &["PersistentVolumeClaim", "Event"],
     ),
     Kind("volume-not-bound", "is not bound to a volume", &["PersistentVolumeClaim", "Event"]),
+    Kind("volume-resize-failed", "is not enlarged", &["PersistentVolumeClaim", "Event"]),
+    Kind("volume-filling-up", "is filling up", &["VolumeStats"]),
     Kind("volume-lost", "has lost its volume", &["PersistentVolumeClaim"]),
 ];
 
@@ -28,7 +30,88 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let claims = view.of("PersistentVolumeClaim").iter();
-    claims.filter_map(|claim| lost(claim).or_else(|| unbound(view, claim))).collect()
+    let mut found: Vec<Cause> =
+        claims.filter_map(|claim| lost(claim).or_else(|| unbound(view, claim))).collect();
+    for stats in view.of("VolumeStats") {
+        // each pod that mounts it tells the same
+        let filling = filling(stats);
+        let known = |cause: &Cause| found.iter().any(|other| other.object == cause.object);
+        found.extend(filling.filter(|cause| !known(cause)));
+    }
+    let claims = view.of("PersistentVolumeClaim").iter();
+    found.extend(claims.filter_map(|claim| not_resized(view, claim)));
+    found
+}
+
+/// The share of a volume, or of its inodes, that may be used.
+const FULL: f64 = 0.9;
+
+/// A volume that is nearly full, as the kubelet tells: `{claim, capacity_bytes, available_bytes,
+/// inodes, inodes_free}`.
+fn filling(stats: &Value) -> Option<Cause> {
+    let used = |all: &str, free: &str| {
+        let (all, free) = (stats[all].as_f64()?, stats[free].as_f64()?);
+        (all > 0.0).then(|| (1.0 - free / all, all, free))
+    };
+    let bytes = used("capacity_bytes", "available_bytes").filter(|(share, ..)| *share > FULL);
+    let inodes = used("inodes", "inodes_free").filter(|(share, ..)| *share > FULL);
+    let detail = match (bytes, inodes) {
+        (Some((share, all, free)), _) => format!(
+            "{:.0} % of {} used, {} left",
+            (share * 100.0).floor(),
+            bytes_text(all),
+            bytes_text(free)
+        ),
+        (None, Some((share, _, free))) => {
+            format!("{:.0} % of its inodes used, {free:.0} left", (share * 100.0).floor())
+        }
+        (None, None) => return None,
+    };
+    let namespace = text(&stats["metadata"]["namespace"]);
+    let object = Object::named("PersistentVolumeClaim", namespace, text(&stats["claim"]));
+    let source = format!("kubelet: volume of {object}");
+    let said = Evidence::new(source, detail.clone());
+    Some(
+        Cause::new("volume-filling-up", object, "", detail)
+            .seen([said])
+            .hint("remove what is not needed, or enlarge the claim if its class allows it"),
+    )
+}
+
+/// Bytes as one says them: `9.5 GiB`.
+fn bytes_text(bytes: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut unit = units[0];
+    for next in &units[1..] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    let shown = format!("{value:.1}");
+    format!("{} {unit}", shown.trim_end_matches(".0"))
+}
+
+/// A claim that should have become larger.
+fn not_resized(view: &View<'_>, claim: &Value) -> Option<Cause> {
+    let failed = view.last_event(claim, |event| {
+        matches!(event.reason, "VolumeResizeFailed" | "FileSystemResizeFailed")
+    })?;
+    let (asked, got) = (
+        text(&claim["spec"]["resources"]["requests"]["storage"]),
+        text(&claim["status"]["capacity"]["storage"]),
+    );
+    if quantity(asked)? <= quantity(got)? {
+        return None;
+    }
+    let detail = format!("{got} instead of {asked}: {}", failed.message);
+    Some(
+        Cause::new("volume-resize-failed", Object::of(claim), failed.reason, detail)
+            .seen([said(claim, &failed)])
+            .hint("check whether its class allows expansion, and the log of its provisioner"),
+    )
 }
 
 fn lost(claim: &Value) -> Option<Cause> {

@@ -47,7 +47,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// Kinds that say how many pods they should have.
-const COUNTED: &[&str] =
+pub(super) const COUNTED: &[&str] =
     &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
 
 pub(super) fn find(view: &View<'_>, of_pods: &[Cause], of_rollouts: &[Cause]) -> Vec<Cause> {

@@ -18,6 +18,7 @@ mod words;
 pub(crate) use maker::not_made_of;
 pub use maker::{Maker, not_made};
 pub use words::{Said, blame, few, ill, unready};
+pub(crate) use words::{point, shortened};
 
 use crate::object::{array, condition, filled, text, timestamp};
 use crate::pod;

@@ -172,7 +172,7 @@ fn pods() {
                 web(1, 0),
                 [
                     ill_pod("web-a", waiting("ContainerCreating", "")),
-                    event("Pod", "web-a", "Other", "1d", ""),
+                    merged(event("Pod", "web-a", "Scheduled", "1d", ""), json!({"type": "Normal"})),
                 ]
                 .map(|one| {
                     merged(
