@@ -76,9 +76,9 @@ fn is_target(label: &str) -> bool {
 ///
 /// # Errors
 /// The label and its value, if that cannot be the name of an object.
-pub fn target<'l>(
-    of_object: &'l BTreeMap<String, String>,
-) -> Result<Option<String>, (&'static str, &'l str)> {
+pub fn target(
+    of_object: &BTreeMap<String, String>,
+) -> Result<Option<String>, (&'static str, &str)> {
     let found =
         TARGETS.iter().find_map(|(label, kind)| Some((*label, kind, of_object.get(*label)?)));
     match found {

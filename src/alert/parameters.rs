@@ -8,6 +8,9 @@ use crate::plan::Says;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Parameters that say what is looked at.
+const OBJECTS: [&str; 2] = ["namespace", "target"];
+
 /// What an alert gives to a runbook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters {
@@ -17,6 +20,8 @@ pub struct Parameters {
     pub namespace: Option<String>,
     /// The pod, where `target` is one by its label alone.
     pub pod: Option<PodName>,
+    /// Which of `namespace` and `target` no label gives, so that the runbook looks at its default.
+    pub by_default: Vec<String>,
     /// Required parameters that it does not give.
     pub missing: Vec<Missing>,
 }
@@ -79,6 +84,7 @@ pub fn parameters(
             None if param.default.is_none() && !param.optional => {
                 given.missing.push(Missing { param: name.clone(), looked });
             }
+            None if OBJECTS.contains(&name.as_str()) => given.by_default.push(name.clone()),
             None => {}
         }
     }
@@ -88,6 +94,7 @@ pub fn parameters(
         let mapped = |name: &String| mapping.is_some_and(|mapping| mapping.sets(name));
         for name in own.iter().filter(|name| !mapped(name) && !is_given(name)) {
             given.missing.retain(|missing| missing.param != *name);
+            given.by_default.retain(|default| default != name);
             given.texts.insert(name.clone(), namespace.clone());
         }
         // one that is written out is meant so
@@ -179,7 +186,8 @@ mod tests {
             .missing
             .iter()
             .map(|missing| format!("{}?{}", missing.param, missing.looked.join(",")));
-        texts.chain(namespace).chain(missing).collect::<Vec<_>>().join(" ")
+        let default = found.by_default.iter().map(|name| format!("{name}!"));
+        texts.chain(namespace).chain(default).chain(missing).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -211,6 +219,9 @@ mod tests {
             ("params: {job: {type: string}}", "job=api", "job=api"),
             ("params: {alert: {type: string}}", "pod=x", "alert=A"),
             ("params: {limit: {type: int, default: 3}}", "pod=x", ""),
+            // what is looked at by default is told
+            ("params: {namespace: {type: string, default: a}}", "pod=x", "namespace!"),
+            ("params: {namespace: {type: string, default: a}}", "namespace=b", "namespace=b"),
             // a namespace of another name, and one that is written out
             (
                 "params: {place: {type: string, default: a}}\nnamespace: '{{ params.place }}'",

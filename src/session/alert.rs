@@ -68,6 +68,8 @@ pub struct AnswerRun {
     pub start: Start,
     /// The alerts; at least one.
     pub alerts: Vec<Alert>,
+    /// Parameters that say what is looked at, and that have their defaults for want of a label.
+    pub by_default: Vec<String>,
 }
 
 /// An alert that cannot be answered.
@@ -154,7 +156,11 @@ pub fn answers(workspace: &Workspace, alarm: &Alarm) -> Result<Answers, SessionE
         for name in runbooks {
             match fit(&catalogue, name, alert, alarm) {
                 Ok(parameters) => {
-                    fitting.push(Fit { alert: alert.clone(), runbook: name.to_owned(), parameters })
+                    fitting.push(Fit {
+                        alert: alert.clone(),
+                        runbook: name.to_owned(),
+                        parameters,
+                    });
                 }
                 Err(why) => answers.unanswered.push(no(alert, why)),
             }
@@ -164,9 +170,10 @@ pub fn answers(workspace: &Workspace, alarm: &Alarm) -> Result<Answers, SessionE
     answers.pods = alike(&fitting);
     for answer in grouped(fitting, &alarm.workloads) {
         let (alerts, missing) = (answer.alerts.clone(), answer.parameters.missing.clone());
+        let by_default = answer.parameters.by_default.clone();
         let start = begin(&catalogue, answer, alarm, runbooks.len() > 1);
         match plan(workspace, &start) {
-            Ok(_) => answers.runs.push(AnswerRun { start, alerts }),
+            Ok(_) => answers.runs.push(AnswerRun { start, alerts, by_default }),
             Err(error) => {
                 let why = refused(&start.runbook, &missing, &error);
                 answers.unanswered.extend(alerts.iter().map(|alert| no(alert, why.clone())));
@@ -262,7 +269,7 @@ impl Answers {
     /// The same with what Prometheus says of the alerts, or why it says nothing.
     #[must_use]
     pub fn informed(mut self, rules: &Result<Rules, String>) -> Self {
-        for AnswerRun { start, alerts } in &mut self.runs {
+        for AnswerRun { start, alerts, .. } in &mut self.runs {
             start.alert = answered(alerts, Some(rules));
         }
         self

@@ -63,6 +63,9 @@ pub(super) fn heading(answer: &AnswerRun, (number, all): (usize, usize), now: Ti
     lines.push(labels(&alert.labels, "  "));
     lines.extend(standing(&answered.standing, now));
     lines.extend(others(answer, alert));
+    for name in &answer.by_default {
+        lines.push(format!("  No label gives the parameter {name}: it has its default"));
+    }
     let gap = if number > 1 { "\n" } else { "" };
     let lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     format!("{gap}{}\n\n", Masker::new().clean(&lines.join("\n")))
