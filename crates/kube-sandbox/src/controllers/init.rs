@@ -160,7 +160,7 @@ enum Stage {
     /// It works.
     Works,
     /// It fails again and again.
-    Fails(Loop, Ending),
+    Fails(Box<(Loop, Ending)>),
 }
 
 fn stage(
@@ -186,7 +186,7 @@ fn stage(
         return Stage::Done(begun.saturating_add(ending.after).unwrap_or(begun));
     }
     match Loop::begin(ending.clone(), begun, begun, now) {
-        Some(turned) => Stage::Fails(turned, ending),
+        Some(turned) => Stage::Fails(Box::new((turned, ending))),
         None => Stage::Works,
     }
 }
@@ -214,7 +214,8 @@ pub(super) fn advance(
         let restarts = status["restartCount"].clone();
         *status = container_status(container, &Ok(Labels::new()), uid, begun);
         let stage = stage(snapshot, (index, others + place), container, begun, moment);
-        if let Stage::Fails(turned, ending) = stage {
+        if let Stage::Fails(failing) = stage {
+            let (turned, ending) = *failing;
             let path = format!("spec.initContainers{{{name}}}");
             show(status, before, container, &turned.turn, Some(&ending));
             told.extend(said(before, container, &path, begun, &turned.turn, &ending));
