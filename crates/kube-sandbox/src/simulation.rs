@@ -1,5 +1,6 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,18 +13,18 @@ use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, e
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
+use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
-use super::world::{Place, World, WorldFault, checked};
+use super::world::{Place, World, WorldFault, checked, issue};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
 /// The same for what is not recorded of a world that is: what is has its own times.
 const RECORDED_AGE: i64 = 10;
-/// How many seconds ago the later changes of a scenario were made.
-const LATER: i64 = 600;
+/// How many seconds after a later change the world is looked at until it is ready.
+const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 /// How many seconds ago the requests of a scenario were made.
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
@@ -62,20 +63,27 @@ pub(crate) struct Simulation {
     kubelet: Kubelet,
     names: Names,
     disagreements: Disagreements,
+    /// The pods for which there is no node.
+    unplaced: BTreeSet<String>,
+    /// Whether nobody measures what pods use.
+    unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
-    /// The network after so many changes of objects and processes.
-    seen: Option<((u64, u64), Arc<Snapshot>)>,
+    /// The network as it was at this version.
+    seen: Option<(Version, Arc<Snapshot>)>,
     idle: Option<Idle>,
     settled: Option<Settled>,
 }
+
+/// How often the objects and the processes have changed.
+type Version = (u64, u64);
 
 /// The controllers had nothing to do: as long as nothing changes, and until something is due, this
 /// is so.
 #[derive(Debug, Clone, Copy)]
 struct Idle {
-    moved: u64,
+    version: Version,
     soon: Option<Timestamp>,
     due: Option<Timestamp>,
 }
@@ -105,6 +113,8 @@ impl Simulation {
             kubelet: self.kubelet.clone(),
             names: self.names.clone(),
             disagreements: self.disagreements.clone(),
+            unplaced: self.unplaced.clone(),
+            unmeasured: self.unmeasured,
             kept: self.kept.clone(),
             pending: self.pending.clone(),
             seen: None,
@@ -147,6 +157,8 @@ impl Simulation {
             kubelet: Kubelet::new(scenario.unpullable.clone()),
             names: Names::default(),
             disagreements: Disagreements::new(),
+            unplaced: BTreeSet::new(),
+            unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
@@ -165,18 +177,7 @@ impl Simulation {
         for (reference, patch, place) in pods {
             world.patch_pod(&reference, &patch, begin).map_err(|reason| place.fault(reason))?;
         }
-        if !scenario.later.is_empty() {
-            // what was before has been so until then
-            world.step(ago(LATER));
-            for Change { kind, place } in &scenario.later {
-                world
-                    .change(kind.clone(), of.namespace(), ago(LATER))
-                    .map_err(|reason| place.fault(reason))?;
-            }
-            for seconds in [0, 3, 12, 21, 30, 60, 300] {
-                world.settle(ago(LATER - seconds));
-            }
-        }
+        world.change_later(&scenario.later, of.namespace(), now)?;
         for variation in variations {
             world.vary(variation, now);
         }
@@ -201,6 +202,35 @@ impl Simulation {
         Ok(world)
     }
 
+    /// Makes the later changes of a scenario, each at its time, and lets the world go on from then.
+    fn change_later(
+        &mut self,
+        later: &[(SignedDuration, Change)],
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<(), WorldFault> {
+        let time = |ago: SignedDuration| now.saturating_sub(ago).unwrap_or(now);
+        let mut left = later;
+        while let Some((ago, _)) = left.first() {
+            let count = left.iter().take_while(|(other, _)| other == ago).count();
+            let (changes, rest) = left.split_at(count);
+            left = rest;
+            let (at, next) = (time(*ago), rest.first().map_or(now, |(ago, _)| time(*ago)));
+            // what was before has been so until then
+            self.step(at);
+            for (_, Change { kind, place }) in changes {
+                self.change(kind.clone(), namespace, at).map_err(|reason| place.fault(reason))?;
+            }
+            for seconds in LOOKS {
+                let look = at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+                if look <= next {
+                    self.settle(look);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn vary(&mut self, variation: &Variation, now: Timestamp) {
         let objects: Vec<Arc<Value>> = self.store.all().cloned().collect();
         let seen: Vec<&Value> = objects.iter().map(|object| &**object).collect();
@@ -210,6 +240,7 @@ impl Simulation {
     }
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        issue(&mut manifest, now);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
@@ -224,12 +255,18 @@ impl Simulation {
             Kind::Patch(reference, patch) => {
                 let mut changed = (*self.here(&reference)?.1).clone();
                 object::merge(&mut changed, &patch);
-                self.store.put(checked(changed, namespace)?, at);
+                let mut changed = checked(changed, namespace)?;
+                issue(&mut changed, at);
+                self.store.put(changed, at);
             }
             Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
             Kind::Delete(reference) => {
-                let plural = self.here(&reference)?.0.plural;
-                self.store.delete(plural, &reference.namespace, &reference.name);
+                let (resource, object) = self.here(&reference)?;
+                if object::list(&object["metadata"]["finalizers"]).is_empty() {
+                    self.store.delete(resource.plural, &reference.namespace, &reference.name);
+                } else {
+                    controllers::ask_to_go(&mut self.store, &object, at);
+                }
             }
             Kind::Apply(manifest) => self.apply(manifest, at, at),
         }
@@ -328,9 +365,14 @@ impl Simulation {
         }
     }
 
+    /// How often the objects and the processes have changed.
+    fn version(&self) -> Version {
+        (self.store.moved(), self.kubelet.turns)
+    }
+
     /// The network as it is now.
     pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
-        let version = (self.store.moved(), self.kubelet.turns);
+        let version = self.version();
         match &self.seen {
             Some((seen, snapshot)) if *seen == version => Arc::clone(snapshot),
             _ => {
@@ -374,38 +416,33 @@ impl Simulation {
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.
     pub(crate) fn step(&mut self, now: Timestamp) -> bool {
-        self.act(now).1
-    }
-
-    /// Lets every controller act once. Gives when what is under way goes on, and whether there is
-    /// nothing left to do for now.
-    fn act(&mut self, now: Timestamp) -> (Option<Timestamp>, bool) {
-        let before = (self.store.revision(), self.store.moved());
+        let (revision, version) = (self.store.revision(), self.version());
         let known = self.idle.take();
-        let known = known.filter(|idle| idle.moved == before.1 && !is_due(idle.due, now));
+        let known = known.filter(|idle| idle.version == version && !is_due(idle.due, now));
         let own = Moment::at(now);
         if known.is_none() {
             self.bring_about(&own);
         }
         let processes = Moment::at(now);
         self.run(&processes);
-        if known.is_none() || self.store.moved() != before.1 {
+        if known.is_none() || self.version() != version {
             self.take_stock(&own);
         }
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);
         controllers::keep_leases(&mut self.store, &self.kept, now);
         controllers::expire_events(&mut self.store, now);
-        if self.store.moved() == before.1 {
-            let (moved, soon, due) = (before.1, own.soon(), own.next());
-            self.idle = known.or(Some(Idle { moved, soon, due }));
+        let same = self.version() == version;
+        if same {
+            let (soon, due) = (own.soon(), own.next());
+            self.idle = known.or(Some(Idle { version, soon, due }));
         }
         let soon = self.idle.map_or_else(|| own.soon(), |idle| idle.soon);
         let soon = earliest(soon, processes.soon());
-        let same = self.store.revision() == before.0;
+        let same = same && self.store.revision() == revision;
         let due = earliest(self.idle.and_then(|idle| idle.due), processes.next());
-        self.settled = same.then_some(Settled { at: now, revision: before.0, due });
-        (soon, same && soon.is_none())
+        self.settled = same.then_some(Settled { at: now, revision, due });
+        same && soon.is_none()
     }
 
     /// Brings objects to what others ask for.
@@ -414,7 +451,7 @@ impl Simulation {
         self.namespaces(now);
         let store = &mut self.store;
         controllers::collect_garbage(store, now);
-        controllers::autoscale(store, &mut self.disagreements, moment);
+        controllers::autoscale(store, &mut self.disagreements, self.unmeasured, moment);
         controllers::deployments(store, now);
         // progress is measured between what was said before the pods are made and what is said
         // after
@@ -423,7 +460,8 @@ impl Simulation {
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
         controllers::jobs(store, &mut self.names, moment);
-        controllers::schedule(store, now);
+        controllers::claims(store, now);
+        controllers::schedule(store, &mut self.unplaced, now);
         controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, moment);
     }
 
@@ -432,6 +470,7 @@ impl Simulation {
         let snapshot = self.snapshot();
         controllers::live(&snapshot, moment.now);
         controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, moment);
+        controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, moment);
         controllers::probe(&mut self.store, &mut self.kubelet, &snapshot, moment);
     }
 
@@ -442,6 +481,7 @@ impl Simulation {
         controllers::replica_set_status(&mut self.store, moment);
         controllers::deployment_status(&mut self.store, moment);
         controllers::disruption_budgets(&mut self.store, now);
+        controllers::quotas(&mut self.store, now);
         controllers::cron_jobs(&mut self.store, now);
     }
 
@@ -450,13 +490,13 @@ impl Simulation {
         let last = from.saturating_add(LONGEST).unwrap_or(from);
         let mut at = from;
         while at < last {
-            let (soon, settled) = self.act(at);
-            if settled {
+            if self.step(at) {
                 break;
             }
             at = at.saturating_add(STEP).unwrap_or(last);
-            // where nothing changed, nothing does until then
-            while self.settled.is_some() && at < last && soon.is_some_and(|soon| at < soon) {
+            // where nothing changed, nothing does until something is due
+            let due = self.settled.and_then(|settled| settled.due);
+            while at < last && due.is_some_and(|due| at < due) {
                 at = at.saturating_add(STEP).unwrap_or(last);
             }
         }
@@ -571,6 +611,7 @@ mod tests {
     use super::*;
     use crate::app::AppContext;
     use crate::tests::petrosa;
+    use crate::tests::plain::plain;
 
     #[test]
     fn no_expression_of_the_world_is_broken() {
@@ -603,5 +644,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// How often the container of this pod has been started again.
+    fn restarts(world: &Simulation, pod: &str) -> i64 {
+        let found =
+            world.store.list("pods", None).find(|known| object::name(known).starts_with(pod));
+        found.unwrap()["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn a_world_that_is_left_alone_starts_containers_again_when_they_have_waited() {
+        let (world, now) = (plain(), "2026-03-10T09:30:00Z".parse().unwrap());
+        let scenario = world.scenario("app-exit").unwrap();
+        let mut world =
+            Simulation::build(&world, scenario, Clock::starting_at(now), "", &[]).unwrap();
+        world.settle(now);
+        let (before, mut seen) = (restarts(&world, "orders-"), Vec::new());
+        // nothing but what is due is looked at
+        while seen.len() < 10 && restarts(&world, "orders-") < before + 2 {
+            let due = world.settled.and_then(|settled| settled.due).expect("nothing is due");
+            world.settle(due);
+            seen.push(due.duration_since(now).as_secs());
+        }
+        assert_eq!(restarts(&world, "orders-"), before + 2, "looked at after {seen:?} s");
     }
 }

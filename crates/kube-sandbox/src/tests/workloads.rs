@@ -333,7 +333,8 @@ fn pods_do_not_go_to_a_cordoned_node() {
     );
     assert_eq!(
         stage.events("FailedScheduling"),
-        ["0/1 nodes are available: 1 node(s) were unschedulable."]
+        ["0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, \
+            preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."]
     );
     cordon(&mut stage, "node", false);
     stage.settle();
