@@ -4,14 +4,11 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
 use super::{Format, Global, output};
-use crate::document::{Catalogue, CatalogueEntry, CatalogueError, Origin, RunbookHead};
+use crate::document::{CatalogueEntry, Origin, RunbookHead};
 use crate::event::Effect;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::fmt::Write;
-
-/// So few runbooks are not worth a thread.
-const FEW: usize = 16;
 
 /// The folder of the built-in catalogue that is for every cluster.
 const GENERAL: &str = "kubernetes/";
@@ -72,7 +69,7 @@ impl ListArguments {
 
 pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, CommandError> {
     let catalogue = catalogue(global);
-    let mut all = heads(&catalogue);
+    let mut all = catalogue.heads();
     // one's own first, then what is for every cluster
     all.sort_by_key(|(listed, head)| {
         let is_own = head.as_ref().map_or(true, |head| head.origin != Origin::Embedded);
@@ -145,28 +142,4 @@ fn table(rows: &[Row<'_>]) -> String {
         }
     }
     text
-}
-
-/// The heads of all runbooks in order, read by as many threads as there are processors.
-fn heads(catalogue: &Catalogue) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
-    let all: Vec<&CatalogueEntry> = catalogue.list().collect();
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(all.len().div_ceil(FEW))
-        .max(1);
-    let part = all.len().div_ceil(threads).max(1);
-    let read = |listed: &[&'_ CatalogueEntry]| {
-        listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
-    };
-    let heads: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    all.into_iter().zip(heads).collect()
 }

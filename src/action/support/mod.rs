@@ -25,6 +25,7 @@ pub(in crate::action) mod network_inventory;
 pub(in crate::action) mod outside;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
+pub(in crate::action) mod prometheus;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
 pub(in crate::action) mod secret_shape;

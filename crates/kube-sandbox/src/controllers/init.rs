@@ -160,7 +160,7 @@ enum Stage {
     /// It works.
     Works,
     /// It fails again and again.
-    Fails(Loop, Ending),
+    Fails(Box<(Loop, Ending)>),
 }
 
 fn stage(
@@ -185,7 +185,7 @@ fn stage(
         return Stage::Done(begun.saturating_add(ending.after).unwrap_or(begun));
     }
     match Loop::begin(ending.clone(), begun, begun, moment) {
-        Some(turned) => Stage::Fails(turned, ending),
+        Some(turned) => Stage::Fails(Box::new((turned, ending))),
         None => Stage::Works,
     }
 }
@@ -213,7 +213,8 @@ pub(super) fn advance(
         let restarts = status["restartCount"].clone();
         *status = container_status(container, &Ok(Labels::new()), uid, begun);
         let stage = stage(snapshot, (index, others + place), container, begun, moment);
-        if let Stage::Fails(turned, ending) = stage {
+        if let Stage::Fails(failing) = stage {
+            let (turned, ending) = *failing;
             let path = format!("spec.initContainers{{{name}}}");
             show(status, before, container, &turned.turn, Some(&ending));
             told.extend(said(before, container, &path, begun, &turned.turn, &ending));
@@ -232,7 +233,7 @@ pub(super) fn advance(
                 done(status, container, Run { from: begun, until: Some(until) });
                 begun = until;
             }
-            Stage::Beside | Stage::Fails(..) => {
+            Stage::Beside | Stage::Fails(_) => {
                 done(status, container, Run { from: begun, until: None });
             }
         }
