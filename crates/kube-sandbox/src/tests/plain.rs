@@ -207,16 +207,3 @@ fn what_works_looks_ill_here_and_there() {
         assert_eq!(of(kind, name, path), expected, "{kind} {name} {path}");
     }
 }
-
-#[test]
-fn dump() {
-    let Ok(folder) = std::env::var("PLAIN_DUMP") else { return };
-    for info in plain().scenarios() {
-        let items: Vec<Value> = objects(&info.name)
-            .into_iter()
-            .filter(|object| object::namespace(object) == "shop" || object["kind"] == "Node")
-            .collect();
-        let text = serde_json::to_string(&json!({"items": items})).unwrap();
-        std::fs::write(format!("{folder}/{}.json", info.name), text).unwrap();
-    }
-}
