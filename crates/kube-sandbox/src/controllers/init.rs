@@ -170,11 +170,10 @@ fn stage(
     begun: Timestamp,
     moment: &Moment,
 ) -> Stage {
-    let now = moment.now;
     if goes_on(container) {
         return Stage::Beside;
     }
-    let Some(ending) = of_program(snapshot, pod, place, container, now) else {
+    let Some(ending) = of_program(snapshot, pod, place, container, moment.now) else {
         let known = snapshot.pods[pod].container(place).is_some_and(|known| known.app.is_some());
         // nothing is known of this program: it does what it is for
         return if known { Stage::Works } else { Stage::Done(begun) };
@@ -185,7 +184,7 @@ fn stage(
     if ending.code == 0 {
         return Stage::Done(begun.saturating_add(ending.after).unwrap_or(begun));
     }
-    match Loop::begin(ending.clone(), begun, begun, now) {
+    match Loop::begin(ending.clone(), begun, begun, moment) {
         Some(turned) => Stage::Fails(Box::new((turned, ending))),
         None => Stage::Works,
     }
@@ -219,8 +218,7 @@ pub(super) fn advance(
             let path = format!("spec.initContainers{{{name}}}");
             show(status, before, container, &turned.turn, Some(&ending));
             told.extend(said(before, container, &path, begun, &turned.turn, &ending));
-            turned.note(moment);
-            process.loops.insert(name.to_owned(), turned);
+            kubelet.turns += u64::from(process.keep(name, turned));
             held = Some(place);
             break;
         }
@@ -235,7 +233,7 @@ pub(super) fn advance(
                 done(status, container, Run { from: begun, until: Some(until) });
                 begun = until;
             }
-            Stage::Beside | Stage::Fails(..) => {
+            Stage::Beside | Stage::Fails(_) => {
                 done(status, container, Run { from: begun, until: None });
             }
         }
@@ -244,8 +242,9 @@ pub(super) fn advance(
         hold(&mut pod, &init[place..], uid, now);
     } else {
         kubelet.processes.remove(uid);
+        kubelet.turns += 1;
         kubelet.initialized.insert(uid.to_owned());
     }
-    kubelet.turns += u64::from(store.put(pod, now));
+    store.put(pod, now);
     told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
 }

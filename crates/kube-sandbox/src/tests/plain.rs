@@ -6,7 +6,7 @@ use crate::simulation::{Clock, Simulation};
 use jiff::Timestamp;
 
 /// The world of this repository in which everything that is common goes wrong.
-fn plain() -> World {
+pub(crate) fn plain() -> World {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/plain");
     World::from_files(files(&root, "")).unwrap()
 }
