@@ -85,6 +85,7 @@ impl Verb for CanI {
             // with a namespace the server answers wrongly for kinds that have none
             namespace: if resource.namespaced { namespace.clone() } else { String::new() },
             name: self.name.clone().unwrap_or_default(),
+            path: String::new(),
         };
         let answer = cluster.can_i(&access).await?;
         let summary = format!("may {}{access}", if answer.allowed { "" } else { "not " });

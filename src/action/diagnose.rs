@@ -3,9 +3,10 @@
 use super::support::fan_out::{quote, reading};
 use super::support::snapshot;
 use super::{Access, Context, Failure, Output, Reach, Target, Verb, Which};
-use crate::cluster::{ErrorKind, builtin};
+use crate::cluster::builtin;
 use crate::diagnosis::{Cause, Diagnosis, Object, Snapshot, diagnose, ids};
 use crate::event::Effect;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -53,12 +54,7 @@ impl Verb for Diagnose {
     }
 
     fn check(&self) -> Result<(), String> {
-        match self.target.as_ref().map(|target| &target.which) {
-            Some(Which::Selector(_)) => {
-                Err("`target` must name one object: `deployment/NAME`".to_owned())
-            }
-            Some(Which::Name(_)) | None => Ok(()),
-        }
+        self.target.as_ref().map_or(Ok(()), Target::one_object)
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
@@ -78,7 +74,7 @@ impl Verb for Diagnose {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let namespace = self.place(&context.namespace);
-        let target = self.target.as_ref().map(|target| object(target, namespace));
+        let target = self.target.as_ref().map(|target| target.object(namespace));
         let (snapshot, target) = match (self.node(), target) {
             (Some(node), target) => (snapshot::of_node(context.cluster()?, node).await?, target),
             (None, target) => {
@@ -91,7 +87,7 @@ impl Verb for Diagnose {
             }
         };
         if let Some(target) = &target {
-            exists(context, &snapshot, target).await?;
+            snapshot::exists(context, &snapshot, target).await?;
         }
         let mut found = diagnose(&snapshot, context.now);
         if let Some(target) = &target {
@@ -128,32 +124,12 @@ impl Diagnose {
     }
 }
 
-/// The object that a target names, its kind as the API writes it.
-fn object(target: &Target, namespace: &str) -> Object {
-    let name = match &target.which {
-        Which::Name(name) | Which::Selector(name) => name,
-    };
-    match builtin(&target.kind) {
-        Some(kind) => Object::named(&kind.kind, if kind.namespaced { namespace } else { "" }, name),
-        None => Object::named(&target.kind, namespace, name),
-    }
-}
-
-/// An object that is not there has no cause, and is not healthy.
-async fn exists(context: &Context, snapshot: &Snapshot, target: &Object) -> Result<(), Failure> {
-    if snapshot.get(&target.kind, &target.name).is_some() {
-        return Ok(());
-    }
-    let cluster = context.cluster()?;
-    let kind = cluster.resolve(&target.kind).await?;
-    let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
-    match cluster.get(&kind, namespace, &target.name).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == ErrorKind::NotFound => {
-            Err(Failure::error(format!("{target} does not exist: {}", error.message)))
-        }
-        Err(error) => Err(error.into()),
-    }
+/// What is wrong with one object, with what only follows from it at the end.
+pub(super) fn causes(snapshot: &Snapshot, target: &Object, now: Timestamp) -> Vec<Value> {
+    let mut found = diagnose(snapshot, now).causes;
+    found.retain(|cause| cause.concerns(snapshot, target));
+    found.sort_by_key(|cause| cause.follows_from.is_some());
+    found.iter().map(value).collect()
 }
 
 fn summary(causes: &[&Cause]) -> String {

@@ -258,7 +258,8 @@ fn time(event: &Value) -> Option<&str> {
     .find_map(Value::as_str)
 }
 
-fn shown(event: &Value) -> Value {
+/// An event as an item.
+pub(super) fn shown(event: &Value) -> Value {
     let object = &event["involvedObject"];
     let name = format!(
         "{}/{}",

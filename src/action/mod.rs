@@ -5,12 +5,15 @@
 //! implementation. To add a verb, add a file here and a line in `verbs!`.
 
 pub mod annotate;
+pub mod api;
 pub mod apply;
 pub mod can_i;
+pub mod changes;
 pub mod command;
 pub mod cordon;
 pub mod create_job;
 pub mod delete;
+pub mod describe;
 pub mod diagnose;
 pub mod dns;
 pub mod drain;
@@ -23,10 +26,12 @@ pub mod logs;
 pub mod metrics;
 pub mod network_audit;
 pub mod network_path;
+pub mod node_stats;
 pub mod patch;
 pub mod probe_pod;
 pub mod promql;
 pub mod record;
+pub mod related;
 pub mod restart;
 pub mod rollback;
 pub mod rollout;
@@ -36,6 +41,8 @@ pub mod set_env;
 pub mod set_image;
 pub mod support;
 pub mod tcp;
+pub mod tls;
+pub mod top;
 pub mod traces;
 pub mod triage;
 pub mod uncordon;
@@ -51,6 +58,7 @@ pub use support::context::{
     WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
+pub use support::http_answer::is_declared;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
@@ -277,12 +285,19 @@ verbs! {
     "exec" => exec::Exec,
     "http" => http::Http,
     "tcp" => tcp::Tcp,
+    "tls" => tls::Tls,
     "dns" => dns::Dns,
     "network_path" => network_path::NetworkPath,
     "network_audit" => network_audit::NetworkAudit,
     "events" => events::Events,
     "triage" => triage::Triage,
     "diagnose" => diagnose::Diagnose,
+    "describe" => describe::Describe,
+    "changes" => changes::Changes,
+    "related" => related::Related,
+    "node_stats" => node_stats::NodeStats,
+    "top" => top::Top,
+    "api" => api::Api,
     "metrics" => metrics::Metrics,
     "promql" => promql::Promql,
     "traces" => traces::Traces,

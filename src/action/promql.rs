@@ -5,10 +5,11 @@ use super::metrics::number;
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
 use super::support::prometheus::{self, ANSWER};
+use super::support::promql_range::{self, Bound, time};
 use super::{Access, Context, Duration, Failure, Output, Reach, Target, Verb};
 use crate::encoding::percent_encode;
 use crate::event::Effect;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +18,12 @@ use serde_json::{Value, json};
 /// `outcome` is `data`, `no_data` (no series) or `nan` (no series with a number). `value` is the
 /// value of the only series, or null, also if that is NaN. In `result`, values that are not finite
 /// are the strings `NaN`, `+Inf` and `-Inf`. If Prometheus does not respond, the step is an error:
-/// the result is unknown.
+/// the result is unknown. With `range`, the output is the series of the time until now: `{outcome,
+/// value, began, result: [{metric, value, min, max, began, throughout, values: [[time, value], …]}],
+/// omitted}`. `value` is the last one. `began` is the time since when the values have been `above` or
+/// `below` a number without a break, or null if they are not now; `throughout` says whether that is
+/// the whole range, so that it began earlier. Example: `promql: {query: 'rate(errors_total[5m])',
+/// target: service/prometheus, range: 6h, above: 0.1}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Promql {
@@ -35,7 +41,18 @@ pub struct Promql {
     /// Timeout of the response.
     #[serde(default = "ten_seconds")]
     pub timeout: Duration,
+    /// Length of the time for which series are queried, until now.
+    pub range: Option<Duration>,
+    /// With `range`: distance of the values. Defaults to a sixtieth of the range, at least 15s.
+    pub step: Option<Duration>,
+    /// With `range`: condition for `began`.
+    pub above: Option<f64>,
+    /// With `range`: condition for `began`.
+    pub below: Option<f64>,
 }
+
+/// The most values of a series.
+const VALUES: u64 = 1000;
 
 fn ten_seconds() -> Duration {
     Duration(std::time::Duration::from_secs(10))
@@ -43,10 +60,67 @@ fn ten_seconds() -> Duration {
 
 impl Promql {
     /// The request that it is.
-    fn http(&self) -> Http {
-        let asked = format!("/api/v1/query?query={}", percent_encode(&self.query));
+    fn http(&self, now: Option<Timestamp>) -> Http {
+        let query = percent_encode(&self.query);
+        let asked = match self.range {
+            None => format!("/api/v1/query?query={query}"),
+            Some(range) => {
+                let start = now.and_then(|now| now.checked_sub(range.0).ok());
+                let time = |time: Option<Timestamp>, otherwise: &str| {
+                    time.map_or_else(|| otherwise.to_owned(), |time| time.as_second().to_string())
+                };
+                format!(
+                    "/api/v1/query_range?query={query}&start={}&end={}&step={}",
+                    time(start, "START"),
+                    time(now, "END"),
+                    self.seconds()
+                )
+            }
+        };
         let (target, port, url) = (self.target.as_ref(), self.port.as_ref(), self.url.as_deref());
         prometheus::get(target, port, url, self.via, self.timeout, &asked)
+    }
+}
+
+impl Promql {
+    /// The distance of the values of a range.
+    fn seconds(&self) -> u64 {
+        let range = self.range.map_or(0, |range| range.0.as_secs());
+        self.step.map_or_else(|| (range / 60).max(15), |step| step.0.as_secs().max(1))
+    }
+
+    fn bound(&self) -> Option<Bound> {
+        self.above.map(Bound::Above).or(self.below.map(Bound::Below))
+    }
+
+    fn judge_range(&self, answer: Answer, now: Timestamp) -> Result<Value, Failure> {
+        let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
+        let step = SignedDuration::from_secs(seconds);
+        let asked = promql_range::Asked { end: now, step, bound: self.bound() };
+        promql_range::output(&prometheus::data(answer)?, asked).map_err(Failure::error)
+    }
+
+    /// A fault in what says how a range is queried.
+    fn check_range(&self) -> Result<(), String> {
+        let Some(range) = self.range else {
+            let alone = self.step.is_some() || self.bound().is_some();
+            return if alone {
+                Err("`step`, `above` and `below` require `range`".to_owned())
+            } else {
+                Ok(())
+            };
+        };
+        if self.above.is_some() && self.below.is_some() {
+            return Err("use either `above` or `below`".to_owned());
+        }
+        let values = range.0.as_secs() / self.seconds();
+        if values > VALUES {
+            return Err(format!(
+                "`range: {range}` has {values} values per series, and the most are {VALUES}: use a \
+                    longer `step`"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -70,16 +144,16 @@ impl Verb for Promql {
             (_, Some(_), Via::Pod | Via::Proxy) => {
                 Err("a `url` is requested from this machine: omit `via`".to_owned())
             }
-            _ => self.http().check(),
+            _ => self.check_range().and_then(|()| self.http(None).check()),
         }
     }
 
     fn permissions(&self, namespace: &str) -> Vec<Access> {
-        self.http().permissions(namespace)
+        self.http(None).permissions(namespace)
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        self.http().manual_commands(namespace)
+        self.http(None).manual_commands(namespace)
     }
 
     fn judges(&self) -> bool {
@@ -88,9 +162,13 @@ impl Verb for Promql {
 
     async fn perform(&self, context: &Context) -> Result<Output, Failure> {
         let now = context.now;
+        let read = |answer| match self.range {
+            None => judge(answer, now),
+            Some(_) => self.judge_range(answer, now),
+        };
         let asked = self
-            .http()
-            .ask(context, ANSWER, |answer| Ok(item([("answer", judge(answer, now)?)])))
+            .http(Some(now))
+            .ask(context, ANSWER, |answer| Ok(item([("answer", read(answer)?)])))
             .await;
         let mut output = asked.map_err(prometheus::silent)?;
         let value = output.value["answer"].take();
@@ -151,15 +229,6 @@ fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
         _ => Value::Null,
     };
     Ok(json!({"outcome": outcome, "value": value, "result": shown}))
-}
-
-/// Seconds since the epoch, to the millisecond that Prometheus keeps.
-fn time(seconds: f64) -> Option<Timestamp> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "jiff checks the range, and a cast out of range gives its end"
-    )]
-    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
 fn summary(output: &Value) -> String {
@@ -300,6 +369,13 @@ mod tests {
                 "curl -sS -m 10 -i 'http://localhost:9090/api/v1/query?query=up%20%3D%3D%200'"
             ]
         );
+        let range = json!({"query": "up", "url": "http://p:9090", "range": "1h"});
+        assert_eq!(
+            promql(range).manual_commands("n"),
+            [
+                "curl -sS -m 10 -i 'http://p:9090/api/v1/query_range?query=up&start=START&end=END&step=60'"
+            ]
+        );
         let cases = [
             (json!({"query": "up", "url": "http://p:9090/"}), true),
             (json!({"query": "up", "target": "service/p"}), true),
@@ -308,6 +384,9 @@ mod tests {
             (json!({"query": "up", "target": "service/p", "url": "http://p"}), false),
             (json!({"query": "up", "target": "service/p", "via": "pod"}), false),
             (json!({"query": "up", "url": "p:9090"}), false),
+            (json!({"query": "up", "target": "service/p", "range": "1h", "below": 1}), true),
+            (json!({"query": "up", "target": "service/p", "below": 1}), false),
+            (json!({"query": "up", "target": "service/p", "range": "1d", "step": "1s"}), false),
         ];
         for (value, good) in cases {
             assert_eq!(promql(value.clone()).check().is_ok(), good, "{value}");

@@ -1,5 +1,6 @@
 //! `secret`: inspects a key of a Secret without revealing its value.
 
+use super::support::certificate;
 use super::support::fan_out::{quote, reading};
 use super::support::secret_shape::describe;
 use super::{Access, Context, Failure, Output, Reach, Verb, Wrong};
@@ -7,6 +8,7 @@ use crate::cluster::{ErrorKind, builtin};
 use crate::event::Effect;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,8 +16,13 @@ use std::collections::BTreeMap;
 
 /// Inspects a key of a Secret. The output never contains the value: `{exists, key_exists, keys,
 /// empty, utf8, whitespace, placeholder, valid, problems: [text], uri: {scheme, host, port, path,
-/// user_present, password_present}, sha256, changed}`. `sha256` is a prefix for comparison;
-/// `changed` is when the key was last written, if the API server recorded it.
+/// user_present, password_present}, sha256, changed, certificate}`. `sha256` is a prefix for
+/// comparison; `changed` is when the key was last written, if the API server recorded it. With
+/// `shape: certificate`, `certificate` is `{subject, issuer, names, not_before, not_after,
+/// expires_in_s, chain: [{subject, issuer, not_after}], key_fits}` of the first certificate;
+/// `key_fits` says whether the private key of the Secret (`tls.key` for `tls.crt`) belongs to it,
+/// and is null without one. An expired certificate is not valid. Example: `secret: {name: shop-tls,
+/// key: tls.crt, shape: certificate}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
@@ -43,6 +50,8 @@ pub enum Shape {
     Pem,
     /// A JSON document.
     Json,
+    /// An X.509 certificate in PEM, with its chain.
+    Certificate,
 }
 
 impl Verb for Secret {
@@ -122,6 +131,10 @@ impl Verb for Secret {
             ));
         };
         let mut output = describe(value, self.shape);
+        if self.shape == Shape::Certificate {
+            let key = data.get(&private_key(&self.key)).map(Vec::as_slice);
+            add_certificate(&mut output, value, key, context.now);
+        }
         if let Some(fields) = output.as_object_mut() {
             fields.insert("keys".to_owned(), json!(keys));
             fields.insert("changed".to_owned(), changed(&object, &self.key));
@@ -129,6 +142,24 @@ impl Verb for Secret {
         let summary = if output["valid"] == true { "well-formed" } else { "malformed" };
         Ok(Output::new(output, summary))
     }
+}
+
+/// The key of the Secret that has the private key of a certificate: `tls.key` for `tls.crt`.
+fn private_key(certificate: &str) -> String {
+    let stem = certificate.rsplit_once('.').map_or(certificate, |(stem, _)| stem);
+    format!("{stem}.key")
+}
+
+/// Adds what is public of a certificate, and what is wrong with it.
+fn add_certificate(output: &mut Value, chain: &[u8], key: Option<&[u8]>, now: Timestamp) {
+    let mut certificate = certificate::describe(chain, key);
+    let found = certificate::problems(&certificate, now);
+    certificate["expires_in_s"] = json!(certificate::expires_in(&certificate, now));
+    if let Some(problems) = output["problems"].as_array_mut().filter(|_| !chain.is_empty()) {
+        problems.extend(found.into_iter().map(Value::from));
+    }
+    output["valid"] = json!(output["problems"].as_array().is_some_and(Vec::is_empty));
+    output["certificate"] = certificate;
 }
 
 /// When a key was last written: the last write of a field manager that owns it, or else when the
@@ -150,6 +181,36 @@ fn changed(secret: &Value, key: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_says_what_is_public_of_it_and_what_is_wrong() {
+        let authority = include_bytes!("../../tests/cli/fixtures/authority.pem");
+        for (value, now, problem) in [
+            (&authority[..], "2026-01-01T00:00:00Z", None),
+            (&authority[..], "2019-12-31T00:00:00Z", Some("not valid before 2020-01-01T00:00:00Z")),
+            (&authority[..], "2100-01-02T00:00:00Z", Some("expired at 2100-01-01T00:00:00Z")),
+            (b"nothing", "2026-01-01T00:00:00Z", Some("not a certificate: ")),
+        ] {
+            let mut output = describe(value, Shape::Certificate);
+            add_certificate(&mut output, value, None, now.parse().unwrap());
+            let problems = output["problems"].to_string();
+            assert_eq!(output["valid"], problem.is_none(), "{problems}");
+            assert!(problem.is_none_or(|problem| problems.contains(problem)), "{problems}");
+        }
+        let mut output = describe(authority, Shape::Certificate);
+        let now = "2099-12-31T00:00:00Z".parse().unwrap();
+        add_certificate(&mut output, authority, Some(b"no key"), now);
+        let certificate = &output["certificate"];
+        assert_eq!(
+            (&certificate["subject"], &certificate["expires_in_s"], &certificate["key_fits"]),
+            (&json!("CN=test authority"), &json!(86_400), &Value::Null)
+        );
+        assert_eq!(certificate["chain"][0]["issuer"], "CN=test authority");
+        assert_eq!(
+            (private_key("tls.crt"), private_key("ca")),
+            ("tls.key".into(), "ca.key".into())
+        );
+    }
 
     #[test]
     fn a_key_was_changed_when_somebody_who_owns_it_wrote() {

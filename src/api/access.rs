@@ -16,11 +16,16 @@ pub struct Access {
     pub namespace: String,
     /// The object, or empty for any.
     pub name: String,
+    /// A path of the API server that is no resource: `/readyz`. All but the verb is empty then.
+    pub path: String,
 }
 
 impl std::fmt::Display for Access {
     /// `patch deployments.apps petrosa-ta-bot in petrosa-apps`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.path.is_empty() {
+            return write!(f, "{} {} (cluster-wide)", self.verb, self.path);
+        }
         write!(f, "{} {}", self.verb, self.resource)?;
         if !self.subresource.is_empty() {
             write!(f, "/{}", self.subresource)?;

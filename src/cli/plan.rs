@@ -91,6 +91,9 @@ impl Overview {
     fn document(&self) -> Value {
         let Plan { runbook, digest, namespace, .. } = &self.plan;
         let permissions = self.permissions.iter().map(|access| {
+            if !access.path.is_empty() {
+                return json!({"verb": access.verb, "path": access.path});
+            }
             json!({"verb": access.verb, "group": access.group, "resource": access.resource,
                 "subresource": access.subresource, "namespace": access.namespace,
                 "name": access.name})
@@ -190,6 +193,9 @@ pub(super) fn effect(effect: Effect) -> &'static str {
 }
 
 fn permission(access: &Access) -> String {
+    if !access.path.is_empty() {
+        return format!("{:<7} {} (cluster-wide)", access.verb, access.path);
+    }
     let mut text = format!("{:<7} {}", access.verb, access.resource);
     if !access.subresource.is_empty() {
         text = format!("{text}/{}", access.subresource);

@@ -13,20 +13,25 @@ impl Cluster {
     /// # Errors
     /// When the server cannot be asked; a refusal is an answer, not an error.
     pub async fn can_i(&self, access: &Access) -> Result<AccessAnswer, Error> {
-        let body = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {
+        let spec = if access.path.is_empty() {
+            json!({"resourceAttributes": {
                 "verb": access.verb,
                 "group": access.group,
                 "resource": access.resource,
                 "subresource": access.subresource,
                 "namespace": access.namespace,
                 "name": access.name,
-            }},
+            }})
+        } else {
+            json!({"nonResourceAttributes": {"verb": access.verb, "path": access.path}})
+        };
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": spec,
         });
-        let doing =
-            self.doing("review", format!("the permission to {} {}", access.verb, access.resource));
+        let what = if access.path.is_empty() { &access.resource } else { &access.path };
+        let doing = self.doing("review", format!("the permission to {} {what}", access.verb));
         let review = self
             .post_json(&doing, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body)
             .await?;

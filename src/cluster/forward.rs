@@ -34,6 +34,13 @@ struct Forward {
     shown: String,
 }
 
+/// A connection through a forward, which ends when this is dropped.
+pub(super) struct ForwardStream {
+    pub(super) io: DuplexStream,
+    /// Why the forward broke, if it did.
+    pub(super) why: BoxFuture<'static, Option<Error>>,
+}
+
 impl Drop for Forward {
     fn drop(&mut self) {
         self.forwarder.abort();
@@ -101,6 +108,21 @@ impl Cluster {
             },
             () = tokio::time::sleep(ACCEPTED) => Ok(()),
         }
+    }
+
+    /// A connection to a port of a pod, for a protocol of its own.
+    pub(super) async fn forward_stream(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<ForwardStream, Error> {
+        let mut forward = self.open_forward(namespace, pod, port).await?;
+        let Some(io) = forward.stream.take() else {
+            let why = format!("the forward to {} has no stream", forward.shown);
+            return Err(Error::new(ErrorKind::Protocol, why));
+        };
+        Ok(ForwardStream { io, why: async move { forward.reason_soon().await }.boxed() })
     }
 
     async fn forward_once(

@@ -93,7 +93,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 }
 
 /// Addresses of the link: there stand the metadata services of clouds, which give credentials away.
-fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => match address.to_ipv4() {
@@ -199,9 +199,11 @@ fn headers(map: &http::HeaderMap) -> BTreeMap<String, String> {
 
 /// Asks for a JSON document.
 pub(super) fn get(path: &str) -> http::Result<Request<kube::client::Body>> {
-    Request::get(path)
-        .header(http::header::ACCEPT, "application/json")
-        .body(kube::client::Body::empty())
+    get_as(path, "application/json")
+}
+
+pub(super) fn get_as(path: &str, accept: &str) -> http::Result<Request<kube::client::Body>> {
+    Request::get(path).header(http::header::ACCEPT, accept).body(kube::client::Body::empty())
 }
 
 /// `?a=b&c=d`, percent-encoded; empty without parameters.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Envelope};
 use super::client::Cluster;
 use super::error::{Doing, Error, ErrorKind};
-use super::http::{get, query};
+use super::http::{get_as, query};
 use super::read::{Selection, add_kind, strip, where_};
 use super::splitter::{Splitter, TooLarge};
 use crate::api::resource::Resource;
@@ -41,6 +41,51 @@ impl Gather for Vec<Value> {
     }
 }
 
+/// What is asked for of each object of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The object without `metadata.managedFields`.
+    Plain,
+    /// The object with `metadata.managedFields`: who wrote what, and when.
+    Written,
+    /// Its metadata alone, with `metadata.managedFields`: of a Secret, no value is sent.
+    Metadata,
+}
+
+impl Form {
+    /// The `Accept` header of a list.
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Written => "application/json",
+            Self::Metadata => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+        }
+    }
+
+    /// The kind that the server writes into the list and its objects.
+    fn listed(self, resource: &Resource) -> Resource {
+        match self {
+            Self::Plain | Self::Written => resource.clone(),
+            Self::Metadata => {
+                Resource { kind: "PartialObjectMetadata".to_owned(), ..resource.clone() }
+            }
+        }
+    }
+
+    /// An object as it is given on.
+    fn finish(self, object: &mut Value, resource: &Resource) {
+        match self {
+            Self::Plain => strip(object),
+            Self::Written => {}
+            Self::Metadata => {
+                if let Some(fields) = object.as_object_mut() {
+                    fields.retain(|key, _| key == "metadata");
+                }
+            }
+        }
+        add_kind(object, &resource.api_version(), &resource.kind);
+    }
+}
+
 /// What is wrong with a list, for the end of a sentence.
 struct PageFault(String);
 
@@ -67,13 +112,28 @@ impl Cluster {
         selection: &Selection,
         gather: &mut dyn Gather,
     ) -> Result<String, Error> {
+        self.list_form_into((resource, Form::Plain), namespace, selection, gather).await
+    }
+
+    /// The same, with what is asked for of each object.
+    ///
+    /// # Errors
+    /// As [`Cluster::list_into`].
+    pub(super) async fn list_form_into(
+        &self,
+        what: (&Resource, Form),
+        namespace: Option<&str>,
+        selection: &Selection,
+        gather: &mut dyn Gather,
+    ) -> Result<String, Error> {
+        let resource = what.0;
         let doing =
             self.doing("list", format!("{}{}", resource.qualified(), where_(resource, namespace)));
-        match self.pages(&doing, resource, namespace, selection, Some(PAGE), gather).await {
+        match self.pages(&doing, what, namespace, selection, Some(PAGE), gather).await {
             // The continue token outlived the history of the server: take it all at once.
             Err(error) if error.kind == ErrorKind::Gone => {
                 gather.restart();
-                self.pages(&doing, resource, namespace, selection, None, gather).await
+                self.pages(&doing, what, namespace, selection, None, gather).await
             }
             other => other,
         }
@@ -82,14 +142,14 @@ impl Cluster {
     async fn pages(
         &self,
         doing: &Doing,
-        resource: &Resource,
+        (resource, form): (&Resource, Form),
         namespace: Option<&str>,
         selection: &Selection,
         limit: Option<usize>,
         gather: &mut dyn Gather,
     ) -> Result<String, Error> {
         let collection = resource.collection(namespace);
-        let api_version = resource.api_version();
+        let listed = form.listed(resource);
         let mut token = String::new();
         // of all pages together
         let mut budget = gather.budget();
@@ -105,15 +165,14 @@ impl Cluster {
             let mut take = |text: &[u8]| {
                 let mut object = answer::parse(text, &mut budget)
                     .map_err(|why| PageFault(format!("its response is invalid: {why}")))?;
-                if let Some(why) = answer::watched(resource, namespace, &object) {
+                if let Some(why) = answer::watched(&listed, namespace, &object) {
                     return Err(PageFault(format!("an item of the list is invalid: {why}")));
                 }
-                strip(&mut object);
-                add_kind(&mut object, &api_version, &resource.kind);
+                form.finish(&mut object, resource);
                 gather.take(object);
                 Ok(())
             };
-            let page = self.page(doing, resource, &path, &mut take);
+            let page = self.page(doing, (&listed, form), &path, &mut take);
             let (count, page) = match tokio::time::timeout(self.request_timeout(), page).await {
                 Ok(page) => page?,
                 Err(_) => return Err(doing.timed_out(self.request_timeout())),
@@ -135,11 +194,11 @@ impl Cluster {
     async fn page(
         &self,
         doing: &Doing,
-        resource: &Resource,
+        (resource, form): (&Resource, Form),
         path: &str,
         take: &mut Take<'_>,
     ) -> Result<(usize, Envelope), Error> {
-        let mut body = self.send(doing, get(path)).await?.into_body();
+        let mut body = self.send(doing, get_as(path, form.accept())).await?.into_body();
         let mut splitter = Splitter::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| doing.broken(&error))?;

@@ -7,6 +7,7 @@ use super::answer::{self, Page};
 use super::client::Cluster;
 use super::error::{Error, ErrorKind};
 use super::http::query;
+use super::pages::Form;
 use crate::api::resource::{Resource, builtin};
 
 /// Which objects of a kind.
@@ -135,6 +136,24 @@ impl Cluster {
         selection: &Selection,
     ) -> Result<Vec<Value>, Error> {
         let mut items = self.list_all(resource, namespace, selection).await?.items;
+        items.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
+        Ok(items)
+    }
+
+    /// The objects of a kind in one namespace, or in all of them, in this form,
+    /// sorted by namespace and name.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`].
+    pub async fn list_form(
+        &self,
+        resource: &Resource,
+        form: Form,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, Error> {
+        let mut items: Vec<Value> = Vec::new();
+        let all = Selection::all();
+        self.list_form_into((resource, form), namespace, &all, &mut items).await?;
         items.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
         Ok(items)
     }

@@ -4,8 +4,7 @@
 use super::body::{Body, Written};
 use super::node::{Fault, Node};
 use super::runbook::{Runbook, Step};
-use crate::action::Action;
-use crate::action::http::Via;
+use crate::action::{Reach, is_declared};
 use crate::diagnostic::nearest;
 use crate::expression::Reference;
 use serde_json::Value;
@@ -239,9 +238,9 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
     };
     for step in runbook.all_steps() {
         let Body::Verb(Written { sketch, arguments }) = &step.body else { continue };
-        let Action::Http(http) = sketch.as_ref() else { continue };
+        let Reach::Url(url) = sketch.reach() else { continue };
         let at = step.span.start..step.span.start + 1;
-        if http.via == Via::Direct && runbook.hosts.is_none() {
+        if runbook.hosts.is_none() {
             let label = "add `hosts: [HOST]` to the runbook";
             faults.push(Fault::new(
                 "RB0306",
@@ -253,9 +252,8 @@ fn hosts(runbook: &Runbook) -> Vec<Fault> {
                 ),
                 label,
             ));
-        } else if http.via == Via::Direct
-            && let (Some(declared), true) = (&declared, arguments.references().is_empty())
-            && let Err(why) = http.allowed(declared)
+        } else if let (Some(declared), true) = (&declared, arguments.references().is_empty())
+            && let Err(why) = is_declared(&url, declared)
         {
             faults.push(Fault::new(
                 "RB0306",

@@ -24,8 +24,15 @@ pub fn role(
     comments + &documents.join("---\n")
 }
 
-/// The verbs by API group, resource and object name.
-type Rules<'a> = BTreeMap<(&'a str, String, &'a str), BTreeSet<&'a str>>;
+/// What a rule is about: API group, resource and object name; or a path that is no resource.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum About<'a> {
+    Resource(&'a str, String, &'a str),
+    Path(&'a str),
+}
+
+/// The verbs by what they are about.
+type Rules<'a> = BTreeMap<About<'a>, BTreeSet<&'a str>>;
 
 fn rules_by_namespace(permissions: &[Access]) -> BTreeMap<&str, Rules<'_>> {
     let mut places: BTreeMap<&str, Rules<'_>> = BTreeMap::new();
@@ -42,12 +49,12 @@ fn rules_by_namespace(permissions: &[Access]) -> BTreeMap<&str, Rules<'_>> {
             } else {
                 access.name.as_str()
             };
-        places
-            .entry(&access.namespace)
-            .or_default()
-            .entry((&access.group, resource, object))
-            .or_default()
-            .insert(&access.verb);
+        let about = if access.path.is_empty() {
+            About::Resource(&access.group, resource, object)
+        } else {
+            About::Path(&access.path)
+        };
+        places.entry(&access.namespace).or_default().entry(about).or_default().insert(&access.verb);
     }
     places
 }
@@ -62,16 +69,19 @@ fn role_and_binding(name: &str, namespace: &str, rules: Rules<'_>, user: &str) -
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: \
             {name}{place}}}\nrules:\n"
     );
-    for ((group, resource, object), verbs) in rules {
+    for (about, verbs) in rules {
+        let what = match about {
+            About::Path(path) => format!("nonResourceURLs: [{path:?}]"),
+            About::Resource(group, resource, "") => {
+                format!("apiGroups: [\"{group}\"], resources: [{resource}]")
+            }
+            About::Resource(group, resource, object) => format!(
+                "apiGroups: [\"{group}\"], resources: [{resource}], resourceNames: [{object}]"
+            ),
+        };
         let verbs: Vec<&str> = verbs.into_iter().collect();
-        let names =
-            if object.is_empty() { String::new() } else { format!(", resourceNames: [{object}]") };
         // writing to a String cannot fail
-        let _ = writeln!(
-            document,
-            "- {{apiGroups: [\"{group}\"], resources: [{resource}]{names}, verbs: [{}]}}",
-            verbs.join(", ")
-        );
+        let _ = writeln!(document, "- {{{what}, verbs: [{}]}}", verbs.join(", "));
     }
     let _ = write!(
         document,
@@ -112,6 +122,7 @@ mod tests {
             subresource: subresource.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            path: String::new(),
         }
     }
 
@@ -123,6 +134,7 @@ mod tests {
             access("list", "", "pods", "", "shop", "ignored"),
             access("create", "", "pods", "exec", "shop", ""),
             access("patch", "", "nodes", "", "", "n1"),
+            Access { verb: "get".to_owned(), path: "/readyz".to_owned(), ..Access::default() },
         ];
         let text = role(
             "ta-bot/rollback",
@@ -142,6 +154,7 @@ mod tests {
             text.contains("- {apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}"),
             "{text}"
         );
+        assert!(text.contains("- {nonResourceURLs: [\"/readyz\"], verbs: [get]}"), "{text}");
         assert!(
             text.contains("kind: ClusterRole\nmetadata: {name: runbook-ta-bot-rollback}"),
             "{text}"

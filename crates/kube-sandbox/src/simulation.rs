@@ -1,5 +1,6 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,18 +13,18 @@ use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, e
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
+use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
-use super::world::{Place, World, WorldFault, checked};
+use super::world::{Place, World, WorldFault, checked, issue};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
 /// The same for what is not recorded of a world that is: what is has its own times.
 const RECORDED_AGE: i64 = 10;
-/// How many seconds ago the later changes of a scenario were made.
-const LATER: i64 = 600;
+/// How many seconds after a later change the world is looked at until it is ready.
+const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 /// How many seconds ago the requests of a scenario were made.
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
@@ -62,6 +63,10 @@ pub(crate) struct Simulation {
     kubelet: Kubelet,
     names: Names,
     disagreements: Disagreements,
+    /// The pods for which there is no node.
+    unplaced: BTreeSet<String>,
+    /// Whether nobody measures what pods use.
+    unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
@@ -105,6 +110,8 @@ impl Simulation {
             kubelet: self.kubelet.clone(),
             names: self.names.clone(),
             disagreements: self.disagreements.clone(),
+            unplaced: self.unplaced.clone(),
+            unmeasured: self.unmeasured,
             kept: self.kept.clone(),
             pending: self.pending.clone(),
             seen: None,
@@ -147,6 +154,8 @@ impl Simulation {
             kubelet: Kubelet::new(scenario.unpullable.clone()),
             names: Names::default(),
             disagreements: Disagreements::new(),
+            unplaced: BTreeSet::new(),
+            unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
@@ -165,18 +174,7 @@ impl Simulation {
         for (reference, patch, place) in pods {
             world.patch_pod(&reference, &patch, begin).map_err(|reason| place.fault(reason))?;
         }
-        if !scenario.later.is_empty() {
-            // what was before has been so until then
-            world.step(ago(LATER));
-            for Change { kind, place } in &scenario.later {
-                world
-                    .change(kind.clone(), of.namespace(), ago(LATER))
-                    .map_err(|reason| place.fault(reason))?;
-            }
-            for seconds in [0, 3, 12, 21, 30, 60, 300] {
-                world.settle(ago(LATER - seconds));
-            }
-        }
+        world.change_later(&scenario.later, of.namespace(), now)?;
         for variation in variations {
             world.vary(variation, now);
         }
@@ -201,6 +199,35 @@ impl Simulation {
         Ok(world)
     }
 
+    /// Makes the later changes of a scenario, each at its time, and lets the world go on from then.
+    fn change_later(
+        &mut self,
+        later: &[(SignedDuration, Change)],
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<(), WorldFault> {
+        let time = |ago: SignedDuration| now.saturating_sub(ago).unwrap_or(now);
+        let mut left = later;
+        while let Some((ago, _)) = left.first() {
+            let count = left.iter().take_while(|(other, _)| other == ago).count();
+            let (changes, rest) = left.split_at(count);
+            left = rest;
+            let (at, next) = (time(*ago), rest.first().map_or(now, |(ago, _)| time(*ago)));
+            // what was before has been so until then
+            self.step(at);
+            for (_, Change { kind, place }) in changes {
+                self.change(kind.clone(), namespace, at).map_err(|reason| place.fault(reason))?;
+            }
+            for seconds in LOOKS {
+                let look = at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+                if look <= next {
+                    self.settle(look);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn vary(&mut self, variation: &Variation, now: Timestamp) {
         let objects: Vec<Arc<Value>> = self.store.all().cloned().collect();
         let seen: Vec<&Value> = objects.iter().map(|object| &**object).collect();
@@ -210,6 +237,7 @@ impl Simulation {
     }
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        issue(&mut manifest, now);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
@@ -224,12 +252,18 @@ impl Simulation {
             Kind::Patch(reference, patch) => {
                 let mut changed = (*self.here(&reference)?.1).clone();
                 object::merge(&mut changed, &patch);
-                self.store.put(checked(changed, namespace)?, at);
+                let mut changed = checked(changed, namespace)?;
+                issue(&mut changed, at);
+                self.store.put(changed, at);
             }
             Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
             Kind::Delete(reference) => {
-                let plural = self.here(&reference)?.0.plural;
-                self.store.delete(plural, &reference.namespace, &reference.name);
+                let (resource, object) = self.here(&reference)?;
+                if object::list(&object["metadata"]["finalizers"]).is_empty() {
+                    self.store.delete(resource.plural, &reference.namespace, &reference.name);
+                } else {
+                    controllers::ask_to_go(&mut self.store, &object, at);
+                }
             }
             Kind::Apply(manifest) => self.apply(manifest, at, at),
         }
@@ -414,7 +448,7 @@ impl Simulation {
         self.namespaces(now);
         let store = &mut self.store;
         controllers::collect_garbage(store, now);
-        controllers::autoscale(store, &mut self.disagreements, moment);
+        controllers::autoscale(store, &mut self.disagreements, self.unmeasured, moment);
         controllers::deployments(store, now);
         // progress is measured between what was said before the pods are made and what is said
         // after
@@ -423,7 +457,8 @@ impl Simulation {
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
         controllers::jobs(store, &mut self.names, moment);
-        controllers::schedule(store, now);
+        controllers::claims(store, now);
+        controllers::schedule(store, &mut self.unplaced, now);
         controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, moment);
     }
 
@@ -432,6 +467,7 @@ impl Simulation {
         let snapshot = self.snapshot();
         controllers::live(&snapshot, moment.now);
         controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, moment);
+        controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, moment);
         controllers::probe(&mut self.store, &mut self.kubelet, &snapshot, moment);
     }
 
@@ -442,6 +478,7 @@ impl Simulation {
         controllers::replica_set_status(&mut self.store, moment);
         controllers::deployment_status(&mut self.store, moment);
         controllers::disruption_budgets(&mut self.store, now);
+        controllers::quotas(&mut self.store, now);
         controllers::cron_jobs(&mut self.store, now);
     }
 

@@ -207,33 +207,7 @@ impl Http {
     /// # Errors
     /// Why not, for a person.
     pub fn allowed(&self, hosts: &[String]) -> Result<(), String> {
-        let Some(uri) = self.url.as_ref().and_then(|url| url.parse::<http::Uri>().ok()) else {
-            return Ok(());
-        };
-        let bare = |host: &str| {
-            host.trim_start_matches('[')
-                .trim_end_matches(']')
-                .trim_end_matches('.')
-                .to_ascii_lowercase()
-        };
-        let host = bare(uri.host().unwrap_or_default());
-        let port =
-            uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let covers = |declared: &String| {
-            let (name, wanted) = match declared.rsplit_once(':') {
-                // an IPv6 address without brackets has colons, and no port
-                Some((name, digits)) if !name.contains(':') || name.ends_with(']') => {
-                    (name, digits.parse::<u16>().ok())
-                }
-                _ => (declared.as_str(), Some(port)),
-            };
-            bare(name) == host && wanted == Some(port)
-        };
-        if hosts.iter().any(covers) {
-            return Ok(());
-        }
-        let declared = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
-        Err(format!("{host}:{port} is not in the `hosts` of the runbook ({declared})"))
+        self.url.as_ref().map_or(Ok(()), |url| is_declared(url, hosts))
     }
 
     /// The request for a path or a whole URL.
@@ -249,6 +223,39 @@ impl Http {
             format!("{} {uri} is not a valid HTTP request: {error}", self.method.text())
         })
     }
+}
+
+/// Whether the host of a URL is declared, as `HOST` for every port or as `HOST:PORT`.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn is_declared(url: &str, hosts: &[String]) -> Result<(), String> {
+    let Ok(uri) = url.parse::<http::Uri>() else {
+        return Ok(());
+    };
+    let bare = |host: &str| {
+        host.trim_start_matches('[')
+            .trim_end_matches(']')
+            .trim_end_matches('.')
+            .to_ascii_lowercase()
+    };
+    let host = bare(uri.host().unwrap_or_default());
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let covers = |declared: &String| {
+        let (name, wanted) = match declared.rsplit_once(':') {
+            // an IPv6 address without brackets has colons, and no port
+            Some((name, digits)) if !name.contains(':') || name.ends_with(']') => {
+                (name, digits.parse::<u16>().ok())
+            }
+            _ => (declared.as_str(), Some(port)),
+        };
+        bare(name) == host && wanted == Some(port)
+    };
+    if hosts.iter().any(covers) {
+        return Ok(());
+    }
+    let declared = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
+    Err(format!("{host}:{port} is not in the `hosts` of the runbook ({declared})"))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(in crate::action) fn describe(value: &[u8], wanted: Shape) -> Value {
         problems.push("the value is empty".to_owned());
     }
     // of a file that is read as a whole, whitespace around it is no part
-    let is_document = matches!(wanted, Shape::Pem | Shape::Json);
+    let is_document = matches!(wanted, Shape::Pem | Shape::Json | Shape::Certificate);
     if whitespace && !is_document {
         problems.push(
             if text.is_some_and(|text| text.ends_with('\n')) {
@@ -35,7 +35,8 @@ pub(in crate::action) fn describe(value: &[u8], wanted: Shape) -> Value {
     }
     let mut uri = Value::Null;
     match (wanted, text) {
-        (Shape::Opaque, _) => {}
+        // what is wrong with a certificate, `certificate` says
+        (Shape::Opaque | Shape::Certificate, _) => {}
         (_, None) => problems.push("not UTF-8".to_owned()),
         (_, Some("")) => {}
         (Shape::Uri, Some(text)) => match parse_uri(text.trim()) {

@@ -2,11 +2,11 @@
 //! be needed.
 
 use super::certificate;
-use crate::action::{Context, Failure};
+use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
 use crate::diagnosis::object::{array, condition, name, text};
 use crate::diagnosis::pod::{is_live, is_ready};
-use crate::diagnosis::{PortState, Snapshot, wanted_logs, wanted_ports};
+use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -115,7 +115,77 @@ pub(in crate::action) async fn of_node(cluster: &Cluster, node: &str) -> Result<
     Ok([object].into_iter().collect())
 }
 
-fn add(snapshot: &mut Snapshot, kind: &str, read: Result<Vec<Value>, Error>) {
+/// The objects of these kinds in a namespace.
+///
+/// # Errors
+/// When the first kind cannot be listed. Any other that cannot be read is not looked at.
+pub(in crate::action) async fn of_kinds(
+    cluster: &Cluster,
+    namespace: &str,
+    kinds: &[&str],
+) -> Result<Snapshot, Failure> {
+    let mut snapshot = Snapshot::default();
+    let lists = join_all(kinds.iter().map(|kind| list(cluster, kind, Some(namespace)))).await;
+    for (index, (kind, read)) in kinds.iter().zip(lists).enumerate() {
+        match read {
+            Err(error) if index == 0 => return Err(error.into()),
+            read => add(&mut snapshot, kind, read),
+        }
+    }
+    Ok(snapshot)
+}
+
+impl Target {
+    /// The object that it names, its kind as the API writes it.
+    pub(in crate::action) fn object(&self, namespace: &str) -> Object {
+        let name = match &self.which {
+            Which::Name(name) | Which::Selector(name) => name,
+        };
+        match builtin(&self.kind) {
+            Some(kind) => {
+                Object::named(&kind.kind, if kind.namespaced { namespace } else { "" }, name)
+            }
+            None => Object::named(&self.kind, namespace, name),
+        }
+    }
+
+    /// A fault if it does not name one object.
+    pub(in crate::action) fn one_object(&self) -> Result<(), String> {
+        match self.which {
+            Which::Selector(_) => {
+                Err("`target` must name one object: `deployment/NAME`".to_owned())
+            }
+            Which::Name(_) => Ok(()),
+        }
+    }
+}
+
+/// An error for an object that is not there: it has no cause, and is not healthy.
+///
+/// # Errors
+/// When it does not exist, or cannot be read.
+pub(in crate::action) async fn exists(
+    context: &Context,
+    snapshot: &Snapshot,
+    target: &Object,
+) -> Result<(), Failure> {
+    if snapshot.get(&target.kind, &target.name).is_some() {
+        return Ok(());
+    }
+    let cluster = context.cluster()?;
+    let kind = cluster.resolve(&target.kind).await?;
+    let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
+    match cluster.get(&kind, namespace, &target.name).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            Err(Failure::error(format!("{target} does not exist: {}", error.message)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Adds a list, or why it could not be read.
+pub(in crate::action) fn add(snapshot: &mut Snapshot, kind: &str, read: Result<Vec<Value>, Error>) {
     match read {
         Ok(objects) => snapshot.add(kind, objects),
         // a cluster that does not serve the kind has none of it

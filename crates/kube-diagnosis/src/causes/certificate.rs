@@ -10,7 +10,7 @@ use serde_json::Value;
 const TLS: &[&str] = &["Ingress", "Secret"];
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("certificate-not-issued", "is not issued", &["Certificate"]),
+    Kind("certificate-not-issued", "is not issued or renewed", &["Certificate"]),
     Kind("certificate-missing", "has no certificate for its hosts", TLS),
     Kind("certificate-invalid", "has a certificate that cannot be read", TLS),
     Kind("certificate-expired", "has a certificate that has expired", TLS),
@@ -57,13 +57,18 @@ fn made_by<'a>(view: &View<'a>, secret: &str) -> Option<&'a Value> {
     view.of("Certificate").iter().find(|one| one["spec"]["secretName"] == secret)
 }
 
-/// A Certificate that its issuer has not issued for some time.
+/// A Certificate that its issuer has not issued, or not renewed, for some time.
 fn not_issued(view: &View<'_>, certificate: &Value) -> Option<Cause> {
-    let ready = stated(certificate, "Ready", "False")?;
-    if is_deleting(certificate) || !view.older(&ready["lastTransitionTime"], ISSUING) {
+    let unready = stated(certificate, "Ready", "False")
+        .filter(|ready| view.older(&ready["lastTransitionTime"], ISSUING));
+    // one that is valid still, and whose renewal fails
+    let failed = stated(certificate, "Issuing", "False").filter(|one| one["reason"] == "Failed");
+    let due = timestamp(&certificate["status"]["renewalTime"]);
+    let is_due = due.is_some_and(|due| due <= view.now);
+    let failed = failed.filter(|_| unready.is_some() || is_due).or(unready)?;
+    if is_deleting(certificate) {
         return None;
     }
-    let failed = stated(certificate, "Issuing", "False").unwrap_or(ready);
     let (object, reason) = (Object::of(certificate), text(&failed["reason"]));
     let hint = format!(
         "look at its CertificateRequest, Order and Challenge: kubectl describe -n {} \

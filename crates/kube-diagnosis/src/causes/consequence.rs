@@ -50,8 +50,10 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
         "evicted" | "node-disk-full" | "node-refused" => {
             of_node(view, cause, found, &["node-pressure", "node-not-ready"])
         }
+        "volume-attach-failed" => of_holder(view, cause, found),
         "taint-not-tolerated" | "nodes-cordoned" => of_taint(cause, found),
-        "hpa-metrics-unavailable" => of_api(cause, found),
+        "rollout-stuck" => of_refusal(cause, found),
+        "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
         "admission-webhook-unavailable" => of_webhook(view, cause, found),
         _ => None,
     }
@@ -73,6 +75,23 @@ fn of_node(view: &View<'_>, cause: &Cause, found: &[Cause], ids: &[&str]) -> Opt
     let pods = cause.pods.iter().filter_map(|pod| view.get("Pod", pod));
     let roots: Option<Vec<Root>> = pods.map(|pod| of(filled(&pod["spec"]["nodeName"])?)).collect();
     roots?.into_iter().next()
+}
+
+/// The lost node of another pod of the same workload, which holds the volume.
+fn of_holder(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let pods: Vec<&str> =
+        view.pods_of(&cause.object).map(|pod| text(&pod["spec"]["nodeName"])).collect();
+    let is_lost =
+        |other: &&Cause| other.id == "node-not-ready" && pods.contains(&other.object.name.as_str());
+    found.iter().find(is_lost).map(|other| (other.object.clone(), other.id))
+}
+
+/// Why the pods of the new revision are not made at all.
+fn of_refusal(cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let refuses = |other: &&Cause| {
+        other.object == cause.object && super::workload::REFUSALS.contains(&other.id)
+    };
+    found.iter().find(refuses).map(|other| (other.object.clone(), other.id))
 }
 
 /// The node whose taint the scheduler names.

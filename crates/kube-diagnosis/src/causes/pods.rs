@@ -198,7 +198,9 @@ fn ended(pod: &Value, view: &View<'_>) -> Option<Timestamp> {
     let target = condition(pod, "DisruptionTarget");
     let of_target = target.and_then(|target| timestamp(&target["lastTransitionTime"]));
     let event = view.last_event(pod, |event| event.warning).map(|event| event.at);
-    of_containers.chain(of_target).chain(event).max()
+    let known = of_containers.chain(of_target).chain(event).max();
+    // a pod that its node refuses ends as it starts
+    known.or_else(|| timestamp(&pod["status"]["startTime"]))
 }
 
 /// What is not to be said before some time has passed.

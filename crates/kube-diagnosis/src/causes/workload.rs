@@ -46,6 +46,16 @@ pub(super) const KINDS: &[Kind] = &[
     ),
 ];
 
+/// Ids of pods that are refused.
+pub(super) const REFUSALS: &[&str] = &[
+    "quota-exceeded",
+    "quota-needs-resources",
+    "admission-denied",
+    "admission-webhook-unavailable",
+    "service-account-missing",
+    "pods-not-created",
+];
+
 /// Kinds that say how many pods they should have.
 pub(super) const COUNTED: &[&str] =
     &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
@@ -122,7 +132,7 @@ fn refusal(symptom: &Symptom) -> String {
     let message = message.trim_start_matches("Internal error occurred: ");
     // `pods "web-" is forbidden: …` is what the title says
     let point = match message.split_once(" is forbidden: ") {
-        Some((pod, rest)) if pod.starts_with("pods ") => rest,
+        Some((pod, rest)) if pod.contains("pods ") => rest,
         _ => message,
     };
     point.trim_start_matches("exceeded quota: ").to_owned()

@@ -5,3 +5,4 @@
 mod build;
 mod healthy;
 mod ill;
+mod incidents;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, deleting, from_template, is_available, is_ready, number, owned, terminate,
+    Names, active, all, create, deleting, from_template, is_available, is_ready, number, owned,
+    refused, terminate,
 };
 use super::revision::{self, REVISION};
 use crate::object;
@@ -69,7 +70,12 @@ fn sync(
         let mut pod = from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
         pod["metadata"]["labels"][REVISION] = json!(hash);
         pod["spec"]["nodeName"] = json!(node);
-        store.put(pod, now);
+        if let Err(refusal) = create(store, pod, now) {
+            names.take_back(object::namespace(set), object::name(set));
+            let message = format!("Error creating: {}", refusal.message());
+            refused(store, set, COMPONENT, &message, now);
+            continue;
+        }
         events::record(
             store,
             set,

@@ -85,11 +85,12 @@ fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
     let sum = |field: &str| sets.iter().map(|set| number(&set["status"][field], 0)).sum::<i64>();
     let (wanted, total, available) =
         (number(&before["spec"]["replicas"], 1), sum("replicas"), sum("availableReplicas"));
+    let asked: i64 = sets.iter().map(|set| number(&set["spec"]["replicas"], 1)).sum();
     let mut status = json!({
         "observedGeneration": before["metadata"]["generation"], "replicas": total,
         "updatedReplicas": new.map_or(0, |new| number(&sets[new]["status"]["replicas"], 0)),
         "readyReplicas": sum("readyReplicas"), "availableReplicas": available,
-        "unavailableReplicas": (total - available).max(0),
+        "unavailableReplicas": (asked - available).max(0),
     });
     let counts = status.clone();
     omit_zeros(&mut status, &["observedGeneration"]);
@@ -115,6 +116,7 @@ fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
             now,
         );
     }
+    replica_failure(&mut after, sets.iter().find_map(|set| condition(set, "ReplicaFailure")), now);
     if before["spec"]["paused"] != true {
         let name = new.map_or_else(
             || format!("Deployment \"{}\"", object::name(before)),
@@ -123,6 +125,16 @@ fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
         progress(&mut after, before, &counts, &name, moment);
     }
     after
+}
+
+/// `getReplicaFailures`: what keeps a ReplicaSet from having its pods.
+fn replica_failure(after: &mut Value, failure: Option<&Value>, now: Timestamp) {
+    if let Some(failure) = failure {
+        let message = failure["message"].as_str().unwrap_or_default();
+        set(after, "ReplicaFailure", "True", "FailedCreate", message, now);
+    } else if let Some(conditions) = after["status"]["conditions"].as_array_mut() {
+        conditions.retain(|condition| condition["type"] != "ReplicaFailure");
+    }
 }
 
 /// `syncRolloutStatus`

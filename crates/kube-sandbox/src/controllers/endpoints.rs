@@ -200,6 +200,10 @@ fn slice(service: &Value, index: usize, group: Group) -> Value {
         },
         "endpoints": group.endpoints, "ports": group.ports,
     });
+    // a port whose name no pod has is none
+    if slice["ports"] == json!([]) {
+        slice["ports"] = Value::Null;
+    }
     if of_api_server {
         slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": name});
     } else if slice["endpoints"] == json!([]) {

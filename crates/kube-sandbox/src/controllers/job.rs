@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, condition, deleting, ended, from_template, is_ready, owned, set_condition,
-    terminate,
+    Names, active, all, condition, create, deleting, ended, from_template, is_ready, owned,
+    refused, set_condition, terminate,
 };
 use crate::object;
 use crate::store::Store;
@@ -131,12 +131,17 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, moment: &Moment) {
     let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
     let counts = match outcome {
         Some(_) if !over => Counts::kept(&job["status"], &pods),
-        _ => Counts::of(&pods),
+        _ => Counts::of(&job["status"], &pods),
+    };
+    // the pods that a Job ends because it has failed have failed
+    let ended_now = match outcome {
+        Some(outcome) if outcome.kind == "Failed" => running.len(),
+        _ => 0,
     };
     let status = &mut job["status"];
     write_count(status, "active", wanted);
     write_count(status, "succeeded", counts.succeeded);
-    write_count(status, "failed", counts.failed);
+    write_count(status, "failed", counts.failed + ended_now);
     status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
     status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
     status["uncountedTerminatedPods"] = counts.uncounted;
@@ -184,7 +189,16 @@ fn pods_wanted(spec: &Value, pods: &[Arc<Value>]) -> usize {
 fn create_pod(store: &mut Store, names: &mut Names, job: &Value, now: Timestamp) {
     let name = names.next(store, object::namespace(job), object::name(job));
     let pod = from_template(job, &job["spec"]["template"], &name, Some(object::name(job)));
-    store.put(pod, now);
+    if let Err(refusal) = create(store, pod, now) {
+        names.take_back(object::namespace(job), object::name(job));
+        return refused(
+            store,
+            job,
+            COMPONENT,
+            &format!("Error creating: {}", refusal.message()),
+            now,
+        );
+    }
     let message = format!("Created pod: {name}");
     events::record(store, job, COMPONENT, "SuccessfulCreate", &message, now);
 }
@@ -198,10 +212,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(pods: &[Arc<Value>]) -> Self {
+    fn of(status: &Value, pods: &[Arc<Value>]) -> Self {
         Self {
             succeeded: in_phase(pods, "Succeeded"),
-            failed: in_phase(pods, "Failed"),
+            // pods that were ended with the Job are gone, and count
+            failed: in_phase(pods, "Failed").max(count_of(&status["failed"], 0)),
             uncounted: json!({}),
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Moment, letters};
+use super::{Moment, events, letters};
+use crate::admission::{self, Refusal};
 use crate::object;
 use crate::store::Store;
 
@@ -24,6 +25,13 @@ impl Names {
             if store.get("pods", namespace, &name).is_none() {
                 return name;
             }
+        }
+    }
+
+    /// Takes back the name that was given last: its pod was refused.
+    pub(super) fn take_back(&mut self, namespace: &str, base: &str) {
+        if let Some(turn) = self.0.get_mut(&format!("{namespace}/{base}")) {
+            *turn = turn.saturating_sub(1);
         }
     }
 }
@@ -157,6 +165,26 @@ pub(super) fn qos(spec: &Value) -> &'static str {
         (false, _) => "BestEffort",
         (true, false) => "Burstable",
         (true, true) => "Guaranteed",
+    }
+}
+
+/// Creates a pod, unless it is refused.
+pub(super) fn create(store: &mut Store, pod: Value, now: Timestamp) -> Result<(), Refusal> {
+    admission::pod(store, &pod)?;
+    store.put(pod, now);
+    Ok(())
+}
+
+/// Says once of an object that a pod of it was refused.
+pub(super) fn refused(
+    store: &mut Store,
+    owner: &Value,
+    component: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    if !events::is_known(store, owner, "FailedCreate", message, Timestamp::UNIX_EPOCH) {
+        events::warn(store, owner, component, "FailedCreate", message, now);
     }
 }
 

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
-    owner_reference, terminate,
+    Names, active, all, condition, create, deleting, from_template, is_available, is_ready, number,
+    omit_zeros, owned, owner_reference, refused, set_condition, terminate,
 };
+use crate::admission::Refusal;
 use crate::object;
 use crate::store::Store;
 use netpol_evaluator::LabelSelector;
@@ -32,12 +33,18 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
         let pods: Vec<Arc<Value>> =
             owned(store, "pods", &set).into_iter().filter(|pod| active(pod)).collect();
         let wanted = usize::try_from(number(&set["spec"]["replicas"], 1)).unwrap_or(0);
+        let mut refusal = None;
         for _ in pods.len()..wanted {
             let name = names.next(store, object::namespace(&set), object::name(&set));
-            store.put(
-                from_template(&set, &set["spec"]["template"], &name, Some(object::name(&set))),
-                now,
-            );
+            let pod =
+                from_template(&set, &set["spec"]["template"], &name, Some(object::name(&set)));
+            if let Err(why) = create(store, pod, now) {
+                names.take_back(object::namespace(&set), object::name(&set));
+                let message = format!("Error creating: {}", why.message());
+                refused(store, &set, COMPONENT, &message, now);
+                refusal = Some(why);
+                break;
+            }
             events::record(
                 store,
                 &set,
@@ -47,6 +54,7 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
                 now,
             );
         }
+        note_refusal(store, &set, refusal.as_ref(), now);
         let count = pods.len().saturating_sub(wanted);
         for pod in leaving_first(pods).into_iter().take(count) {
             terminate(store, &pod, now);
@@ -60,6 +68,30 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
             );
         }
     }
+}
+
+/// Writes whether a pod was refused.
+fn note_refusal(store: &mut Store, set: &Value, refusal: Option<&Refusal>, now: Timestamp) {
+    let known = condition(set, "ReplicaFailure");
+    let mut after = match store.get("replicasets", object::namespace(set), object::name(set)) {
+        Some(set) if known.is_some() || refusal.is_some() => (**set).clone(),
+        _ => return,
+    };
+    match refusal {
+        // what was refused first stays the reason
+        Some(_) if known.is_some() => return,
+        Some(refusal) => {
+            let failure = json!({"type": "ReplicaFailure", "status": "True",
+                "reason": "FailedCreate", "message": refusal.message()});
+            set_condition(&mut after["status"], failure, now);
+        }
+        None => {
+            if let Value::Object(status) = &mut after["status"] {
+                status.shift_remove("conditions");
+            }
+        }
+    }
+    store.put(after, now);
 }
 
 fn is_controlled(pod: &Value) -> bool {
@@ -137,6 +169,9 @@ pub(crate) fn replica_set_status(store: &mut Store, moment: &Moment) {
             "observedGeneration": set["metadata"]["generation"],
         });
         omit_zeros(&mut status, &["replicas"]);
+        if set["status"]["conditions"].is_array() {
+            status["conditions"] = set["status"]["conditions"].clone();
+        }
         if set["status"] != status {
             let mut set = (*set).clone();
             set["status"] = status;

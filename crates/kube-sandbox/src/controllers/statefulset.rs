@@ -12,7 +12,7 @@ use super::Moment;
 use super::events;
 use super::pods::{
     active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
-    terminate,
+    refused, terminate,
 };
 use super::revision::{self, REVISION};
 use crate::object;
@@ -107,15 +107,22 @@ fn create(store: &mut Store, set: &Value, ordinal: i64, revision: &str, now: Tim
     if set["spec"]["serviceName"].is_string() {
         pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     }
-    store.put(pod, now);
-    let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
+    if let Err(refusal) = super::pods::create(store, pod, now) {
+        let message = format!(
+            "Create Pod {name} in StatefulSet {} failed error: {}",
+            object::name(set),
+            refusal.message()
+        );
+        return refused(store, set, COMPONENT, &message, now);
+    }
+    let message = format!("Create Pod {name} in StatefulSet {} successful", object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
 }
 
 fn delete(store: &mut Store, set: &Value, pod: &Value, now: Timestamp) {
     terminate(store, pod, now);
     let message =
-        format!("delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
+        format!("Delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
 }
 
