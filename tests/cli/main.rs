@@ -21,6 +21,7 @@ mod hostile;
 mod kubectl;
 mod leaks;
 mod lock;
+mod look;
 mod machine;
 mod network;
 mod newcomer;
