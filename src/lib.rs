@@ -5,6 +5,7 @@
 //! somebody who attends it ([`Attended`]). See [`session`], and `examples/embed.rs`.
 
 pub mod action;
+pub mod alert;
 pub mod api;
 mod blocking;
 pub mod cli;

@@ -31,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "event",
             "diagnostic",
             "network",
+            "alert",
         ],
     ),
     (
@@ -52,6 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "session",
         &[
+            "alert",
             "recording",
             "engine",
             "sandbox",
@@ -67,6 +69,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "encoding",
         ],
     ),
+    ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
     ("report", &["rehearsal", "compare", "state", "secret", "expression", "event"]),
     (
         "engine",

@@ -1,5 +1,5 @@
-//! docs/verbs.md is made from the fields of the verbs: `UPDATE_DOCS=1 cargo test --test reference`
-//! writes it anew.
+//! docs/verbs.md is made from the fields of the verbs, and docs/causes.md from the diagnosis:
+//! `UPDATE_DOCS=1 cargo test --test reference` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
@@ -100,16 +100,38 @@ fn reference() -> String {
     text
 }
 
-#[test]
-fn the_reference_of_the_verbs_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verbs.md");
-    let wanted = reference();
+/// Every cause that `diagnose` can name.
+fn causes() -> String {
+    let mut text = "# Causes\n\nGenerated from the source. The causes that `diagnose` and the \
+        runbooks of `kubernetes/` can name, in the order in which they are named: the identifier, \
+        and what it says of the object that carries it.\n\n| identifier | the object … |\n\
+        |---|---|\n"
+        .to_owned();
+    for id in runbook::diagnosis::ids() {
+        let title = runbook::diagnosis::title(id).unwrap();
+        writeln!(text, "| `{id}` | {title} |").unwrap();
+    }
+    text
+}
+
+fn is_up_to_date(page: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
+        std::fs::write(&path, wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == wanted,
-        "docs/verbs.md is not what the source says: UPDATE_DOCS=1 cargo test --test reference"
+        "{page} is not what the source says: UPDATE_DOCS=1 cargo test --test reference"
     );
+}
+
+#[test]
+fn the_reference_of_the_verbs_is_up_to_date() {
+    is_up_to_date("docs/verbs.md", &reference());
+}
+
+#[test]
+fn the_list_of_causes_is_up_to_date() {
+    is_up_to_date("docs/causes.md", &causes());
 }

@@ -62,6 +62,7 @@ pub use support::http_answer::is_declared;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
+pub use support::prometheus::Prometheus;
 pub use support::wrong::Wrong;
 
 pub use crate::cluster::Access;

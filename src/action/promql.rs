@@ -1,21 +1,18 @@
 //! `promql`: queries Prometheus.
 
-use super::http::{Http, HttpMethod, HttpPort, Via};
+use super::http::{Http, HttpPort, Via};
 use super::metrics::number;
 use super::support::fan_out::item;
 use super::support::http_answer::Answer;
+use super::support::prometheus::{self, ANSWER};
 use super::support::promql_range::{self, Bound, time};
-use super::{Access, Context, Duration, Failure, FailureKind, Output, Pods, Reach, Target, Verb};
+use super::{Access, Context, Duration, Failure, Output, Reach, Target, Verb};
 use crate::encoding::percent_encode;
 use crate::event::Effect;
-use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// The most bytes of an answer.
-const ANSWER: usize = 16 * 1024 * 1024;
 
 /// Queries Prometheus. The output is `{outcome, value, result: [{metric, value, time, age_s}]}`.
 /// `outcome` is `data`, `no_data` (no series) or `nan` (no series with a number). `value` is the
@@ -80,22 +77,8 @@ impl Promql {
                 )
             }
         };
-        let url = self.url.as_ref().map(|url| format!("{}{asked}", url.trim_end_matches('/')));
-        Http {
-            target: self.target.clone(),
-            port: self.port.clone(),
-            container: None,
-            path: if url.is_some() { "/".to_owned() } else { asked },
-            via: if url.is_some() { Via::Direct } else { self.via },
-            url,
-            from: None,
-            method: HttpMethod::Get,
-            headers: IndexMap::new(),
-            effect: None,
-            body: None,
-            timeout: self.timeout,
-            pods: Some(Pods::One),
-        }
+        let (target, port, url) = (self.target.as_ref(), self.port.as_ref(), self.url.as_deref());
+        prometheus::get(target, port, url, self.via, self.timeout, &asked)
     }
 }
 
@@ -114,7 +97,7 @@ impl Promql {
         let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
         let step = SignedDuration::from_secs(seconds);
         let asked = promql_range::Asked { end: now, step, bound: self.bound() };
-        promql_range::output(&data(answer)?, asked).map_err(Failure::error)
+        promql_range::output(&prometheus::data(answer)?, asked).map_err(Failure::error)
     }
 
     /// A fault in what says how a range is queried.
@@ -187,66 +170,16 @@ impl Verb for Promql {
             .http(Some(now))
             .ask(context, ANSWER, |answer| Ok(item([("answer", read(answer)?)])))
             .await;
-        match asked {
-            Ok(mut output) => {
-                let value = output.value["answer"].take();
-                let summary = summary(&value);
-                Ok(Output::new(value, summary))
-            }
-            // a Prometheus without pods says nothing about what it would have answered
-            Err(Failure { kind: FailureKind::Failed, message, .. }) => Err(Failure::error(message)),
-            Err(failure) => Err(failure),
-        }
+        let mut output = asked.map_err(prometheus::silent)?;
+        let value = output.value["answer"].take();
+        let summary = summary(&value);
+        Ok(Output::new(value, summary))
     }
 }
 
 /// What Prometheus said, as the output.
 fn judge(answer: Answer, now: Timestamp) -> Result<Value, Failure> {
-    output(&data(answer)?, now).map_err(Failure::error)
-}
-
-/// The data of what Prometheus said.
-fn data(answer: Answer) -> Result<Value, Failure> {
-    let (status, body) = match answer {
-        Answer::Missing { reason, .. } => {
-            return Err(Failure::new(
-                FailureKind::Transient,
-                format!("Prometheus did not respond: {reason}"),
-            ));
-        }
-        Answer::Given { truncated: true, .. } => {
-            return Err(Failure::error(format!(
-                "the Prometheus response exceeds {} MiB: query fewer series",
-                ANSWER >> 20
-            )));
-        }
-        Answer::Given { status, body, .. } => (status, body),
-    };
-    // 503: too busy or still starting
-    let failed = |message: String| {
-        Failure::new(
-            if status >= 500 { FailureKind::Transient } else { FailureKind::Error },
-            message,
-        )
-    };
-    let Ok(mut said) = serde_json::from_slice::<Value>(&body) else {
-        let start: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
-        return Err(failed(format!("this is not a Prometheus response: HTTP {status}: {start}")));
-    };
-    if said["status"] == "error" {
-        let kind = said["errorType"].as_str().unwrap_or("error");
-        return Err(failed(format!(
-            "Prometheus rejected the query: {kind}: {}",
-            said["error"].as_str().unwrap_or("no reason given")
-        )));
-    }
-    if status != 200 || said["status"] != "success" {
-        return Err(failed(format!(
-            "this is not a Prometheus response: HTTP {status}, with status {}",
-            said["status"]
-        )));
-    }
-    Ok(said["data"].take())
+    output(&prometheus::data(answer)?, now).map_err(Failure::error)
 }
 
 fn output(data: &Value, now: Timestamp) -> Result<Value, String> {
@@ -314,6 +247,7 @@ fn summary(output: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::FailureKind;
     use bytes::Bytes;
 
     const NOW: &str = "2024-05-01T10:00:10Z";

@@ -252,7 +252,7 @@ fn is_about_status(source: &str) -> bool {
 }
 
 /// The names that jq programs may use; a wait has only its own objects.
-const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
+const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "alert", "item"];
 
 impl Wait {
     fn selection(&self) -> Selection {

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::exit::CommandError;
-use crate::action::Duration;
+use crate::action::{Duration, Prometheus};
 use crate::document::{self, Catalogue, FileKind, Root};
 use crate::engine::Clock;
 use crate::journal;
@@ -54,6 +54,28 @@ pub(super) struct ClusterArguments {
     /// Time limit of the whole run, such as 10m
     #[arg(long, value_name = "DURATION")]
     pub(super) timeout: Option<Duration>,
+}
+
+/// Where Prometheus is.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PrometheusArguments {
+    /// Ask this Prometheus for the rules of alerts and whether they still fire: service/NAME:PORT,
+    /// or a URL
+    #[arg(long, env = "RUNBOOK_PROMETHEUS", value_name = "TARGET")]
+    prometheus: Option<String>,
+    /// Namespace of the Prometheus; defaults to that of the cluster options
+    #[arg(long, env = "RUNBOOK_PROMETHEUS_NAMESPACE", value_name = "NAMESPACE",
+        value_parser = namespace)]
+    prometheus_namespace: Option<String>,
+}
+
+impl PrometheusArguments {
+    /// The Prometheus, if one is to be asked.
+    pub(super) fn chosen(&self) -> Result<Option<Prometheus>, CommandError> {
+        let Some(text) = &self.prometheus else { return Ok(None) };
+        let chosen = Prometheus::parse(text, self.prometheus_namespace.as_deref());
+        chosen.map(Some).map_err(|error| CommandError::Usage(format!("--prometheus: {error}")))
+    }
 }
 
 /// What may be done on the word of a runbook alone.

@@ -5,17 +5,30 @@ use super::prompt::TerminalPrompt;
 use super::report::{ReportFile, write_all};
 use super::{Format, Global, output};
 use crate::action::Prompt;
-use crate::engine::{Signal, Stop};
+use crate::engine::{Signal, Sink, Stop};
 use crate::session::{Attended, Session, SessionError, Untrusted};
+use crate::state::RunState;
+use indicatif::MultiProgress;
 use std::sync::Arc;
 
 /// Runs a session to its end before the person at this terminal.
 pub(super) fn conduct(
     global: &Global,
-    mut session: Session,
+    session: Session,
     format: Format,
     reports: &[ReportFile],
 ) -> Result<Exit, CommandError> {
+    let shown = |bars: &MultiProgress| output::reporters(global, format, bars);
+    conducted(global, session, shown, reports).map(|(exit, _)| exit)
+}
+
+/// The same, shown in this way. The state of the run comes with its end, if it was begun.
+pub(super) fn conducted(
+    global: &Global,
+    mut session: Session,
+    shown: impl FnOnce(&MultiProgress) -> Box<dyn Sink>,
+    reports: &[ReportFile],
+) -> Result<(Exit, Option<RunState>), CommandError> {
     output::notices(session.notices());
     for open in session.untrusted().to_vec() {
         if !asked(&open)? {
@@ -35,7 +48,7 @@ pub(super) fn conduct(
         let stop = Stop::new();
         let listener = tokio::spawn(listen(stop.clone(), bars.clone()));
         let attended = Attended {
-            sinks: vec![output::reporters(global, format, &bars)],
+            sinks: vec![shown(&bars)],
             prompt: Arc::new(TerminalPrompt { bars, stop: stop.clone() }),
             stop,
             called: std::iter::once("runbook".to_owned()).chain(std::env::args().skip(1)).collect(),
@@ -49,13 +62,16 @@ pub(super) fn conduct(
     // what came of a run is reported, whatever it is; what was not begun is no run
     let begun = matches!(result, Ok(_) | Err(SessionError::Engine(_)));
     let written = !begun || write_all(global, &run, reports);
-    let code = match result {
-        Err(SessionError::Stopped(signal)) => signal.exit_code(),
-        other => other?.exit_code(),
+    let (code, state) = match result {
+        Err(SessionError::Stopped(signal)) => (signal.exit_code(), None),
+        other => {
+            let end = other?;
+            (end.exit_code(), Some(end.state))
+        }
     };
     // a report that is missing must not look like a run that is well, and must not hide what the
     // run says
-    Ok(if code == 0 && !written { Exit::NotJudged } else { Exit::Run(code) })
+    Ok((if code == 0 && !written { Exit::NotJudged } else { Exit::Run(code) }, state))
 }
 
 /// Asks a person whether a runbook is trusted. Whether there is one who says so; the error is that

@@ -43,10 +43,14 @@ fn document(runbook: &Runbook) -> Value {
         .collect();
     json!({
         "schema": "runbook.describe/v1", "name": runbook.name, "title": runbook.title,
-        "description": runbook.description, "alerts": runbook.alerts,
+        "description": runbook.description, "alerts": alerts(runbook),
         "covers": runbook.covers, "params": runbook.params, "effect": runbook.effect(),
         "steps": steps, "findings": findings,
     })
+}
+
+fn alerts(runbook: &Runbook) -> Vec<&str> {
+    runbook.alerts.iter().map(|alert| alert.name.as_str()).collect()
 }
 
 fn text(runbook: &Runbook) -> String {
@@ -57,7 +61,7 @@ fn text(runbook: &Runbook) -> String {
         runbook.description.lines().for_each(|words| line(format!("  {words}")));
     }
     if !runbook.alerts.is_empty() {
-        line(format!("\nAlerts\n  {}", runbook.alerts.join(", ")));
+        line(format!("\nAlerts\n  {}", alerts(runbook).join(", ")));
     }
     if !runbook.params.is_empty() {
         line("\nParameters".to_owned());

@@ -4,60 +4,103 @@ use super::arguments::catalogue;
 use super::exit::{CommandError, Exit};
 use super::plan::effect;
 use super::{Format, Global, output};
-use crate::document::{Catalogue, CatalogueEntry, CatalogueError, Origin, RunbookHead};
-use clap::Args;
+use crate::document::{CatalogueEntry, Origin, RunbookHead};
+use crate::event::Effect;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::fmt::Write;
 
-/// So few runbooks are not worth a thread.
-const FEW: usize = 16;
+/// The folder of the built-in catalogue that is for every cluster.
+const GENERAL: &str = "kubernetes/";
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
-    /// List only runbooks whose name, title or alerts contain this text
+    /// List only runbooks whose name, title or alerts contain this text, such as `kubernetes/`
     filter: Option<String>,
+    /// List only runbooks that handle this alert
+    #[arg(long, value_name = "NAME")]
+    alert: Option<String>,
+    /// List only runbooks with this effect
+    #[arg(long, value_enum, value_name = "EFFECT")]
+    effect: Option<ListedEffect>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
 }
 
+/// The strongest effect of the steps of a runbook.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ListedEffect {
+    /// Changes nothing
+    Read,
+    /// Asks a person and changes nothing
+    Operator,
+    /// Makes changes that can be previewed
+    Write,
+    /// May make changes that cannot be previewed
+    Opaque,
+}
+
+impl From<ListedEffect> for Effect {
+    fn from(listed: ListedEffect) -> Self {
+        match listed {
+            ListedEffect::Read => Self::Read,
+            ListedEffect::Operator => Self::Operator,
+            ListedEffect::Write => Self::Write,
+            ListedEffect::Opaque => Self::Opaque,
+        }
+    }
+}
+
+impl ListArguments {
+    fn wants(&self, name: &str, head: &RunbookHead) -> bool {
+        let contains = |filter: &String| {
+            let filter = filter.to_lowercase();
+            [name, &head.title]
+                .into_iter()
+                .chain(head.alerts.iter().map(String::as_str))
+                .any(|text| text.to_lowercase().contains(&filter))
+        };
+        self.filter.as_ref().is_none_or(contains)
+            && self.alert.as_ref().is_none_or(|alert| head.alerts.contains(alert))
+            && self.effect.is_none_or(|wanted| Effect::from(wanted) == head.effect)
+    }
+}
+
 pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, CommandError> {
     let catalogue = catalogue(global);
-    let (mut text, mut documents, mut invalid) = (String::new(), Vec::new(), 0);
-    for (listed, head) in heads(&catalogue) {
+    let mut all = catalogue.heads();
+    // one's own first, then what is for every cluster
+    all.sort_by_key(|(listed, head)| {
+        let is_own = head.as_ref().map_or(true, |head| head.origin != Origin::Embedded);
+        (!is_own, !listed.name.starts_with(GENERAL))
+    });
+    let (mut rows, mut documents, mut invalid) = (Vec::new(), Vec::new(), 0);
+    for (listed, head) in all {
         let Ok(head) = head else {
             invalid += 1;
-            let _ = writeln!(text, "{:<28} invalid: runbook check {}", listed.name, listed.file);
+            rows.push(Row {
+                name: &listed.name,
+                effect: "invalid",
+                title: format!("runbook check {}", listed.file),
+                notes: Vec::new(),
+            });
             documents.push(json!({"name": listed.name, "file": listed.file, "valid": false}));
             continue;
         };
-        let wanted = arguments.filter.as_ref().is_none_or(|filter| {
-            let filter = filter.to_lowercase();
-            [&listed.name, &head.title]
-                .into_iter()
-                .chain(&head.alerts)
-                .any(|text| text.to_lowercase().contains(&filter))
-        });
-        if !wanted {
+        if !arguments.wants(&listed.name, &head) {
             continue;
-        }
-        let _ = writeln!(text, "{:<28} {:<5} {}", listed.name, effect(head.effect), head.title);
-        if head.origin == Origin::Hiding {
-            let _ = writeln!(text, "{:<34} from {}, overrides the built-in one", "", listed.file);
-        }
-        if !head.alerts.is_empty() {
-            let _ = writeln!(text, "{:<34} alerts: {}", "", head.alerts.join(", "));
-        }
-        if !head.params.is_empty() && global.verbose > 0 {
-            let _ = writeln!(text, "{:<34} parameters: {}", "", head.params.join(", "));
         }
         documents.push(json!({"name": listed.name, "file": listed.file, "origin": head.origin,
             "valid": true, "title": head.title, "params": head.params, "alerts": head.alerts,
             "effect": head.effect}));
+        let notes = notes(global, listed, &head);
+        let (effect, title) = (effect(head.effect), head.title);
+        rows.push(Row { name: &listed.name, effect, title, notes });
     }
     match arguments.output {
-        Format::Text if text.is_empty() => output::write("no runbooks found\n")?,
-        Format::Text => output::write(&text)?,
+        Format::Text if rows.is_empty() => output::write("no runbooks found\n")?,
+        Format::Text => output::write(&table(&rows))?,
         Format::Json | Format::Jsonl => output::write(&format!(
             "{:#}\n",
             json!({"schema": "runbook.list/v1", "runbooks": documents})
@@ -66,26 +109,37 @@ pub(super) fn list(global: &Global, arguments: &ListArguments) -> Result<Exit, C
     Ok(if invalid == 0 { Exit::Passed } else { Exit::Usage })
 }
 
-/// The heads of all runbooks in order, read by as many threads as there are processors.
-fn heads(catalogue: &Catalogue) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
-    let all: Vec<&CatalogueEntry> = catalogue.list().collect();
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(all.len().div_ceil(FEW))
-        .max(1);
-    let part = all.len().div_ceil(threads).max(1);
-    let read = |listed: &[&'_ CatalogueEntry]| {
-        listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
-    };
-    let heads: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    all.into_iter().zip(heads).collect()
+/// A line of the table, and what stands below it.
+struct Row<'a> {
+    name: &'a str,
+    effect: &'static str,
+    title: String,
+    notes: Vec<String>,
+}
+
+fn notes(global: &Global, listed: &CatalogueEntry, head: &RunbookHead) -> Vec<String> {
+    let mut notes = Vec::new();
+    if head.origin == Origin::Hiding {
+        notes.push(format!("from {}, overrides the built-in one", listed.file));
+    }
+    if global.verbose > 0 {
+        for (word, names) in [("alerts", &head.alerts), ("parameters", &head.params)] {
+            if !names.is_empty() {
+                notes.push(format!("{word}: {}", names.join(", ")));
+            }
+        }
+    }
+    notes
+}
+
+fn table(rows: &[Row<'_>]) -> String {
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default().max(4);
+    let mut text = format!("{:<width$}  {:<8}  TITLE\n", "NAME", "EFFECT");
+    for Row { name, effect, title, notes } in rows {
+        let _ = writeln!(text, "{name:<width$}  {effect:<8}  {title}");
+        for note in notes {
+            let _ = writeln!(text, "  {note}");
+        }
+    }
+    text
 }

@@ -1,6 +1,8 @@
 //! The command line: one file per command.
 
 mod advice;
+mod alert;
+mod alerts;
 mod approve;
 mod arguments;
 mod changes;
@@ -90,6 +92,10 @@ pub(crate) enum Format {
 enum Command {
     /// Run a runbook
     Run(run::RunArguments),
+    /// Run the runbooks that answer an alert, with its labels as parameters
+    Alert(alert::AlertArguments),
+    /// List the alerts that runbooks answer
+    Alerts(alerts::AlertsArguments),
     /// Resume an interrupted run
     Resume(resume::ResumeArguments),
     /// Show what a run has done, what is in doubt, and what remains
@@ -154,6 +160,8 @@ pub fn main() -> Exit {
     let global = &cli.global;
     let result = match cli.command {
         Command::Run(arguments) => run::run(global, arguments),
+        Command::Alert(arguments) => alert::alert(global, arguments),
+        Command::Alerts(arguments) => alerts::alerts(global, &arguments),
         Command::Resume(arguments) => resume::resume(global, arguments),
         Command::Status(arguments) => status::status(global, &arguments),
         Command::Approve(arguments) => approve::approve(global, &arguments),

@@ -85,7 +85,7 @@ fn look_on(global: &Global, stream: &dyn IsTerminalStream, term: &Term) -> Look 
 
 /// The reporters of a run.
 pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -> Box<dyn Sink> {
-    let mut all = FanOut::new();
+    let mut all = besides(global, format, bars);
     match format {
         Format::Text if io::stdout().is_terminal() => {
             all.add("stdout", Terminal::new(io::stdout(), bars.clone(), look(global)));
@@ -94,6 +94,17 @@ pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -
         Format::Json => all.add("stdout", Json::new(io::stdout())),
         Format::Jsonl => all.add("stdout", JsonLines::new(io::stdout())),
     }
+    Box::new(Reporters(all))
+}
+
+/// The reporters of a run whose result is part of a larger one.
+pub(crate) fn quiet_reporters(global: &Global, bars: &MultiProgress) -> Box<dyn Sink> {
+    Box::new(Reporters(besides(global, Format::Json, bars)))
+}
+
+/// What a person sees while stdout is for a program.
+fn besides(global: &Global, format: Format, bars: &MultiProgress) -> FanOut {
+    let mut all = FanOut::new();
     if format != Format::Text && io::stderr().is_terminal() && !global.quiet {
         all.add(
             "stderr",
@@ -104,7 +115,7 @@ pub(crate) fn reporters(global: &Global, format: Format, bars: &MultiProgress) -
             ),
         );
     }
-    Box::new(Reporters(all))
+    all
 }
 
 /// Where progress is drawn: on stderr, and nowhere if that is no terminal.

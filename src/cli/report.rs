@@ -60,6 +60,19 @@ impl std::str::FromStr for ReportFile {
     }
 }
 
+impl ReportFile {
+    /// The same report of the run of this number, from 1: the first keeps the name.
+    pub(super) fn numbered(&self, number: usize) -> Self {
+        if number == 1 {
+            return self.clone();
+        }
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let ending = self.path.extension().map(|ending| format!(".{}", ending.to_string_lossy()));
+        let name = format!("{stem}-{number}{}", ending.unwrap_or_default());
+        Self { format: self.format, path: self.path.with_file_name(name) }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
     /// Id of the run, or the end of it

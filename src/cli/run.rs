@@ -40,6 +40,7 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
             params: arguments.params.params(&workspace)?,
             runbook: arguments.name,
             dry_run: arguments.dry_run,
+            alert: None,
             conduct: arguments.trust.of(arguments.changes.of(arguments.cluster.conduct())),
             run: run_id(),
         },

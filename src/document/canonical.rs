@@ -30,6 +30,9 @@ pub(super) fn canonical(root: &Node) -> Node {
             steps(node, None, &mut names);
         }
     }
+    if let Some(Node { kind: NodeKind::List(alerts), .. }) = root.get_mut("alerts") {
+        alerts.iter_mut().for_each(|alert| long_form(alert, "name"));
+    }
     if let Some(Node { kind: NodeKind::List(findings), .. }) = root.get_mut("findings") {
         for finding in findings.iter_mut() {
             if let Some(remedy) = finding.get_mut("remedy") {
@@ -229,6 +232,10 @@ mod tests {
             assert_eq!(canonical, wanted.to_value(), "{short}");
             assert_eq!(written_out(&text(long)), canonical, "{short}");
         }
+        assert_eq!(
+            written_out("alerts: [A, {name: B, with: {x: z}}]"),
+            serde_json::json!({"alerts": [{"name": "A"}, {"name": "B", "with": {"x": "z"}}]})
+        );
         assert_eq!(
             written_out("findings: [{remedy: a/b}, {remedy: {text: Wait.}}]"),
             serde_json::json!({"findings": [{"remedy": {"run": "a/b"}}, {"remedy": {"text": "Wait."}}]})

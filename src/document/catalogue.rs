@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The catalogue of this repository, so that an installed program works anywhere.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 
+/// So few runbooks are not worth a thread.
+const FEW: usize = 16;
+
 /// Where runbooks are found: folders in order, then the embedded catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -188,6 +191,30 @@ impl Catalogue {
     /// All runbooks, by name.
     pub fn list(&self) -> impl Iterator<Item = &CatalogueEntry> {
         self.entries.values()
+    }
+
+    /// The heads of all runbooks in order, read by as many threads as there are processors.
+    pub fn heads(&self) -> Vec<(&CatalogueEntry, Result<RunbookHead, CatalogueError>)> {
+        let all: Vec<&CatalogueEntry> = self.list().collect();
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(all.len().div_ceil(FEW))
+            .max(1);
+        let part = all.len().div_ceil(threads).max(1);
+        let read = |listed: &[&'_ CatalogueEntry]| {
+            listed.iter().map(|listed| listed.head()).collect::<Vec<_>>()
+        };
+        let heads: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> =
+                all.chunks(part).map(|part| scope.spawn(move || read(part))).collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        });
+        all.into_iter().zip(heads).collect()
     }
 
     /// Loads a runbook by name and checks it, without looking at what it calls.

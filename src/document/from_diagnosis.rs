@@ -29,6 +29,12 @@ pub(super) fn from_diagnosis(findings: &[Node]) -> Vec<Node> {
     findings.iter().flat_map(|finding| written_out(finding, &known)).collect()
 }
 
+/// Whether the id of a finding is one of those that `'*'` stands for.
+pub(super) fn is_rest(id: &Node, source: &str) -> bool {
+    let written = source.get(id.span.clone()).unwrap_or_default();
+    written.trim_matches(['\'', '"']) == REST
+}
+
 fn items(node: &Node) -> &[Node] {
     match &node.kind {
         NodeKind::List(items) => items,

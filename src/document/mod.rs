@@ -33,7 +33,8 @@ pub use mutant::{Judged, Mutant, mutants};
 pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{
-    Finding, Interface, Let, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook, Step, VARIABLES,
+    AlertMapping, Finding, Interface, Let, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook,
+    Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
 pub use source::{CoveredRow, DocumentCoverage, SourceDocument};

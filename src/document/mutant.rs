@@ -2,6 +2,7 @@
 
 use super::canonical::{WITHIN, canonical};
 use super::catalogue::CatalogueError;
+use super::from_diagnosis::is_rest;
 use super::lower::lower;
 use super::node::{Entry, Node, NodeKind, parse};
 use super::runbook::Runbook;
@@ -81,7 +82,7 @@ pub fn mutants(runbook: &Runbook) -> Result<Vec<Mutant>, CatalogueError> {
     for key in ["steps", "always"] {
         steps(root.get(key), &[Turn::Key(key.to_owned())], &mut sites);
     }
-    findings(root.get("findings"), &mut sites);
+    findings(root.get("findings"), &runbook.source, &mut sites);
     Ok(sites.into_iter().filter_map(|site| mutant(runbook, &root, site)).collect())
 }
 
@@ -157,10 +158,14 @@ fn expectation(node: &Node, (what, step): (&str, &str), way: &[Turn], sites: &mu
     }
 }
 
-fn findings(node: Option<&Node>, sites: &mut Vec<Site>) {
+fn findings(node: Option<&Node>, source: &str, sites: &mut Vec<Site>) {
     let Some(Node { kind: NodeKind::List(items), .. }) = node else { return };
     for (place, item) in items.iter().enumerate() {
         let id = item.get("id").and_then(Node::as_str).unwrap_or_default();
+        // what was written once for all of them is not judged one by one
+        if item.get("id").is_some_and(|id| is_rest(id, source)) {
+            continue;
+        }
         if let Some(list) = item.get("for_each") {
             let way = vec![key("findings"), Turn::Place(place), key("for_each")];
             let what = format!("finding {id}: list emptied");

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Names that jq programs see with a `$`, and templates without.
-pub const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "item"];
+pub const VARIABLES: &[&str] = &["params", "steps", "findings", "run", "alert", "item"];
 
 /// One runbook.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct Runbook {
     /// When to use it and what it does.
     pub description: String,
     /// Alerts that it answers.
-    pub alerts: Vec<String>,
+    pub alerts: Vec<AlertMapping>,
     /// Rows of the source documents that it covers.
     pub covers: Vec<String>,
     /// Contexts in which it may run; empty: all.
@@ -59,6 +59,15 @@ pub struct Runbook {
     pub findings: Vec<Finding>,
     /// Whose outputs are looked at later.
     pub referred: Referred,
+}
+
+/// An alert that a runbook answers, and how its labels become parameters.
+#[derive(Clone, Debug)]
+pub struct AlertMapping {
+    /// Name of the alert.
+    pub name: String,
+    /// Parameters that are made of its `labels` and `annotations`.
+    pub with: IndexMap<String, Deferred>,
 }
 
 /// The state of the sandbox in which a runbook is tried.
@@ -197,6 +206,8 @@ pub struct Let {
 pub struct Finding {
     /// Unique within the runbook.
     pub id: String,
+    /// It is one of those that `ids: '*'` takes over: none of them stands for itself.
+    pub is_rest: bool,
     /// The list in whose items it is looked for, each as `$item`.
     pub for_each: Option<Jq>,
     /// Values with a name, known when it is judged.

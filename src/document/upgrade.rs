@@ -91,6 +91,9 @@ fn shortened(root: &Node, text: &str) -> Vec<Vec<Edit>> {
     for key in ["steps", "always"] {
         shortener.steps(root.get(key));
     }
+    if let Some(Node { kind: NodeKind::List(alerts), .. }) = root.get("alerts") {
+        alerts.iter().for_each(|alert| shortener.item(alert, "name"));
+    }
     if let Some(Node { kind: NodeKind::List(findings), .. }) = root.get("findings") {
         let remedies = findings.iter().filter_map(|finding| entry(finding, "remedy"));
         remedies.for_each(|remedy| shortener.field(remedy, "run"));
@@ -153,14 +156,17 @@ impl Shortener<'_> {
                 {
                     return;
                 }
-                for item in items {
-                    if let Some(value) = only(item, "that") {
-                        let joints = ["that:", "{that:"].map(str::to_owned);
-                        self.unwrap(item.span.start, value, &joints);
-                    }
-                }
+                items.iter().for_each(|item| self.item(item, "that"));
             }
             NodeKind::Scalar { .. } => {}
+        }
+    }
+
+    /// `{field: VALUE}` in a list becomes `VALUE`.
+    fn item(&mut self, item: &Node, field: &str) {
+        if let Some(value) = only(item, field) {
+            let joints = [format!("{field}:"), format!("{{{field}:")];
+            self.unwrap(item.span.start, value, &joints);
         }
     }
 

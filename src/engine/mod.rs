@@ -42,9 +42,9 @@ use crate::action::{Connection, Outside, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
-    Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted, RunFinished,
-    RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepKind, StepMark,
-    StepStarted, Target, Verdict, short_id,
+    AnsweredAlert, Effect, Event, JOURNAL_SCHEMA, Mark, Mode, Next, Outcome, ProgramStarted,
+    RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, StepFinished, StepKind,
+    StepMark, StepStarted, Target, Verdict, short_id,
 };
 use crate::plan::{Invocation, Plan, PlannedAction, actions, also_changes};
 use crate::secret::Masker;
@@ -54,6 +54,7 @@ use ended::Halt;
 use permit::Permit;
 use preflight::Stopped;
 use scope::Scope;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,6 +72,8 @@ pub struct Engine {
     pub mode: Mode,
     /// Id of the run whose changes it takes back, if it does.
     pub undoes: Option<String>,
+    /// The alert that it answers, if it does.
+    pub alert: Option<AnsweredAlert>,
     /// Whether a dry run believes a runbook that something only reads.
     pub trust_reads: bool,
     /// How changes are allowed.
@@ -185,6 +188,7 @@ impl Engine {
                 .then(|| self.plan.runbook.file.clone()),
             mode: self.mode,
             undoes: self.undoes.clone(),
+            alert: self.alert.clone().map(Box::new),
             target: target.clone(),
             withheld: withheld.map(|(name, _)| name.clone()).collect(),
             params: recorded,
@@ -294,9 +298,17 @@ impl Run {
             self.plan.runbook.clone(),
             self.plan.params.clone(),
             own.unwrap_or_else(|| "default".to_owned()),
+            self.alert(),
             &self.run_id,
             self.recorder.clock().now(),
         )
+    }
+
+    /// The alert that it answers, as it is recorded, so that it is the same after a resume; null if
+    /// it was started otherwise.
+    fn alert(&self) -> Value {
+        let alert = self.recorder.state(|state| state.header()?.alert.clone());
+        serde_json::to_value(alert).unwrap_or_default()
     }
 
     /// What its locks say of it.

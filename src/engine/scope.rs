@@ -78,6 +78,8 @@ pub(crate) struct Scope {
     pub(crate) deadline: Option<Instant>,
     /// `$run`.
     pub(crate) run: Arc<Value>,
+    /// `$alert`: the alert that the run answers, or null.
+    pub(crate) alert: Arc<Value>,
     /// Cancelled when the first step in it has begun: what stands behind it in a parallel group may
     /// begin then, so that steps begin in the order in which they are written.
     pub(crate) begun: CancellationToken,
@@ -104,6 +106,7 @@ impl Scope {
         runbook: Arc<Runbook>,
         params: Map<String, Value>,
         namespace: String,
+        alert: Value,
         run_id: &str,
         now: Timestamp,
     ) -> Self {
@@ -111,6 +114,7 @@ impl Scope {
             params: Arc::new(Value::Object(params)),
             run: Arc::new(json!({"id": run_id, "now": now.to_string(), "namespace": namespace,
                     "runbook": runbook.name})),
+            alert: Arc::new(alert),
             runbook,
             namespace,
             prefix: String::new(),
@@ -335,6 +339,7 @@ impl Scope {
             .with("steps", Data::object(steps))
             .with("findings", if wants_findings { findings() } else { Value::Array(Vec::new()) })
             .with("run", self.run.clone())
+            .with("alert", self.alert.clone())
             .with("item", self.item.clone().unwrap_or_default())
     }
 
@@ -362,6 +367,7 @@ impl Scope {
             ("params".to_owned(), (*self.params).clone()),
             ("steps".to_owned(), Value::Object(steps)),
             ("run".to_owned(), (*self.run).clone()),
+            ("alert".to_owned(), (*self.alert).clone()),
         ]);
         if let Some(item) = &self.item {
             context.insert("item".to_owned(), (**item).clone());

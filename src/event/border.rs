@@ -152,7 +152,7 @@ texts! {
     Target { context, server, cluster_uid, namespace, also_changes, user, sandbox; }
     PlannedStep { title; path, action, effect, digest }
     RunStarted {
-        params, runbook, title, hiding, target, steps, version, host, arguments;
+        params, runbook, title, hiding, alert, target, steps, version, host, arguments;
         schema, run, digest, mode, undoes, withheld
     }
     RunResumed { host, target; digest, kept, changed }

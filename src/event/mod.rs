@@ -4,6 +4,7 @@
 //! Every text of a recorded event has passed the border ([`MapText`]), behind which no secret and
 //! no control character exists. Records are additive: a field is never renamed or removed.
 
+mod alert;
 mod border;
 mod change;
 mod judgement;
@@ -15,6 +16,7 @@ mod reason;
 pub(crate) mod sample;
 mod summary;
 
+pub use alert::{Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, Standing, Threshold};
 pub use border::{Border, MapText};
 pub use change::{
     ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, LockChange,
@@ -187,6 +189,9 @@ pub struct RunStarted {
     /// versions, whose runbook is called `undo/…` then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// The alert that it answers; none if it was started otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Box<AnsweredAlert>>,
     /// Where it acts.
     pub target: Target,
     /// Resolved parameters; what is secret in them is masked.
@@ -398,6 +403,22 @@ pub struct FindingConcluded {
     /// is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fixed: bool,
+}
+
+impl FindingConcluded {
+    /// The cause as it is said of each item that has it; of a cause without a list, once.
+    pub fn items(&self) -> Vec<FindingItem> {
+        if !self.each.is_empty() {
+            return self.each.clone();
+        }
+        vec![FindingItem {
+            cause: self.cause.clone(),
+            objects: self.objects.clone(),
+            remedy: self.remedy.clone(),
+            command: self.command.clone(),
+            next: self.next.clone(),
+        }]
+    }
 }
 
 /// A cause in one item of the list that it was looked for in.

@@ -1,12 +1,13 @@
 //! Records for tests: a run told step by step.
 
 use crate::event::{
-    ChangeDoubted, ChangeFinished, ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event,
-    EventKind, FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange,
-    LockEvent, Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
-    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
-    Severity, StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried,
-    StepStarted, Stored, Target, Truth, Verdict,
+    Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
+    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FindingConcluded,
+    FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
+    NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
+    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, Standing,
+    StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored,
+    Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -30,6 +31,7 @@ impl Story {
             digest: "sha256:00".into(),
             mode,
             undoes: None,
+            alert: None,
             target: Target {
                 context: Some("prod-eu".into()),
                 namespace: Some("petrosa-apps".into()),
@@ -310,6 +312,39 @@ pub(crate) fn diagnosis() -> Story {
     story
 }
 
+/// An alert with something in every field.
+fn answered() -> AnsweredAlert {
+    let text = || "x".to_owned();
+    let by_name = || BTreeMap::from([(text(), text())]);
+    let time = Some(Timestamp::UNIX_EPOCH);
+    AnsweredAlert {
+        alert: Alert {
+            name: text(),
+            status: AlertStatus::Resolved,
+            labels: by_name(),
+            annotations: by_name(),
+            starts_at: time,
+            ends_at: time,
+            generator_url: Some(text()),
+            fingerprint: Some(text()),
+        },
+        standing: Standing {
+            firing: Some(true),
+            state: Some(AlertState::Firing),
+            active_since: time,
+            value: Some(1.0),
+            rule: Some(AlertRule {
+                expr: text(),
+                for_s: Some(1.0),
+                threshold: Some(Threshold { operator: text(), value: 1.0 }),
+                group: Some(text()),
+            }),
+            because: Some(text()),
+        },
+        also: vec![by_name()],
+    }
+}
+
 /// One event of each kind, with something in every field.
 pub(crate) fn every_event() -> Vec<Event> {
     let text = || "x".to_owned();
@@ -372,6 +407,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                 hiding: Some(text()),
                 mode: Mode::Run,
                 undoes: Some(text()),
+                alert: Some(Box::new(answered())),
                 target: target(),
                 params: fields(),
                 withheld: vec![text()],

@@ -1,8 +1,8 @@
 //! The summary document of a run: what `--output json` prints.
 
 use super::{
-    Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity, StepKind, Target,
-    Verdict,
+    AnsweredAlert, Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity,
+    StepKind, Target, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct Summary {
     pub ended: Option<Timestamp>,
     /// Milliseconds between the two.
     pub duration_ms: Option<u64>,
+    /// The alert that it answers; none if it was started otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Box<AnsweredAlert>>,
     /// Where it acted.
     pub target: Target,
     /// Resolved parameters, masked.

@@ -81,6 +81,9 @@ impl Says<'_> {
         let params = resolve(self.params, &given)?;
         let Some(written) = self.namespace else { return Ok((params, wanted.map(str::to_owned))) };
         let wrong = |message: String| vec![ParamError { name: String::new(), message }];
+        if self.is_left_open(written, &params) {
+            return Ok((params, wanted.map(str::to_owned)));
+        }
         let own = written
             .render_text(&context(&params))
             .map_err(|error| wrong(format!("`namespace` of the runbook: {error}")))?;
@@ -95,6 +98,17 @@ impl Says<'_> {
         check_namespace(&namespace)
             .map_err(|message| wrong(format!("`namespace` of the runbook: {message}")))?;
         Ok((params, Some(namespace)))
+    }
+
+    /// Whether the namespace is an optional parameter that nobody has given: it is that of the
+    /// context then, as without `namespace:`.
+    fn is_left_open(&self, written: &Deferred, params: &Map<String, Value>) -> bool {
+        let references = written.references();
+        !references.is_empty()
+            && references.iter().all(|reference| {
+                let value = reference.name.as_ref().and_then(|name| params.get(name));
+                reference.root == "params" && value.is_some_and(Value::is_null)
+            })
     }
 
     /// Where the runbook acts if nobody says anything; none if it does not say.
@@ -288,6 +302,20 @@ mod tests {
             (params["namespace"].as_str(), namespace.as_deref()),
             (Some("staging"), Some("staging"))
         );
+    }
+
+    #[test]
+    fn an_optional_parameter_that_nobody_gives_leaves_it_to_the_context() {
+        let runbook = runbook(
+            "params: {namespace: {type: string, optional: true}}\nnamespace: '{{ params.namespace }}'\n",
+        );
+        let (params, namespace) = says(&runbook).settle(&[], None).unwrap();
+        assert_eq!((&params["namespace"], namespace), (&Value::Null, None));
+        let (params, namespace) = says(&runbook).settle(&[], Some("shop")).unwrap();
+        assert_eq!((&params["namespace"], namespace.as_deref()), (&json!("shop"), Some("shop")));
+        let given = [text("namespace", "apps")];
+        let (_, namespace) = says(&runbook).settle(&given, None).unwrap();
+        assert_eq!(namespace.as_deref(), Some("apps"));
     }
 
     #[test]

@@ -56,7 +56,14 @@ impl Coverage {
                 }
             }
         }
-        for finding in &runbook.findings {
+        let rest: Vec<_> = runbook.findings.iter().filter(|finding| finding.is_rest).collect();
+        if !rest.is_empty() {
+            coverage.all += 1;
+            if !rest.iter().any(|finding| findings.contains(finding.id.as_str())) {
+                coverage.never_concluded.push("*".to_owned());
+            }
+        }
+        for finding in runbook.findings.iter().filter(|finding| !finding.is_rest) {
             coverage.all += 1;
             if !findings.contains(finding.id.as_str()) {
                 coverage.never_concluded.push(finding.id.clone());

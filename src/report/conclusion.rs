@@ -5,13 +5,16 @@ use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::short_id;
 use crate::event::{
-    Effect, FindingConcluded, Mode, Next, Outcome, RunFinished, Severity, StepFinished, Verdict,
+    Effect, FindingConcluded, FindingItem, Mode, Next, Outcome, RunFinished, Severity,
+    StepFinished, Verdict,
 };
 use crate::state::RunState;
 use serde_json::Value;
 
 /// The most names in a list.
 const NAMES: usize = 12;
+/// The most items of a cause that are told one by one.
+const ITEMS: usize = 5;
 
 /// The conclusion of a run that is over, paused, or was found without an end.
 pub(super) fn lines(state: &RunState, look: &Look) -> Vec<Line> {
@@ -131,18 +134,49 @@ fn dry_run(state: &RunState, look: &Look) -> Vec<Line> {
     first.flow(parts, look)
 }
 
+/// A cause, with everything that has it: what is to be done is said once for those that say the
+/// same.
 fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
-    let text = format!("{}: {}{}", finding.id, one_line(&finding.cause), weight(finding));
-    let mut lines = wrapped(if finding.fixed { "Fixed" } else { "Cause" }, &text, look);
-    let objects = finding.objects.iter().flatten().map(object).collect::<Vec<_>>();
-    if !objects.is_empty() {
-        lines.extend(wrapped("Where", &some(objects.iter().map(String::as_str)), look));
+    let items = finding.items();
+    let mut lines = Vec::new();
+    let mut said = None;
+    for (index, item) in items.iter().take(ITEMS).enumerate() {
+        let text = one_line(&item.cause);
+        let whole = format!("{}: {text}{}", finding.id, weight(finding));
+        let (label, text) = match index {
+            0 if finding.fixed => ("Fixed", whole),
+            0 => ("Cause", whole),
+            _ => ("", text),
+        };
+        lines.extend(wrapped(label, &text, look));
+        let objects = unsaid(item);
+        if !objects.is_empty() {
+            lines.extend(wrapped("Where", &some(objects.iter().map(String::as_str)), look));
+        }
+        let todo = item.remedy.as_ref().and_then(|remedy| remedy.text.as_ref());
+        if let Some(text) = todo.filter(|todo| said != Some(*todo)) {
+            // a command is there to be copied: it stays in one piece
+            lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
+        }
+        said = todo;
     }
-    if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
-        // a command is there to be copied: it stays in one piece
-        lines.push(Line::new(2).push(DIM, "Do").pad_to(9).text(one_line(text)));
+    let rest: Vec<String> = items.iter().skip(ITEMS).flat_map(named).collect();
+    if !rest.is_empty() {
+        let names = some(rest.iter().map(String::as_str));
+        lines.extend(wrapped("", &format!("and {} more: {names}", items.len() - ITEMS), look));
     }
     lines
+}
+
+/// The objects of an item, in a word each.
+pub(super) fn named(item: &FindingItem) -> Vec<String> {
+    item.objects.iter().flatten().map(object).collect()
+}
+
+/// The objects that the words of the cause do not name.
+pub(super) fn unsaid(item: &FindingItem) -> Vec<String> {
+    let words = one_line(&item.cause);
+    named(item).into_iter().filter(|object| !words.contains(object.as_str())).collect()
 }
 
 /// An object in a word: its kind and name, whether they are written as the API does or beside each
@@ -214,7 +248,9 @@ fn next(state: &RunState) -> Vec<(Option<Next>, String)> {
         .map(|line| (None, line.clone()))
         .chain(commands.map(|next| (Some(next.clone()), next.to_string())))
         .chain(
-            remedies.filter_map(|finding| Some((finding.next.clone(), finding.command.clone()?))),
+            remedies
+                .flat_map(|finding| finding.items().into_iter().take(ITEMS))
+                .filter_map(|item| Some((item.next, item.command?))),
         )
         .collect()
 }

@@ -1,10 +1,10 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
-use super::conclusion::{object, some, weight};
+use super::conclusion::{some, unsaid, weight};
 use super::test_case::{Ending, TestCase, cases};
 use super::text::{duration, one_line, value};
 use super::theme::{Charset, OutcomeMark};
-use crate::event::Verdict;
+use crate::event::{FindingConcluded, Verdict};
 use crate::secret::sanitize;
 use crate::state::RunState;
 use std::fmt::Write;
@@ -116,13 +116,15 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
     }
     for finding in state.findings() {
         let fixed = if finding.fixed { " (fixed by this run)" } else { weight(finding) };
-        writeln!(page, "- **{}**: {}{fixed}", inline(&finding.id), inline(&finding.cause))?;
-        let objects = finding.objects.iter().flatten().map(object).collect::<Vec<_>>();
-        if !objects.is_empty() {
-            writeln!(page, "  - Where: {}", inline(&some(objects.iter().map(String::as_str))))?;
-        }
-        if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
-            writeln!(page, "  - Do: {}", inline(text))?;
+        for item in finding.items() {
+            writeln!(page, "- **{}**: {}{fixed}", inline(&finding.id), inline(&item.cause))?;
+            let objects = unsaid(&item);
+            if !objects.is_empty() {
+                writeln!(page, "  - Where: {}", inline(&some(objects.iter().map(String::as_str))))?;
+            }
+            if let Some(text) = item.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
+                writeln!(page, "  - Do: {}", inline(text))?;
+            }
         }
     }
     if !state.not_ruled_out().is_empty() {
@@ -136,7 +138,8 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
 
 fn commands(page: &mut String, state: &RunState) -> std::fmt::Result {
     let mut commands = state.summary().next;
-    for command in state.findings().iter().filter_map(|finding| finding.command.clone()) {
+    let items = state.findings().iter().flat_map(FindingConcluded::items);
+    for command in items.filter_map(|item| item.command) {
         if !commands.contains(&command) {
             commands.push(command);
         }

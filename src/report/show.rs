@@ -223,19 +223,19 @@ impl Show<'_> {
                 finding.id,
                 if finding.fixed { "fixed".to_owned() } else { word(&finding.severity) }
             );
-            self.lines.push(
-                Line::new(2)
-                    .push(if finding.fixed { GOOD } else { BAD }, head)
-                    .text(one_line(&finding.cause)),
-            );
+            for item in finding.items() {
+                let style = if finding.fixed { GOOD } else { BAD };
+                let line = Line::new(2).push(style, head.as_str());
+                self.lines.push(line.text(one_line(&item.cause)));
+                if let Some(text) = item.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
+                    self.text(4, text);
+                }
+                if let Some(command) = &item.command {
+                    self.lines.push(Line::new(4).push(STRONG, command.as_str()));
+                }
+            }
             if !finding.steps.is_empty() {
                 self.text(4, &format!("from {}", finding.steps.join(", ")));
-            }
-            if let Some(text) = finding.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
-                self.text(4, text);
-            }
-            if let Some(command) = &finding.command {
-                self.lines.push(Line::new(4).push(STRONG, command.as_str()));
             }
         }
         for open in &summary.not_ruled_out {

@@ -186,7 +186,10 @@ fn whole(state: &RunState) -> Option<TestCase> {
                 .findings()
                 .iter()
                 .filter(|finding| finding.severity == Severity::Critical && !finding.fixed)
-                .map(|finding| format!("{}: {}", finding.id, one_line(&finding.cause)))
+                .flat_map(|finding| {
+                    let items = finding.items().into_iter();
+                    items.map(|item| format!("{}: {}", finding.id, one_line(&item.cause)))
+                })
                 .collect();
             (
                 Ending::Failed,

@@ -6,6 +6,7 @@
 //! done and refuse what must not be: they return a [`Session`], of which nothing has happened yet.
 //! [`Session::run`] does it: events go to the sinks of [`Attended`], questions to its prompt.
 
+mod alert;
 mod approve;
 mod attended;
 mod error;
@@ -24,6 +25,9 @@ mod trust;
 mod undo;
 mod workspace;
 
+pub use alert::{
+    Alarm, AnswerRun, Answers, NoAnswer, Unanswered, alert_rules, answers, handled, workloads,
+};
 pub use approve::{Approval, Approved, Pending, pending};
 pub use attended::{Attended, Nobody, channel};
 pub use error::{NotApproved, Refusal, SessionError};

@@ -85,7 +85,7 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
         user: header.target.user.filter(|_| !user),
     };
     let (mode, undoes, conduct) = (header.mode, header.undoes, options.conduct);
-    let begin = Begin { plan, mode, undoes, run, conduct };
+    let begin = Begin { plan, mode, undoes, alert: None, run, conduct };
     let session = Session::new(workspace, begin)?;
     Ok(session.going_on((journal, state, kept), marks, expected, notices))
 }

@@ -7,7 +7,7 @@ use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrust
 use crate::action::{Connection, environment_of_programs};
 use crate::cluster::Cluster;
 use crate::engine::{Consent, Engine, Kept, Recorder, Signal};
-use crate::event::{Event, FindingConcluded, Mode, StepMarked, Verdict};
+use crate::event::{AnsweredAlert, Event, FindingConcluded, Mode, StepMarked, Verdict};
 use crate::journal::{Journal, Key};
 use crate::plan::Plan;
 use crate::secret::Masker;
@@ -29,6 +29,8 @@ pub struct Session {
     mode: Mode,
     /// Id of the run that it undoes, if it does.
     undoes: Option<String>,
+    /// The alert that it answers, if it does.
+    alert: Option<AnsweredAlert>,
     conduct: Conduct,
     /// The run's id.
     run: String,
@@ -52,6 +54,8 @@ pub(super) struct Begin {
     pub(super) mode: Mode,
     /// Id of the run that it undoes, if it does.
     pub(super) undoes: Option<String>,
+    /// The alert that it answers, if it does.
+    pub(super) alert: Option<AnsweredAlert>,
     pub(super) run: String,
     pub(super) conduct: Conduct,
 }
@@ -84,7 +88,7 @@ impl End {
 
 impl Session {
     pub(super) fn new(workspace: &Workspace, begin: Begin) -> Result<Self, SessionError> {
-        let Begin { plan, mode, undoes, run, mut conduct } = begin;
+        let Begin { plan, mode, undoes, alert, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
         let key = Key::of(&workspace.state_dir)?;
@@ -98,6 +102,7 @@ impl Session {
             plan,
             mode,
             undoes,
+            alert,
             conduct,
             run,
             key,
@@ -208,6 +213,7 @@ impl Session {
             plan: self.plan,
             mode: self.mode,
             undoes: self.undoes,
+            alert: self.alert,
             trust_reads: self.conduct.trust_reads,
             consent: Consent {
                 yes: self.conduct.yes,

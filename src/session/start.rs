@@ -3,7 +3,7 @@
 use super::run::Begin;
 use super::target::planned;
 use super::{Conduct, Params, Refusal, Session, SessionError, Workspace};
-use crate::event::Mode;
+use crate::event::{AnsweredAlert, Mode};
 use crate::plan::Plan;
 
 /// A run to begin.
@@ -15,6 +15,8 @@ pub struct Start {
     pub params: Params,
     /// Reads for real, shows what would be changed, and changes nothing.
     pub dry_run: bool,
+    /// The alert that it answers, if it does.
+    pub alert: Option<AnsweredAlert>,
     /// How it is conducted.
     pub conduct: Conduct,
     /// The run's id; a new one if none.
@@ -45,7 +47,8 @@ pub fn start(workspace: &Workspace, options: Start) -> Result<Session, SessionEr
     let plan = plan(workspace, &options)?;
     let mode = if options.dry_run { Mode::DryRun } else { Mode::Run };
     let run = options.run.unwrap_or_else(new_id);
-    Session::new(workspace, Begin { plan, mode, undoes: None, run, conduct: options.conduct })
+    let Start { alert, conduct, .. } = options;
+    Session::new(workspace, Begin { plan, mode, undoes: None, alert, run, conduct })
 }
 
 /// A run of a runbook on a simulated cluster: that of its options, or the one that the runbook

@@ -32,6 +32,7 @@ impl RunState {
             started,
             ended: self.ended_at(),
             duration_ms: self.ended_at().map(|ended| milliseconds(started, ended)),
+            alert: header.and_then(|header| header.alert.clone()),
             target: self.target().cloned().unwrap_or_default(),
             params: header.map(|header| header.params.clone()).unwrap_or_default(),
             verdict: end.map(|end| end.verdict),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod alert;
 mod bad_input;
 mod binding;
 mod bounded;

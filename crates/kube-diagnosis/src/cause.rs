@@ -1,5 +1,6 @@
 //! Causes: what is wrong, with the object that carries it.
 
+use crate::kind::kind_named;
 use crate::object::{name, text};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +26,14 @@ impl Object {
             namespace: text(&object["metadata"]["namespace"]).to_owned(),
             name: name(object).to_owned(),
         }
+    }
+
+    /// The same with its kind as the API writes it: of `hpa` a `HorizontalPodAutoscaler`. A kind that
+    /// is not known stays as it is.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let kind = kind_named(&self.kind).map_or_else(|| self.kind.clone(), str::to_owned);
+        Self { kind, ..self.clone() }
     }
 
     /// An object that is referred to from this namespace.

@@ -1,8 +1,7 @@
 //! The diagnosis of a namespace: every cause, concluded, ruled out or not looked at.
 
-use crate::cause::{Cause, Object};
+use crate::cause::Cause;
 use crate::causes::{self, Kind};
-use crate::object::name;
 use crate::snapshot::Snapshot;
 use crate::view::View;
 use jiff::Timestamp;
@@ -26,6 +25,11 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 /// What an id says of the object that carries the cause: `takes more memory than its limit`.
 pub fn title(id: &str) -> Option<&'static str> {
     causes::kinds().find(|Kind(own, ..)| *own == id).map(|Kind(_, title, _)| *title)
+}
+
+/// Whether an id only warns: what carries it works, and will not for ever, or somebody wanted it so.
+pub fn is_warning(id: &str) -> bool {
+    causes::WARNINGS.contains(&id)
 }
 
 /// Names what is wrong in a snapshot at this time.
@@ -83,39 +87,6 @@ impl Cause {
         match self.detail.as_str() {
             "" => format!("{} {title}", self.object),
             detail => format!("{} {title}: {detail}", self.object),
-        }
-    }
-
-    /// Whether it concerns an object: it carries the cause, it is one of its pods, or the cause is
-    /// of an object that it owns or that it leads to.
-    pub fn concerns(&self, snapshot: &Snapshot, object: &Object) -> bool {
-        if self.object == *object || object.kind == "Namespace" {
-            return true;
-        }
-        let snapshot_of = |kind: &str, wanted: &str| snapshot.get(kind, wanted);
-        let view = View::new(snapshot, Timestamp::UNIX_EPOCH);
-        match object.kind.as_str() {
-            "Pod" => {
-                self.pods.iter().any(|pod| *pod == object.name)
-                    || snapshot_of("Pod", &object.name).is_some_and(|pod| {
-                        self.pods.is_empty() && view.workload(pod) == self.object
-                    })
-            }
-            "Service" => snapshot_of("Service", &object.name)
-                .is_some_and(|service| causes::is_behind(&view, service, self)),
-            "HorizontalPodAutoscaler" => snapshot_of("HorizontalPodAutoscaler", &object.name)
-                .is_some_and(|hpa| {
-                    let target = &hpa["spec"]["scaleTargetRef"];
-                    target["kind"] == self.object.kind.as_str()
-                        && target["name"] == self.object.name.as_str()
-                }),
-            "CronJob" => snapshot_of("CronJob", &object.name).is_some_and(|cronjob| {
-                view.owned("Job", cronjob)
-                    .any(|job| self.object.kind == "Job" && self.object.name == name(job))
-            }),
-            _ => snapshot_of(&object.kind, &object.name).is_some_and(|owner| {
-                view.owned("Pod", owner).any(|pod| self.pods.iter().any(|ill| ill == name(pod)))
-            }),
         }
     }
 }

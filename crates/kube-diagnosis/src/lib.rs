@@ -2,13 +2,17 @@
 
 mod cause;
 mod causes;
+mod concern;
 mod diagnosis;
+mod kind;
 pub mod object;
 pub mod pod;
+pub mod schedule;
 mod snapshot;
 pub mod symptom;
 mod view;
 
 pub use cause::{Cause, Evidence, Object};
-pub use diagnosis::{Diagnosis, diagnose, ids, title, wanted_logs, wanted_ports};
+pub use diagnosis::{Diagnosis, diagnose, ids, is_warning, title, wanted_logs, wanted_ports};
+pub use kind::kind_named;
 pub use snapshot::{PortState, Snapshot};

@@ -38,6 +38,16 @@ pub fn name(object: &Value) -> &str {
     text(&object["metadata"]["name"])
 }
 
+/// The object is being deleted.
+pub fn is_deleting(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// The condition of this type, if it has this status.
+pub fn stated<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
+    condition(object, kind).filter(|condition| condition["status"] == status)
+}
+
 /// The owner reference that is the object's controller.
 pub fn controller(object: &Value) -> Option<&Value> {
     array(&object["metadata"]["ownerReferences"]).find(|owner| owner["controller"] == true)

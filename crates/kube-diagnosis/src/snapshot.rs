@@ -27,7 +27,13 @@ impl Snapshot {
     /// Adds objects of one kind: `Pod`, `Event`, `ReplicaSet`, …
     pub fn add(&mut self, kind: &str, objects: impl IntoIterator<Item = Value>) {
         if let Ok(all) = self.kinds.entry(kind.to_owned()).or_insert_with(|| Ok(Vec::new())) {
-            all.extend(objects);
+            // the items of a list of the API do not say their kind
+            all.extend(objects.into_iter().map(|mut object| {
+                if let Some(fields) = object.as_object_mut() {
+                    fields.entry("kind").or_insert_with(|| kind.into());
+                }
+                object
+            }));
         }
     }
 
@@ -59,6 +65,12 @@ impl Snapshot {
     /// The object of this kind and name.
     pub fn get(&self, kind: &str, wanted: &str) -> Option<&Value> {
         self.of(kind).iter().find(|object| name(object) == wanted)
+    }
+
+    /// All objects that were read, events included.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let read = self.kinds.iter().filter_map(|(kind, all)| Some((kind, all.as_ref().ok()?)));
+        read.flat_map(|(kind, all)| all.iter().map(|object| (kind.as_str(), object)))
     }
 
     /// Why a kind could not be read, if that is so.

@@ -3,49 +3,91 @@
 use crate::cause::{Evidence, Object};
 use crate::object::{array, controller, filled, name, text, timestamp};
 use crate::snapshot::Snapshot;
-use crate::symptom::{ObjectEvent, ObjectEvents};
+use crate::symptom::{ObjectEvent, ObjectEvents, Symptom, involved, symptoms_of};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// What the causes are looked for in.
+/// An object by its kind and name.
+type Key<'a> = (&'a str, &'a str);
+
+/// What the causes are looked for in. Everything is looked up in what is built here once: a
+/// namespace may have thousands of objects.
 pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
-    /// The time of the cluster, as far as its events tell.
+    /// The time, and not before anything that the API server has made.
     pub(crate) now: Timestamp,
-    /// Events by the uid of the object that they are about.
-    events: HashMap<&'a str, Vec<Value>>,
+    objects: HashMap<Key<'a>, &'a Value>,
+    events: HashMap<Key<'a>, Vec<&'a Value>>,
+    /// Objects by their kind and their controller.
+    owned: HashMap<(&'a str, Key<'a>), Vec<&'a Value>>,
+    pods: HashMap<Object, Vec<&'a Value>>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
-        let mut events: HashMap<&'a str, Vec<Value>> = HashMap::new();
-        for event in snapshot.of("Event") {
-            let about = text(&event["involvedObject"]["uid"]);
-            events.entry(about).or_default().push(event.clone());
+        let mut view = Self {
+            snapshot,
+            now,
+            objects: HashMap::new(),
+            events: HashMap::new(),
+            owned: HashMap::new(),
+            pods: HashMap::new(),
+        };
+        for (kind, object) in snapshot.all() {
+            // the clock of this machine may be behind that of the cluster
+            let made = timestamp(&object["metadata"]["creationTimestamp"]);
+            view.now = view.now.max(made.unwrap_or(now));
+            if kind == "Event" {
+                let about = involved(object);
+                let key = (text(&about["kind"]), text(&about["name"]));
+                view.events.entry(key).or_default().push(object);
+                continue;
+            }
+            view.objects.entry((kind, name(object))).or_insert(object);
+            if let Some(owner) = controller(object) {
+                let owner = (text(&owner["kind"]), text(&owner["name"]));
+                view.owned.entry((kind, owner)).or_default().push(object);
+            }
         }
-        Self { snapshot, now, events }
+        for pod in snapshot.of("Pod") {
+            view.pods.entry(view.workload(pod)).or_default().push(pod);
+        }
+        view
     }
 
     pub(crate) fn of(&self, kind: &str) -> &'a [Value] {
         self.snapshot.of(kind)
     }
 
-    /// The events that may be about an object.
-    pub(crate) fn events(&self, object: &Value) -> &[Value] {
-        let uid = filled(&object["metadata"]["uid"]);
-        uid.and_then(|uid| self.events.get(uid))
-            .or_else(|| self.events.get(""))
-            .map_or(&[], Vec::as_slice)
+    /// The object of this kind and name.
+    pub(crate) fn get(&self, kind: &str, name: &str) -> Option<&'a Value> {
+        self.objects.get(&(kind, name)).copied()
+    }
+
+    /// Whether all these kinds were read, so that what is not there does not exist.
+    pub(crate) fn has_read(&self, kinds: &[&str]) -> bool {
+        kinds.iter().all(|kind| self.snapshot.why_unread(kind).is_none())
+    }
+
+    /// The events that are about an object.
+    pub(crate) fn events(&self, object: &Value) -> ObjectEvents<'a> {
+        let key = (text(&object["kind"]), name(object));
+        ObjectEvents::of(object, self.events.get(&key).into_iter().flatten().copied())
     }
 
     /// The last event about an object that fits.
-    pub(crate) fn last_event<'b>(
-        &'b self,
+    pub(crate) fn last_event(
+        &self,
         object: &Value,
-        fits: impl Fn(&ObjectEvent<'b>) -> bool,
-    ) -> Option<ObjectEvent<'b>> {
-        ObjectEvents::of(object, self.events(object)).last(fits)
+        fits: impl Fn(&ObjectEvent<'a>) -> bool,
+    ) -> Option<ObjectEvent<'a>> {
+        self.events(object).last(fits)
+    }
+
+    /// What keeps a pod from working.
+    pub(crate) fn symptoms(&self, pod: &Value) -> Vec<Symptom> {
+        symptoms_of(pod, self.events(pod), self.now)
     }
 
     /// Whether a time is longer ago than this. What has no time is not.
@@ -59,29 +101,56 @@ impl<'a> View<'a> {
         kind: &str,
         owner: &'b Value,
     ) -> impl Iterator<Item = &'a Value> + use<'a, 'b> {
-        let uid = &owner["metadata"]["uid"];
-        self.of(kind)
-            .iter()
-            .filter(move |object| controller(object).is_some_and(|of| of["uid"] == *uid))
+        let key = (kind, (text(&owner["kind"]), name(owner)));
+        let all = self.owned.get(&key).cloned().unwrap_or_default();
+        all.into_iter().filter(move |object| controller(object).is_some_and(|of| is(of, owner)))
     }
 
-    /// The object whose pods these are: of a pod of a ReplicaSet its Deployment, of one of a Job
-    /// the Job, of one without an owner the pod.
+    /// The object whose pods these are: of a pod of a ReplicaSet what controls it, of one of a Job
+    /// the Job, of one that nothing controls, or its node does, the pod.
     pub(crate) fn workload(&self, pod: &Value) -> Object {
         let namespace = text(&pod["metadata"]["namespace"]);
         let named =
             |owner: &Value| Object::named(text(&owner["kind"]), namespace, text(&owner["name"]));
-        let Some(owner) = controller(pod) else { return Object::of(pod) };
-        let above = (owner["kind"] == "ReplicaSet")
-            .then(|| self.snapshot.get("ReplicaSet", text(&owner["name"])))
-            .flatten()
-            .and_then(controller);
-        named(above.unwrap_or(owner))
+        match controller(pod) {
+            Some(owner) if owner["kind"] != "Node" => {
+                self.above(owner, pod).unwrap_or(named(owner))
+            }
+            _ => Object::of(pod),
+        }
+    }
+
+    /// The Deployment, or an object of another kind, that makes ReplicaSets like this one.
+    fn above(&self, owner: &Value, pod: &Value) -> Option<Object> {
+        let (kind, set) = (text(&owner["kind"]), text(&owner["name"]));
+        if !matches!(kind, "ReplicaSet" | "ReplicationController") {
+            return None;
+        }
+        let namespace = text(&pod["metadata"]["namespace"]);
+        if let Some(set) = self.get(kind, set) {
+            let above = controller(set)?;
+            return Some(Object::named(text(&above["kind"]), namespace, text(&above["name"])));
+        }
+        // the set was not read: its name is that of the Deployment and the hash of its template
+        let hash = filled(&pod["metadata"]["labels"]["pod-template-hash"])?;
+        let deployment = set.strip_suffix(hash)?.strip_suffix('-')?;
+        self.get("Deployment", deployment).map(Object::of)
     }
 
     /// The pods of a workload.
-    pub(crate) fn pods_of(&self, workload: &Object) -> impl Iterator<Item = &'a Value> {
-        self.of("Pod").iter().filter(|pod| self.workload(pod) == *workload)
+    pub(crate) fn pods_of<'b>(
+        &'b self,
+        workload: &Object,
+    ) -> impl Iterator<Item = &'a Value> + use<'a, 'b> {
+        self.pods.get(workload).into_iter().flatten().copied()
+    }
+}
+
+/// Whether a reference is to this object and not to one that had its name before.
+fn is(reference: &Value, object: &Value) -> bool {
+    match (filled(&reference["uid"]), filled(&object["metadata"]["uid"])) {
+        (Some(of), Some(own)) => of == own,
+        _ => reference["kind"] == object["kind"] && text(&reference["name"]) == name(object),
     }
 }
 

@@ -93,6 +93,22 @@ pub(crate) static RESOURCES: &[Resource] = &[
         resource("", "v1", "services", "Service", true, &["svc"]),
         &[("proxy", "ServiceProxyOptions", PROXIED), ("status", "Service", STORED)],
     ),
+    resource(
+        "admissionregistration.k8s.io",
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        false,
+        &[],
+    ),
+    resource(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+        &[],
+    ),
     resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
     with(
         resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]),
@@ -148,6 +164,7 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false, &[]),
     resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, &[]),
     resource("rbac.authorization.k8s.io", "v1", "roles", "Role", true, &[]),
+    resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", false, &["sc"]),
 ];
 
 /// A kind that is answered at once and never stored: it can only be created.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod app;
 mod controllers;
 mod digest;
@@ -8,6 +9,7 @@ mod exec;
 mod http;
 mod kinds;
 mod object;
+mod quantity;
 mod recorded;
 mod running;
 mod scenario;

@@ -80,6 +80,31 @@ fn named(items: &[Value]) -> bool {
     !items.is_empty() && items.iter().all(|item| item["name"].is_string())
 }
 
+/// Whether two values are the same apart from nulls and from the field at this path.
+pub(crate) fn is_same(one: &Value, other: &Value, without: &[&str]) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let counts = |(key, value): &(&String, &Value)| {
+                !value.is_null() && without != [key.as_str()].as_slice()
+            };
+            let below = |key: &str| match without {
+                [first, rest @ ..] if *first == key => rest,
+                _ => &[],
+            };
+            let same = |(key, value): (&String, &Value)| {
+                other.get(key).is_some_and(|other| is_same(value, other, below(key)))
+            };
+            one.iter().filter(counts).count() == other.iter().filter(counts).count()
+                && one.iter().filter(counts).all(same)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| is_same(one, other, &[]))
+        }
+        _ => one == other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -106,6 +131,23 @@ mod tests {
             let mut merged = target.clone();
             merge(&mut merged, &patch);
             assert_eq!(merged, expected, "{target} + {patch}");
+        }
+    }
+
+    #[test]
+    fn nulls_and_one_field_make_no_difference() {
+        let one = json!({"a": {"b": {"hash": "x", "c": 1}}, "n": null, "l": [{"d": null}]});
+        for (other, same) in [
+            (json!({"a": {"b": {"c": 1, "hash": "y"}}, "l": [{}]}), true),
+            (json!({"a": {"b": {"c": 1}}, "l": [{"d": null}], "m": null}), true),
+            (json!({"a": {"b": {"c": 1}, "hash": "x"}, "l": [{}]}), false),
+            (json!({"a": {"b": {"c": 2}}, "l": [{}]}), false),
+            (json!({"a": {"b": {"c": 1}}, "l": [{}, {}]}), false),
+            (json!({"a": {"b": {"c": 1}}, "l": [{}], "n": 1}), false),
+            (json!({"a": {"b": {"c": 1}}}), false),
+        ] {
+            assert_eq!(is_same(&one, &other, &["a", "b", "hash"]), same, "{other}");
+            assert_eq!(is_same(&other, &one, &["a", "b", "hash"]), same, "{other}");
         }
     }
 }

@@ -13,16 +13,19 @@
 //! - apply: {apiVersion: v1, kind: ConfigMap, metadata: {name: more, namespace: shop}}
 //! - pod: {of: web, namespace: shop, index: 2}   # a pod of this Deployment, by its place in the list
 //!   with: {metadata: {labels: {database: null}}}
-//! later:                                        # changes of the same kinds, made ten minutes ago in the running world
+//! later:                                        # changes of the same kinds, made ten minutes ago in the running world,
+//!                                               # or as long ago as `ago: 60s` says
 //! - patch: {kind: Deployment, namespace: shop, name: web}
 //!   with: {spec: {replicas: 1}}
 //! requests:                                     # what pods were asked a minute ago
 //! - {pod: {of: web, namespace: shop, index: 2}, port: 8080, request: PUT /config, json: {a: 1}}
 //! unpullable: ["example/web:1.1"]               # images that exist and cannot be pulled
+//! # or {image: "example/web:1.1", because: denied}, unreachable (the registry), not-found
 //! renewed: [{kind: Lease, namespace: shop, name: job}]   # Leases that their holder, outside, keeps renewing
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
+//! metrics: absent                               # there is no API of metrics: autoscalers get none
 //! then:                                         # changes while the sandbox runs, so long after its start
 //! - {after: 20s, patch: {kind: Deployment, namespace: shop, name: web}, with: {spec: {replicas: 3}}}
 //! faults:                                       # what requests are answered with, instead of what is true
@@ -45,7 +48,11 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use crate::app::{Apps, Otherwise};
+use crate::controllers::{Because, Images};
 use crate::world::{Place, WorldFault, checked, unreadable};
+
+/// How long ago the later changes of a scenario were made, unless they say so.
+const LATER: SignedDuration = SignedDuration::from_secs(600);
 
 /// The entry of a scenario in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,17 +73,36 @@ pub(crate) struct Scenario {
     title: String,
     description: String,
     pub(crate) changes: Vec<Change>,
-    pub(crate) later: Vec<Change>,
+    /// With how long ago they were made; the longest ago first.
+    pub(crate) later: Vec<(SignedDuration, Change)>,
     pub(crate) requests: Vec<Asked>,
-    pub(crate) unpullable: Vec<String>,
+    pub(crate) unpullable: Images,
     pub(crate) renewed: Vec<Reference>,
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) then: Vec<(SignedDuration, Change)>,
     pub(crate) faults: Vec<ApiFault>,
     pub(crate) apps: Vec<Otherwise>,
     /// When the objects were as they are declared.
     pub(crate) recorded: Option<Timestamp>,
+}
+
+/// An image that exists and cannot be pulled.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Unpullable {
+    Missing(String),
+    Refused { image: String, because: Because },
+}
+
+impl Unpullable {
+    fn named(self) -> (String, Because) {
+        match self {
+            Self::Missing(image) => (image, Because::default()),
+            Self::Refused { image, because } => (image, because),
+        }
+    }
 }
 
 /// One change on the world, and where it is written.
@@ -108,12 +134,13 @@ struct Written {
     #[serde(default)]
     requests: Vec<Asked>,
     #[serde(default)]
-    unpullable: Vec<String>,
+    unpullable: Vec<Unpullable>,
     #[serde(default)]
     renewed: Vec<Reference>,
     #[serde(default)]
     deny: Vec<Denial>,
     server: Option<ServerState>,
+    metrics: Option<Metrics>,
     #[serde(default)]
     then: Vec<Spanned<WrittenChange>>,
     #[serde(default)]
@@ -127,6 +154,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenChange {
     after: Option<After>,
+    ago: Option<After>,
     patch: Option<Reference>,
     pod: Option<PodReference>,
     with: Option<Value>,
@@ -136,7 +164,7 @@ struct WrittenChange {
 
 impl WrittenChange {
     fn kind(self, namespace: &str) -> Result<Kind, String> {
-        let Self { after: _, patch, pod, with, delete, apply } = self;
+        let Self { after: _, ago: _, patch, pod, with, delete, apply } = self;
         match (patch, pod, delete, apply, with) {
             (Some(reference), None, None, None, Some(patch)) => Ok(Kind::Patch(reference, patch)),
             (None, Some(pod), None, None, Some(patch)) => Ok(Kind::Pod(pod, patch)),
@@ -161,10 +189,11 @@ impl Scenario {
             changes: Vec::new(),
             later: Vec::new(),
             requests: Vec::new(),
-            unpullable: Vec::new(),
+            unpullable: Images::new(),
             renewed: Vec::new(),
             deny: Vec::new(),
             server: None,
+            metrics: None,
             then: Vec::new(),
             faults: Vec::new(),
             apps: Vec::new(),
@@ -176,17 +205,26 @@ impl Scenario {
     pub(crate) fn read(file: &str, text: &str, namespace: &str) -> Result<Self, WorldFault> {
         let written: Written =
             serde_saphyr::from_str(text).map_err(|error| unreadable(file, &error))?;
-        let changes = |written: Vec<Spanned<WrittenChange>>| {
-            let changes = written.into_iter().map(|change| {
-                let place = Place::at(file, change.referenced);
-                if change.value.after.is_some() {
-                    return Err(place.fault("`after` belongs to the changes of `then`"));
-                }
-                let kind = change.value.kind(namespace).map_err(|reason| place.fault(reason))?;
-                Ok(Change { kind, place })
-            });
-            changes.collect::<Result<Vec<_>, WorldFault>>()
+        let change = |written: Spanned<WrittenChange>| {
+            let place = Place::at(file, written.referenced);
+            if written.value.after.is_some() {
+                return Err(place.fault("`after` belongs to the changes of `then`"));
+            }
+            let ago = written.value.ago.map(|After(ago)| ago);
+            let kind = written.value.kind(namespace).map_err(|reason| place.fault(reason))?;
+            Ok((ago, Change { kind, place }))
         };
+        let changes = written.changes.into_iter().map(|written| match change(written)? {
+            (None, change) => Ok(change),
+            (Some(_), change) => Err(change.place.fault("`ago` belongs to the changes of `later`")),
+        });
+        let changes = changes.collect::<Result<Vec<_>, WorldFault>>()?;
+        let later = written.later.into_iter().map(|written| {
+            let (ago, change) = change(written)?;
+            Ok((ago.unwrap_or(LATER), change))
+        });
+        let mut later = later.collect::<Result<Vec<_>, WorldFault>>()?;
+        later.sort_by_key(|(ago, _)| -*ago);
         let then = written.then.into_iter().map(|change| {
             let place = Place::at(file, change.referenced);
             let Some(After(after)) = change.value.after else {
@@ -207,13 +245,14 @@ impl Scenario {
             place: Place::file(file),
             title: written.title,
             description: written.description,
-            changes: changes(written.changes)?,
-            later: changes(written.later)?,
+            changes,
+            later,
             requests: written.requests,
-            unpullable: written.unpullable,
+            unpullable: written.unpullable.into_iter().map(Unpullable::named).collect(),
             renewed: written.renewed,
             deny: written.deny,
             server: written.server,
+            metrics: written.metrics,
             then,
             faults,
             apps: written.apps,
@@ -350,6 +389,13 @@ impl ApiFault {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerState {
     Down,
+}
+
+/// Whether somebody measures what pods use, for autoscalers and `top`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Metrics {
+    Absent,
 }
 
 impl Denial {

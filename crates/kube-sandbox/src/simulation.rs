@@ -1,5 +1,6 @@
 //! The simulated cluster as a whole: built from manifests and a scenario, then kept going.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,30 +9,30 @@ use tokio::time::Instant;
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
-use super::controllers::{self, Disagreements, History, Kubelet, Names};
+use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, earliest};
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, PodReference, Reference, Scenario};
+use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
-use super::world::{Place, World, WorldFault, checked};
+use super::world::{Place, World, WorldFault, checked, issue};
 
 /// How long everything has been running when the sandbox starts, in seconds.
 const AGE: i64 = 3600;
 /// The same for what is not recorded of a world that is: what is has its own times.
 const RECORDED_AGE: i64 = 10;
-/// How many seconds ago the later changes of a scenario were made.
-const LATER: i64 = 600;
+/// How many seconds after a later change the world is looked at until it is ready.
+const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 /// How many seconds ago the requests of a scenario were made.
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
 const REST: SignedDuration = SignedDuration::from_millis(500);
 /// How far the steps are apart in which a world is built.
 const STEP: SignedDuration = SignedDuration::from_millis(100);
-/// How many steps a world may take until nothing is left to do.
-const MOST_STEPS: usize = 200;
+/// How long a world in the making is followed until nothing is left to do.
+const LONGEST: SignedDuration = SignedDuration::from_secs(20);
 
 /// The time in the sandbox: it begins where it is told and then goes on as the runtime's clock
 /// does, which stands still between two timers where it is paused.
@@ -62,13 +63,38 @@ pub(crate) struct Simulation {
     kubelet: Kubelet,
     names: Names,
     disagreements: Disagreements,
+    /// The pods for which there is no node.
+    unplaced: BTreeSet<String>,
+    /// Whether nobody measures what pods use.
+    unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
-    /// The network at one version of the store.
-    seen: Option<(u64, Arc<Snapshot>)>,
-    /// When nothing was left to do, and at which version of the store.
-    settled: Option<(Timestamp, u64)>,
+    /// The network after so many changes of objects and processes.
+    seen: Option<((u64, u64), Arc<Snapshot>)>,
+    idle: Option<Idle>,
+    settled: Option<Settled>,
+}
+
+/// The controllers had nothing to do: as long as nothing changes, and until something is due, this
+/// is so.
+#[derive(Debug, Clone, Copy)]
+struct Idle {
+    moved: u64,
+    soon: Option<Timestamp>,
+    due: Option<Timestamp>,
+}
+
+/// The whole world had nothing to do.
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    at: Timestamp,
+    revision: u64,
+    due: Option<Timestamp>,
+}
+
+fn is_due(due: Option<Timestamp>, now: Timestamp) -> bool {
+    due.is_some_and(|due| due <= now)
 }
 
 impl Simulation {
@@ -84,9 +110,12 @@ impl Simulation {
             kubelet: self.kubelet.clone(),
             names: self.names.clone(),
             disagreements: self.disagreements.clone(),
+            unplaced: self.unplaced.clone(),
+            unmeasured: self.unmeasured,
             kept: self.kept.clone(),
             pending: self.pending.clone(),
             seen: None,
+            idle: self.idle,
             settled: self.settled,
         }
     }
@@ -125,9 +154,12 @@ impl Simulation {
             kubelet: Kubelet::new(scenario.unpullable.clone()),
             names: Names::default(),
             disagreements: Disagreements::new(),
+            unplaced: BTreeSet::new(),
+            unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
+            idle: None,
             settled: None,
         };
         // addresses that manifests ask for come first, so that chosen ones avoid them
@@ -142,18 +174,7 @@ impl Simulation {
         for (reference, patch, place) in pods {
             world.patch_pod(&reference, &patch, begin).map_err(|reason| place.fault(reason))?;
         }
-        if !scenario.later.is_empty() {
-            // what was before has been so until then
-            world.step(ago(LATER));
-            for Change { kind, place } in &scenario.later {
-                world
-                    .change(kind.clone(), of.namespace(), ago(LATER))
-                    .map_err(|reason| place.fault(reason))?;
-            }
-            for seconds in [0, 3, 12, 21, 30, 60, 300] {
-                world.settle(ago(LATER - seconds));
-            }
-        }
+        world.change_later(&scenario.later, of.namespace(), now)?;
         for variation in variations {
             world.vary(variation, now);
         }
@@ -178,6 +199,35 @@ impl Simulation {
         Ok(world)
     }
 
+    /// Makes the later changes of a scenario, each at its time, and lets the world go on from then.
+    fn change_later(
+        &mut self,
+        later: &[(SignedDuration, Change)],
+        namespace: &str,
+        now: Timestamp,
+    ) -> Result<(), WorldFault> {
+        let time = |ago: SignedDuration| now.saturating_sub(ago).unwrap_or(now);
+        let mut left = later;
+        while let Some((ago, _)) = left.first() {
+            let count = left.iter().take_while(|(other, _)| other == ago).count();
+            let (changes, rest) = left.split_at(count);
+            left = rest;
+            let (at, next) = (time(*ago), rest.first().map_or(now, |(ago, _)| time(*ago)));
+            // what was before has been so until then
+            self.step(at);
+            for (_, Change { kind, place }) in changes {
+                self.change(kind.clone(), namespace, at).map_err(|reason| place.fault(reason))?;
+            }
+            for seconds in LOOKS {
+                let look = at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
+                if look <= next {
+                    self.settle(look);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn vary(&mut self, variation: &Variation, now: Timestamp) {
         let objects: Vec<Arc<Value>> = self.store.all().cloned().collect();
         let seen: Vec<&Value> = objects.iter().map(|object| &**object).collect();
@@ -187,6 +237,7 @@ impl Simulation {
     }
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
+        issue(&mut manifest, now);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
@@ -201,12 +252,18 @@ impl Simulation {
             Kind::Patch(reference, patch) => {
                 let mut changed = (*self.here(&reference)?.1).clone();
                 object::merge(&mut changed, &patch);
-                self.store.put(checked(changed, namespace)?, at);
+                let mut changed = checked(changed, namespace)?;
+                issue(&mut changed, at);
+                self.store.put(changed, at);
             }
             Kind::Pod(reference, patch) => self.patch_pod(&reference, &patch, at)?,
             Kind::Delete(reference) => {
-                let plural = self.here(&reference)?.0.plural;
-                self.store.delete(plural, &reference.namespace, &reference.name);
+                let (resource, object) = self.here(&reference)?;
+                if object::list(&object["metadata"]["finalizers"]).is_empty() {
+                    self.store.delete(resource.plural, &reference.namespace, &reference.name);
+                } else {
+                    controllers::ask_to_go(&mut self.store, &object, at);
+                }
             }
             Kind::Apply(manifest) => self.apply(manifest, at, at),
         }
@@ -307,9 +364,9 @@ impl Simulation {
 
     /// The network as it is now.
     pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
-        let revision = self.store.revision();
+        let version = (self.store.moved(), self.kubelet.turns);
         match &self.seen {
-            Some((seen, snapshot)) if *seen == revision => Arc::clone(snapshot),
+            Some((seen, snapshot)) if *seen == version => Arc::clone(snapshot),
             _ => {
                 let snapshot = Arc::new(Snapshot::of(
                     &self.store,
@@ -317,7 +374,7 @@ impl Simulation {
                     &self.apps,
                     &self.memory,
                 ));
-                self.seen = Some((revision, Arc::clone(&snapshot)));
+                self.seen = Some((version, Arc::clone(&snapshot)));
                 snapshot
             }
         }
@@ -333,8 +390,8 @@ impl Simulation {
                 self.pending.failed.push(place.fault(reason));
             }
         }
-        let rests = |(at, revision): (Timestamp, u64)| {
-            revision == self.store.revision() && now.duration_since(at) < REST
+        let rests = |Settled { at, revision, due }| {
+            revision == self.store.revision() && !is_due(due, now) && now.duration_since(at) < REST
         };
         if !self.settled.is_some_and(rests) {
             self.step(now);
@@ -351,49 +408,95 @@ impl Simulation {
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.
     pub(crate) fn step(&mut self, now: Timestamp) -> bool {
-        let before = self.store.revision();
-        self.namespaces(now);
-        let store = &mut self.store;
-        controllers::collect_garbage(store, now);
-        let mut busy = controllers::autoscale(store, &mut self.disagreements, now);
-        controllers::deployments(store, now);
-        // progress is measured between what was said before the pods are made and what is said
-        // after
-        controllers::deployment_status(store, now);
-        controllers::replica_sets(store, &mut self.names, now);
-        controllers::stateful_sets(store, now);
-        controllers::daemon_sets(store, &mut self.names, now);
-        controllers::jobs(store, &mut self.names, now);
-        controllers::schedule(store, now);
-        busy |= controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, now);
-        let snapshot = self.snapshot();
-        controllers::live(&snapshot, now);
-        busy |= controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, now);
-        busy |= controllers::probe(&mut self.store, &snapshot, now);
-        controllers::endpoints(&mut self.store, now);
-        controllers::replica_set_status(&mut self.store, now);
-        controllers::deployment_status(&mut self.store, now);
-        controllers::disruption_budgets(&mut self.store, now);
-        controllers::cron_jobs(&mut self.store, now);
+        self.act(now).1
+    }
+
+    /// Lets every controller act once. Gives when what is under way goes on, and whether there is
+    /// nothing left to do for now.
+    fn act(&mut self, now: Timestamp) -> (Option<Timestamp>, bool) {
+        let before = (self.store.revision(), self.store.moved());
+        let known = self.idle.take();
+        let known = known.filter(|idle| idle.moved == before.1 && !is_due(idle.due, now));
+        let own = Moment::at(now);
+        if known.is_none() {
+            self.bring_about(&own);
+        }
+        let processes = Moment::at(now);
+        self.run(&processes);
+        if known.is_none() || self.store.moved() != before.1 {
+            self.take_stock(&own);
+        }
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);
         controllers::keep_leases(&mut self.store, &self.kept, now);
         controllers::expire_events(&mut self.store, now);
-        let settled = !busy && self.store.revision() == before;
-        self.settled = settled.then_some((now, before));
-        settled
+        if self.store.moved() == before.1 {
+            let (moved, soon, due) = (before.1, own.soon(), own.next());
+            self.idle = known.or(Some(Idle { moved, soon, due }));
+        }
+        let soon = self.idle.map_or_else(|| own.soon(), |idle| idle.soon);
+        let soon = earliest(soon, processes.soon());
+        let same = self.store.revision() == before.0;
+        let due = earliest(self.idle.and_then(|idle| idle.due), processes.next());
+        self.settled = same.then_some(Settled { at: now, revision: before.0, due });
+        (soon, same && soon.is_none())
     }
 
-    /// Steps on from a time until nothing is left to do. Gives the time that it has become.
-    pub(crate) fn settle(&mut self, from: Timestamp) -> Timestamp {
+    /// Brings objects to what others ask for.
+    fn bring_about(&mut self, moment: &Moment) {
+        let now = moment.now;
+        self.namespaces(now);
+        let store = &mut self.store;
+        controllers::collect_garbage(store, now);
+        controllers::autoscale(store, &mut self.disagreements, self.unmeasured, moment);
+        controllers::deployments(store, now);
+        // progress is measured between what was said before the pods are made and what is said
+        // after
+        controllers::deployment_status(store, moment);
+        controllers::replica_sets(store, &mut self.names, now);
+        controllers::stateful_sets(store, moment);
+        controllers::daemon_sets(store, &mut self.names, moment);
+        controllers::jobs(store, &mut self.names, moment);
+        controllers::claims(store, now);
+        controllers::schedule(store, &mut self.unplaced, now);
+        controllers::run_pods(store, &mut self.kubelet, &self.apps, &self.memory, moment);
+    }
+
+    /// What happens in the pods, as far as it follows from the time.
+    fn run(&mut self, moment: &Moment) {
+        let snapshot = self.snapshot();
+        controllers::live(&snapshot, moment.now);
+        controllers::end_pods(&mut self.store, &mut self.kubelet, &snapshot, moment);
+        controllers::restart_containers(&mut self.store, &mut self.kubelet, &snapshot, moment);
+        controllers::probe(&mut self.store, &mut self.kubelet, &snapshot, moment);
+    }
+
+    /// Writes what follows from the state of the pods.
+    fn take_stock(&mut self, moment: &Moment) {
+        let now = moment.now;
+        controllers::endpoints(&mut self.store, now);
+        controllers::replica_set_status(&mut self.store, moment);
+        controllers::deployment_status(&mut self.store, moment);
+        controllers::disruption_budgets(&mut self.store, now);
+        controllers::quotas(&mut self.store, now);
+        controllers::cron_jobs(&mut self.store, now);
+    }
+
+    /// Steps on from a time until nothing is left to do.
+    pub(crate) fn settle(&mut self, from: Timestamp) {
+        let last = from.saturating_add(LONGEST).unwrap_or(from);
         let mut at = from;
-        for _ in 0..MOST_STEPS {
-            if self.step(at) {
+        while at < last {
+            let (soon, settled) = self.act(at);
+            if settled {
                 break;
             }
-            at = at.saturating_add(STEP).unwrap_or(at);
+            at = at.saturating_add(STEP).unwrap_or(last);
+            // where nothing changed, nothing does until then
+            while self.settled.is_some() && at < last && soon.is_some_and(|soon| at < soon) {
+                at = at.saturating_add(STEP).unwrap_or(last);
+            }
         }
-        at
     }
 }
 

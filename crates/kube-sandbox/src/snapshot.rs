@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::app::{Apps, Memory};
-use super::controllers::{Ended, Process};
+use super::controllers::{Ended, Process, Run};
 use super::object;
 use super::store::Store;
 use netpol_evaluator::{
@@ -44,6 +44,10 @@ pub(crate) struct PodState {
     /// How its processes ended, if they have.
     pub(crate) ended: Option<Arc<Ended>>,
     pub(crate) containers: Vec<ContainerState>,
+    /// The containers that come before them.
+    pub(crate) init: Vec<ContainerState>,
+    /// Whether those are still at work.
+    pub(crate) initializing: bool,
     /// The ConfigMaps that it mounts.
     pub(crate) mounts: Vec<String>,
 }
@@ -59,6 +63,27 @@ pub(crate) struct ContainerState {
     pub(crate) args: Vec<String>,
     /// What it may use of the node.
     pub(crate) limits: Labels,
+    /// When its program was started last, and when it ended if it no longer runs.
+    pub(crate) run: Run,
+    /// The same of the program before.
+    pub(crate) previous: Option<Run>,
+}
+
+impl PodState {
+    /// A container by its place; the places of the init containers follow those of the others.
+    pub(crate) fn container(&self, place: usize) -> Option<&ContainerState> {
+        self.containers.iter().chain(&self.init).nth(place)
+    }
+
+    /// Whether a container waits to be started again.
+    pub(crate) fn waits(&self) -> bool {
+        self.containers.iter().any(|container| container.run.until.is_some())
+    }
+
+    /// The place of the container of this name.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.containers.iter().chain(&self.init).position(|container| container.name == name)
+    }
 }
 
 #[derive(Debug)]
@@ -237,7 +262,11 @@ impl Snapshot {
         protocol: Protocol,
     ) -> Reach {
         let own = &self.pods[source];
-        if address.is_loopback() || own.network.ip == Some(address) {
+        if address.is_loopback() {
+            let listens = self.listener(source, port, protocol).is_some();
+            return if listens { Reach::Pod { pod: source, port } } else { Reach::Refused };
+        }
+        if own.network.ip == Some(address) {
             return self.accepts(source, port, protocol);
         }
         let (address, port) =
@@ -276,13 +305,17 @@ impl Snapshot {
         }
     }
 
+    /// Says whether a process listens on a port at the address of its pod.
+    pub(crate) fn is_open(&self, pod: usize, port: u16, protocol: Protocol) -> bool {
+        self.listener(pod, port, protocol).is_some_and(|place| {
+            let container = &self.pods[pod].containers[place];
+            !container.app.is_some_and(|app| self.apps.is_loopback(app, &container.env, port))
+        })
+    }
+
     /// What comes of a connection that has arrived at a pod.
     pub(crate) fn accepts(&self, pod: usize, port: u16, protocol: Protocol) -> Reach {
-        if self.listener(pod, port, protocol).is_some() {
-            Reach::Pod { pod, port }
-        } else {
-            Reach::Refused
-        }
+        if self.is_open(pod, port, protocol) { Reach::Pod { pod, port } } else { Reach::Refused }
     }
 
     /// The container whose process listens on a port, by its place in the pod.
@@ -292,7 +325,10 @@ impl Snapshot {
         }
         let containers = self.pods[pod].containers.iter();
         containers.enumerate().position(|(_, container)| {
-            container.app.is_some_and(|app| self.apps.listens(app, &container.env, port, protocol))
+            container.run.until.is_none()
+                && container
+                    .app
+                    .is_some_and(|app| self.apps.listens(app, &container.env, port, protocol))
         })
     }
 }
@@ -328,27 +364,34 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
         ended: process.ended.clone(),
         containers: containers
             .iter()
-            .map(|container| {
-                let image = container["image"].as_str().unwrap_or_default().to_owned();
-                ContainerState {
-                    name: container["name"].as_str().unwrap_or_default().to_owned(),
-                    env: process
-                        .environments
-                        .get(container["name"].as_str().unwrap_or_default())
-                        .cloned()
-                        .unwrap_or_default(),
-                    app: apps.program(&image, container),
-                    args: object::list(&container["args"])
-                        .iter()
-                        .filter_map(|argument| argument.as_str().map(str::to_owned))
-                        .collect(),
-                    limits: object::strings(&container["resources"]["limits"]),
-                    image,
-                }
-            })
+            .map(|container| container_state(container, process, apps))
+            .collect(),
+        init: object::list(&pod["spec"]["initContainers"])
+            .iter()
+            .map(|container| container_state(container, process, apps))
             .collect(),
         mounts: mounts.collect(),
+        initializing: process.initializing,
     })
+}
+
+fn container_state(container: &Value, process: &Process, apps: &Apps) -> ContainerState {
+    let image = container["image"].as_str().unwrap_or_default().to_owned();
+    let name = container["name"].as_str().unwrap_or_default().to_owned();
+    let (run, previous) = process.runs_of(&name);
+    ContainerState {
+        env: process.environments.get(&name).cloned().unwrap_or_default(),
+        app: apps.program(&image, container),
+        args: object::list(&container["args"])
+            .iter()
+            .filter_map(|argument| argument.as_str().map(str::to_owned))
+            .collect(),
+        limits: object::strings(&container["resources"]["limits"]),
+        image,
+        name,
+        run,
+        previous,
+    }
 }
 
 fn service_state(service: &Value, store: &Store) -> ServiceState {

@@ -44,6 +44,19 @@ pub(crate) struct Change {
     pub(crate) deleted: bool,
 }
 
+impl Change {
+    /// Whether nothing can follow from it.
+    fn is_idle(&self) -> bool {
+        let Some(before) = self.before.as_ref().filter(|_| !self.deleted) else { return false };
+        let same = |of: &str, field: &str| before[of][field] == self.object[of][field];
+        matches!(self.plural, "events" | "leases")
+            && ["ownerReferences", "finalizers", "deletionTimestamp"]
+                .iter()
+                .all(|field| same("metadata", field))
+            && same("spec", "holderIdentity")
+    }
+}
+
 /// A version from which changes are no longer, or not yet, known.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
@@ -61,6 +74,8 @@ pub(crate) struct Store {
     removed: BTreeMap<Key, u64>,
     changes: VecDeque<Change>,
     forgotten: u64,
+    /// The version of the last change from which something can follow.
+    moved: u64,
     revision: watch::Sender<u64>,
 }
 
@@ -73,6 +88,7 @@ impl Clone for Store {
             removed: self.removed.clone(),
             changes: self.changes.clone(),
             forgotten: self.forgotten,
+            moved: self.moved,
             revision: watch::Sender::new(*self.revision.borrow()),
         }
     }
@@ -92,6 +108,7 @@ impl Store {
             removed: BTreeMap::new(),
             changes: VecDeque::new(),
             forgotten: 0,
+            moved: 0,
             revision: watch::Sender::new(1000),
         }
     }
@@ -99,6 +116,12 @@ impl Store {
     /// The version of the whole store.
     pub(crate) fn revision(&self) -> u64 {
         *self.revision.borrow()
+    }
+
+    /// The version of the last change from which something can follow. Nothing follows from an
+    /// event that is counted again, nor from a Lease that its holder renews.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// Tells of every new version.
@@ -273,6 +296,9 @@ impl Store {
 
     fn remember(&mut self, change: Change) {
         let revision = change.revision;
+        if !change.is_idle() {
+            self.moved = revision;
+        }
         self.changes.push_back(change);
         if self.changes.len() > REMEMBERED {
             self.forget(self.changes.len() - REMEMBERED);
@@ -403,6 +429,36 @@ mod tests {
         assert_eq!(store.since(store.revision() + 1).unwrap_err(), Unknown::TooNew);
         store.compact();
         assert_eq!(store.since(begin).unwrap_err(), Unknown::TooOld);
+    }
+
+    #[test]
+    fn the_world_does_not_move_by_what_is_only_repeated() {
+        let mut store = Store::new();
+        let lease = |holder: &str, renewed: &str| {
+            json!({"kind": "Lease", "metadata": {"name": "l", "namespace": "a"},
+                "spec": {"holderIdentity": holder, "renewTime": renewed}})
+        };
+        let event = |count: u64| json!({"kind": "Event", "metadata": {"name": "e", "namespace": "a"}, "count": count});
+        let leaving = json!({"kind": "Event", "metadata": {"name": "e", "namespace": "a",
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}, "count": 2});
+        for (object, moves) in [
+            (lease("x", "1"), true),
+            (lease("x", "2"), false),
+            (lease("y", "2"), true),
+            (event(1), true),
+            (event(2), false),
+            (leaving, true),
+            (config("c", "1"), true),
+            (config("c", "2"), true),
+        ] {
+            let (before, version) = (store.moved(), store.revision());
+            store.put(object.clone(), Timestamp::UNIX_EPOCH);
+            assert!(store.revision() > version, "{object}");
+            assert_eq!(store.moved() > before, moves, "{object}");
+        }
+        let before = store.moved();
+        store.delete("leases", "a", "l");
+        assert!(store.moved() > before);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(in crate::action) mod outside;
 pub(in crate::action) mod past;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
+pub(in crate::action) mod prometheus;
 pub(in crate::action) mod promql_range;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;

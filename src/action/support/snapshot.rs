@@ -4,7 +4,7 @@
 use super::certificate;
 use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
-use crate::diagnosis::object::{array, name, text};
+use crate::diagnosis::object::{array, condition, name, text};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
 use base64::Engine;
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What is listed of a namespace.
-pub(in crate::action) const KINDS: [&str; 14] = [
+pub(in crate::action) const KINDS: [&str; 15] = [
     "Pod",
     "Event",
     "Deployment",
@@ -32,7 +32,10 @@ pub(in crate::action) const KINDS: [&str; 14] = [
     "ResourceQuota",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
+    "Lease",
 ];
+/// The certificates of cert-manager.
+const CERTIFICATES: &str = "certificates.cert-manager.io";
 /// The most logs, ports and Secrets that are looked at.
 const MOST: usize = 10;
 /// How many lines of a log, and how many bytes.
@@ -65,14 +68,25 @@ pub(in crate::action) async fn of_namespace(
         space["kind"] = "Namespace".into();
         Some(space)
     };
-    let (space, classes, nodes, secrets) = tokio::join!(
+    let waiting = claims(&snapshot, "Pending");
+    let (space, classes, volumes, nodes, secrets, services, issued) = tokio::join!(
         space,
-        classes(cluster, &snapshot),
+        list_if(waiting, cluster, "StorageClass", None),
+        list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
-        secrets(context, cluster, namespace, &snapshot)
+        secrets(context, cluster, namespace, &snapshot),
+        list_if(wants_aggregated(&snapshot), cluster, "APIService", None),
+        list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
     );
     snapshot.add("Namespace", space);
-    for (kind, read) in [("StorageClass", classes), ("Node", nodes), ("Secret", secrets)] {
+    for (kind, read) in [
+        ("StorageClass", classes),
+        ("PersistentVolume", volumes),
+        ("Node", nodes),
+        ("Secret", secrets),
+        ("APIService", services),
+        ("Certificate", issued),
+    ] {
         if let Some(read) = read {
             add(&mut snapshot, kind, read);
         }
@@ -185,13 +199,34 @@ async fn list(cluster: &Cluster, kind: &str, namespace: Option<&str>) -> Result<
     cluster.list(&resource, namespace, &Selection::default()).await
 }
 
-/// The storage classes, if a claim waits for a volume.
-async fn classes(cluster: &Cluster, snapshot: &Snapshot) -> Option<Result<Vec<Value>, Error>> {
-    let waits = |claim: &Value| claim["status"]["phase"] == "Pending";
-    if !snapshot.of("PersistentVolumeClaim").iter().any(waits) {
+async fn list_if(
+    wanted: bool,
+    cluster: &Cluster,
+    kind: &str,
+    namespace: Option<&str>,
+) -> Option<Result<Vec<Value>, Error>> {
+    if !wanted {
         return None;
     }
-    Some(list(cluster, "StorageClass", None).await)
+    Some(match cluster.resolve(kind).await {
+        Ok(resource) => cluster.list(&resource, namespace, &Selection::default()).await,
+        Err(error) => Err(error),
+    })
+}
+
+fn claims(snapshot: &Snapshot, phase: &str) -> bool {
+    snapshot.of("PersistentVolumeClaim").iter().any(|claim| claim["status"]["phase"] == phase)
+}
+
+/// Whether an autoscaler has no metrics: they come from an API that another server may serve.
+fn wants_aggregated(snapshot: &Snapshot) -> bool {
+    snapshot.of("HorizontalPodAutoscaler").iter().any(|hpa| {
+        condition(hpa, "ScalingActive").is_some_and(|active| active["status"] == "False")
+    })
+}
+
+fn has_tls(snapshot: &Snapshot) -> bool {
+    snapshot.of("Ingress").iter().any(|ingress| array(&ingress["spec"]["tls"]).next().is_some())
 }
 
 /// The nodes of pods that are not ready, or all of them if a pod has none.

@@ -2,6 +2,7 @@
 
 use super::Lower;
 use crate::document::deserialize::has_template;
+use crate::document::from_diagnosis::is_rest;
 use crate::document::node::{Fault, Node, NodeKind};
 use crate::document::runbook::Finding;
 use crate::event::Severity;
@@ -90,6 +91,7 @@ impl Lower<'_> {
         }
         Some(Finding {
             id: fields.id,
+            is_rest: node.get("id").is_some_and(|id| is_rest(id, self.source)),
             for_each,
             bound,
             when,

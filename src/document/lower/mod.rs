@@ -1,6 +1,7 @@
 //! From the positioned tree to the typed runbook. Every fault is collected; nothing stops at the
 //! first.
 
+mod alerts;
 mod body;
 mod condition;
 mod finding;
@@ -35,7 +36,8 @@ struct Header {
     #[serde(default)]
     description: String,
     #[serde(default)]
-    alerts: Vec<String>,
+    #[expect(dead_code, reason = "read with its places")]
+    alerts: Vec<alerts::AlertFields>,
     #[serde(default)]
     covers: Vec<String>,
     #[serde(default)]
@@ -118,7 +120,7 @@ impl Lower<'_> {
             return None;
         }
         let header: Option<Header> = self.read(root);
-        self.written_out(root, &["title", "alerts", "covers", "contexts", "sandbox", "on_failure"]);
+        self.written_out(root, &["title", "covers", "contexts", "sandbox", "on_failure"]);
         let params = header.iter().flat_map(|header| &header.params);
         self.durations = params
             .clone()
@@ -144,6 +146,7 @@ impl Lower<'_> {
             root.get("always").map(|node| self.steps(Some(node), "always")).unwrap_or_default();
         let findings = self.findings(root.get("findings"));
         let rehearsal = root.get("sandbox").map(|node| node.span.clone()).unwrap_or_default();
+        let alerts = self.alerts(root.get("alerts"), header.as_ref().map(|header| &header.params));
         let header = header?;
         self.params(&header.params, root.get("params"));
         Some(Runbook {
@@ -153,7 +156,7 @@ impl Lower<'_> {
             source: self.source.clone(),
             title: header.title,
             description: header.description.trim().to_owned(),
-            alerts: header.alerts,
+            alerts,
             covers: header.covers,
             contexts: header.contexts,
             sandbox: header.sandbox.map(|scenario| Rehearsal { scenario, span: rehearsal }),

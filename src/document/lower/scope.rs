@@ -8,9 +8,9 @@ use crate::document::runbook::{Let, VARIABLES};
 use std::ops::Range;
 
 /// What templates see beside what is bound.
-const IN_TEMPLATES: [&str; 4] = ["params", "steps", "run", "item"];
+const IN_TEMPLATES: [&str; 5] = ["params", "steps", "run", "alert", "item"];
 /// What the `let` of a runbook sees.
-const BEFORE_STEPS: [&str; 2] = ["params", "run"];
+const BEFORE_STEPS: [&str; 3] = ["params", "run", "alert"];
 /// Words that mean something else in a template or in jq.
 const RESERVED: [&str; 16] = [
     "loop", "self", "super", "true", "false", "none", "null", "not", "and", "or", "in", "is", "if",
@@ -58,7 +58,7 @@ impl Lower<'_> {
             if !known.clone().any(|name| name == used.root) {
                 let message =
                     format!("`${}` is not known yet: nothing has been executed", used.root);
-                let label = "the `let` of a runbook sees only `$params` and `$run`: move it to the \
+                let label = "the `let` of a runbook sees only `$params`, `$run` and `$alert`: move it to the \
                     `let` of a step or finding";
                 self.faults.push(Fault::new("RB0303", used.span.clone(), message, label));
             }

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, text};
+use crate::object::{count, is_deleting, stated, text};
 use crate::view::View;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -22,14 +22,11 @@ const FIRST_METRICS: SignedDuration = SignedDuration::from_mins(2);
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     view.of("HorizontalPodAutoscaler")
         .iter()
+        .filter(|hpa| !is_deleting(hpa))
         .filter_map(|hpa| {
             unable(hpa).or_else(|| blind(view, hpa, so_far)).or_else(|| maxed_out(hpa))
         })
         .collect()
-}
-
-fn stated<'a>(hpa: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
-    condition(hpa, kind).filter(|condition| condition["status"] == status)
 }
 
 /// The workload as its reference names it.
@@ -65,14 +62,15 @@ fn blind(view: &View<'_>, hpa: &Value, so_far: &[Cause]) -> Option<Cause> {
         return None;
     }
     // pods without metrics: they are new, or they do not run
-    let of_pods = ["did not receive metrics", "no metrics returned", "missing request for"];
+    let of_pods = ["did not receive metrics", "no metrics returned", "no recommendation"];
     let of_pods = of_pods.iter().any(|part| message.contains(part));
     let target = target(hpa);
     let since = &active["lastTransitionTime"];
-    if of_pods && !message.contains("missing request") && !view.older(since, FIRST_METRICS) {
+    if of_pods && !view.older(since, FIRST_METRICS) {
         return None;
     }
     let why = so_far.iter().find(|cause| of_pods && cause.object == target);
+    let message = message.trim_start_matches("the HPA was unable to compute the replica count: ");
     let hint = if message.contains("missing request") {
         "set resources.requests for every container of the pods"
     } else if message.contains("could not find the requested resource")
@@ -98,7 +96,8 @@ fn maxed_out(hpa: &Value) -> Option<Cause> {
         .filter(|limited| limited["reason"] == "TooManyReplicas")?;
     let (most, now) =
         (count(&hpa["spec"]["maxReplicas"]), count(&hpa["status"]["currentReplicas"]));
-    if now < most {
+    // one that may not scale at all is not what keeps it
+    if now < most || hpa["spec"]["minReplicas"].as_i64().unwrap_or(1) >= most {
         return None;
     }
     let detail = format!("{now} of at most {most} replicas of {}", target(hpa));

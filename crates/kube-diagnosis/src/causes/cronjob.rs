@@ -2,24 +2,44 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, name, text};
+use crate::object::{array, filled, is_deleting, name, text, timestamp};
+use crate::schedule::Schedule;
 use crate::view::{View, listed, said};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 const CRONJOB: &[&str] = &["CronJob"];
 
 pub(super) const KINDS: &[Kind] = &[
     Kind("cronjob-suspended", "is suspended", CRONJOB),
-    Kind("missed-schedule", "has missed its schedule", &["CronJob", "Event"]),
-    Kind("overlap-forbidden", "does not start while its last Job runs", &["CronJob", "Event"]),
+    Kind("jobs-not-created", "cannot create its Jobs", &["CronJob", "Event"]),
+    Kind("overlap-forbidden", "does not start while its last Job runs", CRONJOB),
+    Kind("missed-schedule", "has missed its schedule", CRONJOB),
 ];
 
+/// How late a run may be.
+const LATE: SignedDuration = SignedDuration::from_mins(3);
+/// How late it may seem to be where the time zone is not known: that of the controller counts,
+/// which need not be UTC.
+const ELSEWHERE: SignedDuration = SignedDuration::from_hours(15);
+/// The most runs that are counted.
+const COUNTED: usize = 100;
+
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
-    let all = view.of("CronJob").iter();
-    all.filter_map(|cronjob| {
-        suspended(cronjob).or_else(|| overlapping(view, cronjob)).or_else(|| missed(view, cronjob))
-    })
-    .collect()
+    let mut found = Vec::new();
+    for cronjob in view.of("CronJob").iter().filter(|one| !is_deleting(one)) {
+        if let Some(suspended) = suspended(cronjob) {
+            found.push(suspended);
+            continue;
+        }
+        let refused = refused(view, cronjob);
+        let why = refused.as_ref().map(|cause| (cause.object.clone(), cause.id));
+        found.extend(refused);
+        let missed = overlapping(view, cronjob).or_else(|| missed(view, cronjob));
+        found.extend(missed.map(|cause| Cause { follows_from: why, ..cause }));
+    }
+    found
 }
 
 fn suspended(cronjob: &Value) -> Option<Cause> {
@@ -34,7 +54,8 @@ fn suspended(cronjob: &Value) -> Option<Cause> {
         last.map_or("never run".to_owned(), |last| format!("last run {last}"))
     );
     let hint = format!(
-        "unsuspend it when it is wanted: kubectl patch -n {} {object} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
+        "unsuspend it when it is wanted: kubectl patch -n {} {object} --type merge -p \
+            '{{\"spec\":{{\"suspend\":false}}}}'",
         object.namespace
     );
     Some(
@@ -44,43 +65,137 @@ fn suspended(cronjob: &Value) -> Option<Cause> {
     )
 }
 
+/// Jobs that the API server refused.
+fn refused(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
+    let failed = view.last_event(cronjob, |event| event.reason == "FailedCreate")?;
+    if made_since(view, cronjob, failed.at) {
+        return None;
+    }
+    let detail = failed.message.trim_start_matches("Error creating job: ");
+    Some(
+        Cause::new("jobs-not-created", Object::of(cronjob), failed.reason, detail)
+            .seen([said(cronjob, &failed)])
+            .hint("correct what the message names: a quota, a policy or its jobTemplate"),
+    )
+}
+
+fn made_since(view: &View<'_>, cronjob: &Value, time: Timestamp) -> bool {
+    let made = view.last_event(cronjob, |event| event.reason == "SuccessfulCreate");
+    made.is_some_and(|made| made.at > time)
+}
+
 /// Its policy forbids a second Job beside the first, which still runs.
 fn overlapping(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
-    if cronjob["spec"]["concurrencyPolicy"] != "Forbid" {
-        return None;
-    }
     let active: Vec<&str> =
         array(&cronjob["status"]["active"]).map(|job| text(&job["name"])).collect();
-    let refused = view.last_event(cronjob, |event| event.reason == "JobAlreadyActive")?;
-    if active.is_empty() {
+    if cronjob["spec"]["concurrencyPolicy"] != "Forbid" || active.is_empty() {
         return None;
     }
-    let detail = format!("{} still runs", listed(&active));
+    let object = Object::of(cronjob);
+    let refused = view.last_event(cronjob, |event| event.reason == "JobAlreadyActive");
+    let refused = refused.filter(|refused| !made_since(view, cronjob, refused.at));
+    let missed = overdue(view, cronjob);
+    if refused.is_none() && missed.is_none() {
+        return None;
+    }
+    let detail = match &missed {
+        Some(missed) => format!("{} still runs, and {}", listed(&active), missed.words()),
+        None => format!("{} still runs", listed(&active)),
+    };
+    let evidence = refused.map_or_else(
+        || Evidence::new(format!("{object}: status.active"), listed(&active)),
+        |refused| said(cronjob, &refused),
+    );
     Some(
-        Cause::new("overlap-forbidden", Object::of(cronjob), refused.reason, detail)
-            .seen([said(cronjob, &refused)])
+        Cause::new("overlap-forbidden", object, "JobAlreadyActive", detail)
+            .seen([evidence])
             .hint("find out why that Job takes so long; its schedule may be too dense"),
     )
 }
 
-/// What its controller says of a run that it did not start.
+/// What its controller says of a run that it did not start, or what the schedule says.
 fn missed(view: &View<'_>, cronjob: &Value) -> Option<Cause> {
-    let words =
-        ["MissSchedule", "FailedNeedsStart", "TooManyMissedTimes", "UnparseableCronJobSchedule"];
-    let event = view.last_event(cronjob, |event| words.contains(&event.reason))?;
-    let later = view.last_event(cronjob, |event| event.reason == "SuccessfulCreate");
-    if later.is_some_and(|later| later.at > event.at) {
+    let object = Object::of(cronjob);
+    let words = [
+        "MissSchedule",
+        "FailedNeedsStart",
+        "TooManyMissedTimes",
+        "UnparseableCronJobSchedule",
+        "UnparseableSchedule",
+        "UnknownTimeZone",
+        "InvalidSchedule",
+    ];
+    let event = view.last_event(cronjob, |event| words.contains(&event.reason));
+    let event = event.filter(|event| !made_since(view, cronjob, event.at));
+    let (reason, detail, evidence) = match (event, overdue(view, cronjob)) {
+        (Some(event), _) => (event.reason, event.message.to_owned(), said(cronjob, &event)),
+        (None, Some(overdue)) => {
+            let schedule = text(&cronjob["spec"]["schedule"]);
+            let last = match overdue.last {
+                Some(last) => format!("last run {last}"),
+                None => "never run".to_owned(),
+            };
+            let detail = format!("{}; schedule {schedule}, {last}", overdue.words());
+            let source = format!("{object}: status.lastScheduleTime");
+            ("Overdue", detail, Evidence::new(source, last))
+        }
+        (None, None) => return None,
+    };
+    let deadline = cronjob["spec"]["startingDeadlineSeconds"].as_i64();
+    let own = name(cronjob);
+    let hint = format!(
+        "{}; run it now: kubectl create job -n {} {own}-manual --from=cronjob/{own}",
+        match deadline {
+            // the controller looks every ten seconds
+            Some(..10) => "raise startingDeadlineSeconds to more than 10",
+            Some(_) => "check startingDeadlineSeconds, and whether kube-controller-manager runs",
+            None => "check its schedule, and whether kube-controller-manager runs",
+        },
+        object.namespace
+    );
+    Some(Cause::new("missed-schedule", object, reason, detail).seen([evidence]).hint(hint))
+}
+
+/// Runs that were due and did not start.
+struct Overdue {
+    runs: usize,
+    first: Timestamp,
+    last: Option<Timestamp>,
+}
+
+impl Overdue {
+    fn words(&self) -> String {
+        match self.runs {
+            1 => format!("a run was due at {}", self.first),
+            COUNTED => format!("at least {COUNTED} runs were due since {}", self.first),
+            runs => format!("{runs} runs were due since {}", self.first),
+        }
+    }
+}
+
+/// The runs that its schedule asks for since the last one, or since it was changed.
+fn overdue(view: &View<'_>, cronjob: &Value) -> Option<Overdue> {
+    let (spec, status) = (&cronjob["spec"], &cronjob["status"]);
+    if !status.is_object() {
         return None;
     }
-    let hint = format!(
-        "check startingDeadlineSeconds and the schedule; run it now: kubectl create job -n {} {}-manual --from=cronjob/{}",
-        text(&cronjob["metadata"]["namespace"]),
-        name(cronjob),
-        name(cronjob)
-    );
-    Some(
-        Cause::new("missed-schedule", Object::of(cronjob), event.reason, event.message)
-            .seen([said(cronjob, &event)])
-            .hint(hint),
-    )
+    let schedule = Schedule::parse(text(&spec["schedule"])).ok()?;
+    let zone = match filled(&spec["timeZone"]) {
+        Some(zone) => TimeZone::get(zone).ok()?,
+        None => TimeZone::UTC,
+    };
+    let last = timestamp(&status["lastScheduleTime"]);
+    let is_certain = filled(&spec["timeZone"]).is_some()
+        || matches!(schedule, Schedule::Every(_))
+        || last.is_some_and(|last| schedule.last_due(last, &zone) == Some(last));
+    let late = if is_certain { LATE } else { ELSEWHERE };
+    let changed = array(&cronjob["metadata"]["managedFields"])
+        .filter(|entry| entry["subresource"] != "status")
+        .filter_map(|entry| timestamp(&entry["time"]));
+    let since = last.or_else(|| timestamp(&cronjob["metadata"]["creationTimestamp"]))?;
+    let since = changed.chain([since]).max()?;
+    let is_due = |time: &Timestamp| view.now.duration_since(*time) > late;
+    let first = schedule.next_due(since, &zone).filter(is_due)?;
+    let runs = std::iter::successors(Some(first), |time| schedule.next_due(*time, &zone));
+    Some(Overdue { runs: runs.take_while(is_due).take(COUNTED).count(), first, last })
 }

@@ -2,10 +2,10 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, controller, count, name, text, timestamp};
+use crate::object::{controller, count, is_deleting, name, stated, text, timestamp};
 use crate::pod::restarts;
-use crate::symptom::symptoms;
 use crate::view::View;
+use jiff::Timestamp;
 use serde_json::Value;
 
 pub(super) const KINDS: &[Kind] =
@@ -16,46 +16,27 @@ pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     jobs.filter_map(|job| failed(view, job).or_else(|| suspended(job))).collect()
 }
 
+/// The label of a Job that Kueue starts.
+const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+
 /// The condition that ends a Job badly. `FailureTarget` comes first, while its pods are still being
 /// ended (pkg/controller/job).
 fn failure(job: &Value) -> Option<&Value> {
-    ["Failed", "FailureTarget"]
-        .iter()
-        .find_map(|kind| condition(job, kind).filter(|condition| condition["status"] == "True"))
+    ["Failed", "FailureTarget"].iter().find_map(|kind| stated(job, kind, "True"))
 }
 
 fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
     let failure = failure(job)?;
-    if is_made_good(view, job) || job["metadata"]["deletionTimestamp"].is_string() {
+    if is_deleting(job) || is_past(view, job) {
         return None;
     }
     let last = view
         .owned("Pod", job)
-        .filter_map(|pod| Some((pod, symptoms(pod, view.events(pod), view.now).pop()?)))
+        .filter_map(|pod| Some((pod, view.symptoms(pod).pop()?)))
         .max_by_key(|(pod, _)| timestamp(&pod["status"]["startTime"]));
-    let mut detail = text(&failure["reason"]).to_owned();
-    if detail.is_empty() {
-        text(&failure["message"]).clone_into(&mut detail);
-    }
+    let (mut detail, hint) = ending(job, failure);
     let mut evidence = vec![Evidence::condition(job, failure)];
     let mut cause = Cause::new("job-failed", Object::of(job), text(&failure["reason"]), "");
-    let hint = match text(&failure["reason"]) {
-        "DeadlineExceeded" => {
-            let limit = count(&job["spec"]["activeDeadlineSeconds"]);
-            detail = format!("{detail} after {limit} s");
-            "find out what takes so long, or raise activeDeadlineSeconds"
-        }
-        "BackoffLimitExceeded" => {
-            let failures = count(&job["status"]["failed"]);
-            detail = match failures {
-                1 => format!("{detail}, 1 attempt"),
-                0 => detail,
-                many => format!("{detail}, {many} attempts"),
-            };
-            "read the log of its last pod, mend what it says, and create the Job again"
-        }
-        _ => "read the log of its last pod",
-    };
     if let Some((pod, symptom)) = last {
         detail = format!("{detail}; last {}", symptom.brief());
         let source = format!("pod/{} ({} restarts)", name(pod), restarts(pod));
@@ -72,23 +53,81 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         cause = cause.pods([pod]);
         cause.container = symptom.container;
     }
+    if let Some((cronjob, failures)) = failed_in_a_row(view, job) {
+        detail = format!("{detail} ({failures} runs of cronjob/{cronjob} in a row)");
+    }
     Some(Cause { detail, ..cause }.seen(evidence).hint(hint))
 }
 
-/// Whether a later Job of the same CronJob has completed.
-fn is_made_good(view: &View<'_>, job: &Value) -> bool {
-    let Some(owner) = controller(job) else { return false };
-    let made = |job: &Value| timestamp(&job["metadata"]["creationTimestamp"]);
-    view.of("Job").iter().any(|other| {
-        controller(other).is_some_and(|of| of["uid"] == owner["uid"])
-            && made(other) > made(job)
-            && condition(other, "Complete").is_some_and(|complete| complete["status"] == "True")
-    })
+/// How a Job ended, in words, and what to do.
+fn ending(job: &Value, failure: &Value) -> (String, &'static str) {
+    let (reason, message) = (text(&failure["reason"]), text(&failure["message"]));
+    match reason {
+        "DeadlineExceeded" => (
+            format!("{reason} after {} s", count(&job["spec"]["activeDeadlineSeconds"])),
+            "find out what takes so long, or raise activeDeadlineSeconds",
+        ),
+        "BackoffLimitExceeded" => {
+            let detail = match count(&job["status"]["failed"]) {
+                1 => format!("{reason}, 1 attempt"),
+                0 => reason.to_owned(),
+                many => format!("{reason}, {many} attempts"),
+            };
+            (detail, "read the log of its last pod, mend what it says, and create the Job again")
+        }
+        "PodFailurePolicy" => (
+            format!("{reason}: {message}"),
+            "its podFailurePolicy ends it at this exit code or condition: read the log of that pod",
+        ),
+        "FailedIndexes" | "MaxFailedIndexesExceeded" => (
+            format!("{reason}: {}", text(&job["status"]["failedIndexes"])),
+            "read the log of the pods of these indexes",
+        ),
+        "" => (message.to_owned(), "read the log of its last pod"),
+        _ => (reason.to_owned(), "read the log of its last pod"),
+    }
+}
+
+/// The Jobs that one CronJob made, by its name.
+fn siblings<'a>(view: &View<'a>, job: &Value) -> Option<(String, Vec<&'a Value>)> {
+    let owner = controller(job).filter(|owner| owner["kind"] == "CronJob")?;
+    let of_owner = |other: &&Value| {
+        controller(other).is_some_and(|of| of["uid"] == owner["uid"] && of["name"] == owner["name"])
+    };
+    let all = view.of("Job").iter().filter(of_owner).collect();
+    Some((text(&owner["name"]).to_owned(), all))
+}
+
+fn made(job: &Value) -> Option<Timestamp> {
+    timestamp(&job["metadata"]["creationTimestamp"])
+}
+
+/// Whether a later Job of the same CronJob has ended: well, so that this one is made good, or
+/// badly, so that it is that one which is named.
+fn is_past(view: &View<'_>, job: &Value) -> bool {
+    let Some((cronjob, all)) = siblings(view, job) else { return false };
+    let is_over =
+        |other: &Value| stated(other, "Complete", "True").is_some() || failure(other).is_some();
+    // a Job that ended well may be gone already
+    let last = view.get("CronJob", &cronjob).map(|one| &one["status"]["lastSuccessfulTime"]);
+    last.and_then(timestamp).is_some_and(|last| made(job).is_some_and(|made| last > made))
+        || all.into_iter().any(|other| made(other) > made(job) && is_over(other))
+}
+
+/// How many of the last Jobs of a CronJob have failed, if it is more than this one.
+fn failed_in_a_row(view: &View<'_>, job: &Value) -> Option<(String, usize)> {
+    let (cronjob, mut all) = siblings(view, job)?;
+    all.sort_by_key(|job| std::cmp::Reverse(made(job)));
+    let over = all.into_iter().filter(|other| made(other) <= made(job));
+    let failures = over.take_while(|job| failure(job).is_some()).count();
+    (failures > 1).then_some((cronjob, failures))
 }
 
 fn suspended(job: &Value) -> Option<Cause> {
-    let over = condition(job, "Complete").is_some_and(|complete| complete["status"] == "True");
-    if job["spec"]["suspend"] != true || over {
+    let over = stated(job, "Complete", "True").is_some() || is_deleting(job);
+    // a queue suspends a Job until it is its turn
+    let queued = job["metadata"]["labels"][QUEUE].is_string();
+    if job["spec"]["suspend"] != true || over || queued {
         return None;
     }
     let object = Object::of(job);

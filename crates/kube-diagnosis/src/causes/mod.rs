@@ -1,19 +1,25 @@
 //! One file for each sort of object: which causes it can carry, and how they are seen.
 
+mod api_service;
 mod autoscaler;
 mod certificate;
+mod consequence;
 mod cronjob;
+mod disruption;
 mod job;
 mod namespace;
 mod node;
+mod placement;
 mod pods;
 mod quota;
+mod rollout;
 mod service;
 mod volume;
 mod workload;
 
 use crate::cause::Cause;
-use crate::object::name;
+use crate::object::{name, text};
+use crate::symptom::shortened;
 use crate::view::{View, selects};
 use serde_json::Value;
 
@@ -33,10 +39,13 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
         node::KINDS,
         pods::KINDS,
         workload::KINDS,
+        rollout::KINDS,
         job::KINDS,
         cronjob::KINDS,
         service::KINDS,
         autoscaler::KINDS,
+        api_service::KINDS,
+        disruption::KINDS,
         quota::KINDS,
         volume::KINDS,
         certificate::KINDS,
@@ -44,19 +53,40 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     all.into_iter().flatten()
 }
 
+/// Ids of what works and will not for ever, or is as somebody wanted it.
+pub(crate) const WARNINGS: &[&str] = &[
+    "certificate-expiring",
+    "cronjob-suspended",
+    "disruption-never-allowed",
+    "hpa-maxed-out",
+    "node-cordoned",
+    "quota-exhausted",
+    "rollout-paused",
+    "suspended",
+    "volume-filling-up",
+];
+
 /// Everything that is seen to be wrong, in the order of the kinds.
 pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = namespace::find(view);
     found.extend(node::find(view));
     found.extend(pods::find(view));
-    found.extend(workload::find(view, &found));
+    let rollouts = rollout::find(view, &found);
+    found.extend(workload::find(view, &found, &rollouts));
+    found.extend(rollouts);
     found.extend(job::find(view));
     found.extend(cronjob::find(view));
     found.extend(service::find(view, &found));
     found.extend(autoscaler::find(view, &found));
+    found.extend(api_service::find(view));
+    found.extend(disruption::find(view, &found));
     found.extend(quota::find(view));
     found.extend(volume::find(view));
     found.extend(certificate::find(view));
+    consequence::link(view, &mut found);
+    for cause in &mut found {
+        cause.detail = shortened(&cause.detail);
+    }
     let place = |cause: &Cause| kinds().position(|Kind(id, ..)| *id == cause.id);
     found.sort_by(|a, b| {
         (place(a), &a.object, &a.container).cmp(&(place(b), &b.object, &b.container))
@@ -86,7 +116,12 @@ pub(crate) fn is_behind(view: &View<'_>, service: &Value, cause: &Cause) -> bool
         cause.pods.iter().any(|ill| ill == name(pod)) || view.workload(pod) == cause.object
     });
     of_pod
-        || view.snapshot.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
+        || view.get(&cause.object.kind, &cause.object.name).is_some_and(|maker| {
             selects(selector, &maker["spec"]["template"]["metadata"]["labels"])
         })
+}
+
+/// The names of the Services that an Ingress leads to.
+pub(crate) fn backends(ingress: &Value) -> impl Iterator<Item = &str> {
+    service::backend_services(ingress).map(|backend| text(&backend["name"]))
 }

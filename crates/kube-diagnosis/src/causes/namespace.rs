@@ -1,9 +1,10 @@
-//! A namespace that does not go away.
+//! A namespace, or an object in it, that does not go away.
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, text};
-use crate::view::View;
+use crate::object::{array, name, stated, text};
+use crate::pod::is_finished;
+use crate::view::{View, listed, names};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -16,14 +17,55 @@ pub(super) const KINDS: &[Kind] = &[
 const EMPTYING: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
-    view.of("Namespace").iter().filter_map(|namespace| stuck(view, namespace)).collect()
+    let mut found: Vec<Cause> =
+        view.of("Namespace").iter().filter_map(|namespace| stuck(view, namespace)).collect();
+    found.extend(view.snapshot.all().filter_map(|(kind, object)| kept(view, kind, object)));
+    found
 }
+
+/// An object of another kind that should be gone.
+fn kept(view: &View<'_>, kind: &str, object: &Value) -> Option<Cause> {
+    let since = &object["metadata"]["deletionTimestamp"];
+    let finalizers: Vec<&str> = array(&object["metadata"]["finalizers"]).map(text).collect();
+    // pods have a grace period, and a reason of their own
+    if matches!(kind, "Namespace" | "Pod") || finalizers.is_empty() || !view.older(since, DELETING)
+    {
+        return None;
+    }
+    let users = view.of("Pod").iter().filter(|pod| {
+        kind == "PersistentVolumeClaim" && !is_finished(pod) && uses(pod, name(object))
+    });
+    let users: Vec<&Value> = users.collect();
+    let mut detail = format!("since {}; {}", text(since), listed(&finalizers));
+    let mut hint =
+        "find out why the controller of the named finalizer does not remove it: it may be gone";
+    if !users.is_empty() {
+        detail = format!("{detail}; in use by pod {}", names(users.iter().copied()));
+        hint = "it goes when no pod uses it any more";
+    }
+    let own = Object::of(object);
+    let source = format!("{own}: metadata.finalizers");
+    Some(
+        Cause::new("finalizers-remaining", own, "Terminating", detail)
+            .seen([Evidence::new(source, finalizers.join(", "))])
+            .hint(hint),
+    )
+}
+
+/// Whether a pod mounts this claim.
+fn uses(pod: &Value, claim: &str) -> bool {
+    let mut volumes = array(&pod["spec"]["volumes"]);
+    volumes.any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim)
+}
+
+/// How long an object may take to be deleted, with all that depends on it.
+const DELETING: SignedDuration = SignedDuration::from_mins(5);
 
 fn stuck(view: &View<'_>, namespace: &Value) -> Option<Cause> {
     if !view.older(&namespace["metadata"]["deletionTimestamp"], EMPTYING) {
         return None;
     }
-    let stated = |kind: &str| condition(namespace, kind).filter(|one| one["status"] == "True");
+    let stated = |kind: &str| stated(namespace, kind, "True");
     let object = Object::of(namespace);
     if let Some(remaining) = stated("NamespaceFinalizersRemaining") {
         let left = stated("NamespaceContentRemaining");

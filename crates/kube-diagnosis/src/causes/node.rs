@@ -2,8 +2,9 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, name, text};
+use crate::object::{array, condition, is_deleting, name, stated, text, timestamp};
 use crate::view::View;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const NODE: &[&str] = &["Node"];
@@ -12,20 +13,43 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("node-not-ready", "is not ready", NODE),
     Kind("node-pressure", "is short of a resource", NODE),
     Kind("node-network-unavailable", "has no network", NODE),
+    Kind("node-problem", "has a problem that its detector reports", NODE),
     Kind("node-cordoned", "is cordoned", NODE),
 ];
 
 /// Conditions that say that a node is short of something.
 const PRESSURE: &[&str] = &["MemoryPressure", "DiskPressure", "PIDPressure"];
 
+/// Conditions that the node-problem-detector sets; those of others may mean what is good.
+const PROBLEMS: &[&str] = &[
+    "KernelDeadlock",
+    "ReadonlyFilesystem",
+    "XfsShutdown",
+    "CperHardwareErrorFatal",
+    "CorruptDockerOverlay2",
+    "FrequentKubeletRestart",
+    "FrequentDockerRestart",
+    "FrequentContainerdRestart",
+    "FrequentUnregisterNetDevice",
+    "KubeletUnhealthy",
+    "ContainerRuntimeUnhealthy",
+];
+
+/// How long a node may take to join.
+const JOINING: SignedDuration = SignedDuration::from_mins(2);
+
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
-    view.of("Node").iter().flat_map(of_node).collect()
+    let nodes = view.of("Node").iter().filter(|node| !is_deleting(node));
+    nodes.flat_map(|node| of_node(view, node)).collect()
 }
 
-fn of_node(node: &Value) -> Vec<Cause> {
+fn of_node(view: &View<'_>, node: &Value) -> Vec<Cause> {
     let object = || Object::of(node);
     let mut found = Vec::new();
-    let ready = condition(node, "Ready").filter(|ready| ready["status"] != "True");
+    // a node that has just come is not ready at once
+    let is_new = timestamp(&node["metadata"]["creationTimestamp"])
+        .is_some_and(|made| view.now.duration_since(made) <= JOINING);
+    let ready = condition(node, "Ready").filter(|ready| ready["status"] != "True" && !is_new);
     if let Some(ready) = ready {
         let silent = ready["status"] == "Unknown";
         let hint = if silent {
@@ -40,14 +64,27 @@ fn of_node(node: &Value) -> Vec<Cause> {
         );
     }
     for kind in PRESSURE {
-        let pressed = condition(node, kind).filter(|pressed| pressed["status"] == "True");
+        let pressed = stated(node, kind, "True");
         found.extend(pressed.map(|pressed| {
-            Cause::new("node-pressure", object(), kind, text(&pressed["message"]))
+            let detail = format!("{kind}: {}", text(&pressed["message"]));
+            Cause::new("node-pressure", object(), kind, detail)
                 .seen([Evidence::condition(node, pressed)])
                 .hint("see what uses it; the kubelet evicts pods until it has enough again")
         }));
     }
-    let cut = condition(node, "NetworkUnavailable").filter(|cut| cut["status"] == "True");
+    for kind in PROBLEMS {
+        found.extend(stated(node, kind, "True").map(|problem| {
+            Cause::new(
+                "node-problem",
+                object(),
+                kind,
+                format!("{kind}: {}", text(&problem["message"])),
+            )
+            .seen([Evidence::condition(node, problem)])
+            .hint("drain the node, and restart or replace it")
+        }));
+    }
+    let cut = stated(node, "NetworkUnavailable", "True").filter(|_| !is_new);
     found.extend(cut.map(|cut| {
         Cause::new(
             "node-network-unavailable",

@@ -2,10 +2,11 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{condition, count, name};
-use crate::pod::is_finished;
-use crate::symptom::{Symptom, symptoms};
+use crate::object::{array, condition, count, filled, name, text, timestamp};
+use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
+use crate::symptom::{Symptom, point};
 use crate::view::{View, listed};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 const POD: &[&str] = &["Pod"];
@@ -13,8 +14,8 @@ const EVENTS: &[&str] = &["Pod", "Event"];
 
 /// The ids, with what each needs to be ruled out.
 pub(super) const KINDS: &[Kind] = &[
-    Kind("oom-killed", "takes more memory than its limit", POD),
-    Kind("app-exit", "exits by itself", POD),
+    Kind("oom-killed", "runs out of memory", POD),
+    Kind("app-exit", "exits with an error", POD),
     Kind("liveness-probe-kills", "is killed by its liveness probe", EVENTS),
     Kind("startup-probe-kills", "is killed by its startup probe", EVENTS),
     Kind("start-error", "cannot be started", POD),
@@ -68,34 +69,79 @@ pub(super) const KINDS: &[Kind] = &[
     Kind("node-lost", "is on a node that stopped responding", POD),
     Kind("no-address", "has no IP address", POD),
     Kind("pod-failed", "has failed", POD),
+    Kind("pod-not-ready", "has a pod that is not ready, and nothing says why", POD),
     Kind("pod-deadline-exceeded", "ran longer than its deadline", POD),
 ];
+
+/// How long ago a pod may have ended of which another has taken the place.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+/// How long a controller may take to open a readiness gate.
+const OPENING: SignedDuration = SignedDuration::from_mins(2);
 
 /// The causes of all pods.
 pub(super) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found: Vec<Cause> = Vec::new();
-    for pod in view.of("Pod").iter().filter(|pod| !is_of_ended_job(view, pod)) {
+    for (pod, symptom) in seen(view) {
         let workload = view.workload(pod);
-        if is_replaced(pod, &workload) {
-            continue;
-        }
-        for symptom in symptoms(pod, view.events(pod), view.now) {
-            if is_uncertain(view, &symptom) {
-                continue;
-            }
-            let same = |cause: &&mut Cause| {
-                cause.object == workload
-                    && cause.id == id(&symptom)
-                    && cause.container == symptom.container
-            };
-            match found.iter_mut().find(same) {
-                Some(cause) => cause.pods.push(name(pod).to_owned()),
-                None => found.push(cause(view, pod, workload.clone(), symptom)),
-            }
+        let same = |cause: &&mut Cause| {
+            cause.object == workload
+                && cause.id == id(&symptom)
+                && cause.container == symptom.container
+        };
+        match found.iter_mut().find(same) {
+            Some(cause) => cause.pods.push(name(pod).to_owned()),
+            None => found.push(cause(view, pod, workload, symptom)),
         }
     }
+    found.extend(unexplained(view));
     found.iter_mut().for_each(|cause| count_pods(view, cause));
     found
+}
+
+/// Pods that are not ready, of which nothing says why and no Deployment or the like counts them.
+fn unexplained(view: &View<'_>) -> Vec<Cause> {
+    let mut found: Vec<Cause> = Vec::new();
+    for pod in view.of("Pod").iter().filter(|pod| is_live(pod) && !is_ready(pod)) {
+        let workload = view.workload(pod);
+        let is_late = condition(pod, "Ready")
+            .is_some_and(|ready| view.older(&ready["lastTransitionTime"], OPENING));
+        if super::workload::COUNTED.contains(&workload.kind.as_str())
+            || !is_late
+            || starting_since(pod, view.now).is_some()
+            || stands_by(view, pod)
+            || is_of_ended_job(view, pod)
+            || !view.symptoms(pod).is_empty()
+        {
+            continue;
+        }
+        if let Some(cause) = found.iter_mut().find(|cause| cause.object == workload) {
+            cause.pods.push(name(pod).to_owned());
+            continue;
+        }
+        let status = pod_status(pod);
+        let evidence = Evidence::new(format!("pod/{}", name(pod)), status.clone());
+        let hint =
+            format!("look at it: kubectl describe -n {} pod {}", workload.namespace, name(pod));
+        let cause = Cause::new("pod-not-ready", workload, "NotReady", status);
+        found.push(cause.pods([pod]).seen([evidence]).hint(hint));
+    }
+    found
+}
+
+/// The symptoms of all pods that say something about the present.
+fn seen<'a>(view: &View<'a>) -> Vec<(&'a Value, Symptom)> {
+    let mut all = Vec::new();
+    // without a status it is a manifest
+    let pods = view.of("Pod").iter().filter(|pod| pod["status"].is_object());
+    for pod in pods.filter(|pod| !is_of_ended_job(view, pod)) {
+        let counts = |symptom: &Symptom| {
+            !is_past(view, pod, symptom)
+                && !is_early(view, pod, symptom)
+                && !is_uncertain(view, symptom)
+        };
+        all.extend(view.symptoms(pod).into_iter().filter(counts).map(|symptom| (pod, symptom)));
+    }
+    all
 }
 
 /// The id of the contract where the symptom's word says more or another thing.
@@ -119,10 +165,75 @@ fn is_of_ended_job(view: &View<'_>, pod: &Value) -> bool {
         })
 }
 
-/// A pod that has ended as a whole and that its controller has replaced: the record of something
-/// that is over. A Job counts such pods itself.
-fn is_replaced(pod: &Value, workload: &Object) -> bool {
-    is_finished(pod) && !matches!(workload.kind.as_str(), "Pod" | "Job")
+/// A pod that has ended as a whole and of which another has taken the place is the record of
+/// something that is over: but an eviction or a refusal a moment ago may come again.
+fn is_past(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
+    let workload = view.workload(pod);
+    if !is_finished(pod) || workload.kind == "Pod" {
+        return false;
+    }
+    let ended = ended(pod, view);
+    let is_recent = ended.is_some_and(|ended| view.now.duration_since(ended) <= RECENT);
+    if workload.kind != "Job" {
+        return !is_recent || !matches!(symptom.id, "evicted" | "node-refused");
+    }
+    // a Job tries again: the attempt that runs now counts, when it has run for some time
+    let made = |pod: &Value| timestamp(&pod["metadata"]["creationTimestamp"]);
+    let index = |pod: &'_ Value| pod["metadata"]["annotations"][INDEX].clone();
+    let later = |other: &Value| {
+        made(other) > made(pod)
+            && index(other) == index(pod)
+            && (is_live(other) || other["status"]["phase"] == "Succeeded")
+    };
+    !is_recent && view.pods_of(&workload).any(later)
+}
+
+/// The annotation of a pod of an Indexed Job.
+const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// When a pod has ended.
+fn ended(pod: &Value, view: &View<'_>) -> Option<Timestamp> {
+    let of_containers = array(&pod["status"]["containerStatuses"])
+        .filter_map(|status| timestamp(&status["state"]["terminated"]["finishedAt"]));
+    let target = condition(pod, "DisruptionTarget");
+    let of_target = target.and_then(|target| timestamp(&target["lastTransitionTime"]));
+    let event = view.last_event(pod, |event| event.warning).map(|event| event.at);
+    let known = of_containers.chain(of_target).chain(event).max();
+    // a pod that its node refuses ends as it starts
+    known.or_else(|| timestamp(&pod["status"]["startTime"]))
+}
+
+/// What is not to be said before some time has passed.
+fn is_early(view: &View<'_>, pod: &Value, symptom: &Symptom) -> bool {
+    match symptom.id {
+        "readiness-failing" => stands_by(view, pod),
+        "readiness-gate-unmet" => condition(pod, "Ready")
+            .and_then(|ready| timestamp(&ready["lastTransitionTime"]))
+            .is_some_and(|since| view.now.duration_since(since) <= OPENING),
+        _ => false,
+    }
+}
+
+/// Whether a pod is not ready as it should be: one of its kind holds the lease and is the only
+/// ready one, and this one runs and waits for its turn.
+pub(super) fn stands_by(view: &View<'_>, pod: &Value) -> bool {
+    let leads = |pod: &Value| {
+        view.of("Lease").iter().any(|lease| {
+            let holder = text(&lease["spec"]["holderIdentity"]);
+            holder
+                .strip_prefix(name(pod))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+    };
+    let waits = |pod: &Value| {
+        restarts(pod) == 0
+            && array(&pod["status"]["containerStatuses"])
+                .all(|status| status["state"]["running"].is_object())
+    };
+    let all = || view.pods_of(&view.workload(pod)).filter(|pod| is_live(pod));
+    !is_ready(pod)
+        && all().any(|pod| is_ready(pod) && leads(pod))
+        && all().all(|pod| is_ready(pod) == leads(pod) && (is_ready(pod) || waits(pod)))
 }
 
 /// Without its events a container that was killed by its probe looks like one that ended by
@@ -137,9 +248,10 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     let logged = symptom
         .container
         .as_deref()
-        .filter(|_| symptom.exit_code.is_some() && symptom.last_words.is_empty())
+        .filter(|_| symptom.exit_code.is_some() || symptom.id == "init-container-runs")
+        .filter(|_| symptom.last_words.is_empty())
         .and_then(|container| view.snapshot.last_words(name(pod), container));
-    let mut detail = symptom.brief();
+    let mut detail = detail(pod, &symptom);
     let source = match &symptom.container {
         Some(container) => format!("pod/{}: container {container}", name(pod)),
         None => format!("pod/{}", name(pod)),
@@ -152,7 +264,14 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     if let (Some(words), Some(container)) = (logged, &symptom.container) {
         let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
         if let Some(last) = last.filter(|_| {
-            matches!(symptom.id, "app-exit" | "exits-zero" | "init-container-fails" | "start-error")
+            matches!(
+                symptom.id,
+                "app-exit"
+                    | "exits-zero"
+                    | "init-container-fails"
+                    | "init-container-runs"
+                    | "start-error"
+            )
         }) {
             detail = format!("{detail}: {last}");
         }
@@ -166,6 +285,131 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
     .pods([pod])
     .seen(evidence)
     .hint(symptom.hint)
+}
+
+/// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
+fn detail(pod: &Value, symptom: &Symptom) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if !IMPLIED.contains(&symptom.reason.as_str()) {
+        parts.push(symptom.reason.clone());
+    }
+    parts.extend(symptom.exit_code.map(|code| format!("exit code {code}")));
+    match symptom.restarts {
+        0 => {}
+        1 => parts.push("1 restart".to_owned()),
+        many => parts.push(format!("{many} restarts")),
+    }
+    let spec = container_spec(pod, symptom.container.as_deref());
+    if symptom.id == "oom-killed" {
+        parts.push(match filled(&spec["resources"]["limits"]["memory"]) {
+            Some(limit) => format!("limit {limit}"),
+            None => "no limit, so that its node was out of memory".to_owned(),
+        });
+    }
+    let mut said = match symptom.exit_code {
+        None => point(&symptom.message),
+        Some(_) => symptom.last_words.clone(),
+    };
+    // the pod and the container are named already
+    said.truncate(said.find(" (pod: \"").unwrap_or(said.len()));
+    if let Some((_, probe, by)) = PROBES.iter().find(|(id, ..)| *id == symptom.id) {
+        said = said.trim_start_matches(by).to_owned();
+        let word = probe.trim_end_matches("Probe");
+        if let Some((before, rest)) = said.split_once(" probe failed:")
+            && before.eq_ignore_ascii_case(word)
+        {
+            said = rest.trim().to_owned();
+        }
+        // a command that says nothing leaves nothing behind the colon
+        let asked = asked(&spec[*probe]);
+        if said.is_empty() {
+            said = asked;
+        }
+    }
+    if let Some(wanted) = wanted_of_node(pod, symptom.id) {
+        said = format!("{said} {wanted}").trim().to_owned();
+    }
+    let mut detail = parts.join(", ");
+    for (before, part) in [(true, symptom.container.as_deref()), (false, Some(said.as_str()))] {
+        let part = part.unwrap_or_default();
+        detail = match (detail.is_empty(), part.is_empty(), before) {
+            (_, true, _) => detail,
+            (true, ..) => part.to_owned(),
+            (_, _, true) => format!("{part}: {detail}"),
+            (_, _, false) => format!("{detail}: {part}"),
+        };
+    }
+    detail
+}
+
+/// What a pod without a node asks of one.
+fn wanted_of_node(pod: &Value, id: &str) -> Option<String> {
+    match id {
+        "node-selector-mismatch" => {
+            let asked = super::placement::asked(&pod["spec"]);
+            (!asked.is_empty()).then(|| format!("It asks for {asked}"))
+        }
+        "insufficient-resources" => {
+            let all: Vec<String> = array(&pod["spec"]["containers"])
+                .flat_map(|spec| spec["resources"]["requests"].as_object().into_iter().flatten())
+                .map(|(resource, amount)| format!("{resource} {}", text(amount)))
+                .collect();
+            (!all.is_empty()).then(|| format!("It requests {}", all.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// Reasons of the API that say no more than a title.
+const IMPLIED: &[&str] = &[
+    "Error",
+    "Completed",
+    "Restarted",
+    "CrashLoopBackOff",
+    "OOMKilled",
+    "Unhealthy",
+    "NotReady",
+    "Unschedulable",
+    "FailedMount",
+    "FailedAttachVolume",
+    "StuckTerminating",
+    "Evicted",
+    "SchedulingGated",
+    "PodInitializing",
+    "NodeLost",
+];
+
+/// What fails where a probe does: the probe, and how its message begins.
+const PROBES: &[(&str, &str, &str)] = &[
+    ("liveness-probe-kills", "livenessProbe", "killed by its liveness probe: "),
+    ("startup-probe-kills", "startupProbe", "killed by its startup probe: "),
+    ("readiness-failing", "readinessProbe", ""),
+    ("startup-failing", "startupProbe", ""),
+];
+
+fn container_spec<'a>(pod: &'a Value, container: Option<&str>) -> &'a Value {
+    let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
+    let mut own = all.filter(|spec| Some(name_of(spec)) == container);
+    own.next().unwrap_or(&Value::Null)
+}
+
+fn name_of(spec: &Value) -> &str {
+    text(&spec["name"])
+}
+
+/// What a probe asks, in words.
+fn asked(probe: &Value) -> String {
+    let port = |of: &Value| of["port"].to_string().trim_matches('"').to_owned();
+    let command: Vec<&str> = array(&probe["exec"]["command"]).map(text).collect();
+    if !command.is_empty() {
+        format!("`{}` fails", command.join(" "))
+    } else if probe["httpGet"].is_object() {
+        format!("GET :{}{}", port(&probe["httpGet"]), text(&probe["httpGet"]["path"]))
+    } else if probe["tcpSocket"].is_object() {
+        format!("port {}", port(&probe["tcpSocket"]))
+    } else {
+        String::new()
+    }
 }
 
 /// Says how many of the pods have it, unless it is all or the only one.
@@ -186,25 +430,21 @@ fn count_pods(view: &View<'_>, cause: &mut Cause) {
 /// The containers whose log tells why: pod, container, and whether it is that of the run before.
 pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
     let mut wanted = Vec::new();
-    let mut seen: Vec<(Object, &'static str)> = Vec::new();
-    for pod in view.of("Pod") {
-        let workload = view.workload(pod);
-        if is_replaced(pod, &workload) {
+    let mut known: Vec<(Object, &'static str)> = Vec::new();
+    for (pod, symptom) in seen(view) {
+        let Some(container) = &symptom.container else { continue };
+        let waits = symptom.id == "init-container-runs";
+        if !waits && (symptom.exit_code.is_none() || !symptom.last_words.is_empty()) {
             continue;
         }
-        for symptom in symptoms(pod, view.events(pod), view.now) {
-            let Some(container) = &symptom.container else { continue };
-            if symptom.exit_code.is_none() || !symptom.last_words.is_empty() {
-                continue;
-            }
-            // one pod speaks for all of its workload
-            let key = (workload.clone(), symptom.id);
-            if seen.contains(&key) || wanted.len() >= most {
-                continue;
-            }
-            seen.push(key);
-            wanted.push((name(pod).to_owned(), container.clone(), has_new_run(pod, container)));
+        // one pod speaks for all of its workload
+        let key = (view.workload(pod), symptom.id);
+        if known.contains(&key) || wanted.len() >= most {
+            continue;
         }
+        known.push(key);
+        let before = !waits && has_new_run(pod, container);
+        wanted.push((name(pod).to_owned(), container.clone(), before));
     }
     wanted
 }

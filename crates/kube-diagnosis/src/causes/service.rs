@@ -2,9 +2,10 @@
 
 use super::Kind;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, name, text};
+use crate::object::{array, controller, filled, is_deleting, name, text};
 use crate::pod::{is_live, is_ready, starting_since};
-use crate::view::{View, declared_ports, listed, names, selects};
+use crate::view::{View, declared_ports, listed, names, said, selects};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const SERVICE: &[&str] = &["Service", "Pod"];
@@ -19,6 +20,7 @@ pub(super) const KINDS: &[Kind] = &[
         SERVICE,
     ),
     Kind("no-ready-endpoints", "has no ready endpoint", SERVICE),
+    Kind("load-balancer-pending", "waits for its load balancer", &["Service"]),
     Kind(
         "backend-missing",
         "leads to a Service or a port that does not exist",
@@ -27,13 +29,16 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// Kinds whose pod template shows which pods there would be.
-const TEMPLATES: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
+const TEMPLATES: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"];
 
 pub(super) fn find(view: &View<'_>, so_far: &[Cause]) -> Vec<Cause> {
     let mut found: Vec<Cause> = Vec::new();
-    for service in view.of("Service") {
+    let services = if view.has_read(&["Pod"]) { view.of("Service") } else { &[] };
+    for service in services {
         found.extend(of_service(view, service, so_far));
     }
+    found.extend(view.of("Service").iter().filter_map(|service| balancer(view, service)));
     found.extend(view.of("Ingress").iter().flat_map(|ingress| backends(view, ingress)));
     found
 }
@@ -65,6 +70,8 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
     for port in array(&service["spec"]["ports"]) {
         let one = match &port["targetPort"] {
             Value::String(wanted) => unnamed(service, port, wanted, &pods),
+            // only TCP was tried
+            _ if !is_tcp(port) => None,
             target => {
                 let number = target.as_u64().or_else(|| port["port"].as_u64());
                 number.and_then(|number| unheard(view, service, port, number, &pods))
@@ -76,6 +83,10 @@ fn of_service(view: &View<'_>, service: &Value, so_far: &[Cause]) -> Vec<Cause> 
         found.extend(unready(view, service, &pods, so_far));
     }
     found
+}
+
+fn is_tcp(port: &Value) -> bool {
+    port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP")
 }
 
 fn shown(selector: &Value) -> String {
@@ -91,34 +102,38 @@ fn nothing_selected(
     so_far: &[Cause],
 ) -> Option<Cause> {
     let object = Object::of(service);
+    // an operator knows which pods it makes: a role that none has now is no mistake
+    if controller(service).is_some() {
+        return None;
+    }
     let makers: Vec<&Value> = TEMPLATES
         .iter()
         .flat_map(|kind| view.of(kind))
+        .chain(view.of("CronJob").iter().map(|cronjob| &cronjob["spec"]["jobTemplate"]))
         .filter(|maker| selects(selector, &maker["spec"]["template"]["metadata"]["labels"]))
         .collect();
-    if let Some(maker) = makers.first() {
+    if !makers.is_empty() {
         // scaled to zero is somebody's wish
-        let of = Object::of(maker);
-        let own = so_far.iter().find(|cause| cause.object == of)?;
+        let own = so_far
+            .iter()
+            .find(|cause| makers.iter().any(|maker| Object::of(maker) == cause.object))?;
+        let detail = format!("{} has no pods", own.object);
+        let source = format!("{object}: spec.selector");
         let cause = Cause {
             follows_from: Some((own.object.clone(), own.id)),
-            ..Cause::new("no-ready-endpoints", object, "", format!("{of} has no pods"))
+            ..Cause::new("no-ready-endpoints", object, "", detail)
         };
-        return Some(cause.hint(format!("mend {of}")));
+        let hint = format!("mend {}", own.object);
+        return Some(cause.seen([Evidence::new(source, shown(selector))]).hint(hint));
     }
-    if TEMPLATES.iter().any(|kind| view.snapshot.why_unread(kind).is_some()) {
+    // pods that have ended or are leaving show that the selector is right
+    let mut pods = view.of("Pod").iter();
+    if pods.any(|pod| selects(selector, &pod["metadata"]["labels"])) || !view.has_read(TEMPLATES) {
         return None;
     }
-    let near: Vec<&str> = TEMPLATES
-        .iter()
-        .flat_map(|kind| view.of(kind))
-        .filter(|maker| name(maker) == name(service))
-        .map(|maker| text(&maker["kind"]))
-        .collect();
     let mut detail = format!("no pod has the labels {}", shown(selector));
-    if let Some(kind) = near.first()
-        && let Some(maker) = view.snapshot.get(kind, name(service))
-    {
+    let near = TEMPLATES.iter().find_map(|kind| view.get(kind, name(service)));
+    if let Some(maker) = near {
         let labels = shown(&maker["spec"]["template"]["metadata"]["labels"]);
         detail = format!("{detail}; the pods of {} have {labels}", Object::of(maker));
     }
@@ -128,6 +143,36 @@ fn nothing_selected(
             .seen([Evidence::new(source, shown(selector))])
             .hint("correct the selector of the Service, or the labels of the pods"),
     )
+}
+
+/// How long a load balancer may take to be made.
+const BALANCING: SignedDuration = SignedDuration::from_mins(5);
+
+/// A Service that waits for its load balancer.
+fn balancer(view: &View<'_>, service: &Value) -> Option<Cause> {
+    let (spec, status) = (&service["spec"], &service["status"]);
+    let has_address = array(&status["loadBalancer"]["ingress"]).next().is_some();
+    if spec["type"] != "LoadBalancer"
+        || has_address
+        || !status.is_object()
+        || is_deleting(service)
+        || !view.older(&service["metadata"]["creationTimestamp"], BALANCING)
+    {
+        return None;
+    }
+    let object = Object::of(service);
+    let failed = view.last_event(service, |event| event.warning);
+    let detail = match (&failed, filled(&spec["loadBalancerClass"])) {
+        (Some(failed), _) => format!("{}: {}", failed.reason, failed.message),
+        (None, Some(class)) => format!("nobody has made one of class {class}"),
+        (None, None) => "nobody has made one: the cluster may have no provider of them".to_owned(),
+    };
+    let said = match &failed {
+        Some(failed) => said(service, failed),
+        None => Evidence::new(format!("{object}: status"), "loadBalancer has no ingress"),
+    };
+    let hint = "check the cloud controller or the load balancer of the cluster, and its quota";
+    Some(Cause::new("load-balancer-pending", object, "", detail).seen([said]).hint(hint))
 }
 
 /// A port that is named, of which no container of any of the pods has the name.
@@ -261,31 +306,14 @@ fn unready(view: &View<'_>, service: &Value, pods: &[&Value], so_far: &[Cause]) 
 
 /// The Services of an Ingress that do not exist, or not with that port.
 fn backends(view: &View<'_>, ingress: &Value) -> Vec<Cause> {
-    let rules = array(&ingress["spec"]["rules"])
-        .flat_map(|rule| array(&rule["http"]["paths"]))
-        .map(|path| &path["backend"]["service"]);
-    let all = rules.chain([&ingress["spec"]["defaultBackend"]["service"]]);
+    if is_deleting(ingress) || !view.has_read(&["Service"]) {
+        return Vec::new();
+    }
     let mut wrong: Vec<String> = Vec::new();
-    for backend in all.filter(|backend| backend["name"].is_string()) {
-        let service = text(&backend["name"]);
-        let port = &backend["port"];
-        let said = match view.snapshot.get("Service", service) {
-            None => format!("there is no service/{service}"),
-            Some(found) => {
-                let has =
-                    |own: &Value| own["port"] == port["number"] || own["name"] == port["name"];
-                let is_asked = port["number"].is_u64() || port["name"].is_string();
-                if !is_asked
-                    || array(&found["spec"]["ports"]).any(has)
-                    || found["spec"]["type"] == "ExternalName"
-                {
-                    continue;
-                }
-                let wanted = if port["number"].is_u64() { &port["number"] } else { &port["name"] };
-                format!("service/{service} has no port {wanted}")
-            }
-        };
-        if !wrong.contains(&said) {
+    for backend in backend_services(ingress) {
+        if let Some(said) = no_backend(view, backend)
+            && !wrong.contains(&said)
+        {
             wrong.push(said);
         }
     }
@@ -301,6 +329,32 @@ fn backends(view: &View<'_>, ingress: &Value) -> Vec<Cause> {
         .collect()
 }
 
+/// The Services that an Ingress leads to, as its backends name them; a backend may also be another
+/// resource.
+pub(super) fn backend_services(ingress: &Value) -> impl Iterator<Item = &Value> {
+    let rules = array(&ingress["spec"]["rules"])
+        .flat_map(|rule| array(&rule["http"]["paths"]))
+        .map(|path| &path["backend"]["service"]);
+    let all = rules.chain([&ingress["spec"]["defaultBackend"]["service"]]);
+    // the controller of AWS reads such a backend from an annotation
+    all.filter(|backend| backend["name"].is_string() && backend["port"]["name"] != "use-annotation")
+}
+
+/// What is missing of a backend.
+fn no_backend(view: &View<'_>, backend: &Value) -> Option<String> {
+    let (service, port) = (text(&backend["name"]), &backend["port"]);
+    let Some(found) = view.get("Service", service) else {
+        return Some(format!("there is no service/{service}"));
+    };
+    let (key, wanted) = match &port["number"] {
+        Value::Number(_) => ("port", &port["number"]),
+        _ => ("name", &port["name"]),
+    };
+    let has = array(&found["spec"]["ports"]).any(|own| own[key] == *wanted);
+    let is_elsewhere = found["spec"]["type"] == "ExternalName" || wanted.is_null();
+    (!has && !is_elsewhere).then(|| format!("service/{service} has no port {wanted}"))
+}
+
 /// The ports of pods at which should be looked: those that Services lead to and that the pods do
 /// not declare although they declare others; of one Service all.
 pub(super) fn wanted_ports(
@@ -314,7 +368,7 @@ pub(super) fn wanted_ports(
         let ready: Vec<&Value> =
             selected(view, service).into_iter().filter(|pod| is_ready(pod)).collect();
         for port in array(&service["spec"]["ports"]) {
-            if port["protocol"].as_str().is_some_and(|protocol| protocol != "TCP") {
+            if !is_tcp(port) {
                 continue;
             }
             for pod in ready.iter().take(if is_meant { 3 } else { 1 }) {

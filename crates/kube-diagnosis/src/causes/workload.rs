@@ -2,37 +2,37 @@
 //! have.
 
 use super::Kind;
+use super::placement::why_nowhere;
+use super::pods::stands_by;
 use crate::cause::{Cause, Evidence, Object};
-use crate::object::{array, condition, controller, count, name, text};
+use crate::object::{array, condition, controller, count, is_deleting, name, text, timestamp};
 use crate::pod::{is_live, is_ready, starting_since};
-use crate::symptom::not_made;
+use crate::symptom::{Symptom, not_made_of};
 use crate::view::View;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-const DEPLOYMENT: &[&str] = &["Deployment", "ReplicaSet"];
 const SETS: &[&str] = &["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
 
 /// How long fewer pods than wanted may be ready without a reason.
 const SETTLING: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) const KINDS: &[Kind] = &[
-    Kind("quota-exceeded", "may not create pods: a quota is exceeded", SETS),
-    Kind("quota-needs-resources", "may not create pods: a quota demands requests or limits", SETS),
-    Kind("admission-denied", "may not create pods: they are refused at admission", SETS),
+    Kind("quota-exceeded", "may not create pods, as a quota is exceeded", SETS),
+    Kind("quota-needs-resources", "may not create pods, as a quota demands resources", SETS),
+    Kind("admission-denied", "may not create pods, as they are refused at admission", SETS),
     Kind(
         "admission-webhook-unavailable",
-        "cannot create pods: an admission webhook does not answer",
+        "cannot create pods, as an admission webhook does not answer",
         SETS,
     ),
     Kind(
         "service-account-missing",
-        "cannot create pods: their ServiceAccount does not exist",
+        "cannot create pods, as their ServiceAccount does not exist",
         SETS,
     ),
     Kind("pods-not-created", "cannot create pods", SETS),
-    Kind("rollout-paused", "has a change that waits: its rollout is paused", DEPLOYMENT),
-    Kind("rollout-stuck", "does not get its new revision running", DEPLOYMENT),
+    Kind("not-processed", "is not processed by its controller", SETS),
     Kind(
         "ordinal-blocks-others",
         "waits for one pod before it makes the others",
@@ -42,14 +42,28 @@ pub(super) const KINDS: &[Kind] = &[
     Kind(
         "pods-unavailable",
         "has fewer available pods than it should, and nothing says why",
-        &["Deployment", "StatefulSet", "DaemonSet", "Pod"],
+        &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"],
     ),
 ];
 
-pub(super) fn find(view: &View<'_>, of_pods: &[Cause]) -> Vec<Cause> {
+/// Ids of pods that are refused.
+pub(super) const REFUSALS: &[&str] = &[
+    "quota-exceeded",
+    "quota-needs-resources",
+    "admission-denied",
+    "admission-webhook-unavailable",
+    "service-account-missing",
+    "pods-not-created",
+];
+
+/// Kinds that say how many pods they should have.
+pub(super) const COUNTED: &[&str] =
+    &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
+
+pub(super) fn find(view: &View<'_>, of_pods: &[Cause], of_rollouts: &[Cause]) -> Vec<Cause> {
     let mut found: Vec<Cause> = Vec::new();
-    for kind in ["ReplicaSet", "StatefulSet", "DaemonSet", "Job"] {
-        for maker in view.of(kind) {
+    for kind in ["ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job"] {
+        for maker in view.of(kind).iter().filter(|maker| !is_deleting(maker)) {
             let refused = refused(view, maker);
             let known = |cause: &Cause| {
                 found.iter().any(|other| other.object == cause.object && other.id == cause.id)
@@ -57,128 +71,119 @@ pub(super) fn find(view: &View<'_>, of_pods: &[Cause]) -> Vec<Cause> {
             found.extend(refused.filter(|cause| !known(cause)));
         }
     }
-    for deployment in view.of("Deployment") {
-        found.extend(paused(view, deployment));
-        found.extend(stuck(deployment, of_pods));
-    }
     found.extend(view.of("StatefulSet").iter().filter_map(|set| blocked(view, set, of_pods)));
-    found.extend(view.of("DaemonSet").iter().filter_map(nowhere));
-    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
-        for workload in view.of(kind) {
-            let object = Object::of(workload);
-            let explained = of_pods.iter().chain(&found).any(|cause| cause.object == object);
-            if !explained {
-                found.extend(unexplained(view, workload));
-            }
+    found.extend(view.of("DaemonSet").iter().filter_map(|set| nowhere(view, set)));
+    for workload in COUNTED.iter().flat_map(|kind| view.of(kind)) {
+        let object = Object::of(workload);
+        let mut known = of_pods.iter().chain(of_rollouts).chain(&found);
+        if controller(workload).is_none_or(|owner| !COUNTED.contains(&text(&owner["kind"])))
+            && !known.any(|cause| cause.object == object)
+        {
+            found.extend(unprocessed(view, workload).or_else(|| unexplained(view, workload)));
         }
     }
     found
 }
 
+/// How many pods it should have; of a DaemonSet the cluster decides that.
+pub(super) fn wanted(workload: &Value) -> i64 {
+    match workload["kind"].as_str() {
+        Some("DaemonSet") => count(&workload["status"]["desiredNumberScheduled"]),
+        _ => workload["spec"]["replicas"].as_i64().unwrap_or(1),
+    }
+}
+
+/// How many pods it has of which it can make use. An old API server does not count those of a
+/// StatefulSet, but knows which are ready.
+fn available(workload: &Value) -> i64 {
+    let status = &workload["status"];
+    let (available, ready) = match workload["kind"].as_str() {
+        Some("DaemonSet") => ("numberAvailable", "numberReady"),
+        _ => ("availableReplicas", "readyReplicas"),
+    };
+    status[available].as_i64().unwrap_or_else(|| count(&status[ready]))
+}
+
+/// Its controller has not seen its present spec yet, so that its status is of another one.
+pub(super) fn is_behind(object: &Value) -> bool {
+    let generation = object["metadata"]["generation"].as_i64();
+    generation.is_some() && object["status"]["observedGeneration"].as_i64() < generation
+}
+
 /// Pods that were refused, at the workload that wants them.
 fn refused(view: &View<'_>, maker: &Value) -> Option<Cause> {
-    let symptom = not_made(maker, view.events(maker))?;
+    let symptom = not_made_of(maker, &view.events(maker))?;
     let namespace = text(&maker["metadata"]["namespace"]);
-    let object = match controller(maker).filter(|owner| owner["kind"] == "Deployment") {
-        Some(owner) => Object::named("Deployment", namespace, text(&owner["name"])),
+    let is_set = matches!(text(&maker["kind"]), "ReplicaSet" | "ReplicationController");
+    let object = match controller(maker).filter(|_| is_set) {
+        Some(owner) => Object::named(text(&owner["kind"]), namespace, text(&owner["name"])),
         None => Object::of(maker),
     };
     let source = format!("{}: {}", Object::of(maker), symptom.reason);
-    let cause = Cause::new(symptom.id, object, &symptom.reason, symptom.brief())
+    let detail = refusal(&symptom);
+    let cause = Cause::new(symptom.id, object, &symptom.reason, detail)
         .seen([Evidence::new(source, symptom.message.clone())]);
     Some(cause.hint(symptom.hint))
 }
 
-/// A change that nobody rolls out. A paused Deployment without one is as it should be.
-fn paused(view: &View<'_>, deployment: &Value) -> Option<Cause> {
-    let (spec, status) = (&deployment["spec"], &deployment["status"]);
-    if spec["paused"] != true || is_deleting(deployment) || is_behind(deployment) {
-        return None;
-    }
-    let wanted = spec["replicas"].as_i64().unwrap_or(1);
-    let updated = count(&status["updatedReplicas"]);
-    let has_set = view.owned("ReplicaSet", deployment).any(|set| same_template(set, deployment));
-    let waits = if wanted == 0 { !has_set } else { updated < wanted };
-    if !waits || view.snapshot.why_unread("ReplicaSet").is_some() {
-        return None;
-    }
-    let detail = match wanted {
-        0 => "the pod template has changed since".to_owned(),
-        _ => format!("{updated} of {wanted} pods are of the present revision"),
+/// What decides in a refusal: which quota, policy or account.
+fn refusal(symptom: &Symptom) -> String {
+    let message = symptom.message.trim_start_matches("Error creating: ");
+    let message = message.trim_start_matches("Internal error occurred: ");
+    // `pods "web-" is forbidden: …` is what the title says
+    let point = match message.split_once(" is forbidden: ") {
+        Some((pod, rest)) if pod.contains("pods ") => rest,
+        _ => message,
     };
-    let resume = format!(
-        "resume it when the change is wanted: kubectl rollout resume -n {} {}",
-        text(&deployment["metadata"]["namespace"]),
-        Object::of(deployment)
-    );
-    let cause = Cause::new("rollout-paused", Object::of(deployment), "DeploymentPaused", detail);
-    let said = condition(deployment, "Progressing")
-        .map(|progressing| Evidence::condition(deployment, progressing));
-    Some(cause.seen(said).hint(resume))
+    point.trim_start_matches("exceeded quota: ").to_owned()
 }
 
-/// Whether a ReplicaSet is of the present template of its Deployment.
-fn same_template(set: &Value, deployment: &Value) -> bool {
-    let mut template = set["spec"]["template"].clone();
-    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
-        labels.remove("pod-template-hash");
+/// A workload at which its controller has not looked for long: it has never written its status, or
+/// that status is of an earlier spec.
+fn unprocessed(view: &View<'_>, workload: &Value) -> Option<Cause> {
+    let (metadata, status) = (&workload["metadata"], &workload["status"]);
+    if is_deleting(workload) || !status.is_object() || wanted(workload) == 0 {
+        return None;
     }
-    let mut wanted = deployment["spec"]["template"].clone();
-    for template in [&mut template, &mut wanted] {
-        if let Some(metadata) = template["metadata"].as_object_mut() {
-            metadata.remove("creationTimestamp");
+    let seen = status["observedGeneration"].as_i64();
+    let asked = metadata["generation"].as_i64();
+    let changed = array(&metadata["managedFields"])
+        .filter(|entry| entry["subresource"] != "status")
+        .filter_map(|entry| timestamp(&entry["time"]))
+        .max();
+    let late = |time| view.now.duration_since(time) > SETTLING;
+    let detail = match (seen, asked) {
+        (Some(seen), Some(asked)) if seen < asked && changed.is_some_and(late) => {
+            format!("its status is of generation {seen}, and its spec is of {asked}")
         }
-    }
-    template == wanted
-}
-
-/// A new revision that does not come up beside an old one, or of which nothing says why it does
-/// not.
-fn stuck(deployment: &Value, of_pods: &[Cause]) -> Option<Cause> {
-    let progressing = condition(deployment, "Progressing")
-        .filter(|condition| condition["reason"] == "ProgressDeadlineExceeded")?;
-    let (spec, status) = (&deployment["spec"], &deployment["status"]);
-    let wanted = spec["replicas"].as_i64().unwrap_or(1);
-    // the condition stays when the rollout has come to its end after all
-    let complete = count(&status["updatedReplicas"]) >= wanted
-        && count(&status["availableReplicas"]) >= wanted
-        && count(&status["replicas"]) <= count(&status["updatedReplicas"]);
-    if complete || is_behind(deployment) || spec["paused"] == true {
-        return None;
-    }
-    let object = Object::of(deployment);
-    let old = count(&status["replicas"]) - count(&status["updatedReplicas"]);
-    if old <= 0 && of_pods.iter().any(|cause| cause.object == object) {
-        return None;
-    }
-    let detail = format!(
-        "{} of {wanted} pods are of the new revision, {} available; {}",
-        count(&status["updatedReplicas"]),
-        count(&status["availableReplicas"]),
-        text(&progressing["message"]),
-    );
-    let hint = if old > 0 {
-        format!(
-            "mend the new revision, or roll back: kubectl rollout undo -n {} {object}",
-            object.namespace
-        )
-    } else {
-        format!("look at its pods: kubectl describe -n {} {object}", object.namespace)
+        (None, Some(_))
+            if status
+                .as_object()
+                .is_some_and(|fields| fields.values().all(|field| *field == 0))
+                && view.has_read(&["Pod"])
+                && view.pods_of(&Object::of(workload)).next().is_none()
+                && view.older(&metadata["creationTimestamp"], SETTLING) =>
+        {
+            format!("nothing was done since {}", text(&metadata["creationTimestamp"]))
+        }
+        _ => return None,
     };
+    let object = Object::of(workload);
+    let source = format!("{object}: status");
     Some(
-        Cause::new("rollout-stuck", object, "ProgressDeadlineExceeded", detail)
-            .seen([Evidence::condition(deployment, progressing)])
-            .hint(hint),
+        Cause::new("not-processed", object, "", detail.clone())
+            .seen([Evidence::new(source, detail)])
+            .hint("check whether kube-controller-manager runs, and its log"),
     )
 }
 
 /// A StatefulSet that makes its pods in order, of which one is not ready: it follows from what is
 /// wrong with that pod.
 fn blocked(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
-    if set["spec"]["podManagementPolicy"] == "Parallel" || is_behind(set) {
+    if set["spec"]["podManagementPolicy"] == "Parallel" || is_behind(set) || is_deleting(set) {
         return None;
     }
-    let wanted = set["spec"]["replicas"].as_i64().unwrap_or(1);
+    let wanted = wanted(set);
     let mut pods: Vec<&Value> = view.owned("Pod", set).filter(|pod| is_live(pod)).collect();
     let made = i64::try_from(pods.len()).unwrap_or(i64::MAX);
     if made == 0 || made >= wanted {
@@ -217,51 +222,37 @@ fn ordinal(pod: &Value) -> Option<u64> {
     name(pod).rsplit_once('-')?.1.parse().ok()
 }
 
-fn nowhere(set: &Value) -> Option<Cause> {
-    let status = &set["status"];
-    if count(&status["desiredNumberScheduled"]) > 0 || is_behind(set) || is_deleting(set) {
+fn nowhere(view: &View<'_>, set: &Value) -> Option<Cause> {
+    if set["status"]["desiredNumberScheduled"] != 0 || is_behind(set) || is_deleting(set) {
         return None;
     }
-    let template = &set["spec"]["template"]["spec"];
-    let selector = match template["nodeSelector"].as_object() {
-        Some(labels) if !labels.is_empty() => {
-            let all: Vec<String> =
-                labels.iter().map(|(key, value)| format!("{key}={}", text(value))).collect();
-            format!("its nodeSelector is {}", all.join(","))
-        }
-        _ if template["affinity"]["nodeAffinity"].is_object() => {
-            "it has node affinity rules".to_owned()
-        }
-        _ => "no node has its taints tolerated".to_owned(),
-    };
+    let detail = why_nowhere(&set["spec"]["template"]["spec"], view.of("Node"));
     let source = format!("{}: status", Object::of(set));
     Some(
-        Cause::new("no-node-eligible", Object::of(set), "", selector)
+        Cause::new("no-node-eligible", Object::of(set), "", detail)
             .seen([Evidence::new(source, "desiredNumberScheduled is 0")])
-            .hint("compare its node selector, affinity and tolerations with the nodes"),
+            .hint("label a node, or correct its nodeSelector, affinity or tolerations"),
     )
 }
 
 /// Fewer pods than wanted for some time, and no cause at all: that is not health.
 fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
-    let (spec, status) = (&workload["spec"], &workload["status"]);
-    let (wanted, available) = match workload["kind"].as_str() {
-        Some("DaemonSet") => {
-            (count(&status["desiredNumberScheduled"]), count(&status["numberAvailable"]))
-        }
-        _ => (spec["replicas"].as_i64().unwrap_or(1), count(&status["availableReplicas"])),
-    };
-    if available >= wanted || is_deleting(workload) {
+    let (wanted, available) = (wanted(workload), available(workload));
+    // without a status there is nothing to go by
+    let is_known = workload["status"]["observedGeneration"].is_i64();
+    if available >= wanted || !is_known || is_deleting(workload) || is_behind(workload) {
         return None;
     }
     let object = Object::of(workload);
+    if view.has_read(&["Pod"]) && view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
+    {
+        return None;
+    }
     // what is still starting, or was made a moment ago, has its time
     let young = |object: &Value| !view.older(&object["metadata"]["creationTimestamp"], SETTLING);
-    let starts = |pod: &Value| young(pod) || starting_since(pod, view.now).is_some();
-    let changed = array(&status["conditions"])
+    let changed = array(&workload["status"]["conditions"])
         .any(|condition| !view.older(&condition["lastTransitionTime"], SETTLING));
-    if young(workload) || changed || view.pods_of(&object).any(|pod| !is_ready(pod) && starts(pod))
-    {
+    if young(workload) || changed {
         return None;
     }
     let detail = format!("{available} of {wanted} are available");
@@ -271,12 +262,17 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
     Some(Cause::new("pods-unavailable", object, "", detail).seen([said]).hint(hint))
 }
 
-/// Its controller has not seen its present spec yet, so that its status is of another one.
-fn is_behind(object: &Value) -> bool {
-    let generation = object["metadata"]["generation"].as_i64();
-    generation.is_some() && object["status"]["observedGeneration"].as_i64() < generation
-}
-
-fn is_deleting(object: &Value) -> bool {
-    object["metadata"]["deletionTimestamp"].is_string()
+/// A pod that is starting, leaving, standing by, or not ready for long enough to be available.
+fn has_its_time(view: &View<'_>, workload: &Value, pod: &Value) -> bool {
+    if is_deleting(pod) {
+        return true;
+    }
+    if !is_ready(pod) {
+        let young = !view.older(&pod["metadata"]["creationTimestamp"], SETTLING);
+        return is_live(pod)
+            && (young || starting_since(pod, view.now).is_some() || stands_by(view, pod));
+    }
+    let least = SignedDuration::from_secs(count(&workload["spec"]["minReadySeconds"]));
+    condition(pod, "Ready")
+        .is_some_and(|ready| !view.older(&ready["lastTransitionTime"], least + SETTLING))
 }

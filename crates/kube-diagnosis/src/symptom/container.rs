@@ -296,7 +296,7 @@ impl ContainerCase<'_> {
     /// A container that runs and does not pass its probes: once a probe has failed, or should have
     /// passed long ago.
     fn unready(&self, running: &Value) -> Option<Symptom> {
-        if self.status["ready"] == true || self.case.is_finished() {
+        if self.status["ready"] != false || self.case.is_finished() {
             return None;
         }
         let starts = self.status["started"] == false && self.spec["startupProbe"].is_object();

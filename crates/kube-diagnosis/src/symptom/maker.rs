@@ -11,10 +11,14 @@ pub type Maker = Value;
 /// Why pods are missing that this object should have made: the last it was told, unless it has made
 /// one since.
 pub fn not_made(maker: &Maker, events: &[Value]) -> Option<Symptom> {
+    not_made_of(maker, &ObjectEvents::of(maker, events))
+}
+
+/// The same of an object of which these events are.
+pub(crate) fn not_made_of(maker: &Maker, seen: &ObjectEvents<'_>) -> Option<Symptom> {
     if !lacks(maker) {
         return None;
     }
-    let seen = ObjectEvents::of(maker, events);
     let failed = seen.last(|event| event.reason == "FailedCreate").filter(|failed| {
         // both come from one attempt at several pods, and a second has room for both
         seen.last(|event| event.reason == "SuccessfulCreate")

@@ -15,13 +15,15 @@ mod start;
 mod tests;
 mod words;
 
+pub(crate) use maker::not_made_of;
 pub use maker::{Maker, not_made};
 pub use words::{Said, blame, few, ill, unready};
+pub(crate) use words::{point, shortened};
 
 use crate::object::{array, condition, filled, text, timestamp};
 use crate::pod;
 use jiff::{SignedDuration, Timestamp};
-pub(crate) use seen::{ObjectEvent, ObjectEvents};
+pub(crate) use seen::{ObjectEvent, ObjectEvents, involved};
 use serde_json::{Value, json};
 
 /// One thing that keeps a pod from working.
@@ -93,7 +95,11 @@ const LAG: SignedDuration = SignedDuration::from_secs(10);
 /// assert_eq!(symptoms(&pod, &[], jiff::Timestamp::UNIX_EPOCH)[0].id, "evicted");
 /// ```
 pub fn symptoms(pod: &Value, events: &[Value], now: Timestamp) -> Vec<Symptom> {
-    let seen = ObjectEvents::of(pod, events);
+    symptoms_of(pod, ObjectEvents::of(pod, events), now)
+}
+
+/// The symptoms of a pod of which these events are.
+pub(crate) fn symptoms_of(pod: &Value, seen: ObjectEvents<'_>, now: Timestamp) -> Vec<Symptom> {
     // the clock of the cluster may be ahead of this machine's
     let case = PodCase { pod, now: seen.newest().map_or(now, |newest| newest.max(now)), seen };
     if pod::is_deleting(pod) {
@@ -253,8 +259,10 @@ impl PodCase<'_> {
     /// address.
     fn cut_off(&self) -> Option<Symptom> {
         let status = self.status();
+        let mut containers = array(&status["containerStatuses"]).peekable();
         if status["phase"] != "Running"
-            || !array(&status["containerStatuses"]).all(|status| status["ready"] == true)
+            || containers.peek().is_none()
+            || !containers.all(|status| status["ready"] == true)
         {
             return None;
         }

@@ -21,9 +21,9 @@ pub(crate) struct ObjectEvents<'a>(Vec<ObjectEvent<'a>>);
 
 impl<'a> ObjectEvents<'a> {
     /// Those of this object and not of one that had its name before.
-    pub(crate) fn of(object: &Value, events: &'a [Value]) -> Self {
+    pub(crate) fn of(object: &Value, events: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut all: Vec<ObjectEvent<'a>> =
-            events.iter().filter(|event| is_about(event, object)).filter_map(read).collect();
+            events.into_iter().filter(|event| is_about(event, object)).filter_map(read).collect();
         all.sort_by_key(|event| event.at);
         Self(all)
     }
@@ -38,12 +38,22 @@ impl<'a> ObjectEvents<'a> {
     }
 }
 
+/// The object that an event is about; `events.k8s.io` has it under another name.
+pub(crate) fn involved(event: &Value) -> &Value {
+    let core = &event["involvedObject"];
+    if core.is_object() { core } else { &event["regarding"] }
+}
+
 fn is_about(event: &Value, object: &Value) -> bool {
-    let (involved, metadata) = (&event["involvedObject"], &object["metadata"]);
+    let (involved, metadata) = (involved(event), &object["metadata"]);
+    let kind = object["kind"].as_str().unwrap_or("Pod");
+    // the kubelet puts the name of its node where its uid should be
+    if kind == "Node" {
+        return involved["kind"] == kind && involved["name"] == metadata["name"];
+    }
     match (filled(&involved["uid"]), filled(&metadata["uid"])) {
         (Some(of), Some(own)) => of == own,
         _ => {
-            let kind = object["kind"].as_str().unwrap_or("Pod");
             involved["kind"] == kind
                 && involved["name"] == metadata["name"]
                 && involved["namespace"] == metadata["namespace"]
@@ -55,14 +65,16 @@ fn read(event: &Value) -> Option<ObjectEvent<'_>> {
     let times = [
         &event["series"]["lastObservedTime"],
         &event["lastTimestamp"],
+        &event["deprecatedLastTimestamp"],
         &event["eventTime"],
         &event["firstTimestamp"],
         &event["metadata"]["creationTimestamp"],
     ];
-    let field = text(&event["involvedObject"]["fieldPath"]);
+    let field = text(&involved(event)["fieldPath"]);
+    let message = filled(&event["message"]).unwrap_or_else(|| text(&event["note"]));
     Some(ObjectEvent {
         reason: text(&event["reason"]),
-        message: text(&event["message"]).trim(),
+        message: message.trim(),
         warning: event["type"] == "Warning",
         container: field.split_once('{').and_then(|(_, name)| name.strip_suffix('}')),
         at: times.into_iter().find_map(crate::object::timestamp)?,

@@ -47,7 +47,7 @@ impl Symptom {
 
 /// What decides in a message: without what is wrapped around it, and without what could be driven
 /// out for a pod.
-fn point(message: &str) -> String {
+pub(crate) fn point(message: &str) -> String {
     let nodes = message.split(" no new claims to deallocate").next().unwrap_or(message);
     let nodes = nodes.split(" preemption: ").next().unwrap_or(nodes);
     let Some(last) =
@@ -71,15 +71,27 @@ fn point(message: &str) -> String {
     }
 }
 
+/// The same of a sentence that may have been put together from several parts.
+const SENTENCE: (usize, usize) = (220, 140);
+
 /// One line of moderate length, with its end.
 fn short(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(message, MESSAGE)
+}
+
+/// A detail of a cause as one line of moderate length, with its end.
+pub(crate) fn shortened(detail: &str) -> String {
+    cut(detail, SENTENCE)
+}
+
+fn cut(text: &str, (begin, end): (usize, usize)) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let count = line.chars().count();
-    if count <= MESSAGE.0 + MESSAGE.1 {
+    if count <= begin + end {
         return line;
     }
-    let head: String = line.chars().take(MESSAGE.0).collect();
-    let tail: String = line.chars().skip(count - MESSAGE.1).collect();
+    let head: String = line.chars().take(begin).collect();
+    let tail: String = line.chars().skip(count - end).collect();
     format!("{} … {}", head.trim_end(), tail.trim_start())
 }
 

@@ -63,7 +63,7 @@ impl AppContext {
         at: Timestamp,
         depth: u8,
     ) -> Option<Self> {
-        let app = snapshot.pods.get(pod)?.containers.get(container)?.app?;
+        let app = snapshot.pods.get(pod)?.container(container)?.app?;
         let known = Mutex::default();
         (depth <= DEEPEST).then(|| Self {
             snapshot: Arc::clone(snapshot),
@@ -95,12 +95,13 @@ impl AppContext {
     }
 
     pub(crate) fn container(&self) -> &ContainerState {
-        &self.state().containers[self.container]
+        let state = self.state();
+        state.container(self.container).unwrap_or(&state.containers[0])
     }
 
     /// Seconds since the process started.
     pub(crate) fn uptime(&self) -> f64 {
-        self.at.duration_since(self.state().started).as_secs_f64()
+        self.at.duration_since(self.container().run.from).as_secs_f64()
     }
 
     /// How many cores it may use; none when it may use all.
@@ -199,7 +200,7 @@ impl Object for AppContext {
                     "ip": state.network.ip, "labels": state.network.labels})
             }
             "uptime" => json!(self.uptime()),
-            "started" => json!(state.started.as_second()),
+            "started" => json!(self.container().run.from.as_second()),
             "request" => self.request.clone(),
             _ if self.snapshot.apps.app(self.app).values.contains_key(name) => self.value(name),
             _ => return None,

@@ -3,6 +3,7 @@
 //! ```yaml
 //! images:                        # an image that is not listed cannot be pulled
 //! - {images: ["example/web:1.0"], tools: full}
+//!   # optional: programs: [shop] are all that it can start; root: true, it runs as root
 //! tools: {full: [sh, curl], none: []}   # the commands that exec finds in an image
 //! apps:
 //! - app: web
@@ -10,6 +11,7 @@
 //!   of_image: shop               # optional: required part of the image name
 //!   # a container with PORT_8080=9000 in its environment listens there instead
 //!   ports: [{port: 8080, protocol: TCP, when: env.ON == '1', greeting: "sent on connect"}]
+//!   # with `loopback: env.HOST == '127.0.0.1'`, a port that only the pod itself reaches
 //!   users: {name: password}      # users that may log in; makes it a MySQL server
 //!   leads: {lease: web-leader, when: "true", seconds: 10}   # participates in a leader election
 //!   log_prefix: "%Y/%m/%d "      # strftime, UTC, before each line of the log
@@ -21,7 +23,8 @@
 //!   starts: remember('seen', 0)  # evaluated once at startup
 //!   happens:                     # periodically; counted, see `happened`
 //!   - {name: round, after: 1.5, every: 5, when: mysql.ok}
-//!   exits: {after: "2", code: 0 if mysql.ok else 1}         # of a program that is not a server: seconds, exit code
+//!   exits: {when: "true", after: "2", code: 0 if mysql.ok else 1}   # a program that ends: seconds, exit code
+//!   memory: 40 + 10 * uptime     # in MiB; a container whose limit is lower is killed
 //!   routes:                      # the first with a matching method, path and condition
 //!   - {port: 8080, route: "GET /items/{item}", when: mysql.ok, status: 200, json: "{'item': request.item}"}
 //!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` is evaluated after the response
@@ -126,6 +129,12 @@ pub(crate) struct Document {
 pub(crate) struct ImageSet {
     pub(crate) images: Vec<String>,
     pub(crate) tools: String,
+    /// The programs that it can start, besides the tools; empty when nobody has said so.
+    #[serde(default)]
+    pub(crate) programs: Vec<String>,
+    /// Whether it is known to run as root.
+    #[serde(default)]
+    pub(crate) root: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,6 +158,8 @@ pub(crate) struct App {
     pub(crate) happens: Vec<Happening>,
     /// How it ends, if it is not a server.
     pub(crate) exits: Option<Exits>,
+    /// What it uses, in MiB.
+    pub(crate) memory: Option<Text>,
     #[serde(default)]
     pub(crate) values: BTreeMap<String, Text>,
     /// Values of environment variables that change nothing of importance, by kind of variation.
@@ -176,6 +187,10 @@ pub(crate) struct Otherwise {
     /// Besides the logs of the app.
     #[serde(default)]
     pub(crate) logs: Vec<LogRule>,
+    /// Instead of how the app ends.
+    pub(crate) exits: Option<Exits>,
+    /// Instead of what the app uses.
+    pub(crate) memory: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -185,6 +200,8 @@ pub(crate) struct ListeningPort {
     #[serde(default)]
     pub(crate) protocol: Protocol,
     pub(crate) when: Option<Text>,
+    /// Whether it listens on 127.0.0.1 alone.
+    pub(crate) loopback: Option<Text>,
     pub(crate) greeting: Option<String>,
 }
 
@@ -235,9 +252,11 @@ pub(crate) struct Happening {
     pub(crate) when: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exits {
+    /// Whether it ends at all; it does when absent.
+    pub(crate) when: Option<Text>,
     /// Seconds after the start of the process.
     pub(crate) after: Text,
     /// The exit code.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::AppContext;
 use super::format::Seconds;
+use crate::controllers::Run;
 use crate::snapshot::Snapshot;
 
 /// One line of a log.
@@ -26,6 +27,7 @@ pub(crate) fn lines(
     let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
         return Vec::new();
     };
+    let run = context.container().run;
     if let Some(ended) = &snapshot.pods[pod].ended {
         let written = ended.lines.get(container).map(Vec::as_slice).unwrap_or_default();
         return written
@@ -34,8 +36,39 @@ pub(crate) fn lines(
             .cloned()
             .collect();
     }
-    let app = snapshot.apps.app(context.app);
-    let started = snapshot.pods[pod].started;
+    written(&context, run, from, now)
+}
+
+/// The lines that the program wrote before it was started again.
+pub(crate) fn former_lines(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    container: usize,
+    from: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Line> {
+    let Some(context) = AppContext::new(snapshot, pod, container, now, 0).map(Arc::new) else {
+        return Vec::new();
+    };
+    let known = context.container();
+    match (known.run.until, known.previous) {
+        (Some(_), _) => written(&context, known.run, from, now),
+        (None, Some(previous)) => written(&context, previous, from, now),
+        // it was started again before the world began: it wrote the same
+        (None, None) => lines(snapshot, pod, container, from, now),
+    }
+}
+
+/// What one run of a program has written.
+fn written(
+    context: &Arc<AppContext>,
+    run: Run,
+    from: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Line> {
+    let app = context.snapshot.apps.app(context.app);
+    let started = run.from;
+    let now = run.until.map_or(now, |until| until.min(now));
     let mut found = Vec::new();
     for (place, rule) in app.logs.iter().enumerate() {
         if !context.holds("log-when", place, rule.when.as_ref()) {

@@ -17,9 +17,9 @@ use serde_json::Value;
 
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document, Otherwise, Text};
-use format::{LogRule, Route};
+use format::{Exits, ImageSet, LogRule, Route};
 pub(crate) use http::{Response, respond};
-pub(crate) use logs::{Line, lines, moments};
+pub(crate) use logs::{Line, former_lines, lines, moments};
 pub(crate) use memory::Memory;
 
 use crate::world::{Place, WorldFault, unreadable};
@@ -88,15 +88,29 @@ impl Compiler<'_> {
         self.said(index, &app.values, &app.routes, &app.logs)?;
         for (place, port) in app.ports.iter().enumerate() {
             self.maybe(name("port", place), port.when.as_ref())?;
+            self.maybe(name("loopback", place), port.loopback.as_ref())?;
         }
         self.maybe(name("leads", 0), app.leads.as_ref().map(|leads| &leads.when))?;
         self.maybe(name("starts", 0), app.starts.as_ref())?;
-        if let Some(exits) = &app.exits {
-            self.expression(name("exits-after", 0), &exits.after)?;
-            self.expression(name("exits-code", 0), &exits.code)?;
-        }
+        self.ends(index, app.exits.as_ref(), app.memory.as_ref())?;
         for (place, rule) in app.happens.iter().enumerate() {
             self.maybe(name("happens-when", place), rule.when.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// How an app ends, and what memory it uses.
+    fn ends(
+        &mut self,
+        index: usize,
+        exits: Option<&Exits>,
+        memory: Option<&Text>,
+    ) -> Result<(), WorldFault> {
+        self.maybe(template(index, "memory", 0), memory)?;
+        if let Some(exits) = exits {
+            self.maybe(template(index, "exits-when", 0), exits.when.as_ref())?;
+            self.expression(template(index, "exits-after", 0), &exits.after)?;
+            self.expression(template(index, "exits-code", 0), &exits.code)?;
         }
         Ok(())
     }
@@ -136,10 +150,12 @@ impl App {
         if other.app.value != self.name {
             return;
         }
-        let Otherwise { app: _, values, routes, logs } = other.clone();
+        let Otherwise { app: _, values, routes, logs, exits, memory } = other.clone();
         self.values.extend(values);
         self.routes.splice(0..0, routes);
         self.logs.extend(logs);
+        self.exits = exits.or(self.exits.take());
+        self.memory = memory.or(self.memory.take());
     }
 }
 
@@ -175,6 +191,7 @@ impl Apps {
     pub(crate) fn check(file: &str, otherwise: &[Otherwise]) -> Result<(), WorldFault> {
         let mut compiler = Compiler { templates: environment(), file };
         otherwise.iter().enumerate().try_for_each(|(place, other)| {
+            compiler.ends(place, other.exits.as_ref(), other.memory.as_ref())?;
             compiler.said(place, &other.values, &other.routes, &other.logs)
         })
     }
@@ -185,12 +202,12 @@ impl Apps {
 
     /// The commands of an image; none if it cannot be pulled.
     pub(crate) fn tools(&self, image: &str) -> Option<&[String]> {
-        let set = self
-            .document
-            .images
-            .iter()
-            .find(|set| set.images.iter().any(|known| known == image))?;
-        self.document.tools.get(&set.tools).map(Vec::as_slice)
+        self.document.tools.get(&self.image(image)?.tools).map(Vec::as_slice)
+    }
+
+    /// What is known of an image; nothing if it cannot be pulled.
+    pub(crate) fn image(&self, image: &str) -> Option<&ImageSet> {
+        self.document.images.iter().find(|set| set.images.iter().any(|known| known == image))
     }
 
     /// The program that a container runs.
@@ -221,15 +238,24 @@ impl Apps {
         self.app(app).ports.iter().enumerate().any(|(place, entry)| {
             moved(env, entry.port) == port
                 && entry.protocol == protocol
-                && (entry.when.is_none() || self.port_open(app, place, env))
+                && (entry.when.is_none() || self.of_port("port", app, place, env))
         })
     }
 
-    fn port_open(&self, app: usize, place: usize, env: &Labels) -> bool {
+    /// Says whether what listens on a port does so on the loopback address alone.
+    pub(crate) fn is_loopback(&self, app: usize, env: &Labels, port: u16) -> bool {
+        self.app(app).ports.iter().enumerate().any(|(place, entry)| {
+            moved(env, entry.port) == port
+                && entry.loopback.is_some()
+                && self.of_port("loopback", app, place, env)
+        })
+    }
+
+    fn of_port(&self, part: &str, app: usize, place: usize, env: &Labels) -> bool {
         let context = minijinja::context! { env => minijinja::value::Serde(env) };
         let rendered = self
             .templates
-            .get_template(&template(app, "port", place))
+            .get_template(&template(app, part, place))
             .and_then(|template| template.render(context));
         rendered.is_ok_and(|text| text == "true")
     }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{all, deleting, number, set_condition};
 use crate::kinds;
 use crate::object;
 use crate::store::Store;
 
+const COMPONENT: &str = "horizontal-pod-autoscaler";
 /// How long it takes until another number is noticed; the real controller takes up to fifteen
 /// seconds.
 const NOTICED: SignedDuration = SignedDuration::from_secs(1);
@@ -22,18 +24,21 @@ const NOTICED: SignedDuration = SignedDuration::from_secs(1);
 /// Since when targets have had another number than wanted.
 pub(crate) type Disagreements = BTreeMap<String, Timestamp>;
 
-/// Sets targets back to the number wanted. Says whether some are to be set back soon.
-pub(crate) fn autoscale(store: &mut Store, since: &mut Disagreements, now: Timestamp) -> bool {
-    let mut busy = false;
+/// Sets targets back to the number wanted. `unmeasured`: there are no metrics.
+pub(crate) fn autoscale(
+    store: &mut Store,
+    since: &mut Disagreements,
+    unmeasured: bool,
+    moment: &Moment,
+) {
     for autoscaler in all(store, "horizontalpodautoscalers") {
         if deleting(&autoscaler) {
             continue;
         }
         let mut after = (*autoscaler).clone();
-        busy |= sync(store, since, &mut after, now);
-        store.put(after, now);
+        sync(store, since, &mut after, unmeasured, moment);
+        store.put(after, moment.now);
     }
-    busy
 }
 
 /// What the controller decides for one autoscaler.
@@ -69,13 +74,29 @@ fn sync(
     store: &mut Store,
     since: &mut Disagreements,
     autoscaler: &mut Value,
-    now: Timestamp,
-) -> bool {
+    unmeasured: bool,
+    moment: &Moment,
+) {
+    let now = moment.now;
     let Some(target) = target(store, autoscaler) else {
-        let condition = target_not_found(&autoscaler["spec"]["scaleTargetRef"]);
-        set_condition(&mut autoscaler["status"], condition, now);
-        return false;
+        let why = not_found(&autoscaler["spec"]["scaleTargetRef"]);
+        tell_once(store, autoscaler, "FailedGetScale", &why, now);
+        let message =
+            format!("the HPA controller was unable to get the target's current scale: {why}");
+        set_condition(
+            &mut autoscaler["status"],
+            json!({"type": "AbleToScale", "status": "False", "reason": "FailedGetScale",
+                "message": message}),
+            now,
+        );
+        autoscaler["status"]["currentMetrics"] = Value::Null;
+        autoscaler["status"]["desiredReplicas"] = json!(0);
+        return;
     };
+    if unmeasured && number(&target["spec"]["replicas"], 1) > 0 {
+        without_metrics(store, autoscaler, &target, now);
+        return;
+    }
     let replicas = Replicas {
         asked: number(&target["spec"]["replicas"], 1),
         current: number(&target["status"]["replicas"], 0),
@@ -99,15 +120,14 @@ fn sync(
     let key = format!("{}/{}", object::namespace(autoscaler), object::name(autoscaler));
     if !decision.active || replicas.asked == decision.wanted {
         since.remove(&key);
-        return false;
+        return;
     }
     let noticed = *since.entry(key.clone()).or_insert(now);
-    if now.duration_since(noticed) >= NOTICED {
+    if moment.awaits(noticed, NOTICED) {
         since.remove(&key);
         let reason = rescale_reason(replicas.asked, decision.wanted, &bounds);
         rescale(store, autoscaler, &target, decision.wanted, reason, now);
     }
-    true
 }
 
 /// The object that an autoscaler scales.
@@ -118,14 +138,48 @@ fn target(store: &Store, autoscaler: &Value) -> Option<Arc<Value>> {
     store.get(resource.plural, object::namespace(autoscaler), name).cloned()
 }
 
-fn target_not_found(reference: &Value) -> Value {
+fn not_found(reference: &Value) -> String {
     let kind = reference["kind"].as_str().unwrap_or_default().to_lowercase();
-    let message = format!(
-        "the HPA controller was unable to get the target's current scale: {kind}s.apps \"{}\" not \
-            found",
-        reference["name"].as_str().unwrap_or_default()
+    format!("{kind}s.apps \"{}\" not found", reference["name"].as_str().unwrap_or_default())
+}
+
+fn tell_once(store: &mut Store, about: &Value, reason: &str, message: &str, now: Timestamp) {
+    if !events::is_known(store, about, reason, message, Timestamp::UNIX_EPOCH) {
+        events::warn(store, about, COMPONENT, reason, message, now);
+    }
+}
+
+/// Writes that nobody knows what the target uses.
+fn without_metrics(store: &mut Store, autoscaler: &mut Value, target: &Value, now: Timestamp) {
+    let metrics = object::list(&autoscaler["spec"]["metrics"]);
+    let count = metrics.len().max(1);
+    let name = metrics.first().and_then(|metric| metric["resource"]["name"].as_str());
+    let name = name.unwrap_or("cpu").to_owned();
+    let why = format!(
+        "failed to get {name} utilization: unable to get metrics for resource {name}: unable to \
+            fetch metrics from resource metrics API: the server could not find the requested \
+            resource (get pods.metrics.k8s.io)"
     );
-    json!({"type": "AbleToScale", "status": "False", "reason": "FailedGetScale", "message": message})
+    let invalid = format!(
+        "invalid metrics ({count} invalid out of {count}), first error is: failed to get {name} \
+            resource metric value: {why}"
+    );
+    tell_once(store, autoscaler, "FailedGetResourceMetric", &why, now);
+    tell_once(store, autoscaler, "FailedComputeMetricsReplicas", &invalid, now);
+    let status = &mut autoscaler["status"];
+    status["currentMetrics"] = json!(vec![json!({"type": ""}); count]);
+    status["currentReplicas"] = json!(number(&target["status"]["replicas"], 0));
+    status["desiredReplicas"] = json!(0);
+    let found = "the HPA controller was able to get the target's current scale";
+    let unable = format!("the HPA was unable to compute the replica count: {why}");
+    for (kind, holds, reason, message) in [
+        ("AbleToScale", "True", "SucceededGetScale", found),
+        ("ScalingActive", "False", "FailedGetResourceMetric", &unable),
+    ] {
+        let condition =
+            json!({"type": kind, "status": holds, "reason": reason, "message": message});
+        set_condition(status, condition, now);
+    }
 }
 
 fn decide(asked: i64, bounds: &Bounds) -> Decision {
@@ -188,7 +242,6 @@ fn rescale(
     scaled["spec"]["replicas"] = json!(wanted);
     store.put(scaled, now);
     let message = format!("New size: {wanted}; reason: {reason}");
-    let component = "horizontal-pod-autoscaler";
-    events::record(store, autoscaler, component, "SuccessfulRescale", &message, now);
+    events::record(store, autoscaler, COMPONENT, "SuccessfulRescale", &message, now);
     autoscaler["status"]["lastScaleTime"] = json!(object::time(now));
 }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, deleting, from_template, is_available, is_ready, number, owned, terminate,
+    Names, active, all, create, deleting, from_template, is_available, is_ready, number, owned,
+    refused, terminate,
 };
 use super::revision::{self, REVISION};
 use crate::object;
@@ -19,14 +21,15 @@ use crate::store::Store;
 const COMPONENT: &str = "daemonset-controller";
 
 /// Brings every DaemonSet one step nearer to what it asks for.
-pub(crate) fn daemon_sets(store: &mut Store, names: &mut Names, now: Timestamp) {
+pub(crate) fn daemon_sets(store: &mut Store, names: &mut Names, moment: &Moment) {
+    let now = moment.now;
     for set in all(store, "daemonsets") {
         if !deleting(&set) {
             let revision = revision::newest(store, &set, now);
             let hash = revision.rsplit('-').next().unwrap_or_default().to_owned();
             let nodes = nodes(store, &set);
             sync(store, names, &set, &nodes, &hash, now);
-            status(store, &set, &nodes, &hash, now);
+            status(store, &set, &nodes, &hash, moment);
         }
     }
 }
@@ -67,7 +70,12 @@ fn sync(
         let mut pod = from_template(set, &set["spec"]["template"], &name, Some(object::name(set)));
         pod["metadata"]["labels"][REVISION] = json!(hash);
         pod["spec"]["nodeName"] = json!(node);
-        store.put(pod, now);
+        if let Err(refusal) = create(store, pod, now) {
+            names.take_back(object::namespace(set), object::name(set));
+            let message = format!("Error creating: {}", refusal.message());
+            refused(store, set, COMPONENT, &message, now);
+            continue;
+        }
         events::record(
             store,
             set,
@@ -95,12 +103,12 @@ fn sync(
     }
 }
 
-fn status(store: &mut Store, set: &Value, nodes: &[String], hash: &str, now: Timestamp) {
+fn status(store: &mut Store, set: &Value, nodes: &[String], hash: &str, moment: &Moment) {
     let seconds = number(&set["spec"]["minReadySeconds"], 0);
     let pods: Vec<Arc<Value>> =
         owned(store, "pods", set).into_iter().filter(|pod| active(pod)).collect();
     let count = |which: &dyn Fn(&Value) -> bool| pods.iter().filter(|pod| which(pod)).count();
-    let available = count(&|pod| is_available(pod, seconds, now));
+    let available = count(&|pod| is_available(pod, seconds, moment));
     let mut status = json!({
         "currentNumberScheduled": pods.len(), "desiredNumberScheduled": nodes.len(),
         "numberMisscheduled": 0, "numberReady": count(&is_ready),
@@ -117,5 +125,5 @@ fn status(store: &mut Store, set: &Value, nodes: &[String], hash: &str, now: Tim
     }
     let mut after = set.clone();
     after["status"] = status;
-    store.put(after, now);
+    store.put(after, moment.now);
 }

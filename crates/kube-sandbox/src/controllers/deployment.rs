@@ -78,17 +78,10 @@ pub(super) fn newest<'a>(
     sets: impl IntoIterator<Item = &'a Value>,
     deployment: &Value,
 ) -> Option<usize> {
-    let wanted = plain(&deployment["spec"]["template"]);
-    sets.into_iter().position(|set| plain(&set["spec"]["template"]) == wanted)
-}
-
-/// A template without what ReplicaSets add and what means nothing.
-fn plain(template: &Value) -> Value {
-    let mut template = without_nulls(template);
-    if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-        labels.shift_remove(HASH);
-    }
-    template
+    let wanted = &deployment["spec"]["template"];
+    sets.into_iter().position(|set| {
+        object::is_same(&set["spec"]["template"], wanted, &["metadata", "labels", HASH])
+    })
 }
 
 fn without_nulls(value: &Value) -> Value {

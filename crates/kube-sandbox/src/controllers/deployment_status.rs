@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::deployment::{fence, newest, sets_of};
 use super::pods::{all, condition, deleting, number, omit_zeros};
 use crate::object;
@@ -13,6 +14,7 @@ use crate::store::Store;
 
 /// The longest deadline, which means none.
 const NO_DEADLINE: i64 = i32::MAX as i64;
+const AN_INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
 /// The condition about the progress of the rollout.
 pub(super) fn progressing(deployment: &Value) -> Option<&Value> {
@@ -67,26 +69,28 @@ fn has_deadline(deployment: &Value) -> bool {
 }
 
 /// Writes the status of every Deployment.
-pub(crate) fn deployment_status(store: &mut Store, now: Timestamp) {
+pub(crate) fn deployment_status(store: &mut Store, moment: &Moment) {
     for deployment in all(store, "deployments") {
         if !deleting(&deployment) {
-            let status = next_status(store, &deployment, now);
-            store.put(status, now);
+            let status = next_status(store, &deployment, moment);
+            store.put(status, moment.now);
         }
     }
 }
 
-fn next_status(store: &Store, before: &Value, now: Timestamp) -> Value {
+fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
+    let now = moment.now;
     let sets = sets_of(store, before);
     let new = newest(sets.iter().map(std::convert::AsRef::as_ref), before);
     let sum = |field: &str| sets.iter().map(|set| number(&set["status"][field], 0)).sum::<i64>();
     let (wanted, total, available) =
         (number(&before["spec"]["replicas"], 1), sum("replicas"), sum("availableReplicas"));
+    let asked: i64 = sets.iter().map(|set| number(&set["spec"]["replicas"], 1)).sum();
     let mut status = json!({
         "observedGeneration": before["metadata"]["generation"], "replicas": total,
         "updatedReplicas": new.map_or(0, |new| number(&sets[new]["status"]["replicas"], 0)),
         "readyReplicas": sum("readyReplicas"), "availableReplicas": available,
-        "unavailableReplicas": (total - available).max(0),
+        "unavailableReplicas": (asked - available).max(0),
     });
     let counts = status.clone();
     omit_zeros(&mut status, &["observedGeneration"]);
@@ -112,18 +116,30 @@ fn next_status(store: &Store, before: &Value, now: Timestamp) -> Value {
             now,
         );
     }
+    replica_failure(&mut after, sets.iter().find_map(|set| condition(set, "ReplicaFailure")), now);
     if before["spec"]["paused"] != true {
         let name = new.map_or_else(
             || format!("Deployment \"{}\"", object::name(before)),
             |new| format!("ReplicaSet \"{}\"", object::name(&sets[new])),
         );
-        progress(&mut after, before, &counts, &name, now);
+        progress(&mut after, before, &counts, &name, moment);
     }
     after
 }
 
+/// `getReplicaFailures`: what keeps a ReplicaSet from having its pods.
+fn replica_failure(after: &mut Value, failure: Option<&Value>, now: Timestamp) {
+    if let Some(failure) = failure {
+        let message = failure["message"].as_str().unwrap_or_default();
+        set(after, "ReplicaFailure", "True", "FailedCreate", message, now);
+    } else if let Some(conditions) = after["status"]["conditions"].as_array_mut() {
+        conditions.retain(|condition| condition["type"] != "ReplicaFailure");
+    }
+}
+
 /// `syncRolloutStatus`
-fn progress(after: &mut Value, before: &Value, counts: &Value, name: &str, now: Timestamp) {
+fn progress(after: &mut Value, before: &Value, counts: &Value, name: &str, moment: &Moment) {
+    let now = moment.now;
     let (Some(current), true) = (progressing(before), has_deadline(before)) else {
         return;
     };
@@ -165,7 +181,7 @@ fn progress(after: &mut Value, before: &Value, counts: &Value, name: &str, now: 
             "lastUpdateTime": object::time(now), "lastTransitionTime": transition,
             "reason": "ReplicaSetUpdated", "message": format!("{name} is progressing.")}));
         after["status"]["conditions"] = json!(conditions);
-    } else if timed_out(current, number(&before["spec"]["progressDeadlineSeconds"], 600), now) {
+    } else if timed_out(current, number(&before["spec"]["progressDeadlineSeconds"], 600), moment) {
         set_progressing(
             after,
             "False",
@@ -177,11 +193,13 @@ fn progress(after: &mut Value, before: &Value, counts: &Value, name: &str, now: 
 }
 
 /// `DeploymentTimedOut`
-fn timed_out(current: &Value, seconds: i64, now: Timestamp) -> bool {
+fn timed_out(current: &Value, seconds: i64, moment: &Moment) -> bool {
     match current["reason"].as_str() {
         Some("NewReplicaSetAvailable" | "DeploymentPaused") => false,
         Some("ProgressDeadlineExceeded") => true,
-        _ => object::timestamp(&current["lastUpdateTime"])
-            .is_some_and(|since| now.duration_since(since) > SignedDuration::from_secs(seconds)),
+        // later than the deadline
+        _ => object::timestamp(&current["lastUpdateTime"]).is_some_and(|since| {
+            moment.passed(since, SignedDuration::from_secs(seconds) + AN_INSTANT)
+        }),
     }
 }

@@ -13,7 +13,7 @@ use super::pods::{deleting, ended, is_ready};
 use crate::object;
 use crate::snapshot::{NODE_ADDRESS, protocol, target_port};
 use crate::store::Store;
-use netpol_evaluator::{LabelSelector, PortName};
+use netpol_evaluator::PortName;
 
 /// The annotation of a Service that says how many endpoints one slice of it holds, as
 /// `--max-endpoints-per-slice` says it for all.
@@ -41,17 +41,21 @@ pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
 /// The endpoints of a Service; none for a Service without a selector: who makes it makes its
 /// endpoints.
 fn groups(store: &Store, service: &Value) -> Option<Vec<Group>> {
-    let selected = object::strings(&service["spec"]["selector"]);
+    let selected: Vec<(&String, &Value)> =
+        service["spec"]["selector"].as_object().into_iter().flatten().collect();
     if selected.is_empty() {
         let endpoint = json!({"addresses": [NODE_ADDRESS], "conditions": {"ready": true}});
         let https = json!({"name": "https", "protocol": "TCP", "port": 6443});
         return (object::name(service) == "kubernetes")
             .then(|| vec![Group { ports: vec![https], endpoints: vec![endpoint] }]);
     }
-    let selector = LabelSelector { match_labels: selected, match_expressions: Vec::new() };
-    let pods = store.list("pods", Some(object::namespace(service))).filter(|pod| {
-        selector.matches(&object::labels(pod)) && pod["status"]["podIP"].is_string() && !ended(pod)
-    });
+    let fits = |pod: &Value| {
+        let labels = &pod["metadata"]["labels"];
+        selected.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let pods = store
+        .list("pods", Some(object::namespace(service)))
+        .filter(|pod| fits(pod) && pod["status"]["podIP"].is_string() && !ended(pod));
     let mut groups: Vec<Group> = Vec::new();
     for pod in pods {
         // pods that resolve a named port differently are in groups of their own
@@ -196,6 +200,10 @@ fn slice(service: &Value, index: usize, group: Group) -> Value {
         },
         "endpoints": group.endpoints, "ports": group.ports,
     });
+    // a port whose name no pod has is none
+    if slice["ports"] == json!([]) {
+        slice["ports"] = Value::Null;
+    }
     if of_api_server {
         slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": name});
     } else if slice["endpoints"] == json!([]) {

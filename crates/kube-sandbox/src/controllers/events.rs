@@ -50,6 +50,39 @@ pub(crate) fn warn(
     publish(store, about, component, "Warning", reason, message, now);
 }
 
+/// What is said of an object as often as this, between two times.
+pub(crate) struct Told {
+    /// What of the object is meant.
+    pub(crate) path: Option<String>,
+    pub(crate) warning: bool,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) count: u64,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+}
+
+/// Records what was said, instead of what was recorded of the same before.
+pub(crate) fn tell(store: &mut Store, about: &Value, component: &str, told: &Told, now: Timestamp) {
+    let kind = if told.warning { "Warning" } else { "Normal" };
+    let mut event = event(about, component, kind, told.reason, &told.message);
+    if let Value::Object(involved) = &mut event["involvedObject"] {
+        involved.shift_remove("fieldPath");
+        if let Some(path) = &told.path {
+            involved.insert("fieldPath".to_owned(), json!(path));
+        }
+    }
+    event["firstTimestamp"] = json!(object::time(told.first));
+    event["lastTimestamp"] = json!(object::time(told.last));
+    event["count"] = json!(told.count);
+    let known = store.get("events", object::namespace(&event), object::name(&event));
+    // its object has another version by now, which is no news
+    if let Some(known) = known {
+        event["involvedObject"] = known["involvedObject"].clone();
+    }
+    store.put(event, now);
+}
+
 /// Whether this was said of an object at this time or later.
 pub(crate) fn is_known(
     store: &Store,
@@ -81,6 +114,21 @@ fn publish(
     message: &str,
     now: Timestamp,
 ) {
+    let mut event = event(about, component, kind, reason, message);
+    // what is said again is counted
+    let before = store.get("events", object::namespace(about), object::name(&event));
+    let (first, count) = before.map_or_else(
+        || (json!(object::time(now)), 1),
+        |before| (before["firstTimestamp"].clone(), before["count"].as_u64().unwrap_or(0) + 1),
+    );
+    event["firstTimestamp"] = first;
+    event["lastTimestamp"] = json!(object::time(now));
+    event["count"] = json!(count);
+    store.put(event, now);
+}
+
+/// An event without its times.
+fn event(about: &Value, component: &str, kind: &str, reason: &str, message: &str) -> Value {
     // what has no namespace is spoken of in the default one
     let (metadata, default) = (&about["metadata"], json!("default"));
     let mut involved = json!({"kind": about["kind"], "namespace": metadata["namespace"],
@@ -97,23 +145,18 @@ fn publish(
         json!({"component": component})
     };
     let name = name_of(about, reason, message);
-    // what is said again is counted
-    let before = store.get("events", object::namespace(about), &name);
-    let (first, count) = before.map_or_else(
-        || (json!(object::time(now)), 1),
-        |before| (before["firstTimestamp"].clone(), before["count"].as_u64().unwrap_or(0) + 1),
-    );
-    store.put(
-        json!({
-            "apiVersion": "v1", "kind": "Event",
-            "metadata": {"name": name,
-            "namespace": if metadata["namespace"].is_string() { &metadata["namespace"] } else { &default }},
-            "involvedObject": involved, "reason": reason, "message": message, "source": source,
-            "firstTimestamp": first, "lastTimestamp": object::time(now), "count": count,
-            "type": kind,
-            "eventTime": null, "reportingComponent": component,
-            "reportingInstance": if component == "kubelet" { about["spec"]["nodeName"].as_str().unwrap_or_default() } else { "" },
-        }),
-        now,
-    );
+    let namespace =
+        if metadata["namespace"].is_string() { &metadata["namespace"] } else { &default };
+    let instance = if component == "kubelet" {
+        about["spec"]["nodeName"].as_str().unwrap_or_default()
+    } else {
+        ""
+    };
+    json!({
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": involved, "reason": reason, "message": message, "source": source,
+        "firstTimestamp": null, "lastTimestamp": null, "count": 1, "type": kind,
+        "eventTime": null, "reportingComponent": component, "reportingInstance": instance,
+    })
 }

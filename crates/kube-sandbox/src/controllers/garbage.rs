@@ -53,6 +53,11 @@ fn remove(store: &mut Store, object: &Value, now: Timestamp) {
     }
 }
 
+/// Asks an object with finalizers to go.
+pub(crate) fn ask_to_go(store: &mut Store, object: &Value, now: Timestamp) {
+    remove(store, object, now);
+}
+
 fn delete(store: &mut Store, object: &Value) {
     if let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) {
         store.delete(resource.plural, object::namespace(object), object::name(object));

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, condition, deleting, ended, from_template, is_ready, owned, set_condition,
-    terminate,
+    Names, active, all, condition, create, deleting, ended, from_template, is_ready, owned,
+    refused, set_condition, terminate,
 };
 use crate::object;
 use crate::store::Store;
@@ -52,15 +53,15 @@ const TOO_LONG: Outcome = Outcome {
 };
 
 /// Brings every Job one step on.
-pub(crate) fn jobs(store: &mut Store, names: &mut Names, now: Timestamp) {
+pub(crate) fn jobs(store: &mut Store, names: &mut Names, moment: &Moment) {
     for job in all(store, "jobs") {
         if deleting(&job) {
             continue;
         }
         if finished(&job) {
-            expire(store, &job, now);
+            expire(store, &job, moment);
         } else {
-            sync(store, names, &job, now);
+            sync(store, names, &job, moment);
         }
     }
 }
@@ -72,7 +73,7 @@ fn finished(job: &Value) -> bool {
 }
 
 /// Removes a Job that has been over for long enough.
-fn expire(store: &mut Store, job: &Value, now: Timestamp) {
+fn expire(store: &mut Store, job: &Value, moment: &Moment) {
     let over = object::list(&job["status"]["conditions"])
         .iter()
         .filter(|condition| condition["type"] == "Complete" || condition["type"] == "Failed");
@@ -80,7 +81,7 @@ fn expire(store: &mut Store, job: &Value, now: Timestamp) {
         over.filter_map(|condition| object::timestamp(&condition["lastTransitionTime"])).next();
     let ttl = job["spec"]["ttlSecondsAfterFinished"].as_i64();
     if let (Some(since), Some(ttl)) = (since, ttl)
-        && now.duration_since(since) >= SignedDuration::from_secs(ttl)
+        && moment.passed(since, SignedDuration::from_secs(ttl))
     {
         store.delete("jobs", object::namespace(job), object::name(job));
     }
@@ -106,7 +107,8 @@ pub(crate) fn with_selector(job: &Value) -> Value {
     job
 }
 
-fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
+fn sync(store: &mut Store, names: &mut Names, before: &Value, moment: &Moment) {
+    let now = moment.now;
     let mut job = with_selector(before);
     if job["status"]["startTime"].is_null() && job["spec"]["suspend"] != true {
         job["status"]["startTime"] = json!(object::time(now));
@@ -116,7 +118,7 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
     let decided = [COMPLETE, TOO_OFTEN, TOO_LONG]
         .into_iter()
         .find(|outcome| is(&job, outcome.before, outcome.reason));
-    let outcome = decided.or_else(|| outcome(&job, &pods, now));
+    let outcome = decided.or_else(|| outcome(&job, &pods, moment));
     let wanted = if outcome.is_some() { 0 } else { pods_wanted(&job["spec"], &pods) };
     for pod in running.iter().skip(wanted) {
         terminate(store, pod, now);
@@ -129,12 +131,17 @@ fn sync(store: &mut Store, names: &mut Names, before: &Value, now: Timestamp) {
     let over = decided.is_some() && pods.iter().all(|pod| ended(pod) && !deleting(pod));
     let counts = match outcome {
         Some(_) if !over => Counts::kept(&job["status"], &pods),
-        _ => Counts::of(&pods),
+        _ => Counts::of(&job["status"], &pods),
+    };
+    // the pods that a Job ends because it has failed have failed
+    let ended_now = match outcome {
+        Some(outcome) if outcome.kind == "Failed" => running.len(),
+        _ => 0,
     };
     let status = &mut job["status"];
     write_count(status, "active", wanted);
     write_count(status, "succeeded", counts.succeeded);
-    write_count(status, "failed", counts.failed);
+    write_count(status, "failed", counts.failed + ended_now);
     status["ready"] = json!(running.iter().take(wanted).filter(|pod| is_ready(pod)).count());
     status["terminating"] = json!(pods.iter().filter(|pod| deleting(pod)).count());
     status["uncountedTerminatedPods"] = counts.uncounted;
@@ -153,13 +160,12 @@ fn in_phase(pods: &[Arc<Value>], phase: &str) -> usize {
 }
 
 /// What a Job comes to by its pods and its time, if anything yet.
-fn outcome(job: &Value, pods: &[Arc<Value>], now: Timestamp) -> Option<Outcome> {
+fn outcome(job: &Value, pods: &[Arc<Value>], moment: &Moment) -> Option<Outcome> {
     let spec = &job["spec"];
     let deadline =
         spec["activeDeadlineSeconds"].as_i64().zip(object::timestamp(&job["status"]["startTime"]));
-    let late = deadline.is_some_and(|(seconds, start)| {
-        now.duration_since(start) >= SignedDuration::from_secs(seconds)
-    });
+    let late = deadline
+        .is_some_and(|(seconds, start)| moment.passed(start, SignedDuration::from_secs(seconds)));
     if in_phase(pods, "Succeeded") >= count_of(&spec["completions"], 1) {
         Some(COMPLETE)
     } else if in_phase(pods, "Failed") > count_of(&spec["backoffLimit"], 6) {
@@ -183,7 +189,16 @@ fn pods_wanted(spec: &Value, pods: &[Arc<Value>]) -> usize {
 fn create_pod(store: &mut Store, names: &mut Names, job: &Value, now: Timestamp) {
     let name = names.next(store, object::namespace(job), object::name(job));
     let pod = from_template(job, &job["spec"]["template"], &name, Some(object::name(job)));
-    store.put(pod, now);
+    if let Err(refusal) = create(store, pod, now) {
+        names.take_back(object::namespace(job), object::name(job));
+        return refused(
+            store,
+            job,
+            COMPONENT,
+            &format!("Error creating: {}", refusal.message()),
+            now,
+        );
+    }
     let message = format!("Created pod: {name}");
     events::record(store, job, COMPONENT, "SuccessfulCreate", &message, now);
 }
@@ -197,10 +212,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(pods: &[Arc<Value>]) -> Self {
+    fn of(status: &Value, pods: &[Arc<Value>]) -> Self {
         Self {
             succeeded: in_phase(pods, "Succeeded"),
-            failed: in_phase(pods, "Failed"),
+            // pods that were ended with the Job are gone, and count
+            failed: in_phase(pods, "Failed").max(count_of(&status["failed"], 0)),
             uncounted: json!({}),
         }
     }

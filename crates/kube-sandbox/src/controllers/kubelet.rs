@@ -6,22 +6,31 @@ use crate::digest::sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base64::Engine;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::events;
+use super::Moment;
+use super::back_off::Run;
+use super::ending::not_started;
+use super::events::{self, Told};
+use super::init;
 use super::pods::{all, deleting, ended, set_condition};
-use crate::app::{AppContext, Apps, Line, Memory, Request, lines, respond};
+use super::probe::ask;
+use super::restarts::Loop;
+use super::start::{
+    BACK_OFF, CONFIG_ERROR, CREATING, Images, NEVER_PULL, Waiting, environment, start,
+    start_events, unmountable,
+};
+use crate::app::{AppContext, Apps, Line, Memory, lines};
 use crate::object;
-use crate::snapshot::{NODE_ADDRESS, Snapshot, target_port};
+use crate::snapshot::{NODE_ADDRESS, Snapshot};
 use crate::store::Store;
-use netpol_evaluator::{Labels, PortName, Protocol};
+use netpol_evaluator::Labels;
 
 /// How long a pod takes from the start of its containers until it can be ready.
 const START: SignedDuration = SignedDuration::from_millis(300);
 /// The exit code of a program that SIGTERM has ended.
-const SIGTERM: i64 = 143;
+pub(super) const SIGTERM: i64 = 143;
 /// How long a pod takes to end.
 const STOP: SignedDuration = SignedDuration::from_millis(200);
 
@@ -33,9 +42,30 @@ pub(crate) struct Process {
     /// The environment of each container.
     pub(crate) environments: BTreeMap<String, Labels>,
     pub(crate) ended: Option<Arc<Ended>>,
+    /// The containers that end again and again, by name.
+    pub(crate) loops: BTreeMap<String, Loop>,
+    /// Whether its init containers are at work: the others have not begun.
+    pub(crate) initializing: bool,
 }
 
 impl Process {
+    /// Of a pod whose init containers begin now.
+    pub(super) fn initializing(now: Timestamp, environments: BTreeMap<String, Labels>) -> Self {
+        let loops = BTreeMap::new();
+        Self { started: now, environments, ended: None, loops, initializing: true }
+    }
+
+    /// The present run of the program in a container, and the one before.
+    pub(crate) fn runs_of(&self, container: &str) -> (Run, Option<Run>) {
+        let begun = Run { from: self.started, until: None };
+        match self.loops.get(container) {
+            Some(known) => (known.turn.run, known.turn.previous),
+            // what has not begun has ended
+            None if self.initializing => (Run { until: Some(self.started), ..begun }, None),
+            None => (begun, None),
+        }
+    }
+
     /// What runs in a pod since its status says so, or since now.
     fn of(pod: &Value, environments: BTreeMap<String, Labels>, now: Timestamp) -> Self {
         let since = object::list(&pod["status"]["containerStatuses"]).iter().filter_map(|status| {
@@ -46,7 +76,13 @@ impl Process {
             ];
             states.into_iter().find_map(|state| object::timestamp(&state["startedAt"]))
         });
-        Self { started: since.min().unwrap_or(now).min(now), environments, ended: None }
+        Self {
+            started: since.min().unwrap_or(now).min(now),
+            environments,
+            ended: None,
+            loops: BTreeMap::new(),
+            initializing: false,
+        }
     }
 }
 
@@ -57,28 +93,33 @@ pub(crate) struct Ended {
     pub(crate) lines: Vec<Vec<Line>>,
 }
 
-/// Why a container does not start.
-struct Waiting {
-    reason: &'static str,
-    message: String,
-}
-
 /// What the kubelets of all nodes know beside the objects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Kubelet {
     /// The processes, by the uid of their pod.
     pub(crate) processes: BTreeMap<String, Process>,
+    /// How often a process began or ended: neither need change an object.
+    pub(crate) turns: u64,
     /// Since when pods have been ending.
     stopping: BTreeMap<String, Timestamp>,
     /// The last address that was given away on each node.
     addresses: BTreeMap<String, u8>,
     /// The images that cannot be pulled although they exist.
-    unpullable: Vec<String>,
+    pub(super) images: Images,
+    /// The pods whose init containers have done their work.
+    pub(super) initialized: BTreeSet<String>,
+    /// When the containers were looked at last.
+    pub(super) looked: Timestamp,
+    /// The pods that say already what these answers to their probes make of them, by uid.
+    probed: BTreeMap<String, (Arc<Value>, Answers)>,
 }
 
+/// What came of the probes of the containers of a pod; none where it was too early to ask.
+type Answers = Option<Vec<Result<(), String>>>;
+
 impl Kubelet {
-    pub(crate) fn new(unpullable: Vec<String>) -> Self {
-        Self { unpullable, ..Self::default() }
+    pub(crate) fn new(images: Images) -> Self {
+        Self { images, ..Self::default() }
     }
 
     /// Keeps what the programs of a pod have written until now: they write no more.
@@ -88,7 +129,13 @@ impl Kubelet {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if let Some(process) = self.processes.get_mut(uid) {
             process.ended = Some(Arc::new(Ended { lines }));
+            self.turns += 1;
         }
+    }
+
+    pub(super) fn begin(&mut self, uid: &str, process: Process) {
+        self.processes.insert(uid.to_owned(), process);
+        self.turns += 1;
     }
 
     /// An address that is free, and not that of the pod which left last.
@@ -111,45 +158,45 @@ impl Kubelet {
     }
 }
 
-/// Starts what is on a node and not started yet, and removes what has ended. Says whether some pod
-/// is still on its way.
+/// The event about a volume that cannot be mounted.
+fn unmounted(message: String, now: Timestamp) -> Told {
+    let (warning, count, first, last) = (true, 1, now, now);
+    Told { path: None, warning, reason: "FailedMount", message, count, first, last }
+}
+
+/// Starts what is on a node and not started yet, and removes what has ended.
 pub(crate) fn run_pods(
     store: &mut Store,
     kubelet: &mut Kubelet,
     apps: &Apps,
     memory: &Memory,
-    now: Timestamp,
-) -> bool {
+    moment: &Moment,
+) {
     let pods = all(store, "pods");
     let known: BTreeSet<&str> =
         pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
     kubelet.processes.retain(|uid, _| known.contains(uid.as_str()));
     kubelet.stopping.retain(|uid, _| known.contains(uid.as_str()));
-    let mut busy = false;
+    kubelet.initialized.retain(|uid| known.contains(uid.as_str()));
+    kubelet.probed.retain(|uid, _| known.contains(uid.as_str()));
     for pod in &pods {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if deleting(pod) {
-            busy |= stop(store, kubelet, pod, memory, now);
+            stop(store, kubelet, pod, memory, moment);
         } else if pod["spec"]["nodeName"].is_string() && !kubelet.processes.contains_key(uid) {
             if ended(pod) {
                 let environments = environments(pod, store);
-                kubelet.processes.insert(uid.to_owned(), Process::of(pod, environments, now));
+                kubelet.begin(uid, Process::of(pod, environments, moment.now));
             } else {
-                busy |= launch(store, kubelet, apps, pod, now);
+                launch(store, kubelet, apps, pod, moment.now);
             }
         }
     }
-    busy
 }
 
-/// Ends a pod that is to go. Says whether it is still there.
-fn stop(
-    store: &mut Store,
-    kubelet: &mut Kubelet,
-    pod: &Value,
-    memory: &Memory,
-    now: Timestamp,
-) -> bool {
+/// Ends a pod that is to go.
+fn stop(store: &mut Store, kubelet: &mut Kubelet, pod: &Value, memory: &Memory, moment: &Moment) {
+    let now = moment.now;
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let running = kubelet.processes.get(uid).is_some_and(|process| process.ended.is_none());
     if running && !kubelet.stopping.contains_key(uid) {
@@ -162,7 +209,7 @@ fn stop(
     let since = *kubelet.stopping.entry(uid.to_owned()).or_insert(now);
     let over = !running
         || pod["metadata"]["deletionGracePeriodSeconds"] == 0
-        || now.duration_since(since) >= STOP;
+        || moment.awaits(since, STOP);
     if over && running && !ended(pod) && pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
         // its last state, as everybody who watches sees it: it has failed, because its programs
         // were ended
@@ -170,23 +217,16 @@ fn stop(
         store.put(ended_pod(pod, &codes, now), now);
     }
     if !over || !object::list(&pod["metadata"]["finalizers"]).is_empty() {
-        return !over;
+        return;
     }
     kubelet.processes.remove(uid);
     kubelet.stopping.remove(uid);
     memory.forget(object::namespace(pod), object::name(pod));
     store.delete("pods", object::namespace(pod), object::name(pod));
-    false
 }
 
-/// Starts the containers of a pod. Says whether it is on its way to being ready.
-fn launch(
-    store: &mut Store,
-    kubelet: &mut Kubelet,
-    apps: &Apps,
-    before: &Value,
-    now: Timestamp,
-) -> bool {
+/// Starts the containers of a pod.
+fn launch(store: &mut Store, kubelet: &mut Kubelet, apps: &Apps, before: &Value, now: Timestamp) {
     let mut pod = before.clone();
     if !pod["status"]["podIP"].is_string() {
         assign_addresses(&mut pod, store, kubelet, now);
@@ -194,12 +234,16 @@ fn launch(
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let containers = object::list(&pod["spec"]["containers"]).to_vec();
     let unmountable = unmountable(&pod, store);
+    if unmountable.is_none() && init::wait(store, kubelet, apps, &mut pod, now) {
+        store.put(pod, now);
+        return;
+    }
     let started: Vec<Result<Labels, Waiting>> = containers
         .iter()
         .map(|container| match &unmountable {
             // no container is made before the volumes are there
-            Some(_) => Err(Waiting { reason: CREATING, message: String::new() }),
-            None => start(&pod, container, store, apps, &kubelet.unpullable),
+            Some(_) => Err(Waiting::for_volumes()),
+            None => start(&pod, container, store, apps, &kubelet.images),
         })
         .collect();
     let statuses: Vec<Value> = containers
@@ -219,27 +263,32 @@ fn launch(
     pod["status"]["containerStatuses"] = json!(statuses);
     if !known {
         set_ready(&mut pod, false, now);
+        let mounted = if unmountable.is_none() { "True" } else { "False" };
+        set_condition(
+            &mut pod["status"],
+            json!({"type": "PodReadyToStartContainers", "status": mounted, "lastProbeTime": null}),
+            now,
+        );
     }
     // what keeps a container from starting is said once
     if news {
-        if let Some(message) = unmountable {
-            events::warn(store, &pod, "kubelet", "FailedMount", &message, now);
-        }
+        let mut told: Vec<Told> =
+            unmountable.map(|message| unmounted(message, now)).into_iter().collect();
         for (container, outcome) in containers.iter().zip(&started) {
-            for event in start_events(container, outcome, running) {
-                event.publish(store, &pod, now);
-            }
+            let runs = not_started(apps, container).is_none();
+            let events = start_events(container, "containers", outcome, running, now);
+            told.extend(events.into_iter().filter(|told| runs || told.reason != "Started"));
         }
+        told.iter().for_each(|told| events::tell(store, &pod, "kubelet", told, now));
     }
     if running {
         let environments = containers.iter().zip(started).filter_map(|(container, outcome)| {
             Some((container["name"].as_str()?.to_owned(), outcome.ok()?))
         });
         let process = Process::of(&pod, environments.collect(), now);
-        kubelet.processes.insert(uid, process);
+        kubelet.begin(&uid, process);
     }
     store.put(pod, now);
-    running && !known
 }
 
 /// What a status says already of a container that nothing keeps from running: that it runs, or that
@@ -249,7 +298,8 @@ fn known_status(pod: &Value, container: &Value) -> Option<Value> {
     let status = statuses.iter().find(|status| status["name"] == container["name"])?;
     let state = &status["state"];
     let waits = state["waiting"]["reason"].as_str();
-    let simulated = [CREATING, BACK_OFF, "ErrImagePull", CONFIG_ERROR, "PodInitializing"];
+    let simulated =
+        [CREATING, BACK_OFF, NEVER_PULL, "ErrImagePull", CONFIG_ERROR, "PodInitializing"];
     let stays = state["running"].is_object()
         || state["terminated"].is_object()
         || waits.is_some_and(|reason| !simulated.contains(&reason));
@@ -286,155 +336,7 @@ fn assign_addresses(pod: &mut Value, store: &Store, kubelet: &mut Kubelet, now: 
     pod["status"]["startTime"] = json!(object::time(now));
 }
 
-/// An event of the kubelet about a pod.
-struct PodEvent {
-    warning: bool,
-    reason: &'static str,
-    message: String,
-}
-
-impl PodEvent {
-    fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: false, reason, message: message.into() }
-    }
-
-    fn failed(message: impl Into<String>) -> Self {
-        Self { warning: true, reason: "Failed", message: message.into() }
-    }
-
-    fn publish(&self, store: &mut Store, pod: &Value, now: Timestamp) {
-        let publish = if self.warning { events::warn } else { events::record };
-        publish(store, pod, "kubelet", self.reason, &self.message, now);
-    }
-}
-
-/// What the kubelet says about the start of a container; `running`: all of its pod have started.
-fn start_events(
-    container: &Value,
-    outcome: &Result<Labels, Waiting>,
-    running: bool,
-) -> Vec<PodEvent> {
-    let image = container["image"].as_str().unwrap_or_default();
-    let name = container["name"].as_str().unwrap_or_default();
-    match outcome {
-        Ok(_) if running => vec![
-            PodEvent::normal(
-                "Pulled",
-                format!("Container image \"{image}\" already present on machine"),
-            ),
-            PodEvent::normal("Created", format!("Container created: {name}")),
-            PodEvent::normal("Started", format!("Container started: {name}")),
-        ],
-        Ok(_) => Vec::new(),
-        Err(waiting) if waiting.reason == CREATING => Vec::new(),
-        Err(waiting) if waiting.reason == BACK_OFF => vec![
-            PodEvent::normal("Pulling", format!("Pulling image \"{image}\"")),
-            PodEvent::failed(format!(
-                "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to pull \
-                    and unpack image \"{image}\": not found"
-            )),
-            PodEvent::failed("Error: ErrImagePull"),
-            PodEvent::normal("BackOff", waiting.message.clone()),
-            PodEvent::failed("Error: ImagePullBackOff"),
-        ],
-        Err(waiting) => vec![PodEvent::failed(waiting.message.clone())],
-    }
-}
-
-/// The reason of a container that waits for the volumes of its pod.
-const CREATING: &str = "ContainerCreating";
-/// The reason of a container whose image cannot be pulled.
-const BACK_OFF: &str = "ImagePullBackOff";
-
-/// The reason of a container for whose environment something is missing.
-const CONFIG_ERROR: &str = "CreateContainerConfigError";
-
-/// The first volume whose Secret or ConfigMap is not there.
-fn unmountable(pod: &Value, store: &Store) -> Option<String> {
-    object::list(&pod["spec"]["volumes"]).iter().find_map(|volume| {
-        let (plural, kind, source, name) = match (volume.get("secret"), volume.get("configMap")) {
-            (Some(secret), _) => ("secrets", "secret", secret, secret["secretName"].as_str()?),
-            (_, Some(map)) => ("configmaps", "configmap", map, map["name"].as_str()?),
-            _ => return None,
-        };
-        let missing =
-            source["optional"] != true && store.get(plural, object::namespace(pod), name).is_none();
-        missing.then(|| {
-            format!(
-                "MountVolume.SetUp failed for volume \"{}\" : {kind} \"{name}\" not found",
-                volume["name"].as_str().unwrap_or_default()
-            )
-        })
-    })
-}
-
-fn start(
-    pod: &Value,
-    container: &Value,
-    store: &Store,
-    apps: &Apps,
-    unpullable: &[String],
-) -> Result<Labels, Waiting> {
-    let image = container["image"].as_str().unwrap_or_default();
-    if apps.tools(image).is_none() || unpullable.iter().any(|known| known == image) {
-        return Err(Waiting {
-            reason: BACK_OFF,
-            message: format!("Back-off pulling image \"{image}\""),
-        });
-    }
-    environment(pod, container, store).map_err(|message| Waiting { reason: CONFIG_ERROR, message })
-}
-
-/// The variables of a container, or what is missing for them.
-fn environment(pod: &Value, container: &Value, store: &Store) -> Result<Labels, String> {
-    let namespace = object::namespace(pod);
-    let mut variables: Labels = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("HOSTNAME", object::name(pod)),
-        ("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
-        ("KUBERNETES_SERVICE_PORT", "443"),
-        ("HOME", "/root"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into();
-    for variable in object::list(&container["env"]) {
-        let Some(name) = variable["name"].as_str() else {
-            continue;
-        };
-        let source = &variable["valueFrom"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let value = if let Some(path) = source["fieldRef"]["fieldPath"].as_str() {
-            text(pod.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or(&Value::Null))
-        } else if let Some(reference) = source.get("secretKeyRef") {
-            let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let secret = store
-                .get("secrets", namespace, &object)
-                .ok_or_else(|| format!("Error: secret \"{object}\" not found"))?;
-            let encoded = secret["data"][&key].as_str().ok_or_else(|| {
-                format!("Error: couldn't find key {key} in Secret {namespace}/{object}")
-            })?;
-            base64::engine::general_purpose::STANDARD
-                .decode(encoded)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default()
-        } else if let Some(reference) = source.get("configMapKeyRef") {
-            let (object, key) = (text(&reference["name"]), text(&reference["key"]));
-            let map = store
-                .get("configmaps", namespace, &object)
-                .ok_or_else(|| format!("Error: configmap \"{object}\" not found"))?;
-            let value = map["data"][&key].as_str().ok_or_else(|| {
-                format!("Error: couldn't find key {key} in ConfigMap {namespace}/{object}")
-            })?;
-            value.to_owned()
-        } else {
-            text(&variable["value"])
-        };
-        variables.insert(name.to_owned(), value);
-    }
-    Ok(variables)
-}
-
-fn container_status(
+pub(super) fn container_status(
     container: &Value,
     outcome: &Result<Labels, Waiting>,
     uid: &str,
@@ -462,7 +364,7 @@ fn container_status(
 }
 
 /// Writes the conditions of a pod; when they last changed is kept.
-fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
+pub(super) fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
     let unready: Vec<String> = object::list(&pod["status"]["containerStatuses"])
         .iter()
         .filter(|status| status["ready"] != true)
@@ -484,67 +386,95 @@ fn set_ready(pod: &mut Value, ready: bool, now: Timestamp) {
 }
 
 /// Asks the readiness probes of all running pods. Probes come from the node, which every pod
-/// admits. Says whether some pod has not run for long enough to be ready.
-pub(crate) fn probe(store: &mut Store, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
-    let mut busy = false;
+/// admits.
+pub(crate) fn probe(
+    store: &mut Store,
+    kubelet: &mut Kubelet,
+    snapshot: &Arc<Snapshot>,
+    moment: &Moment,
+) {
+    let now = moment.now;
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
-        let Some(pod) = store.get("pods", &state.network.namespace, &state.network.name) else {
-            continue;
-        };
-        let mut pod = (**pod).clone();
-        if deleting(&pod) || ended(&pod) {
+        if state.initializing {
             continue;
         }
-        let early = now.duration_since(state.started) < START;
-        busy |= early;
-        let containers = object::list(&pod["spec"]["containers"]).to_vec();
-        let answers: Vec<Result<(), String>> = containers
-            .iter()
-            .map(|container| {
+        let (namespace, name) = (&state.network.namespace, &state.network.name);
+        let pod = store.get("pods", namespace, name).filter(|pod| !deleting(pod) && !ended(pod));
+        let Some(pod) = pod.cloned() else { continue };
+        let probes = object::list(&pod["spec"]["containers"]).iter().enumerate();
+        let answers: Answers = moment.awaits(state.started, START).then(|| {
+            let asked = probes.map(|(place, container)| {
                 container
                     .get("readinessProbe")
-                    .filter(|_| !early)
-                    .map_or(Ok(()), |probe| ask(snapshot, index, &pod, probe, now))
+                    .filter(|_| state.containers[place].run.until.is_none())
+                    .map_or(Ok(()), |probe| ask(snapshot, index, place, &pod, probe, now))
+            });
+            asked.collect()
+        });
+        let failures: Vec<String> = answers
+            .iter()
+            .flatten()
+            .filter_map(|answer| {
+                Some(format!("Readiness probe failed: {}", answer.as_ref().err()?))
             })
             .collect();
-        let runs = |name: &Value| {
-            object::list(&pod["status"]["containerStatuses"])
-                .iter()
-                .any(|status| status["name"] == *name && status["state"]["running"].is_object())
+        // said once of each run: the kubelet says it at every failure
+        let is_known = |store: &Store, said: &String| {
+            events::is_known(store, &pod, "Unhealthy", said, state.started)
         };
-        let ready: Vec<bool> = containers
-            .iter()
-            .zip(&answers)
-            .map(|(container, answer)| !early && answer.is_ok() && runs(&container["name"]))
-            .collect();
-        if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
-            for (status, ready) in statuses.iter_mut().zip(&ready) {
-                status["ready"] = json!(ready);
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let known = kubelet
+            .probed
+            .get(uid)
+            .is_some_and(|(of, before)| Arc::ptr_eq(of, &pod) && *before == answers);
+        if known && failures.iter().all(|said| is_known(store, said)) {
+            continue;
+        }
+        let probed = probed(&pod, answers.as_deref(), now);
+        for said in &failures {
+            if !is_known(store, said) {
+                events::warn(store, &probed, "kubelet", "Unhealthy", said, now);
             }
         }
-        set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
-        for why in answers.into_iter().filter_map(Result::err) {
-            // said once of each run: the kubelet says it at every failure
-            let message = format!("Readiness probe failed: {why}");
-            if !events::is_known(store, &pod, "Unhealthy", &message, state.started) {
-                events::warn(store, &pod, "kubelet", "Unhealthy", &message, now);
-            }
+        if !store.put(probed, now) {
+            kubelet.probed.insert(uid.to_owned(), (Arc::clone(&pod), answers));
         }
-        store.put(pod, now);
     }
-    busy
 }
 
-/// Lets the programs that end by themselves do so. Says whether some still run.
+/// A pod as the answers to its probes make it.
+fn probed(pod: &Value, answers: Option<&[Result<(), String>]>, now: Timestamp) -> Value {
+    let runs = |name: &Value| {
+        object::list(&pod["status"]["containerStatuses"])
+            .iter()
+            .any(|status| status["name"] == *name && status["state"]["running"].is_object())
+    };
+    let passes = |place: usize| answers.is_some_and(|answers| answers[place].is_ok());
+    let ready: Vec<bool> = object::list(&pod["spec"]["containers"])
+        .iter()
+        .enumerate()
+        .map(|(place, container)| passes(place) && runs(&container["name"]))
+        .collect();
+    let mut pod = pod.clone();
+    if let Some(statuses) = pod["status"]["containerStatuses"].as_array_mut() {
+        for (status, ready) in statuses.iter_mut().zip(&ready) {
+            status["ready"] = json!(ready);
+        }
+    }
+    set_ready(&mut pod, ready.iter().all(|ready| *ready), now);
+    pod
+}
+
+/// Lets the programs that end by themselves do so.
 pub(crate) fn end_pods(
     store: &mut Store,
     kubelet: &mut Kubelet,
     snapshot: &Arc<Snapshot>,
-    now: Timestamp,
-) -> bool {
-    let mut busy = false;
+    moment: &Moment,
+) {
+    let now = moment.now;
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
@@ -552,6 +482,9 @@ pub(crate) fn end_pods(
         else {
             continue;
         };
+        if state.initializing || state.waits() {
+            continue;
+        }
         if !deleting(&pod) && !any_runs(&pod) {
             // it was seen so: what its programs have written is all that is left of them
             kubelet.end(&pod, snapshot, index, now);
@@ -564,16 +497,12 @@ pub(crate) fn end_pods(
             continue;
         }
         let codes: Option<Vec<i64>> = (0..state.containers.len())
-            .map(|place| exit_code(snapshot, index, place, now))
+            .map(|place| exit_code(snapshot, index, place, moment))
             .collect();
-        let Some(codes) = codes else {
-            busy = true;
-            continue;
-        };
+        let Some(codes) = codes else { continue };
         kubelet.end(&pod, snapshot, index, now);
         store.put(ended_pod(&pod, &codes, now), now);
     }
-    busy
 }
 
 /// Whether some container of a pod runs.
@@ -583,15 +512,21 @@ fn any_runs(pod: &Value) -> bool {
 }
 
 /// The exit code of a program, if it has ended.
-fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, now: Timestamp) -> Option<i64> {
-    let Some(context) = AppContext::new(snapshot, pod, place, now, 0).map(Arc::new) else {
+fn exit_code(snapshot: &Arc<Snapshot>, pod: usize, place: usize, moment: &Moment) -> Option<i64> {
+    let started = snapshot.pods[pod].started;
+    let Some(context) = AppContext::new(snapshot, pod, place, moment.now, 0).map(Arc::new) else {
         // nothing is known of this program: it does what it is for, and succeeds
-        return (now.duration_since(snapshot.pods[pod].started) >= START).then_some(0);
+        return moment.awaits(started, START).then_some(0);
     };
-    snapshot.apps.app(context.app).exits.as_ref()?;
+    let exits = snapshot.apps.app(context.app).exits.as_ref()?;
+    if !context.holds("exits-when", 0, exits.when.as_ref()) {
+        return None;
+    }
     let after =
         context.evaluate("exits-after", 0).ok().and_then(|after| after.as_f64()).unwrap_or(0.0);
-    (context.uptime() >= after)
+    let length = SignedDuration::try_from_secs_f64(after.max(0.0)).unwrap_or(SignedDuration::MAX);
+    moment
+        .awaits(started, length)
         .then(|| context.evaluate("exits-code", 0).ok().and_then(|code| code.as_i64()).unwrap_or(1))
 }
 
@@ -611,9 +546,16 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
             }});
         }
     }
+    init::end(&mut pod, now);
     set_ready(&mut pod, false, now);
+    let unready = json!({"type": "PodReadyToStartContainers", "status": "False",
+        "lastProbeTime": null});
+    set_condition(&mut pod["status"], unready, now);
     for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
-        if condition["status"] == "False" {
+        if condition["type"] == "Initialized" && succeeded {
+            condition["reason"] = json!("PodCompleted");
+        }
+        if condition["status"] == "False" && condition["type"] != "PodReadyToStartContainers" {
             condition["reason"] = json!(if succeeded { "PodCompleted" } else { "PodFailed" });
             if let Value::Object(fields) = condition {
                 fields.shift_remove("message");
@@ -621,50 +563,4 @@ fn ended_pod(pod: &Value, codes: &[i64], now: Timestamp) -> Value {
         }
     }
     pod
-}
-
-/// Asks one probe; what it says if it fails is in the words of the kubelet.
-fn ask(
-    snapshot: &Arc<Snapshot>,
-    index: usize,
-    pod: &Value,
-    probe: &Value,
-    now: Timestamp,
-) -> Result<(), String> {
-    let port = |value: &Value| {
-        serde_json::from_value::<PortName>(value.clone())
-            .ok()
-            .and_then(|port| target_port(&port, pod, Protocol::Tcp))
-    };
-    let refused = |port: Option<u16>| {
-        let address = format!(
-            "{}:{}",
-            pod["status"]["podIP"].as_str().unwrap_or_default(),
-            port.unwrap_or_default()
-        );
-        (format!("dial tcp {address}: connect: connection refused"), address)
-    };
-    if let Some(get) = probe.get("httpGet") {
-        let path = get["path"].as_str().unwrap_or("/");
-        let port = port(&get["port"]);
-        return match port
-            .and_then(|port| respond(snapshot, index, port, &Request::get(path), now, 0))
-        {
-            Some(response) if (200..400).contains(&response.status) => Ok(()),
-            Some(response) => {
-                Err(format!("HTTP probe failed with statuscode: {}", response.status))
-            }
-            None => {
-                let (refused, address) = refused(port);
-                Err(format!("Get \"http://{address}{path}\": {refused}"))
-            }
-        };
-    }
-    let Some(socket) = probe.get("tcpSocket") else { return Ok(()) };
-    let port = port(&socket["port"]);
-    if port.is_some_and(|port| snapshot.listener(index, port, Protocol::Tcp).is_some()) {
-        Ok(())
-    } else {
-        Err(refused(port).0)
-    }
 }

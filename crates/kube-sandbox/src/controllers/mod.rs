@@ -2,25 +2,35 @@
 //! it is there already, so that all can run again after any change.
 
 mod autoscaler;
+mod back_off;
 mod daemonset;
 mod defaults;
 mod deployment;
 mod deployment_status;
 mod disruption;
 mod election;
+mod ending;
 mod endpoints;
 mod events;
 mod garbage;
+mod init;
 mod job;
 mod kubelet;
+mod moment;
 mod pods;
+mod probe;
 mod processes;
+mod quota;
 mod replicaset;
+mod restarts;
 mod revision;
 mod scheduler;
+mod start;
 mod statefulset;
+mod volumes;
 
 pub(crate) use autoscaler::{Disagreements, autoscale};
+pub(crate) use back_off::Run;
 pub(crate) use daemonset::daemon_sets;
 pub(crate) use defaults::complete;
 pub(crate) use deployment::{History, deployments, former_sets};
@@ -29,14 +39,19 @@ pub(crate) use disruption::disruption_budgets;
 pub(crate) use election::{elect, keep_leases};
 pub(crate) use endpoints::{PER_SLICE, endpoints};
 pub(crate) use events::expire_events;
-pub(crate) use garbage::collect_garbage;
+pub(crate) use garbage::{ask_to_go, collect_garbage};
 pub(crate) use job::{cron_jobs, jobs, with_selector};
 pub(crate) use kubelet::{Ended, Kubelet, Process, end_pods, probe, run_pods};
+pub(crate) use moment::{Moment, earliest};
 pub(crate) use pods::Names;
 pub(crate) use processes::live;
+pub(crate) use quota::quotas;
 pub(crate) use replicaset::{replica_set_status, replica_sets};
+pub(crate) use restarts::restart_containers;
 pub(crate) use scheduler::schedule;
+pub(crate) use start::{Because, Images};
 pub(crate) use statefulset::stateful_sets;
+pub(crate) use volumes::claims;
 
 use sha2::{Digest, Sha256};
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::letters;
+use super::{Moment, events, letters};
+use crate::admission::{self, Refusal};
 use crate::object;
 use crate::store::Store;
 
@@ -24,6 +25,13 @@ impl Names {
             if store.get("pods", namespace, &name).is_none() {
                 return name;
             }
+        }
+    }
+
+    /// Takes back the name that was given last: its pod was refused.
+    pub(super) fn take_back(&mut self, namespace: &str, base: &str) {
+        if let Some(turn) = self.0.get_mut(&format!("{namespace}/{base}")) {
+            *turn = turn.saturating_sub(1);
         }
     }
 }
@@ -76,16 +84,15 @@ pub(super) fn is_ready(pod: &Value) -> bool {
 }
 
 /// Ready for as long as the controller asks for.
-pub(super) fn is_available(pod: &Value, seconds: i64, now: Timestamp) -> bool {
+pub(super) fn is_available(pod: &Value, seconds: i64, moment: &Moment) -> bool {
     let since = || {
         condition(pod, "Ready")
             .and_then(|condition| object::timestamp(&condition["lastTransitionTime"]))
     };
     is_ready(pod)
         && (seconds == 0
-            || since().is_some_and(|since| {
-                now.duration_since(since) >= SignedDuration::from_secs(seconds)
-            }))
+            || since()
+                .is_some_and(|since| moment.passed(since, SignedDuration::from_secs(seconds))))
 }
 
 /// A whole number, or another where there is none.
@@ -158,6 +165,26 @@ pub(super) fn qos(spec: &Value) -> &'static str {
         (false, _) => "BestEffort",
         (true, false) => "Burstable",
         (true, true) => "Guaranteed",
+    }
+}
+
+/// Creates a pod, unless it is refused.
+pub(super) fn create(store: &mut Store, pod: Value, now: Timestamp) -> Result<(), Refusal> {
+    admission::pod(store, &pod)?;
+    store.put(pod, now);
+    Ok(())
+}
+
+/// Says once of an object that a pod of it was refused.
+pub(super) fn refused(
+    store: &mut Store,
+    owner: &Value,
+    component: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    if !events::is_known(store, owner, "FailedCreate", message, Timestamp::UNIX_EPOCH) {
+        events::warn(store, owner, component, "FailedCreate", message, now);
     }
 }
 

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{
-    Names, active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
-    owner_reference, terminate,
+    Names, active, all, condition, create, deleting, from_template, is_available, is_ready, number,
+    omit_zeros, owned, owner_reference, refused, set_condition, terminate,
 };
+use crate::admission::Refusal;
 use crate::object;
 use crate::store::Store;
 use netpol_evaluator::LabelSelector;
@@ -31,12 +33,18 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
         let pods: Vec<Arc<Value>> =
             owned(store, "pods", &set).into_iter().filter(|pod| active(pod)).collect();
         let wanted = usize::try_from(number(&set["spec"]["replicas"], 1)).unwrap_or(0);
+        let mut refusal = None;
         for _ in pods.len()..wanted {
             let name = names.next(store, object::namespace(&set), object::name(&set));
-            store.put(
-                from_template(&set, &set["spec"]["template"], &name, Some(object::name(&set))),
-                now,
-            );
+            let pod =
+                from_template(&set, &set["spec"]["template"], &name, Some(object::name(&set)));
+            if let Err(why) = create(store, pod, now) {
+                names.take_back(object::namespace(&set), object::name(&set));
+                let message = format!("Error creating: {}", why.message());
+                refused(store, &set, COMPONENT, &message, now);
+                refusal = Some(why);
+                break;
+            }
             events::record(
                 store,
                 &set,
@@ -46,6 +54,7 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
                 now,
             );
         }
+        note_refusal(store, &set, refusal.as_ref(), now);
         let count = pods.len().saturating_sub(wanted);
         for pod in leaving_first(pods).into_iter().take(count) {
             terminate(store, &pod, now);
@@ -61,6 +70,36 @@ pub(crate) fn replica_sets(store: &mut Store, names: &mut Names, now: Timestamp)
     }
 }
 
+/// Writes whether a pod was refused.
+fn note_refusal(store: &mut Store, set: &Value, refusal: Option<&Refusal>, now: Timestamp) {
+    let known = condition(set, "ReplicaFailure");
+    let mut after = match store.get("replicasets", object::namespace(set), object::name(set)) {
+        Some(set) if known.is_some() || refusal.is_some() => (**set).clone(),
+        _ => return,
+    };
+    match refusal {
+        // what was refused first stays the reason
+        Some(_) if known.is_some() => return,
+        Some(refusal) => {
+            let failure = json!({"type": "ReplicaFailure", "status": "True",
+                "reason": "FailedCreate", "message": refusal.message()});
+            set_condition(&mut after["status"], failure, now);
+        }
+        None => {
+            if let Value::Object(status) = &mut after["status"] {
+                status.shift_remove("conditions");
+            }
+        }
+    }
+    store.put(after, now);
+}
+
+fn is_controlled(pod: &Value) -> bool {
+    object::list(&pod["metadata"]["ownerReferences"])
+        .iter()
+        .any(|owner| owner["controller"] == true)
+}
+
 /// Takes pods that fit and have no controller, and lets go of those that no longer fit.
 fn claim(store: &mut Store, set: &Value, now: Timestamp) {
     let Ok(selector) = serde_json::from_value::<LabelSelector>(set["spec"]["selector"].clone())
@@ -70,7 +109,7 @@ fn claim(store: &mut Store, set: &Value, now: Timestamp) {
     let uid = &set["metadata"]["uid"];
     let pods: Vec<Arc<Value>> = store
         .list("pods", Some(object::namespace(set)))
-        .filter(|pod| !deleting(pod))
+        .filter(|pod| !deleting(pod) && (object::owned_by(pod, uid) || !is_controlled(pod)))
         .cloned()
         .collect();
     for pod in pods {
@@ -81,7 +120,7 @@ fn claim(store: &mut Store, set: &Value, now: Timestamp) {
             released["metadata"]["ownerReferences"] =
                 json!(owners.iter().filter(|owner| owner["uid"] != *uid).collect::<Vec<_>>());
             store.put(released, now);
-        } else if fits && active(&pod) && !owners.iter().any(|owner| owner["controller"] == true) {
+        } else if fits && active(&pod) && !is_controlled(&pod) {
             let mut adopted = (*pod).clone();
             adopted["metadata"]["ownerReferences"] =
                 json!(owners.iter().cloned().chain([owner_reference(set)]).collect::<Vec<_>>());
@@ -118,7 +157,7 @@ fn leaving_first(mut pods: Vec<Arc<Value>>) -> Vec<Arc<Value>> {
 }
 
 /// Writes the status of every ReplicaSet.
-pub(crate) fn replica_set_status(store: &mut Store, now: Timestamp) {
+pub(crate) fn replica_set_status(store: &mut Store, moment: &Moment) {
     for set in all(store, "replicasets") {
         let pods: Vec<Arc<Value>> =
             owned(store, "pods", &set).into_iter().filter(|pod| active(pod)).collect();
@@ -126,14 +165,17 @@ pub(crate) fn replica_set_status(store: &mut Store, now: Timestamp) {
         let mut status = json!({
             "replicas": pods.len(), "fullyLabeledReplicas": pods.len(),
             "readyReplicas": pods.iter().filter(|pod| is_ready(pod)).count(),
-            "availableReplicas": pods.iter().filter(|pod| is_available(pod, seconds, now)).count(),
+            "availableReplicas": pods.iter().filter(|pod| is_available(pod, seconds, moment)).count(),
             "observedGeneration": set["metadata"]["generation"],
         });
         omit_zeros(&mut status, &["replicas"]);
+        if set["status"]["conditions"].is_array() {
+            status["conditions"] = set["status"]["conditions"].clone();
+        }
         if set["status"] != status {
             let mut set = (*set).clone();
             set["status"] = status;
-            store.put(set, now);
+            store.put(set, moment.now);
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Assigns pods to nodes.
 //!
-//! After `pkg/scheduler/framework/plugins/` of kube-scheduler: `nodeunschedulable`, `nodeaffinity`
-//! (the selector alone), and the spreading of pods; resources are not counted.
+//! After `pkg/scheduler/framework/plugins/` of kube-scheduler: `nodeunschedulable`,
+//! `tainttoleration`, `nodeaffinity` (what is required), `volumebinding`, `noderesources`, and the
+//! spreading of pods. What the pods of a node ask for together is not counted: a pod fits if it would
+//! on the node alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,19 +13,23 @@ use serde_json::{Value, json};
 
 use super::events;
 use super::pods::{all, condition, deleting, set_condition};
+use crate::admission;
 use crate::object;
+use crate::quantity;
 use crate::store::Store;
+use netpol_evaluator::LabelSelector;
 
 const COMPONENT: &str = "default-scheduler";
 
 /// Gives each pod that has none a node, or says why it gets none.
-pub(crate) fn schedule(store: &mut Store, now: Timestamp) {
+pub(crate) fn schedule(store: &mut Store, unplaced: &mut BTreeSet<String>, now: Timestamp) {
     let nodes = all(store, "nodes");
     for pod in all(store, "pods") {
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if pod["spec"]["nodeName"].is_string()
             || deleting(&pod)
             || pod["spec"]["schedulingGates"].is_array()
-            || is_beyond(&pod)
+            || (is_beyond(&pod) && !unplaced.contains(uid))
         {
             continue;
         }
@@ -35,6 +42,7 @@ pub(crate) fn schedule(store: &mut Store, now: Timestamp) {
                     object::name(&pod)
                 );
                 events::record(store, &pod, COMPONENT, "Scheduled", &message, now);
+                unplaced.remove(uid);
                 after["spec"]["nodeName"] = json!(node);
                 set_condition(
                     &mut after["status"],
@@ -43,6 +51,7 @@ pub(crate) fn schedule(store: &mut Store, now: Timestamp) {
                 );
             }
             Err(message) => {
+                unplaced.insert(uid.to_owned());
                 if condition(&pod, "PodScheduled")
                     .is_none_or(|condition| condition["message"] != message.as_str())
                 {
@@ -67,20 +76,17 @@ fn is_beyond(pod: &Value) -> bool {
 }
 
 fn choose(store: &Store, nodes: &[Arc<Value>], pod: &Value) -> Result<String, String> {
-    let wanted = object::strings(&pod["spec"]["nodeSelector"]);
-    let (mut cordoned, mut unready, mut unlike) = (0, 0, 0);
+    if let Some(why) = unbound(store, pod) {
+        return Err(format!("0/{} nodes are available: {why}. not found", nodes.len()));
+    }
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut fit = Vec::new();
     for node in nodes {
-        let labels = object::labels(node);
-        if node["spec"]["unschedulable"] == true {
-            cordoned += 1;
-        } else if condition(node, "Ready").is_some_and(|ready| ready["status"] != "True") {
-            unready += 1;
-        } else if !wanted.iter().all(|(key, value)| labels.get(key) == Some(value)) {
-            unlike += 1;
-        } else {
+        let unfit = unfit(node, pod);
+        if unfit.is_empty() {
             fit.push(object::name(node));
         }
+        unfit.into_iter().for_each(|reason| *reasons.entry(reason).or_default() += 1);
     }
     let owner = &pod["metadata"]["ownerReferences"][0]["uid"];
     let load = |node: &str| {
@@ -99,17 +105,78 @@ fn choose(store: &Store, nodes: &[Arc<Value>], pod: &Value) -> Result<String, St
     if nodes.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
-    let reasons = [
-        (cordoned, "node(s) were unschedulable"),
-        (unready, "node(s) had untolerated taint(s)"),
-        (unlike, "node(s) didn't match Pod's node affinity/selector"),
-    ];
-    let reasons: Vec<String> = reasons
+    let mut reasons: Vec<String> =
+        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    reasons.sort();
+    let count = nodes.len();
+    Err(format!(
+        "0/{count} nodes are available: {}. no new claims to deallocate, preemption: 0/{count} \
+            nodes are available: {count} Preemption is not helpful for scheduling.",
+        reasons.join(", ")
+    ))
+}
+
+/// Why a pod does not fit on a node; nothing if it does.
+fn unfit(node: &Value, pod: &Value) -> Vec<String> {
+    if node["spec"]["unschedulable"] == true {
+        return vec!["node(s) were unschedulable".to_owned()];
+    }
+    let unready = condition(node, "Ready").is_some_and(|ready| ready["status"] != "True");
+    let taints = object::list(&node["spec"]["taints"]);
+    if unready || taints.iter().any(|taint| !tolerates(pod, taint)) {
+        return vec!["node(s) had untolerated taint(s)".to_owned()];
+    }
+    if !is_wanted(node, pod) {
+        return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
+    }
+    let lacks = |resource: &&str| {
+        let there = node["status"]["allocatable"][*resource].as_str().and_then(quantity::number);
+        let asked = admission::requested(pod, "requests", resource)
+            .or_else(|| admission::requested(pod, "limits", resource));
+        there.zip(asked).is_some_and(|(there, asked)| asked > there)
+    };
+    let lacking = ["cpu", "memory"].into_iter().filter(lacks);
+    lacking.map(|resource| format!("Insufficient {resource}")).collect()
+}
+
+fn tolerates(pod: &Value, taint: &Value) -> bool {
+    let fits = |toleration: &Value| {
+        let same = |field: &str| toleration[field].is_null() || toleration[field] == taint[field];
+        same("effect") && same("key") && (toleration["operator"] == "Exists" || same("value"))
+    };
+    taint["effect"] == "PreferNoSchedule"
+        || object::list(&pod["spec"]["tolerations"]).iter().any(fits)
+}
+
+/// Whether a node has the labels that a pod asks for.
+fn is_wanted(node: &Value, pod: &Value) -> bool {
+    let labels = object::labels(node);
+    let selected = object::strings(&pod["spec"]["nodeSelector"])
         .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, reason)| format!("{count} {reason}"))
-        .collect();
-    Err(format!("0/{} nodes are available: {}.", nodes.len(), reasons.join(", ")))
+        .all(|(key, value)| labels.get(key) == Some(value));
+    let required = pod.pointer(
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+    );
+    let term = |term: &Value| {
+        let expressions = json!({"matchExpressions": term["matchExpressions"]});
+        serde_json::from_value::<LabelSelector>(expressions)
+            .is_ok_and(|selector| selector.matches(&labels))
+    };
+    selected && required.is_none_or(|terms| object::list(terms).iter().any(term))
+}
+
+/// What keeps a pod from every node: a claim that is not there or not bound.
+fn unbound(store: &Store, pod: &Value) -> Option<String> {
+    let claims = object::list(&pod["spec"]["volumes"]).iter();
+    let mut claims =
+        claims.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+    claims.find_map(|name| {
+        let Some(claim) = store.get("persistentvolumeclaims", object::namespace(pod), name) else {
+            return Some(format!("persistentvolumeclaim \"{name}\" not found"));
+        };
+        (claim["status"]["phase"] != "Bound")
+            .then(|| "pod has unbound immediate PersistentVolumeClaims".to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -135,15 +202,19 @@ mod tests {
             (
                 vec![node("one", true)],
                 Value::Null,
-                Err("0/1 nodes are available: 1 node(s) were unschedulable."),
+                Err(
+                    "0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, \
+                    preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+                ),
             ),
             (vec![node("one", false), node("two", false)], json!({"disk": "one"}), Ok("one")),
             (
                 vec![node("one", true), node("two", false)],
                 json!({"disk": "x"}),
                 Err(
-                    "0/2 nodes are available: 1 node(s) were unschedulable, 1 node(s) didn't match \
-                        Pod's node affinity/selector.",
+                    "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, \
+                        1 node(s) were unschedulable. no new claims to deallocate, preemption: 0/2 \
+                        nodes are available: 2 Preemption is not helpful for scheduling.",
                 ),
             ),
             (vec![], Value::Null, Err("no nodes available to schedule pods")),

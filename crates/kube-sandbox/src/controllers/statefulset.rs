@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Moment;
 use super::events;
 use super::pods::{
     active, all, deleting, from_template, is_available, is_ready, number, omit_zeros, owned,
-    terminate,
+    refused, terminate,
 };
 use super::revision::{self, REVISION};
 use crate::object;
@@ -20,12 +21,12 @@ use crate::store::Store;
 const COMPONENT: &str = "statefulset-controller";
 
 /// Brings every StatefulSet one step nearer to what it asks for.
-pub(crate) fn stateful_sets(store: &mut Store, now: Timestamp) {
+pub(crate) fn stateful_sets(store: &mut Store, moment: &Moment) {
     for set in all(store, "statefulsets") {
         if !deleting(&set) {
-            let revision = revision::newest(store, &set, now);
-            sync(store, &set, &revision, now);
-            status(store, &set, &revision, now);
+            let revision = revision::newest(store, &set, moment.now);
+            sync(store, &set, &revision, moment);
+            status(store, &set, &revision, moment);
         }
     }
 }
@@ -45,9 +46,10 @@ fn pods(store: &Store, set: &Value) -> Vec<(i64, Arc<Value>)> {
 }
 
 /// Creates what is missing, then deletes what is too many, then replaces what is outdated.
-fn sync(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
+fn sync(store: &mut Store, set: &Value, revision: &str, moment: &Moment) {
+    let now = moment.now;
     let pods = pods(store, set);
-    if create_missing(store, set, &pods, revision, now)
+    if create_missing(store, set, &pods, revision, moment)
         && delete_surplus(store, set, &pods, now)
         && set["spec"]["updateStrategy"]["type"] != "OnDelete"
     {
@@ -66,19 +68,19 @@ fn create_missing(
     set: &Value,
     pods: &[(i64, Arc<Value>)],
     revision: &str,
-    now: Timestamp,
+    moment: &Moment,
 ) -> bool {
     let seconds = number(&set["spec"]["minReadySeconds"], 0);
     for ordinal in 0..number(&set["spec"]["replicas"], 1) {
         match pods.iter().find(|(own, _)| *own == ordinal) {
             None => {
-                create(store, set, ordinal, revision, now);
+                create(store, set, ordinal, revision, moment.now);
                 if one_by_one(set) {
                     return false;
                 }
             }
             Some((_, pod))
-                if one_by_one(set) && !(active(pod) && is_available(pod, seconds, now)) =>
+                if one_by_one(set) && !(active(pod) && is_available(pod, seconds, moment)) =>
             {
                 // one that is of an earlier template and will never be ready is not waited for
                 return !deleting(pod)
@@ -105,15 +107,22 @@ fn create(store: &mut Store, set: &Value, ordinal: i64, revision: &str, now: Tim
     if set["spec"]["serviceName"].is_string() {
         pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     }
-    store.put(pod, now);
-    let message = format!("create Pod {name} in StatefulSet {} successful", object::name(set));
+    if let Err(refusal) = super::pods::create(store, pod, now) {
+        let message = format!(
+            "Create Pod {name} in StatefulSet {} failed error: {}",
+            object::name(set),
+            refusal.message()
+        );
+        return refused(store, set, COMPONENT, &message, now);
+    }
+    let message = format!("Create Pod {name} in StatefulSet {} successful", object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulCreate", &message, now);
 }
 
 fn delete(store: &mut Store, set: &Value, pod: &Value, now: Timestamp) {
     terminate(store, pod, now);
     let message =
-        format!("delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
+        format!("Delete Pod {} in StatefulSet {} successful", object::name(pod), object::name(set));
     events::record(store, set, COMPONENT, "SuccessfulDelete", &message, now);
 }
 
@@ -156,7 +165,7 @@ fn update(
     }
 }
 
-fn status(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
+fn status(store: &mut Store, set: &Value, revision: &str, moment: &Moment) {
     let wanted = number(&set["spec"]["replicas"], 1);
     let seconds = number(&set["spec"]["minReadySeconds"], 0);
     let pods: Vec<Arc<Value>> =
@@ -171,7 +180,7 @@ fn status(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
     let mut status = json!({
         "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(),
         "readyReplicas": ready,
-        "availableReplicas": count(&|pod| is_available(pod, seconds, now)),
+        "availableReplicas": count(&|pod| is_available(pod, seconds, moment)),
         "currentReplicas": count(&|pod| pod["metadata"]["labels"][REVISION] == current),
         "updatedReplicas": updated, "currentRevision": current, "updateRevision": revision,
         "collisionCount": 0,
@@ -179,5 +188,5 @@ fn status(store: &mut Store, set: &Value, revision: &str, now: Timestamp) {
     omit_zeros(&mut status, &["replicas", "availableReplicas", "collisionCount"]);
     let mut after = set.clone();
     after["status"] = status;
-    store.put(after, now);
+    store.put(after, moment.now);
 }

@@ -65,6 +65,16 @@ pub(crate) fn cat(session: &Session, words: &[&str]) -> Outcome {
     outcome
 }
 
+/// Whether a file exists.
+pub(crate) fn test(session: &Session, words: &[&str]) -> Outcome {
+    match words {
+        ["-e" | "-f" | "-r", path] => {
+            Outcome { code: u8::from(!files(session).contains_key(*path)), ..Outcome::default() }
+        }
+        _ => super::not_simulated("test", words),
+    }
+}
+
 pub(crate) fn ls(session: &Session, words: &[&str]) -> Outcome {
     let files = files(session);
     let [path] = words else {

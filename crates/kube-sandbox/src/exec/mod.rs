@@ -53,6 +53,8 @@ pub(crate) struct Outcome {
     pub(crate) code: u8,
     /// Why it did not start; the rest means nothing then.
     pub(crate) not_started: Option<String>,
+    /// What the real program would do is not known.
+    pub(crate) not_simulated: bool,
     pub(crate) took: Duration,
 }
 
@@ -98,6 +100,12 @@ pub(crate) fn run(session: &Session, command: &[String]) -> Outcome {
     perform(session, tool, &arguments)
 }
 
+/// Runs a command whose result is to be true; none if it is not simulated.
+pub(crate) fn simulated(session: &Session, command: &[String]) -> Option<Outcome> {
+    let outcome = run(session, command);
+    (outcome.not_started.is_none() && !outcome.not_simulated).then_some(outcome)
+}
+
 /// The identity that the runtime gives the attempt.
 fn exec_id(session: &Session, command: &[String]) -> String {
     let text = format!("{}/{}", session.pod().network.name, command.join(" "));
@@ -115,6 +123,7 @@ fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
         "dig" => lookup::dig(session, arguments),
         "cat" => files::cat(session, arguments),
         "ls" => files::ls(session, arguments),
+        "test" => files::test(session, arguments),
         "env" => {
             let lines: String = session
                 .container()
@@ -193,8 +202,6 @@ fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
 
 /// The refusal of what the real program could do and the sandbox cannot: never an invented result.
 fn not_simulated(tool: &str, arguments: &[&str]) -> Outcome {
-    Outcome::failed(
-        127,
-        format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" ")),
-    )
+    let said = format!("{tool}: the sandbox does not simulate `{tool} {}`\n", arguments.join(" "));
+    Outcome { not_simulated: true, ..Outcome::failed(127, said) }
 }

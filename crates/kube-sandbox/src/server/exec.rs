@@ -42,8 +42,10 @@ pub(crate) fn answer(
     let found = snapshot
         .pod(target.namespace_name(), target.name.as_deref().unwrap_or_default())
         .and_then(|pod| {
-            let index =
-                snapshot.pods[pod].containers.iter().position(|known| known.name == container)?;
+            let index = snapshot.pods[pod]
+                .containers
+                .iter()
+                .position(|known| known.name == container && known.run.until.is_none())?;
             Some((pod, index))
         });
     // a container that does not run cannot be entered

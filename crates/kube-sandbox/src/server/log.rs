@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Server;
 use super::request::{Query, ResourceRequest};
 use super::status::Status;
-use crate::app::{Line, lines};
+use crate::app::{Line, former_lines, lines};
 use crate::object;
 
 /// How often a log that is followed is looked at.
@@ -33,13 +33,16 @@ pub(crate) fn pod_of(server: &Server, target: &ResourceRequest) -> Result<Arc<Va
 
 /// The container that a request means.
 pub(crate) fn container_of(pod: &Value, wanted: Option<&str>) -> Result<String, Status> {
-    let names: Vec<&str> = object::list(&pod["spec"]["containers"])
-        .iter()
-        .filter_map(|container| container["name"].as_str())
-        .collect();
+    let named = |field: &str| {
+        let containers = object::list(&pod["spec"][field]).iter();
+        containers.filter_map(|container| container["name"].as_str()).collect::<Vec<&str>>()
+    };
+    let (names, init) = (named("containers"), named("initContainers"));
     let pod_name = object::name(pod);
     match (wanted, names.as_slice()) {
-        (Some(wanted), names) if names.contains(&wanted) => Ok(wanted.to_owned()),
+        (Some(wanted), names) if names.contains(&wanted) || init.contains(&wanted) => {
+            Ok(wanted.to_owned())
+        }
         (Some(wanted), _) => {
             Err(Status::bad_request(format!("container {wanted} is not valid for pod {pod_name}")))
         }
@@ -106,8 +109,9 @@ pub(crate) fn answer(
     let pod = pod_of(server, target)?;
     let container = container_of(&pod, query.get("container"))?;
     let pod_name = object::name(&pod).to_owned();
-    let status = object::list(&pod["status"]["containerStatuses"])
-        .iter()
+    let status = ["containerStatuses", "initContainerStatuses"]
+        .into_iter()
+        .flat_map(|field| object::list(&pod["status"][field]))
         .find(|status| status["name"] == container.as_str())
         .cloned()
         .unwrap_or_default();
@@ -133,7 +137,8 @@ pub(crate) fn answer(
     }
     let now = server.world().clock.now();
     let selection = Selection::of(query, now)?;
-    let mut found = read(server, target, &container, selection.from, now);
+    let former = query.flag("previous") && query.get("previous").is_some();
+    let mut found = read(server, target, &container, (selection.from, now), former);
     if let Some(tail) = selection.tail {
         found.drain(..found.len().saturating_sub(tail));
     }
@@ -158,8 +163,8 @@ fn read(
     server: &Server,
     target: &ResourceRequest,
     container: &str,
-    from: Option<Timestamp>,
-    now: Timestamp,
+    (from, now): (Option<Timestamp>, Timestamp),
+    former: bool,
 ) -> Vec<Line> {
     let snapshot = server.snapshot();
     let Some(pod) =
@@ -167,8 +172,9 @@ fn read(
     else {
         return Vec::new();
     };
-    let index = snapshot.pods[pod].containers.iter().position(|known| known.name == container);
-    index.map(|index| lines(&snapshot, pod, index, from, now)).unwrap_or_default()
+    let lines = if former { former_lines } else { lines };
+    let place = snapshot.pods[pod].place(container);
+    place.map(|place| lines(&snapshot, pod, place, from, now)).unwrap_or_default()
 }
 
 /// First what is there, then what comes; ends with the pod.
@@ -199,7 +205,8 @@ fn follow(
                 }
                 pod_of(&server, &target).ok()?;
                 let now = server.world().clock.now();
-                text = selection.write(&read(&server, &target, &container, Some(seen), now));
+                text =
+                    selection.write(&read(&server, &target, &container, (Some(seen), now), false));
                 seen = now;
             }
             Some((

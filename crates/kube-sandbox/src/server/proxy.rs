@@ -64,7 +64,7 @@ pub(crate) async fn answer(
     };
     let unreachable =
         |reason: String| Status::unavailable(format!("error trying to reach service: {reason}"));
-    let listening = pod.filter(|pod| snapshot.listener(*pod, port, Protocol::Tcp).is_some());
+    let listening = pod.filter(|pod| snapshot.is_open(*pod, port, Protocol::Tcp));
     let Some(pod) = listening else {
         return Err(unreachable(format!("dial tcp {address}:{port}: connect: connection refused")));
     };

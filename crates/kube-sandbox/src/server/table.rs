@@ -202,11 +202,29 @@ fn ready_containers(pod: &Value, _: Timestamp) -> Value {
     json!(format!("{ready}/{}", object::list(&pod["spec"]["containers"]).len()))
 }
 
-/// Why a container waits, or the phase.
+/// What kubectl shows of the state of a pod.
 fn pod_status(pod: &Value, _: Timestamp) -> Value {
+    if pod["metadata"]["deletionTimestamp"].is_string() {
+        return json!("Terminating");
+    }
+    let init = object::list(&pod["status"]["initContainerStatuses"]);
+    let waits = |status: &Value| status["state"]["waiting"]["reason"].as_str().map(str::to_owned);
+    let initialized = object::list(&pod["status"]["conditions"])
+        .iter()
+        .any(|condition| condition["type"] == "Initialized" && condition["status"] == "True");
+    if !init.is_empty() && !initialized {
+        let over = init.iter().filter(|status| status["ready"] == true).count();
+        let why = init.iter().find_map(waits).filter(|reason| reason != "PodInitializing");
+        return json!(why.map_or_else(
+            || format!("Init:{over}/{}", init.len()),
+            |reason| format!("Init:{reason}")
+        ));
+    }
     let statuses = object::list(&pod["status"]["containerStatuses"]);
-    let waiting = statuses.iter().find_map(|status| status["state"]["waiting"]["reason"].as_str());
-    json!(waiting.or_else(|| pod["status"]["phase"].as_str()).unwrap_or_default())
+    let ended = statuses.iter().find_map(|status| status["state"]["terminated"]["reason"].as_str());
+    let waiting = statuses.iter().find_map(waits);
+    let phase = || pod["status"]["phase"].as_str().map(str::to_owned);
+    json!(waiting.or(ended.map(str::to_owned)).or_else(phase).unwrap_or_default())
 }
 
 fn restarts(pod: &Value, _: Timestamp) -> Value {

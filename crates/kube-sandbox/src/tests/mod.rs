@@ -3,6 +3,7 @@
 
 mod api;
 mod controllers;
+mod plain;
 mod planted;
 mod recorded;
 mod scenarios;

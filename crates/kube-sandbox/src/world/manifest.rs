@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
+use super::certificate;
 use super::fault::{Place, WorldFault, unreadable};
 use crate::kinds;
 use crate::object;
@@ -92,7 +93,9 @@ pub(crate) fn checked(mut object: Value, namespace: &str) -> Result<Value, Strin
     if resource.namespaced && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!(namespace);
     }
-    let object = admit(resource, object)?;
+    let described = certificate::take(&mut object)?;
+    let mut object = admit(resource, object)?;
+    certificate::put_back(&mut object, described);
     for field in COUNTS {
         if object["spec"][field].as_i64().is_some_and(|count| count > MOST_REPLICAS) {
             return Err(format!(

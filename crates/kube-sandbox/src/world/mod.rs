@@ -11,9 +11,11 @@
 //! default (`base/`); an object of the same kind, namespace and name replaces them. The scenario
 //! `healthy`, the world as its manifests define it, always exists.
 
+mod certificate;
 mod fault;
 mod manifest;
 
+pub(crate) use certificate::issue;
 pub(crate) use fault::unreadable;
 pub use fault::{Place, WorldFault};
 pub(crate) use manifest::{Manifest, checked};

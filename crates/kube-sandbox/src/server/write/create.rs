@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::answer::Done;
 use super::asked::Asked;
 use super::{body, validate};
+use crate::admission::{self, Refusal};
 use crate::controllers::{complete, letters, with_selector};
 use crate::object;
 use crate::server::fields::{self, Author};
@@ -78,6 +79,10 @@ pub(crate) fn insert(
     if world.store.get(resource.plural, asked.target.namespace_name(), &name).is_some() {
         return Err(Status::already_exists(resource, &name));
     }
+    admission::created(&world.store, resource, &object).map_err(|refusal| match refusal {
+        Refusal::Forbidden(why) => Status::forbidden(resource.plural, resource.group, &name, why),
+        Refusal::Failed(why) => Status::internal(why),
+    })?;
     body::drop_nulls(&mut object);
     own(&mut object);
     let mut object = world.store.prepared(resource, object, asked.now);

@@ -1,9 +1,10 @@
 //! Validation of fields: known names and correct types.
 
 use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
-    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,
-    networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
+    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v2 as autoscaling,
+    batch::v1 as batch, coordination::v1 as coordination, core::v1 as core,
+    discovery::v1 as discovery, networking::v1 as networking, policy::v1 as policy,
+    rbac::v1 as rbac, storage::v1 as storage,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +30,9 @@ pub(crate) fn check(resource: &Resource, value: &mut Value) -> Result<Vec<String
         "ServiceAccount" => again::<core::ServiceAccount>,
         "Service" => again::<core::Service>,
         "ControllerRevision" => again::<apps::ControllerRevision>,
+        "MutatingWebhookConfiguration" => again::<admission::MutatingWebhookConfiguration>,
+        "ValidatingWebhookConfiguration" => again::<admission::ValidatingWebhookConfiguration>,
+        "StorageClass" => again::<storage::StorageClass>,
         "DaemonSet" => again::<apps::DaemonSet>,
         "Deployment" => again::<apps::Deployment>,
         "ReplicaSet" => again::<apps::ReplicaSet>,

@@ -1,0 +1,132 @@
+//! What follows from what, across sorts of objects: pods from their node, a metric from the API that
+//! serves it, a webhook from the pods behind it.
+
+use super::is_behind;
+use crate::cause::{Cause, Object};
+use crate::object::{array, filled, text};
+use crate::view::View;
+
+/// What a cause follows from.
+type Root = (Object, &'static str);
+
+/// Conditions of nodes, with the taints that the cluster sets for them.
+const NODE: &[(&str, &[&str])] = &[
+    ("node-not-ready", &["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]),
+    (
+        "node-pressure",
+        &[
+            "node.kubernetes.io/disk-pressure",
+            "node.kubernetes.io/memory-pressure",
+            "node.kubernetes.io/pid-pressure",
+        ],
+    ),
+    ("node-network-unavailable", &["node.kubernetes.io/network-unavailable"]),
+    ("node-cordoned", &["node.kubernetes.io/unschedulable"]),
+];
+
+/// Says of every cause that has none so far what it follows from.
+pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
+    let roots: Vec<Option<Root>> = found
+        .iter()
+        .map(|cause| match &cause.follows_from {
+            Some(root) => Some(root.clone()),
+            None => root(view, cause, found),
+        })
+        .collect();
+    for (cause, root) in found.iter_mut().zip(roots) {
+        cause.follows_from = root;
+    }
+}
+
+fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    match cause.id {
+        "stuck-terminating" if has_finalizers(view, cause) => None,
+        "node-lost" | "not-started" | "stuck-terminating" | "container-lost" | "disrupted" => {
+            of_node(view, cause, found, &["node-not-ready"])
+        }
+        "network-not-ready" | "sandbox-failed" | "no-address" => {
+            of_node(view, cause, found, &["node-network-unavailable", "node-not-ready"])
+        }
+        "evicted" | "node-disk-full" | "node-refused" => {
+            of_node(view, cause, found, &["node-pressure", "node-not-ready"])
+        }
+        "volume-attach-failed" => of_holder(view, cause, found),
+        "taint-not-tolerated" | "nodes-cordoned" => of_taint(cause, found),
+        "rollout-stuck" => of_refusal(cause, found),
+        "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
+        "admission-webhook-unavailable" => of_webhook(view, cause, found),
+        _ => None,
+    }
+}
+
+fn has_finalizers(view: &View<'_>, cause: &Cause) -> bool {
+    let mut pods = cause.pods.iter().filter_map(|pod| view.get("Pod", pod));
+    pods.any(|pod| array(&pod["metadata"]["finalizers"]).next().is_some())
+}
+
+/// The node of all its pods, or the first of their nodes, if all are ill in one of these ways.
+fn of_node(view: &View<'_>, cause: &Cause, found: &[Cause], ids: &[&str]) -> Option<Root> {
+    let of = |node: &str| {
+        let ill = found.iter().find(|other| {
+            other.object.kind == "Node" && other.object.name == node && ids.contains(&other.id)
+        });
+        ill.map(|other| (other.object.clone(), other.id))
+    };
+    let pods = cause.pods.iter().filter_map(|pod| view.get("Pod", pod));
+    let roots: Option<Vec<Root>> = pods.map(|pod| of(filled(&pod["spec"]["nodeName"])?)).collect();
+    roots?.into_iter().next()
+}
+
+/// The lost node of another pod of the same workload, which holds the volume.
+fn of_holder(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let pods: Vec<&str> =
+        view.pods_of(&cause.object).map(|pod| text(&pod["spec"]["nodeName"])).collect();
+    let is_lost =
+        |other: &&Cause| other.id == "node-not-ready" && pods.contains(&other.object.name.as_str());
+    found.iter().find(is_lost).map(|other| (other.object.clone(), other.id))
+}
+
+/// Why the pods of the new revision are not made at all.
+fn of_refusal(cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let refuses = |other: &&Cause| {
+        other.object == cause.object && super::workload::REFUSALS.contains(&other.id)
+    };
+    found.iter().find(refuses).map(|other| (other.object.clone(), other.id))
+}
+
+/// The node whose taint the scheduler names.
+fn of_taint(cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let says = |part: &str| cause.evidence.iter().any(|evidence| evidence.says.contains(part));
+    let fits = |other: &&Cause| {
+        let taints = NODE.iter().find(|(id, _)| *id == other.id).map(|(_, taints)| *taints);
+        let is_cordoned = other.id == "node-cordoned" && says("were unschedulable");
+        is_cordoned || taints.is_some_and(|taints| taints.iter().any(|taint| says(taint)))
+    };
+    found.iter().find(fits).map(|other| (other.object.clone(), other.id))
+}
+
+/// The API group that the message names.
+fn of_api(cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let says = |group: &str| cause.evidence.iter().any(|one| one.says.contains(group));
+    let fits = |other: &&Cause| {
+        let group = other.object.name.split_once('.').map(|(_, group)| group);
+        other.id == "api-service-unavailable" && group.is_some_and(says)
+    };
+    found.iter().find(fits).map(|other| (other.object.clone(), other.id))
+}
+
+/// What is wrong with the Service of a webhook, if it is of this namespace.
+fn of_webhook(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
+    let said = &cause.evidence.first()?.says;
+    let service = view.of("Service").iter().find(|service| {
+        let (name, namespace) =
+            (text(&service["metadata"]["name"]), text(&service["metadata"]["namespace"]));
+        said.contains(&format!("//{name}.{namespace}.svc"))
+    })?;
+    let is_of = |other: &&Cause| {
+        other.follows_from.is_none()
+            && other.object != cause.object
+            && (other.object == Object::of(service) || is_behind(view, service, other))
+    };
+    found.iter().find(is_of).map(|other| (other.object.clone(), other.id))
+}

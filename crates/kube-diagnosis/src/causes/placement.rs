@@ -1,0 +1,132 @@
+//! Why no node is eligible for the pods of a template: labels, affinity and taints against the
+//! nodes that there are.
+
+use crate::object::{array, name, text};
+use crate::view::listed;
+use serde_json::Value;
+
+/// Taints that the pods of every DaemonSet tolerate (pkg/controller/daemon/util).
+const TOLERATED: &[&str] = &[
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/pid-pressure",
+    "node.kubernetes.io/unschedulable",
+];
+
+/// What keeps the pods of this spec from every node, in words.
+pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> String {
+    let selector = selector(spec);
+    let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    if nodes.is_empty() {
+        return match (selector.as_str(), rules.is_object()) {
+            ("", false) => "no node is there or has its taints tolerated".to_owned(),
+            ("", true) => "it has node affinity rules".to_owned(),
+            (selector, _) => format!("its nodeSelector is {selector}"),
+        };
+    }
+    let selected: Vec<&Value> = nodes.iter().filter(|node| has_labels(node, spec)).collect();
+    if selected.is_empty() {
+        return format!(
+            "none of {} nodes has the labels {selector} of its nodeSelector",
+            nodes.len()
+        );
+    }
+    let near: Vec<&Value> = selected.into_iter().filter(|node| satisfies(node, rules)).collect();
+    if near.is_empty() {
+        let rules = terms(rules);
+        return format!("none of {} nodes satisfies its node affinity: {rules}", nodes.len());
+    }
+    let mut taints: Vec<String> = Vec::new();
+    for taint in near.iter().flat_map(|node| array(&node["spec"]["taints"])) {
+        let shown = shown(taint);
+        if !tolerates(spec, taint) && !taints.contains(&shown) {
+            taints.push(shown);
+        }
+    }
+    let taints: Vec<&str> = taints.iter().map(String::as_str).collect();
+    if taints.is_empty() {
+        return "its labels, affinity and tolerations would allow a node".to_owned();
+    }
+    format!("it does not tolerate {} of the nodes that it selects", listed(&taints))
+}
+
+/// The labels of its nodeSelector: `zone=a,disk=ssd`.
+fn selector(spec: &Value) -> String {
+    let labels = spec["nodeSelector"].as_object().into_iter().flatten();
+    labels.map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(",")
+}
+
+/// What a pod asks of the labels of its node, in words; may be empty.
+pub(super) fn asked(spec: &Value) -> String {
+    let rules = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let both = [selector(spec), terms(rules)];
+    both.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn has_labels(node: &Value, spec: &Value) -> bool {
+    let mut wanted = spec["nodeSelector"].as_object().into_iter().flatten();
+    wanted.all(|(key, value)| node["metadata"]["labels"][key.as_str()] == *value)
+}
+
+/// Whether one of the terms fits; rules that are absent fit every node.
+fn satisfies(node: &Value, rules: &Value) -> bool {
+    let fits = |term: &Value| {
+        let labels = &node["metadata"]["labels"];
+        array(&term["matchExpressions"])
+            .all(|rule| holds(rule, labels[text(&rule["key"])].as_str()))
+            && array(&term["matchFields"]).all(|rule| holds(rule, Some(name(node))))
+    };
+    !rules.is_object() || array(&rules["nodeSelectorTerms"]).any(fits)
+}
+
+fn holds(rule: &Value, value: Option<&str>) -> bool {
+    let is_in = || array(&rule["values"]).any(|one| one.as_str() == value && value.is_some());
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
+    let bound = || number(array(&rule["values"]).next().and_then(Value::as_str));
+    match text(&rule["operator"]) {
+        "In" => is_in(),
+        "NotIn" => !is_in(),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => number(value).zip(bound()).is_some_and(|(value, bound)| value > bound),
+        "Lt" => number(value).zip(bound()).is_some_and(|(value, bound)| value < bound),
+        _ => false,
+    }
+}
+
+/// The terms in words: `gpu Exists; zone In a,b`.
+fn terms(rules: &Value) -> String {
+    let rule = |rule: &Value| {
+        let values: Vec<&str> = array(&rule["values"]).map(text).collect();
+        let said = format!("{} {}", text(&rule["key"]), text(&rule["operator"]));
+        if values.is_empty() { said } else { format!("{said} {}", values.join(",")) }
+    };
+    let term = |term: &Value| {
+        let rules = array(&term["matchExpressions"]).chain(array(&term["matchFields"]));
+        rules.map(rule).collect::<Vec<_>>().join(" and ")
+    };
+    array(&rules["nodeSelectorTerms"]).map(term).collect::<Vec<_>>().join("; or ")
+}
+
+fn shown(taint: &Value) -> String {
+    let (key, effect) = (text(&taint["key"]), text(&taint["effect"]));
+    match text(&taint["value"]) {
+        "" => format!("{key}:{effect}"),
+        value => format!("{key}={value}:{effect}"),
+    }
+}
+
+fn tolerates(spec: &Value, taint: &Value) -> bool {
+    let key = text(&taint["key"]);
+    if taint["effect"] == "PreferNoSchedule" || TOLERATED.contains(&key) {
+        return true;
+    }
+    array(&spec["tolerations"]).any(|one| {
+        let exists = one["operator"] == "Exists";
+        let of_key = one["key"] == taint["key"] || exists && text(&one["key"]).is_empty();
+        let of_effect = text(&one["effect"]).is_empty() || one["effect"] == taint["effect"];
+        of_key && of_effect && (exists || text(&one["value"]) == text(&taint["value"]))
+    })
+}

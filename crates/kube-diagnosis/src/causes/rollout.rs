@@ -1,0 +1,237 @@
+//! Changes of a Deployment, StatefulSet or DaemonSet that do not get through.
+
+use super::Kind;
+use super::pods::stands_by;
+use super::workload::{is_behind, wanted};
+use crate::cause::{Cause, Evidence, Object};
+use crate::object::{condition, count, filled, is_deleting, name, text};
+use crate::pod::{is_live, is_ready};
+use crate::view::View;
+use serde_json::Value;
+
+const DEPLOYMENT: &[&str] = &["Deployment", "ReplicaSet"];
+const SETS: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "Pod"];
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind("rollout-paused", "has a change that waits, as its rollout is paused", DEPLOYMENT),
+    Kind("rollout-stuck", "does not get its new revision running", SETS),
+];
+
+pub(super) fn find(view: &View<'_>, of_pods: &[Cause]) -> Vec<Cause> {
+    let mut found = Vec::new();
+    for deployment in view.of("Deployment").iter().filter(|one| is_judged(one)) {
+        found.extend(paused(view, deployment));
+        found.extend(deployment_stuck(view, deployment, of_pods));
+    }
+    let sets = view.of("StatefulSet").iter().filter(|one| is_judged(one));
+    found.extend(sets.filter_map(|set| set_stuck(view, set, of_pods)));
+    let daemons = view.of("DaemonSet").iter().filter(|one| is_judged(one));
+    found.extend(daemons.filter_map(|set| daemons_stuck(view, set, of_pods)));
+    found
+}
+
+/// Its status is of its present spec.
+fn is_judged(workload: &Value) -> bool {
+    !is_deleting(workload) && !is_behind(workload)
+}
+
+/// A change that nobody rolls out. A paused Deployment without one is as it should be.
+fn paused(view: &View<'_>, deployment: &Value) -> Option<Cause> {
+    if deployment["spec"]["paused"] != true || !view.has_read(&["ReplicaSet"]) {
+        return None;
+    }
+    let status = &deployment["status"];
+    let (replicas, updated) = (count(&status["replicas"]), count(&status["updatedReplicas"]));
+    let sets: Vec<&Value> = view.owned("ReplicaSet", deployment).collect();
+    let (own, old): (Vec<&Value>, Vec<&Value>) =
+        sets.iter().partition(|set| same_template(set, deployment));
+    let has_old = old.iter().any(|set| count(&set["status"]["replicas"]) > 0);
+    let detail = if has_old || replicas > updated {
+        format!("{updated} of {} pods are of the present revision", wanted(deployment))
+    } else if sets.is_empty() && replicas == 0 && wanted(deployment) > 0 {
+        "it has not been rolled out at all".to_owned()
+    } else if !sets.is_empty() && own.is_empty() {
+        "the pod template has changed since".to_owned()
+    } else {
+        return None;
+    };
+    let object = Object::of(deployment);
+    let resume = format!(
+        "resume it when the change is wanted: kubectl rollout resume -n {} {object}",
+        object.namespace
+    );
+    let said = match condition(deployment, "Progressing") {
+        Some(progressing) => Evidence::condition(deployment, progressing),
+        None => Evidence::new(object.to_string(), "spec.paused is true"),
+    };
+    Some(Cause::new("rollout-paused", object, "DeploymentPaused", detail).seen([said]).hint(resume))
+}
+
+/// Whether a ReplicaSet is of the present template of its Deployment.
+fn same_template(set: &Value, deployment: &Value) -> bool {
+    let mut template = set["spec"]["template"].clone();
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.remove("pod-template-hash");
+    }
+    let mut wanted = deployment["spec"]["template"].clone();
+    for template in [&mut template, &mut wanted] {
+        if let Some(metadata) = template["metadata"].as_object_mut() {
+            metadata.remove("creationTimestamp");
+        }
+    }
+    template == wanted
+}
+
+/// A new revision that does not come up beside an old one, or of which nothing says why it does
+/// not.
+fn deployment_stuck(view: &View<'_>, deployment: &Value, of_pods: &[Cause]) -> Option<Cause> {
+    let progressing = condition(deployment, "Progressing")
+        .filter(|condition| condition["reason"] == "ProgressDeadlineExceeded")?;
+    let (wanted, status) = (wanted(deployment), &deployment["status"]);
+    // the condition stays when the rollout has come to its end after all
+    let complete = count(&status["updatedReplicas"]) >= wanted
+        && count(&status["availableReplicas"]) >= wanted
+        && count(&status["replicas"]) <= count(&status["updatedReplicas"]);
+    if complete || deployment["spec"]["paused"] == true {
+        return None;
+    }
+    let object = Object::of(deployment);
+    let old = count(&status["replicas"]) - count(&status["updatedReplicas"]);
+    let mut unready = view.pods_of(&object).filter(|pod| is_live(pod) && !is_ready(pod)).peekable();
+    let stand_by = unready.peek().is_some() && unready.all(|pod| stands_by(view, pod));
+    if old <= 0 && (stand_by || of_pods.iter().any(|cause| cause.object == object)) {
+        return None;
+    }
+    let detail = format!(
+        "{} of {wanted} pods are of the new revision, {} available; {}",
+        count(&status["updatedReplicas"]),
+        count(&status["availableReplicas"]),
+        text(&progressing["message"]).trim_end_matches('.'),
+    );
+    let hint =
+        if old > 0 { roll_back(&object) } else { format!("look at its pods: {}", look(&object)) };
+    Some(
+        Cause::new("rollout-stuck", object, "ProgressDeadlineExceeded", detail)
+            .seen([Evidence::condition(deployment, progressing)])
+            .hint(hint),
+    )
+}
+
+fn roll_back(object: &Object) -> String {
+    let namespace = &object.namespace;
+    format!("mend the new revision, or roll back: kubectl rollout undo -n {namespace} {object}")
+}
+
+fn look(object: &Object) -> String {
+    format!("kubectl describe -n {} {object}", object.namespace)
+}
+
+/// The pods of a workload that are known to be ill.
+fn ill<'a>(view: &View<'a>, object: &Object, of_pods: &[Cause]) -> Vec<&'a Value> {
+    let is_named = |pod: &Value| {
+        let mut own = of_pods.iter().filter(|cause| cause.object == *object);
+        own.any(|cause| cause.pods.iter().any(|ill| ill == name(pod)))
+    };
+    let pods = view.pods_of(object);
+    pods.filter(|pod| is_live(pod) && !is_ready(pod) && is_named(pod)).collect()
+}
+
+/// A StatefulSet of which one pod is ill while others are still of the old revision: it replaces no
+/// other pod until that one is ready (pkg/controller/statefulset, `updateStatefulSet`).
+fn set_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
+    let update = filled(&set["status"]["updateRevision"])?;
+    let strategy = &set["spec"]["updateStrategy"];
+    if set["status"]["currentRevision"] == update || strategy["type"] == "OnDelete" {
+        return None;
+    }
+    let object = Object::of(set);
+    let live: Vec<&Value> = view.pods_of(&object).filter(|pod| is_live(pod)).collect();
+    // what is below the partition keeps its revision
+    let old = live.iter().filter(|pod| revision_of(pod) != update).count();
+    let kept = usize::try_from(count(&strategy["rollingUpdate"]["partition"])).unwrap_or_default();
+    if old <= kept || live.iter().any(|pod| revision_of(pod).is_empty()) {
+        return None;
+    }
+    let ill = ill(view, &object, of_pods);
+    let blocker = ill.first()?;
+    let (detail, hint) = if revision_of(blocker) == update {
+        let detail = format!(
+            "{} of the new revision is not ready, and {} pods of the old one wait for it",
+            name(blocker),
+            old - kept
+        );
+        (detail, roll_back(&object))
+    } else if set["spec"]["podManagementPolicy"] == "Parallel" {
+        return None;
+    } else {
+        let detail = format!(
+            "{} of an earlier revision is not ready, and nothing is replaced until it is",
+            name(blocker)
+        );
+        let namespace = &object.namespace;
+        let pod = name(blocker);
+        (detail, format!("if the new revision mends it: kubectl delete pod -n {namespace} {pod}"))
+    };
+    let source = format!("{object}: status");
+    let says = format!("updateRevision {update}, {old} of {} pods not of it", live.len());
+    Some(
+        Cause::new("rollout-stuck", object, "RollingUpdate", detail)
+            .pods([*blocker])
+            .seen([Evidence::new(source, says)])
+            .hint(hint),
+    )
+}
+
+/// A DaemonSet of which as many pods of the new revision are ill as may be at once.
+fn daemons_stuck(view: &View<'_>, set: &Value, of_pods: &[Cause]) -> Option<Cause> {
+    let status = &set["status"];
+    let (wanted, updated) =
+        (count(&status["desiredNumberScheduled"]), count(&status["updatedNumberScheduled"]));
+    let generation =
+        filled(&set["metadata"]["annotations"]["deprecated.daemonset.template.generation"])?;
+    let strategy = &set["spec"]["updateStrategy"];
+    if updated >= wanted || strategy["type"] == "OnDelete" {
+        return None;
+    }
+    let object = Object::of(set);
+    let is_new = |pod: &&Value| pod["metadata"]["labels"]["pod-template-generation"] == generation;
+    let ill: Vec<&Value> = ill(view, &object, of_pods).into_iter().filter(is_new).collect();
+    if ill.is_empty() || count_of(ill.len()) < share(&strategy["rollingUpdate"], wanted) {
+        return None;
+    }
+    let detail = format!(
+        "{updated} of {wanted} pods are of the new revision, and {} not ready",
+        if let [one] = ill[..] {
+            format!("{} is", name(one))
+        } else {
+            format!("{} are", ill.len())
+        }
+    );
+    let source = format!("{object}: status");
+    let says = format!("updatedNumberScheduled {updated}, desiredNumberScheduled {wanted}");
+    let hint = roll_back(&object);
+    Some(
+        Cause::new("rollout-stuck", object, "RollingUpdate", detail)
+            .pods(ill)
+            .seen([Evidence::new(source, says)])
+            .hint(hint),
+    )
+}
+
+fn revision_of(pod: &Value) -> &str {
+    text(&pod["metadata"]["labels"]["controller-revision-hash"])
+}
+
+fn count_of(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// How many pods of a DaemonSet may be unavailable at once: a number or a percentage, rounded up.
+fn share(strategy: &Value, wanted: i64) -> i64 {
+    let most = &strategy["maxUnavailable"];
+    let share = match most.as_str().and_then(|text| text.strip_suffix('%')?.parse::<i64>().ok()) {
+        Some(percent) => (percent * wanted + 99) / 100,
+        None => most.as_i64().unwrap_or(1),
+    };
+    share.max(1)
+}

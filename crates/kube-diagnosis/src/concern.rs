@@ -1,0 +1,132 @@
+//! Which causes concern an object.
+
+use crate::cause::{Cause, Object};
+use crate::causes::{backends, is_behind};
+use crate::diagnosis::Diagnosis;
+use crate::object::{array, name, text};
+use crate::snapshot::Snapshot;
+use crate::view::{View, selects};
+use jiff::Timestamp;
+use serde_json::Value;
+
+impl Diagnosis {
+    /// The causes that concern an object, and those that they follow from, in their order.
+    pub fn concerning(&self, snapshot: &Snapshot, object: &Object) -> Vec<&Cause> {
+        let (view, object) = (View::new(snapshot, Timestamp::UNIX_EPOCH), object.canonical());
+        let mut kept: Vec<bool> =
+            self.causes.iter().map(|cause| concerns(&view, cause, &object)).collect();
+        // a root may itself follow from another
+        loop {
+            let roots: Vec<&(Object, &'static str)> = (self.causes.iter().zip(&kept))
+                .filter(|(_, kept)| **kept)
+                .filter_map(|(cause, _)| cause.follows_from.as_ref())
+                .collect();
+            let more: Vec<bool> = (self.causes.iter().zip(&kept))
+                .map(|(cause, kept)| {
+                    let is_root =
+                        |root: &&&(Object, &str)| root.0 == cause.object && root.1 == cause.id;
+                    *kept || roots.iter().any(|root| is_root(&root))
+                })
+                .collect();
+            if more == kept {
+                break;
+            }
+            kept = more;
+        }
+        self.causes.iter().zip(kept).filter(|(_, kept)| *kept).map(|(cause, _)| cause).collect()
+    }
+}
+
+impl Cause {
+    /// Whether it concerns an object: it carries the cause, it is one of its pods, or the cause is
+    /// of an object that it owns or that it leads to. A node concerns a namespace that has pods on
+    /// it. Of several causes, `Diagnosis::concerning` tells it at once.
+    pub fn concerns(&self, snapshot: &Snapshot, object: &Object) -> bool {
+        concerns(&View::new(snapshot, Timestamp::UNIX_EPOCH), self, &object.canonical())
+    }
+}
+
+fn concerns(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
+    if cause.object == *object {
+        return true;
+    }
+    let found = view.get(&object.kind, &object.name);
+    match object.kind.as_str() {
+        "Namespace" => match cause.object.kind.as_str() {
+            "Node" => view.of("Pod").iter().any(|pod| holds(cause, pod)),
+            "APIService" => false,
+            _ => true,
+        },
+        "Pod" => found.is_some_and(|pod| of_pod(view, cause, pod)),
+        "Service" => found.is_some_and(|service| is_behind(view, service, cause)),
+        "Ingress" => found.is_some_and(|ingress| {
+            backends(ingress).filter_map(|service| view.get("Service", service)).any(|service| {
+                cause.object == Object::of(service) || is_behind(view, service, cause)
+            })
+        }),
+        "HorizontalPodAutoscaler" => found.is_some_and(|hpa| {
+            let target = &hpa["spec"]["scaleTargetRef"];
+            target["kind"] == cause.object.kind.as_str()
+                && target["name"] == cause.object.name.as_str()
+        }),
+        "CronJob" => found.is_some_and(|cronjob| {
+            view.owned("Job", cronjob).any(|job| cause.object == Object::of(job))
+        }),
+        "PersistentVolumeClaim" => {
+            let users = view.of("Pod").iter().filter(|pod| uses(pod, &object.name));
+            is_of_volume(cause) && users.into_iter().any(|pod| has(cause, pod))
+        }
+        "PodDisruptionBudget" => found.is_some_and(|budget| {
+            let labels = &budget["spec"]["selector"]["matchLabels"];
+            let mut pods = view.of("Pod").iter();
+            pods.any(|pod| selects(labels, &pod["metadata"]["labels"]) && has(cause, pod))
+        }),
+        "Node" => {
+            let mut on = view.of("Pod").iter();
+            on.any(|pod| pod["spec"]["nodeName"] == object.name.as_str() && has(cause, pod))
+        }
+        _ => {
+            let own = found.map(|owner| view.owned("Pod", owner).collect::<Vec<_>>());
+            let mut pods = view.pods_of(object).chain(own.into_iter().flatten());
+            pods.any(|pod| has(cause, pod) || leads_to(cause, pod))
+        }
+    }
+}
+
+fn of_pod(view: &View<'_>, cause: &Cause, pod: &Value) -> bool {
+    has(cause, pod)
+        || leads_to(cause, pod)
+        || cause.pods.is_empty() && view.workload(pod) == cause.object
+}
+
+/// It is one of the pods that have the cause.
+fn has(cause: &Cause, pod: &Value) -> bool {
+    cause.pods.iter().any(|ill| ill == name(pod))
+}
+
+/// The cause is of a claim that the pod mounts, or of the node that it is on.
+fn leads_to(cause: &Cause, pod: &Value) -> bool {
+    match cause.object.kind.as_str() {
+        "PersistentVolumeClaim" => uses(pod, &cause.object.name),
+        "Node" => holds(cause, pod),
+        _ => false,
+    }
+}
+
+/// The pod is on the node that has the cause. That no more come to a node is nothing to it.
+fn holds(cause: &Cause, pod: &Value) -> bool {
+    cause.id != "node-cordoned" && pod["spec"]["nodeName"] == cause.object.name.as_str()
+}
+
+/// Whether a pod mounts this claim; one that is made for it alone has its name in it.
+fn uses(pod: &Value, claim: &str) -> bool {
+    array(&pod["spec"]["volumes"]).any(|volume| {
+        volume["persistentVolumeClaim"]["claimName"] == claim
+            || volume["ephemeral"].is_object()
+                && format!("{}-{}", name(pod), text(&volume["name"])) == claim
+    })
+}
+
+fn is_of_volume(cause: &Cause) -> bool {
+    cause.id.starts_with("volume-")
+}

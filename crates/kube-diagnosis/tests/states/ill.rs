@@ -1,0 +1,771 @@
+//! For every id a state that has it, and a near miss that has not.
+
+use crate::build::*;
+use kube_diagnosis::{ids, is_warning, title};
+use serde_json::{Value, json};
+
+/// An id, a state of it, and one that only looks like it.
+type Row = (&'static str, Vec<Value>, Vec<Value>);
+
+fn ill(container: Value) -> Vec<Value> {
+    web_with(ill_pod("web-a", container))
+}
+
+fn and(mut objects: Vec<Value>, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    objects.extend(more);
+    objects
+}
+
+/// The Deployment with a pod that is being started on its node, and events of the pod.
+fn starting<const N: usize>(events: [(&str, &str); N]) -> Vec<Value> {
+    let objects = ill(waiting("ContainerCreating", ""));
+    let events = events.map(|(reason, message)| event("Pod", "web-a", reason, "1m", message));
+    and(objects, events)
+}
+
+/// A pod that its scheduler refuses with these words.
+fn refused(message: &str) -> Vec<Value> {
+    web_with(unscheduled("web-a", &format!("0/3 nodes are available: {message}.")))
+}
+
+/// A bare pod with this change.
+fn bare(change: Value) -> Vec<Value> {
+    vec![merged(pod("p", json!({"metadata": {"ownerReferences": null}})), change)]
+}
+
+fn failed(reason: &str) -> Vec<Value> {
+    bare(json!({"status": {"phase": "Failed", "reason": reason, "message": "words",
+        "conditions": null, "containerStatuses": null}}))
+}
+
+/// A pod of which containers run and the pod as a whole is in this condition.
+fn stated(kind: &str, status: &str, reason: &str) -> Vec<Value> {
+    bare(json!({"status": {"conditions": [{"type": kind, "status": status, "reason": reason,
+        "message": "words", "lastTransitionTime": ago("1h")}]}}))
+}
+
+fn crash_rows() -> Vec<Row> {
+    let probed = |probe: &str, reason: &str| {
+        let spec = json!({"spec": {"containers": [{"name": "main", probe: {}}]}});
+        let pod = merged(ill_pod("web-a", crashing("Error", 137)), spec);
+        let killed = merged(
+            of_main("web-a", "Killing", "61s", &format!("Container main failed {reason} probe")),
+            json!({"type": "Normal"}),
+        );
+        and(web_with(pod), [killed])
+    };
+    let init = |container: Value| {
+        let container = merged(container, json!({"name": "wait"}));
+        web_with(merged(
+            ill_pod("web-a", waiting("PodInitializing", "")),
+            json!({"spec": {"initContainers": [{"name": "wait"}]},
+                "status": {"initContainerStatuses": [container]}}),
+        ))
+    };
+    let old = |reason: &str, code: i64| {
+        let last = merged(
+            running(),
+            json!({"restartCount": 3, "lastState": ended(reason, code,
+            "2h")}),
+        );
+        and(web(1, 1), [pod("web-a", json!({"status": {"containerStatuses": [last]}}))])
+    };
+    vec![
+        ("oom-killed", ill(crashing("OOMKilled", 137)), old("OOMKilled", 137)),
+        ("app-exit", ill(crashing("Error", 3)), old("Error", 3)),
+        ("liveness-probe-kills", probed("livenessProbe", "liveness"), ill(crashing("Error", 1))),
+        ("startup-probe-kills", probed("startupProbe", "startup"), ill(crashing("Error", 1))),
+        ("start-error", ill(crashing("StartError", 128)), ill(crashing("Error", 128))),
+        ("exits-zero", ill(crashing("Completed", 0)), ill(crashing("Error", 1))),
+        ("init-container-fails", init(crashing("Error", 1)), init(unready("10s"))),
+        ("init-container-waits", init(unready("1h")), init(unready("10s"))),
+        (
+            "post-start-hook-failed",
+            ill(waiting("PostStartHookError", "words")),
+            ill(waiting("ContainerCreating", "")),
+        ),
+        (
+            "container-lost",
+            ill(crashing("ContainerStatusUnknown", 137)),
+            ill(crashing("Error", 137)),
+        ),
+        (
+            "container-waiting",
+            ill(waiting("SomethingNew", "words")),
+            ill(waiting("PodInitializing", "")),
+        ),
+    ]
+}
+
+fn image_rows() -> Vec<Row> {
+    let pull = |message: &str| ill(waiting("ErrImagePull", message));
+    let config = |message: &str| ill(waiting("CreateContainerConfigError", message));
+    let pulling = |when: &str| {
+        let event = merged(
+            of_main("web-a", "Pulling", when, "Pulling image"),
+            json!({
+            "type": "Normal"}),
+        );
+        and(ill(waiting("ContainerCreating", "")), [event])
+    };
+    let missing = || config("configmap \"app\" not found");
+    vec![
+        ("image-not-found", pull("manifest unknown"), pull("unauthorized")),
+        ("image-name-invalid", ill(waiting("InvalidImageName", "words")), pull("not found")),
+        ("image-pull-denied", pull("pull access denied"), pull("manifest unknown")),
+        ("image-pull-failed", pull("something new"), pull("manifest unknown")),
+        ("image-pull-slow", pulling("5m"), pulling("20s")),
+        ("image-not-present", ill(waiting("ErrImageNeverPull", "words")), pull("not found")),
+        ("image-wrong-platform", pull("no match for platform in manifest"), pull("not found")),
+        ("registry-unreachable", pull("dial tcp 10.0.0.9:443: i/o timeout"), pull("not found")),
+        ("registry-rate-limit", pull("toomanyrequests: words"), pull("unauthorized")),
+        ("node-disk-full", pull("write /var/lib: no space left on device"), pull("not found")),
+        ("config-missing", missing(), config("something new")),
+        ("container-config-error", config("something new"), missing()),
+        ("security-context-refused", config("image will run as root"), missing()),
+    ]
+}
+
+fn start_rows() -> Vec<Row> {
+    let mount = || starting([("FailedMount", "secret \"a\" not found")]);
+    let young = json!({"metadata": {"creationTimestamp": ago("20s")},
+        "status": {"startTime": ago("19s")}});
+    vec![
+        (
+            "volume-mount-failed",
+            mount(),
+            and(mount(), [merged(of_main("web-a", "Pulled", "1m", ""), json!({"type": "Normal"}))]),
+        ),
+        ("volume-attach-failed", starting([("FailedAttachVolume", "Multi-Attach")]), mount()),
+        ("sandbox-failed", starting([("FailedCreatePodSandBox", "cni")]), mount()),
+        ("network-not-ready", starting([("NetworkNotReady", "cni")]), mount()),
+        (
+            "not-started",
+            starting([]),
+            web_with(merged(ill_pod("web-a", waiting("ContainerCreating", "")), young)),
+        ),
+    ]
+}
+
+fn scheduling_rows() -> Vec<Row> {
+    let gated = |reason: &str| {
+        web_with(merged(
+            unscheduled("web-a", ""),
+            json!({"status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": reason}]}}),
+        ))
+    };
+    let silent = |age: &str| {
+        web_with(merged(
+            unscheduled("web-a", ""),
+            json!({"metadata": {
+            "creationTimestamp": ago(age)}, "status": {"conditions": null}}),
+        ))
+    };
+    let cpu = || refused("3 Insufficient cpu");
+    let labels = || refused("3 node(s) didn't match Pod's node affinity/selector");
+    vec![
+        ("insufficient-resources", cpu(), labels()),
+        ("node-selector-mismatch", labels(), cpu()),
+        ("taint-not-tolerated", refused("3 node(s) had untolerated taint {gpu: }"), cpu()),
+        ("affinity-unsatisfied", refused("3 node(s) didn't match pod affinity rules"), labels()),
+        (
+            "topology-spread-unmet",
+            refused("3 node(s) didn't match pod topology spread constraints"),
+            labels(),
+        ),
+        ("host-port-taken", refused("3 node(s) didn't have free ports"), labels()),
+        ("volume-unbound", refused("pod has unbound immediate PersistentVolumeClaims"), cpu()),
+        ("volume-elsewhere", refused("3 node(s) had volume node affinity conflict"), labels()),
+        ("volume-limit", refused("3 node(s) exceed max volume count"), cpu()),
+        ("nodes-cordoned", refused("3 node(s) were unschedulable"), cpu()),
+        ("no-nodes", web_with(unscheduled("web-a", "no nodes available to schedule pods")), cpu()),
+        ("scheduling-gated", gated("SchedulingGated"), gated("Unschedulable")),
+        ("not-scheduled", silent("5m"), silent("5s")),
+        ("unschedulable", refused("3 something new"), cpu()),
+    ]
+}
+
+fn pod_rows() -> Vec<Row> {
+    let young = json!({"metadata": {"creationTimestamp": ago("10s")}});
+    let probe = |name: &str| json!({"spec": {"containers": [{"name": "main", name: {}}]}});
+    let starts = merged(unready("1h"), json!({"started": false}));
+    let deleted = |when: &str| bare(json!({"metadata": {"deletionTimestamp": ago(when)}}));
+    let of_web = |reason: &str, when: &str| {
+        let gone = pod(
+            "web-b",
+            json!({"status": {"phase": "Failed", "reason": reason,
+            "message": "words", "conditions": null, "containerStatuses": [merged(running(),
+                json!({"state": ended("Error", 137, when)}))]}}),
+        );
+        and(web(1, 1), [pod("web-a", json!({})), gone])
+    };
+    let late = || json!([{"type": "Ready", "status": "False", "lastTransitionTime": ago("5m")}]);
+    vec![
+        (
+            "readiness-failing",
+            ill(unready("1h")),
+            web_with(merged(ill_pod("web-a", unready("5s")), young)),
+        ),
+        (
+            "startup-failing",
+            web_with(merged(ill_pod("web-a", starts.clone()), probe("startupProbe"))),
+            web_with(merged(ill_pod("web-a", starts), probe("readinessProbe"))),
+        ),
+        (
+            "readiness-gate-unmet",
+            stated("Ready", "False", "ReadinessGatesNotReady"),
+            stated("Ready", "True", ""),
+        ),
+        (
+            "stuck-terminating",
+            deleted("10m"),
+            bare(json!({"metadata": {"deletionTimestamp": ago("10s")}})),
+        ),
+        ("evicted", of_web("Evicted", "3m"), of_web("Evicted", "3h")),
+        ("node-refused", of_web("UnexpectedAdmissionError", "3m"), of_web("NodeAffinity", "3h")),
+        ("preempted", failed("Preempting"), failed("Evicted")),
+        (
+            "disrupted",
+            stated("DisruptionTarget", "True", "EvictionByEvictionAPI"),
+            stated("DisruptionTarget", "False", ""),
+        ),
+        ("node-shutdown", failed("NodeShutdown"), of_web("NodeShutdown", "3m")),
+        ("node-lost", failed("NodeLost"), failed("Evicted")),
+        (
+            "no-address",
+            bare(json!({"status": {"podIP": null}})),
+            bare(json!({"status": {"podIP": null, "startTime": ago("2s")}})),
+        ),
+        ("pod-failed", failed("SomethingNew"), failed("Evicted")),
+        ("pod-deadline-exceeded", failed("DeadlineExceeded"), failed("Evicted")),
+        (
+            "pod-not-ready",
+            bare(json!({"status": {"phase": "Pending", "conditions": late(),
+                "containerStatuses": [merged(running(), json!({"ready": true}))]}})),
+            bare(json!({"status": {"phase": "Pending", "conditions": null}})),
+        ),
+    ]
+}
+
+fn workload_rows() -> Vec<Row> {
+    let denied = |message: &str| {
+        let mut objects = web(2, 0);
+        objects[1] = merged(objects[1].clone(), json!({"status": {"replicas": 0}}));
+        and(
+            objects,
+            [event(
+                "ReplicaSet",
+                "web-1",
+                "FailedCreate",
+                "1m",
+                &format!("Error creating: {message}"),
+            )],
+        )
+    };
+    let change = |change: Value| vec![merged(web(1, 0).remove(0), change)];
+    let paused = |template: Value| {
+        let pause = json!({"spec": {"paused": true, "template": template}});
+        vec![merged(web(1, 1).remove(0), pause), web(1, 1).remove(1), pod("web-a", json!({}))]
+    };
+    let stuck = |old: i64| {
+        let status = json!({"status": {"replicas": 1 + old, "updatedReplicas": 1,
+            "availableReplicas": old, "conditions": [{"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded", "message": "words"}]}});
+        vec![merged(web(1, 0).remove(0), status), ill_pod("web-a", crashing("Error", 1))]
+    };
+    let db_of = |second: Value| {
+        vec![
+            db(3, json!({"status": {"replicas": 1, "readyReplicas": 0, "availableReplicas": 0}})),
+            db_pod(second),
+        ]
+    };
+    let daemons = |desired: i64| {
+        vec![object(
+            "DaemonSet",
+            "agent",
+            json!({"spec": {"template": {"spec": {
+            "nodeSelector": {"gpu": "true"}}}}, "status": {"observedGeneration": 1,
+            "desiredNumberScheduled": desired, "currentNumberScheduled": desired,
+            "numberReady": desired, "numberAvailable": desired}}),
+        )]
+    };
+    vec![
+        (
+            "quota-exceeded",
+            denied("pods \"web-x\" is forbidden: exceeded quota: small, requested: pods=1"),
+            denied("something new"),
+        ),
+        (
+            "quota-needs-resources",
+            denied("pods \"web-x\" is forbidden: failed quota: small: must specify cpu"),
+            denied("something new"),
+        ),
+        (
+            "admission-denied",
+            denied("admission webhook \"p\" denied the request: no"),
+            denied("failed calling webhook \"p\": no endpoints available"),
+        ),
+        (
+            "admission-webhook-unavailable",
+            denied("failed calling webhook \"p\": no endpoints available"),
+            denied("admission webhook \"p\" denied the request: no"),
+        ),
+        (
+            "service-account-missing",
+            denied("error looking up service account n/a: serviceaccount \"a\" not found"),
+            denied("something new"),
+        ),
+        ("pods-not-created", denied("something new"), web(2, 2)),
+        (
+            "not-processed",
+            change(json!({"metadata": {"generation": 3, "managedFields": [{"time": ago("1h")}]}})),
+            change(json!({"metadata": {"generation": 3, "managedFields": [{"time": ago("5s")}]}})),
+        ),
+        (
+            "not-processed",
+            vec![
+                db(1, json!({"status": null})),
+                db(
+                    2,
+                    json!({"metadata": {"name": "new"},
+                "status": {"observedGeneration": null, "replicas": 0, "availableReplicas": 0,
+                "readyReplicas": null, "currentRevision": null, "updateRevision": null}}),
+                ),
+            ],
+            vec![db(1, json!({"status": null}))],
+        ),
+        (
+            "ordinal-blocks-others",
+            db_of(ill_pod("db-0", unready("1h"))),
+            db_of(merged(
+                ill_pod("db-0", unready("5s")),
+                json!({"metadata": {
+                "creationTimestamp": ago("10s")}}),
+            )),
+        ),
+        ("no-node-eligible", daemons(0), daemons(1)),
+        (
+            "pods-unavailable",
+            web(2, 1),
+            change(json!({"metadata": {"creationTimestamp": ago("30s")}})),
+        ),
+        ("rollout-paused", paused(json!({"spec": {"priority": 1}})), paused(json!({}))),
+        ("rollout-stuck", stuck(1), stuck(0)),
+    ]
+}
+
+fn job_rows() -> Vec<Row> {
+    let suspended =
+        |condition: &str| vec![job("import", condition, "", json!({"spec": {"suspend": true}}))];
+    let last = |time: &str| json!({"status": {"lastScheduleTime": time}});
+    let active = |policy: &str| {
+        vec![merged(
+            cronjob(last("2026-01-14T02:00:00Z")),
+            json!({"spec": {"concurrencyPolicy": policy},
+                "status": {"active": [{"name": "nightly-1"}]}}),
+        )]
+    };
+    let created = |kind: &str, reason: &str, when: &str| {
+        merged(
+            event("CronJob", "nightly", reason, when, "is forbidden: exceeded quota"),
+            json!({
+            "type": kind}),
+        )
+    };
+    vec![
+        (
+            "job-failed",
+            vec![job("import", "Failed", "BackoffLimitExceeded", json!({}))],
+            vec![job("import", "Complete", "", json!({"status": {"failed": 2}}))],
+        ),
+        ("suspended", suspended("Suspended"), suspended("Complete")),
+        (
+            "cronjob-suspended",
+            vec![cronjob(json!({"spec": {"suspend": true}}))],
+            vec![cronjob(json!({"spec": {"suspend": false}}))],
+        ),
+        (
+            "jobs-not-created",
+            vec![cronjob(json!({})), created("Warning", "FailedCreate", "5m")],
+            vec![
+                cronjob(json!({})),
+                created("Warning", "FailedCreate", "5m"),
+                created("Normal", "SuccessfulCreate", "4m"),
+            ],
+        ),
+        ("overlap-forbidden", active("Forbid"), active("Allow")),
+        (
+            "missed-schedule",
+            vec![cronjob(last("2026-01-14T02:00:00Z"))],
+            vec![cronjob(last("2026-01-15T02:00:00Z"))],
+        ),
+        // the zone of the controller is not known, and its last run is of no time of the schedule
+        (
+            "missed-schedule",
+            vec![cronjob(json!({"spec": {"schedule": "0 23 * * *", "timeZone": "Etc/UTC"},
+                "status": {"lastScheduleTime": "2026-01-13T21:00:00Z"}}))],
+            vec![cronjob(json!({"spec": {"schedule": "0 23 * * *"},
+                "status": {"lastScheduleTime": "2026-01-13T23:30:00Z"}}))],
+        ),
+        // a schedule that was changed after the run that it would have asked for
+        (
+            "missed-schedule",
+            vec![cronjob(json!({"spec": {"schedule": "*/5 * * * *"},
+                "status": {"lastScheduleTime": "2026-01-15T11:30:00Z"}}))],
+            vec![cronjob(json!({"spec": {"schedule": "*/5 * * * *"},
+                "metadata": {"managedFields": [{"time": "2026-01-15T11:56:00Z"}]},
+                "status": {"lastScheduleTime": "2026-01-15T11:30:00Z"}}))],
+        ),
+    ]
+}
+
+fn service_rows() -> Vec<Row> {
+    let healthy = |change: Value| and(web(1, 1), [pod("web-a", json!({})), service(change)]);
+    let balancer = |status: Value| {
+        healthy(json!({"spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": status}}))
+    };
+    let ingress = |port: u64| {
+        and(
+            healthy(json!({})),
+            [object(
+                "Ingress",
+                "shop",
+                json!({"spec": {"rules": [{"http": {
+            "paths": [{"backend": {"service": {"name": "web", "port": {"number": port}}}}]}}]}}),
+            )],
+        )
+    };
+    vec![
+        (
+            "selector-matches-nothing",
+            healthy(json!({"spec": {"selector": {"app": "wbe"}}})),
+            healthy(json!({})),
+        ),
+        (
+            "target-port-mismatch",
+            healthy(json!({"spec": {"ports": [{"port": 80, "targetPort": "https"}]}})),
+            healthy(json!({})),
+        ),
+        (
+            "no-ready-endpoints",
+            and(ill(crashing("Error", 1)), [service(json!({}))]),
+            and(ill(crashing("Error", 1)), [pod("web-b", json!({})), service(json!({}))]),
+        ),
+        (
+            "load-balancer-pending",
+            balancer(json!({})),
+            balancer(json!({"ingress": [{"ip":
+            "192.0.2.1"}]})),
+        ),
+        // an unnamed port has the same name as a backend that gives a number, namely none
+        ("backend-missing", ingress(8080), ingress(80)),
+    ]
+}
+
+fn scaling_rows() -> Vec<Row> {
+    let hpa = |kind: &str, status: &str, reason: &str, message: &str, replicas: i64| {
+        vec![object(
+            "HorizontalPodAutoscaler",
+            "web",
+            json!({"spec": {"maxReplicas": 5,
+            "scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+            "status": {"currentReplicas": replicas, "conditions": [{"type": kind,
+            "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": ago("1h")}]}}),
+        )]
+    };
+    let quota = |used: &str| {
+        vec![object(
+            "ResourceQuota",
+            "small",
+            json!({"spec": {"scopes": ["BestEffort"]},
+            "status": {"hard": {"requests.cpu": "2"}, "used": {"requests.cpu": used}}}),
+        )]
+    };
+    let api = |status: &str| {
+        vec![object(
+            "APIService",
+            "v1beta1.metrics.k8s.io",
+            json!({"status": {"conditions": [
+            {"type": "Available", "status": status, "reason": "MissingEndpoints",
+            "message": "endpoints have no addresses"}]}}),
+        )]
+    };
+    let budget = |spec: Value, healthy: [i64; 3], reason: &str| {
+        vec![object(
+            "PodDisruptionBudget",
+            "web",
+            json!({"spec": spec, "status": {
+            "disruptionsAllowed": 0, "currentHealthy": healthy[0], "desiredHealthy": healthy[1],
+            "expectedPods": healthy[2], "conditions": [{"type": "DisruptionAllowed",
+            "status": "False", "reason": reason, "lastTransitionTime": ago("1h")}]}}),
+        )]
+    };
+    let least = || json!({"minAvailable": 2});
+    vec![
+        (
+            "hpa-target-missing",
+            hpa("AbleToScale", "False", "FailedGetScale", "deployments.apps \"web\" not found", 0),
+            hpa("AbleToScale", "False", "FailedGetScale", "forbidden", 0),
+        ),
+        (
+            "hpa-scale-failed",
+            hpa("AbleToScale", "False", "FailedUpdateScale", "forbidden", 1),
+            hpa("AbleToScale", "False", "BackoffBoth", "", 1),
+        ),
+        (
+            "hpa-metrics-unavailable",
+            hpa("ScalingActive", "False", "FailedGetResourceMetric", "missing request for cpu", 1),
+            hpa("ScalingActive", "False", "ScalingDisabled", "", 0),
+        ),
+        (
+            "hpa-maxed-out",
+            hpa("ScalingLimited", "True", "TooManyReplicas", "", 5),
+            hpa("ScalingLimited", "True", "TooFewReplicas", "", 5),
+        ),
+        ("api-service-unavailable", api("False"), api("True")),
+        (
+            "disruption-blocked",
+            budget(least(), [1, 2, 3], "InsufficientPods"),
+            budget(least(), [2, 2, 3], "InsufficientPods"),
+        ),
+        (
+            "disruption-unknown",
+            budget(least(), [0, 0, 0], "SyncFailed"),
+            budget(least(), [0, 0, 0], "InsufficientPods"),
+        ),
+        (
+            "disruption-never-allowed",
+            budget(json!({"maxUnavailable": 0}), [2, 2, 2], "InsufficientPods"),
+            budget(least(), [2, 2, 3], "InsufficientPods"),
+        ),
+        ("quota-exhausted", quota("2"), quota("1900m")),
+    ]
+}
+
+fn volume_rows() -> Vec<Row> {
+    let with = |change: Value, reason: &str| {
+        vec![claim(change), class(), event("PersistentVolumeClaim", "data", reason, "1m", "words")]
+    };
+    let stats = |free: i64, inodes: i64| {
+        vec![
+            claim(json!({"status": {"phase": "Bound"}})),
+            json!({"kind": "VolumeStats", "metadata": {"namespace": "n"}, "claim": "data",
+            "capacity_bytes": 10_737_418_240_i64, "available_bytes": free, "inodes": 1000,
+            "inodes_free": inodes}),
+        ]
+    };
+    let larger = |asked: &str| {
+        with(
+            json!({"spec": {"resources": {"requests": {"storage": asked}}},
+            "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}),
+            "VolumeResizeFailed",
+        )
+    };
+    vec![
+        ("storage-class-missing", vec![claim(json!({}))], vec![claim(json!({})), class()]),
+        (
+            "volume-provisioning-failed",
+            with(json!({}), "ProvisioningFailed"),
+            with(json!({}), "WaitForFirstConsumer"),
+        ),
+        (
+            "volume-not-bound",
+            with(json!({"spec": {"volumeName": "pv-1"}}), "FailedBinding"),
+            with(json!({"spec": {"volumeName": "pv-1"}, "status": {"phase": "Bound"}}), "x"),
+        ),
+        (
+            "volume-not-bound",
+            with(json!({"spec": {"storageClassName": ""}}), "FailedBinding"),
+            with(json!({"spec": {"storageClassName": ""}}), "WaitForFirstConsumer"),
+        ),
+        ("volume-resize-failed", larger("2Gi"), larger("1024Mi")),
+        ("volume-filling-up", stats(536_870_912, 900), stats(2_147_483_648, 900)),
+        ("volume-filling-up", stats(2_147_483_648, 50), stats(2_147_483_648, 200)),
+        (
+            "volume-lost",
+            vec![claim(json!({"status": {"phase": "Lost"}}))],
+            vec![claim(json!({"status": {"phase": "Bound"}}))],
+        ),
+    ]
+}
+
+fn certificate_rows() -> Vec<Row> {
+    let shop = |certificate: Value| {
+        let base = json!({"subject": "CN=shop", "names": ["shop.example.com"],
+            "not_before": ago("80d"), "not_after": "2026-06-01T00:00:00Z", "key_fits": true});
+        vec![
+            object(
+                "Ingress",
+                "shop",
+                json!({"spec": {"tls": [{"hosts": ["shop.example.com"],
+                "secretName": "shop-tls"}]}}),
+            ),
+            object("Secret", "shop-tls", json!({"certificate": merged(base, certificate)})),
+        ]
+    };
+    let issued = |status: &str, when: &str| {
+        vec![object(
+            "Certificate",
+            "shop-tls",
+            json!({"spec": {"secretName": "shop-tls"},
+            "status": {"conditions": [{"type": "Ready", "status": status, "reason": "Pending",
+            "message": "words", "lastTransitionTime": ago(when)}]}}),
+        )]
+    };
+    let end = |time: &str| json!({"not_after": time});
+    vec![
+        ("certificate-not-issued", issued("False", "1h"), issued("False", "1m")),
+        ("certificate-missing", vec![shop(json!({})).remove(0)], shop(json!({}))),
+        ("certificate-invalid", shop(json!({"error": "not PEM"})), shop(json!({}))),
+        (
+            "certificate-expired",
+            shop(end("2026-01-15T11:59:59Z")),
+            shop(end("2026-01-15T12:00:01Z")),
+        ),
+        (
+            "certificate-expiring",
+            shop(end("2026-01-25T00:00:00Z")),
+            shop(end("2026-02-15T00:00:00Z")),
+        ),
+        (
+            "certificate-expiring",
+            shop(json!({"not_before": ago("23h"), "not_after": "2026-01-15T13:00:00Z"})),
+            shop(json!({"not_before": ago("16h"), "not_after": "2026-01-15T20:00:00Z"})),
+        ),
+        (
+            "certificate-not-yet-valid",
+            shop(json!({"not_before": "2026-01-16T00:00:00Z"})),
+            shop(json!({})),
+        ),
+        (
+            "certificate-host-mismatch",
+            shop(json!({"names": ["*.shop.example.com"]})),
+            shop(json!({"names": ["*.EXAMPLE.com"]})),
+        ),
+        ("certificate-key-mismatch", shop(json!({"key_fits": false})), shop(json!({}))),
+    ]
+}
+
+fn cluster_rows() -> Vec<Row> {
+    let node_in = |kind: &str, status: &str, age: &str| {
+        vec![node(
+            "w1",
+            json!({"metadata": {"creationTimestamp": ago(age)},
+            "status": {"conditions": [{"type": kind, "status": status, "reason": "r",
+            "message": "words"}]}}),
+        )]
+    };
+    let space = |kind: &str, when: &str| {
+        vec![object(
+            "Namespace",
+            "n",
+            json!({"metadata": {"namespace": null,
+            "deletionTimestamp": ago(when)}, "status": {"phase": "Terminating",
+            "conditions": [{"type": kind, "status": "True", "reason": "r",
+            "message": "words"}]}}),
+        )]
+    };
+    let leaving = |when: &str| {
+        vec![
+            claim(json!({"metadata": {"deletionTimestamp": ago(when),
+            "finalizers": ["kubernetes.io/pvc-protection"]}, "status": {"phase": "Bound"}})),
+            class(),
+        ]
+    };
+    vec![
+        (
+            "finalizers-remaining",
+            space("NamespaceFinalizersRemaining", "5m"),
+            space("NamespaceFinalizersRemaining", "5s"),
+        ),
+        ("finalizers-remaining", leaving("10m"), leaving("1m")),
+        (
+            "namespace-not-emptied",
+            space("NamespaceDeletionDiscoveryFailure", "5m"),
+            space("NamespaceFinalizersRemaining", "5m"),
+        ),
+        ("node-not-ready", node_in("Ready", "Unknown", "1d"), node_in("Ready", "False", "30s")),
+        (
+            "node-pressure",
+            node_in("DiskPressure", "True", "1d"),
+            node_in("DiskPressure", "False", "1d"),
+        ),
+        (
+            "node-network-unavailable",
+            node_in("NetworkUnavailable", "True", "1d"),
+            node_in("NetworkUnavailable", "False", "1d"),
+        ),
+        (
+            "node-problem",
+            node_in("ReadonlyFilesystem", "True", "1d"),
+            node_in("EtcdIsVoter", "True", "1d"),
+        ),
+        (
+            "node-cordoned",
+            vec![node("w1", json!({"spec": {"unschedulable": true}}))],
+            vec![node("w1", json!({}))],
+        ),
+    ]
+}
+
+fn rows() -> Vec<Row> {
+    let all = [
+        crash_rows(),
+        image_rows(),
+        start_rows(),
+        scheduling_rows(),
+        pod_rows(),
+        workload_rows(),
+        job_rows(),
+        service_rows(),
+        scaling_rows(),
+        volume_rows(),
+        certificate_rows(),
+        cluster_rows(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Ids that need a port that was tried.
+const OF_PORTS: &[&str] = &["not-listening", "listens-on-loopback"];
+
+#[test]
+fn each_id_is_told_from_its_near_miss() {
+    let mut wrong: Vec<String> = Vec::new();
+    for (id, ill, near) in rows() {
+        let has = |objects: &[Value]| found(objects).causes.iter().any(|cause| cause.id == id);
+        if !has(&ill) {
+            wrong.push(format!("{id} is not named, but {:?}", named(&ill)));
+        }
+        if has(&near) {
+            wrong.push(format!("{id} is named of a near miss"));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_id_has_a_row() {
+    let rows = rows();
+    let without: Vec<&str> =
+        ids().filter(|id| !rows.iter().any(|row| row.0 == *id) && !OF_PORTS.contains(id)).collect();
+    assert_eq!(without, Vec::<&str>::new());
+    assert!(ids().filter(|id| is_warning(id)).count() > 5);
+}
+
+/// What an operator reads: the object, the title and a detail, each once and of moderate length.
+#[test]
+fn every_cause_can_be_read() {
+    for (id, ill, _) in rows() {
+        for cause in found(&ill).causes {
+            let sentence = cause.sentence();
+            assert!(!cause.hint.is_empty() && !cause.evidence.is_empty(), "{id}: {cause:?}");
+            assert!(sentence.chars().count() < 500 && !sentence.contains('\n'), "{sentence}");
+            let title = title(cause.id).unwrap();
+            assert_eq!(sentence.matches(title).count(), 1, "{sentence}");
+            assert!(!cause.hint.ends_with('.') && !title.ends_with('.'), "{}", cause.hint);
+        }
+    }
+}

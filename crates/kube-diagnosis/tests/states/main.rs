@@ -1,0 +1,8 @@
+//! States of objects, and what must be named of them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod build;
+mod healthy;
+mod ill;
+mod incidents;
