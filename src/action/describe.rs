@@ -161,10 +161,8 @@ fn around(snapshot: &Snapshot, object: &Value, target: &Object) -> Value {
         .iter()
         .filter(|event| {
             let about = &event["involvedObject"];
-            let matches = |one: &&Object| {
-                one.kind == text(&about["kind"]) && one.name == text(&about["name"])
-            };
-            near.iter().any(|one| matches(&one))
+            near.iter()
+                .any(|one| one.kind == text(&about["kind"]) && one.name == text(&about["name"]))
         })
         .cloned()
         .collect();

@@ -8,6 +8,7 @@ use super::support::port;
 use super::support::settled::Question;
 use super::{Access, Context, Duration, Failure, Output, Pods, Reach, Target, Verb, Which, Wrong};
 use crate::cluster::{Error, ErrorKind, TlsAnswer, Trust, builtin, direct_tls};
+use crate::diagnosis::pod::is_ready;
 use crate::event::Effect;
 use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
@@ -242,7 +243,11 @@ impl Tls {
             }
             _ => None,
         };
-        let pods = pods_of(context, target, self.pods).await?;
+        let mut pods = pods_of(context, target, self.pods).await?;
+        // a Service leads to its ready pods
+        if entry.is_some() && pods.iter().any(is_ready) {
+            pods.retain(is_ready);
+        }
         let one = self.pods == Pods::One || target.is_one_pod();
         let fan_out = Question { context, target, reads: true, one };
         let entry = &entry;

@@ -22,6 +22,7 @@ mod hostile;
 mod kubectl;
 mod leaks;
 mod lock;
+mod look;
 mod machine;
 mod network;
 mod newcomer;

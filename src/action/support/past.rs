@@ -2,7 +2,7 @@
 
 use super::managed_by::managed_by;
 use super::relation::{Edge, Relation, edges, family, named, owners, references};
-use super::written::{Writing, maker, writings};
+use super::written::{Writing, maker, scaler, writings};
 use crate::cluster::history::{Revision, revisions};
 use crate::compare::{lines, only_restarts};
 use crate::diagnosis::object::{controller, filled, text, timestamp};
@@ -88,11 +88,13 @@ impl Nearness {
             Self::Target | Self::Owner | Self::Reference => 1,
             Self::Related => 2,
             Self::Node => 4,
-            Self::Namespace => 10,
-            Self::Cluster => 20,
+            Self::Namespace => 30,
+            Self::Cluster => 60,
         }
     }
 }
+/// How much farther still what happens by schedule is.
+const ROUTINE: i64 = 10;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,7 +153,9 @@ pub(in crate::action) fn changes(
     let mut by_score: Vec<usize> = (0..found.len()).collect();
     by_score.sort_by_key(|index| {
         let change = &found[*index];
-        (window.until.duration_since(change.time).as_secs() + 1) * change.nearness.weight()
+        let by_schedule = change.by.as_deref().is_some_and(|by| by.starts_with("cronjob/"));
+        let far = change.nearness.weight() * if by_schedule { ROUTINE } else { 1 };
+        (window.until.duration_since(change.time).as_secs() + 1) * far
     });
     let rank: BTreeMap<usize, usize> =
         by_score.into_iter().enumerate().map(|(place, index)| (index, place + 1)).collect();
@@ -185,16 +189,21 @@ fn rollouts(snapshot: &Snapshot, workload: &Value, absorbed: &mut Absorbed) -> V
     let made = timestamp(&workload["metadata"]["creationTimestamp"]);
     let mut found = Vec::new();
     for (index, revision) in all.iter().enumerate() {
-        let Some(before) = all.get(index + 1) else { continue };
+        // none if the template before has come back since, or is gone
+        let before = all.get(index + 1);
         let time = |revision: &Revision| revision.created.as_deref()?.parse::<Timestamp>().ok();
-        let (Some(created), Some(previous)) = (time(revision), time(before)) else { continue };
+        let Some(created) = time(revision) else { continue };
         // a template that was there before keeps its object: when it came back, the write says
-        let time = if created < previous {
-            templates.iter().map(|writing| writing.time).max().filter(|last| *last >= previous)
-        } else {
-            Some(created)
+        let time = match before.and_then(time).filter(|previous| created < *previous) {
+            Some(previous) => {
+                templates.iter().map(|writing| writing.time).max().filter(|last| *last >= previous)
+            }
+            None => Some(created),
         };
-        let Some(time) = time.filter(|time| Some(*time) != made) else { continue };
+        let first = |time: &Timestamp| {
+            made.is_some_and(|made| time.duration_since(made).as_secs() <= FOLLOWS)
+        };
+        let Some(time) = time.filter(|time| !first(time)) else { continue };
         let writing = templates
             .iter()
             .find(|writing| (0..=FOLLOWS).contains(&time.duration_since(writing.time).as_secs()));
@@ -222,8 +231,14 @@ fn revised(
     time: Timestamp,
     by: Option<&str>,
     revision: &Revision,
-    before: &Revision,
+    before: Option<&Revision>,
 ) -> PastChange {
+    let Some(before) = before else {
+        let mut change = change(time, Object::of(workload), What::Revision, by);
+        change.detail = format!("revision {}; the one before is not known", revision.number);
+        change.more.insert("revision".to_owned(), json!(revision.number));
+        return change;
+    };
     let of = |template: &Value| json!({"spec": {"template": template}});
     let what = if only_restarts(&of(&before.template), &of(&revision.template)) {
         What::Restarted
@@ -259,7 +274,6 @@ fn revised(
     change.detail = detail;
     change.more = Map::from_iter([
         ("revision".to_owned(), json!(revision.number)),
-        ("before".to_owned(), json!(before.number)),
         ("images".to_owned(), json!(images)),
         ("diff".to_owned(), json!(diff)),
     ]);
@@ -370,7 +384,8 @@ fn scalings(snapshot: &Snapshot, found: &mut [PastChange]) -> Vec<PastChange> {
                 && (-1..=most).contains(&time.duration_since(change.time).as_secs())
         };
         let rollout = found.iter().any(|change| match change.what {
-            What::Revision | What::Restarted | What::Created => after(change, ROLLOUT),
+            What::Revision | What::Restarted => after(change, ROLLOUT),
+            What::Created => after(change, 2 * FOLLOWS),
             _ => false,
         });
         let message = text(&event["message"]);
@@ -380,6 +395,8 @@ fn scalings(snapshot: &Snapshot, found: &mut [PastChange]) -> Vec<PastChange> {
             Some(told) => message.clone_into(&mut told.detail),
             None if rollout && by.is_none() => {}
             None => {
+                let scaled = snapshot.get(&object.kind, &object.name);
+                let by = by.or_else(|| scaled.and_then(scaler));
                 let mut change = change(time, object, What::Scaled, by);
                 message.clone_into(&mut change.detail);
                 more.push(change);
@@ -572,6 +589,15 @@ mod tests {
                         from a:2 to a:1",
                 ],
             ),
+            // the template before has come back since: what it was then is not known
+            (
+                vec![set(2, 20, template("a:2", "x", ""))],
+                vec![],
+                vec![
+                    "20 deployment/web revision by ?, namespace #1: revision 2; the one before is \
+                        not known",
+                ],
+            ),
             // the first revision came with the Deployment
             (vec![set(1, 0, template("a:1", "x", ""))], vec![], vec![]),
         ] {
@@ -664,7 +690,7 @@ mod tests {
             ]
         };
         let wanted = [
-            "55 job/nightly-1 created by cronjob/nightly, namespace #4: ",
+            "55 job/nightly-1 created by cronjob/nightly, namespace #6: ",
             "52 service/web created by ?, related #1: ",
             "50 configmap/other updated by kubectl-edit, namespace #5: data.a",
             "45 node/n1 cordoned by kubectl-cordon, node #3: spec.unschedulable, spec.taints",
@@ -692,10 +718,10 @@ mod tests {
             [
                 "service/web",
                 "configmap/settings",
-                "job/nightly-1",
                 "node/n1",
                 "configmap/other",
-                "secret/sh.helm.release.v1.shop.v3"
+                "secret/sh.helm.release.v1.shop.v3",
+                "job/nightly-1"
             ]
         );
         // of a pod, its owner is told

@@ -175,6 +175,8 @@ pub(in crate::action) fn references(spec: &Value) -> BTreeSet<(&'static str, &st
     }
     let pulls = array(&spec["imagePullSecrets"]).filter_map(|pull| filled(&pull["name"]));
     found.extend(pulls.map(|name| ("Secret", name)));
+    // a part of every ServiceAccount's token, and of every pod
+    found.remove(&("ConfigMap", "kube-root-ca.crt"));
     found.extend(filled(&spec["serviceAccountName"]).map(|name| ("ServiceAccount", name)));
     found
 }

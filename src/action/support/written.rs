@@ -63,6 +63,12 @@ pub(in crate::action) fn maker(object: &Value) -> Option<&str> {
     then.min_by_key(|(time, _)| *time).map(|(_, manager)| manager)
 }
 
+/// Who scaled an object last. API servers note no time for it.
+pub(in crate::action) fn scaler(object: &Value) -> Option<&str> {
+    let mut entries = array(&object["metadata"]["managedFields"]);
+    entries.find(|entry| entry["subresource"] == "scale")?["manager"].as_str()
+}
+
 /// The names of fields (FieldsV1: `f:spec`, `k:{"name":"a"}`, `v:"x"`, `.`), two levels deep; of
 /// labels and annotations three.
 fn fields(set: &Value) -> Vec<String> {
