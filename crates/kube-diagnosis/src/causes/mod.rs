@@ -22,6 +22,7 @@ use crate::object::{name, text};
 use crate::symptom::shortened;
 use crate::view::{View, selects};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// An id, what it says of the object that carries it, and the kinds that must have been read to
 /// rule it out.
@@ -91,6 +92,19 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found.sort_by(|a, b| {
         (place(a), &a.object, &a.container).cmp(&(place(b), &b.object, &b.container))
     });
+    found
+}
+
+/// The ids that need more than objects, where that was not tried: with the reason.
+pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
+    let mut found = BTreeMap::new();
+    if let Some(because) = service::untried(view) {
+        found.insert("target-port-mismatch", because.clone());
+        found.insert("not-listening", because);
+    }
+    if let Some(because) = volume::untried(view) {
+        found.insert("volume-filling-up", because);
+    }
     found
 }
 
