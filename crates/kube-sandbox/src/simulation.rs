@@ -304,8 +304,10 @@ impl Simulation {
     fn pod_of(&self, reference: &PodReference) -> Result<Arc<Value>, String> {
         let prefix = format!("{}-", reference.of);
         let owned = |pod: &&Arc<Value>| {
+            // a Job may have a name that begins like that of a Deployment
             let set = object::list(&pod["metadata"]["ownerReferences"])
                 .first()
+                .filter(|owner| owner["kind"] == "ReplicaSet")
                 .and_then(|owner| owner["name"].as_str())
                 .unwrap_or_default();
             set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
