@@ -5,7 +5,7 @@ use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, count, filled, name, text, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
 use crate::symptom::{Symptom, point};
-use crate::view::{View, listed};
+use crate::view::{View, listed, said};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -278,13 +278,34 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         evidence
             .push(Evidence::new(format!("log of pod/{}, container {container}", name(pod)), words));
     }
+    let mut hint = symptom.hint.clone();
+    if let Some(scaling) = scaling(view, pod) {
+        hint = format!("{}; otherwise {hint}", scaling.0);
+        evidence.push(scaling.1);
+    }
     Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
     }
     .pods([pod])
     .seen(evidence)
-    .hint(symptom.hint)
+    .hint(hint)
+}
+
+/// What an autoscaler of nodes does for a pod without one, and where it says so.
+fn scaling(view: &View<'_>, pod: &Value) -> Option<(&'static str, Evidence)> {
+    if filled(&pod["spec"]["nodeName"]).is_some() {
+        return None;
+    }
+    let event = view.last_event(pod, |event| {
+        matches!(event.reason, "TriggeredScaleUp" | "Nominated" | "NotTriggerScaleUp")
+    })?;
+    let does = if event.reason == "NotTriggerScaleUp" {
+        "the cluster autoscaler adds no node for it, see its event"
+    } else {
+        "a node is being added for it, wait"
+    };
+    Some((does, said(pod, &event)))
 }
 
 /// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
