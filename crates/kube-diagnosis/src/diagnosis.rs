@@ -22,7 +22,7 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     causes::kinds().map(|Kind(id, ..)| *id)
 }
 
-/// What an id says of the object that carries the cause: `takes more memory than its limit`.
+/// What an id says of the object that carries the cause: `runs out of memory`.
 pub fn title(id: &str) -> Option<&'static str> {
     causes::kinds().find(|Kind(own, ..)| *own == id).map(|Kind(_, title, _)| *title)
 }

@@ -5,6 +5,7 @@ mod autoscaler;
 mod certificate;
 mod consequence;
 mod cronjob;
+mod detail;
 mod disruption;
 mod job;
 mod namespace;
@@ -111,7 +112,10 @@ pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
 /// The containers whose log tells why they ended: pod, container, and whether it is the log of the
 /// run before.
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    pods::wanted_logs(view, most)
+    let mut wanted = pods::wanted_logs(view, most);
+    wanted.extend(job::wanted_logs(view));
+    wanted.truncate(most);
+    wanted
 }
 
 /// The ports of pods at which should be looked.

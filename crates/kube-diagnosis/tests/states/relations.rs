@@ -275,3 +275,26 @@ fn many_pods_are_told_by_workload() {
         assert!(cause.evidence[0].says.ends_with(&own), "{:?}", cause.evidence);
     }
 }
+
+/// The log of the last attempt says why a Job has failed.
+#[test]
+fn a_failed_job_says_its_last_words() {
+    let ill = json!({"spec": {"restartPolicy": "Never"}, "status": {"phase": "Failed",
+        "conditions": null, "containerStatuses": [{"name": "main", "ready": false,
+        "restartCount": 0, "state": ended("Error", 4, "2h")}]}});
+    let failed = json!({"status": {"failed": 4}});
+    let mut snapshot: Snapshot = [
+        job("import", "Failed", "BackoffLimitExceeded", failed),
+        owned(pod("import-a", ill), "Job", "import"),
+    ]
+    .into_iter()
+    .collect();
+    let wanted = kube_diagnosis::wanted_logs(&snapshot, now(), 5);
+    assert_eq!(wanted, [("import-a".to_owned(), "main".to_owned(), false)]);
+    snapshot.add_last_words("import-a", "main", "connecting\nno such table: orders");
+    assert_eq!(
+        diagnose(&snapshot, now()).causes[0].sentence(),
+        "job/import failed: BackoffLimitExceeded, 4 attempts; last main: exit code 4: \
+            no such table: orders"
+    );
+}
