@@ -89,18 +89,19 @@ impl Verb for Diagnose {
         if let Some(target) = &target {
             snapshot::exists(context, &snapshot, target).await?;
         }
-        let mut found = diagnose(&snapshot, context.now);
-        if let Some(target) = &target {
-            found.causes.retain(|cause| cause.concerns(&snapshot, target));
-        }
-        let (causes, follow): (Vec<Cause>, Vec<Cause>) =
-            found.causes.into_iter().partition(|cause| cause.follows_from.is_none());
+        let found = diagnose(&snapshot, context.now);
+        let of_target = match &target {
+            Some(target) => found.concerning(&snapshot, target),
+            None => found.causes.iter().collect(),
+        };
+        let (causes, follow): (Vec<&Cause>, Vec<&Cause>) =
+            of_target.into_iter().partition(|cause| cause.follows_from.is_none());
         let listed: Vec<&Cause> =
-            causes.iter().chain(follow.iter().filter(|_| self.consequences)).collect();
+            causes.into_iter().chain(follow.into_iter().filter(|_| self.consequences)).collect();
         let summary = summary(&listed);
         let output = json!({
             "namespace": namespace, "target": target.as_ref().map(Object::to_string),
-            "causes": by_id(&listed, &Diagnosis { causes: Vec::new(), ..found }),
+            "causes": by_id(&listed, &found),
             "looked_at": looked_at(&snapshot),
         });
         Ok(Output::new(output, summary))

@@ -155,14 +155,6 @@ pub(crate) static RESOURCES: &[Resource] = &[
         &[("status", "PodDisruptionBudget", STORED)],
     ),
     resource(
-        "policy.networking.k8s.io",
-        "v1alpha1",
-        "adminnetworkpolicies",
-        "AdminNetworkPolicy",
-        false,
-        &["anp"],
-    ),
-    resource(
         "rbac.authorization.k8s.io",
         "v1",
         "clusterrolebindings",

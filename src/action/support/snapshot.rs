@@ -4,7 +4,7 @@
 use super::certificate;
 use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
-use crate::diagnosis::object::{array, condition, filled, name, text};
+use crate::diagnosis::object::{array, condition, filled, is_deleting, name, text};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
 use crate::encoding::percent_encode;
@@ -56,22 +56,17 @@ pub(in crate::action) async fn of_namespace(
 ) -> Result<Snapshot, Failure> {
     let cluster = context.cluster()?;
     let mut snapshot = Snapshot::default();
-    let lists = join_all(KINDS.iter().map(|kind| list(cluster, kind, Some(namespace)))).await;
+    let lists = join_all(KINDS.iter().map(|kind| list(cluster, kind, Some(namespace))));
+    let (lists, space) = tokio::join!(lists, space(cluster, namespace));
     for (kind, read) in KINDS.iter().zip(lists) {
         match read {
             Err(error) if *kind == "Pod" => return Err(error.into()),
             read => add(&mut snapshot, kind, read),
         }
     }
-    let space = async {
-        let kind = builtin("Namespace")?;
-        let mut space = cluster.get(&kind, None, namespace).await.ok()?;
-        space["kind"] = "Namespace".into();
-        Some(space)
-    };
+    snapshot.add("Namespace", space?);
     let waiting = claims(&snapshot, "Pending");
-    let (space, classes, volumes, nodes, secrets, services, issued) = tokio::join!(
-        space,
+    let (classes, volumes, nodes, secrets, services, issued) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
         list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
@@ -80,7 +75,6 @@ pub(in crate::action) async fn of_namespace(
         list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
     );
     let stats = volume_stats(cluster, namespace, &snapshot).await;
-    snapshot.add("Namespace", space);
     for (kind, read) in [
         ("StorageClass", classes),
         ("PersistentVolume", volumes),
@@ -221,11 +215,32 @@ fn claims(snapshot: &Snapshot, phase: &str) -> bool {
     snapshot.of("PersistentVolumeClaim").iter().any(|claim| claim["status"]["phase"] == phase)
 }
 
-/// Whether an autoscaler has no metrics: they come from an API that another server may serve.
+/// The namespace itself; none if it may not be read.
+///
+/// # Errors
+/// When there is none of that name: lists of it are empty, and say nothing.
+async fn space(cluster: &Cluster, namespace: &str) -> Result<Option<Value>, Failure> {
+    let Some(kind) = builtin("Namespace") else { return Ok(None) };
+    match cluster.get(&kind, None, namespace).await {
+        Ok(mut space) => {
+            space["kind"] = "Namespace".into();
+            Ok(Some(space))
+        }
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            Err(Failure::error(format!("namespace {namespace} does not exist")))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether an API that another server serves may be what is missing: to an autoscaler without
+/// metrics, or to a namespace that is not emptied.
 fn wants_aggregated(snapshot: &Snapshot) -> bool {
-    snapshot.of("HorizontalPodAutoscaler").iter().any(|hpa| {
+    let is_blind = |hpa: &Value| {
         condition(hpa, "ScalingActive").is_some_and(|active| active["status"] == "False")
-    })
+    };
+    snapshot.of("HorizontalPodAutoscaler").iter().any(is_blind)
+        || snapshot.of("Namespace").iter().any(is_deleting)
 }
 
 fn has_tls(snapshot: &Snapshot) -> bool {
@@ -286,7 +301,9 @@ async fn nodes(cluster: &Cluster, snapshot: &Snapshot) -> Option<Result<Vec<Valu
         return None;
     }
     let nodes = list(cluster, "Node", None).await;
-    Some(nodes.map(|nodes| nodes.into_iter().filter(|node| names.contains(name(node))).collect()))
+    // a pod without a node may have been refused by any
+    let wanted = |node: &Value| names.contains("") || names.contains(name(node));
+    Some(nodes.map(|nodes| nodes.into_iter().filter(wanted).collect()))
 }
 
 /// The Secrets with the certificates of Ingresses, without anything secret.

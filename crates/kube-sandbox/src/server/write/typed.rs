@@ -6,6 +6,7 @@ use k8s_openapi::api::{
     discovery::v1 as discovery, networking::v1 as networking, policy::v1 as policy,
     rbac::v1 as rbac, storage::v1 as storage,
 };
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(crate) fn check(resource: &Resource, value: &mut Value) -> Result<Vec<String
         "ControllerRevision" => again::<apps::ControllerRevision>,
         "MutatingWebhookConfiguration" => again::<admission::MutatingWebhookConfiguration>,
         "ValidatingWebhookConfiguration" => again::<admission::ValidatingWebhookConfiguration>,
+        "APIService" => again::<registration::APIService>,
         "StorageClass" => again::<storage::StorageClass>,
         "DaemonSet" => again::<apps::DaemonSet>,
         "Deployment" => again::<apps::Deployment>,
