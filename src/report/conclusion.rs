@@ -5,10 +5,11 @@ use super::text::{duration, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::short_id;
 use crate::event::{
-    Effect, FindingConcluded, FindingItem, Mode, Next, Outcome, RunFinished, Severity,
+    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, RunFinished, Severity,
     StepFinished, Verdict,
 };
 use crate::state::RunState;
+use indexmap::IndexMap;
 use serde_json::Value;
 
 /// The most names in a list.
@@ -257,12 +258,9 @@ fn next(state: &RunState) -> Vec<(Option<Next>, String)> {
 
 fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
     let mut lines = Vec::new();
-    for open in state.not_ruled_out() {
-        lines.extend(wrapped(
-            "",
-            &format!("Not ruled out: {} ({})", open.id, one_line(&open.because)),
-            look,
-        ));
+    for (because, ids) in by_reason(state.not_ruled_out()) {
+        let text = format!("Not ruled out: {} ({})", some(ids.into_iter()), one_line(because));
+        lines.extend(wrapped("", &text, look));
     }
     if let Some(header) = state.header().filter(|_| has_more) {
         lines.push(
@@ -270,6 +268,15 @@ fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
         );
     }
     lines
+}
+
+/// Causes that were not ruled out, those with the same reason together.
+pub(super) fn by_reason(open: &[NotRuledOut]) -> IndexMap<&str, Vec<&str>> {
+    let mut grouped: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for NotRuledOut { id, because } in open {
+        grouped.entry(because).or_default().push(id);
+    }
+    grouped
 }
 
 /// A label and a text beside it, which stays in its column.

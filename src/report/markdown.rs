@@ -1,6 +1,6 @@
 //! Markdown: for a pull request, a ticket, or the summary page of a CI job. Pure.
 
-use super::conclusion::{some, unsaid, weight};
+use super::conclusion::{by_reason, some, unsaid, weight};
 use super::test_case::{Ending, TestCase, cases};
 use super::text::{duration, one_line, value};
 use super::theme::{Charset, OutcomeMark};
@@ -130,8 +130,8 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
     if !state.not_ruled_out().is_empty() {
         writeln!(page, "\n## Not ruled out\n")?;
     }
-    for open in state.not_ruled_out() {
-        writeln!(page, "- **{}**: {}", inline(&open.id), inline(&open.because))?;
+    for (because, ids) in by_reason(state.not_ruled_out()) {
+        writeln!(page, "- **{}**: {}", inline(&some(ids.into_iter())), inline(because))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `runbook show RUN`: everything that a run recorded, with full names.
 
+use super::conclusion::by_reason;
 use super::output;
 use super::text::{duration, one_line, value, wrap};
 use super::theme::{BAD, DIM, GOOD, Line, Look, OutcomeMark, STRONG, WARN};
@@ -238,8 +239,8 @@ impl Show<'_> {
                 self.text(4, &format!("from {}", finding.steps.join(", ")));
             }
         }
-        for open in &summary.not_ruled_out {
-            self.text(2, &format!("not ruled out: {} ({})", open.id, open.because));
+        for (because, ids) in by_reason(&summary.not_ruled_out) {
+            self.text(2, &format!("not ruled out: {} ({because})", ids.join(", ")));
         }
     }
 

@@ -193,9 +193,87 @@ fn the_runbook_in_the_documentation_answers_its_alerts() {
     ] {
         let place = Place::new();
         place.write(file, block);
-        assert_eq!(place.run(&["check"]).code, 0);
+        assert_eq!(place.run(&["check", "runbooks"]).code, 0);
         let (document, code) = place.json(&["alert", name, "namespace=shop", labels]);
         assert_eq!((&document["runs"][0]["params"]["target"], code), (&json!(target), 0));
+    }
+}
+
+/// With the labels that kube-prometheus and the exporters of each give.
+#[test]
+fn alerts_of_clusters_of_all_kinds_lead_to_their_objects() {
+    let exporter = "job=kube-state-metrics instance=10.0.0.1:8080 service=kube-state-metrics \
+        endpoint=http pod=kube-state-metrics-1";
+    let table = [
+        (
+            "KubernetesContainerOomKiller",
+            "namespace=a pod=x container=m",
+            "pod-crash-looping pod/x",
+        ),
+        (
+            "KubeDeploymentRolloutStuck",
+            "namespace=a deployment=x KSM",
+            "workload-unavailable deployment/x",
+        ),
+        (
+            "KubeDaemonSetRolloutStuck",
+            "namespace=a daemonset=x KSM",
+            "workload-unavailable daemonset/x",
+        ),
+        ("KubeJobFailed", "namespace=a job_name=x KSM", "job-failed job/x"),
+        ("KubeHpaMaxedOut", "namespace=a horizontalpodautoscaler=x KSM", "hpa hpa/x"),
+        (
+            "KubePdbNotEnoughHealthyPods",
+            "namespace=a poddisruptionbudget=x KSM",
+            "pod-disruption-budget pdb/x",
+        ),
+        ("KubeNodeNotReady", "node=x condition=Ready KSM", "node node/x"),
+        (
+            "NodeFilesystemSpaceFillingUp",
+            "instance=x:9100 job=node-exporter pod=node-exporter-1 \
+            namespace=monitoring mountpoint=/",
+            "node node/x",
+        ),
+        (
+            "NginxHighHttp5xxErrorRate",
+            "exported_namespace=a exported_service=x pod=ingress-1 \
+            namespace=ingress",
+            "service-unreachable service/x",
+        ),
+        ("TargetDown", "job=x namespace=a service=x", "target-down service/x"),
+        (
+            "ArgoCdAppOutOfSync",
+            "name=x namespace=a pod=argocd-application-controller-0",
+            "resource applications.argoproj.io/x",
+        ),
+        (
+            "FluxSourceIssue",
+            "customresource_kind=GitRepository name=x exported_namespace=a \
+            namespace=m pod=ksm",
+            "resource GitRepository/x",
+        ),
+        (
+            "CNPGClusterOffline",
+            "namespace=a cnpg_cluster=x",
+            "resource clusters.postgresql.cnpg.io/x",
+        ),
+        (
+            "KubeAggregatedAPIDown",
+            "name=v1.x.io namespace=a",
+            "resource apiservices.apiregistration.k8s.io/v1.x.io",
+        ),
+    ];
+    for (name, labels, wanted) in table {
+        let labels = labels.replace("KSM", exporter);
+        let mut arguments = vec!["alert", name, "--sandbox=healthy"];
+        arguments.extend(labels.split_whitespace());
+        let (document, _) = Place::new().json(&arguments);
+        let run = &document["runs"][0];
+        let runbook = run["runbook"].as_str().unwrap_or_else(|| panic!("{name}: {document:#}"));
+        let target = run["params"]["target"].as_str().unwrap();
+        assert_eq!(format!("{runbook} {target}"), format!("kubernetes/{wanted}"), "{name}");
+        let namespace = &run["params"]["namespace"];
+        assert!(namespace.is_null() || namespace == "a", "{name}: {namespace}");
     }
 }
 

@@ -95,6 +95,8 @@ pub struct Cause {
     pub hint: String,
     /// What it follows from, if it is not a cause of its own.
     pub follows_from: Option<(Object, &'static str)>,
+    /// What follows from it, also by way of another.
+    pub followed_by: Vec<(Object, &'static str)>,
 }
 
 impl Cause {
@@ -110,6 +112,7 @@ impl Cause {
             evidence: Vec::new(),
             hint: String::new(),
             follows_from: None,
+            followed_by: Vec::new(),
         }
     }
 

@@ -10,43 +10,30 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 impl Diagnosis {
-    /// The causes that concern an object, and those that they follow from, in their order.
+    /// The causes that concern an object, in their order.
     pub fn concerning(&self, snapshot: &Snapshot, object: &Object) -> Vec<&Cause> {
         let (view, object) = (View::new(snapshot, Timestamp::UNIX_EPOCH), object.canonical());
-        let mut kept: Vec<bool> =
-            self.causes.iter().map(|cause| concerns(&view, cause, &object)).collect();
-        // a root may itself follow from another
-        loop {
-            let roots: Vec<&(Object, &'static str)> = (self.causes.iter().zip(&kept))
-                .filter(|(_, kept)| **kept)
-                .filter_map(|(cause, _)| cause.follows_from.as_ref())
-                .collect();
-            let more: Vec<bool> = (self.causes.iter().zip(&kept))
-                .map(|(cause, kept)| {
-                    let is_root =
-                        |root: &&&(Object, &str)| root.0 == cause.object && root.1 == cause.id;
-                    *kept || roots.iter().any(|root| is_root(&root))
-                })
-                .collect();
-            if more == kept {
-                break;
-            }
-            kept = more;
-        }
-        self.causes.iter().zip(kept).filter(|(_, kept)| *kept).map(|(cause, _)| cause).collect()
+        self.causes.iter().filter(|cause| concerns(&view, cause, &object)).collect()
     }
 }
 
 impl Cause {
     /// Whether it concerns an object: it carries the cause, it is one of its pods, or the cause is
-    /// of an object that it owns or that it leads to. A node concerns a namespace that has pods on
-    /// it. Of several causes, `Diagnosis::concerning` tells it at once.
+    /// of an object that it owns or that it leads to; or one that follows from the cause does. A
+    /// node concerns a namespace that has pods on it. Of several causes, `Diagnosis::concerning`
+    /// tells it at once.
     pub fn concerns(&self, snapshot: &Snapshot, object: &Object) -> bool {
         concerns(&View::new(snapshot, Timestamp::UNIX_EPOCH), self, &object.canonical())
     }
 }
 
 fn concerns(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
+    let follower = |(of, id): &(Object, &'static str)| Cause::new(id, of.clone(), "", "");
+    directly(view, cause, object)
+        || cause.followed_by.iter().any(|one| directly(view, &follower(one), object))
+}
+
+fn directly(view: &View<'_>, cause: &Cause, object: &Object) -> bool {
     if cause.object == *object {
         return true;
     }

@@ -22,7 +22,7 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     causes::kinds().map(|Kind(id, ..)| *id)
 }
 
-/// What an id says of the object that carries the cause: `takes more memory than its limit`.
+/// What an id says of the object that carries the cause: `runs out of memory`.
 pub fn title(id: &str) -> Option<&'static str> {
     causes::kinds().find(|Kind(own, ..)| *own == id).map(|Kind(_, title, _)| *title)
 }
@@ -46,8 +46,10 @@ pub fn is_warning(id: &str) -> bool {
 /// assert_eq!(found.causes[0].object.to_string(), "service/web");
 /// ```
 pub fn diagnose(snapshot: &Snapshot, now: Timestamp) -> Diagnosis {
-    let causes = causes::find(&View::new(snapshot, now));
-    let mut not_looked_at = BTreeMap::new();
+    let view = View::new(snapshot, now);
+    let causes = causes::find(&view);
+    let mut not_looked_at = causes::untried(&view);
+    not_looked_at.retain(|id, _| !causes.iter().any(|cause| cause.id == *id));
     for Kind(id, _, needs) in causes::kinds() {
         let because = needs.iter().find_map(|kind| {
             snapshot.why_unread(kind).map(|why| format!("{kind} objects could not be read: {why}"))

@@ -109,6 +109,7 @@ pub(crate) static RESOURCES: &[Resource] = &[
         false,
         &[],
     ),
+    resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", false, &[]),
     resource("apps", "v1", "controllerrevisions", "ControllerRevision", true, &[]),
     with(
         resource("apps", "v1", "daemonsets", "DaemonSet", true, &["ds"]),
@@ -152,6 +153,14 @@ pub(crate) static RESOURCES: &[Resource] = &[
     with(
         resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true, &["pdb"]),
         &[("status", "PodDisruptionBudget", STORED)],
+    ),
+    resource(
+        "policy.networking.k8s.io",
+        "v1alpha1",
+        "adminnetworkpolicies",
+        "AdminNetworkPolicy",
+        false,
+        &["anp"],
     ),
     resource(
         "rbac.authorization.k8s.io",

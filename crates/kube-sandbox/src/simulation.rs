@@ -70,17 +70,20 @@ pub(crate) struct Simulation {
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     pending: Pending,
-    /// The network after so many changes of objects and processes.
-    seen: Option<((u64, u64), Arc<Snapshot>)>,
+    /// The network as it was at this version.
+    seen: Option<(Version, Arc<Snapshot>)>,
     idle: Option<Idle>,
     settled: Option<Settled>,
 }
+
+/// How often the objects and the processes have changed.
+type Version = (u64, u64);
 
 /// The controllers had nothing to do: as long as nothing changes, and until something is due, this
 /// is so.
 #[derive(Debug, Clone, Copy)]
 struct Idle {
-    moved: u64,
+    version: Version,
     soon: Option<Timestamp>,
     due: Option<Timestamp>,
 }
@@ -301,8 +304,10 @@ impl Simulation {
     fn pod_of(&self, reference: &PodReference) -> Result<Arc<Value>, String> {
         let prefix = format!("{}-", reference.of);
         let owned = |pod: &&Arc<Value>| {
+            // a Job may have a name that begins like that of a Deployment
             let set = object::list(&pod["metadata"]["ownerReferences"])
                 .first()
+                .filter(|owner| owner["kind"] == "ReplicaSet")
                 .and_then(|owner| owner["name"].as_str())
                 .unwrap_or_default();
             set.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))
@@ -362,9 +367,14 @@ impl Simulation {
         }
     }
 
+    /// How often the objects and the processes have changed.
+    fn version(&self) -> Version {
+        (self.store.moved(), self.kubelet.turns)
+    }
+
     /// The network as it is now.
     pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
-        let version = (self.store.moved(), self.kubelet.turns);
+        let version = self.version();
         match &self.seen {
             Some((seen, snapshot)) if *seen == version => Arc::clone(snapshot),
             _ => {
@@ -408,38 +418,33 @@ impl Simulation {
 
     /// Lets every controller act once. Says whether there is nothing left to do for now.
     pub(crate) fn step(&mut self, now: Timestamp) -> bool {
-        self.act(now).1
-    }
-
-    /// Lets every controller act once. Gives when what is under way goes on, and whether there is
-    /// nothing left to do for now.
-    fn act(&mut self, now: Timestamp) -> (Option<Timestamp>, bool) {
-        let before = (self.store.revision(), self.store.moved());
+        let (revision, version) = (self.store.revision(), self.version());
         let known = self.idle.take();
-        let known = known.filter(|idle| idle.moved == before.1 && !is_due(idle.due, now));
+        let known = known.filter(|idle| idle.version == version && !is_due(idle.due, now));
         let own = Moment::at(now);
         if known.is_none() {
             self.bring_about(&own);
         }
         let processes = Moment::at(now);
         self.run(&processes);
-        if known.is_none() || self.store.moved() != before.1 {
+        if known.is_none() || self.version() != version {
             self.take_stock(&own);
         }
         let snapshot = self.snapshot();
         controllers::elect(&mut self.store, &snapshot, now);
         controllers::keep_leases(&mut self.store, &self.kept, now);
         controllers::expire_events(&mut self.store, now);
-        if self.store.moved() == before.1 {
-            let (moved, soon, due) = (before.1, own.soon(), own.next());
-            self.idle = known.or(Some(Idle { moved, soon, due }));
+        let same = self.version() == version;
+        if same {
+            let (soon, due) = (own.soon(), own.next());
+            self.idle = known.or(Some(Idle { version, soon, due }));
         }
         let soon = self.idle.map_or_else(|| own.soon(), |idle| idle.soon);
         let soon = earliest(soon, processes.soon());
-        let same = self.store.revision() == before.0;
+        let same = same && self.store.revision() == revision;
         let due = earliest(self.idle.and_then(|idle| idle.due), processes.next());
-        self.settled = same.then_some(Settled { at: now, revision: before.0, due });
-        (soon, same && soon.is_none())
+        self.settled = same.then_some(Settled { at: now, revision, due });
+        same && soon.is_none()
     }
 
     /// Brings objects to what others ask for.
@@ -487,13 +492,13 @@ impl Simulation {
         let last = from.saturating_add(LONGEST).unwrap_or(from);
         let mut at = from;
         while at < last {
-            let (soon, settled) = self.act(at);
-            if settled {
+            if self.step(at) {
                 break;
             }
             at = at.saturating_add(STEP).unwrap_or(last);
-            // where nothing changed, nothing does until then
-            while self.settled.is_some() && at < last && soon.is_some_and(|soon| at < soon) {
+            // where nothing changed, nothing does until something is due
+            let due = self.settled.and_then(|settled| settled.due);
+            while at < last && due.is_some_and(|due| at < due) {
                 at = at.saturating_add(STEP).unwrap_or(last);
             }
         }
@@ -608,6 +613,7 @@ mod tests {
     use super::*;
     use crate::app::AppContext;
     use crate::tests::petrosa;
+    use crate::tests::plain::plain;
 
     #[test]
     fn no_expression_of_the_world_is_broken() {
@@ -640,5 +646,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// How often the container of this pod has been started again.
+    fn restarts(world: &Simulation, pod: &str) -> i64 {
+        let found =
+            world.store.list("pods", None).find(|known| object::name(known).starts_with(pod));
+        found.unwrap()["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn a_world_that_is_left_alone_starts_containers_again_when_they_have_waited() {
+        let (world, now) = (plain(), "2026-03-10T09:30:00Z".parse().unwrap());
+        let scenario = world.scenario("app-exit").unwrap();
+        let mut world =
+            Simulation::build(&world, scenario, Clock::starting_at(now), "", &[]).unwrap();
+        world.settle(now);
+        let (before, mut seen) = (restarts(&world, "orders-"), Vec::new());
+        // nothing but what is due is looked at
+        while seen.len() < 10 && restarts(&world, "orders-") < before + 2 {
+            let due = world.settled.and_then(|settled| settled.due).expect("nothing is due");
+            world.settle(due);
+            seen.push(due.duration_since(now).as_secs());
+        }
+        assert_eq!(restarts(&world, "orders-"), before + 2, "looked at after {seen:?} s");
     }
 }

@@ -4,9 +4,10 @@
 use super::certificate;
 use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
-use crate::diagnosis::object::{array, condition, name, text};
+use crate::diagnosis::object::{array, condition, filled, name, text};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
+use crate::encoding::percent_encode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -78,6 +79,7 @@ pub(in crate::action) async fn of_namespace(
         list_if(wants_aggregated(&snapshot), cluster, "APIService", None),
         list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
     );
+    let stats = volume_stats(cluster, namespace, &snapshot).await;
     snapshot.add("Namespace", space);
     for (kind, read) in [
         ("StorageClass", classes),
@@ -86,6 +88,7 @@ pub(in crate::action) async fn of_namespace(
         ("Secret", secrets),
         ("APIService", services),
         ("Certificate", issued),
+        ("VolumeStats", stats),
     ] {
         if let Some(read) = read {
             add(&mut snapshot, kind, read);
@@ -227,6 +230,52 @@ fn wants_aggregated(snapshot: &Snapshot) -> bool {
 
 fn has_tls(snapshot: &Snapshot) -> bool {
     snapshot.of("Ingress").iter().any(|ingress| array(&ingress["spec"]["tls"]).next().is_some())
+}
+
+/// How full the volumes of claims are, as the kubelets of their pods tell.
+async fn volume_stats(
+    cluster: &Cluster,
+    namespace: &str,
+    snapshot: &Snapshot,
+) -> Option<Result<Vec<Value>, Error>> {
+    let mounts = |pod: &&Value| {
+        array(&pod["spec"]["volumes"]).any(|volume| volume["persistentVolumeClaim"].is_object())
+    };
+    let running =
+        snapshot.of("Pod").iter().filter(|pod| pod["status"]["phase"] == "Running").filter(mounts);
+    let nodes: BTreeSet<&str> =
+        running.filter_map(|pod| filled(&pod["spec"]["nodeName"])).collect();
+    if nodes.is_empty() {
+        return None;
+    }
+    let read = nodes.iter().take(MOST).map(|node| async move {
+        let path = format!("/api/v1/nodes/{}/proxy/stats/summary", percent_encode(node));
+        cluster.get_document(&path, &format!("the stats of the kubelet of node {node}")).await
+    });
+    let mut found = Vec::new();
+    for summary in join_all(read).await {
+        match summary {
+            Ok(summary) => found.extend(volumes_of(&summary, namespace)),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(found))
+}
+
+/// The volumes of claims of a namespace in what a kubelet says.
+fn volumes_of(summary: &Value, namespace: &str) -> Vec<Value> {
+    array(&summary["pods"])
+        .filter(|pod| pod["podRef"]["namespace"] == namespace)
+        .flat_map(|pod| array(&pod["volume"]))
+        .filter(|volume| volume["pvcRef"]["name"].is_string())
+        .map(|volume| {
+            json!({"kind": "VolumeStats", "metadata": {"namespace": namespace},
+                "claim": volume["pvcRef"]["name"],
+                "capacity_bytes": volume["capacityBytes"],
+                "available_bytes": volume["availableBytes"],
+                "inodes": volume["inodes"], "inodes_free": volume["inodesFree"]})
+        })
+        .collect()
 }
 
 /// The nodes of pods that are not ready, or all of them if a pod has none.

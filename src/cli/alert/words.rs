@@ -71,19 +71,26 @@ pub(super) fn heading(answer: &AnswerRun, (number, all): (usize, usize), now: Ti
     format!("{gap}{}\n\n", Masker::new().clean(&lines.join("\n")))
 }
 
-/// The other alerts that a run answers, equal ones as one.
+/// The other alerts that a run answers, equal ones as one; many by their names alone.
 fn others(answer: &AnswerRun, first: &Alert) -> Option<String> {
-    let mut counted: indexmap::IndexMap<String, usize> = indexmap::IndexMap::new();
-    for other in answer.alerts.iter().skip(1) {
-        let words = format!("{}{}", other.name, differing(&other.labels, &first.labels));
-        *counted.entry(words).or_default() += 1;
+    let others = || answer.alerts.iter().skip(1);
+    let counted = |words: Vec<String>| {
+        let mut counted: indexmap::IndexMap<String, usize> = indexmap::IndexMap::new();
+        words.into_iter().for_each(|words| *counted.entry(words).or_default() += 1);
+        counted
+    };
+    let whole =
+        |other: &Alert| format!("{}{}", other.name, differing(&other.labels, &first.labels));
+    let mut all = counted(others().map(whole).collect());
+    if all.len() > NAMED {
+        all = counted(others().map(|other| other.name.clone()).collect());
     }
     let words = |(words, count): (&String, &usize)| match count {
         1 => words.clone(),
         count => format!("{count} × {words}"),
     };
-    let named: Vec<String> = counted.iter().take(NAMED).map(words).collect();
-    let more = match counted.values().skip(NAMED).sum::<usize>() {
+    let named: Vec<String> = all.iter().take(NAMED).map(words).collect();
+    let more = match all.values().skip(NAMED).sum::<usize>() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

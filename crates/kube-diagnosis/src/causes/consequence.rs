@@ -36,6 +36,21 @@ pub(super) fn link(view: &View<'_>, found: &mut [Cause]) {
     for (cause, root) in found.iter_mut().zip(roots) {
         cause.follows_from = root;
     }
+    for place in 0..found.len() {
+        let follower = (found[place].object.clone(), found[place].id);
+        let mut root = found[place].follows_from.clone();
+        // a chain is short, and one that ends in itself is none
+        for _ in 0..found.len() {
+            let Some((object, id)) = root else { break };
+            let Some(of) = found.iter_mut().find(|one| one.object == object && one.id == id) else {
+                break;
+            };
+            if !of.followed_by.contains(&follower) {
+                of.followed_by.push(follower.clone());
+            }
+            root = of.follows_from.clone();
+        }
+    }
 }
 
 fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {

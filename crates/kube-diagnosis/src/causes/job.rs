@@ -1,6 +1,8 @@
 //! Jobs that failed or do not run.
 
 use super::Kind;
+use super::detail::detail as in_particular;
+use super::pods::has_new_run;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{controller, count, is_deleting, name, stated, text, timestamp};
 use crate::pod::restarts;
@@ -38,7 +40,7 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
     let mut evidence = vec![Evidence::condition(job, failure)];
     let mut cause = Cause::new("job-failed", Object::of(job), text(&failure["reason"]), "");
     if let Some((pod, symptom)) = last {
-        detail = format!("{detail}; last {}", symptom.brief());
+        detail = format!("{detail}; last {}", in_particular(pod, &symptom));
         let source = format!("pod/{} ({} restarts)", name(pod), restarts(pod));
         evidence.push(Evidence::new(source, symptom.message.clone()));
         let words = symptom
@@ -57,6 +59,18 @@ fn failed(view: &View<'_>, job: &Value) -> Option<Cause> {
         detail = format!("{detail} ({failures} runs of cronjob/{cronjob} in a row)");
     }
     Some(Cause { detail, ..cause }.seen(evidence).hint(hint))
+}
+
+/// The containers in which Jobs have failed: pod, container, and whether it is the log of the run
+/// before.
+pub(super) fn wanted_logs(view: &View<'_>) -> Vec<(String, String, bool)> {
+    let failed = view.of("Job").iter().filter_map(|job| failed(view, job));
+    let wanted = failed.filter_map(|cause| {
+        let (pod, container) = (cause.pods.first()?, cause.container?);
+        let before = has_new_run(view.get("Pod", pod)?, &container);
+        Some((pod.clone(), container, before))
+    });
+    wanted.collect()
 }
 
 /// How a Job ended, in words, and what to do.

@@ -5,6 +5,7 @@ mod autoscaler;
 mod certificate;
 mod consequence;
 mod cronjob;
+mod detail;
 mod disruption;
 mod job;
 mod namespace;
@@ -22,6 +23,7 @@ use crate::object::{name, text};
 use crate::symptom::shortened;
 use crate::view::{View, selects};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// An id, what it says of the object that carries it, and the kinds that must have been read to
 /// rule it out.
@@ -94,10 +96,26 @@ pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     found
 }
 
+/// The ids that need more than objects, where that was not tried: with the reason.
+pub(crate) fn untried(view: &View<'_>) -> BTreeMap<&'static str, String> {
+    let mut found = BTreeMap::new();
+    if let Some(because) = service::untried(view) {
+        found.insert("target-port-mismatch", because.clone());
+        found.insert("not-listening", because);
+    }
+    if let Some(because) = volume::untried(view) {
+        found.insert("volume-filling-up", because);
+    }
+    found
+}
+
 /// The containers whose log tells why they ended: pod, container, and whether it is the log of the
 /// run before.
 pub(crate) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, bool)> {
-    pods::wanted_logs(view, most)
+    let mut wanted = pods::wanted_logs(view, most);
+    wanted.extend(job::wanted_logs(view));
+    wanted.truncate(most);
+    wanted
 }
 
 /// The ports of pods at which should be looked.

@@ -28,15 +28,12 @@ pub(super) fn why_nowhere(spec: &Value, nodes: &[Value]) -> String {
     }
     let selected: Vec<&Value> = nodes.iter().filter(|node| has_labels(node, spec)).collect();
     if selected.is_empty() {
-        return format!(
-            "none of {} nodes has the labels {selector} of its nodeSelector",
-            nodes.len()
-        );
+        return format!("its nodeSelector {selector} fits no node ({} looked at)", nodes.len());
     }
     let near: Vec<&Value> = selected.into_iter().filter(|node| satisfies(node, rules)).collect();
     if near.is_empty() {
         let rules = terms(rules);
-        return format!("none of {} nodes satisfies its node affinity: {rules}", nodes.len());
+        return format!("its node affinity fits no node ({} looked at): {rules}", nodes.len());
     }
     let mut taints: Vec<String> = Vec::new();
     for taint in near.iter().flat_map(|node| array(&node["spec"]["taints"])) {

@@ -1,11 +1,12 @@
 //! What keeps pods from working, once for each workload.
 
 use super::Kind;
+use super::detail::detail;
 use crate::cause::{Cause, Evidence, Object};
 use crate::object::{array, condition, count, filled, name, text, timestamp};
 use crate::pod::{is_finished, is_live, is_ready, pod_status, restarts, starting_since};
-use crate::symptom::{Symptom, point};
-use crate::view::{View, listed};
+use crate::symptom::Symptom;
+use crate::view::{View, listed, said};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -278,138 +279,34 @@ fn cause(view: &View<'_>, pod: &Value, workload: Object, symptom: Symptom) -> Ca
         evidence
             .push(Evidence::new(format!("log of pod/{}, container {container}", name(pod)), words));
     }
+    let mut hint = symptom.hint.clone();
+    if let Some(scaling) = scaling(view, pod) {
+        hint = format!("{}; otherwise {hint}", scaling.0);
+        evidence.push(scaling.1);
+    }
     Cause {
         container: symptom.container.clone(),
         ..Cause::new(id(&symptom), workload, &symptom.reason, detail)
     }
     .pods([pod])
     .seen(evidence)
-    .hint(symptom.hint)
+    .hint(hint)
 }
 
-/// What the title leaves open, in a few words: `main: exit code 3, 2 restarts`.
-fn detail(pod: &Value, symptom: &Symptom) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    if !IMPLIED.contains(&symptom.reason.as_str()) {
-        parts.push(symptom.reason.clone());
+/// What an autoscaler of nodes does for a pod without one, and where it says so.
+fn scaling(view: &View<'_>, pod: &Value) -> Option<(&'static str, Evidence)> {
+    if filled(&pod["spec"]["nodeName"]).is_some() {
+        return None;
     }
-    parts.extend(symptom.exit_code.map(|code| format!("exit code {code}")));
-    match symptom.restarts {
-        0 => {}
-        1 => parts.push("1 restart".to_owned()),
-        many => parts.push(format!("{many} restarts")),
-    }
-    let spec = container_spec(pod, symptom.container.as_deref());
-    if symptom.id == "oom-killed" {
-        parts.push(match filled(&spec["resources"]["limits"]["memory"]) {
-            Some(limit) => format!("limit {limit}"),
-            None => "no limit, so that its node was out of memory".to_owned(),
-        });
-    }
-    let mut said = match symptom.exit_code {
-        None => point(&symptom.message),
-        Some(_) => symptom.last_words.clone(),
-    };
-    // the pod and the container are named already
-    said.truncate(said.find(" (pod: \"").unwrap_or(said.len()));
-    if let Some((_, probe, by)) = PROBES.iter().find(|(id, ..)| *id == symptom.id) {
-        said = said.trim_start_matches(by).to_owned();
-        let word = probe.trim_end_matches("Probe");
-        if let Some((before, rest)) = said.split_once(" probe failed:")
-            && before.eq_ignore_ascii_case(word)
-        {
-            said = rest.trim().to_owned();
-        }
-        // a command that says nothing leaves nothing behind the colon
-        let asked = asked(&spec[*probe]);
-        if said.is_empty() {
-            said = asked;
-        }
-    }
-    if let Some(wanted) = wanted_of_node(pod, symptom.id) {
-        said = format!("{said} {wanted}").trim().to_owned();
-    }
-    let mut detail = parts.join(", ");
-    for (before, part) in [(true, symptom.container.as_deref()), (false, Some(said.as_str()))] {
-        let part = part.unwrap_or_default();
-        detail = match (detail.is_empty(), part.is_empty(), before) {
-            (_, true, _) => detail,
-            (true, ..) => part.to_owned(),
-            (_, _, true) => format!("{part}: {detail}"),
-            (_, _, false) => format!("{detail}: {part}"),
-        };
-    }
-    detail
-}
-
-/// What a pod without a node asks of one.
-fn wanted_of_node(pod: &Value, id: &str) -> Option<String> {
-    match id {
-        "node-selector-mismatch" => {
-            let asked = super::placement::asked(&pod["spec"]);
-            (!asked.is_empty()).then(|| format!("It asks for {asked}"))
-        }
-        "insufficient-resources" => {
-            let all: Vec<String> = array(&pod["spec"]["containers"])
-                .flat_map(|spec| spec["resources"]["requests"].as_object().into_iter().flatten())
-                .map(|(resource, amount)| format!("{resource} {}", text(amount)))
-                .collect();
-            (!all.is_empty()).then(|| format!("It requests {}", all.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-/// Reasons of the API that say no more than a title.
-const IMPLIED: &[&str] = &[
-    "Error",
-    "Completed",
-    "Restarted",
-    "CrashLoopBackOff",
-    "OOMKilled",
-    "Unhealthy",
-    "NotReady",
-    "Unschedulable",
-    "FailedMount",
-    "FailedAttachVolume",
-    "StuckTerminating",
-    "Evicted",
-    "SchedulingGated",
-    "PodInitializing",
-    "NodeLost",
-];
-
-/// What fails where a probe does: the probe, and how its message begins.
-const PROBES: &[(&str, &str, &str)] = &[
-    ("liveness-probe-kills", "livenessProbe", "killed by its liveness probe: "),
-    ("startup-probe-kills", "startupProbe", "killed by its startup probe: "),
-    ("readiness-failing", "readinessProbe", ""),
-    ("startup-failing", "startupProbe", ""),
-];
-
-fn container_spec<'a>(pod: &'a Value, container: Option<&str>) -> &'a Value {
-    let all = array(&pod["spec"]["containers"]).chain(array(&pod["spec"]["initContainers"]));
-    let mut own = all.filter(|spec| Some(name_of(spec)) == container);
-    own.next().unwrap_or(&Value::Null)
-}
-
-fn name_of(spec: &Value) -> &str {
-    text(&spec["name"])
-}
-
-/// What a probe asks, in words.
-fn asked(probe: &Value) -> String {
-    let port = |of: &Value| of["port"].to_string().trim_matches('"').to_owned();
-    let command: Vec<&str> = array(&probe["exec"]["command"]).map(text).collect();
-    if !command.is_empty() {
-        format!("`{}` fails", command.join(" "))
-    } else if probe["httpGet"].is_object() {
-        format!("GET :{}{}", port(&probe["httpGet"]), text(&probe["httpGet"]["path"]))
-    } else if probe["tcpSocket"].is_object() {
-        format!("port {}", port(&probe["tcpSocket"]))
+    let event = view.last_event(pod, |event| {
+        matches!(event.reason, "TriggeredScaleUp" | "Nominated" | "NotTriggerScaleUp")
+    })?;
+    let does = if event.reason == "NotTriggerScaleUp" {
+        "the cluster autoscaler adds no node for it, see its event"
     } else {
-        String::new()
-    }
+        "a node is being added for it, wait"
+    };
+    Some((does, said(pod, &event)))
 }
 
 /// Says how many of the pods have it, unless it is all or the only one.
@@ -450,7 +347,7 @@ pub(super) fn wanted_logs(view: &View<'_>, most: usize) -> Vec<(String, String, 
 }
 
 /// Whether a container has been started again, so that its end is in the log of the run before.
-fn has_new_run(pod: &Value, container: &str) -> bool {
+pub(super) fn has_new_run(pod: &Value, container: &str) -> bool {
     let statuses = ["containerStatuses", "initContainerStatuses"];
     let mut own = statuses
         .iter()

@@ -391,3 +391,14 @@ pub(super) fn wanted_ports(
     }
     wanted
 }
+
+/// Why nothing can be told of a port that looks wrong: nobody has tried it.
+pub(super) fn untried(view: &View<'_>) -> Option<String> {
+    let is_untried = |(pod, port): &(String, u16)| {
+        let state = view.snapshot.port(pod, *port).unwrap_or_default();
+        state.loopback.is_none() && state.address.is_none()
+    };
+    let wanted = wanted_ports(view, None, usize::MAX);
+    let (pod, port) = wanted.into_iter().find(is_untried)?;
+    Some(format!("port {port} of pod/{pod} was not tried"))
+}

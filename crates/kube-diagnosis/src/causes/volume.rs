@@ -78,6 +78,14 @@ fn filling(stats: &Value) -> Option<Cause> {
     )
 }
 
+/// Why nothing can be told of how full volumes are.
+pub(super) fn untried(view: &View<'_>) -> Option<String> {
+    let mut claims = view.of("PersistentVolumeClaim").iter();
+    let is_used = claims.any(|claim| claim["status"]["phase"] == "Bound");
+    (is_used && view.of("VolumeStats").is_empty() && view.has_read(&["VolumeStats"]))
+        .then(|| "no statistics of volumes were read from the kubelets".to_owned())
+}
+
 /// Bytes as one says them: `9.5 GiB`.
 fn bytes_text(bytes: f64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -76,9 +76,10 @@ pub(super) fn find(view: &View<'_>, of_pods: &[Cause], of_rollouts: &[Cause]) ->
     for workload in COUNTED.iter().flat_map(|kind| view.of(kind)) {
         let object = Object::of(workload);
         let mut known = of_pods.iter().chain(of_rollouts).chain(&found);
-        if controller(workload).is_none_or(|owner| !COUNTED.contains(&text(&owner["kind"])))
-            && !known.any(|cause| cause.object == object)
-        {
+        // what makes a ReplicaSet speaks for it
+        let is_part = matches!(text(&workload["kind"]), "ReplicaSet" | "ReplicationController")
+            && controller(workload).is_some();
+        if !is_part && !known.any(|cause| cause.object == object) {
             found.extend(unprocessed(view, workload).or_else(|| unexplained(view, workload)));
         }
     }
@@ -244,7 +245,8 @@ fn unexplained(view: &View<'_>, workload: &Value) -> Option<Cause> {
         return None;
     }
     let object = Object::of(workload);
-    if view.has_read(&["Pod"]) && view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
+    if !view.has_read(&["Pod"])
+        || view.pods_of(&object).any(|pod| has_its_time(view, workload, pod))
     {
         return None;
     }

@@ -280,6 +280,45 @@ fn workload_rows() -> Vec<Row> {
             db_pod(second),
         ]
     };
+    let db_rolls = |third: Value| {
+        let new = json!({"metadata": {"labels": {"controller-revision-hash": "db-2"}}});
+        vec![
+            db(
+                3,
+                json!({"status": {"updateRevision": "db-2", "readyReplicas": 2,
+                "availableReplicas": 2}}),
+            ),
+            db_pod(pod("db-0", json!({}))),
+            db_pod(pod("db-1", json!({}))),
+            merged(db_pod(third), new),
+        ]
+    };
+    let daemons_roll = |most: Value| {
+        let set = json!({"metadata": {"annotations": {
+            "deprecated.daemonset.template.generation": "2"}}, "spec": {"template": {"spec": {}},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {
+            "maxUnavailable": most}}}, "status": {"observedGeneration": 1,
+            "desiredNumberScheduled": 4, "currentNumberScheduled": 4, "updatedNumberScheduled": 1,
+            "numberReady": 3, "numberAvailable": 3}});
+        let of = |pod: Value, generation: &str| {
+            owned(
+                merged(
+                    pod,
+                    json!({"metadata": {"labels": {
+                "pod-template-generation": generation}}}),
+                ),
+                "DaemonSet",
+                "agent",
+            )
+        };
+        vec![
+            object("DaemonSet", "agent", set),
+            of(ill_pod("agent-a", crashing("Error", 1)), "2"),
+            of(pod("agent-b", json!({})), "1"),
+            of(pod("agent-c", json!({})), "1"),
+            of(pod("agent-d", json!({})), "1"),
+        ]
+    };
     let daemons = |desired: i64| {
         vec![object(
             "DaemonSet",
@@ -352,6 +391,17 @@ fn workload_rows() -> Vec<Row> {
         ),
         ("rollout-paused", paused(json!({"spec": {"priority": 1}})), paused(json!({}))),
         ("rollout-stuck", stuck(1), stuck(0)),
+        // one pod of the new revision holds up the others
+        (
+            "rollout-stuck",
+            db_rolls(ill_pod("db-2", crashing("Error", 1))),
+            db_rolls(merged(
+                ill_pod("db-2", unready("5s")),
+                json!({"metadata": {
+                "creationTimestamp": ago("10s")}}),
+            )),
+        ),
+        ("rollout-stuck", daemons_roll(json!(1)), daemons_roll(json!("50%"))),
     ]
 }
 

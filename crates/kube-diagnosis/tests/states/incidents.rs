@@ -626,3 +626,12 @@ fn what_an_init_container_waits_for_is_in_its_log() {
     let sentence = diagnose(&snapshot, now()).causes[0].sentence();
     assert!(sentence.contains("postgres:5432 - no response"), "{sentence}");
 }
+
+/// What an autoscaler of nodes does is part of what to do next.
+#[test]
+fn an_autoscaler_of_nodes_is_heard() {
+    let (_, objects, _) = scheduling_and_images().swap_remove(0);
+    let cause = found(&objects).causes.remove(0);
+    assert!(cause.hint.starts_with("the cluster autoscaler adds no node for it"), "{}", cause.hint);
+    assert_eq!(cause.evidence[1].source, "event NotTriggerScaleUp of pod/db-0");
+}

@@ -6,3 +6,4 @@ mod build;
 mod healthy;
 mod ill;
 mod incidents;
+mod relations;

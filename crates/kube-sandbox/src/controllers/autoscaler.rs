@@ -24,7 +24,7 @@ const NOTICED: SignedDuration = SignedDuration::from_secs(1);
 /// Since when targets have had another number than wanted.
 pub(crate) type Disagreements = BTreeMap<String, Timestamp>;
 
-/// Sets targets back to the number wanted. `unmeasured`: there are no metrics.
+/// Sets targets back to the number wanted.
 pub(crate) fn autoscale(
     store: &mut Store,
     since: &mut Disagreements,

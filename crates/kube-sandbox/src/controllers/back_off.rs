@@ -36,6 +36,17 @@ pub(crate) struct Turn {
     pub(crate) said_between: Option<(Timestamp, Timestamp)>,
 }
 
+impl Turn {
+    /// When it goes on, where each run takes so long.
+    pub(crate) fn next(&self, each: SignedDuration) -> Timestamp {
+        let (since, length) = match (self.wait, self.run.until) {
+            (Some(wait), Some(end)) => (end, wait),
+            _ => (self.run.from, each),
+        };
+        since.saturating_add(length).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// Where a container is now that ran from `began` to `first_end`, and takes `each` from then on.
 pub(crate) fn turn(
     began: Timestamp,

@@ -160,7 +160,7 @@ enum Stage {
     /// It works.
     Works,
     /// It fails again and again.
-    Fails(Loop, Ending),
+    Fails(Box<(Loop, Ending)>),
 }
 
 fn stage(
@@ -170,11 +170,10 @@ fn stage(
     begun: Timestamp,
     moment: &Moment,
 ) -> Stage {
-    let now = moment.now;
     if goes_on(container) {
         return Stage::Beside;
     }
-    let Some(ending) = of_program(snapshot, pod, place, container, now) else {
+    let Some(ending) = of_program(snapshot, pod, place, container, moment.now) else {
         let known = snapshot.pods[pod].container(place).is_some_and(|known| known.app.is_some());
         // nothing is known of this program: it does what it is for
         return if known { Stage::Works } else { Stage::Done(begun) };
@@ -185,8 +184,8 @@ fn stage(
     if ending.code == 0 {
         return Stage::Done(begun.saturating_add(ending.after).unwrap_or(begun));
     }
-    match Loop::begin(ending.clone(), begun, begun, now) {
-        Some(turned) => Stage::Fails(turned, ending),
+    match Loop::begin(ending.clone(), begun, begun, moment) {
+        Some(turned) => Stage::Fails(Box::new((turned, ending))),
         None => Stage::Works,
     }
 }
@@ -214,12 +213,12 @@ pub(super) fn advance(
         let restarts = status["restartCount"].clone();
         *status = container_status(container, &Ok(Labels::new()), uid, begun);
         let stage = stage(snapshot, (index, others + place), container, begun, moment);
-        if let Stage::Fails(turned, ending) = stage {
+        if let Stage::Fails(failing) = stage {
+            let (turned, ending) = *failing;
             let path = format!("spec.initContainers{{{name}}}");
             show(status, before, container, &turned.turn, Some(&ending));
             told.extend(said(before, container, &path, begun, &turned.turn, &ending));
-            turned.note(moment);
-            process.loops.insert(name.to_owned(), turned);
+            kubelet.turns += u64::from(process.keep(name, turned));
             held = Some(place);
             break;
         }
@@ -234,7 +233,7 @@ pub(super) fn advance(
                 done(status, container, Run { from: begun, until: Some(until) });
                 begun = until;
             }
-            Stage::Beside | Stage::Fails(..) => {
+            Stage::Beside | Stage::Fails(_) => {
                 done(status, container, Run { from: begun, until: None });
             }
         }
@@ -243,8 +242,9 @@ pub(super) fn advance(
         hold(&mut pod, &init[place..], uid, now);
     } else {
         kubelet.processes.remove(uid);
+        kubelet.turns += 1;
         kubelet.initialized.insert(uid.to_owned());
     }
-    kubelet.turns += u64::from(store.put(pod, now));
+    store.put(pod, now);
     told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
 }

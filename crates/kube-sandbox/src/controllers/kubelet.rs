@@ -66,6 +66,14 @@ impl Process {
         }
     }
 
+    /// Keeps where a container is that ends again and again. Says whether another run of its
+    /// program has begun or ended.
+    pub(super) fn keep(&mut self, container: &str, known: Loop) -> bool {
+        let run = known.turn.run;
+        let before = self.loops.insert(container.to_owned(), known);
+        before.is_none_or(|before| before.turn.run != run)
+    }
+
     /// What runs in a pod since its status says so, or since now.
     fn of(pod: &Value, environments: BTreeMap<String, Labels>, now: Timestamp) -> Self {
         let since = object::list(&pod["status"]["containerStatuses"]).iter().filter_map(|status| {
@@ -106,12 +114,12 @@ pub(crate) struct Kubelet {
     addresses: BTreeMap<String, u8>,
     /// The images that cannot be pulled although they exist.
     pub(super) images: Images,
+    /// The pods that say already what these answers to their probes make of them, by uid.
+    probed: BTreeMap<String, (Arc<Value>, Answers)>,
     /// The pods whose init containers have done their work.
     pub(super) initialized: BTreeSet<String>,
     /// When the containers were looked at last.
     pub(super) looked: Timestamp,
-    /// The pods that say already what these answers to their probes make of them, by uid.
-    probed: BTreeMap<String, (Arc<Value>, Answers)>,
 }
 
 /// What came of the probes of the containers of a pod; none where it was too early to ask.
@@ -177,8 +185,8 @@ pub(crate) fn run_pods(
         pods.iter().filter_map(|pod| pod["metadata"]["uid"].as_str()).collect();
     kubelet.processes.retain(|uid, _| known.contains(uid.as_str()));
     kubelet.stopping.retain(|uid, _| known.contains(uid.as_str()));
-    kubelet.initialized.retain(|uid| known.contains(uid.as_str()));
     kubelet.probed.retain(|uid, _| known.contains(uid.as_str()));
+    kubelet.initialized.retain(|uid| known.contains(uid.as_str()));
     for pod in &pods {
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
         if deleting(pod) {
@@ -397,19 +405,15 @@ pub(crate) fn probe(
     for (index, state) in
         snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
     {
-        if state.initializing {
-            continue;
-        }
         let (namespace, name) = (&state.network.namespace, &state.network.name);
         let pod = store.get("pods", namespace, name).filter(|pod| !deleting(pod) && !ended(pod));
-        let Some(pod) = pod.cloned() else { continue };
-        let probes = object::list(&pod["spec"]["containers"]).iter().enumerate();
+        let Some(pod) = pod.filter(|_| !state.initializing).cloned() else { continue };
         let answers: Answers = moment.awaits(state.started, START).then(|| {
-            let asked = probes.map(|(place, container)| {
-                container
-                    .get("readinessProbe")
-                    .filter(|_| state.containers[place].run.until.is_none())
-                    .map_or(Ok(()), |probe| ask(snapshot, index, place, &pod, probe, now))
+            let containers = object::list(&pod["spec"]["containers"]).iter().enumerate();
+            let asked = containers.map(|(place, container)| {
+                let runs = state.containers[place].run.until.is_none();
+                let probe = container.get("readinessProbe").filter(|_| runs);
+                probe.map_or(Ok(()), |probe| ask(snapshot, index, place, &pod, probe, now))
             });
             asked.collect()
         });

@@ -30,6 +30,11 @@ impl Moment {
         self.reached(&self.late, since, length)
     }
 
+    /// Something is over at that time, if it is still to come.
+    pub(crate) fn notes(&self, due: Timestamp) {
+        self.reached(&self.late, due, SignedDuration::ZERO);
+    }
+
     fn reached(
         &self,
         next: &Cell<Option<Timestamp>>,
@@ -75,5 +80,9 @@ mod tests {
         assert_eq!((moment.soon(), moment.next()), (None, Some(second(30))));
         assert!(!moment.awaits(second(0), seconds(40)));
         assert_eq!((moment.soon(), moment.next()), (Some(second(40)), Some(second(30))));
+        moment.notes(second(9));
+        assert_eq!(moment.next(), Some(second(30)), "what is over is not due");
+        moment.notes(second(20));
+        assert_eq!(moment.next(), Some(second(20)));
     }
 }

@@ -42,26 +42,29 @@ impl Loop {
         ending: Ending,
         began: Timestamp,
         least: Timestamp,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Option<Self> {
-        let first_end = began.saturating_add(ending.after).unwrap_or(began).max(least);
-        let turn = turn(began, first_end, ending.after, now);
-        (now >= first_end).then_some(Self { ending: Some(ending), began, first_end, base: 0, turn })
+        let until = began.saturating_add(ending.after).unwrap_or(began);
+        let near = until.duration_since(moment.now) < SOON;
+        let over = if near {
+            moment.awaits(began, ending.after)
+        } else {
+            moment.passed(began, ending.after)
+        };
+        let first_end = until.max(least);
+        over.then(|| {
+            let turn = turn(began, first_end, ending.after, moment.now);
+            moment.notes(turn.next(ending.after));
+            Self { ending: Some(ending), began, first_end, base: 0, turn }
+        })
     }
 
-    /// Says when it goes on.
-    pub(super) fn note(&self, moment: &Moment) {
-        match (&self.ending, self.turn.run.until, self.turn.wait) {
-            (_, Some(until), Some(wait)) => drop(moment.passed(until, wait)),
-            (Some(ending), ..) => drop(moment.passed(self.turn.run.from, ending.after)),
-            _ => {}
-        }
-    }
-
-    fn at(mut self, ending: Option<Ending>, looked: Timestamp, now: Timestamp) -> Self {
+    fn at(mut self, ending: Option<Ending>, looked: Timestamp, moment: &Moment) -> Self {
+        let now = moment.now;
         match (self.ending.take(), ending) {
             (Some(before), Some(ending)) => {
                 self.turn = turn(self.began, self.first_end, before.after, now);
+                moment.notes(self.turn.next(before.after));
                 self.turn.restarts += self.base;
                 self.ending = Some(Ending { after: before.after, ..ending });
             }
@@ -74,7 +77,7 @@ impl Loop {
             }
             (_, None) => {}
             (None, Some(ending)) => {
-                if let Some(mut next) = Self::begin(ending, self.turn.run.from, looked, now) {
+                if let Some(mut next) = Self::begin(ending, self.turn.run.from, looked, moment) {
                     next.base = self.turn.restarts;
                     next.turn.restarts += next.base;
                     next.turn.previous = next.turn.previous.or(self.turn.previous);
@@ -102,87 +105,69 @@ pub(crate) fn restart_containers(
             continue;
         }
         let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-        let policy = &pod["spec"]["restartPolicy"];
         if kubelet.processes.get(uid).is_some_and(|process| process.initializing) {
             init::advance(store, kubelet, snapshot, index, &pod, moment);
-        } else if *policy == "Always" || policy.is_null() {
-            let turned = turned(kubelet, snapshot, index, &pod, moment);
-            if !turned.is_empty() {
-                restart(store, kubelet, &pod, turned, moment);
-            }
+        } else if pod["spec"]["restartPolicy"] == "Always" || pod["spec"]["restartPolicy"].is_null()
+        {
+            restart(store, kubelet, snapshot, index, &pod, moment);
         }
     }
     kubelet.looked = moment.now;
 }
 
-/// The containers of a pod whose programs end again and again, or did so, as they are now.
-fn turned(
-    kubelet: &Kubelet,
-    snapshot: &Arc<Snapshot>,
-    index: usize,
-    pod: &Value,
-    moment: &Moment,
-) -> Vec<(usize, Loop)> {
-    let (uid, now) = (pod["metadata"]["uid"].as_str().unwrap_or_default(), moment.now);
-    let Some(process) = kubelet.processes.get(uid) else { return Vec::new() };
-    let statuses = object::list(&pod["status"]["containerStatuses"]);
-    let containers = object::list(&pod["spec"]["containers"]).iter().enumerate();
-    let turned = containers.filter_map(|(place, container)| {
-        let known = process.loops.get(container["name"].as_str()?);
-        let status = statuses.iter().find(|status| status["name"] == container["name"])?;
-        // one that was seen not to run is left as it was seen
-        if known.is_none() && !status["state"]["running"].is_object() {
-            return None;
-        }
-        let waits = known.is_some_and(|known| known.turn.wait.is_some());
-        let ending = of_program(snapshot, index, place, container, now).or_else(|| match known {
-            Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
-            _ => of_probe(snapshot, index, place, (pod, container), now),
-        });
-        let next = match (known, ending) {
-            (Some(known), ending) => known.clone().at(ending, kubelet.looked, now),
-            (None, Some(ending)) => {
-                let awaits = if ending.after < SOON { Moment::awaits } else { Moment::passed };
-                if !awaits(moment, process.started, ending.after) {
-                    return None;
-                }
-                Loop::begin(ending, process.started, kubelet.looked, now)?
-            }
-            (None, None) => return None,
-        };
-        next.note(moment);
-        Some((place, next))
-    });
-    turned.collect()
-}
-
-/// Writes of the containers of a pod where they are now.
+/// Brings the containers of a pod to where they are now.
 fn restart(
     store: &mut Store,
     kubelet: &mut Kubelet,
+    snapshot: &Arc<Snapshot>,
+    index: usize,
     before: &Value,
-    turned: Vec<(usize, Loop)>,
     moment: &Moment,
 ) {
+    let now = moment.now;
     let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
+    let looked = kubelet.looked;
     let Some(process) = kubelet.processes.get_mut(uid) else { return };
-    let mut pod = before.clone();
+    // most pods do nothing but run, and stay as they are
+    let mut after = None;
     let mut told = Vec::new();
-    for (place, next) in turned {
-        let container = &before["spec"]["containers"][place];
+    for (place, container) in object::list(&before["spec"]["containers"]).iter().enumerate() {
         let name = container["name"].as_str().unwrap_or_default();
-        let Some(status) = status_of(&mut pod, "containerStatuses", name) else { continue };
+        let known = process.loops.get(name).cloned();
+        // one that was seen not to run is left as it was seen
+        if known.is_none() && !runs(before, name) {
+            continue;
+        }
+        let waits = known.as_ref().is_some_and(|known| known.turn.wait.is_some());
+        let ending = of_program(snapshot, index, place, container, now).or_else(|| match &known {
+            Some(known) if waits => known.ending.clone().filter(|known| known.probe.is_some()),
+            _ => of_probe(snapshot, index, place, (before, container), now),
+        });
+        let next = match (known, ending) {
+            (Some(known), ending) => Some(known.at(ending, looked, moment)),
+            (None, Some(ending)) => Loop::begin(ending, process.started, looked, moment),
+            (None, None) => None,
+        };
+        let Some(next) = next else { continue };
+        let pod = after.get_or_insert_with(|| before.clone());
+        let Some(status) = status_of(pod, "containerStatuses", name) else { continue };
         show(status, before, container, &next.turn, next.ending.as_ref());
         let path = format!("spec.containers{{{name}}}");
         if let Some(ending) = &next.ending {
             told.extend(said(before, container, &path, process.started, &next.turn, ending));
         }
-        let turn = next.turn;
-        let known = process.loops.insert(name.to_owned(), next);
-        kubelet.turns += u64::from(known.is_none_or(|known| known.turn != turn));
+        kubelet.turns += u64::from(process.keep(name, next));
     }
-    store.put(pod, moment.now);
-    told.iter().for_each(|told| events::tell(store, before, "kubelet", told, moment.now));
+    if let Some(pod) = after {
+        store.put(pod, now);
+    }
+    told.iter().for_each(|told| events::tell(store, before, "kubelet", told, now));
+}
+
+/// Whether the status of a pod says that this container runs.
+fn runs(pod: &Value, name: &str) -> bool {
+    let statuses = object::list(&pod["status"]["containerStatuses"]);
+    statuses.iter().any(|status| status["name"] == name && status["state"]["running"].is_object())
 }
 
 pub(super) fn status_of<'a>(pod: &'a mut Value, field: &str, name: &str) -> Option<&'a mut Value> {

@@ -3,7 +3,7 @@
 
 mod api;
 mod controllers;
-mod plain;
+pub(crate) mod plain;
 mod planted;
 mod recorded;
 mod scenarios;

@@ -6,7 +6,7 @@ use crate::simulation::{Clock, Simulation};
 use jiff::Timestamp;
 
 /// The world of this repository in which everything that is common goes wrong.
-fn plain() -> World {
+pub(crate) fn plain() -> World {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/plain");
     World::from_files(files(&root, "")).unwrap()
 }
@@ -205,18 +205,5 @@ fn what_works_looks_ill_here_and_there() {
         ("ResourceQuota", "shop", "/status/used/pods", "7"),
     ] {
         assert_eq!(of(kind, name, path), expected, "{kind} {name} {path}");
-    }
-}
-
-#[test]
-fn dump() {
-    let Ok(folder) = std::env::var("PLAIN_DUMP") else { return };
-    for info in plain().scenarios() {
-        let items: Vec<Value> = objects(&info.name)
-            .into_iter()
-            .filter(|object| object::namespace(object) == "shop" || object["kind"] == "Node")
-            .collect();
-        let text = serde_json::to_string(&json!({"items": items})).unwrap();
-        std::fs::write(format!("{folder}/{}.json", info.name), text).unwrap();
     }
 }
