@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 /// The most changes that are listed.
 const MOST: usize = 100;
+/// The kinds without which there is no answer.
+const NEEDED: [&str; 3] = ["Pod", "ReplicaSet", "Deployment"];
 
 /// Lists what changed in the namespace within a time, newest first: new revisions of workloads with
 /// their images and the diff of their templates, restarts, scalings, Helm releases, objects that
@@ -58,7 +60,7 @@ impl Verb for Changes {
     /// What it cannot do without. What else may not be read is not looked at, and said.
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         let place = self.place(namespace);
-        ["Pod", "ReplicaSet", "Deployment"]
+        NEEDED
             .into_iter()
             .filter_map(builtin)
             .map(|kind| reading(&kind, "list", place, ""))
@@ -107,11 +109,14 @@ impl Verb for Changes {
             snapshot::exists(context, &snapshot, target).await?;
         }
         let found = changes(&snapshot, target.as_ref(), Window { from, until });
-        let summary = match found.len() {
+        let mut summary = match found.len() {
             0 => "no changes".to_owned(),
             1 => "1 change".to_owned(),
             many => format!("{many} changes"),
         };
+        if !unread.is_empty() {
+            summary = format!("{summary}, {} kinds not looked at", unread.len());
+        }
         let items: Vec<Value> =
             found.iter().take(MOST).map(|(rank, change)| item(*rank, change)).collect();
         let output = json!({"from": from.to_string(), "until": until.to_string(),
@@ -166,7 +171,7 @@ async fn read(context: &Context, namespace: &str) -> Result<(Snapshot, Vec<Value
     let mut unread = Vec::new();
     for ((kind, ..), read) in wanted.iter().zip(join_all(lists).await) {
         match read {
-            Err(error) if *kind == "Pod" => return Err(error.into()),
+            Err(error) if NEEDED.contains(kind) => return Err(error.into()),
             read => snapshot::add(&mut snapshot, kind, read),
         }
         if let Some(why) = snapshot.why_unread(kind) {

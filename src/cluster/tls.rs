@@ -140,7 +140,7 @@ impl Cluster {
             match shake(stream.io, name, trust).await {
                 // the forward breaks where nothing listens, and then says so
                 answer if answer.failed.is_some() && answer.chain.is_empty() => {
-                    stream.why.await.map_or(Ok(answer), Err)
+                    stream.why.await.filter(|why| !is_reset(why)).map_or(Ok(answer), Err)
                 }
                 answer => Ok(answer),
             }
@@ -150,6 +150,12 @@ impl Cluster {
             Err(_) => Err(no_answer(&shown, timeout)),
         }
     }
+}
+
+/// Whether a forward broke because the server itself ended the connection.
+fn is_reset(why: &Error) -> bool {
+    why.kind == ErrorKind::Server
+        && ["connection reset by peer", "broken pipe"].iter().any(|own| why.message.contains(own))
 }
 
 /// A handshake with a host, from this machine.
