@@ -508,7 +508,12 @@ pub(crate) fn every_event() -> Vec<Event> {
                     objects: Some(vec![text().into()]),
                     remedy: Some(remedy.clone()),
                     command: Some(text()),
-                    next: None,
+                    next: Some(Next::Run {
+                        runbook: text(),
+                        with: fields(),
+                        namespace: Some(text()),
+                        options: vec![text()],
+                    }),
                 }],
                 fixed: true,
             }),

@@ -224,19 +224,19 @@ impl Show<'_> {
                 finding.id,
                 if finding.fixed { "fixed".to_owned() } else { word(&finding.severity) }
             );
-            for item in finding.items() {
+            for (index, item) in finding.items().into_iter().enumerate() {
                 let style = if finding.fixed { GOOD } else { BAD };
                 let line = Line::new(2).push(style, head.as_str());
                 self.lines.push(line.text(one_line(&item.cause)));
+                if index == 0 && !finding.steps.is_empty() {
+                    self.text(4, &format!("from {}", finding.steps.join(", ")));
+                }
                 if let Some(text) = item.remedy.as_ref().and_then(|remedy| remedy.text.as_ref()) {
                     self.text(4, text);
                 }
                 if let Some(command) = &item.command {
                     self.lines.push(Line::new(4).push(STRONG, command.as_str()));
                 }
-            }
-            if !finding.steps.is_empty() {
-                self.text(4, &format!("from {}", finding.steps.join(", ")));
             }
         }
         for (because, ids) in by_reason(&summary.not_ruled_out) {
