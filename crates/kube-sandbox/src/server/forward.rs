@@ -141,6 +141,12 @@ async fn forward(socket: Socket, pod: Pod, ports: Vec<u16>) {
         }
     }
     let _ = outgoing.lock().await.close().await;
+    // a client that still talks must hear what was said to it: the connection is the client's to end
+    while let Some(Ok(message)) = incoming.next().await {
+        if matches!(message, Message::Close(_)) {
+            break;
+        }
+    }
 }
 
 /// Plays the process at the far end of a stream; the error is what the kubelet says.

@@ -1,6 +1,10 @@
 //! The server as the API defines it.
 
 use super::*;
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 #[tokio::test]
 async fn nothing_listens_when_the_server_is_down() {
@@ -120,6 +124,36 @@ async fn ports_are_forwarded() {
     let _ = stream.write_all(b"x").await;
     let error = refused.take_error(9).unwrap().await.unwrap();
     assert!(error.contains("connect: connection refused"), "{error}");
+}
+
+/// In memory, writing fails as soon as nobody holds the other end; a socket accepts it for a while.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_talks_before_it_reads_hears_that_a_port_is_refused() {
+    let options = Options { scenario: "healthy".to_owned(), ..Options::default() };
+    let prepared = crate::Prepared::new(&petrosa(), &options).unwrap();
+    let sandbox = prepared.start_in_memory(Options::default());
+    let pod = sandbox.objects().iter().find_map(|object| {
+        let labelled = object["metadata"]["labels"]["app"] == "petrosa-ta-bot";
+        let name = object["metadata"]["name"].as_str().filter(|_| object["kind"] == "Pod")?;
+        labelled.then(|| name.to_owned())
+    });
+    let uri = format!(
+        "ws://sandbox/api/v1/namespaces/petrosa-apps/pods/{}/portforward?ports=9",
+        pod.unwrap()
+    );
+    let mut request = uri.into_client_request().unwrap();
+    let protocol = "v4.channel.k8s.io".parse().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    let stream = sandbox.dial().unwrap().connect().unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    socket.send(Message::Binary(Bytes::from_static(b"\0GET / HTTP/1.1\r\n"))).await.unwrap();
+    let mut said = Vec::new();
+    while let Some(Ok(Message::Binary(frame))) = socket.next().await {
+        said.push(frame);
+    }
+    let refused = String::from_utf8_lossy(&said[2][1..]).into_owned();
+    assert!(said[2][0] == 1 && refused.contains("connect: connection refused"), "{refused}");
 }
 
 #[tokio::test]
