@@ -46,6 +46,21 @@ pub(crate) fn required(name: &str) -> &'static [&'static str] {
             &["--set", "client=app=petrosa-ta-bot", "--set", "host=mysql", "--set", "port=3306"]
         }
         "binance-extractor/new-cronjob-check" => &["--set", "cronjob=binance-klines-gap-filler-m5"],
+        "kubernetes/cronjob-not-running" => {
+            &["--set", "target=cronjob/binance-klines-gap-filler-m5"]
+        }
+        "kubernetes/hpa" => &["--set", "target=hpa/petrosa-ta-bot"],
+        "kubernetes/job-failed" => &["--set", "target=job/import"],
+        "kubernetes/namespace-terminating" => &["--set", "namespace=petrosa-apps"],
+        "kubernetes/node" => &["--set", "target=node/node"],
+        "kubernetes/pod-crash-looping"
+        | "kubernetes/pod-not-ready"
+        | "kubernetes/resource"
+        | "kubernetes/workload-unavailable" => &["--set", "target=deployment/petrosa-ta-bot"],
+        "kubernetes/pod-disruption-budget" => &["--set", "target=pdb/petrosa-ta-bot"],
+        "kubernetes/service-unreachable" | "kubernetes/target-down" => {
+            &["--set", "target=service/petrosa-ta-bot-service"]
+        }
         _ => &[],
     }
 }

@@ -93,12 +93,12 @@ fn the_example_of_another_application_holds() {
 fn the_transcript_in_the_readme_is_what_is_printed() {
     let shown = blocks(&page("README.md"), "")
         .into_iter()
-        .find(|block| block.contains("leader-stuck"))
+        .find(|block| block.contains("app-exit"))
         .unwrap();
-    let said = Place::new().run(&["run", "ta-bot/no-signals", "--sandbox"]).stdout;
+    let said = Place::new().run(&["run", "kubernetes/triage", "--sandbox"]).stdout;
     // ids and times differ from run to run; in a clone the scenario is one of a folder
     let strip = |text: &str| {
-        let text = text.replace("petrosa/tabot-no-leader", "tabot-no-leader");
+        let text = text.replace("plain/app-exit", "app-exit");
         let changing = regex::Regex::new(r"(run|show) [0-9A-Z]{8}|\s+\d+ ms$|\d+ ms").unwrap();
         text.trim()
             .lines()

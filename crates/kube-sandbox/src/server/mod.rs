@@ -16,6 +16,7 @@ mod request;
 mod review;
 mod router;
 mod schema;
+mod stats;
 mod status;
 mod table;
 mod watch;

@@ -10,8 +10,8 @@ use crate::scenario::After;
 use super::request::{Query, ResourceRequest, Target};
 use super::status::{Status, json_response};
 use super::{
-    Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, watch,
-    write,
+    Server, TOKEN, discovery, exec, fault, forward, listing, log, openapi, proxy, review, stats,
+    watch, write,
 };
 
 pub(crate) async fn route(State(server): State<Server>, request: Request) -> Response {
@@ -100,6 +100,7 @@ async fn resource(
             forward::answer(&server, &target, &query, request)
         }
         ("pods" | "services", Some("proxy"), _) => proxy::answer(&server, &target, request).await,
+        ("nodes", Some("proxy"), &Method::GET) => stats::answer(&server, &target),
         // the status of an object is part of it
         (_, None | Some("status"), &Method::GET) if target.name.is_some() => {
             listing::get(&server, &target, request.headers())
