@@ -444,7 +444,7 @@ impl Run {
             commands.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
         }
         let changed =
-            self.mode != Mode::DryRun && self.recorder.state(|state| !state.changes().is_empty());
+            self.mode != Mode::DryRun && self.recorder.state(RunState::has_lasting_changes);
         if changed && verdict != Verdict::Passed {
             commands.push(Next::Undo { run: run.to_owned() });
         }

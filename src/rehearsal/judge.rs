@@ -87,6 +87,8 @@ pub fn judge(case: &Case, played: &Played) -> Vec<Difference> {
     }
     if let Some(undone) = of(StageKind::Undone) {
         differences.extend(passed("verdict of the undo", undone));
+    }
+    if case.undo {
         differences.extend(restored(played));
     }
     differences.extend(case.expect.state.iter().filter_map(|condition| holds(condition, played)));

@@ -7,8 +7,8 @@ use crate::document::{Case, Runbook, Situation};
 use crate::engine::Clock;
 use crate::sandbox::{Chosen, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
 use crate::session::{
-    Attended, ClusterChoice, Conduct, End, Params, Resume, Running, Session, SessionError, Start,
-    Undo, Workspace, resume, start, undo,
+    Attended, ClusterChoice, Conduct, End, Params, Refusal, Resume, Running, Session, SessionError,
+    Start, Undo, Workspace, resume, start, undo,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -245,8 +245,14 @@ impl<'a> Staging<'a> {
         if self.case.undo {
             let conduct = self.conduct().1;
             let options = Undo { run: id(1), dry_run: false, conduct, id: Some(id(3)) };
-            let session = undo(&workspace, options)?;
-            stages.push(self.stage(StageKind::Undone, session, None).await?);
+            match undo(&workspace, options) {
+                // it has cleaned up after itself
+                Err(SessionError::Refused(Refusal::NothingToUndo { opaque, gone, .. }))
+                    if opaque.is_empty() && !gone.is_empty() => {}
+                undone => {
+                    stages.push(self.stage(StageKind::Undone, undone?, None).await?);
+                }
+            }
         }
         if let Some(fault) = self.sandbox.failed().first() {
             return Err(Unplayed::Change(fault.to_string()));

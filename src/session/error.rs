@@ -177,13 +177,15 @@ pub enum Refusal {
         /// The step.
         step: String,
     },
-    /// Nothing was changed that could be undone.
-    #[error("run {run} has nothing to undo: {}", nothing(opaque))]
+    /// Nothing was changed, or nothing is left of it that could be undone.
+    #[error("run {run} has nothing to undo: {}", nothing(opaque, gone))]
     NothingToUndo {
         /// The run.
         run: String,
         /// Steps whose effect nobody knows how to undo.
         opaque: Vec<String>,
+        /// Objects that it created and deleted.
+        gone: Vec<String>,
     },
     /// An approval cannot be given.
     #[error(transparent)]
@@ -297,11 +299,11 @@ fn word(verdict: Verdict) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn nothing(opaque: &[String]) -> String {
-    if opaque.is_empty() {
-        "it changed nothing".to_owned()
-    } else {
-        format!("what it did in {} cannot be undone", opaque.join(", "))
+fn nothing(opaque: &[String], gone: &[String]) -> String {
+    match (opaque, gone) {
+        ([], []) => "it changed nothing".to_owned(),
+        ([], gone) => format!("it has deleted what it created: {}", gone.join(", ")),
+        (opaque, _) => format!("what it did in {} cannot be undone", opaque.join(", ")),
     }
 }
 

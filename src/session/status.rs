@@ -82,7 +82,7 @@ pub fn status(workspace: &Workspace, run: &str) -> Result<Status, SessionError> 
         left: owned(state.not_begun()),
         programs: state.programs_without_end().filter(may_run).cloned().collect(),
         resumable,
-        undoable: !state.changes().is_empty() && in_doubt.is_empty(),
+        undoable: state.has_lasting_changes() && in_doubt.is_empty(),
         in_doubt,
         notices: Notice::of_journal(&reading),
         state,

@@ -10,7 +10,7 @@ use crate::engine::EngineError;
 use crate::event::{self, Mode, ObjectReference, PlannedChange};
 use crate::journal;
 use crate::plan::Plan;
-use crate::state::RunState;
+use crate::state::{Made, RunState};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Undo {
 /// A run that takes back what another one changed.
 ///
 /// # Errors
-/// When there is no such run, when it is in doubt, or when it has changed nothing.
+/// When there is no such run, when it is in doubt, or when nothing is left of what it changed.
 pub fn undo(workspace: &Workspace, options: Undo) -> Result<Session, SessionError> {
     let Undo { run, dry_run, mut conduct, id } = options;
     let earlier = journal::find(&workspace.state_dir, &run)?;
@@ -89,30 +89,28 @@ fn is_waited_for(change: &PlannedChange) -> bool {
 /// The changes of a run as a runbook that takes them back, newest first, with its name.
 ///
 /// # Errors
-/// When nothing was changed.
+/// When nothing was changed, or nothing of it is left.
 pub(super) fn procedure(
     run: &str,
     state: &RunState,
 ) -> Result<(String, BTreeMap<String, Arc<Runbook>>), SessionError> {
-    let made: Vec<Made> = state
-        .changing_steps()
-        .flat_map(|(path, changes)| {
-            let made = changes.iter().enumerate().filter(|(_, change)| change.is_made());
-            made.map(move |(index, change)| Made { path, index, change: &change.planned })
-        })
-        .collect();
+    let (lasting, passing): (Vec<Made>, Vec<Made>) =
+        state.made().into_iter().partition(|made| made.lasts);
     let (opaque, undone): (Vec<&Made>, Vec<&Made>) =
-        made.iter().partition(|made| made.change.verb == "run");
+        lasting.iter().partition(|made| made.change.verb == "run");
     let opaque: Vec<String> = opaque.iter().map(|made| made.path.to_owned()).collect();
     if undone.is_empty() {
-        return Err(Refusal::NothingToUndo { run: run.to_owned(), opaque }.into());
+        let gone: BTreeSet<String> =
+            passing.iter().map(|made| made.change.object.short()).collect();
+        let gone = gone.into_iter().collect();
+        return Err(Refusal::NothingToUndo { run: run.to_owned(), opaque, gone }.into());
     }
-    let rolled: BTreeSet<&ObjectReference> = made
+    let rolled: BTreeSet<&ObjectReference> = undone
         .iter()
         .filter(|made| is_waited_for(made.change))
         .map(|made| &made.change.object)
         .collect();
-    let takes_back = undone.iter().rev().map(|made| made.takes_back(run));
+    let takes_back = undone.iter().rev().map(|made| takes_back(run, made));
     let waits = rolled.into_iter().enumerate().map(|(number, object)| waits(number, object));
     let steps = takes_back.chain(waits).collect::<Result<Vec<_>, _>>()?;
     let described = if opaque.is_empty() {
@@ -127,26 +125,15 @@ pub(super) fn procedure(
     Ok((name.clone(), BTreeMap::from([(name, Arc::new(runbook))])))
 }
 
-/// A change that was made.
-struct Made<'a> {
-    /// The step that made it.
-    path: &'a str,
-    /// Its place among the changes of this step.
-    index: usize,
-    change: &'a PlannedChange,
-}
-
-impl Made<'_> {
-    /// The step that takes it back.
-    fn takes_back(&self, run: &str) -> Result<Step, SessionError> {
-        let Self { path, index, change } = self;
-        let ObjectReference { namespace, kind, name, .. } = &change.object;
-        let id: String =
-            path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let object = format!("{namespace}/{}/{name}", kind.to_ascii_lowercase());
-        let arguments = json!({"run": run, "step": path, "change": index, "object": object});
-        built(format!("{}-{index}", id.trim_matches('-')), title(change), "undo", arguments)
-    }
+/// The step that takes a change back.
+fn takes_back(run: &str, made: &Made) -> Result<Step, SessionError> {
+    let Made { path, index, change, .. } = made;
+    let ObjectReference { namespace, kind, name, .. } = &change.object;
+    let id: String =
+        path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let object = format!("{namespace}/{}/{name}", kind.to_ascii_lowercase());
+    let arguments = json!({"run": run, "step": path, "change": index, "object": object});
+    built(format!("{}-{index}", id.trim_matches('-')), title(change), "undo", arguments)
 }
 
 /// The step that waits until the pods of a workload are those of its template.
@@ -245,6 +232,35 @@ mod tests {
             refusal(&opaque).ends_with("what it did in checks/down cannot be undone"),
             "{}",
             refusal(&opaque)
+        );
+    }
+
+    #[test]
+    fn a_run_that_has_deleted_all_that_it_created_has_nothing_to_undo() {
+        let probe = json!({"metadata": {"uid": "a"}});
+        let mut story = Story::new(Mode::Run, &[("create", ""), ("delete", "")]);
+        for path in ["create", "delete"] {
+            story.sends(path, "").made(path);
+        }
+        for record in &mut story.records {
+            match &mut record.event {
+                Event::ChangesPlanned(planned) => {
+                    let change = &mut planned.changes[0];
+                    change.verb.clone_from(&planned.path);
+                    change.before =
+                        if planned.path == "delete" { probe.clone() } else { json!(null) };
+                }
+                Event::ChangeFinished(finished) if finished.path == "create" => {
+                    finished.after = probe.clone();
+                }
+                _ => {}
+            }
+        }
+        let state = RunState::replay(&story.records).unwrap();
+        let Err(SessionError::Refused(refusal)) = procedure(RUN, &state) else { panic!() };
+        assert_eq!(
+            refusal.to_string(),
+            format!("run {RUN} has nothing to undo: it has deleted what it created: deployment/x")
         );
     }
 }

@@ -2,12 +2,14 @@
 //! Pure.
 
 mod change;
+mod lasting;
 mod run;
 mod step;
 mod summary;
 mod verdict;
 
 pub use change::{ChangeStage, ChangeState};
+pub use lasting::Made;
 pub use run::{IllegalTransition, RunState};
 pub use step::StepState;
 pub use verdict::verdict;
