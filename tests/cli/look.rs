@@ -80,7 +80,7 @@ fn what_a_cluster_does_not_have_is_an_error_and_never_empty() {
     for (step, wanted) in [
         ("top: {}", "metrics-server is not installed"),
         ("top: {nodes: true}", "metrics-server is not installed"),
-        ("node_stats: {}", "the stats of the kubelet of node"),
+        ("node_stats: {node: nowhere}", "the stats of the kubelet of node"),
         ("related: {target: configmap/nothing}", "configmap/nothing does not exist"),
         ("describe: {target: deployment/nothing}", "not found"),
         ("changes: {target: deployment/nothing}", "deployment/nothing does not exist"),
