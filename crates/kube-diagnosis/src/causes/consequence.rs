@@ -66,7 +66,7 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
             of_node(view, cause, found, &["node-pressure", "node-not-ready"])
         }
         "volume-attach-failed" => of_holder(view, cause, found),
-        "taint-not-tolerated" | "nodes-cordoned" => of_taint(cause, found),
+        "taint-not-tolerated" | "nodes-cordoned" => of_taint(view, cause, found),
         "rollout-stuck" => of_refusal(cause, found),
         "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
         "admission-webhook-unavailable" => of_webhook(view, cause, found),
@@ -109,13 +109,21 @@ fn of_refusal(cause: &Cause, found: &[Cause]) -> Option<Root> {
     found.iter().find(refuses).map(|other| (other.object.clone(), other.id))
 }
 
-/// The node whose taint the scheduler names.
-fn of_taint(cause: &Cause, found: &[Cause]) -> Option<Root> {
+/// The node whose taint the scheduler names; or one that has a taint of the cluster, where the
+/// scheduler only says that there are taints (since Kubernetes 1.35).
+fn of_taint(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
     let says = |part: &str| cause.evidence.iter().any(|evidence| evidence.says.contains(part));
+    let has = |node: &str, taint: &str| {
+        let node = view.get("Node", node);
+        node.is_some_and(|node| array(&node["spec"]["taints"]).any(|own| own["key"] == taint))
+    };
     let fits = |other: &&Cause| {
         let taints = NODE.iter().find(|(id, _)| *id == other.id).map(|(_, taints)| *taints);
         let is_cordoned = other.id == "node-cordoned" && says("were unschedulable");
-        is_cordoned || taints.is_some_and(|taints| taints.iter().any(|taint| says(taint)))
+        let is_meant = |taint: &&str| {
+            says(taint) || says("untolerated taint(s)") && has(&other.object.name, taint)
+        };
+        is_cordoned || taints.is_some_and(|taints| taints.iter().any(is_meant))
     };
     found.iter().find(fits).map(|other| (other.object.clone(), other.id))
 }
