@@ -4,8 +4,9 @@
 //! `CAUSES` is what `diagnose` has found: lists of causes by their ids. Each id becomes a finding
 //! that is looked for in its list.
 
-use super::node::{Entry, Node, NodeKind};
+use super::node::{Entry, Fault, Node, NodeKind};
 use crate::diagnosis;
+use crate::diagnostic::nearest;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -47,34 +48,46 @@ fn written_out(finding: &Node, known: &BTreeSet<&str>) -> Vec<Node> {
         return vec![finding.clone()];
     };
     // the id of the finding, and that of the cause
-    let taken: Vec<(Node, String)> =
-        match (finding.get("ids"), finding.get("id"), finding.get("is")) {
-            (Some(all), None, None) if all.as_str() == Some(REST) => diagnosis::ids()
-                .filter(|id| !known.contains(id))
-                .map(|id| (Node::text(id.to_owned(), all.span.clone()), id.to_owned()))
-                .collect(),
-            (Some(listed), None, None) => items(listed)
-                .iter()
-                .map(|id| (id.clone(), id.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-            (None, Some(id), cause) => {
-                let cause = cause.unwrap_or(id).as_str().unwrap_or_default();
-                vec![(id.clone(), cause.to_owned())]
-            }
-            _ => Vec::new(),
-        };
+    let taken: Vec<(Node, Node)> = match (finding.get("ids"), finding.get("id"), finding.get("is"))
+    {
+        (Some(all), None, None) if all.as_str() == Some(REST) => diagnosis::ids()
+            .filter(|id| !known.contains(id))
+            .map(|id| Node::text(id.to_owned(), all.span.clone()))
+            .map(|id| (id.clone(), id))
+            .collect(),
+        (Some(listed), None, None) => {
+            items(listed).iter().map(|id| (id.clone(), id.clone())).collect()
+        }
+        (None, Some(id), cause) => vec![(id.clone(), cause.unwrap_or(id).clone())],
+        _ => Vec::new(),
+    };
     if taken.is_empty() {
         return vec![finding.clone()];
     }
     let rest = rest(finding);
     let place = finding.get("from").map_or(finding.span.clone(), |from| from.span.clone());
-    let of = |(id, cause): (Node, String)| {
-        let list = format!("({from})[{}]", Value::from(cause));
+    // what is no diagnosis may have ids of its own
+    let is_diagnosis = from.trim_end().ends_with(".causes");
+    let of = |(id, cause): (Node, Node)| {
+        let list = format!("({from})[{}]", Value::from(cause.as_str().unwrap_or_default()));
         let own = [entry("id", id), entry("for_each", Node::text(list, place.clone()))];
-        let kind = NodeKind::Map(own.into_iter().chain(rest.iter().cloned()).collect());
-        Node { span: finding.span.clone(), kind }
+        let named = is_diagnosis.then(|| entry("is", cause));
+        let all = own.into_iter().chain(named).chain(rest.iter().cloned());
+        Node { span: finding.span.clone(), kind: NodeKind::Map(all.collect()) }
     };
     taken.into_iter().map(of).collect()
+}
+
+/// What is wrong with the id of a cause, if no diagnosis can name it.
+pub(super) fn unknown_cause(cause: &Node) -> Option<Fault> {
+    let named = cause.as_str().unwrap_or_default();
+    if diagnosis::ids().any(|id| id == named) {
+        return None;
+    }
+    let label = nearest(named, diagnosis::ids())
+        .map_or_else(|| "see docs/causes.md".to_owned(), |near| format!("did you mean `{near}`?"));
+    let message = format!("unknown cause `{named}`");
+    Some(Fault::new("RB0104", cause.span.clone(), message, label))
 }
 
 fn entry(key: &str, node: Node) -> Entry {
@@ -115,6 +128,7 @@ mod tests {
     use super::super::canonical::canonical;
     use super::super::node::parse;
     use super::*;
+    use crate::document::Catalogue;
     use serde_json::json;
 
     fn findings(text: &str) -> Value {
@@ -142,6 +156,16 @@ mod tests {
         assert_eq!(findings(text), wanted);
         let other = "  - {id: a, when: $steps.x.failed, cause: c}\n";
         assert_eq!(findings(other)[0]["when"], "$steps.x.failed");
+    }
+
+    #[test]
+    fn a_cause_that_no_diagnosis_names_is_a_fault_with_the_nearest() {
+        let text = "runbook: v1\ntitle: T\nsteps: [{id: a, diagnose: {}}]\nfindings:\n  - {ids: [oom-kiled], from: \
+            $steps.a.output.causes}\n";
+        let error =
+            format!("{:?}", Catalogue::new(&[]).load_text("x", text.to_owned()).unwrap_err());
+        assert!(error.contains("unknown cause `oom-kiled`"), "{error}");
+        assert!(error.contains("did you mean `oom-killed`?"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Lower;
 use crate::document::deserialize::has_template;
-use crate::document::from_diagnosis::is_rest;
+use crate::document::from_diagnosis::{is_rest, unknown_cause};
 use crate::document::node::{Fault, Node, NodeKind};
 use crate::document::runbook::Finding;
 use crate::event::Severity;
@@ -17,6 +17,8 @@ struct FindingFields {
     id: String,
     #[expect(dead_code, reason = "read with its place")]
     for_each: Option<IgnoredAny>,
+    #[expect(dead_code, reason = "read with its place")]
+    is: Option<IgnoredAny>,
     #[expect(dead_code, reason = "read with its places")]
     when: Option<IgnoredAny>,
     #[expect(dead_code, reason = "read with its places")]
@@ -74,6 +76,7 @@ impl Lower<'_> {
         let when = self.conditions(node.get("when"));
         let not_when = self.conditions(node.get("not_when"));
         let objects = node.get("objects").and_then(|node| self.program(node));
+        self.faults.extend(node.get("is").and_then(unknown_cause));
         let remedy = node.get("remedy");
         if let Some(remedy) = remedy {
             self.faults.extend(wrong_remedy(remedy));
