@@ -15,6 +15,10 @@ pub(crate) fn names() -> Vec<String> {
 
 /// The runbooks that change something; all others only look.
 const CHANGING: &[&str] = &[
+    "kubernetes/raise-memory",
+    "kubernetes/restart",
+    "kubernetes/rollback",
+    "kubernetes/uncordon",
     "ta-bot/emergency-scale-down",
     "ta-bot/restart",
     "ta-bot/restore-replicas",
@@ -53,7 +57,18 @@ pub(crate) fn required(name: &str) -> &'static [&'static str] {
         "kubernetes/job-failed" => &["--set", "target=job/import"],
         "kubernetes/namespace-terminating" => &["--set", "namespace=petrosa-apps"],
         "kubernetes/node" => &["--set", "target=node/node"],
+        "kubernetes/raise-memory" => &[
+            "--set",
+            "deployment=petrosa-ta-bot",
+            "--set",
+            "container=ta-bot",
+            "--set",
+            "memory=2Gi",
+        ],
+        "kubernetes/uncordon" => &["--set", "node=node"],
         "kubernetes/pod-crash-looping"
+        | "kubernetes/restart"
+        | "kubernetes/rollback"
         | "kubernetes/pod-not-ready"
         | "kubernetes/resource"
         | "kubernetes/workload-unavailable" => &["--set", "target=deployment/petrosa-ta-bot"],
