@@ -90,14 +90,8 @@ impl Verb for Diagnose {
             snapshot::exists(context, &snapshot, target).await?;
         }
         let found = diagnose(&snapshot, context.now);
-        let of_target = match &target {
-            Some(target) => found.concerning(&snapshot, target),
-            None => found.causes.iter().collect(),
-        };
-        let (causes, follow): (Vec<&Cause>, Vec<&Cause>) =
-            of_target.into_iter().partition(|cause| cause.follows_from.is_none());
-        let listed: Vec<&Cause> =
-            causes.into_iter().chain(follow.into_iter().filter(|_| self.consequences)).collect();
+        let mut listed = roots_first(&found, &snapshot, target.as_ref());
+        listed.retain(|cause| self.consequences || cause.follows_from.is_none());
         let summary = summary(&listed);
         let output = json!({
             "namespace": namespace, "target": target.as_ref().map(Object::to_string),
@@ -127,10 +121,23 @@ impl Diagnose {
 
 /// What is wrong with one object, with what only follows from it at the end.
 pub(super) fn causes(snapshot: &Snapshot, target: &Object, now: Timestamp) -> Vec<Value> {
-    let mut found = diagnose(snapshot, now).causes;
-    found.retain(|cause| cause.concerns(snapshot, target));
-    found.sort_by_key(|cause| cause.follows_from.is_some());
-    found.iter().map(value).collect()
+    let found = diagnose(snapshot, now);
+    roots_first(&found, snapshot, Some(target)).into_iter().map(value).collect()
+}
+
+/// The causes that concern an object, or all of them, with what only follows from others at the
+/// end.
+fn roots_first<'a>(
+    found: &'a Diagnosis,
+    snapshot: &Snapshot,
+    target: Option<&Object>,
+) -> Vec<&'a Cause> {
+    let mut causes = match target {
+        Some(target) => found.concerning(snapshot, target),
+        None => found.causes.iter().collect(),
+    };
+    causes.sort_by_key(|cause| cause.follows_from.is_some());
+    causes
 }
 
 fn summary(causes: &[&Cause]) -> String {

@@ -1,11 +1,10 @@
 //! `node_stats`: what the kubelets measure of nodes, pods and volumes.
 
 use super::support::fan_out::{quote, reading, unread};
-use super::support::node_summary::{claims, node, pods};
+use super::support::node_summary::{claims, kubelet_path, node, pods};
 use super::{Access, Context, Failure, Output, Reach, Verb};
 use crate::cluster::{Cluster, Selection, builtin};
 use crate::diagnosis::object::filled;
-use crate::encoding::percent_encode;
 use crate::event::Effect;
 use futures::{StreamExt, stream};
 use schemars::JsonSchema;
@@ -73,7 +72,9 @@ impl Verb for NodeStats {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let raw = |node: &str| format!("kubectl get --raw {}", quote(&path(node, "stats/summary")));
+        let raw = |node: &str| {
+            format!("kubectl get --raw {}", quote(&kubelet_path(node, "stats/summary")))
+        };
         match &self.node {
             Some(node) => vec![raw(node)],
             None => {
@@ -133,14 +134,14 @@ impl NodeStats {
     async fn ask(&self, cluster: &Cluster, name: &str) -> Result<(Value, Value), Failure> {
         let what = |what: &str| format!("{what} of the kubelet of node {name}");
         let summary =
-            cluster.get_document(&path(name, "stats/summary"), &what("the stats")).await?;
+            cluster.get_document(&kubelet_path(name, "stats/summary"), &what("the stats")).await?;
         if !summary["node"].is_object() {
             return Err(Failure::error(format!("{} have no node", what("the stats"))));
         }
         let mut item = node(&summary, name);
         if self.config {
             let timeout = std::time::Duration::from_secs(5);
-            let (healthz, configz) = (path(name, "healthz"), path(name, "configz"));
+            let (healthz, configz) = (kubelet_path(name, "healthz"), kubelet_path(name, "configz"));
             let what = what("the configuration");
             let (health, config) = futures::join!(
                 cluster.get_raw(&healthz, timeout, 1024),
@@ -154,10 +155,6 @@ impl NodeStats {
         }
         Ok((item, summary))
     }
-}
-
-fn path(node: &str, what: &str) -> String {
-    format!("/api/v1/nodes/{}/proxy/{what}", percent_encode(node))
 }
 
 /// The nodes on which pods of a namespace run.

@@ -2,10 +2,7 @@
 
 mod words;
 
-use super::arguments::{
-    ClusterArguments, ParamArguments, PrometheusArguments, TrustArguments, run_id, workspace,
-};
-use super::changes::ChangeArguments;
+use super::arguments::{ConductArguments, PrometheusArguments, run_id, workspace};
 use super::conduct::conducted;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
@@ -46,13 +43,7 @@ pub(super) struct AlertArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    changes: ChangeArguments,
-    #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    params: ParamArguments,
-    #[command(flatten)]
-    cluster: ClusterArguments,
+    conduct: ConductArguments,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -148,9 +139,9 @@ impl AlertArguments {
             alerts,
             runbook: self.runbook.clone(),
             resolved: self.resolved,
-            params: self.params.params(workspace)?,
+            params: self.conduct.params(workspace)?,
             dry_run: self.dry_run,
-            conduct: self.trust.of(self.changes.of(self.cluster.conduct())),
+            conduct: self.conduct.conduct(),
             ..Alarm::default()
         })
     }

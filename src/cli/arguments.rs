@@ -1,6 +1,7 @@
 //! Options that commands share: which runbooks, parameters and cluster.
 
 use super::Global;
+use super::changes::ChangeArguments;
 use super::exit::CommandError;
 use crate::action::{Duration, Prometheus};
 use crate::document::{self, Catalogue, FileKind, Root};
@@ -89,6 +90,31 @@ pub(super) struct TrustArguments {
     /// read-only
     #[arg(long)]
     trust_reads: bool,
+}
+
+/// What every command that executes a runbook takes: consent, trust, parameters, the cluster.
+#[derive(Debug, Args)]
+pub(super) struct ConductArguments {
+    #[command(flatten)]
+    changes: ChangeArguments,
+    #[command(flatten)]
+    trust: TrustArguments,
+    #[command(flatten)]
+    params: ParamArguments,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+impl ConductArguments {
+    /// How the run is to be conducted.
+    pub(super) fn conduct(&self) -> Conduct {
+        self.trust.of(self.changes.of(self.cluster.conduct()))
+    }
+
+    /// Everything that was given of parameters: environment, file, --set.
+    pub(super) fn params(&self, workspace: &Workspace) -> Result<Params, CommandError> {
+        self.params.params(workspace)
+    }
 }
 
 impl ParamArguments {

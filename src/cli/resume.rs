@@ -1,7 +1,6 @@
 //! `runbook resume RUN`
 
-use super::arguments::{ClusterArguments, ParamArguments, TrustArguments, workspace};
-use super::changes::ChangeArguments;
+use super::arguments::{ConductArguments, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
@@ -30,13 +29,7 @@ pub(super) struct ResumeArguments {
     #[arg(long, value_enum, value_name = "WHAT")]
     despite: Vec<Despite>,
     #[command(flatten)]
-    changes: ChangeArguments,
-    #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    params: ParamArguments,
-    #[command(flatten)]
-    cluster: ClusterArguments,
+    conduct: ConductArguments,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -71,7 +64,7 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
         &workspace,
         Resume {
             run: arguments.run,
-            params: arguments.params.params(&workspace)?,
+            params: arguments.conduct.params(&workspace)?,
             marks: marks.into_iter().flat_map(marked).collect(),
             reason: arguments.reason.unwrap_or_default(),
             despite: session::Despite {
@@ -79,7 +72,7 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
                 cluster: insists(Despite::Cluster),
                 user: insists(Despite::User),
             },
-            conduct: arguments.trust.of(arguments.changes.of(arguments.cluster.conduct())),
+            conduct: arguments.conduct.conduct(),
         },
     )?;
     conduct(global, session, arguments.output, &arguments.report)

@@ -1,7 +1,6 @@
 //! `runbook run NAME`
 
-use super::arguments::{ClusterArguments, ParamArguments, TrustArguments, run_id, workspace};
-use super::changes::ChangeArguments;
+use super::arguments::{ConductArguments, run_id, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
 use super::report::ReportFile;
@@ -17,13 +16,7 @@ pub(super) struct RunArguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    changes: ChangeArguments,
-    #[command(flatten)]
-    trust: TrustArguments,
-    #[command(flatten)]
-    params: ParamArguments,
-    #[command(flatten)]
-    cluster: ClusterArguments,
+    conduct: ConductArguments,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -37,11 +30,11 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
     let session = start(
         &workspace,
         Start {
-            params: arguments.params.params(&workspace)?,
+            params: arguments.conduct.params(&workspace)?,
             runbook: arguments.name,
             dry_run: arguments.dry_run,
             alert: None,
-            conduct: arguments.trust.of(arguments.changes.of(arguments.cluster.conduct())),
+            conduct: arguments.conduct.conduct(),
             run: run_id(),
         },
     )?;

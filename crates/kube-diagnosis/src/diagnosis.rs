@@ -27,11 +27,6 @@ pub fn title(id: &str) -> Option<&'static str> {
     causes::kinds().find(|Kind(own, ..)| *own == id).map(|Kind(_, title, _)| *title)
 }
 
-/// Whether an id only warns: what carries it works, and will not for ever, or somebody wanted it so.
-pub fn is_warning(id: &str) -> bool {
-    causes::WARNINGS.contains(&id)
-}
-
 /// Names what is wrong in a snapshot at this time.
 ///
 /// # Examples

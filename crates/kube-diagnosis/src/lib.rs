@@ -13,6 +13,6 @@ pub mod symptom;
 mod view;
 
 pub use cause::{Cause, Evidence, Object};
-pub use diagnosis::{Diagnosis, diagnose, ids, is_warning, title, wanted_logs, wanted_ports};
+pub use diagnosis::{Diagnosis, diagnose, ids, title, wanted_logs, wanted_ports};
 pub use kind::kind_named;
 pub use snapshot::{PortState, Snapshot};

@@ -1,5 +1,6 @@
 //! The state of a pod, as kubectl shows it. Pure.
 
+pub use crate::object::is_deleting;
 use crate::object::{array, condition, filled, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -7,11 +8,6 @@ use serde_json::Value;
 /// The pod's phase has ended: `Succeeded` or `Failed`.
 pub fn is_finished(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-}
-
-/// The pod is being deleted.
-pub fn is_deleting(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_string()
 }
 
 /// The pod's `Ready` condition is true.

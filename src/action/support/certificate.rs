@@ -86,11 +86,11 @@ pub(in crate::action) fn problems(certificate: &Value, now: Timestamp) -> Vec<St
     found
 }
 
-/// The names for which it stands. The common name counts only where there are no others: clients
-/// do not look at it (RFC 9525, section 2.2).
+/// The names for which it stands: the alternative ones. Clients do not look at the common name (RFC
+/// 9525, section 2).
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let alternative = certificate.subject_alternative_name().ok().flatten();
-    let listed: Vec<String> = alternative
+    alternative
         .iter()
         .flat_map(|names| &names.value.general_names)
         .filter_map(|name| match name {
@@ -98,8 +98,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
             GeneralName::IPAddress([a, b, c, d]) => Some(format!("{a}.{b}.{c}.{d}")),
             _ => None,
         })
-        .collect();
-    listed
+        .collect()
 }
 
 /// Whether a private key is that of the first certificate; none if it cannot be told.

@@ -3,8 +3,14 @@
 //! Pure.
 
 use crate::diagnosis::object::{array, text};
+use crate::encoding::percent_encode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// The path of what a kubelet serves, through the API server.
+pub(in crate::action) fn kubelet_path(node: &str, what: &str) -> String {
+    format!("/api/v1/nodes/{}/proxy/{what}", percent_encode(node))
+}
 
 /// The node.
 pub(in crate::action) fn node(summary: &Value, name: &str) -> Value {
@@ -71,6 +77,22 @@ pub(in crate::action) fn claims(pods: &[Value]) -> Vec<Value> {
     let fill = |item: &Value| item["used_percent"].as_f64().unwrap_or(-1.0);
     all.sort_by(|one, other| fill(other).total_cmp(&fill(one)));
     all
+}
+
+/// The volumes of claims of a namespace, as a diagnosis takes them.
+pub(in crate::action) fn volumes_of_claims(summary: &Value, namespace: &str) -> Vec<Value> {
+    array(&summary["pods"])
+        .filter(|pod| pod["podRef"]["namespace"] == namespace)
+        .flat_map(|pod| array(&pod["volume"]))
+        .filter(|volume| volume["pvcRef"]["name"].is_string())
+        .map(|volume| {
+            json!({"kind": "VolumeStats", "metadata": {"namespace": namespace},
+                "claim": volume["pvcRef"]["name"],
+                "capacity_bytes": volume["capacityBytes"],
+                "available_bytes": volume["availableBytes"],
+                "inodes": volume["inodes"], "inodes_free": volume["inodesFree"]})
+        })
+        .collect()
 }
 
 /// A filesystem.

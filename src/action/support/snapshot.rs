@@ -2,12 +2,12 @@
 //! be needed.
 
 use super::certificate;
+use super::node_summary::{kubelet_path, volumes_of_claims};
 use crate::action::{Context, Failure, Target, Which};
 use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
-use crate::diagnosis::object::{array, condition, filled, is_deleting, name, text};
+use crate::diagnosis::object::{array, filled, is_deleting, name, stated, text};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
-use crate::encoding::percent_encode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -65,16 +65,16 @@ pub(in crate::action) async fn of_namespace(
         }
     }
     snapshot.add("Namespace", space?);
-    let waiting = claims(&snapshot, "Pending");
-    let (classes, volumes, nodes, secrets, services, issued) = tokio::join!(
+    let waiting = has_waiting_claims(&snapshot);
+    let (classes, volumes, nodes, secrets, services, issued, stats) = tokio::join!(
         list_if(waiting, cluster, "StorageClass", None),
         list_if(waiting, cluster, "PersistentVolume", None),
         nodes(cluster, &snapshot),
         secrets(context, cluster, namespace, &snapshot),
         list_if(wants_aggregated(&snapshot), cluster, "APIService", None),
         list_if(has_tls(&snapshot), cluster, CERTIFICATES, Some(namespace)),
+        volume_stats(cluster, namespace, &snapshot),
     );
-    let stats = volume_stats(cluster, namespace, &snapshot).await;
     for (kind, read) in [
         ("StorageClass", classes),
         ("PersistentVolume", volumes),
@@ -211,8 +211,8 @@ async fn list_if(
     })
 }
 
-fn claims(snapshot: &Snapshot, phase: &str) -> bool {
-    snapshot.of("PersistentVolumeClaim").iter().any(|claim| claim["status"]["phase"] == phase)
+fn has_waiting_claims(snapshot: &Snapshot) -> bool {
+    snapshot.of("PersistentVolumeClaim").iter().any(|claim| claim["status"]["phase"] == "Pending")
 }
 
 /// The namespace itself; none if it may not be read.
@@ -236,9 +236,7 @@ async fn space(cluster: &Cluster, namespace: &str) -> Result<Option<Value>, Fail
 /// Whether an API that another server serves may be what is missing: to an autoscaler without
 /// metrics, or to a namespace that is not emptied.
 fn wants_aggregated(snapshot: &Snapshot) -> bool {
-    let is_blind = |hpa: &Value| {
-        condition(hpa, "ScalingActive").is_some_and(|active| active["status"] == "False")
-    };
+    let is_blind = |hpa: &Value| stated(hpa, "ScalingActive", "False").is_some();
     snapshot.of("HorizontalPodAutoscaler").iter().any(is_blind)
         || snapshot.of("Namespace").iter().any(is_deleting)
 }
@@ -264,33 +262,17 @@ async fn volume_stats(
         return None;
     }
     let read = nodes.iter().take(MOST).map(|node| async move {
-        let path = format!("/api/v1/nodes/{}/proxy/stats/summary", percent_encode(node));
+        let path = kubelet_path(node, "stats/summary");
         cluster.get_document(&path, &format!("the stats of the kubelet of node {node}")).await
     });
     let mut found = Vec::new();
     for summary in join_all(read).await {
         match summary {
-            Ok(summary) => found.extend(volumes_of(&summary, namespace)),
+            Ok(summary) => found.extend(volumes_of_claims(&summary, namespace)),
             Err(error) => return Some(Err(error)),
         }
     }
     Some(Ok(found))
-}
-
-/// The volumes of claims of a namespace in what a kubelet says.
-fn volumes_of(summary: &Value, namespace: &str) -> Vec<Value> {
-    array(&summary["pods"])
-        .filter(|pod| pod["podRef"]["namespace"] == namespace)
-        .flat_map(|pod| array(&pod["volume"]))
-        .filter(|volume| volume["pvcRef"]["name"].is_string())
-        .map(|volume| {
-            json!({"kind": "VolumeStats", "metadata": {"namespace": namespace},
-                "claim": volume["pvcRef"]["name"],
-                "capacity_bytes": volume["capacityBytes"],
-                "available_bytes": volume["availableBytes"],
-                "inodes": volume["inodes"], "inodes_free": volume["inodesFree"]})
-        })
-        .collect()
 }
 
 /// The nodes of pods that are not ready, or all of them if a pod has none.

@@ -55,19 +55,6 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     all.into_iter().flatten()
 }
 
-/// Ids of what works and will not for ever, or is as somebody wanted it.
-pub(crate) const WARNINGS: &[&str] = &[
-    "certificate-expiring",
-    "cronjob-suspended",
-    "disruption-never-allowed",
-    "hpa-maxed-out",
-    "node-cordoned",
-    "quota-exhausted",
-    "rollout-paused",
-    "suspended",
-    "volume-filling-up",
-];
-
 /// Everything that is seen to be wrong, in the order of the kinds.
 pub(crate) fn find(view: &View<'_>) -> Vec<Cause> {
     let mut found = namespace::find(view);
