@@ -21,7 +21,6 @@ const NODE: &[(&str, &[&str])] = &[
         ],
     ),
     ("node-network-unavailable", &["node.kubernetes.io/network-unavailable"]),
-    ("node-cordoned", &["node.kubernetes.io/unschedulable"]),
 ];
 
 /// Says of every cause that has none so far what it follows from.
@@ -66,7 +65,7 @@ fn root(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
             of_node(view, cause, found, &["node-pressure", "node-not-ready"])
         }
         "volume-attach-failed" => of_holder(view, cause, found),
-        "taint-not-tolerated" | "nodes-cordoned" => of_taint(view, cause, found),
+        "taint-not-tolerated" => of_taint(view, cause, found),
         "rollout-stuck" => of_refusal(cause, found),
         "hpa-metrics-unavailable" | "namespace-not-emptied" => of_api(cause, found),
         "admission-webhook-unavailable" => of_webhook(view, cause, found),
@@ -119,11 +118,10 @@ fn of_taint(view: &View<'_>, cause: &Cause, found: &[Cause]) -> Option<Root> {
     };
     let fits = |other: &&Cause| {
         let taints = NODE.iter().find(|(id, _)| *id == other.id).map(|(_, taints)| *taints);
-        let is_cordoned = other.id == "node-cordoned" && says("were unschedulable");
         let is_meant = |taint: &&str| {
             says(taint) || says("untolerated taint(s)") && has(&other.object.name, taint)
         };
-        is_cordoned || taints.is_some_and(|taints| taints.iter().any(is_meant))
+        taints.is_some_and(|taints| taints.iter().any(is_meant))
     };
     found.iter().find(fits).map(|other| (other.object.clone(), other.id))
 }

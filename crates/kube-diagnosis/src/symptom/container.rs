@@ -312,6 +312,10 @@ impl ContainerCase<'_> {
                 && event.message.to_lowercase().starts_with(word)
                 && started.is_none_or(|started| event.at >= started)
         });
+        // a container without a probe is ready as long as it runs: another one is what is not
+        if failed.is_none() && !probe.is_object() {
+            return None;
+        }
         let seconds = |key: &str, otherwise: i64| probe[key].as_i64().unwrap_or(otherwise);
         let due = SignedDuration::from_secs(
             seconds("initialDelaySeconds", 0)

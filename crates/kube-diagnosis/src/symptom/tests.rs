@@ -37,7 +37,8 @@ fn pod(status: Value) -> Value {
         "uid": "u", "creationTimestamp": at("00:00:00")},
         "spec": {"nodeName": "w1",
         "containers": [{"name": "c", "image": "example.com/app:1", "readinessProbe": {}}],
-        "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]},
+        "initContainers": [{"name": "i"},
+            {"name": "s", "restartPolicy": "Always", "readinessProbe": {}}]},
         "status": status})
 }
 
@@ -407,6 +408,9 @@ fn probes_that_do_not_pass() {
         &[],
         &[("readiness-failing", "NotReady", "its readiness probe does not pass")],
     );
+    // a container without a probe fails none: it waits for what is wrong with the others
+    let unprobed = json!({"spec": {"containers": [{"name": "c"}]}});
+    check(&merged(with(running(false, "00:00:10")), unprobed), &[], &[]);
     let slow = json!({"spec": {"containers": [{"name": "c", "startupProbe": {}}]},
         "status": {"containerStatuses": [{"name": "c", "ready": false, "started": false,
         "restartCount": 0, "state": {"running": {"startedAt": at("00:59:55")}}}]}});
