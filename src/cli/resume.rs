@@ -1,9 +1,9 @@
 //! `runbook resume RUN`
 
+use super::after::AfterArguments;
 use super::arguments::{ConductArguments, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
-use super::report::ReportFile;
 use super::{Format, Global};
 use crate::event::StepMark;
 use crate::session::{self, Resume};
@@ -33,9 +33,8 @@ pub(super) struct ResumeArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
-    #[arg(long, value_name = "KIND=FILE")]
-    report: Vec<ReportFile>,
+    #[command(flatten)]
+    after: AfterArguments,
 }
 
 /// What may have changed since a run began.
@@ -75,5 +74,5 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
             conduct: arguments.conduct.conduct(),
         },
     )?;
-    conduct(global, session, arguments.output, &arguments.report)
+    conduct(global, session, arguments.output, &arguments.after)
 }
