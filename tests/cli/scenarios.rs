@@ -83,7 +83,17 @@ fn the_screen_of_each_scenario() {
         }
     }
     insta::assert_snapshot!(same.join("\n"), @r"
+    dm-candles-duplicate
+    dm-candles-gap
+    dm-candles-stale
+    dm-deadline-exceeded
+    dm-image-old
+    dm-mongo-still-direct
     dm-one-of-three-cut-off
+    dm-stale-configmap-pods
+    dm-store-divergence
+    dm-suspended
+    dm-unsupported-arg
     gapfiller-dns-ok-exchange-down
     gapfiller-job-partial
     gapfiller-label-mismatch
