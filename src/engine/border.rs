@@ -59,7 +59,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 23] = [
         "/action",
         "/changed",
         "/changes",
@@ -73,6 +73,7 @@ mod tests {
         "/path",
         "/plan",
         "/run",
+        "/saved/sha256",
         "/schema",
         "/seal",
         "/steps",

@@ -130,7 +130,7 @@ fn what_cannot_be_saved_is_not_passed_over() {
         let place = Place::new();
         place.write(
             "x.yaml",
-            &format!(
+            format!(
                 "runbook: v1\ntitle: T\nsteps:\n  - {{id: a, value: '\"t\"', severity: info, \
                     save: {save}}}\n"
             ),
@@ -148,7 +148,7 @@ fn a_file_has_one_step() {
     let step = |id: &str| format!("  - {{id: {id}, value: '\"{id}\"', severity: info, save: x}}\n");
     place.write(
         "x.yaml",
-        &format!("runbook: v1\ntitle: T\non_failure: continue\nsteps:\n{}{}", step("a"), step("b")),
+        format!("runbook: v1\ntitle: T\non_failure: continue\nsteps:\n{}{}", step("a"), step("b")),
     );
     let run = place.run(&["run", "x.yaml"]);
     assert!(run.stdout.contains("`x` was saved by step a"), "{}", run.all());
