@@ -51,6 +51,9 @@ impl AfterArguments {
     /// Sends the end of a run. A message that is not delivered is said, and changes nothing: a dry
     /// run, and one that has no end, sends none.
     pub(super) async fn notify(&self, state: &RunState) {
+        if self.notify.is_empty() {
+            return;
+        }
         let summary = state.summary();
         let is_dry = state.header().is_none_or(|header| header.mode == Mode::DryRun);
         let Some(verdict) = summary.verdict.filter(|_| !is_dry) else { return };

@@ -103,9 +103,9 @@ fn step(node: &mut Node, change: Option<&str>, names: &mut Names) {
     let actions = entries.iter().filter(|entry| is_action(&entry.key)).count();
     for entry in entries.iter_mut() {
         match entry.key.as_str() {
-            "expect" => expectations(&mut entry.node),
+            "expect" => listed(&mut entry.node, condition),
             "for_each" => literal(&mut entry.node),
-            "save" => files(&mut entry.node),
+            "save" => listed(&mut entry.node, |file| long_form(file, "file")),
             Run::NAME => long_form(&mut entry.node, "runbook"),
             Approve::NAME => long_form(&mut entry.node, "question"),
             // beside another action it says how a change is consented to
@@ -130,28 +130,15 @@ fn long_form(node: &mut Node, key: &str) {
     }
 }
 
-/// The name of a file, or what is saved as it, or a list of both becomes a list of what is saved.
-fn files(node: &mut Node) {
+/// One of something, or a list of it, becomes a list in the long form of each. Nothing at all is
+/// none.
+fn listed(node: &mut Node, long: impl Fn(&mut Node)) {
     match &mut node.kind {
-        NodeKind::List(items) => items.iter_mut().for_each(|item| long_form(item, "file")),
+        NodeKind::List(items) => items.iter_mut().for_each(long),
         NodeKind::Scalar { value: Value::Null, .. } => {}
         NodeKind::Map(_) | NodeKind::Scalar { .. } => {
             let mut only = node.clone();
-            long_form(&mut only, "file");
-            node.kind = NodeKind::List(vec![only]);
-        }
-    }
-}
-
-/// A condition, an expectation, or a list of both becomes a list of expectations.
-fn expectations(node: &mut Node) {
-    match &mut node.kind {
-        NodeKind::List(items) => items.iter_mut().for_each(condition),
-        // nothing at all is no condition
-        NodeKind::Scalar { value: Value::Null, .. } => {}
-        NodeKind::Map(_) | NodeKind::Scalar { .. } => {
-            let mut only = node.clone();
-            condition(&mut only);
+            long(&mut only);
             node.kind = NodeKind::List(vec![only]);
         }
     }

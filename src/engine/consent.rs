@@ -388,6 +388,7 @@ pub(super) fn reach(changes: &[PlannedChange]) -> String {
 mod tests {
     use super::*;
     use crate::event::ObjectReference;
+    use crate::journal::Durability;
     use serde_json::Value;
 
     #[test]
@@ -395,8 +396,8 @@ mod tests {
         let now = "2026-11-20T03:00:00Z".parse().unwrap();
         let state = tempfile::tempdir().unwrap();
         let (key, other) = (
-            Key::of(state.path(), crate::journal::Durability::Lazy).unwrap(),
-            Key::of(&state.path().join("other"), crate::journal::Durability::Lazy).unwrap(),
+            Key::of(state.path(), Durability::Lazy).unwrap(),
+            Key::of(&state.path().join("other"), Durability::Lazy).unwrap(),
         );
         let given = |plan: &str, changes: &str, expires: Option<&str>| {
             let expires = expires.map(|text| text.parse().unwrap());

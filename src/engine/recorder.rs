@@ -53,15 +53,25 @@ struct Inner {
 }
 
 impl Inner {
-    /// The files that there are, with the paths of the steps that saved them; of one that was saved
-    /// twice, the last.
-    fn files(&self) -> BTreeMap<String, (String, Saved)> {
-        let ended = self.state.ended().map(|step| (&step.path, &step.saved));
-        ended
-            .chain(&self.saved)
-            .flat_map(|(path, saved)| saved.iter().map(move |saved| (path, saved)))
-            .map(|(path, saved)| (saved.file.clone(), (path.clone(), saved.clone())))
-            .collect()
+    /// The files that there are, with the paths of the steps that saved them. Of one that a step
+    /// which is done again has saved again, that of now.
+    fn files(&self) -> impl Iterator<Item = (&str, &Saved)> {
+        let is_again = |path: &String, saved: &Saved| {
+            let mut now = self.saved.get(path).into_iter().flatten();
+            now.any(|now| now.file == saved.file)
+        };
+        let before = self
+            .state
+            .ended()
+            .flat_map(|step| step.saved.iter().map(move |saved| (&step.path, saved)));
+        let now = self
+            .saved
+            .iter()
+            .flat_map(|(path, saved)| saved.iter().map(move |saved| (path, saved)));
+        before
+            .filter(move |(path, saved)| !is_again(path, saved))
+            .chain(now)
+            .map(|(path, saved)| (path.as_str(), saved))
     }
 
     /// Takes an event that has passed the border.
@@ -167,7 +177,9 @@ impl Recorder {
     /// The files that the run has saved, by path.
     pub(super) fn saved(&self) -> Vec<Saved> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.files().into_values().map(|(_, saved)| saved).collect()
+        let mut files: Vec<Saved> = inner.files().map(|(_, saved)| saved.clone()).collect();
+        files.sort_by(|one, other| one.file.cmp(&other.file));
+        files
     }
 
     /// The content of a file that the run has saved.
@@ -198,11 +210,13 @@ impl Recorder {
         let sha256 = hex(&Sha256::digest(content));
         let saved = Saved { file, bytes: content.len() as u64, sha256, left_out };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = inner.files();
-        let others = files.values().filter(|(_, other)| other.file != saved.file);
-        let together = others.map(|(_, other)| other.bytes).sum::<u64>() + saved.bytes;
-        if let Some((step, _)) = files.get(&saved.file).filter(|(step, _)| step != path) {
-            return Err(format!("`{}` was saved by step {step}", saved.file));
+        let mut together = saved.bytes;
+        for (step, other) in inner.files() {
+            if other.file != saved.file {
+                together += other.bytes;
+            } else if step != path {
+                return Err(format!("`{}` was saved by step {step}", saved.file));
+            }
         }
         if together > MOST_SAVED {
             return Err(format!(

@@ -334,9 +334,8 @@ impl Run {
         begun: u64,
         ended: Ended,
     ) -> Result<Outcome, EngineError> {
-        let is_loop = step.for_each.is_some() && !path.ends_with(']');
         let ended = match &ended.output {
-            output if is_loop || output.is_null() => ended,
+            output if is_loop(step, path) || output.is_null() => ended,
             output => match self.save(scope, step, path, output) {
                 Ok(()) => ended,
                 Err(_) if !ended.outcome.is_good() => ended,
@@ -432,8 +431,12 @@ fn read_by(step: &Step) -> impl Iterator<Item = &Reference> {
 
 /// What it does; a loop is shown as the group that it is.
 fn kind_of(step: &Step, path: &str) -> StepKind {
-    let is_loop = step.for_each.is_some() && !path.ends_with(']');
-    if is_loop { StepKind::Group } else { step.kind() }
+    if is_loop(step, path) { StepKind::Group } else { step.kind() }
+}
+
+/// Whether this is a loop as a whole, and not one of its rounds.
+fn is_loop(step: &Step, path: &str) -> bool {
+    step.for_each.is_some() && !path.ends_with(']')
 }
 
 /// A program in one line, for a reason.

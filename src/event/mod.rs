@@ -153,6 +153,21 @@ pub struct Target {
     pub sandbox: Option<String>,
 }
 
+impl Target {
+    /// The cluster for a person: the scenario of a simulated one, or the context.
+    pub fn cluster(&self) -> Option<String> {
+        let simulated = self.sandbox.as_ref().map(|scenario| format!("sandbox {scenario}"));
+        simulated.or_else(|| self.context.clone())
+    }
+
+    /// Cluster and namespace, as far as they are known: `prod-eu, shop`.
+    pub fn place(&self) -> String {
+        let known: Vec<String> =
+            [self.cluster(), self.namespace.clone()].into_iter().flatten().collect();
+        known.join(", ")
+    }
+}
+
 /// A step as the plan knows it before the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {

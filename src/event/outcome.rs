@@ -121,3 +121,18 @@ pub enum Verdict {
     /// Stopped by a person or a signal.
     Cancelled,
 }
+
+impl Verdict {
+    /// For a person, at the end of a sentence: `could not be determined`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Error => "could not be determined",
+            Self::Unknown => "unknown",
+            Self::Paused => "paused",
+            Self::InDoubt => "in doubt",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

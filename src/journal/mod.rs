@@ -2,8 +2,8 @@
 //! goes on.
 //!
 //! A run is a directory, `STATE_DIR/runs/RUN/`: `journal.jsonl`, `artifacts/` with outputs too
-//! large for a line, and `saved/` with the files that steps save. Directories are 0700 and files 0600. Whoever appends holds the lock of
-//! `journal.jsonl`. `STATE_DIR/key` is no part of any run.
+//! large for a line, and `saved/` with the files that steps save. Directories are 0700 and files
+//! 0600. Whoever appends holds the lock of `journal.jsonl`. `STATE_DIR/key` is no part of any run.
 
 mod artifact;
 mod codec;

@@ -1,7 +1,5 @@
 //! The files that a run keeps: `saved/` beside the journal.
 
-#[cfg(test)]
-use super::Durability;
 use super::directory::{self, private, sync_dir};
 use super::{Error, Journal};
 use std::fs;
@@ -86,6 +84,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Durability;
 
     #[test]
     fn a_path_stays_below_its_folder() {

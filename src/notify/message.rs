@@ -38,23 +38,9 @@ pub fn message(kind: ChannelKind, summary: &Summary) -> Value {
 
 /// Short enough for a chat: verdict and place, causes, next commands.
 fn text(summary: &Summary) -> String {
-    let verdict = match summary.verdict {
-        Some(Verdict::Passed) => "passed",
-        Some(Verdict::Failed) => "failed",
-        Some(Verdict::Error) => "could not be determined",
-        Some(Verdict::Unknown) => "unknown",
-        Some(Verdict::Paused) => "paused",
-        Some(Verdict::InDoubt) => "in doubt",
-        Some(Verdict::Cancelled) => "cancelled",
-        None => "not finished",
-    };
-    let target = &summary.target;
-    let cluster = target.sandbox.as_ref().map(|scenario| format!("sandbox {scenario}"));
-    let place: Vec<String> = [cluster.or_else(|| target.context.clone()), target.namespace.clone()]
-        .into_iter()
-        .flatten()
-        .collect();
-    let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
+    let verdict = summary.verdict.map_or("not finished", Verdict::words);
+    let place = summary.target.place();
+    let place = if place.is_empty() { place } else { format!(" ({place})") };
     let mut lines = vec![format!("{}: {verdict}{place}", summary.runbook), summary.title.clone()];
     let causes: Vec<String> =
         summary.findings.iter().filter(|finding| !finding.fixed).flat_map(causes_of).collect();

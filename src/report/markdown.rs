@@ -2,9 +2,9 @@
 
 use super::conclusion::{by_reason, some, unsaid, weight};
 use super::test_case::{Ending, TestCase, cases};
-use super::text::{duration, file, one_line, value};
+use super::text::{duration, file, one_line, params};
 use super::theme::{Charset, OutcomeMark};
-use crate::event::{FindingConcluded, Saved, Verdict};
+use crate::event::{FindingConcluded, Saved};
 use crate::secret::sanitize;
 use crate::state::RunState;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub fn markdown(state: &RunState) -> String {
 fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
     let summary = state.summary();
     let (mark, verdict) = match summary.verdict {
-        Some(verdict) => (OutcomeMark::of_verdict(verdict), words(verdict)),
+        Some(verdict) => (OutcomeMark::of_verdict(verdict), verdict.words()),
         None => (OutcomeMark::Open, "not finished: the process ended, or is still running"),
     };
     writeln!(
@@ -35,42 +35,17 @@ fn head(page: &mut String, state: &RunState) -> std::fmt::Result {
         inline(&summary.title)
     )?;
     let took = summary.duration_ms.map(|ms| format!(", took {}", duration(ms))).unwrap_or_default();
-    let cluster = summary
-        .target
-        .sandbox
-        .map(|scenario| format!("sandbox {scenario}"))
-        .or(summary.target.context);
-    let place = [cluster, summary.target.namespace];
-    let place: Vec<String> = place.into_iter().flatten().collect();
-    let params: Vec<String> = summary
-        .params
-        .iter()
-        .filter(|(_, given)| !given.is_null())
-        .map(|(name, given)| format!("{name}={}", value(given)))
-        .collect();
     let rows = [
         ("run", summary.run),
-        ("where", place.join(", ")),
+        ("where", summary.target.place()),
         ("started", format!("{}{took}", summary.started)),
-        ("parameters", params.join(", ")),
+        ("parameters", params(&summary.params)),
     ];
     writeln!(page, "| | |\n|---|---|")?;
     for (label, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
         writeln!(page, "| {label} | {} |", inline(&text))?;
     }
     Ok(())
-}
-
-fn words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "failed",
-        Verdict::Error => "could not be determined",
-        Verdict::Unknown => "unknown",
-        Verdict::Paused => "paused",
-        Verdict::InDoubt => "in doubt",
-        Verdict::Cancelled => "cancelled",
-    }
 }
 
 fn steps(page: &mut String, cases: &[TestCase]) -> std::fmt::Result {

@@ -1,7 +1,7 @@
 //! Text in columns. Pure.
 
 use crate::event::Saved;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A duration for a person: `42 ms`, `1.3 s`, `2 m 05 s`, `1 h 02 m`. The argument is in
@@ -102,6 +102,12 @@ pub(super) fn value(value: &Value) -> String {
         | Value::Array(_)
         | Value::Object(_) => value.to_string(),
     }
+}
+
+/// The parameters of a run that have a value: `window=15m, remedy=none`.
+pub(super) fn params(given: &Map<String, Value>) -> String {
+    let given = given.iter().filter(|(_, given)| !given.is_null());
+    given.map(|(name, given)| format!("{name}={}", value(given))).collect::<Vec<_>>().join(", ")
 }
 
 /// The value of an item: the fields of an object beside each other.

@@ -128,10 +128,7 @@ impl Transcript {
             (tag, false) => vec![first, Line::empty().push(WARN, tag)],
         };
         let target = state.target().cloned().unwrap_or_default();
-        let place = match (target.sandbox, target.context) {
-            (Some(scenario), _) => Some(format!("sandbox {scenario}")),
-            (None, context) => context,
-        };
+        let place = target.cluster();
         let run = format!("run {}", short_id(&header.run));
         let also = (!target.also_changes.is_empty())
             .then(|| format!("also changes {}", target.also_changes.join(", ")));

@@ -5,10 +5,10 @@ mod part;
 mod step;
 
 use super::conclusion::{by_reason, some, unsaid};
-use super::text::{duration, one_line, value};
+use super::text::{duration, one_line, params};
 use super::theme::OutcomeMark;
 use crate::event::{
-    Event, FindingConcluded, LockChange, Mode, Record, Severity, Verdict, short_id,
+    Event, FindingConcluded, LockChange, Mode, Record, Severity, Summary, Verdict, short_id,
 };
 use crate::state::{ChangeStage, RunState};
 use minijinja::Environment;
@@ -35,10 +35,10 @@ pub fn html(records: &[Record], state: &RunState) -> String {
     let page = Page {
         mark,
         verdict,
+        facts: facts(state, &summary),
         title: summary.title,
         runbook: summary.runbook,
         run: short_id(&summary.run).to_owned(),
-        facts: facts(state),
         causes: state.findings().iter().flat_map(causes).collect(),
         open: open(state),
         next: summary.next.into_iter().filter(|command| !is_remedy(command)).collect(),
@@ -61,32 +61,15 @@ pub fn html(records: &[Record], state: &RunState) -> String {
 
 fn verdict(verdict: Option<Verdict>) -> (Mark, &'static str) {
     let Some(verdict) = verdict else {
-        return (OutcomeMark::Open.into(), "Not finished: the process ended, or is still running");
+        return (OutcomeMark::Open.into(), "not finished: the process ended, or is still running");
     };
-    let words = match verdict {
-        Verdict::Passed => "Passed",
-        Verdict::Failed => "Failed",
-        Verdict::Error => "Could not be determined",
-        Verdict::Unknown => "Unknown",
-        Verdict::Paused => "Paused",
-        Verdict::InDoubt => "In doubt",
-        Verdict::Cancelled => "Cancelled",
-    };
-    (OutcomeMark::of_verdict(verdict).into(), words)
+    (OutcomeMark::of_verdict(verdict).into(), verdict.words())
 }
 
 /// Who, where, when, with which parameters.
-fn facts(state: &RunState) -> Vec<Fact> {
-    let summary = state.summary();
+fn facts(state: &RunState, summary: &Summary) -> Vec<Fact> {
     let Some(header) = state.header() else { return Vec::new() };
     let target = &header.target;
-    let place = target.sandbox.as_ref().map(|scenario| format!("sandbox {scenario}"));
-    let params: Vec<String> = summary
-        .params
-        .iter()
-        .filter(|(_, given)| !given.is_null())
-        .map(|(name, given)| format!("{name}={}", value(given)))
-        .collect();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let alert = header.alert.as_ref().map(|alert| alert.alert.name.clone());
     let mode = match header.mode {
@@ -95,17 +78,17 @@ fn facts(state: &RunState) -> Vec<Fact> {
     };
     let ended = summary.ended.map(|at| at.to_string()).unwrap_or_default();
     [
-        ("Run", summary.run),
+        ("Run", summary.run.clone()),
         ("Mode", mode.to_owned()),
         ("Alert", alert.unwrap_or_default()),
-        ("Context", place.or_else(|| target.context.clone()).unwrap_or_default()),
+        ("Context", target.cluster().unwrap_or_default()),
         ("Namespace", text(&target.namespace)),
         ("API server", text(&target.server)),
         ("User", text(&target.user)),
         ("Host", header.host.clone()),
         ("Started", summary.started.to_string()),
         ("Ended", ended),
-        ("Parameters", params.join(", ")),
+        ("Parameters", params(&summary.params)),
         ("Command", header.arguments.join(" ")),
     ]
     .into_iter()
