@@ -29,6 +29,8 @@ const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
 const REST: SignedDuration = SignedDuration::from_millis(500);
+/// How long it is left alone where nobody looks.
+const LONG_REST: SignedDuration = SignedDuration::from_mins(5);
 /// How far the steps are apart in which a world is built.
 const STEP: SignedDuration = SignedDuration::from_millis(100);
 /// How long a world in the making is followed until nothing is left to do.
@@ -74,6 +76,8 @@ pub(crate) struct Simulation {
     seen: Option<(Version, Arc<Snapshot>)>,
     idle: Option<Idle>,
     settled: Option<Settled>,
+    /// Until then nobody looks: what is idle is left alone for longer.
+    unwatched: Option<Timestamp>,
 }
 
 /// How often the objects and the processes have changed.
@@ -120,6 +124,7 @@ impl Simulation {
             seen: None,
             idle: self.idle,
             settled: self.settled,
+            unwatched: self.unwatched,
         }
     }
 
@@ -164,6 +169,7 @@ impl Simulation {
             seen: None,
             idle: None,
             settled: None,
+            unwatched: None,
         };
         // addresses that manifests ask for come first, so that chosen ones avoid them
         manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
@@ -391,8 +397,8 @@ impl Simulation {
     }
 
     /// What happens from time to time by itself. Where nothing was left to do and nothing has
-    /// changed since, it is looked at less often.
-    pub(crate) fn tick(&mut self) {
+    /// changed since, it is looked at less often. Gives when to look again; none: as usual.
+    pub(crate) fn tick(&mut self) -> Option<SignedDuration> {
         let now = self.clock.now();
         while let Some(Change { kind, place }) = self.pending.due(now) {
             let namespace = self.pending.namespace.clone();
@@ -406,6 +412,16 @@ impl Simulation {
         if !self.settled.is_some_and(rests) {
             self.step(now);
         }
+        let unwatched = self.unwatched.filter(|until| *until > now)?;
+        let idle = self.settled?;
+        let rested = idle.at.saturating_add(LONG_REST).unwrap_or(unwatched);
+        let next = earliest(earliest(idle.due, self.pending.next()), Some(rested.min(unwatched)))?;
+        Some(next.duration_since(now))
+    }
+
+    /// Nobody looks until then.
+    pub(crate) fn unwatched(&mut self, until: Timestamp) {
+        self.unwatched = Some(until);
     }
 
     /// The changes of the scenario that could not be made in time, and what of the applications
@@ -527,6 +543,11 @@ impl Pending {
             namespace: namespace.to_owned(),
             failed: Vec::new(),
         }
+    }
+
+    /// When the next change is made.
+    fn next(&self) -> Option<Timestamp> {
+        self.changes.last().map(|(at, _)| *at)
     }
 
     /// The next change whose time has come.

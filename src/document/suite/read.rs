@@ -42,6 +42,8 @@ struct WrittenCase {
     #[serde(default)]
     dry_run: bool,
     crash: Option<WrittenCrash>,
+    #[serde(default = "yes")]
+    resume: bool,
     #[serde(default)]
     twice: bool,
     #[serde(default)]
@@ -81,6 +83,10 @@ struct WrittenCondition {
     that: Option<String>,
     #[serde(default)]
     absent: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn all() -> Approve {
@@ -152,6 +158,7 @@ impl Reader {
             approve: written.approve,
             dry_run: written.dry_run,
             crash: written.crash.map(|crash| crash.at),
+            resume: written.resume,
             twice: written.twice,
             undo: written.undo,
             vary: vary.and(&written.vary),
