@@ -22,6 +22,7 @@
 //! unpullable: ["example/web:1.1"]               # images that exist and cannot be pulled
 //! # or {image: "example/web:1.1", because: denied}, unreachable (the registry), not-found
 //! renewed: [{kind: Lease, namespace: shop, name: job}]   # Leases that their holder, outside, keeps renewing
+//! schedules: [{kind: CronJob, namespace: shop, name: report}]   # CronJobs that start their Jobs
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
@@ -78,6 +79,7 @@ pub(crate) struct Scenario {
     pub(crate) requests: Vec<Asked>,
     pub(crate) unpullable: Images,
     pub(crate) renewed: Vec<Reference>,
+    pub(crate) schedules: Vec<Reference>,
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
     pub(crate) metrics: Option<Metrics>,
@@ -138,6 +140,8 @@ struct Written {
     #[serde(default)]
     renewed: Vec<Reference>,
     #[serde(default)]
+    schedules: Vec<Reference>,
+    #[serde(default)]
     deny: Vec<Denial>,
     server: Option<ServerState>,
     metrics: Option<Metrics>,
@@ -191,6 +195,7 @@ impl Scenario {
             requests: Vec::new(),
             unpullable: Images::new(),
             renewed: Vec::new(),
+            schedules: Vec::new(),
             deny: Vec::new(),
             server: None,
             metrics: None,
@@ -250,6 +255,7 @@ impl Scenario {
             requests: written.requests,
             unpullable: written.unpullable.into_iter().map(Unpullable::named).collect(),
             renewed: written.renewed,
+            schedules: written.schedules,
             deny: written.deny,
             server: written.server,
             metrics: written.metrics,

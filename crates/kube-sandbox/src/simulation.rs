@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
-use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, earliest};
+use super::controllers::{
+    self, Disagreements, History, Kubelet, Moment, Names, Scheduled, earliest,
+};
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
@@ -71,6 +73,7 @@ pub(crate) struct Simulation {
     unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
+    scheduled: Scheduled,
     pending: Pending,
     /// The network as it was at this version.
     seen: Option<(Version, Arc<Snapshot>)>,
@@ -120,6 +123,7 @@ impl Simulation {
             unplaced: self.unplaced.clone(),
             unmeasured: self.unmeasured,
             kept: self.kept.clone(),
+            scheduled: self.scheduled.clone(),
             pending: self.pending.clone(),
             seen: None,
             idle: self.idle,
@@ -165,6 +169,7 @@ impl Simulation {
             unplaced: BTreeSet::new(),
             unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
+            scheduled: Scheduled { names: Vec::new(), since: now },
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
             idle: None,
@@ -202,6 +207,13 @@ impl Simulation {
                     scenario.place.fault(format!("there is no Lease {namespace}/{name}"))
                 })?,
             ));
+        }
+        for Reference { namespace, name, .. } in &scenario.schedules {
+            if world.store.get("cronjobs", namespace, name).is_none() {
+                let reason = format!("there is no CronJob {namespace}/{name}");
+                return Err(scenario.place.fault(reason).into());
+            }
+            world.scheduled.names.push((namespace.clone(), name.clone()));
         }
         world.settle(now);
         world.store.compact();
@@ -477,6 +489,7 @@ impl Simulation {
         controllers::replica_sets(store, &mut self.names, now);
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
+        controllers::cron_schedules(store, &self.scheduled, moment);
         controllers::jobs(store, &mut self.names, moment);
         controllers::claims(store, now);
         controllers::schedule(store, &mut self.unplaced, now);
