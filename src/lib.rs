@@ -20,6 +20,7 @@ pub mod event;
 pub mod expression;
 mod failpoint;
 pub mod journal;
+pub mod notify;
 pub mod plan;
 pub mod recording;
 pub mod rehearsal;

@@ -32,6 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnostic",
             "network",
             "alert",
+            "notify",
         ],
     ),
     (
@@ -69,6 +70,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "encoding",
         ],
     ),
+    ("notify", &["cluster", "state", "event"]),
     ("alert", &["plan", "document", "event", "encoding", "diagnostic"]),
     ("report", &["rehearsal", "compare", "state", "secret", "expression", "event"]),
     (
@@ -89,6 +91,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnostic",
             "blocking",
             "diagnosis",
+            "encoding",
         ],
     ),
     ("sandbox", &["document", "diagnostic"]),

@@ -7,6 +7,7 @@
 pub mod annotate;
 pub mod api;
 pub mod apply;
+pub mod archive;
 pub mod can_i;
 pub mod changes;
 pub mod command;
@@ -56,7 +57,7 @@ pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
     Approval, Context, EarlierChange, EarlierRun, Failure, FailureKind, Output, Prompt, Records,
-    WhichRun,
+    Shelf, WhichRun,
 };
 pub use support::fan_out::quote as shell_word;
 pub use support::http_answer::is_declared;
@@ -81,6 +82,8 @@ pub enum Reach {
     Url(String),
     /// A program of this machine.
     Program,
+    /// Nothing but what the run itself has kept.
+    Run,
 }
 
 /// What every verb says about itself.
@@ -324,4 +327,5 @@ verbs! {
     "command" => command::Command,
     "undo" => undo::Undo,
     "record" => record::Record,
+    "archive" => archive::Archive,
 }

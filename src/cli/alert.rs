@@ -2,10 +2,10 @@
 
 mod words;
 
+use super::after::AfterArguments;
 use super::arguments::{ConductArguments, PrometheusArguments, run_id, workspace};
 use super::conduct::conducted;
 use super::exit::{CommandError, Exit, worst};
-use super::report::ReportFile;
 use super::{Format, Global, output};
 use crate::alert::{MAX_BYTES, Payload, parse, typed};
 use crate::event::{Alert, Summary};
@@ -47,10 +47,8 @@ pub(super) struct AlertArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated. Those of further
-    /// runs get a number: smoke-2.xml
-    #[arg(long, value_name = "KIND=FILE")]
-    report: Vec<ReportFile>,
+    #[command(flatten)]
+    after: AfterArguments,
 }
 
 pub(super) fn alert(global: &Global, arguments: AlertArguments) -> Result<Exit, CommandError> {
@@ -219,8 +217,7 @@ impl Told {
         if format == Format::Text && !global.quiet {
             output::write(&heading(answer, place, workspace.clock.now()))?;
         }
-        let reports: Vec<ReportFile> =
-            arguments.report.iter().map(|report| report.numbered(place.0)).collect();
+        let after = arguments.after.numbered(place.0);
         let shown = |bars: &MultiProgress| match format {
             Format::Json => output::quiet_reporters(global, bars),
             Format::Text | Format::Jsonl => output::reporters(global, format, bars),
@@ -228,7 +225,7 @@ impl Told {
         let begin = Start { run: run_id().filter(|_| place.0 == 1), ..answer.start.clone() };
         let ended = start(workspace, begin)
             .map_err(CommandError::from)
-            .and_then(|session| conducted(global, session, shown, &reports));
+            .and_then(|session| conducted(global, session, shown, &after));
         match ended {
             Ok((exit, state)) => {
                 self.exits.push(exit.code());

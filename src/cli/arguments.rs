@@ -8,6 +8,7 @@ use crate::document::{self, Catalogue, FileKind, Root};
 use crate::engine::Clock;
 use crate::journal;
 use crate::plan::check_namespace;
+use crate::report::html;
 use crate::session::{ClusterChoice, Conduct, Params, Workspace, host_name};
 use clap::Args;
 use serde_json::Value;
@@ -193,7 +194,7 @@ impl TrustArguments {
 pub(super) fn workspace(global: &Global) -> Result<Workspace, CommandError> {
     let machine = Workspace::new(state_dir(global)?);
     let host = std::env::var("RUNBOOK_HOST").unwrap_or_else(|_| host_name());
-    Ok(Workspace { roots: folders(global), clock: clock()?, host, ..machine })
+    Ok(Workspace { roots: folders(global), clock: clock()?, host, page: Some(html), ..machine })
 }
 
 /// The folder of the records of runs.

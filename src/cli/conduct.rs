@@ -1,8 +1,8 @@
 //! A session on a terminal: notices, trust, signals, reporters, and the exit code.
 
+use super::after::AfterArguments;
 use super::exit::{CommandError, Exit};
 use super::prompt::TerminalPrompt;
-use super::report::{ReportFile, write_all};
 use super::{Format, Global, output};
 use crate::action::Prompt;
 use crate::engine::{Signal, Sink, Stop};
@@ -16,10 +16,10 @@ pub(super) fn conduct(
     global: &Global,
     session: Session,
     format: Format,
-    reports: &[ReportFile],
+    after: &AfterArguments,
 ) -> Result<Exit, CommandError> {
     let shown = |bars: &MultiProgress| output::reporters(global, format, bars);
-    conducted(global, session, shown, reports).map(|(exit, _)| exit)
+    conducted(global, session, shown, after).map(|(exit, _)| exit)
 }
 
 /// The same, shown in this way. The state of the run comes with its end, if it was begun.
@@ -27,7 +27,7 @@ pub(super) fn conducted(
     global: &Global,
     mut session: Session,
     shown: impl FnOnce(&MultiProgress) -> Box<dyn Sink>,
-    reports: &[ReportFile],
+    after: &AfterArguments,
 ) -> Result<(Exit, Option<RunState>), CommandError> {
     output::notices(session.notices());
     for open in session.untrusted().to_vec() {
@@ -36,6 +36,7 @@ pub(super) fn conducted(
         }
         session.trust(&open)?;
     }
+    after.learn(session.masker());
     let run = session.id().to_owned();
     let bars = output::bars();
     output::trace(global, session.masker(), &bars);
@@ -55,13 +56,16 @@ pub(super) fn conducted(
         };
         let result = session.run(attended).await;
         listener.abort();
+        if let Ok(end) = &result {
+            after.notify(&end.state).await;
+        }
         result
     });
     // what still waits for a cluster that does not answer must not keep the process
     runtime.shutdown_background();
     // what came of a run is reported, whatever it is; what was not begun is no run
     let begun = matches!(result, Ok(_) | Err(SessionError::Engine(_)));
-    let written = !begun || write_all(global, &run, reports);
+    let written = !begun || after.reports(global, &run);
     let (code, state) = match result {
         Err(SessionError::Stopped(signal)) => (signal.exit_code(), None),
         other => {

@@ -1,8 +1,8 @@
 //! `runbook resume --due`: all runs whose time has come, one after the other.
 
+use super::after::AfterArguments;
 use super::conduct::conducted;
 use super::exit::{CommandError, Exit, worst};
-use super::report::ReportFile;
 use super::{Format, Global, output};
 use crate::event::{Verdict, short_id};
 use crate::session::{self, Conduct, Params, Resume, Waiting, Workspace};
@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// How the runs are gone on with.
-pub(super) struct Due<'a> {
+pub(super) struct Due {
     pub(super) params: Params,
     pub(super) conduct: Conduct,
     pub(super) output: Format,
-    pub(super) reports: &'a [ReportFile],
+    pub(super) after: AfterArguments,
 }
 
 /// Goes on with every run that is due. The exit code is the worst.
 pub(super) fn resume_due(
     global: &Global,
     workspace: &Workspace,
-    how: &Due<'_>,
+    how: &Due,
 ) -> Result<Exit, CommandError> {
     let now = workspace.clock.now();
     let waiting = session::waiting(workspace)?;
@@ -70,7 +70,7 @@ pub(super) fn resume_due(
 fn resumed(
     global: &Global,
     workspace: &Workspace,
-    how: &Due<'_>,
+    how: &Due,
     one: &Waiting,
     number: usize,
 ) -> Result<(Exit, Option<RunState>), CommandError> {
@@ -82,13 +82,12 @@ fn resumed(
         ..Resume::default()
     };
     let session = session::resume(workspace, options)?;
-    let reports: Vec<ReportFile> =
-        how.reports.iter().map(|report| report.numbered(number)).collect();
+    let after = how.after.numbered(number);
     let shown = |bars: &MultiProgress| match how.output {
         Format::Text | Format::Json => output::quiet_reporters(global, bars),
         Format::Jsonl => output::reporters(global, Format::Jsonl, bars),
     };
-    conducted(global, session, shown, &reports)
+    conducted(global, session, shown, &after)
 }
 
 fn as_json(one: &Waiting) -> Value {

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod advice;
+mod after;
 mod alert;
 mod alerts;
 mod approve;

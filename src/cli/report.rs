@@ -6,7 +6,7 @@ use super::exit::{CommandError, Exit};
 use super::{Global, output};
 use crate::engine::EngineError;
 use crate::journal::{self, Reading};
-use crate::report::{Json, JsonLines, Look, Plain, Reporter, junit, markdown};
+use crate::report::{Json, JsonLines, Look, Plain, Reporter, html, junit, markdown};
 use crate::session::Notice;
 use crate::state::{IllegalTransition, RunState};
 use clap::{Args, ValueEnum};
@@ -22,6 +22,8 @@ pub(super) enum ReportFormat {
     Text,
     /// Markdown, for a pull request or a ticket
     Markdown,
+    /// One page of HTML without scripts, for a browser
+    Html,
     /// JUnit XML, for CI
     Junit,
     /// JSON summary document
@@ -146,6 +148,9 @@ fn render(
         ReportFormat::Json => drop(replay(reading, &mut Json::new(&mut out))?),
         ReportFormat::Jsonl => drop(replay(reading, &mut JsonLines::new(&mut out))?),
         ReportFormat::Markdown => out.write_all(markdown(&folded(reading)?).as_bytes())?,
+        ReportFormat::Html => {
+            out.write_all(html(&reading.records, &folded(reading)?).as_bytes())?;
+        }
         ReportFormat::Junit => out.write_all(junit(&folded(reading)?).as_bytes())?,
     }
     out.flush()
@@ -219,7 +224,9 @@ mod tests {
             ("junit=-", Err("a report requires a file; stdout is for --output")),
             (
                 "pdf=x",
-                Err("`pdf` is not a report format; available: text, markdown, junit, json, jsonl"),
+                Err(
+                    "`pdf` is not a report format; available: text, markdown, html, junit, json, jsonl",
+                ),
             ),
         ];
         for (text, wanted) in table {

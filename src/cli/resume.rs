@@ -1,10 +1,10 @@
 //! `runbook resume RUN`, `runbook resume --due`
 
+use super::after::AfterArguments;
 use super::arguments::{ConductArguments, workspace};
 use super::conduct::conduct;
 use super::due::{Due, resume_due};
 use super::exit::{CommandError, Exit};
-use super::report::ReportFile;
 use super::{Format, Global};
 use crate::event::StepMark;
 use crate::session::{self, Resume};
@@ -39,9 +39,8 @@ pub(super) struct ResumeArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
-    #[arg(long, value_name = "KIND=FILE")]
-    report: Vec<ReportFile>,
+    #[command(flatten)]
+    after: AfterArguments,
 }
 
 /// What may have changed since a run began.
@@ -59,9 +58,9 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
     let workspace = workspace(global)?;
     let Some(run) = arguments.run else {
         let params = arguments.conduct.params(&workspace)?;
-        let (output, reports) = (arguments.output, &arguments.report);
+        let (output, after) = (arguments.output, arguments.after);
         let conduct = arguments.conduct.conduct();
-        return resume_due(global, &workspace, &Due { params, conduct, output, reports });
+        return resume_due(global, &workspace, &Due { params, conduct, output, after });
     };
     let marks = [
         (StepMark::Done, arguments.mark_done),
@@ -88,5 +87,5 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
             conduct: arguments.conduct.conduct(),
         },
     )?;
-    conduct(global, session, arguments.output, &arguments.report)
+    conduct(global, session, arguments.output, &arguments.after)
 }

@@ -1,9 +1,9 @@
 //! `runbook run NAME`
 
+use super::after::AfterArguments;
 use super::arguments::{ConductArguments, run_id, workspace};
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
-use super::report::ReportFile;
 use super::{Format, Global};
 use crate::session::{Start, start};
 use clap::Args;
@@ -20,9 +20,8 @@ pub(super) struct RunArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run ends, such as junit=smoke.xml; can be repeated
-    #[arg(long, value_name = "KIND=FILE")]
-    report: Vec<ReportFile>,
+    #[command(flatten)]
+    after: AfterArguments,
 }
 
 pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, CommandError> {
@@ -38,5 +37,5 @@ pub(super) fn run(global: &Global, arguments: RunArguments) -> Result<Exit, Comm
             run: run_id(),
         },
     )?;
-    conduct(global, session, arguments.output, &arguments.report)
+    conduct(global, session, arguments.output, &arguments.after)
 }

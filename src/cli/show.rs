@@ -30,6 +30,10 @@ pub(super) fn show(global: &Global, arguments: &ShowArguments) -> Result<Exit, C
     match arguments.output {
         Format::Text => {
             Show::write(&state.summary(), &reading.records, output::look(global), &mut out)?;
+            if state.ended().any(|step| !step.saved.is_empty()) {
+                let saved = journal::saved_dir(&folder, &run)?;
+                write!(out, "\nSaved files\n  {}\n", saved.display())?;
+            }
             if global.verbose > 0 {
                 write!(
                     out,

@@ -1,10 +1,10 @@
 //! `runbook undo RUN`
 
+use super::after::AfterArguments;
 use super::arguments::{ClusterArguments, run_id, workspace};
 use super::changes::ChangeArguments;
 use super::conduct::conduct;
 use super::exit::{CommandError, Exit};
-use super::report::ReportFile;
 use super::{Format, Global};
 use crate::session::{self, Undo};
 use clap::Args;
@@ -23,9 +23,8 @@ pub(super) struct UndoArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Write a report when the run ends, such as junit=undo.xml; can be repeated
-    #[arg(long, value_name = "KIND=FILE")]
-    report: Vec<ReportFile>,
+    #[command(flatten)]
+    after: AfterArguments,
 }
 
 pub(super) fn undo(global: &Global, arguments: UndoArguments) -> Result<Exit, CommandError> {
@@ -38,5 +37,5 @@ pub(super) fn undo(global: &Global, arguments: UndoArguments) -> Result<Exit, Co
             id: run_id(),
         },
     )?;
-    conduct(global, session, arguments.output, &arguments.report)
+    conduct(global, session, arguments.output, &arguments.after)
 }

@@ -37,6 +37,7 @@ impl Step {
             severity: Severity::default(),
             expect: Vec::new(),
             body: Body::Verb(Written { arguments: Deferred::Known(arguments), sketch }),
+            save: Vec::new(),
             then: Vec::new(),
             typed: false,
             span: 0..0,

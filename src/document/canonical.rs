@@ -105,6 +105,7 @@ fn step(node: &mut Node, change: Option<&str>, names: &mut Names) {
         match entry.key.as_str() {
             "expect" => expectations(&mut entry.node),
             "for_each" => literal(&mut entry.node),
+            "save" => files(&mut entry.node),
             Run::NAME => long_form(&mut entry.node, "runbook"),
             Approve::NAME => long_form(&mut entry.node, "question"),
             // beside another action it says how a change is consented to
@@ -126,6 +127,19 @@ fn step(node: &mut Node, change: Option<&str>, names: &mut Names) {
 fn long_form(node: &mut Node, key: &str) {
     if node.as_str().is_some() {
         *node = within(node, key);
+    }
+}
+
+/// The name of a file, or what is saved as it, or a list of both becomes a list of what is saved.
+fn files(node: &mut Node) {
+    match &mut node.kind {
+        NodeKind::List(items) => items.iter_mut().for_each(|item| long_form(item, "file")),
+        NodeKind::Scalar { value: Value::Null, .. } => {}
+        NodeKind::Map(_) | NodeKind::Scalar { .. } => {
+            let mut only = node.clone();
+            long_form(&mut only, "file");
+            node.kind = NodeKind::List(vec![only]);
+        }
     }
 }
 

@@ -111,8 +111,15 @@ pub(super) fn check(runbook: &Runbook, root: &Node, uses: &[Use]) -> Vec<Fault> 
         .filter(|finding| finding.get("for_each").is_some())
         .map(|finding| finding.span.clone())
         .collect();
+    let saved: Vec<_> = runbook
+        .all_steps()
+        .into_iter()
+        .flat_map(|step| &step.save)
+        .filter(|save| save.for_each.is_some())
+        .map(|save| save.span.clone())
+        .collect();
     let is_listed =
-        |span: &Range<usize>| listed.iter().any(|finding| finding.contains(&span.start));
+        |span: &Range<usize>| listed.iter().chain(&saved).any(|item| item.contains(&span.start));
     for reference in uses {
         let owner = owners.of(&reference.span);
         match (reference.root.as_str(), &reference.name) {

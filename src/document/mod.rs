@@ -34,7 +34,7 @@ pub use param::{Param, ParamType};
 pub use referred::Referred;
 pub use runbook::{
     AlertMapping, Finding, Interface, Let, OnFailure, Origin, Poll, Rehearsal, Retry, Runbook,
-    Step, VARIABLES,
+    Save, Step, VARIABLES,
 };
 pub use sketch::{Sketch, is_computed};
 pub use source::{CoveredRow, DocumentCoverage, SourceDocument};

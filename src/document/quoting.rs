@@ -4,9 +4,9 @@ use super::node::Fault;
 use std::ops::Range;
 
 /// Keys whose values are jq programs.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 14] = [
     "that", "all", "any", "none", "same", "of", "over", "expect", "when", "not_when", "until",
-    "value", "for_each",
+    "value", "for_each", "content",
 ];
 /// Lines before that of a syntax error in which its cause is looked for.
 const LINES: usize = 3;

@@ -144,6 +144,8 @@ pub struct Step {
     pub expect: Vec<Expectation>,
     /// What it does.
     pub body: Body,
+    /// What of its output is kept in files beside the journal.
+    pub save: Vec<Save>,
     /// Done after its change was made: the verification that belongs to it.
     pub then: Vec<Step>,
     /// Consent is a typed word, the name of what is changed.
@@ -179,6 +181,22 @@ fn thirty_seconds() -> Duration {
 
 fn two() -> f64 {
     2.0
+}
+
+/// What of the output of a step is kept in files beside the journal.
+#[derive(Clone, Debug)]
+pub struct Save {
+    /// Path of the file below the folder of what the run saves.
+    pub file: Deferred,
+    /// The list over the output of which each item becomes a file; one file if none.
+    pub for_each: Option<Jq>,
+    /// The content over the output: text as it is, anything else as YAML or JSON. The item or the
+    /// output if none.
+    pub content: Option<Jq>,
+    /// The most bytes of a file.
+    pub max_bytes: Option<Deferred>,
+    /// Place in the text.
+    pub span: Range<usize>,
 }
 
 /// Repetition of a read until something is so.

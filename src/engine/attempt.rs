@@ -148,6 +148,7 @@ impl Run {
             path: path.to_owned(),
             made: Arc::default(),
             records: self.records.clone(),
+            shelf: self.shelf.clone(),
             hosts: scope.hosts(),
             outside: self.outside.clone(),
         }

@@ -26,6 +26,7 @@ mod preflight;
 mod recorder;
 mod repeat;
 mod resume;
+mod save;
 mod scope;
 mod send;
 mod step;
@@ -37,6 +38,7 @@ pub use consent::{Consent, sealed};
 pub use lock::Locking;
 pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
+pub use save::Page;
 pub use stop::{Signal, Stop};
 
 use crate::action::{Connection, Outside, Prompt, Records};
@@ -54,6 +56,7 @@ use border::MaskedPrompt;
 use ended::Halt;
 use permit::Permit;
 use preflight::Stopped;
+use save::RunShelf;
 use scope::Scope;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -103,6 +106,8 @@ pub struct Engine {
     pub environment: BTreeMap<String, String>,
     /// In a rehearsal: what programs and hosts outside of the cluster respond with.
     pub outside: Option<Arc<Outside>>,
+    /// Makes a page of the run, for what it hands over.
+    pub page: Option<Page>,
 }
 
 /// What a run shares between its branches.
@@ -116,6 +121,7 @@ pub(crate) struct Run {
     kept: Kept,
     environment: Arc<BTreeMap<String, String>>,
     outside: Option<Arc<Outside>>,
+    shelf: Arc<RunShelf>,
     host: Arc<str>,
     run_id: Arc<str>,
     mode: Mode,
@@ -228,7 +234,6 @@ impl Engine {
             left_out: Mutex::new(None),
             halt: Halt::default(),
             plan: self.plan,
-            recorder: self.recorder,
             prompt: Arc::new(MaskedPrompt { prompt: self.prompt, masker: masker.clone() }),
             masker,
             stop: self.stop,
@@ -236,6 +241,8 @@ impl Engine {
             kept: self.kept,
             environment: Arc::new(self.environment),
             outside: self.outside,
+            shelf: Arc::new(RunShelf { recorder: self.recorder.clone(), page: self.page }),
+            recorder: self.recorder,
             host: Arc::from(self.host.as_str()),
             begun,
         })
@@ -396,6 +403,7 @@ impl Run {
             expectations: Vec::new(),
             output,
             stored: None,
+            saved: Vec::new(),
         })))
     }
 

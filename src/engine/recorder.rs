@@ -1,14 +1,20 @@
 //! The way of every event: masked, numbered, folded, written, shown; in this order.
 
 use super::Clock;
-use crate::event::{Event, MapText, Record, StepFinished};
+use crate::encoding::hex;
+use crate::event::{Event, MapText, Record, Saved, StepFinished};
 use crate::expression::Data;
 use crate::journal::{self, Journal};
 use crate::secret::Masker;
 use crate::state::{IllegalTransition, RunState};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most bytes of all files that a run saves.
+const MOST_SAVED: u64 = 256 << 20;
 
 /// Looks at events as they happen. It cannot fail: what cannot be shown must not stop a run.
 pub trait Sink: Send {
@@ -42,9 +48,22 @@ struct Inner {
     state: RunState,
     journal: Option<Journal>,
     sinks: Vec<Box<dyn Sink>>,
+    /// What steps that have not ended have saved, by path.
+    saved: BTreeMap<String, Vec<Saved>>,
 }
 
 impl Inner {
+    /// The files that there are, with the paths of the steps that saved them; of one that was saved
+    /// twice, the last.
+    fn files(&self) -> BTreeMap<String, (String, Saved)> {
+        let ended = self.state.ended().map(|step| (&step.path, &step.saved));
+        ended
+            .chain(&self.saved)
+            .flat_map(|(path, saved)| saved.iter().map(move |saved| (path, saved)))
+            .map(|(path, saved)| (saved.file.clone(), (path.clone(), saved.clone())))
+            .collect()
+    }
+
     /// Takes an event that has passed the border.
     fn take(&mut self, clock: Clock, event: Event) -> Result<(), EngineError> {
         let record = Record { seq: self.state.seq() + 1, at: clock.now(), event };
@@ -88,7 +107,8 @@ impl Recorder {
         journal: Option<Journal>,
         sinks: Vec<Box<dyn Sink>>,
     ) -> Self {
-        Self { clock, masker, inner: Arc::new(Mutex::new(Inner { state, journal, sinks })) }
+        let inner = Inner { state, journal, sinks, saved: BTreeMap::new() };
+        Self { clock, masker, inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Where times come from.
@@ -128,6 +148,7 @@ impl Recorder {
         // after the output, of which the masker may have learnt what the other texts repeat
         let mut finished = self.as_recorded(finished);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.saved = inner.saved.remove(&finished.path).unwrap_or_default();
         if fits {
             finished.output = serde_json::from_slice(&room.text).unwrap_or_default();
             return inner.take(self.clock, Event::StepFinished(finished));
@@ -141,6 +162,62 @@ impl Recorder {
             None => finished.output = clean(&output.to_value()),
         }
         inner.take(self.clock, Event::StepFinished(finished))
+    }
+
+    /// The files that the run has saved, by path.
+    pub(super) fn saved(&self) -> Vec<Saved> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.files().into_values().map(|(_, saved)| saved).collect()
+    }
+
+    /// The content of a file that the run has saved.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn read_saved(&self, file: &str) -> io::Result<Vec<u8>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let journal = inner.journal.as_ref().map(Journal::saved_dir);
+        drop(inner);
+        std::fs::read(journal.ok_or(io::ErrorKind::NotFound)?.join(file))
+    }
+
+    /// Keeps a file for the step at `path`, whose record will name it. The content has passed the
+    /// border; `left_out` bytes of it are not there.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, for a person.
+    pub(super) fn save(
+        &self,
+        path: &str,
+        file: &str,
+        content: &[u8],
+        left_out: u64,
+    ) -> Result<Saved, String> {
+        let file = self.masker.clean(file);
+        journal::check_saved_path(&file)?;
+        let sha256 = hex(&Sha256::digest(content));
+        let saved = Saved { file, bytes: content.len() as u64, sha256, left_out };
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = inner.files();
+        let others = files.values().filter(|(_, other)| other.file != saved.file);
+        let together = others.map(|(_, other)| other.bytes).sum::<u64>() + saved.bytes;
+        if let Some((step, _)) = files.get(&saved.file).filter(|(step, _)| step != path) {
+            return Err(format!("`{}` was saved by step {step}", saved.file));
+        }
+        if together > MOST_SAVED {
+            return Err(format!(
+                "`{}` was not saved: the files of a run have at most {} MiB together",
+                saved.file,
+                MOST_SAVED >> 20
+            ));
+        }
+        if let Some(journal) = &inner.journal {
+            journal.keep(&saved.file, content).map_err(|error| error.to_string())?;
+        }
+        let own = inner.saved.entry(path.to_owned()).or_default();
+        own.retain(|other| other.file != saved.file);
+        own.push(saved.clone());
+        Ok(saved)
     }
 
     /// Passes on what a step waits for, through the same border as what is recorded.

@@ -334,6 +334,15 @@ impl Run {
         begun: u64,
         ended: Ended,
     ) -> Result<Outcome, EngineError> {
+        let is_loop = step.for_each.is_some() && !path.ends_with(']');
+        let ended = match &ended.output {
+            output if is_loop || output.is_null() => ended,
+            output => match self.save(scope, step, path, output) {
+                Ok(()) => ended,
+                Err(_) if !ended.outcome.is_good() => ended,
+                Err((outcome, reason)) => Ended { outcome, reason, ..ended },
+            },
+        };
         let inherited = scope.unread(read_by(step));
         let ended = match &inherited {
             Some(why) if ended.outcome.is_good() => Ended {
@@ -382,6 +391,7 @@ impl Run {
             expectations: ended.expectations,
             output: Value::Null,
             stored: None,
+            saved: Vec::new(),
         });
         self.recorder.finish(finished, &recorded)?;
         Ok(outcome)

@@ -10,7 +10,7 @@ use super::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, FindingItem,
     JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange,
     PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, StepApproved, StepAsked, StepDue, StepFinished, StepMarked, StepRetried,
+    RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished, StepMarked, StepRetried,
     StepStarted, Target,
 };
 use serde_json::{Map, Value};
@@ -167,9 +167,10 @@ texts! {
     StepRetried { reason; path, attempt, delay_ms }
     ProgramStarted { program, host; path, group }
     StepFinished {
-        output, expectations, title, summary, reason, why;
+        output, expectations, title, summary, reason, why, saved;
         path, id, action, effect, digest, outcome, severity, attempts, duration_ms, stored
     }
+    Saved { file; bytes, sha256, left_out }
     Judgement { expected, actual, items, that, reason, brief, message, at; outcome }
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }

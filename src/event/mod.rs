@@ -14,6 +14,7 @@ mod outcome;
 mod reason;
 #[cfg(test)]
 pub(crate) mod sample;
+mod saved;
 mod summary;
 
 pub use alert::{Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, Standing, Threshold};
@@ -27,6 +28,7 @@ pub use kind::StepKind;
 pub use next::{Mark, Next, shell_word, short_id};
 pub use outcome::{Effect, Mode, Outcome, Severity, Verdict};
 pub use reason::Reason;
+pub use saved::Saved;
 pub use summary::{Counts, SUMMARY_SCHEMA, StepSummary, Summary};
 
 use jiff::Timestamp;
@@ -320,6 +322,9 @@ pub struct StepFinished {
     /// The file that holds the output, if it is too large for a record; `output` is null then.
     #[serde(skip)]
     pub stored: Option<Stored>,
+    /// The files that the step saved, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub saved: Vec<Saved>,
 }
 
 impl StepFinished {
@@ -358,6 +363,7 @@ impl StepFinished {
             expectations: self.expectations.clone(),
             output: Value::Null,
             stored: None,
+            saved: self.saved.clone(),
         }
     }
 }

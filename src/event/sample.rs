@@ -5,7 +5,7 @@ use crate::event::{
     ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FindingConcluded,
     FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
     NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
-    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Severity, Standing,
+    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Saved, Severity, Standing,
     StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked, StepRetried, StepStarted,
     Stored, Target, Threshold, Truth, Verdict,
 };
@@ -207,6 +207,7 @@ pub(crate) fn finished(path: &str, title: &str, outcome: Outcome, summary: &str)
         expectations: vec![],
         output: Value::Null,
         stored: None,
+        saved: Vec::new(),
     }
 }
 
@@ -392,6 +393,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         expectations: vec![judgement],
         output: json!({"x": "x"}),
         stored: Some(Stored { path: "x".into(), bytes: 1, sha256: text(), done: true }),
+        saved: vec![Saved { file: text(), bytes: 1, sha256: text(), left_out: 1 }],
         ..finished("x", "x", Outcome::Passed, "x")
     };
     let remedy = Remedy { run: Some(text()), with: fields(), text: Some(text()) };

@@ -1,8 +1,8 @@
 //! The summary document of a run: what `--output json` prints.
 
 use super::{
-    AnsweredAlert, Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Severity,
-    StepKind, Target, Verdict,
+    AnsweredAlert, Effect, FindingConcluded, Judgement, Mode, NotRuledOut, Outcome, Saved,
+    Severity, StepKind, Target, Verdict,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -116,4 +116,7 @@ pub struct StepSummary {
     pub duration_ms: u64,
     /// The judged expectations.
     pub expectations: Vec<Judgement>,
+    /// The files that it saved; absent if it saved none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub saved: Vec<Saved>,
 }

@@ -1,8 +1,8 @@
 //! The append-only record of a run on disk: one checked line per record, durable before the run
 //! goes on.
 //!
-//! A run is a directory, `STATE_DIR/runs/RUN/`: `journal.jsonl` and `artifacts/` with outputs too
-//! large for a line. Directories are 0700 and files 0600. Whoever appends holds the lock of
+//! A run is a directory, `STATE_DIR/runs/RUN/`: `journal.jsonl`, `artifacts/` with outputs too
+//! large for a line, and `saved/` with the files that steps save. Directories are 0700 and files 0600. Whoever appends holds the lock of
 //! `journal.jsonl`. `STATE_DIR/key` is no part of any run.
 
 mod artifact;
@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod key;
 mod list;
+mod saved;
 mod scan;
 
 pub use artifact::{LIMIT, load, with_its_end};
@@ -20,6 +21,7 @@ pub use error::Error;
 pub use file::{Journal, Reading, read};
 pub use key::Key;
 pub use list::{RunHeader, RunInfo, find, list};
+pub use saved::{check_saved_path, saved_dir};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! The end of the text: verdict, cause, next command, and what stayed open. Pure.
 
 use super::standing;
-use super::text::{duration, one_line, wrap};
+use super::text::{duration, file, one_line, wrap};
 use super::theme::{BAD, DIM, Detail, Line, Look, OutcomeMark, STRONG};
 use crate::event::short_id;
 use crate::event::{
-    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, RunFinished, Severity,
-    StepFinished, Verdict,
+    Effect, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome, RunFinished, Saved,
+    Severity, StepFinished, Verdict,
 };
 use crate::state::RunState;
 use indexmap::IndexMap;
@@ -262,7 +262,16 @@ fn rest(state: &RunState, has_more: bool, look: &Look) -> Vec<Line> {
         let text = format!("Not ruled out: {} ({})", some(ids.into_iter()), one_line(because));
         lines.extend(wrapped("", &text, look));
     }
-    if let Some(header) = state.header().filter(|_| has_more) {
+    let saved: Vec<&Saved> = state.ended().flat_map(|step| &step.saved).collect();
+    if let Some(last) = saved.last() {
+        let others = match saved.len() - 1 {
+            0 => String::new(),
+            1 => " and 1 other file".to_owned(),
+            count => format!(" and {count} other files"),
+        };
+        lines.extend(wrapped("", &format!("Saved: {}{others}", file(last)), look));
+    }
+    if let Some(header) = state.header().filter(|_| has_more || !saved.is_empty()) {
         lines.push(
             Line::new(2).push(DIM, format!("Full record: runbook show {}", short_id(&header.run))),
         );

@@ -2,9 +2,9 @@
 
 use super::conclusion::{by_reason, some, unsaid, weight};
 use super::test_case::{Ending, TestCase, cases};
-use super::text::{duration, one_line, value};
+use super::text::{duration, file, one_line, value};
 use super::theme::{Charset, OutcomeMark};
-use crate::event::{FindingConcluded, Verdict};
+use crate::event::{FindingConcluded, Saved, Verdict};
 use crate::secret::sanitize;
 use crate::state::RunState;
 use std::fmt::Write;
@@ -16,7 +16,8 @@ pub fn markdown(state: &RunState) -> String {
     let _ = head(&mut page, state)
         .and_then(|()| steps(&mut page, &cases(state)))
         .and_then(|()| causes(&mut page, state))
-        .and_then(|()| commands(&mut page, state));
+        .and_then(|()| commands(&mut page, state))
+        .and_then(|()| files(&mut page, state));
     page
 }
 
@@ -149,6 +150,14 @@ fn commands(page: &mut String, state: &RunState) -> std::fmt::Result {
     } else {
         writeln!(page, "\n## Next\n\n{}", fenced("sh", &(commands.join("\n") + "\n")))
     }
+}
+
+fn files(page: &mut String, state: &RunState) -> std::fmt::Result {
+    let saved: Vec<&Saved> = state.ended().flat_map(|step| &step.saved).collect();
+    if !saved.is_empty() {
+        writeln!(page, "\n## Saved files\n")?;
+    }
+    saved.into_iter().try_for_each(|saved| writeln!(page, "- {}", inline(&file(saved))))
 }
 
 /// Text that means nothing to Markdown, on one line.

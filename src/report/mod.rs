@@ -3,6 +3,7 @@
 
 mod conclusion;
 mod details;
+mod html;
 mod json;
 mod jsonl;
 mod junit;
@@ -21,6 +22,7 @@ mod text;
 mod theme;
 mod transcript;
 
+pub use html::html;
 pub use json::Json;
 pub use jsonl::JsonLines;
 pub use junit::junit;

@@ -2,7 +2,7 @@
 
 use super::conclusion::by_reason;
 use super::output;
-use super::text::{duration, one_line, value, wrap};
+use super::text::{duration, file, one_line, value, wrap};
 use super::theme::{BAD, DIM, GOOD, Line, Look, OutcomeMark, STRONG, WARN};
 use crate::event::{
     Event, Judgement, Mode, Record, Severity, StepFinished, StepRetried, StepSummary, Summary,
@@ -145,6 +145,9 @@ impl Show<'_> {
         }
         for judgement in &step.expectations {
             self.judgement(judgement);
+        }
+        for saved in &step.saved {
+            self.text(4, &format!("saved {}", file(saved)));
         }
         if let Some(finished) = finished.filter(|finished| output::is_there(finished)) {
             self.lines.push(Line::new(4).push(DIM, "output"));

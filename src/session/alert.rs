@@ -374,6 +374,7 @@ async fn ask(
         run: Arc::from(""),
         path: String::new(),
         made: Arc::default(),
+        shelf: Arc::new(()),
         records: Arc::new(Journals { folder: workspace.state_dir.clone() }),
         hosts: prometheus.host().into_iter().collect(),
         outside: None,

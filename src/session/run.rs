@@ -3,12 +3,13 @@
 use super::records::Journals;
 use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
+use super::workspace::Draw;
 use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
 use crate::action::{Connection, environment_of_programs};
 use crate::cluster::Cluster;
-use crate::engine::{Consent, Engine, Kept, Recorder, Signal};
+use crate::engine::{Consent, Engine, Kept, Page, Recorder, Signal};
 use crate::event::{AnsweredAlert, Event, FindingConcluded, Mode, StepMarked, Verdict};
-use crate::journal::{Journal, Key};
+use crate::journal::{self, Journal, Key};
 use crate::plan::Plan;
 use crate::secret::Masker;
 use crate::state::RunState;
@@ -235,6 +236,7 @@ impl Session {
             host: self.workspace.host.clone(),
             environment,
             outside: place.running.as_ref().map(|running| Arc::clone(&running.outside)),
+            page: self.workspace.page.map(|draw| page(&self.workspace.state_dir, &self.run, draw)),
         };
         let state = engine.run(&self.run).await?;
         drop((sandbox, kubeconfig));
@@ -349,4 +351,14 @@ async fn who(
         Some(Err(_)) | None => None,
     };
     identity.and_then(|identity| identity.user).unwrap_or_else(|| workspace.local_user())
+}
+
+/// The run so far as a page, from its own journal.
+fn page(state_dir: &Path, run: &str, draw: Draw) -> Page {
+    let (state_dir, run) = (state_dir.to_owned(), run.to_owned());
+    Arc::new(move || {
+        let reading = journal::read(&state_dir, &run).ok();
+        let state = reading.as_ref().and_then(|read| RunState::replay(&read.records).ok());
+        reading.zip(state).map(|(read, state)| draw(&read.records, &state)).unwrap_or_default()
+    })
 }

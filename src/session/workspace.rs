@@ -2,7 +2,9 @@
 
 use crate::document::{Catalogue, Root};
 use crate::engine::Clock;
+use crate::event::Record;
 use crate::sandbox::Worlds;
+use crate::state::RunState;
 use std::path::PathBuf;
 
 /// Where records are kept and runbooks are found, and what this machine says of itself. Nothing is
@@ -24,7 +26,12 @@ pub struct Workspace {
     pub host: String,
     /// The environment, of which programs that steps start get the harmless part.
     pub environment: Vec<(String, String)>,
+    /// Draws a run as a page, for the archives that runs make; none if nobody draws.
+    pub page: Option<Draw>,
 }
+
+/// Draws a run as a page of HTML, from its records and what they come to.
+pub(super) type Draw = fn(&[Record], &RunState) -> String;
 
 impl Workspace {
     /// This machine with its clock, name and environment, and the runbooks of the program alone.
@@ -40,6 +47,7 @@ impl Workspace {
             durable: true,
             host: host_name(),
             environment: std::env::vars_os().filter_map(text).collect(),
+            page: None,
         }
     }
 

@@ -114,6 +114,7 @@ fn step_summary(path: &str, step: &StepState) -> StepSummary {
             attempts: 0,
             duration_ms: 0,
             expectations: Vec::new(),
+            saved: Vec::new(),
         },
         StepState::Finished(finished) => StepSummary {
             id: finished.id.clone(),
@@ -128,6 +129,7 @@ fn step_summary(path: &str, step: &StepState) -> StepSummary {
             attempts: finished.attempts,
             duration_ms: finished.duration_ms,
             expectations: finished.expectations.clone(),
+            saved: finished.saved.clone(),
         },
     }
 }

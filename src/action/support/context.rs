@@ -2,13 +2,14 @@
 
 use super::outside::Outside;
 use crate::cluster::{self, Cluster};
-use crate::event::{PlannedChange, Target, Verdict};
+use crate::event::{PlannedChange, Saved, Target, Verdict};
 use crate::expression::Data;
 use crate::secret::Masker;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,10 +46,52 @@ pub struct Context {
     pub made: Arc<Vec<PlannedChange>>,
     /// Earlier runs.
     pub records: Arc<dyn Records>,
+    /// The files that this run saves.
+    pub shelf: Arc<dyn Shelf>,
     /// The hosts that the runbook declares for requests from this machine.
     pub hosts: Arc<[String]>,
     /// In a rehearsal: what programs and hosts respond with, of which none is started or asked.
     pub outside: Option<Arc<Outside>>,
+}
+
+/// The files that a run saves beside its journal.
+pub trait Shelf: Send + Sync {
+    /// Those that there are, by path.
+    fn files(&self) -> Vec<Saved>;
+
+    /// The content of one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read(&self, file: &str) -> io::Result<Vec<u8>>;
+
+    /// Keeps one more, which the record of the step at this path will name.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, for a person.
+    fn keep(&self, step: &str, file: &str, content: &[u8]) -> Result<Saved, String>;
+
+    /// The run so far as a page of HTML.
+    fn page(&self) -> String;
+}
+
+/// Nothing is kept: for what is no run.
+impl Shelf for () {
+    fn files(&self) -> Vec<Saved> {
+        Vec::new()
+    }
+
+    fn read(&self, _: &str) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn keep(&self, _: &str, _: &str, _: &[u8]) -> Result<Saved, String> {
+        Err("nothing is kept here".to_owned())
+    }
+
+    fn page(&self) -> String {
+        String::new()
+    }
 }
 
 /// Looks up earlier runs.

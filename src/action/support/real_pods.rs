@@ -49,6 +49,7 @@ pub(in crate::action) fn context(cluster: Option<Cluster>, namespace: &str) -> C
         path: "step".to_owned(),
         made: Arc::default(),
         records: Arc::new(NoRuns),
+        shelf: Arc::new(()),
         hosts: Arc::from(["127.0.0.1".to_owned(), "localhost".to_owned()]),
         outside: None,
     }

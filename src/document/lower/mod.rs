@@ -6,6 +6,7 @@ mod body;
 mod condition;
 mod finding;
 mod params;
+mod save;
 mod scope;
 mod step;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Lower;
 use super::body::{Parallel, is_action};
+use super::save::SaveFields;
 use crate::action::{Action, Duration, JqText};
 use crate::document::body::Body;
 use crate::document::canonical::TYPED;
@@ -39,6 +40,9 @@ pub(super) struct StepHead {
     pub(super) parallel: Option<Parallel>,
     #[expect(dead_code, reason = "read with its places")]
     then: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read with its places")]
+    save: Vec<SaveFields>,
     #[serde(rename = "let")]
     #[expect(dead_code, reason = "read with its places")]
     bound: Option<serde::de::IgnoredAny>,
@@ -60,6 +64,7 @@ pub(super) const HEAD: &[&str] = &[
     "severity",
     "expect",
     "parallel",
+    "save",
     "then",
     "let",
 ];
@@ -131,6 +136,7 @@ impl Lower<'_> {
         let until = self.condition(head_node.get("until"));
         let expected = fields.as_ref().map(|fields| fields.expect.as_slice()).unwrap_or_default();
         let expect = self.expectations(expected, head_node.get("expect"));
+        let save = self.saves(head_node.get("save"));
         self.names = outside;
         let fields = fields?;
         let polls = until.is_some() || fields.hold.is_some() || fields.every.is_some();
@@ -153,6 +159,7 @@ impl Lower<'_> {
             severity: fields.severity,
             expect,
             body: body?,
+            save,
             then,
             typed,
             span: node.span.clone(),
