@@ -43,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sandbox",
             "document",
             "action",
+            "journal",
             "cluster",
             "compare",
             "state",

@@ -51,7 +51,8 @@ fn judges_nothing(step: &Step) -> bool {
         | Body::Group(_) => true,
     };
     let until = step.poll.as_ref().is_some_and(|poll| poll.until.is_some());
-    !decides && step.expect.is_empty() && !until && step.severity != Severity::Info
+    let kept = !step.save.is_empty();
+    !decides && !kept && step.expect.is_empty() && !until && step.severity != Severity::Info
 }
 
 #[cfg(test)]

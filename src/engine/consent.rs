@@ -404,8 +404,10 @@ mod tests {
     fn an_approval_holds_for_one_plan_one_change_and_some_time_and_only_as_it_was_given() {
         let now = "2026-11-20T03:00:00Z".parse().unwrap();
         let state = tempfile::tempdir().unwrap();
-        let (key, other) =
-            (Key::of(state.path()).unwrap(), Key::of(&state.path().join("other")).unwrap());
+        let (key, other) = (
+            Key::of(state.path(), crate::journal::Durability::Lazy).unwrap(),
+            Key::of(&state.path().join("other"), crate::journal::Durability::Lazy).unwrap(),
+        );
         let given = |plan: &str, changes: &str, expires: Option<&str>| {
             let expires = expires.map(|text| text.parse().unwrap());
             let text = str::to_owned;

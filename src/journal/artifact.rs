@@ -2,7 +2,7 @@
 //! read part by part.
 
 use super::Error;
-use super::directory::{private, sync_dir};
+use super::directory::{Durability, private, sync_dir};
 use crate::encoding::hex;
 use crate::event::{Effect, Event, Record, Stored};
 use crate::expression::Data;
@@ -62,6 +62,7 @@ impl<W: Write> Write for Counted<W> {
 pub(super) fn write(
     dir: &Path,
     seq: u64,
+    durability: Durability,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Stored, Error> {
     let path = dir.join(file_name(seq));
@@ -71,17 +72,21 @@ pub(super) fn write(
         fill(&mut out)?;
         let Counted { out, bytes, digest } =
             out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        out.sync_data()?;
+        durability.file(&out)?;
         Ok(Stored { path: path.clone(), bytes, sha256: hexadecimal(digest), done: false })
     };
     let stored = written().map_err(|source| Error::from_io("write", &path, source))?;
-    sync_dir(dir)?;
+    sync_dir(dir, durability)?;
     Ok(stored)
 }
 
 /// The record as it is written: with a reference in the place of a stored output.
 /// An output that looks like a reference is stored too, so that reading cannot mistake it for one.
-pub(super) fn store(record: &Record, dir: &Path) -> Result<Option<Record>, Error> {
+pub(super) fn store(
+    record: &Record,
+    dir: &Path,
+    durability: Durability,
+) -> Result<Option<Record>, Error> {
     let Event::StepFinished(step) = &record.event else { return Ok(None) };
     let stored = match &step.stored {
         Some(stored) => stored.clone(),
@@ -90,7 +95,7 @@ pub(super) fn store(record: &Record, dir: &Path) -> Result<Option<Record>, Error
             if bytes.len() <= LIMIT && ArtifactReference::of(&step.output, record.seq).is_none() {
                 return Ok(None);
             }
-            write(dir, record.seq, |out| out.write_all(&bytes))?
+            write(dir, record.seq, durability, |out| out.write_all(&bytes))?
         }
     };
     let mut step = Box::new(step.without_output());

@@ -59,8 +59,28 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
+/// Whether what is written is on the disk before the program goes on. It is for every run; of a
+/// rehearsal nothing remains, and nobody waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on the disk when a function returns.
+    Synced,
+    /// The system writes it when it likes: a crash may lose it.
+    Lazy,
+}
+
+impl Durability {
+    /// Waits for the content of a file.
+    pub(super) fn file(self, file: &File) -> io::Result<()> {
+        if self == Self::Synced { file.sync_data() } else { Ok(()) }
+    }
+}
+
 /// Makes the names in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> Result<(), Error> {
+pub(super) fn sync_dir(path: &Path, durability: Durability) -> Result<(), Error> {
+    if durability == Durability::Lazy {
+        return Ok(());
+    }
     File::open(path)
         .and_then(|dir| dir.sync_all())
         .map_err(|source| Error::from_io("sync", path, source))

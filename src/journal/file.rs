@@ -1,7 +1,7 @@
 //! An open journal, and reading one that is not ours.
 
 use super::codec::Link;
-use super::directory::{self, journal_path, run_dir, sync_dir};
+use super::directory::{self, Durability, journal_path, run_dir, sync_dir};
 use super::scan::{Scan, scan};
 use super::{Error, artifact, codec};
 use crate::event::{Record, RunStarted, Stored};
@@ -16,7 +16,7 @@ pub struct Journal {
     dir: PathBuf,
     path: PathBuf,
     file: File,
-    sync: bool,
+    durability: Durability,
     /// Length of the whole records; a record that could not be written is cut off again.
     length: u64,
     /// What the next record follows on.
@@ -45,7 +45,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the run exists or the system refuses.
-    pub fn create(state_dir: &Path, run: &str) -> Result<Self, Error> {
+    pub fn create(state_dir: &Path, run: &str, durability: Durability) -> Result<Self, Error> {
         let dir = run_dir(state_dir, run)?;
         let runs = directory::runs_dir(state_dir);
         directory::make_dirs(&runs)?;
@@ -64,14 +64,14 @@ impl Journal {
             .open(&path)
             .map_err(|source| Error::from_io("create", &path, source))?;
         lock(&file, run, &path)?;
-        sync_dir(&dir)?;
-        sync_dir(&runs)?;
+        sync_dir(&dir, durability)?;
+        sync_dir(&runs, durability)?;
         Ok(Self {
             run: run.to_owned(),
             dir,
             path,
             file,
-            sync: true,
+            durability,
             length: 0,
             link: Link::default(),
             stopped: false,
@@ -84,7 +84,11 @@ impl Journal {
     /// # Errors
     /// When another process has the run, when the journal is damaged or of another version, or when
     /// it holds no record.
-    pub fn reopen(state_dir: &Path, run: &str) -> Result<(Reading, Self), Error> {
+    pub fn reopen(
+        state_dir: &Path,
+        run: &str,
+        durability: Durability,
+    ) -> Result<(Reading, Self), Error> {
         let dir = run_dir(state_dir, run)?;
         let path = journal_path(&dir);
         let mut file = directory::private()
@@ -118,14 +122,8 @@ impl Journal {
             Reading { records, torn_bytes: bytes.len() - whole, unchained, chain: link.hex() };
         Ok((
             reading,
-            Self { run: run.to_owned(), dir, path, file, sync: true, length, link, stopped: false },
+            Self { run: run.to_owned(), dir, path, file, durability, length, link, stopped: false },
         ))
-    }
-
-    /// Whether each record is durable when [`Self::append`] returns, as it is at first. Off only to
-    /// measure without the disk: a crash may then lose records.
-    pub fn set_sync(&mut self, sync: bool) {
-        self.sync = sync;
     }
 
     /// Writes one record; durable when this returns.
@@ -161,21 +159,21 @@ impl Journal {
         if self.stopped {
             return Err(Error::Stopped { run: self.run.clone() });
         }
-        let stored = artifact::write(&self.dir.join("artifacts"), seq, fill);
+        let stored = artifact::write(&self.dir.join("artifacts"), seq, self.durability, fill);
         self.stopped = stored.is_err();
         stored
     }
 
     fn write(&mut self, record: &Record) -> Result<(), Error> {
-        let stored = artifact::store(record, &self.dir.join("artifacts"))?;
+        let stored = artifact::store(record, &self.dir.join("artifacts"), self.durability)?;
         let (line, link) = codec::encode(stored.as_ref().unwrap_or(record), self.link)
             .map_err(|error| artifact::unwritable(&self.path, error))?;
         self.file
             .write_all(line.as_bytes())
             .map_err(|source| Error::from_io("write", &self.path, source))?;
-        if self.sync {
-            self.file.sync_data().map_err(|source| Error::from_io("sync", &self.path, source))?;
-        }
+        self.durability
+            .file(&self.file)
+            .map_err(|source| Error::from_io("sync", &self.path, source))?;
         self.length += line.len() as u64;
         self.link = link;
         Ok(())
@@ -184,6 +182,11 @@ impl Journal {
     /// The run's id.
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// Whether what it writes is on the disk when a function returns.
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// The run's directory.

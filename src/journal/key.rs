@@ -2,7 +2,7 @@
 //! seals that only who has it can make.
 
 use super::Error;
-use super::directory::{make_dirs, private, sync_dir};
+use super::directory::{Durability, make_dirs, private, sync_dir};
 use crate::encoding::hex;
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -19,10 +19,10 @@ impl Key {
     ///
     /// # Errors
     /// When it cannot be read or made, or when the file holds something else.
-    pub fn of(state_dir: &Path) -> Result<Self, Error> {
+    pub fn of(state_dir: &Path, durability: Durability) -> Result<Self, Error> {
         let path = state_dir.join("key");
         if !path.exists() {
-            make(state_dir, &path)?;
+            make(state_dir, &path, durability)?;
         }
         let text = std::fs::read_to_string(&path)
             .map_err(|source| Error::from_io("read", &path, source))?;
@@ -43,7 +43,7 @@ impl Key {
 }
 
 /// Whole or not at all, also where two processes do it at once: the first one's counts.
-fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
+fn make(state_dir: &Path, path: &Path, durability: Durability) -> Result<(), Error> {
     make_dirs(state_dir)?;
     let mut key = [0; 32];
     let no_random = |_| {
@@ -61,7 +61,7 @@ fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
     let write = || {
         let mut file = private().write(true).create(true).truncate(true).open(&temporary)?;
         writeln!(file, "{}", hex(&key))?;
-        file.sync_all()?;
+        durability.file(&file)?;
         match std::fs::hard_link(&temporary, path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -71,7 +71,7 @@ fn make(state_dir: &Path, path: &Path) -> Result<(), Error> {
     // what is wrong is said already
     std::fs::remove_file(&temporary).ok();
     made?;
-    sync_dir(state_dir)
+    sync_dir(state_dir, durability)
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
@@ -89,10 +89,18 @@ mod tests {
     fn a_key_is_made_once_and_read_by_its_owner_alone() {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join("new");
-        let digest = Key::of(&folder).unwrap().digest(&["a", "b"]);
-        assert_eq!(Key::of(&folder).unwrap().digest(&["a", "b"]), digest);
-        assert_ne!(Key::of(&folder).unwrap().digest(&["ab", ""]), digest, "texts are kept apart");
-        assert_ne!(Key::of(state.path()).unwrap().digest(&["a", "b"]), digest, "another key");
+        let digest = Key::of(&folder, Durability::Lazy).unwrap().digest(&["a", "b"]);
+        assert_eq!(Key::of(&folder, Durability::Lazy).unwrap().digest(&["a", "b"]), digest);
+        assert_ne!(
+            Key::of(&folder, Durability::Lazy).unwrap().digest(&["ab", ""]),
+            digest,
+            "texts are kept apart"
+        );
+        assert_ne!(
+            Key::of(state.path(), Durability::Lazy).unwrap().digest(&["a", "b"]),
+            digest,
+            "another key"
+        );
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
         #[cfg(unix)]
         {
@@ -104,7 +112,10 @@ mod tests {
         }
         for wrong in ["", "abc\n", &"g".repeat(64), &"é".repeat(32)] {
             std::fs::write(folder.join("key"), wrong).unwrap();
-            assert!(matches!(Key::of(&folder), Err(Error::Key { .. })), "{wrong}");
+            assert!(
+                matches!(Key::of(&folder, Durability::Lazy), Err(Error::Key { .. })),
+                "{wrong}"
+            );
         }
     }
 }

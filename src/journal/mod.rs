@@ -16,7 +16,7 @@ mod saved;
 mod scan;
 
 pub use artifact::{LIMIT, load, with_its_end};
-pub use directory::default_state_dir;
+pub use directory::{Durability, default_state_dir};
 pub use error::Error;
 pub use file::{Journal, Reading, read};
 pub use key::Key;

@@ -1,5 +1,7 @@
 //! The files that a run keeps: `saved/` beside the journal.
 
+#[cfg(test)]
+use super::Durability;
 use super::directory::{self, private, sync_dir};
 use super::{Error, Journal};
 use std::fs;
@@ -67,7 +69,9 @@ impl Journal {
             .create(true)
             .truncate(true)
             .open(&temporary)
-            .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
+            .and_then(|mut file| {
+                file.write_all(content).and_then(|()| self.durability().file(&file))
+            })
             .and_then(|()| fs::rename(&temporary, &path));
         if let Err(source) = written {
             // nothing half-written stays; what is wrong is said already
@@ -75,7 +79,7 @@ impl Journal {
             return Err(Error::from_io("write", &path, source));
         }
         let folders = folder.ancestors().take_while(|above| above.starts_with(self.directory()));
-        folders.take(DEPTH + 1).try_for_each(sync_dir)
+        folders.take(DEPTH + 1).try_for_each(|above| sync_dir(above, self.durability()))
     }
 }
 
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_file_is_private_and_replaced_whole() {
         let state = tempfile::tempdir().unwrap();
-        let journal = Journal::create(state.path(), "r").unwrap();
+        let journal = Journal::create(state.path(), "r", Durability::Lazy).unwrap();
         journal.keep("logs/a.log", b"one").unwrap();
         journal.keep("logs/a.log", b"two").unwrap();
         let path = journal.saved_dir().join("logs/a.log");

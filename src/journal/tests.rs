@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 fn written(story: &Story) -> (tempfile::TempDir, PathBuf) {
     let state = tempfile::tempdir().unwrap();
-    let mut journal = Journal::create(state.path(), RUN).unwrap();
-    journal.set_sync(false);
+    let mut journal = Journal::create(state.path(), RUN, Durability::Lazy).unwrap();
     for record in &story.records {
         journal.append(record).unwrap();
     }
@@ -23,7 +22,7 @@ fn what_is_appended_is_read_back() {
     let (state, _) = written(&story);
     let reading = read(state.path(), RUN).unwrap();
     assert_eq!((reading.records, reading.torn_bytes), (story.records.clone(), 0));
-    let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    let (reading, mut journal) = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap();
     assert_eq!(reading.records, story.records);
     let mut more = Story { records: reading.records };
     more.resume();
@@ -43,7 +42,7 @@ fn a_last_record_torn_at_any_byte_is_dropped() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let reading = read(state.path(), RUN).unwrap();
         assert_eq!(reading.torn_bytes, cut - last);
-        let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+        let (reading, mut journal) = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap();
         assert_eq!(reading.records, story.records[..2], "cut at {cut}");
         journal.append(&story.records[2]).unwrap();
         drop(journal);
@@ -57,7 +56,10 @@ fn a_last_record_torn_at_any_byte_is_dropped() {
     for tail in [&b"\n"[..], b"{\"seq\":4}\n", b"\0\0\0\n"] {
         std::fs::write(&path, [&whole, tail].concat()).unwrap();
         assert!(
-            matches!(Journal::reopen(state.path(), RUN), Err(Error::Corrupt { line: 4, .. })),
+            matches!(
+                Journal::reopen(state.path(), RUN, Durability::Lazy),
+                Err(Error::Corrupt { line: 4, .. })
+            ),
             "{tail:?}"
         );
     }
@@ -145,7 +147,7 @@ fn a_journal_of_an_earlier_version_is_read_and_chained_from_where_it_is_gone_on_
     std::fs::write(&path, &old).unwrap();
     let reading = read(state.path(), RUN).unwrap();
     assert_eq!((&reading.records, reading.unchained), (&story.records, story.records.len()));
-    let (reading, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    let (reading, mut journal) = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap();
     let mut more = Story { records: reading.records };
     more.resume();
     journal.append(more.records.last().unwrap()).unwrap();
@@ -176,7 +178,7 @@ fn any_changed_byte_before_the_last_record_is_refused() {
             let mut bytes = whole.clone();
             bytes[at] ^= bit;
             std::fs::write(&path, &bytes).unwrap();
-            let error = Journal::reopen(state.path(), RUN).unwrap_err();
+            let error = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap_err();
             let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
             assert!(
                 matches!(error, Error::Corrupt { line: seen, .. } if seen == line),
@@ -201,13 +203,16 @@ fn any_changed_byte_before_the_last_record_is_refused() {
 #[test]
 fn a_run_has_one_process() {
     let (state, _) = written(&diagnosis());
-    let (_, held) = Journal::reopen(state.path(), RUN).unwrap();
-    let error = Journal::reopen(state.path(), RUN).unwrap_err().to_string();
+    let (_, held) = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap();
+    let error = Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap_err().to_string();
     assert!(error.contains(RUN) && error.contains("another process: wait"), "{error}");
     assert!(read(state.path(), RUN).is_ok());
     drop(held);
-    assert!(Journal::reopen(state.path(), RUN).is_ok());
-    assert!(matches!(Journal::create(state.path(), RUN), Err(Error::Exists { .. })));
+    assert!(Journal::reopen(state.path(), RUN, Durability::Lazy).is_ok());
+    assert!(matches!(
+        Journal::create(state.path(), RUN, Durability::Lazy),
+        Err(Error::Exists { .. })
+    ));
 }
 
 #[test]
@@ -215,7 +220,10 @@ fn a_header_alone_that_is_torn_is_a_run_that_never_began() {
     let (state, path) = written(&Story::new(Mode::Run, &[]));
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(matches!(Journal::reopen(state.path(), RUN), Err(Error::Empty { .. })));
+    assert!(matches!(
+        Journal::reopen(state.path(), RUN, Durability::Lazy),
+        Err(Error::Empty { .. })
+    ));
     assert!(matches!(read(state.path(), RUN), Err(Error::Empty { .. })));
     assert_eq!(list(state.path()).unwrap()[0].header, None);
 }
@@ -266,7 +274,7 @@ fn other_versions() {
         std::fs::write(&path, &text).unwrap();
         let seen = read(state.path(), RUN).map_or_else(|error| error.to_string(), |_| "ok".into());
         assert!(seen.contains(read_says), "{text}: {seen}");
-        let seen = Journal::reopen(state.path(), RUN)
+        let seen = Journal::reopen(state.path(), RUN, Durability::Lazy)
             .map_or_else(|error| error.to_string(), |_| "ok".into());
         assert!(seen.contains(reopen_says), "{text}: {seen}");
     }
@@ -338,7 +346,8 @@ fn a_full_disk_is_its_own_error_and_the_journal_stops() {
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
     assert!(matches!(Error::from_io("write", Path::new("x"), full), Error::DiskFull { .. }));
     let (state, path) = written(&diagnosis());
-    let (Reading { records, .. }, mut journal) = Journal::reopen(state.path(), RUN).unwrap();
+    let (Reading { records, .. }, mut journal) =
+        Journal::reopen(state.path(), RUN, Durability::Lazy).unwrap();
     std::fs::remove_dir_all(path.with_file_name("artifacts")).unwrap();
     let (story, _) = large();
     assert!(matches!(journal.append(&story.records[2]), Err(Error::Io { .. })));
@@ -353,7 +362,7 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
     let runs =
         ["01K9ZQ4T0000000000LEADER42", "01K9ZQ4T0000000000MYSQL777", "01K9ZR000000000000REDIS001"];
     for (index, run) in runs.iter().enumerate() {
-        let mut journal = Journal::create(state.path(), run).unwrap();
+        let mut journal = Journal::create(state.path(), run, Durability::Lazy).unwrap();
         let mut story = Story::new(Mode::Run, &[]);
         story.finish(Verdict::Failed, 1, &[]);
         for mut record in story.records.drain(..if index == 2 { 1 } else { 2 }) {

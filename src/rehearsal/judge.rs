@@ -112,7 +112,20 @@ fn of_run(case: &Case, played: &Played, last: &Stage) -> Vec<Difference> {
             differences.push(Difference::new(Subject::Step(path.clone()), wanted.as_str(), actual));
         }
     }
+    let saved: Vec<String> =
+        last.state.ended().flat_map(|step| &step.saved).map(|saved| saved.file.clone()).collect();
+    if !expect.saved.iter().all(|wanted| saved.iter().any(|file| fits(wanted, file))) {
+        differences.push(Difference::new("saved files", told(&expect.saved), told(&saved)));
+    }
     differences
+}
+
+/// Whether a text is what is wanted: a star at the end stands for any end.
+fn fits(wanted: &str, text: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(begin) => text.starts_with(begin),
+        None => text == wanted,
+    }
 }
 
 fn passed(what: &str, stage: &Stage) -> Option<Difference> {
@@ -133,11 +146,7 @@ fn lists(what: impl Into<Subject>, expected: &[String], actual: &[String]) -> Op
     let (globs, exact): (Vec<&String>, Vec<&String>) =
         expected.iter().partition(|wanted| wanted.ends_with('*'));
     for wanted in exact.into_iter().chain(globs) {
-        let fits = |text: &&String| match wanted.strip_suffix('*') {
-            Some(begin) => text.starts_with(begin),
-            None => *text == wanted,
-        };
-        match left.iter().position(fits) {
+        match left.iter().position(|text| fits(wanted, text)) {
             Some(at) => drop(left.remove(at)),
             None => missing = true,
         }

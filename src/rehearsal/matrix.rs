@@ -96,6 +96,7 @@ fn unjudged(scenario: &str) -> Case {
             findings: Vec::new(),
             changes: Vec::new(),
             steps: IndexMap::new(),
+            saved: Vec::new(),
             state: Vec::new(),
         },
     }

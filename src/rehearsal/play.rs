@@ -5,6 +5,7 @@ use super::stage::{Dies, Keeps, Stage, StageKind};
 use crate::cluster::Dial;
 use crate::document::{Case, Runbook, Situation};
 use crate::engine::{Clock, Sink};
+use crate::journal::Durability;
 use crate::sandbox::{Chosen, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
 use crate::session::{
     Attended, ClusterChoice, Conduct, End, Params, Refusal, Resume, Running, Session, SessionError,
@@ -209,7 +210,7 @@ impl<'a> Staging<'a> {
         let workspace = Workspace {
             state_dir: folder.join("run"),
             clock: Clock::starting_at(now),
-            durable: false,
+            durability: Durability::Lazy,
             host: "rehearsal".to_owned(),
             environment: Vec::new(),
             ..play.workspace.clone()

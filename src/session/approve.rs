@@ -72,10 +72,10 @@ pub struct Approved {
 pub fn pending(workspace: &Workspace, run: &str, step: &str) -> Result<Pending, SessionError> {
     let folder = &workspace.state_dir;
     let run = journal::find(folder, run)?;
-    let (reading, journal) = Journal::reopen(folder, &run)?;
+    let (reading, journal) = Journal::reopen(folder, &run, workspace.durability)?;
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     let Some(header) = state.header() else { return Err(Refusal::NoHeader { run }.into()) };
-    let key = Key::of(folder)?;
+    let key = Key::of(folder, workspace.durability)?;
     refuse_ended(&run, &state)?;
     let asked = asked(&key, &run, &state, step)?;
     Ok(Pending {

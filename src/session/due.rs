@@ -54,7 +54,8 @@ fn left_behind(
     run: &str,
 ) -> Result<Option<(String, Timestamp)>, SessionError> {
     // one that is locked is alive, and one that cannot be read is not for here to tell
-    let Ok((reading, _lock)) = Journal::reopen(&workspace.state_dir, run) else { return Ok(None) };
+    let reopened = Journal::reopen(&workspace.state_dir, run, workspace.durability);
+    let Ok((reading, _lock)) = reopened else { return Ok(None) };
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     Ok(first(state.waits_for_times().into_iter()))
 }

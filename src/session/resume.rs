@@ -54,7 +54,7 @@ pub struct Despite {
 /// with is not there any more.
 pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, SessionError> {
     let run = journal::find(&workspace.state_dir, &options.run)?;
-    let (reading, journal) = Journal::reopen(&workspace.state_dir, &run)?;
+    let (reading, journal) = Journal::reopen(&workspace.state_dir, &run, workspace.durability)?;
     let mut notices = Notice::of_journal(&reading);
     let state = RunState::replay(&reading.records).map_err(EngineError::from)?;
     let Some(mut header) = state.header().cloned() else {

@@ -92,7 +92,7 @@ impl Session {
         let Begin { plan, mode, undoes, alert, run, mut conduct } = begin;
         conduct.cluster.choose(workspace, plan.runbook.sandbox.as_ref())?;
         let untrusted = untrusted(workspace, &plan, &conduct.trusted)?;
-        let key = Key::of(&workspace.state_dir)?;
+        let key = Key::of(&workspace.state_dir, workspace.durability)?;
         let masker = Masker::default().with_fingerprint({
             let key = key.clone();
             move |value| key.digest(&["secret", value]).chars().take(FINGERPRINT).collect()
@@ -196,8 +196,8 @@ impl Session {
                 marked(earlier, marks, cluster.as_ref(), &self.workspace).await?
             }
             None => {
-                let mut journal = Journal::create(&self.workspace.state_dir, &self.run)?;
-                journal.set_sync(self.workspace.durable);
+                let Workspace { state_dir, durability, .. } = &self.workspace;
+                let journal = Journal::create(state_dir, &self.run, *durability)?;
                 (Some(journal), RunState::new(), Kept::default())
             }
         };

@@ -3,6 +3,7 @@
 use crate::document::{Catalogue, Root};
 use crate::engine::Clock;
 use crate::event::Record;
+use crate::journal::Durability;
 use crate::sandbox::Worlds;
 use crate::state::RunState;
 use std::path::PathBuf;
@@ -19,9 +20,8 @@ pub struct Workspace {
     pub read: Option<Catalogue>,
     /// Where times come from.
     pub clock: Clock,
-    /// Whether each record is on the disk before what it tells of is done. Off for a rehearsal
-    /// alone, of which nothing remains.
-    pub durable: bool,
+    /// Whether each record is on the disk before what it tells of is done.
+    pub durability: Durability,
     /// Name of this machine, for the records.
     pub host: String,
     /// The environment, of which programs that steps start get the harmless part.
@@ -44,7 +44,7 @@ impl Workspace {
             roots: Vec::new(),
             read: None,
             clock: Clock::System,
-            durable: true,
+            durability: Durability::Synced,
             host: host_name(),
             environment: std::env::vars_os().filter_map(text).collect(),
             page: None,

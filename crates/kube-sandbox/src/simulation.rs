@@ -259,12 +259,28 @@ impl Simulation {
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
         issue(&mut manifest, now);
+        self.resolve_owners(&mut manifest);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
             manifest["spec"]["renewTime"] = json!(object::micro_time(now));
         }
         self.store.put(manifest, at);
+    }
+
+    /// Gives references to owners their uid: whoever writes a world does not know it.
+    fn resolve_owners(&self, manifest: &mut Value) {
+        let namespace = object::namespace(manifest).to_owned();
+        let owners = manifest["metadata"]["ownerReferences"].as_array_mut();
+        for owner in owners.into_iter().flatten().filter(|owner| owner["uid"] == "auto") {
+            let resource = owner["kind"].as_str().and_then(kinds::by_kind);
+            let found = resource.and_then(|resource| {
+                self.store.get(resource.plural, &namespace, owner["name"].as_str()?)
+            });
+            if let Some(found) = found {
+                owner["uid"] = found["metadata"]["uid"].clone();
+            }
+        }
     }
 
     /// A change as an operator makes it, on a world that runs.

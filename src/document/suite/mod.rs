@@ -145,6 +145,8 @@ pub struct Expected {
     pub changes: Vec<String>,
     /// How these steps end.
     pub steps: IndexMap<String, Outcome>,
+    /// Files that the run saves, others may be there as well: `logs/*`.
+    pub saved: Vec<String>,
     /// What is so in the cluster afterwards.
     pub state: Vec<Condition>,
 }

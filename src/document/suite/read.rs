@@ -71,6 +71,8 @@ struct WrittenExpected {
     #[serde(default)]
     changes: Vec<String>,
     #[serde(default)]
+    saved: Vec<String>,
+    #[serde(default)]
     steps: IndexMap<String, Outcome>,
     #[serde(default)]
     state: Vec<WrittenCondition>,
@@ -198,7 +200,7 @@ impl Reader {
     }
 
     fn expected(&mut self, node: &Node, written: WrittenExpected) -> Option<Expected> {
-        let WrittenExpected { verdict, findings, changes, steps, state } = written;
+        let WrittenExpected { verdict, findings, changes, steps, saved, state } = written;
         let places = match node.get("expect").and_then(|expect| expect.get("state")) {
             Some(Node { kind: NodeKind::List(items), .. }) => items.as_slice(),
             _ => &[],
@@ -217,7 +219,7 @@ impl Reader {
             conditions.push(Condition { object, that });
         }
         let verdict = verdict.unwrap_or(Verdict::Passed);
-        Some(Expected { verdict, findings, changes, steps, state: conditions })
+        Some(Expected { verdict, findings, changes, steps, saved, state: conditions })
     }
 
     fn condition(&mut self, source: &str, place: &Node) -> Option<Jq> {
