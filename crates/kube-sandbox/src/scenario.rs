@@ -73,6 +73,8 @@ pub(crate) struct Scenario {
     pub(crate) place: Place,
     title: String,
     description: String,
+    /// The scenario that it goes on from.
+    pub(crate) based_on: Option<String>,
     pub(crate) changes: Vec<Change>,
     /// With how long ago they were made; the longest ago first.
     pub(crate) later: Vec<(SignedDuration, Change)>,
@@ -129,6 +131,7 @@ pub(crate) enum Kind {
 struct Written {
     title: String,
     description: String,
+    based_on: Option<String>,
     #[serde(default)]
     changes: Vec<Spanned<WrittenChange>>,
     #[serde(default)]
@@ -190,6 +193,7 @@ impl Scenario {
             place: Place::file("scenarios"),
             title: "Everything works".to_owned(),
             description: "The world as its manifests make it.".to_owned(),
+            based_on: None,
             changes: Vec::new(),
             later: Vec::new(),
             requests: Vec::new(),
@@ -203,6 +207,36 @@ impl Scenario {
             faults: Vec::new(),
             apps: Vec::new(),
             recorded: None,
+        }
+    }
+
+    /// The same after what this one does.
+    #[must_use]
+    pub(crate) fn after(self, base: &Self) -> Self {
+        fn all<T: Clone>(base: &[T], own: Vec<T>) -> Vec<T> {
+            base.iter().cloned().chain(own).collect()
+        }
+        let mut later = all(&base.later, self.later);
+        later.sort_by_key(|(ago, _)| -*ago);
+        let mut then = all(&base.then, self.then);
+        then.sort_by_key(|(after, _)| *after);
+        Self {
+            based_on: None,
+            changes: all(&base.changes, self.changes),
+            later,
+            requests: all(&base.requests, self.requests),
+            unpullable: base.unpullable.clone().into_iter().chain(self.unpullable).collect(),
+            renewed: all(&base.renewed, self.renewed),
+            schedules: all(&base.schedules, self.schedules),
+            deny: all(&base.deny, self.deny),
+            server: self.server.or(base.server),
+            metrics: self.metrics.or(base.metrics),
+            then,
+            // what is said first counts first
+            faults: all(&self.faults, base.faults.clone()),
+            apps: all(&base.apps, self.apps),
+            recorded: self.recorded.or(base.recorded),
+            ..self
         }
     }
 
@@ -250,6 +284,7 @@ impl Scenario {
             place: Place::file(file),
             title: written.title,
             description: written.description,
+            based_on: written.based_on,
             changes,
             later,
             requests: written.requests,
@@ -277,7 +312,7 @@ impl Scenario {
 }
 
 /// A request that was sent to a pod.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     pub(crate) pod: PodReference,
