@@ -67,7 +67,7 @@ pub struct Timetable {
     /// Whether the run that was last due did not start; none if that is not known, or it is due just
     /// now.
     pub missed: Option<bool>,
-    /// How many runs were due since the last that started, up to 101.
+    /// How many runs were due since the last that started, and since its last change, up to 101.
     pub missed_runs: usize,
     /// Why it did not start.
     pub why: Option<NotStarted>,
@@ -161,7 +161,13 @@ impl Due {
             return Self::default();
         }
         let made = timestamp(&cronjob["metadata"]["creationTimestamp"]);
-        let Some(since) = started.or(made) else { return Self::default() };
+        // what was due before its last change was not due by this schedule
+        let changed = array(&cronjob["metadata"]["managedFields"])
+            .filter(|entry| entry["subresource"] != "status")
+            .filter_map(|entry| timestamp(&entry["time"]));
+        let Some(since) = started.or(made).into_iter().chain(changed).max() else {
+            return Self::default();
+        };
         // as `mostRecentScheduleTime`: what is due since the last start, or since it exists
         let times = std::iter::successors(schedule.next_due(since, &zone), |time| {
             schedule.next_due(*time, &zone)
@@ -405,6 +411,23 @@ mod tests {
             let found = timetable(spec.clone(), status.clone(), jobs);
             let seen = (found.missed, found.missed_runs, found.why);
             assert_eq!(seen, (missed, count, why), "{spec} {status}");
+        }
+    }
+
+    #[test]
+    fn what_was_due_before_its_last_change_was_not_missed() {
+        for (changed, subresource, missed) in [
+            ("2026-03-10T09:00:00Z", Value::Null, Some(true)),
+            ("2026-03-10T09:20:00Z", Value::Null, Some(false)),
+            ("2026-03-10T09:20:00Z", json!("status"), Some(true)),
+        ] {
+            let entry = json!([{"time": changed, "subresource": subresource}]);
+            let cronjob = json!({"metadata": {"name": "report", "managedFields": entry,
+                "creationTimestamp": "2026-03-01T00:00:00Z"},
+                "spec": {"schedule": "10 * * * *", "timeZone": "Etc/UTC"},
+                "status": {"lastScheduleTime": "2026-03-10T08:10:00Z"}});
+            let found = Timetable::of(&cronjob, &[], 1, NOW.parse().unwrap());
+            assert_eq!(found.missed, missed, "{changed} {subresource}");
         }
     }
 

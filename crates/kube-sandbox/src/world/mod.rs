@@ -117,7 +117,8 @@ impl World {
         let Inner { title, namespace, manifests, apps, described, scenarios } = &*self.0;
         let mut scenario = Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?;
         if let Some(based_on) = &scenario.based_on {
-            let unknown = || scenario.place.fault(format!("the world has no scenario `{based_on}`"));
+            let unknown =
+                || scenario.place.fault(format!("the world has no scenario `{based_on}`"));
             scenario = match scenarios.get(based_on).cloned() {
                 Some(base) => scenario.after(&base),
                 None => return Err(unknown()),
