@@ -265,8 +265,9 @@ impl JobRun {
             _ if job["spec"]["suspend"] == true => "suspended",
             _ => "running",
         };
-        let last = array(&job["status"]["conditions"]).filter(|found| found["status"] == "True");
-        let decisive = failed.or(complete).or_else(|| last.last());
+        let mut last =
+            array(&job["status"]["conditions"]).filter(|found| found["status"] == "True");
+        let decisive = failed.or(complete).or_else(|| last.next_back());
         let annotation = "batch.kubernetes.io/cronjob-scheduled-timestamp";
         Self {
             name: name(job).to_owned(),
