@@ -115,7 +115,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "document",
         &["construct", "action", "secret", "expression", "event", "diagnostic", "diagnosis"],
     ),
-    ("construct", &["action"]),
+    ("construct", &["action", "diagnosis"]),
     (
         "action",
         &[

@@ -37,6 +37,7 @@ pub mod restart;
 pub mod rollback;
 pub mod rollout;
 pub mod scale;
+pub mod schedule;
 pub mod secret;
 pub mod set_env;
 pub mod set_image;
@@ -298,6 +299,7 @@ verbs! {
     "describe" => describe::Describe,
     "changes" => changes::Changes,
     "related" => related::Related,
+    "schedule" => schedule::Schedule,
     "node_stats" => node_stats::NodeStats,
     "top" => top::Top,
     "api" => api::Api,

@@ -25,6 +25,12 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         ),
         Refusal::Withheld { param, .. } => format!(": pass it again with --set {param}=VALUE"),
         Refusal::Ended { run, .. } => format!("; to see it: runbook show {}", short_id(run)),
+        Refusal::NotDue { run, step, .. } => format!(
+            "; then continue with: runbook resume --due. Not to wait: runbook resume {} --skip {} \
+                --reason '…'",
+            short_id(run),
+            shell_word(step)
+        ),
         Refusal::OtherNamespace { wanted, undo, .. } => {
             let does = if *undo { "is undone there" } else { "continues there" };
             format!(" and {does}: omit -n {wanted}, or start another run")

@@ -5,7 +5,7 @@ mod words;
 use super::after::AfterArguments;
 use super::arguments::{ConductArguments, PrometheusArguments, run_id, workspace};
 use super::conduct::conducted;
-use super::exit::{CommandError, Exit};
+use super::exit::{CommandError, Exit, worst};
 use super::{Format, Global, output};
 use crate::alert::{MAX_BYTES, Payload, parse, typed};
 use crate::event::{Alert, Summary};
@@ -258,40 +258,5 @@ impl Told {
             output::write(&format!("{document:#}\n"))?;
         }
         Ok(Exit::Run(code))
-    }
-}
-
-/// The worst of several exit codes: stopped, in doubt, failed, paused, not judged, not understood.
-fn worst(codes: &[u8]) -> u8 {
-    let rank = |code: u8| match code {
-        0 => 0,
-        2 => 1,
-        3 => 2,
-        4 => 3,
-        1 => 4,
-        5 => 5,
-        _ => 6,
-    };
-    codes.iter().copied().max_by_key(|code| rank(*code)).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::worst;
-
-    #[test]
-    fn the_worst_code_wins() {
-        for (codes, wanted) in [
-            (&[][..], 0),
-            (&[0, 0], 0),
-            (&[0, 2], 2),
-            (&[2, 3, 0], 3),
-            (&[3, 4], 4),
-            (&[4, 1, 3], 1),
-            (&[1, 5], 5),
-            (&[5, 130, 1], 130),
-        ] {
-            assert_eq!(worst(codes), wanted, "{codes:?}");
-        }
     }
 }

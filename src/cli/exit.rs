@@ -63,6 +63,8 @@ pub(crate) enum CommandError {
     Usage(String),
     #[error("{0}")]
     NotJudged(String),
+    #[error("{0}")]
+    NotDue(String),
     #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),
 }
@@ -89,6 +91,9 @@ impl From<SessionError> for CommandError {
             // nobody knows yet who this is: nothing was done wrong
             SessionError::Refused(error @ Refusal::Approval(NotApproved::NoUser)) => {
                 Self::NotJudged(advice::refusal(&error))
+            }
+            SessionError::Refused(error @ Refusal::NotDue { .. }) => {
+                Self::NotDue(advice::refusal(&error))
             }
             SessionError::Refused(error) => Self::Usage(advice::refusal(&error)),
             SessionError::Sandbox(error) => error.into(),
@@ -123,6 +128,8 @@ impl CommandError {
                 Exit::NotJudged
             }
             Self::Params(_) | Self::Usage(_) => Exit::Usage,
+            // it is still paused
+            Self::NotDue(_) => Exit::Run(4),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Exit::Passed;
             }
@@ -161,5 +168,40 @@ pub(super) fn faults(error: &CatalogueError) -> &[Diagnostic] {
     match error {
         CatalogueError::Invalid { diagnostics } => diagnostics,
         CatalogueError::Unknown { .. } => &[],
+    }
+}
+
+/// The worst of several exit codes: stopped, in doubt, failed, paused, not judged, not understood.
+pub(super) fn worst(codes: &[u8]) -> u8 {
+    let rank = |code: u8| match code {
+        0 => 0,
+        2 => 1,
+        3 => 2,
+        4 => 3,
+        1 => 4,
+        5 => 5,
+        _ => 6,
+    };
+    codes.iter().copied().max_by_key(|code| rank(*code)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::worst;
+
+    #[test]
+    fn the_worst_code_wins() {
+        for (codes, wanted) in [
+            (&[][..], 0),
+            (&[0, 0], 0),
+            (&[0, 2], 2),
+            (&[2, 3, 0], 3),
+            (&[3, 4], 4),
+            (&[4, 1, 3], 1),
+            (&[1, 5], 5),
+            (&[5, 130, 1], 130),
+        ] {
+            assert_eq!(worst(codes), wanted, "{codes:?}");
+        }
     }
 }

@@ -49,16 +49,18 @@ pub(super) fn history(global: &Global, arguments: &HistoryArguments) -> Result<E
             ),
             None => ("unreadable".to_owned(), "", String::new()),
         };
+        let due = run.finished.iter().flat_map(|end| end.due.values()).min();
+        let waits = due.map(|due| format!("  due at {due}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}",
+            "{}  {started:<20}  {verdict:<9}  {runbook:<28} {place}{waits}",
             event::short_id(&run.run)
         );
         documents.push(json!({"run": run.run,
             "runbook": run.header.as_ref().map(|header| &header.runbook),
             "started": run.header.as_ref().map(|header| header.started),
             "verdict": run.finished.as_ref().map(|end| end.verdict),
-            "exit_code": run.finished.as_ref().map(|end| end.exit_code)}));
+            "exit_code": run.finished.as_ref().map(|end| end.exit_code), "due": due}));
     }
     match arguments.output {
         Format::Text if text.is_empty() => output::write("no runs yet\n")?,

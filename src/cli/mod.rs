@@ -12,6 +12,7 @@ mod completions;
 mod conduct;
 mod coverage;
 mod describe;
+mod due;
 mod exit;
 mod fmt;
 mod history;

@@ -1,8 +1,9 @@
-//! `runbook resume RUN`
+//! `runbook resume RUN`, `runbook resume --due`
 
 use super::after::AfterArguments;
 use super::arguments::{ConductArguments, workspace};
 use super::conduct::conduct;
+use super::due::{Due, resume_due};
 use super::exit::{CommandError, Exit};
 use super::{Format, Global};
 use crate::event::StepMark;
@@ -12,7 +13,12 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// Id of the run, or the end of it
-    run: String,
+    #[arg(required_unless_present = "due")]
+    run: Option<String>,
+    /// Resume all runs that wait for a time that has come, one after the other; the exit code is
+    /// the worst
+    #[arg(long, conflicts_with_all = ["run", "mark_done", "mark_not_done", "skip", "despite"])]
+    due: bool,
     /// Mark a step as done by hand: it does not run again, but its expectations are still checked
     #[arg(long, value_name = "STEP", requires = "reason")]
     mark_done: Vec<String>,
@@ -50,6 +56,12 @@ enum Despite {
 
 pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit, CommandError> {
     let workspace = workspace(global)?;
+    let Some(run) = arguments.run else {
+        let params = arguments.conduct.params(&workspace)?;
+        let (output, after) = (arguments.output, arguments.after);
+        let conduct = arguments.conduct.conduct();
+        return resume_due(global, &workspace, &Due { params, conduct, output, after });
+    };
     let marks = [
         (StepMark::Done, arguments.mark_done),
         (StepMark::NotDone, arguments.mark_not_done),
@@ -62,7 +74,7 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
     let session = session::resume(
         &workspace,
         Resume {
-            run: arguments.run,
+            run,
             params: arguments.conduct.params(&workspace)?,
             marks: marks.into_iter().flat_map(marked).collect(),
             reason: arguments.reason.unwrap_or_default(),
@@ -71,6 +83,7 @@ pub(super) fn resume(global: &Global, arguments: ResumeArguments) -> Result<Exit
                 cluster: insists(Despite::Cluster),
                 user: insists(Despite::User),
             },
+            where_it_began: false,
             conduct: arguments.conduct.conduct(),
         },
     )?;

@@ -59,7 +59,7 @@ fn document(status: &Status, next: &[String]) -> Value {
         "runbook": status.state.header().map(|header| &header.runbook),
         "verdict": status.verdict(),
         "done": status.done, "not_passed": status.not_passed, "in_doubt": status.in_doubt,
-        "waiting": status.waiting, "left": status.left, "changes": status.state.changes(),
+        "waiting": status.waiting, "due": status.state.waits_for_times(), "left": status.left, "changes": status.state.changes(),
         "programs": status.programs, "next": next,
     })
 }
@@ -87,12 +87,18 @@ fn write_summary(text: &mut String, status: &Status) -> fmt::Result {
             .unwrap_or_default(),
         None => "not finished: it is running, or its process died".to_owned(),
     };
+    let times = status.state.waits_for_times();
+    let due = |path: &String| match times.get(path.as_str()) {
+        Some(due) => format!("{path} (due at {due})"),
+        None => path.clone(),
+    };
+    let waits: Vec<String> = status.waiting.iter().map(due).collect();
     writeln!(text, "{name}  run {}  {how}", event::short_id(&status.run))?;
     for (label, paths) in [
         ("Done", &status.done),
         ("Did not pass", &status.not_passed),
         ("In doubt", &status.in_doubt),
-        ("Waits", &status.waiting),
+        ("Waits", &waits),
         ("Left", &status.left),
     ] {
         if !paths.is_empty() {

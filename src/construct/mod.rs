@@ -1,5 +1,6 @@
 //! What a step can be besides a verb: a value, a call of another runbook, a question, an approval,
-//! a pause. The engine does these itself; one file each.
+//! a pause,
+//! a time to wait for. The engine does these itself; one file each.
 //!
 //! To add one: a file here, its line in `constructs!`, a variant of `document::Body`.
 
@@ -8,12 +9,14 @@ pub mod confirm;
 pub mod pause;
 pub mod run;
 pub mod value;
+pub mod wait_for_time;
 
 pub use approve::Approve;
 pub use confirm::Confirm;
 pub use pause::Pause;
 pub use run::Run;
 pub use value::Value;
+pub use wait_for_time::WaitForTime;
 
 use serde::de::DeserializeOwned;
 
@@ -46,4 +49,4 @@ macro_rules! constructs {
     };
 }
 
-constructs! { Value, Confirm, Approve, Pause, Run, }
+constructs! { Value, Confirm, Approve, Pause, WaitForTime, Run, }

@@ -4,7 +4,7 @@ use super::deferred::Deferred;
 use super::runbook::Step;
 use super::sketch::Sketch;
 use crate::action::{Action, Reach, VerbName};
-use crate::construct::{Approve, Confirm, Construct, Pause, Run, Value as ValueText};
+use crate::construct::{Approve, Confirm, Construct, Pause, Run, Value as ValueText, WaitForTime};
 use crate::event::Effect;
 use crate::expression::{Jq, Reference};
 use serde::de::DeserializeSeed;
@@ -26,6 +26,8 @@ pub enum Body {
     Approve(Written<Approve>),
     /// A while of waiting.
     Pause(Written<Pause>),
+    /// A time to wait for.
+    WaitForTime(Written<WaitForTime>),
     /// Steps within the step.
     Group(Arc<Group>),
 }
@@ -107,6 +109,7 @@ impl Body {
             Self::Confirm(_) => Confirm::NAME,
             Self::Approve(_) => Approve::NAME,
             Self::Pause(_) => Pause::NAME,
+            Self::WaitForTime(_) => WaitForTime::NAME,
             Self::Group(_) => "group",
         }
     }
@@ -115,7 +118,7 @@ impl Body {
     pub fn effect(&self) -> Effect {
         match self {
             Self::Verb(written) => written.sketch.effect(),
-            Self::Value(_) | Self::Run(_) | Self::Pause(_) => Effect::Read,
+            Self::Value(_) | Self::Run(_) | Self::Pause(_) | Self::WaitForTime(_) => Effect::Read,
             Self::Confirm(_) | Self::Approve(_) => Effect::Operator,
             Self::Group(group) => group.children().map(Step::effect).max().unwrap_or(Effect::Read),
         }
@@ -126,6 +129,7 @@ impl Body {
         match self {
             Self::Verb(written) => written.sketch.reach() == Reach::Cluster,
             Self::Approve(_) => true,
+            Self::WaitForTime(written) => written.sketch.cronjob.is_some(),
             Self::Value(_) | Self::Run(_) | Self::Confirm(_) | Self::Pause(_) | Self::Group(_) => {
                 false
             }
@@ -149,6 +153,7 @@ impl Body {
             Self::Confirm(written) => written.arguments.references(),
             Self::Approve(written) => written.arguments.references(),
             Self::Pause(written) => written.arguments.references(),
+            Self::WaitForTime(written) => written.arguments.references(),
             Self::Group(_) => Vec::new(),
         }
     }

@@ -43,9 +43,12 @@ fn judges_nothing(step: &Step) -> bool {
     let decides = match &step.body {
         Body::Verb(written) => written.sketch.judges(),
         Body::Value(_) => false,
-        Body::Run(_) | Body::Confirm(_) | Body::Approve(_) | Body::Pause(_) | Body::Group(_) => {
-            true
-        }
+        Body::Run(_)
+        | Body::Confirm(_)
+        | Body::Approve(_)
+        | Body::Pause(_)
+        | Body::WaitForTime(_)
+        | Body::Group(_) => true,
     };
     let until = step.poll.as_ref().is_some_and(|poll| poll.until.is_some());
     let kept = !step.save.is_empty();

@@ -56,6 +56,9 @@ impl Run {
             Body::Pause(pause) => {
                 self.paused_for(scope, step, path, resolved(scope, pause)?).await.into()
             }
+            Body::WaitForTime(wait) => {
+                self.wait_for_time(scope, step, path, &resolved(scope, wait)?).await?
+            }
             // it begins and ends in `Run::group`
             Body::Group(_) => {
                 return Err("a group has steps and does nothing itself".to_owned().into());

@@ -77,7 +77,12 @@ impl Run {
             Some(false) => Ok(Answer::No),
             None => {
                 let command = self.approve_command(path, typed.as_deref());
-                Ok(Answer::Nobody(Waits { what: "approval", command, before: known.before() }))
+                Ok(Answer::Nobody(Waits {
+                    what: "approval",
+                    command,
+                    due: None,
+                    before: known.before(),
+                }))
             }
         }
     }
@@ -125,7 +130,12 @@ impl Run {
                 // as it stands in the record, where it is compared with what is typed
                 let typed = self.recorder.as_recorded(confirm.typed.clone());
                 let command = self.approve_command(path, typed.as_deref());
-                Ok(End::Waits(Waits { what: "an answer", command, before: known.before() }))
+                Ok(End::Waits(Waits {
+                    what: "an answer",
+                    command,
+                    due: None,
+                    before: known.before(),
+                }))
             }
         }
     }
@@ -195,7 +205,7 @@ impl Run {
             typed: None,
             options: Vec::new(),
         };
-        Ok(End::Waits(Waits { what: "approval", command, before }))
+        Ok(End::Waits(Waits { what: "approval", command, due: None, before }))
     }
 
     /// The command that allows the changes of a step, or answers its question.

@@ -57,7 +57,12 @@ impl Run {
             Body::Pause(_) => self.behind(),
             // of a runbook that only looks one line says as much as all of its steps would
             Body::Run(call) if !self.changes_something(&call.sketch.runbook) => self.behind(),
-            Body::Run(_) | Body::Value(_) | Body::Verb(_) | Body::Group(_) => None,
+            // it says what it would wait for
+            Body::Run(_)
+            | Body::Value(_)
+            | Body::Verb(_)
+            | Body::WaitForTime(_)
+            | Body::Group(_) => None,
         }
     }
 

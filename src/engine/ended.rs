@@ -6,6 +6,7 @@ use crate::action::{Failure, FailureKind};
 use crate::document::Step;
 use crate::event::{Judgement, Next, Outcome, Reason};
 use crate::expression::Data;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) enum End {
     /// It is over.
     Ended(Ended),
-    /// A person must say something first.
+    /// A person must say something first, or it is not yet time.
     Waits(Waits),
     /// A request was sent, and nobody knows what came of it.
     InDoubt,
@@ -35,10 +36,12 @@ pub(super) struct Ended {
 
 /// What a step waits for.
 pub(super) struct Waits {
-    /// `approval`, `an answer`.
+    /// `approval`, `an answer`, `its time`.
     pub(super) what: &'static str,
     /// What a person types.
     pub(super) command: Next,
+    /// The time, if it waits for one.
+    pub(super) due: Option<Timestamp>,
     /// Why what was said before is not enough; empty if nothing was.
     pub(super) before: &'static str,
 }
@@ -64,7 +67,7 @@ impl Halt {
         halted.in_doubt || !halted.waiting.is_empty()
     }
 
-    /// The steps that wait for a person, by path.
+    /// The steps that wait for a person or for a time, by path.
     pub(super) fn waiting(&self) -> BTreeMap<String, Waits> {
         std::mem::take(&mut self.halted().waiting)
     }
@@ -122,7 +125,10 @@ impl Run {
 impl Waits {
     /// `the approval has expired; waits for approval: runbook approve …`
     fn reason(&self) -> String {
-        let Self { what, command, before } = self;
+        let Self { what, command, due, before } = self;
+        if let Some(due) = due {
+            return format!("waits until {due}: {command}");
+        }
         let before = if before.is_empty() { String::new() } else { format!("{before}; ") };
         format!("{before}waits for {what}: {command}")
     }

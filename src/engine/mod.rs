@@ -12,6 +12,7 @@ mod clock;
 mod consent;
 mod doubt;
 mod dry_run;
+mod due;
 mod ended;
 #[cfg(test)]
 mod fake;
@@ -425,7 +426,7 @@ impl Run {
             // what a dry run cannot know is no fault
             exit_code = 0;
         }
-        let mut waiting = BTreeMap::new();
+        let (mut waiting, mut due) = (BTreeMap::new(), BTreeMap::new());
         let mut commands: Vec<Next> = self.recorder.state(|state| {
             state.findings().iter().filter_map(|finding| finding.next.clone()).collect()
         });
@@ -449,6 +450,8 @@ impl Run {
             (verdict, exit_code) = (Verdict::Paused, 4);
             let why = waits.iter().filter(|(_, waits)| !waits.before.is_empty());
             waiting.extend(why.map(|(path, waits)| (path.clone(), waits.before.to_owned())));
+            let times = waits.iter().filter_map(|(path, waits)| Some((path.clone(), waits.due?)));
+            due.extend(times);
             commands.splice(0..0, waits.into_values().map(|waits| waits.command).chain([resume]));
         }
         let changed =
@@ -467,6 +470,7 @@ impl Run {
             next: commands.iter().map(Next::to_string).collect(),
             commands,
             waiting,
+            due,
         }))?;
         Ok(self.recorder.clone().into_state())
     }

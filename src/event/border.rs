@@ -10,8 +10,8 @@ use super::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, FindingItem,
     JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange,
     PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, Saved, StepApproved, StepAsked, StepFinished, StepMarked, StepRetried, StepStarted,
-    Target,
+    RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished, StepMarked, StepRetried,
+    StepStarted, Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -128,6 +128,13 @@ impl MapText for Reason {
     }
 }
 
+impl MapText for StepDue {
+    fn map_text(self, _: &dyn Border) -> Self {
+        let Self { path, digest, from, due } = self;
+        Self { path, digest, from, due }
+    }
+}
+
 impl MapText for ChangeStarted {
     fn map_text(self, _: &dyn Border) -> Self {
         let Self { path, index } = self;
@@ -174,7 +181,7 @@ texts! {
     FindingItem { objects, remedy, cause, command, next; }
     NotRuledOut { because; id }
     RunInterrupted { signal; }
-    RunFinished { next, commands, waiting; verdict, exit_code, duration_ms }
+    RunFinished { next, commands, waiting; verdict, exit_code, duration_ms, due }
     ChangesPlanned { changes, overridden, typed; path, digest }
     PlannedChange { before, after, request, object, summary; verb, masked }
     ObjectReference { api_version, kind, namespace, name; }

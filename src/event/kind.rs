@@ -22,6 +22,8 @@ pub enum StepKind {
     Approve,
     /// Waits.
     Pause,
+    /// Waits for a time of the clock.
+    WaitForTime,
     /// Watches a rollout to its end.
     Rollout,
     /// Takes back a change of an earlier run.
@@ -41,6 +43,7 @@ impl StepKind {
             Self::Confirm => "confirm",
             Self::Approve => "approve",
             Self::Pause => "pause",
+            Self::WaitForTime => "wait_for_time",
             Self::Rollout => "rollout",
             Self::Undo => "undo",
             Self::Verb(name) => name,
@@ -63,6 +66,7 @@ impl From<&str> for StepKind {
             Self::Confirm,
             Self::Approve,
             Self::Pause,
+            Self::WaitForTime,
             Self::Rollout,
             Self::Undo,
         ];

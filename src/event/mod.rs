@@ -112,6 +112,8 @@ events! {
     ChangeFinished(ChangeFinished),
     /// A program of this machine was started.
     ProgramStarted(ProgramStarted),
+    /// A step waits for a time; durable before it waits.
+    StepDue(StepDue),
     /// A step asks a person; durable before the question is shown.
     StepAsked(StepAsked),
     /// A person allowed the changes of a step, or answered its question.
@@ -270,6 +272,19 @@ pub struct StepRetried {
     pub reason: String,
     /// Pause before the next attempt, in milliseconds.
     pub delay_ms: u64,
+}
+
+/// A step waits for a time. It is determined once: a resume waits for the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepDue {
+    /// Place of the step in the run.
+    pub path: String,
+    /// Digest of the step as written: another step waits for another time.
+    pub digest: String,
+    /// When the wait began.
+    pub from: Timestamp,
+    /// What it waits for.
+    pub due: Timestamp,
 }
 
 /// A program of this machine was started by a step.
@@ -495,4 +510,7 @@ pub struct RunFinished {
     /// expired.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, String>,
+    /// The times that steps wait for, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<String, Timestamp>,
 }

@@ -6,8 +6,8 @@ use crate::event::{
     FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
     NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
     Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Saved, Severity, Standing,
-    StepApproved, StepAsked, StepFinished, StepMark, StepMarked, StepRetried, StepStarted, Stored,
-    Target, Threshold, Truth, Verdict,
+    StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked, StepRetried, StepStarted,
+    Stored, Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -166,6 +166,7 @@ impl Story {
             next,
             commands,
             waiting: BTreeMap::new(),
+            due: BTreeMap::new(),
         }))
     }
 }
@@ -465,6 +466,12 @@ pub(crate) fn every_event() -> Vec<Event> {
                 group: 1,
                 host: text(),
             }),
+            EventKind::StepDue => Event::StepDue(StepDue {
+                path: text(),
+                digest: text(),
+                from: Timestamp::UNIX_EPOCH,
+                due: Timestamp::UNIX_EPOCH,
+            }),
             EventKind::StepAsked => Event::StepAsked(StepAsked {
                 path: text(),
                 question: text(),
@@ -544,6 +551,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                     Next::Undo { run: text() },
                 ],
                 waiting: by_path(),
+                due: BTreeMap::from([(text(), Timestamp::UNIX_EPOCH)]),
             }),
         })
         .collect()

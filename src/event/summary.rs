@@ -7,6 +7,7 @@ use super::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Version of the summary document.
 pub const SUMMARY_SCHEMA: &str = "runbook.run/v1";
@@ -53,6 +54,9 @@ pub struct Summary {
     pub not_ruled_out: Vec<NotRuledOut>,
     /// Changes made in the cluster, oldest first.
     pub changes: Vec<Value>,
+    /// The times that steps wait for, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub due: BTreeMap<String, Timestamp>,
     /// Commands to type next.
     pub next: Vec<String>,
 }

@@ -178,6 +178,12 @@ impl PlanWalk<'_> {
                 planned.sketch(written, &known);
                 self.all.push(planned);
             }
+            Body::WaitForTime(written) => {
+                let wait = planned.sketch(written, &known);
+                let look = wait.look().map(|look| look.permissions(&planned.namespace));
+                planned.needs.permissions.extend(look.into_iter().flatten());
+                self.all.push(planned);
+            }
         }
         self.steps(&step.then, params, &namespace, &format!("{path}/"));
         self.conditional = outside;

@@ -86,6 +86,7 @@ fn unjudged(scenario: &str) -> Case {
         approve: Approve::All(false),
         dry_run: false,
         crash: None,
+        resume: true,
         twice: false,
         undo: false,
         vary: Vary::default(),

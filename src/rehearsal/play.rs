@@ -4,7 +4,7 @@ use super::persona::Persona;
 use super::stage::{Dies, Keeps, Stage, StageKind};
 use crate::cluster::Dial;
 use crate::document::{Case, Runbook, Situation};
-use crate::engine::Clock;
+use crate::engine::{Clock, Sink};
 use crate::journal::Durability;
 use crate::sandbox::{Chosen, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
 use crate::session::{
@@ -21,8 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 /// When every case begins.
 pub const NOW: &str = "2026-03-10T09:30:00Z";
-/// How much time of its world a case may take.
+/// How much time of its world a process of a case may take.
 const LONGEST: Duration = Duration::from_secs(48 * 3600);
+
+/// How long before a run goes on its world is looked at again.
+const BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// What all cases share.
 pub struct Play {
@@ -75,7 +78,7 @@ pub enum Unplayed {
 impl Played {
     /// The last process of the run itself.
     pub(super) fn last(&self) -> Option<&Stage> {
-        let of = |kind| self.stages.iter().find(|stage| stage.kind == kind);
+        let of = |kind| self.stages.iter().rfind(|stage| stage.kind == kind);
         of(StageKind::Resumed).or_else(|| of(StageKind::Run))
     }
 
@@ -132,7 +135,7 @@ impl Play {
             .build()?;
         let played = runtime.block_on(async {
             let staging = Staging::new(self, (runbook, case), prepared, folder.path())?;
-            tokio::time::timeout(LONGEST, staging.play()).await.map_err(|_| Unplayed::Endless)?
+            staging.play().await
         });
         runtime.shutdown_background();
         played
@@ -217,31 +220,11 @@ impl<'a> Staging<'a> {
 
     async fn play(&self) -> Result<Played, Unplayed> {
         let before = self.sandbox.objects();
-        let mut stages = Vec::new();
-        let workspace = match &self.case.crash {
-            None => {
-                let session = start(&self.workspace, self.start(1))?;
-                stages.push(self.stage(StageKind::Run, session, None).await?);
-                self.workspace.clone()
-            }
-            Some(step) => {
-                stages.push(self.crash(step).await?);
-                let workspace = self.kept();
-                let options = Resume {
-                    run: id(1),
-                    params: self.params(),
-                    conduct: self.conduct().1,
-                    ..Resume::default()
-                };
-                let session = resume(&workspace, options)?;
-                stages.push(self.stage(StageKind::Resumed, session, None).await?);
-                workspace
-            }
-        };
+        let (mut stages, workspace) = self.run().await?;
         let after = self.sandbox.objects();
         if self.case.twice {
             let session = start(&workspace, self.start(2))?;
-            stages.push(self.stage(StageKind::Again, session, None).await?);
+            stages.push(self.stage(StageKind::Again, session).await?);
         }
         if self.case.undo {
             let conduct = self.conduct().1;
@@ -251,7 +234,7 @@ impl<'a> Staging<'a> {
                 Err(SessionError::Refused(Refusal::NothingToUndo { opaque, gone, .. }))
                     if opaque.is_empty() && !gone.is_empty() => {}
                 undone => {
-                    stages.push(self.stage(StageKind::Undone, undone?, None).await?);
+                    stages.push(self.stage(StageKind::Undone, undone?).await?);
                 }
             }
         }
@@ -270,52 +253,77 @@ impl<'a> Staging<'a> {
         Workspace { state_dir: self.folder.join("kept"), ..self.workspace.clone() }
     }
 
-    async fn crash(&self, step: &str) -> Result<Stage, Unplayed> {
+    /// The processes of the run itself: a run that dies, or that pauses until a time, is gone on
+    /// with.
+    async fn run(&self) -> Result<(Vec<Stage>, Workspace), Unplayed> {
+        let mut crash = self.case.crash.as_deref();
+        let (mut stages, mut workspace) = (Vec::new(), self.workspace.clone());
         let (dial, conduct) = self.conduct();
-        let died = CancellationToken::new();
-        let session = start(&self.workspace, Start { conduct, ..self.start(1) })?;
-        let dies = Dies {
-            at: step.to_owned(),
-            dial,
-            records: self.workspace.state_dir.clone(),
-            kept: self.folder.join("kept"),
-            died: died.clone(),
-        };
-        self.stage(StageKind::Run, session, Some((dies, died))).await
+        let mut session = start(&workspace, Start { conduct, ..self.start(1) })?;
+        let (mut kind, mut dial) = (StageKind::Run, dial);
+        loop {
+            let dies = crash.map(|step| Dies {
+                at: step.to_owned(),
+                dial,
+                records: self.workspace.state_dir.clone(),
+                kept: self.kept().state_dir,
+                died: CancellationToken::new(),
+            });
+            let (stage, died) = self.process(kind, session, dies).await?;
+            let due = stage.due();
+            stages.push(stage);
+            if died {
+                (crash, workspace) = (None, self.kept());
+            } else if let Some(due) = due.filter(|_| self.case.resume) {
+                let left = due.duration_since(workspace.clock.now());
+                if let Ok(until) = due.checked_sub(BEFORE) {
+                    self.sandbox.unwatched(until);
+                }
+                tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+            } else if let Some(step) = crash {
+                return Err(Unplayed::NotCrashed(step.to_owned()));
+            } else {
+                return Ok((stages, workspace));
+            }
+            let (next, conduct) = self.conduct();
+            let options =
+                Resume { run: id(1), params: self.params(), conduct, ..Resume::default() };
+            session = resume(&workspace, options)?;
+            (kind, dial) = (StageKind::Resumed, next);
+        }
     }
 
-    /// Runs a process to its end, or until it dies.
-    async fn stage(
+    /// A process that must come to its end.
+    async fn stage(&self, kind: StageKind, session: Session) -> Result<Stage, Unplayed> {
+        self.process(kind, session, None).await.map(|(stage, _)| stage)
+    }
+
+    /// Runs a process to its end, or until it dies; says whether it did.
+    async fn process(
         &self,
         kind: StageKind,
         session: Session,
-        dies: Option<(Dies, CancellationToken)>,
-    ) -> Result<Stage, Unplayed> {
+        dies: Option<Dies>,
+    ) -> Result<(Stage, bool), Unplayed> {
         let (keeps, earlier) = (Keeps::default(), self.sandbox.writes().len());
         let mut attended = Attended::by(keeps.clone());
         attended.prompt = Arc::new(Persona::of(self.case));
-        let state = match dies {
-            None => {
-                let End { state, .. } = session.run(attended).await?;
-                state
-            }
-            Some((dies, died)) => {
-                let step = dies.at.clone();
-                attended.sinks.push(Box::new(dies));
-                tokio::select! {
-                    biased;
-                    () = died.cancelled() => {}
-                    end = session.run(attended) => {
-                        end?;
-                        return Err(Unplayed::NotCrashed(step));
-                    }
-                }
-                let records = keeps.records();
-                crate::state::RunState::replay(&records).unwrap_or_default()
+        let died = dies.as_ref().map(|dies| dies.died.clone()).unwrap_or_default();
+        attended.sinks.extend(dies.map(|dies| Box::new(dies) as Box<dyn Sink>));
+        let state = tokio::select! {
+            biased;
+            () = died.cancelled() => None,
+            end = tokio::time::timeout(LONGEST, session.run(attended)) => {
+                let End { state, .. } = end.map_err(|_| Unplayed::Endless)??;
+                Some(state)
             }
         };
+        let is_dead = state.is_none();
+        let records = keeps.records();
+        let state =
+            state.unwrap_or_else(|| crate::state::RunState::replay(&records).unwrap_or_default());
         let changes = self.sandbox.writes()[earlier..].iter().filter_map(change).collect();
-        Ok(Stage::new(kind, state, keeps.records(), changes))
+        Ok((Stage::new(kind, state, records, changes), is_dead))
     }
 
     fn params(&self) -> Params {

@@ -4,6 +4,7 @@ use crate::engine::Sink;
 use crate::event::{Event, Outcome, Record, Verdict};
 use crate::sandbox::Dial;
 use crate::state::RunState;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +81,12 @@ impl Stage {
             state,
             records,
         }
+    }
+
+    /// When a run that is paused until a time goes on.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let end = self.state.end_of_run().filter(|end| end.verdict == Verdict::Paused)?;
+        end.due.values().min().copied()
     }
 
     /// Lets go of what only explains a difference.

@@ -323,6 +323,7 @@ fn history(record: &Record) -> Option<String> {
             "{} started {} (process group {}) on {}",
             started.path, started.program, started.group, started.host
         ),
+        Event::StepDue(due) => format!("{} waits until {}", due.path, due.due),
         Event::StepAsked(asked) => format!("{} asks: {}", asked.path, asked.question),
         Event::StepApproved(approved) => {
             format!("{} approved by {} ({})", approved.path, approved.by, approved.how)
@@ -401,6 +402,7 @@ impl<'a> Recorded<'a> {
                 | Event::ChangeDoubted(_)
                 | Event::ChangeFinished(_)
                 | Event::ProgramStarted(_)
+                | Event::StepDue(_)
                 | Event::StepAsked(_)
                 | Event::StepApproved(_)
                 | Event::StepMarked(_)

@@ -14,6 +14,7 @@ struct Standing<'a> {
     done: Vec<&'a str>,
     /// Cancelled after they had begun.
     stopped: Vec<&'a str>,
+    wait_for_time: Vec<String>,
     wait_for_answer: Vec<&'a str>,
     wait_for_approval: Vec<&'a str>,
     checked_again: Vec<&'a str>,
@@ -35,9 +36,14 @@ impl<'a> Standing<'a> {
         }
         standing.not_started.extend(state.not_begun());
         let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
+        let times = state.waits_for_times();
         for path in state.running() {
             let Some(StepState::Begun { started, .. }) = state.step(path) else { continue };
             if started.action.is_group() || standing.in_doubt.contains(&path) {
+                continue;
+            }
+            if let Some(due) = times.get(path) {
+                standing.wait_for_time.push(format!("{path} (due at {due})"));
                 continue;
             }
             let list = if started.effect == Effect::Operator {
@@ -62,7 +68,13 @@ impl<'a> Standing<'a> {
             ("Checked again on resume", &self.checked_again),
             ("Not started", &self.not_started),
         ];
-        all.into_iter()
+        let times: Vec<&str> = self.wait_for_time.iter().map(String::as_str).collect();
+        let (before, after) = all.split_at(2);
+        let times = [("Waits for a time", &times)];
+        before
+            .iter()
+            .chain(&times)
+            .chain(after)
             .filter(|(_, paths)| !paths.is_empty())
             .map(|(label, paths)| format!("{label}: {}.", some(paths.iter().copied())))
             .collect()

@@ -124,6 +124,7 @@ impl<W: Write + Send> Reporter for Terminal<W> {
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)
+            | Event::StepDue(_)
             | Event::StepAsked(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)

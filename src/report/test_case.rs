@@ -132,7 +132,9 @@ fn ended(step: &StepFinished, counts: bool) -> TestCase {
 /// A step without an outcome: it waits for a person, or the process died in it.
 fn begun(started: &StepStarted, last_failure: Option<&str>, state: &RunState) -> TestCase {
     let paused = state.end_of_run().is_some_and(|end| end.verdict == Verdict::Paused);
+    let due = state.due(&started.path).filter(|_| paused);
     let (kind, reason) = match started.effect {
+        _ if due.is_some() => ("paused", "waits for a time"),
         Effect::Operator if paused => ("paused", "waits for a person"),
         Effect::Write | Effect::Opaque => {
             ("in_doubt", "started, no outcome recorded: it may or may not have happened")
@@ -201,7 +203,14 @@ fn whole(state: &RunState) -> Option<TestCase> {
         Some(Verdict::Unknown) => {
             (Ending::Error, "unknown", "a required result is unknown".to_owned())
         }
-        Some(Verdict::Paused) => (Ending::Error, "paused", "waits for a person".to_owned()),
+        Some(Verdict::Paused) => {
+            let due = state.waits_for_times().into_values().min();
+            let waits = due.map_or_else(
+                || "waits for a person".to_owned(),
+                |due| format!("waits for a time: due at {due}"),
+            );
+            (Ending::Error, "paused", waits)
+        }
         Some(Verdict::InDoubt) => {
             (Ending::Error, "in_doubt", "a change may or may not have happened".to_owned())
         }

@@ -67,6 +67,7 @@ impl Transcript {
             | Event::ChangeDoubted(_)
             | Event::ChangeFinished(_)
             | Event::ProgramStarted(_)
+            | Event::StepDue(_)
             | Event::StepAsked(_)
             | Event::StepApproved(_)
             | Event::StepMarked(_)

@@ -8,6 +8,7 @@ use crate::event::Verdict;
 use crate::journal;
 use crate::plan::ParamError;
 use crate::sandbox::WorldError;
+use jiff::Timestamp;
 use std::io;
 
 /// Why a session came to no end.
@@ -106,6 +107,16 @@ pub enum Refusal {
         run: String,
         /// How it ended.
         verdict: Verdict,
+    },
+    /// It waits for a time that is still to come.
+    #[error("run {run} is due at {due} (step {step})")]
+    NotDue {
+        /// The run.
+        run: String,
+        /// The step that waits.
+        step: String,
+        /// Until when.
+        due: Timestamp,
     },
     /// The run acts in another namespace.
     #[error("run {run} is in namespace {of_run}")]

@@ -9,6 +9,7 @@
 mod alert;
 mod approve;
 mod attended;
+mod due;
 mod error;
 mod notice;
 mod observe;
@@ -30,6 +31,7 @@ pub use alert::{
 };
 pub use approve::{Approval, Approved, Pending, pending};
 pub use attended::{Attended, Nobody, channel};
+pub use due::{Waiting, waiting};
 pub use error::{NotApproved, Refusal, SessionError};
 pub use notice::Notice;
 pub use observe::{Wanted, WantedPath, observe};

@@ -1,5 +1,6 @@
 //! Going on with a run that was interrupted, paused, or whose process died.
 
+use super::due::refuse_early;
 use super::run::{Begin, Expected};
 use super::target::{load, with_neighbours};
 use super::undo::procedure;
@@ -29,6 +30,8 @@ pub struct Resume {
     pub reason: String,
     /// What may be another than when the run began.
     pub despite: Despite,
+    /// In the context in which it began, unless a cluster is named.
+    pub where_it_began: bool,
     /// How it is conducted.
     pub conduct: Conduct,
 }
@@ -60,6 +63,7 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     // one that was masked follows from the parameters, as it did then
     header.target.namespace.take_if(|namespace| check_namespace(namespace).is_err());
     refuse_ended(&run, &state)?;
+    refuse_early(&run, &state, &options.marks, workspace.clock.now())?;
     let plan = plan_again(workspace, &run, &header, &options)?;
     let undoes = undone(&header).is_some();
     let (state, records) = if undoes {
@@ -78,6 +82,9 @@ pub fn resume(workspace: &Workspace, mut options: Resume) -> Result<Session, Ses
     let place = &mut options.conduct.cluster;
     if place.sandbox.is_none() && !place.is_named() {
         place.sandbox.clone_from(&header.target.sandbox);
+        if options.where_it_began && place.sandbox.is_none() {
+            place.context.clone_from(&header.target.context);
+        }
     }
     let Despite { cluster, user, .. } = options.despite;
     let expected = Expected {

@@ -4,12 +4,12 @@ use super::{ChangeStage, ChangeState, StepState};
 use crate::event::{
     ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, Event, FindingConcluded,
     LockEvent, NotRuledOut, Outcome, ProgramStarted, Record, RunFinished, RunInterrupted,
-    RunResumed, RunStarted, StepApproved, StepAsked, StepFinished, StepMark, StepMarked,
+    RunResumed, RunStarted, StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked,
     StepRetried, StepStarted, Target,
 };
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A record that cannot follow those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,8 @@ pub struct RunState {
     plans: IndexMap<String, StepPlan>,
     /// What steps ask, by path.
     questions: IndexMap<String, StepAsked>,
+    /// What steps wait for, by path.
+    dues: IndexMap<String, StepDue>,
     /// Paths of the steps whose output tells that a change was seen to its end.
     pub(super) told: BTreeSet<String>,
     approvals: Vec<(Timestamp, StepApproved)>,
@@ -118,6 +120,7 @@ impl RunState {
             Event::ProgramStarted(started) => {
                 drop(self.programs.insert(started.path.clone(), started.clone()));
             }
+            Event::StepDue(due) => drop(self.dues.insert(due.path.clone(), due.clone())),
             Event::StepAsked(asked) => {
                 drop(self.questions.insert(asked.path.clone(), asked.clone()));
             }
@@ -409,6 +412,18 @@ impl RunState {
     pub fn planned(&self, path: &str) -> &[ChangeState] {
         let first = self.plans.get(path).map_or(0, |plan| plan.first);
         self.changes_of(path).get(first..).unwrap_or_default()
+    }
+
+    /// The time that a step waits for, or has waited for.
+    pub fn due(&self, path: &str) -> Option<&StepDue> {
+        self.dues.get(path)
+    }
+
+    /// The steps that have begun and wait for a time, by path.
+    pub fn waits_for_times(&self) -> BTreeMap<&str, Timestamp> {
+        let running = self.running();
+        let waits = self.dues.values().filter(|due| running.contains(&due.path.as_str()));
+        waits.map(|due| (due.path.as_str(), due.due)).collect()
     }
 
     /// What a step asks a person.

@@ -42,6 +42,11 @@ impl RunState {
             findings: self.findings().to_vec(),
             not_ruled_out: self.not_ruled_out().to_vec(),
             changes: if mode == Mode::DryRun { Vec::new() } else { self.changes() },
+            due: self
+                .waits_for_times()
+                .into_iter()
+                .map(|(path, due)| (path.to_owned(), due))
+                .collect(),
             next: match end {
                 Some(end) => end.next.clone(),
                 None if run.is_empty() => Vec::new(),

@@ -40,6 +40,10 @@ const ASKED: &[(&str, &str)] = &[
 /// Runbooks that do what the system does by itself: a Job of a CronJob, an analysis.
 const TRYING: &[&str] = &["binance-extractor/new-cronjob-check", "ta-bot/record-test-signal"];
 
+/// Runbooks whose change only time proves: the next run of a schedule, a day of observation.
+const WAITING: &[&str] =
+    &["binance-extractor/adjust-deadline", "binance-extractor/retire-mongodb-jobs"];
+
 /// What must be given, of runbooks whose parameters have no default.
 pub(crate) fn required(name: &str) -> &'static [&'static str] {
     match name {
@@ -94,6 +98,15 @@ fn every_runbook_that_changes_something_ends_with_a_smoke_test() {
 }
 
 #[test]
+fn what_only_time_proves_is_waited_for() {
+    for name in WAITING {
+        let (document, _) = Place::new().json(&["plan", name]);
+        let steps = document["steps"].as_array().unwrap();
+        assert!(steps.iter().any(|step| step["action"] == "wait_for_time"), "{name}");
+    }
+}
+
+#[test]
 fn a_diagnosis_changes_nothing_unless_it_is_asked_to() {
     for (name, asking) in ASKED {
         let effects = |arguments: &[&str]| {
@@ -115,6 +128,7 @@ fn every_runbook_is_valid_and_says_what_it_does_and_what_it_is_for() {
         assert_eq!(code, 0);
         let changes = CHANGING.contains(&name.as_str())
             || TRYING.contains(&name.as_str())
+            || WAITING.contains(&name.as_str())
             || ASKED.iter().any(|(asked, _)| *asked == name);
         let effect = document["effect"].as_str().unwrap();
         assert_eq!(["write", "opaque"].contains(&effect), changes, "{name}: {effect}");

@@ -14,6 +14,7 @@ mod configuration;
 mod differential;
 mod disk;
 mod documentation;
+mod due;
 mod embed;
 mod faults;
 mod flow;

@@ -10,6 +10,7 @@ pub mod pod;
 pub mod schedule;
 mod snapshot;
 pub mod symptom;
+pub mod timetable;
 mod view;
 
 pub use cause::{Cause, Evidence, Object};

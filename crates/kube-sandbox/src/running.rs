@@ -190,6 +190,14 @@ impl Sandbox {
         self.server.iter().flat_map(Server::failed).collect()
     }
 
+    /// Nobody looks at the world until then: as long as nothing in it is under way or due, it is
+    /// left alone for minutes, so that days pass quickly on a paused clock.
+    pub fn unwatched(&self, until: Timestamp) {
+        if let Some(server) = &self.server {
+            server.unwatched(until);
+        }
+    }
+
     /// The objects as they are now.
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<Value>> {

@@ -22,6 +22,7 @@
 //! unpullable: ["example/web:1.1"]               # images that exist and cannot be pulled
 //! # or {image: "example/web:1.1", because: denied}, unreachable (the registry), not-found
 //! renewed: [{kind: Lease, namespace: shop, name: job}]   # Leases that their holder, outside, keeps renewing
+//! schedules: [{kind: CronJob, namespace: shop, name: report}]   # CronJobs that start their Jobs
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
 //! server: down                                  # nothing listens at the address of the kubeconfig
@@ -72,12 +73,15 @@ pub(crate) struct Scenario {
     pub(crate) place: Place,
     title: String,
     description: String,
+    /// The scenario that it goes on from.
+    pub(crate) based_on: Option<String>,
     pub(crate) changes: Vec<Change>,
     /// With how long ago they were made; the longest ago first.
     pub(crate) later: Vec<(SignedDuration, Change)>,
     pub(crate) requests: Vec<Asked>,
     pub(crate) unpullable: Images,
     pub(crate) renewed: Vec<Reference>,
+    pub(crate) schedules: Vec<Reference>,
     pub(crate) deny: Vec<Denial>,
     pub(crate) server: Option<ServerState>,
     pub(crate) metrics: Option<Metrics>,
@@ -127,6 +131,7 @@ pub(crate) enum Kind {
 struct Written {
     title: String,
     description: String,
+    based_on: Option<String>,
     #[serde(default)]
     changes: Vec<Spanned<WrittenChange>>,
     #[serde(default)]
@@ -137,6 +142,8 @@ struct Written {
     unpullable: Vec<Unpullable>,
     #[serde(default)]
     renewed: Vec<Reference>,
+    #[serde(default)]
+    schedules: Vec<Reference>,
     #[serde(default)]
     deny: Vec<Denial>,
     server: Option<ServerState>,
@@ -186,11 +193,13 @@ impl Scenario {
             place: Place::file("scenarios"),
             title: "Everything works".to_owned(),
             description: "The world as its manifests make it.".to_owned(),
+            based_on: None,
             changes: Vec::new(),
             later: Vec::new(),
             requests: Vec::new(),
             unpullable: Images::new(),
             renewed: Vec::new(),
+            schedules: Vec::new(),
             deny: Vec::new(),
             server: None,
             metrics: None,
@@ -198,6 +207,36 @@ impl Scenario {
             faults: Vec::new(),
             apps: Vec::new(),
             recorded: None,
+        }
+    }
+
+    /// The same after what this one does.
+    #[must_use]
+    pub(crate) fn after(self, base: &Self) -> Self {
+        fn all<T: Clone>(base: &[T], own: Vec<T>) -> Vec<T> {
+            base.iter().cloned().chain(own).collect()
+        }
+        let mut later = all(&base.later, self.later);
+        later.sort_by_key(|(ago, _)| -*ago);
+        let mut then = all(&base.then, self.then);
+        then.sort_by_key(|(after, _)| *after);
+        Self {
+            based_on: None,
+            changes: all(&base.changes, self.changes),
+            later,
+            requests: all(&base.requests, self.requests),
+            unpullable: base.unpullable.clone().into_iter().chain(self.unpullable).collect(),
+            renewed: all(&base.renewed, self.renewed),
+            schedules: all(&base.schedules, self.schedules),
+            deny: all(&base.deny, self.deny),
+            server: self.server.or(base.server),
+            metrics: self.metrics.or(base.metrics),
+            then,
+            // what is said first counts first
+            faults: all(&self.faults, base.faults.clone()),
+            apps: all(&base.apps, self.apps),
+            recorded: self.recorded.or(base.recorded),
+            ..self
         }
     }
 
@@ -245,11 +284,13 @@ impl Scenario {
             place: Place::file(file),
             title: written.title,
             description: written.description,
+            based_on: written.based_on,
             changes,
             later,
             requests: written.requests,
             unpullable: written.unpullable.into_iter().map(Unpullable::named).collect(),
             renewed: written.renewed,
+            schedules: written.schedules,
             deny: written.deny,
             server: written.server,
             metrics: written.metrics,
@@ -271,7 +312,7 @@ impl Scenario {
 }
 
 /// A request that was sent to a pod.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     pub(crate) pod: PodReference,

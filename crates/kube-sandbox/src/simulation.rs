@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
-use super::controllers::{self, Disagreements, History, Kubelet, Moment, Names, earliest};
+use super::controllers::{
+    self, Disagreements, History, Kubelet, Moment, Names, Scheduled, earliest,
+};
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
@@ -29,6 +31,8 @@ const LOOKS: [i64; 7] = [0, 3, 12, 21, 30, 60, 300];
 const ASKED: i64 = 60;
 /// How long a world in which nothing is left to do is left alone, unless it is changed.
 const REST: SignedDuration = SignedDuration::from_millis(500);
+/// How long it is left alone where nobody looks.
+const LONG_REST: SignedDuration = SignedDuration::from_mins(5);
 /// How far the steps are apart in which a world is built.
 const STEP: SignedDuration = SignedDuration::from_millis(100);
 /// How long a world in the making is followed until nothing is left to do.
@@ -69,11 +73,14 @@ pub(crate) struct Simulation {
     unmeasured: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
+    scheduled: Scheduled,
     pending: Pending,
     /// The network as it was at this version.
     seen: Option<(Version, Arc<Snapshot>)>,
     idle: Option<Idle>,
     settled: Option<Settled>,
+    /// Until then nobody looks: what is idle is left alone for longer.
+    unwatched: Option<Timestamp>,
 }
 
 /// How often the objects and the processes have changed.
@@ -116,10 +123,12 @@ impl Simulation {
             unplaced: self.unplaced.clone(),
             unmeasured: self.unmeasured,
             kept: self.kept.clone(),
+            scheduled: self.scheduled.clone(),
             pending: self.pending.clone(),
             seen: None,
             idle: self.idle,
             settled: self.settled,
+            unwatched: self.unwatched,
         }
     }
 
@@ -160,10 +169,12 @@ impl Simulation {
             unplaced: BTreeSet::new(),
             unmeasured: scenario.metrics == Some(Metrics::Absent),
             kept: Vec::new(),
+            scheduled: Scheduled { names: Vec::new(), since: now },
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
             idle: None,
             settled: None,
+            unwatched: None,
         };
         // addresses that manifests ask for come first, so that chosen ones avoid them
         manifests.sort_by_key(|manifest| manifest["spec"]["clusterIP"].is_null());
@@ -196,6 +207,13 @@ impl Simulation {
                     scenario.place.fault(format!("there is no Lease {namespace}/{name}"))
                 })?,
             ));
+        }
+        for Reference { namespace, name, .. } in &scenario.schedules {
+            if world.store.get("cronjobs", namespace, name).is_none() {
+                let reason = format!("there is no CronJob {namespace}/{name}");
+                return Err(scenario.place.fault(reason).into());
+            }
+            world.scheduled.names.push((namespace.clone(), name.clone()));
         }
         world.settle(now);
         world.store.compact();
@@ -241,12 +259,28 @@ impl Simulation {
 
     fn apply(&mut self, mut manifest: Value, at: Timestamp, now: Timestamp) {
         issue(&mut manifest, now);
+        self.resolve_owners(&mut manifest);
         controllers::complete(&mut manifest, &self.store);
         if manifest["kind"] == "Lease" && manifest["spec"]["renewTime"].is_null() {
             manifest["spec"]["acquireTime"] = json!(object::micro_time(now));
             manifest["spec"]["renewTime"] = json!(object::micro_time(now));
         }
         self.store.put(manifest, at);
+    }
+
+    /// Gives references to owners their uid: whoever writes a world does not know it.
+    fn resolve_owners(&self, manifest: &mut Value) {
+        let namespace = object::namespace(manifest).to_owned();
+        let owners = manifest["metadata"]["ownerReferences"].as_array_mut();
+        for owner in owners.into_iter().flatten().filter(|owner| owner["uid"] == "auto") {
+            let resource = owner["kind"].as_str().and_then(kinds::by_kind);
+            let found = resource.and_then(|resource| {
+                self.store.get(resource.plural, &namespace, owner["name"].as_str()?)
+            });
+            if let Some(found) = found {
+                owner["uid"] = found["metadata"]["uid"].clone();
+            }
+        }
     }
 
     /// A change as an operator makes it, on a world that runs.
@@ -391,8 +425,8 @@ impl Simulation {
     }
 
     /// What happens from time to time by itself. Where nothing was left to do and nothing has
-    /// changed since, it is looked at less often.
-    pub(crate) fn tick(&mut self) {
+    /// changed since, it is looked at less often. Gives when to look again; none: as usual.
+    pub(crate) fn tick(&mut self) -> Option<SignedDuration> {
         let now = self.clock.now();
         while let Some(Change { kind, place }) = self.pending.due(now) {
             let namespace = self.pending.namespace.clone();
@@ -406,6 +440,16 @@ impl Simulation {
         if !self.settled.is_some_and(rests) {
             self.step(now);
         }
+        let unwatched = self.unwatched.filter(|until| *until > now)?;
+        let idle = self.settled?;
+        let rested = idle.at.saturating_add(LONG_REST).unwrap_or(unwatched);
+        let next = earliest(earliest(idle.due, self.pending.next()), Some(rested.min(unwatched)))?;
+        Some(next.duration_since(now))
+    }
+
+    /// Nobody looks until then.
+    pub(crate) fn unwatched(&mut self, until: Timestamp) {
+        self.unwatched = Some(until);
     }
 
     /// The changes of the scenario that could not be made in time, and what of the applications
@@ -461,6 +505,7 @@ impl Simulation {
         controllers::replica_sets(store, &mut self.names, now);
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
+        controllers::cron_schedules(store, &self.scheduled, moment);
         controllers::jobs(store, &mut self.names, moment);
         controllers::claims(store, now);
         controllers::schedule(store, &mut self.unplaced, now);
@@ -527,6 +572,11 @@ impl Pending {
             namespace: namespace.to_owned(),
             failed: Vec::new(),
         }
+    }
+
+    /// When the next change is made.
+    fn next(&self) -> Option<Timestamp> {
+        self.changes.last().map(|(at, _)| *at)
     }
 
     /// The next change whose time has come.

@@ -120,6 +120,7 @@ impl Lower<'_> {
             construct::Confirm::NAME => self.construct(entry).map(Body::Confirm),
             construct::Approve::NAME => self.construct(entry).map(Body::Approve),
             construct::Pause::NAME => self.construct(entry).map(Body::Pause),
+            construct::WaitForTime::NAME => self.construct(entry).map(Body::WaitForTime),
             _ => self.action(entry),
         }
     }

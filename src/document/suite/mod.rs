@@ -57,6 +57,8 @@ pub struct Case {
     pub dry_run: bool,
     /// The step at which the process dies; the run is resumed then.
     pub crash: Option<String>,
+    /// A run that pauses until a time is resumed when that has come.
+    pub resume: bool,
     /// A second run finds nothing to do.
     pub twice: bool,
     /// The run is undone, and the objects that it changed are as before.

@@ -42,6 +42,8 @@ struct WrittenCase {
     #[serde(default)]
     dry_run: bool,
     crash: Option<WrittenCrash>,
+    #[serde(default = "yes")]
+    resume: bool,
     #[serde(default)]
     twice: bool,
     #[serde(default)]
@@ -83,6 +85,10 @@ struct WrittenCondition {
     that: Option<String>,
     #[serde(default)]
     absent: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn all() -> Approve {
@@ -154,6 +160,7 @@ impl Reader {
             approve: written.approve,
             dry_run: written.dry_run,
             crash: written.crash.map(|crash| crash.at),
+            resume: written.resume,
             twice: written.twice,
             undo: written.undo,
             vary: vary.and(&written.vary),

@@ -4,8 +4,8 @@
 //! kube-controller-manager. A failed pod is replaced at once: the back-off delay is not
 //! simulated. As since Kubernetes 1.31, a Job first announces its result (`SuccessCriteriaMet`,
 //! `FailureTarget`); once all its pods have ended, it is finished (`Complete`, `Failed`) and its
-//! last pods are counted. Schedules of CronJobs are not simulated; the list of their active Jobs
-//! follows `pkg/controller/cronjob/`.
+//! last pods are counted. The list of the active Jobs of a CronJob
+//! follows `pkg/controller/cronjob/`; its schedule is in `cronjob.rs`.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub(crate) fn jobs(store: &mut Store, names: &mut Names, moment: &Moment) {
     }
 }
 
-fn finished(job: &Value) -> bool {
+pub(super) fn finished(job: &Value) -> bool {
     ["Complete", "Failed"]
         .iter()
         .any(|kind| condition(job, kind).is_some_and(|condition| condition["status"] == "True"))

@@ -3,6 +3,7 @@
 
 mod autoscaler;
 mod back_off;
+mod cronjob;
 mod daemonset;
 mod defaults;
 mod deployment;
@@ -31,6 +32,7 @@ mod volumes;
 
 pub(crate) use autoscaler::{Disagreements, autoscale};
 pub(crate) use back_off::Run;
+pub(crate) use cronjob::{Scheduled, cron_schedules};
 pub(crate) use daemonset::daemon_sets;
 pub(crate) use defaults::complete;
 pub(crate) use deployment::{History, deployments, former_sets};

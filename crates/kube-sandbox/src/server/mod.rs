@@ -32,6 +32,7 @@ use axum::{BoxError, Router};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -82,6 +83,11 @@ impl Server {
     /// The writes so far.
     pub(crate) fn writes(&self) -> Vec<Value> {
         self.writes.list().as_array().cloned().unwrap_or_default()
+    }
+
+    /// Nobody looks until then.
+    pub(crate) fn unwatched(&self, until: Timestamp) {
+        self.world().unwatched(until);
     }
 
     /// What of the world turned out to be wrong.
@@ -159,13 +165,17 @@ pub(crate) fn serve(
     tokio::spawn(async move {
         // dropping the set ends the connections that are open
         let mut connections = JoinSet::new();
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::Instant::now();
         loop {
             tokio::select! {
                 // in this order, so that what happens on a paused clock is the same every time
                 biased;
                 () = stop.cancelled() => return,
-                _ = tick.tick() => running.world().tick(),
+                () = tokio::time::sleep_until(tick) => {
+                    let rest = running.world().tick();
+                    let rest = rest.and_then(|rest| Duration::try_from(rest).ok());
+                    tick += rest.map_or(TICK, |rest| rest.max(TICK));
+                }
                 Some(_) = connections.join_next() => {}
                 Some((stream, ended)) = listener.accept() => {
                     // an error of the service is what makes hyper close a connection without an

@@ -7,6 +7,7 @@ pub(crate) mod plain;
 mod planted;
 mod recorded;
 mod scenarios;
+mod schedules;
 mod workloads;
 mod worlds;
 mod writes;

@@ -115,7 +115,15 @@ impl World {
     /// What is wrong with the scenario.
     pub fn with_scenario(&self, name: &str, text: &str) -> Result<Self, WorldFault> {
         let Inner { title, namespace, manifests, apps, described, scenarios } = &*self.0;
-        let scenario = Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?;
+        let mut scenario = Scenario::read(&format!("scenarios/{name}.yaml"), text, namespace)?;
+        if let Some(based_on) = &scenario.based_on {
+            let unknown =
+                || scenario.place.fault(format!("the world has no scenario `{based_on}`"));
+            scenario = match scenarios.get(based_on).cloned() {
+                Some(base) => scenario.after(&base),
+                None => return Err(unknown()),
+            };
+        }
         known_apps(&scenario, apps)?;
         let scenario = Arc::new(scenario);
         let mut scenarios = scenarios.clone();
@@ -321,6 +329,10 @@ fn scenarios(
         let name = file.rsplit('/').next().unwrap_or(file);
         let name = name.strip_suffix(".yaml").or(name.strip_suffix(".yml")).unwrap_or(name);
         match Scenario::read(file, text, namespace) {
+            Ok(scenario) if scenario.based_on.is_some() => {
+                let reason = "`based_on` belongs to the scenario of a case";
+                faults.push(scenario.place.fault(reason));
+            }
             Ok(scenario) => drop(all.insert(name.to_owned(), Arc::new(scenario))),
             Err(fault) => faults.push(fault),
         }
