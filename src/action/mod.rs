@@ -49,7 +49,6 @@ pub mod uncordon;
 pub mod undo;
 pub mod wait;
 
-pub use command::allowed as environment_of_programs;
 pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
@@ -62,7 +61,9 @@ pub use support::http_answer::is_declared;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
+pub use support::programs::{PrivateKubeconfig, Programs};
 pub use support::prometheus::Prometheus;
+pub use support::requires::Requires;
 pub use support::wrong::Wrong;
 
 pub use crate::cluster::Access;
@@ -123,6 +124,11 @@ pub trait Verb {
 
     /// How long it may take, if its arguments say; a step's own `timeout` is stronger.
     fn timeout(&self) -> Option<std::time::Duration> {
+        None
+    }
+
+    /// The program of this machine that it requires.
+    fn requires(&self) -> Option<Requires> {
         None
     }
 
@@ -225,6 +231,11 @@ macro_rules! verbs {
             /// How long it may take, if its arguments say.
             pub fn timeout(&self) -> Option<std::time::Duration> {
                 match self { $(Self::$type(action) => action.timeout(),)* }
+            }
+
+            /// The program of this machine that it requires.
+            pub fn requires(&self) -> Option<Requires> {
+                match self { $(Self::$type(action) => action.requires(),)* }
             }
 
             /// What its output says is wrong by itself.

@@ -38,7 +38,7 @@ pub use recorder::{EngineError, Recorder, Sink};
 pub use resume::{Kept, kept};
 pub use stop::{Signal, Stop};
 
-use crate::action::{Connection, Outside, Prompt, Records};
+use crate::action::{Connection, Outside, Programs, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
@@ -98,8 +98,8 @@ pub struct Engine {
     pub host: String,
     /// The command line, for the journal.
     pub arguments: Vec<String>,
-    /// The environment of programs of this machine.
-    pub environment: BTreeMap<String, String>,
+    /// What programs of this machine get.
+    pub programs: Programs,
     /// In a rehearsal: what programs and hosts outside of the cluster respond with.
     pub outside: Option<Arc<Outside>>,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Run {
     stop: Stop,
     invocation: Invocation,
     kept: Kept,
-    environment: Arc<BTreeMap<String, String>>,
+    programs: Arc<Programs>,
     outside: Option<Arc<Outside>>,
     host: Arc<str>,
     run_id: Arc<str>,
@@ -138,7 +138,7 @@ impl Engine {
         let begun = self.recorder.clock().start();
         let place = match &self.cluster {
             Some(Ok(cluster)) => cluster.port().place().namespace,
-            _ => "default".to_owned(),
+            _ => self.programs.namespace().unwrap_or("default").to_owned(),
         };
         let planned = actions(&self.plan, &place);
         let (connection, target, stopped) = self.identify(&planned).await;
@@ -149,10 +149,7 @@ impl Engine {
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         let stopped = match stopped {
-            None if writes => {
-                let permit = &run.permit;
-                permit.begin(&planned, &scope.namespace, run.own(), locking, &run.recorder).await?
-            }
+            None if writes => run.cleared(&planned, &scope, locking).await?,
             stopped => stopped,
         };
         match stopped {
@@ -233,7 +230,7 @@ impl Engine {
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
-            environment: Arc::new(self.environment),
+            programs: Arc::new(self.programs),
             outside: self.outside,
             host: Arc::from(self.host.as_str()),
             begun,
@@ -302,6 +299,25 @@ impl Run {
             &self.run_id,
             self.recorder.clock().now(),
         )
+    }
+
+    /// Before the first step of a run that changes something: its programs, permissions and locks.
+    /// Why it may not begin, if so. A dry run starts no program.
+    async fn cleared(
+        &self,
+        planned: &[PlannedAction],
+        scope: &Scope,
+        locking: Locking,
+    ) -> Result<Option<Stopped>, EngineError> {
+        if self.mode != Mode::DryRun {
+            let outside = self.outside.as_deref();
+            let missing = preflight::no_tool(planned, &self.programs, outside).await;
+            if missing.is_some() {
+                return Ok(missing);
+            }
+        }
+        let (own, recorder) = (self.own(), &self.recorder);
+        self.permit.begin(planned, &scope.namespace, own, locking, recorder).await
     }
 
     /// The alert that it answers, as it is recorded, so that it is the same after a resume; null if

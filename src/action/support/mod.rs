@@ -28,14 +28,17 @@ pub(in crate::action) mod outside;
 pub(in crate::action) mod past;
 pub(in crate::action) mod port;
 pub(in crate::action) mod process_group;
+pub(in crate::action) mod programs;
 pub(in crate::action) mod prometheus;
 pub(in crate::action) mod promql_range;
 #[cfg(test)]
 pub(in crate::action) mod real_pods;
 pub(in crate::action) mod relation;
+pub(in crate::action) mod requires;
 pub(in crate::action) mod secret_shape;
 pub(in crate::action) mod settled;
 pub(in crate::action) mod snapshot;
+pub(in crate::action) mod stream;
 pub(in crate::action) mod tool;
 pub(in crate::action) mod tool_connect;
 pub(in crate::action) mod tool_lookup;
