@@ -2,10 +2,10 @@
 
 use super::exec::ExecEffect;
 use super::set_env::check_names;
-use super::support::kubectl_line;
 use super::support::process_group::{GRACE, Group};
 use super::support::requires::Requires;
 use super::support::stream::{Format, Said};
+use super::support::{kubectl_line, manifest};
 use super::{Access, Context, Failure, Output, Reach, Scalar, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
@@ -127,7 +127,7 @@ impl Verb for Command {
             context.programs.require(&requires, context.outside.as_deref()).await?;
         }
         if let Some(outside) = &context.outside {
-            return outside.says(&words).map(|said| self.ended(said));
+            return outside.says(&words).map(|said| self.ended(said, context));
         }
         let mut process = Process::new(program);
         process.args(arguments).env_clear();
@@ -159,12 +159,13 @@ impl Verb for Command {
         let code = status
             .code()
             .ok_or_else(|| Failure::error(format!("`{program}` was terminated: {status}")))?;
-        Ok(self.ended(Said {
+        let said = Said {
             exit_code: code,
             truncated: stdout.cut || stderr.cut,
             stdout: String::from_utf8_lossy(&stdout.bytes).into_owned(),
             stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
-        }))
+        };
+        Ok(self.ended(said, context))
     }
 }
 
@@ -173,7 +174,12 @@ impl Command {
         self.argv.iter().map(ToString::to_string).collect()
     }
 
-    fn ended(&self, said: Said) -> Output {
+    fn ended(&self, said: Said, context: &Context) -> Output {
+        // kubectl prints Secrets like other objects
+        if said.stdout.contains("Secret") {
+            let documents = manifest::parse(&said.stdout).unwrap_or_default();
+            documents.iter().for_each(|document| context.masker.learn_object(document));
+        }
         let summary = format!("exit code {}", said.exit_code);
         Output::new(said.output(self.output), summary)
     }

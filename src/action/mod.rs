@@ -19,10 +19,12 @@ pub mod dns;
 pub mod drain;
 pub mod events;
 pub mod exec;
+pub mod file;
 pub mod get;
 pub mod http;
 pub mod label;
 pub mod logs;
+pub mod manifest;
 pub mod metrics;
 pub mod network_audit;
 pub mod network_path;
@@ -79,6 +81,8 @@ pub enum Reach {
     Cluster,
     /// A URL, from this machine.
     Url(String),
+    /// Files of this machine.
+    File,
     /// A program of this machine.
     Program,
 }
@@ -331,6 +335,8 @@ verbs! {
     "uncordon" => uncordon::Uncordon,
     "drain" => drain::Drain,
     "command" => command::Command,
+    "file" => file::File,
+    "manifest" => manifest::Manifest,
     "undo" => undo::Undo,
     "record" => record::Record,
 }
