@@ -23,10 +23,11 @@ const STREAM: usize = 1024 * 1024;
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// Runs a program on this machine, such as kubectl, helm, istioctl or gh. The output is `{exit_code,
-/// stdout, stderr, truncated}`, and with `output` also `parsed`: stdout in that format, or null if it
-/// has another one and the exit code is not 0. If it has another format although the exit code is
-/// 0, nothing can be concluded from `parsed`. `expect` may accept an exit code other than 0. stdout
-/// and stderr are limited to 1 MiB each. Standard input is empty.
+/// stdout, stderr, truncated}`, and with `output` also `parsed`: stdout in that format. If stdout has
+/// another format, or if the program fails without printing anything of that format, `parsed` is an
+/// unread item: the step cannot be determined, and neither passes nor fails, unless an expectation
+/// accepts the `.exit_code`. `expect` may accept an exit code other than 0. stdout and stderr are
+/// limited to 1 MiB each. Standard input is empty.
 ///
 /// KUBECONFIG is a private file of the run whose only context is that of the run, with the namespace
 /// of the step and the user of `--as`: a program acts on the same cluster, in the same namespace
@@ -116,6 +117,10 @@ impl Verb for Command {
     }
 
     fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        // without an answer, nothing is known
+        if output["parsed"]["unread"] == true {
+            return None;
+        }
         super::support::wrong::command(output)
     }
 

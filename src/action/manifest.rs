@@ -62,13 +62,6 @@ impl Verb for Manifest {
         if self.live { Reach::Cluster } else { Reach::File }
     }
 
-    fn check(&self) -> Result<(), String> {
-        match self.paths.is_empty() {
-            true => Err("`paths` is empty: list files or patterns".to_owned()),
-            false => Ok(()),
-        }
-    }
-
     fn permissions(&self, namespace: &str) -> Vec<Access> {
         if !self.live {
             return Vec::new();
@@ -169,6 +162,9 @@ impl Manifest {
     /// The objects of the files with their namespaces, and what is said of files that are none.
     fn written(&self, namespace: &str) -> Result<(Vec<Written>, Vec<Value>), String> {
         let paths = expand(&self.paths)?;
+        if self.paths.is_empty() {
+            return Err("`paths` is empty: list files or patterns".to_owned());
+        }
         if paths.is_empty() {
             return Err(format!("no file matches {}", self.paths.join(", ")));
         }

@@ -33,23 +33,33 @@ pub enum Format {
 }
 
 impl Said {
-    /// The output of a step. `parsed` is an unread item if stdout has another format: nothing can be
-    /// concluded from it.
+    /// The output of a step. `parsed` is an unread item if stdout has another format or the program
+    /// has failed without an answer: nothing can be concluded from it.
     pub(in crate::action) fn output(self, format: Option<Format>) -> Value {
-        let Self { exit_code, stdout, stderr, truncated } = self;
-        let mut output = json!({"exit_code": exit_code});
+        let mut output = json!({"exit_code": self.exit_code});
         if let Some(format) = format {
-            output["parsed"] = match format.parsed(&stdout, truncated) {
-                Ok(parsed) => parsed,
-                // what a program prints that has failed is often no more than an error message
-                Err(_) if exit_code != 0 => Value::Null,
-                Err(reason) => json!({"unread": true, "error": reason}),
-            };
+            output["parsed"] = self
+                .parsed(format)
+                .unwrap_or_else(|reason| json!({"unread": true, "error": reason}));
         }
+        let Self { stdout, stderr, truncated, .. } = self;
         output["stdout"] = json!(stdout);
         output["stderr"] = json!(stderr);
         output["truncated"] = json!(truncated);
         output
+    }
+
+    /// What stdout says. A program that has failed and printed nothing of the kind has not answered.
+    fn parsed(&self, format: Format) -> Result<Value, String> {
+        let parsed = format.parsed(&self.stdout, self.truncated);
+        if self.exit_code == 0 || (parsed.is_ok() && !self.stdout.trim().is_empty()) {
+            return parsed;
+        }
+        let last = [&self.stderr, &self.stdout]
+            .into_iter()
+            .find_map(|stream| stream.lines().rev().map(str::trim).find(|line| !line.is_empty()));
+        let last = last.map(|last| format!(": {last}")).unwrap_or_default();
+        Err(format!("exit code {}{last}", self.exit_code))
     }
 }
 
@@ -292,7 +302,9 @@ mod tests {
         let parsed = |said: Said| said.output(Some(Format::Json))["parsed"].clone();
         assert_eq!(parsed(said(0, "{\"a\": 1}", false)), json!({"a": 1}));
         assert_eq!(parsed(said(8, "[1]", false)), json!([1]), "an exit code is no other format");
-        assert_eq!(parsed(said(1, "no such PR", false)), json!(null));
+        assert_eq!(parsed(said(1, "no such PR", false))["error"], "exit code 1: no such PR");
+        let failed = Said { stderr: "log in\n".to_owned(), ..said(4, "", false) };
+        assert_eq!(failed.output(Some(Format::Lines))["parsed"]["error"], "exit code 4: log in");
         assert_eq!(parsed(said(0, "no", false))["unread"], json!(true));
         assert_eq!(parsed(said(0, "[1]", true))["error"], json!("the output was truncated"));
         assert!(said(0, "[1]", false).output(None).get("parsed").is_none());
