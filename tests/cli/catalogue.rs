@@ -28,6 +28,7 @@ const CHANGING: &[&str] = &[
 /// Runbooks that only look, unless a parameter asks for more.
 const ASKED: &[(&str, &str)] = &[
     ("binance-extractor/gap-filler-network", "remedy=apply"),
+    ("platform/change-gate", "merge=true"),
     ("platform/network-path", "remedy=apply"),
     ("ta-bot/configuration", "op=set"),
     ("ta-bot/high-latency", "remedy=cpu"),
