@@ -2,10 +2,10 @@
 
 use super::support::change::{Change, Intent};
 use super::support::fan_out::{quote, reading};
-use super::support::manifest::{Document, covers, defined, documents, read};
+use super::support::manifest::{Document, covers, defined, documents, place_of, read, stamped};
 use super::support::{guard, workload};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
-use crate::cluster::{ErrorKind, Method, Resource, builtin};
+use crate::cluster::{ErrorKind, Method, builtin};
 use crate::event::{Effect, PlannedChange};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -159,7 +159,7 @@ impl Verb for Apply {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let manifest = placed(document, &namespace);
+            let manifest = stamped(document, &namespace);
             intent.guards.extend(self.guards(context, &manifest, before.as_ref()).await?);
             objects.push(json!({"kind": resource.kind, "namespace": namespace, "name": name,
                 "existed": before.is_some()}));
@@ -184,6 +184,11 @@ impl Verb for Apply {
 }
 
 impl Apply {
+    /// Applies one object. Fields of others would be taken over.
+    pub(in crate::action) fn of(manifest: Value) -> Self {
+        Self { file: None, manifest: Some(manifest), manifests: None, force: true }
+    }
+
     fn documents(&self) -> Result<Vec<Document>, String> {
         match (&self.file, &self.manifest, &self.manifests) {
             (Some(file), _, _) => read(file),
@@ -215,35 +220,6 @@ impl Apply {
         }
         Ok(guards)
     }
-}
-
-/// The namespace of an object: its own, or that of the step; none for kinds without.
-fn place_of(document: &Document, resource: &Resource, step: &str) -> String {
-    match document.metadata("namespace") {
-        _ if !resource.namespaced => String::new(),
-        "" => step.to_owned(),
-        own => own.to_owned(),
-    }
-}
-
-/// The manifest with its namespace, as it is sent.
-fn placed(document: &Document, namespace: &str) -> Value {
-    let mut manifest = document.object.clone();
-    if let Some(metadata) = manifest["metadata"].as_object_mut() {
-        if namespace.is_empty() {
-            metadata.shift_remove("namespace");
-        } else {
-            metadata.insert("namespace".to_owned(), json!(namespace));
-        }
-        // an object that was read before is applied without what the server keeps; it would refuse
-        // managedFields
-        for kept_by_server in
-            ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"]
-        {
-            metadata.shift_remove(kept_by_server);
-        }
-    }
-    manifest
 }
 
 fn unknown(document: &Document, error: crate::cluster::Error) -> Failure {
@@ -305,8 +281,8 @@ mod tests {
         let placed: Vec<Value> = all
             .iter()
             .map(|document| {
-                placed(document, &place_of(document,
-            &defined(document, &all).unwrap(), "n"))["metadata"].clone()
+                let resource = defined(document, &all).unwrap();
+                stamped(document, &place_of(document, &resource, "n"))["metadata"].clone()
             })
             .collect();
         assert_eq!(

@@ -2,16 +2,15 @@
 
 use super::exec::ExecEffect;
 use super::set_env::check_names;
-use super::support::fan_out::as_json;
-use super::support::kubectl_line;
 use super::support::process_group::{GRACE, Group};
+use super::support::requires::Requires;
+use super::support::stream::{Format, Said};
+use super::support::{kubectl_line, manifest};
 use super::{Access, Context, Failure, Output, Reach, Scalar, Verb, Wrong};
 use crate::event::Effect;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
-use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -23,17 +22,29 @@ const STREAM: usize = 1024 * 1024;
 /// holds them.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Runs a program on this machine, such as helm, istioctl or gh. The output is `{exit_code, stdout,
-/// stderr, json, truncated}`; `expect` may accept an exit code other than 0. `json` is stdout
-/// parsed as JSON, or null. stdout and stderr are limited to 1 MiB each. Standard input is empty.
-/// The environment contains only variables that cannot hold a secret of the operator: PATH, HOME,
-/// USER, LOGNAME, TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the proxy variables, SSL_CERT_FILE and
-/// SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT, and the KUBECONFIG of the run (in the sandbox,
-/// that of the sandbox). Pass everything else in `env`; a token is a parameter with `secret: true`.
-/// The program does not know the context of the run, so pass it as an argument. The program runs in
-/// its own process group, which ends with the run: when the step times out, at the second signal,
-/// and when the run is killed, the group receives SIGTERM, and SIGKILL 5 seconds later. `runbook
-/// status` lists process groups that may still be running.
+/// Runs a program on this machine, such as kubectl, helm, istioctl or gh. The output is `{exit_code,
+/// stdout, stderr, truncated}`, and with `output` also `parsed`: stdout in that format. If stdout has
+/// another format, or if the program fails without printing anything of that format, `parsed` is an
+/// unread item: the step cannot be determined, and neither passes nor fails, unless an expectation
+/// accepts the `.exit_code`. `expect` may accept an exit code other than 0. stdout and stderr are
+/// limited to 1 MiB each. Standard input is empty.
+///
+/// KUBECONFIG is a private file of the run whose only context is that of the run, with the namespace
+/// of the step and the user of `--as`: a program acts on the same cluster, in the same namespace
+/// and as the same user as the other steps (in the sandbox, on the sandbox). In a pod, it refers to
+/// the service account of the pod. A credential plugin is started by the program: what the plugin
+/// needs of the environment, such as AWS_PROFILE, is passed in `env`. The file has mode 0600 and is
+/// removed at the end of the run; what a killed run leaves behind, the next run removes. If there is
+/// no kubeconfig, the program gets none.
+///
+/// Besides, the environment contains only variables that cannot hold a secret of the operator: PATH,
+/// HOME, USER, LOGNAME, TMPDIR, TERM, TZ, LANG, LC_*, XDG_*_HOME, the proxy variables, SSL_CERT_FILE
+/// and SSL_CERT_DIR, KUBERNETES_SERVICE_HOST and _PORT. Pass everything else in `env`; a token is a
+/// parameter with `secret: true`.
+///
+/// The program runs in its own process group, which ends with the run: when the step times out, at
+/// the second signal, and when the run is killed, the group receives SIGTERM, and SIGKILL 5 seconds
+/// later. `runbook status` lists process groups that may still be running.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
@@ -45,6 +56,11 @@ pub struct Command {
     /// Additional environment variables.
     #[serde(default)]
     pub env: IndexMap<String, Scalar>,
+    /// Format of stdout, which is parsed into `parsed`.
+    pub output: Option<Format>,
+    /// The program that must be installed. Where it is missing, the step is unknown and says how to
+    /// install it; a run in which an unconditional step makes a change with it does not begin.
+    requires: Option<Requires>,
 }
 
 impl Verb for Command {
@@ -62,6 +78,7 @@ impl Verb for Command {
 
     fn check(&self) -> Result<(), String> {
         check_names(self.env.keys())?;
+        self.requires().map_or(Ok(()), |requires| requires.check())?;
         let words = self.words();
         match words.first() {
             None => Err("`argv` is empty: list the program and its arguments".to_owned()),
@@ -91,7 +108,19 @@ impl Verb for Command {
         vec![format!("{}{}", env.collect::<String>(), kubectl_line::line(self.words()))]
     }
 
+    fn requires(&self) -> Option<Requires> {
+        let mut requires = self.requires.clone()?;
+        if requires.tool.is_empty() {
+            requires.tool = self.words().into_iter().next().unwrap_or_default();
+        }
+        Some(requires)
+    }
+
     fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
+        // without an answer, nothing is known
+        if output["parsed"]["unread"] == true {
+            return None;
+        }
         super::support::wrong::command(output)
     }
 
@@ -99,11 +128,15 @@ impl Verb for Command {
         let words = self.words();
         let (program, arguments) =
             words.split_first().ok_or_else(|| Failure::error("`argv` is empty"))?;
+        if let Some(requires) = self.requires() {
+            context.programs.require(&requires, context.outside.as_deref()).await?;
+        }
         if let Some(outside) = &context.outside {
-            return outside.program(&words);
+            return outside.says(&words).map(|said| self.ended(said, context));
         }
         let mut process = Process::new(program);
-        process.args(arguments).env_clear().envs(context.environment.iter());
+        process.args(arguments).env_clear();
+        process.envs(context.programs.environment(&context.namespace)?);
         process
             .envs(self.env.iter().map(|(name, value)| (name, value.to_string())))
             .process_group(0);
@@ -131,15 +164,13 @@ impl Verb for Command {
         let code = status
             .code()
             .ok_or_else(|| Failure::error(format!("`{program}` was terminated: {status}")))?;
-        let truncated = stdout.cut || stderr.cut;
-        let (text, errors) =
-            (String::from_utf8_lossy(&stdout.bytes), String::from_utf8_lossy(&stderr.bytes));
-        let json = if stdout.cut { serde_json::Value::Null } else { as_json(&text) };
-        Ok(Output::new(
-            json!({"exit_code": code, "json": json, "stdout": text, "stderr": errors,
-                "truncated": truncated}),
-            format!("exit code {code}"),
-        ))
+        let said = Said {
+            exit_code: code,
+            truncated: stdout.cut || stderr.cut,
+            stdout: String::from_utf8_lossy(&stdout.bytes).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
+        };
+        Ok(self.ended(said, context))
     }
 }
 
@@ -147,66 +178,29 @@ impl Command {
     fn words(&self) -> Vec<String> {
         self.argv.iter().map(ToString::to_string).collect()
     }
-}
 
-/// Variables that a program gets; those that end in `*` are beginnings.
-const ENVIRONMENT: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "TMPDIR",
-    "TERM",
-    "TZ",
-    "LANG",
-    "LC_*",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "KUBECONFIG",
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
-];
-
-/// What programs get of an environment: an allow-list, so that no token of the operator reaches
-/// them by accident. `kubeconfig` is the file that the run uses, if it is another than the
-/// environment's.
-pub fn allowed(
-    environment: impl IntoIterator<Item = (String, String)>,
-    kubeconfig: Option<&str>,
-) -> BTreeMap<String, String> {
-    let listed = |name: &str| {
-        ENVIRONMENT.iter().any(|known| {
-            known.strip_suffix('*').map_or(*known == name, |start| name.starts_with(start))
-        })
-    };
-    // the proxies are written in small letters as often
-    let is_proxy = |name: &str| {
-        name.to_ascii_lowercase().ends_with("_proxy") && listed(&name.to_ascii_uppercase())
-    };
-    let mut allowed: BTreeMap<_, _> =
-        environment.into_iter().filter(|(name, _)| listed(name) || is_proxy(name)).collect();
-    allowed.extend(kubeconfig.map(|file| ("KUBECONFIG".to_owned(), file.to_owned())));
-    allowed
+    fn ended(&self, said: Said, context: &Context) -> Output {
+        // kubectl prints Secrets like other objects
+        if said.stdout.contains("Secret") {
+            let documents = manifest::parse(&said.stdout).unwrap_or_default();
+            documents.iter().for_each(|document| context.masker.learn_object(document));
+        }
+        let summary = format!("exit code {}", said.exit_code);
+        Output::new(said.output(self.output), summary)
+    }
 }
 
 /// What a stream has said, up to the cap.
 #[derive(Debug, Default)]
-struct Said {
+struct Stream {
     bytes: Vec<u8>,
     cut: bool,
 }
 
 /// Waits for the end of a program and reads what it says meanwhile.
-async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Said, Said)> {
+async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Stream, Stream)> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (mut out, mut err) = (Said::default(), Said::default());
+    let (mut out, mut err) = (Stream::default(), Stream::default());
     let status = {
         let reading = async { tokio::join!(read(stdout, &mut out), read(stderr, &mut err)) };
         tokio::pin!(reading);
@@ -227,7 +221,7 @@ async fn end(mut child: Child) -> std::io::Result<(ExitStatus, Said, Said)> {
 
 /// Reads a stream to its end. What is above the cap is read as well, so that the program is not
 /// held up, and forgotten.
-async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Said) {
+async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Stream) {
     let Some(mut stream) = stream else { return };
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -242,7 +236,7 @@ mod tests {
     use super::*;
     use crate::action::FailureKind;
     use crate::action::support::real_pods::context;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     fn command(value: Value) -> Command {
         serde_json::from_value(value).unwrap()
@@ -274,12 +268,12 @@ mod tests {
             async move { command(value).perform(&context).await }
         };
         let output = run(json!({"argv": ["sh", "-c",
-            "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}}))
+            "echo \"{\\\"a\\\": $X}\"; echo no >&2; exit 3"], "env": {"X": 7}, "output": "json"}))
         .await
         .unwrap();
         assert_eq!(
             output.value,
-            json!({"exit_code": 3, "json": {"a": 7}, "stdout": "{\"a\": 7}\n", "stderr": "no\n",
+            json!({"exit_code": 3, "parsed": {"a": 7}, "stdout": "{\"a\": 7}\n", "stderr": "no\n",
                 "truncated": false})
         );
         let long =
@@ -295,28 +289,6 @@ mod tests {
         // what it leaves behind holds the streams, and nobody waits for it
         let left = run(json!({"argv": ["sh", "-c", "sleep 5 & echo done"]})).await.unwrap();
         assert_eq!(left.value["stdout"], "done\n");
-    }
-
-    #[test]
-    fn the_environment_is_an_allow_list() {
-        let names = [
-            "PATH",
-            "LC_TIME",
-            "AWS_SECRET_ACCESS_KEY",
-            "GH_TOKEN",
-            "https_proxy",
-            "my_proxy",
-            "KUBECONFIG",
-            "LANGUAGE",
-            "RUNBOOK_PARAM_PIN",
-        ];
-        let given = || names.map(|name| (name.to_owned(), "x".to_owned()));
-        let kept = allowed(given(), None);
-        assert_eq!(
-            kept.keys().collect::<Vec<_>>(),
-            ["KUBECONFIG", "LC_TIME", "PATH", "https_proxy"]
-        );
-        assert_eq!(allowed(given(), Some("/run/k"))["KUBECONFIG"], "/run/k");
     }
 
     /// Whether a file that a program writes again and again stands still.

@@ -20,10 +20,12 @@ pub mod dns;
 pub mod drain;
 pub mod events;
 pub mod exec;
+pub mod file;
 pub mod get;
 pub mod http;
 pub mod label;
 pub mod logs;
+pub mod manifest;
 pub mod metrics;
 pub mod network_audit;
 pub mod network_path;
@@ -51,7 +53,6 @@ pub mod uncordon;
 pub mod undo;
 pub mod wait;
 
-pub use command::allowed as environment_of_programs;
 pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
@@ -64,7 +65,9 @@ pub use support::http_answer::is_declared;
 pub use support::network_inventory::{Survey, everything as survey};
 pub use support::outside::{Outside, OutsideResponses};
 pub use support::process_group::group_is_alive;
+pub use support::programs::{PrivateKubeconfig, Programs};
 pub use support::prometheus::Prometheus;
+pub use support::requires::Requires;
 pub use support::wrong::Wrong;
 
 pub use crate::cluster::Access;
@@ -80,6 +83,8 @@ pub enum Reach {
     Cluster,
     /// A URL, from this machine.
     Url(String),
+    /// Files of this machine.
+    File,
     /// A program of this machine.
     Program,
     /// Nothing but what the run itself has kept.
@@ -127,6 +132,11 @@ pub trait Verb {
 
     /// How long it may take, if its arguments say; a step's own `timeout` is stronger.
     fn timeout(&self) -> Option<std::time::Duration> {
+        None
+    }
+
+    /// The program of this machine that it requires.
+    fn requires(&self) -> Option<Requires> {
         None
     }
 
@@ -231,6 +241,11 @@ macro_rules! verbs {
                 match self { $(Self::$type(action) => action.timeout(),)* }
             }
 
+            /// The program of this machine that it requires.
+            pub fn requires(&self) -> Option<Requires> {
+                match self { $(Self::$type(action) => action.requires(),)* }
+            }
+
             /// What its output says is wrong by itself.
             pub fn wrong(&self, output: &serde_json::Value) -> Option<Wrong> {
                 match self { $(Self::$type(action) => action.wrong(output),)* }
@@ -325,6 +340,8 @@ verbs! {
     "uncordon" => uncordon::Uncordon,
     "drain" => drain::Drain,
     "command" => command::Command,
+    "file" => file::File,
+    "manifest" => manifest::Manifest,
     "undo" => undo::Undo,
     "record" => record::Record,
     "archive" => archive::Archive,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use super::answer;
+use super::client_config::ClientConfig;
 use super::config::{Intermediaries, LoadedConfig, Options, load};
 use super::discovery::Discovery;
 use super::error::{Doing, Error, ErrorKind, unusable_config};
@@ -32,6 +33,7 @@ struct Inner {
     intermediaries: Arc<Intermediaries>,
     request_timeout: Duration,
     discovery: Discovery,
+    own: ClientConfig,
 }
 
 /// How long connecting to the API server may take.
@@ -50,7 +52,7 @@ impl Cluster {
     /// # Errors
     /// [`ErrorKind::NoKubeconfig`] and [`ErrorKind::Kubeconfig`].
     pub async fn connect(options: &Options) -> Result<Cluster, Error> {
-        let LoadedConfig { config, context, intermediaries } = load(options).await?;
+        let LoadedConfig { config, context, intermediaries, own } = load(options).await?;
         // "https://host/" is shown and compared as "https://host".
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let target = Place { context, server, namespace: config.default_namespace.clone() };
@@ -105,8 +107,14 @@ impl Cluster {
                 intermediaries,
                 request_timeout: options.request_timeout,
                 discovery: Discovery::default(),
+                own,
             }),
         })
+    }
+
+    /// What other programs need to reach it.
+    pub fn client_config(&self) -> &ClientConfig {
+        &self.inner.own
     }
 
     /// Which cluster and namespace this is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 
+use super::client_config::ClientConfig;
 use super::error::{Error, ErrorKind, deepest};
 use super::memory::Dial;
 use super::proxy_env::env_proxy;
@@ -49,6 +50,8 @@ pub(super) struct LoadedConfig {
     pub(super) config: kube::Config,
     pub(super) context: Option<String>,
     pub(super) intermediaries: Intermediaries,
+    /// The same for other programs.
+    pub(super) own: ClientConfig,
 }
 
 /// What the connection to the API server depends on, named in the errors of a connection.
@@ -92,7 +95,8 @@ pub(super) async fn load(options: &Options) -> Result<LoadedConfig, Error> {
                 )
             })?;
             let intermediaries = adjust(&mut config, options, None);
-            return Ok(LoadedConfig { config, context: None, intermediaries });
+            let own = ClientConfig::in_pod(&config, options);
+            return Ok(LoadedConfig { config, context: None, intermediaries, own });
         }
     };
     let mut kubeconfig = Kubeconfig::default();
@@ -142,6 +146,7 @@ async fn choose(
         .as_ref()
         .and_then(|cluster| cluster.proxy_url.clone())
         .filter(|url| !url.is_empty());
+    let own = ClientConfig::of(&kubeconfig, &context, options);
     let choice =
         KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let mut config =
@@ -152,7 +157,7 @@ async fn choose(
             )
         })?;
     let intermediaries = adjust(&mut config, options, proxy);
-    Ok(LoadedConfig { config, context: Some(context), intermediaries })
+    Ok(LoadedConfig { config, context: Some(context), intermediaries, own })
 }
 
 fn adjust(

@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod client;
+mod client_config;
 mod config;
 mod discovery;
 pub mod ending;
@@ -48,6 +49,7 @@ pub use crate::api::{
     Write, builtin,
 };
 pub use client::Cluster;
+pub use client_config::ClientConfig;
 pub use config::Options;
 pub use exec::{CommandExit, Executed, Streamed};
 pub use logs::{LogOptions, LogText};

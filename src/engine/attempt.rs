@@ -142,7 +142,7 @@ impl Run {
             now: self.recorder.clock().now(),
             progress: Arc::new(move |text| recorder.progress(&place, text)),
             started: self.starter(path),
-            environment: self.environment.clone(),
+            programs: self.programs.clone(),
             prompt: self.prompt.clone(),
             run: self.run_id.clone(),
             path: path.to_owned(),

@@ -139,6 +139,7 @@ pub(super) fn failed(failure: &Failure, attempts: u32) -> Ended {
         FailureKind::Transient | FailureKind::Error => Outcome::Error,
         FailureKind::Failed => Outcome::Failed,
         FailureKind::TimedOut => Outcome::TimedOut,
+        FailureKind::NotThere => Outcome::Unknown,
         FailureKind::Cancelled => Outcome::Cancelled,
     };
     Ended { attempts, ..Ended::without_output(outcome, failure.message.clone()) }

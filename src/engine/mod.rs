@@ -41,7 +41,7 @@ pub use resume::{Kept, kept};
 pub use save::Page;
 pub use stop::{Signal, Stop};
 
-use crate::action::{Connection, Outside, Prompt, Records};
+use crate::action::{Connection, Outside, Programs, Prompt, Records};
 use crate::api;
 use crate::document::{OnFailure, Origin, Runbook};
 use crate::event::{
@@ -102,8 +102,8 @@ pub struct Engine {
     pub host: String,
     /// The command line, for the journal.
     pub arguments: Vec<String>,
-    /// The environment of programs of this machine.
-    pub environment: BTreeMap<String, String>,
+    /// What programs of this machine get.
+    pub programs: Programs,
     /// In a rehearsal: what programs and hosts outside of the cluster respond with.
     pub outside: Option<Arc<Outside>>,
     /// Makes a page of the run, for what it hands over.
@@ -119,7 +119,7 @@ pub(crate) struct Run {
     stop: Stop,
     invocation: Invocation,
     kept: Kept,
-    environment: Arc<BTreeMap<String, String>>,
+    programs: Arc<Programs>,
     outside: Option<Arc<Outside>>,
     shelf: Arc<RunShelf>,
     host: Arc<str>,
@@ -145,7 +145,7 @@ impl Engine {
         let begun = self.recorder.clock().start();
         let place = match &self.cluster {
             Some(Ok(cluster)) => cluster.port().place().namespace,
-            _ => "default".to_owned(),
+            _ => self.programs.namespace().unwrap_or("default").to_owned(),
         };
         let planned = actions(&self.plan, &place);
         let (connection, target, stopped) = self.identify(&planned).await;
@@ -156,10 +156,7 @@ impl Engine {
         let writes =
             planned.iter().any(|action| matches!(action.effect, Effect::Write | Effect::Opaque));
         let stopped = match stopped {
-            None if writes => {
-                let permit = &run.permit;
-                permit.begin(&planned, &scope.namespace, run.own(), locking, &run.recorder).await?
-            }
+            None if writes => run.cleared(&planned, &scope, locking).await?,
             stopped => stopped,
         };
         match stopped {
@@ -239,7 +236,7 @@ impl Engine {
             stop: self.stop,
             invocation: self.invocation,
             kept: self.kept,
-            environment: Arc::new(self.environment),
+            programs: Arc::new(self.programs),
             outside: self.outside,
             shelf: Arc::new(RunShelf { recorder: self.recorder.clone(), page: self.page }),
             recorder: self.recorder,
@@ -310,6 +307,25 @@ impl Run {
             &self.run_id,
             self.recorder.clock().now(),
         )
+    }
+
+    /// Before the first step of a run that changes something: its programs, permissions and locks.
+    /// Why it may not begin, if so. A dry run starts no program.
+    async fn cleared(
+        &self,
+        planned: &[PlannedAction],
+        scope: &Scope,
+        locking: Locking,
+    ) -> Result<Option<Stopped>, EngineError> {
+        if self.mode != Mode::DryRun {
+            let outside = self.outside.as_deref();
+            let missing = preflight::no_tool(planned, &self.programs, outside).await;
+            if missing.is_some() {
+                return Ok(missing);
+            }
+        }
+        let (own, recorder) = (self.own(), &self.recorder);
+        self.permit.begin(planned, &scope.namespace, own, locking, recorder).await
     }
 
     /// The alert that it answers, as it is recorded, so that it is the same after a resume; null if

@@ -1,6 +1,6 @@
 //! Before the first step of a run that changes something: may it do all that it is going to do?
 
-use crate::action::{Access, Reach};
+use crate::action::{Access, Outside, Programs, Reach};
 use crate::api::{self, Port, builtin};
 use crate::diagnostic::nearest;
 use crate::event::Effect;
@@ -34,6 +34,16 @@ impl Stopped {
     pub(super) fn not_allowed(reason: String, role: String) -> Self {
         let output = json!({"role": role});
         Self { id: "permissions", title: "You have the required permissions", reason, output }
+    }
+
+    /// A program of this machine is missing.
+    fn no_tool(path: &str, reason: &str) -> Self {
+        Self {
+            id: "tools",
+            title: "The required programs are installed",
+            reason: format!("step {path}: {reason}; nothing was changed"),
+            output: Value::Null,
+        }
     }
 
     /// Another run changes the same.
@@ -76,6 +86,23 @@ pub(super) async fn no_namespace(
         port.place().context.map(|context| format!(" of context {context}")).unwrap_or_default();
     let reason = format!("namespace {namespace} does not exist in the cluster{context}{near}");
     Some(Stopped { id: "namespace", title: "The namespace exists", reason, output: Value::Null })
+}
+
+/// The first program that is missing for what is changed in any case; none if all are there. A step
+/// that only reads, or that depends on a condition, says so itself.
+pub(super) async fn no_tool(
+    planned: &[PlannedAction],
+    programs: &Programs,
+    outside: Option<&Outside>,
+) -> Option<Stopped> {
+    for action in planned {
+        let changes = action.own_effect == Effect::Opaque && !action.conditional;
+        let Some(requires) = action.needs.tool.as_ref().filter(|_| changes) else { continue };
+        if let Err(failure) = programs.require(requires, outside).await {
+            return Some(Stopped::no_tool(&action.path, &failure.message));
+        }
+    }
+    None
 }
 
 /// The permissions that the steps need which are done in any case, as far as they are known. What

@@ -204,8 +204,8 @@ fn json(value: &Value, limit: usize) -> (String, bool) {
     (writer.finish(), cut)
 }
 
-/// Why a part of a value could not be read: the first unread item in it, `{pod, error, unread:
-/// true}`, in words.
+/// Why a part of a value could not be read: the first unread item in it, `{error, unread: true}` and
+/// perhaps `pod`, in words.
 pub fn unread(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => items.iter().find_map(unread),
@@ -214,6 +214,7 @@ pub fn unread(value: &Value) -> Option<String> {
                 (Some(Value::Bool(true)), Some(Value::String(pod)), Some(Value::String(why))) => {
                     Some(format!("pod/{pod} could not be read: {why}"))
                 }
+                (Some(Value::Bool(true)), None, Some(Value::String(why))) => Some(why.clone()),
                 _ => fields.values().find_map(unread),
             }
         }

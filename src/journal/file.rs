@@ -195,6 +195,15 @@ impl Journal {
     }
 }
 
+/// Whether a process has a run.
+pub fn is_running(state_dir: &Path, run: &str) -> bool {
+    let journal = run_dir(state_dir, run).and_then(|dir| {
+        let path = journal_path(&dir);
+        File::open(&path).map_err(|source| missing(source, "open", run, &path))
+    });
+    journal.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Reads the journal of a run that may be in progress, without its lock.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ mod scan;
 pub use artifact::{LIMIT, load, with_its_end};
 pub use directory::{Durability, default_state_dir};
 pub use error::Error;
-pub use file::{Journal, Reading, read};
+pub use file::{Journal, Reading, is_running, read};
 pub use key::Key;
 pub use list::{RunHeader, RunInfo, find, list};
 pub use saved::{check_saved_path, saved_dir};

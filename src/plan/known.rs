@@ -1,7 +1,7 @@
 //! What is known of the objects and permissions of a step before the run: everything, the kind
 //! alone, or nothing.
 
-use crate::action::{Access, Action};
+use crate::action::{Access, Action, Requires};
 use crate::cluster::builtin;
 use crate::document::{Sketch, is_computed};
 use serde_json::Value;
@@ -60,6 +60,8 @@ pub struct Needs {
     pub open: Vec<Open>,
     /// The objects that it changes.
     pub touched: Vec<Touched>,
+    /// The program of this machine that it requires, if that is known.
+    pub tool: Option<Requires>,
 }
 
 impl Needs {
@@ -81,6 +83,7 @@ impl Needs {
         }
         needs.touched = action.targets(namespace).iter().map(|target| touched(target)).collect();
         needs.open = open.into_iter().collect();
+        needs.tool = action.requires().filter(|requires| !is_computed(&requires.tool));
         needs
     }
 }

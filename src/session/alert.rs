@@ -369,7 +369,7 @@ async fn ask(
         now: workspace.clock.now(),
         progress: Arc::new(|_| {}),
         started: Arc::new(|_, _| {}),
-        environment: Arc::new(BTreeMap::new()),
+        programs: Arc::default(),
         prompt: Arc::new(Nobody),
         run: Arc::from(""),
         path: String::new(),

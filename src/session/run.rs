@@ -5,16 +5,14 @@ use super::target::{guard, has_programs, needs_cluster};
 use super::trust::{trust, untrusted};
 use super::workspace::Draw;
 use super::{Attended, Conduct, Connected, Notice, Refusal, SessionError, Untrusted, Workspace};
-use crate::action::{Connection, environment_of_programs};
+use crate::action::{Connection, PrivateKubeconfig, Programs};
 use crate::cluster::Cluster;
 use crate::engine::{Consent, Engine, Kept, Page, Recorder, Signal};
 use crate::event::{AnsweredAlert, Event, FindingConcluded, Mode, StepMarked, Verdict};
-use crate::journal::{self, Journal, Key};
+use crate::journal::{self, Journal, Key, is_running};
 use crate::plan::Plan;
 use crate::secret::Masker;
 use crate::state::RunState;
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -185,9 +183,9 @@ impl Session {
                 return Err(SessionError::Stopped(stop.signal().unwrap_or(Signal::Interrupt)));
             }
         };
-        let (cluster, simulated, sandbox) = match connected {
-            Some(Connected { cluster, simulated, sandbox }) => (Some(cluster), simulated, sandbox),
-            None => (None, None, None),
+        let (cluster, sandbox) = match connected {
+            Some(Connected { cluster, sandbox }) => (Some(cluster), sandbox),
+            None => (None, None),
         };
         let clock = self.workspace.clock;
         let (journal, state, kept) = match self.earlier.take() {
@@ -201,14 +199,7 @@ impl Session {
                 (Some(journal), RunState::new(), Kept::default())
             }
         };
-        let kubeconfig = match (&simulated, &journal) {
-            // programs of this machine must not reach the real cluster from a simulated run
-            (Some(simulated), Some(journal)) if has_programs(&self.plan) => {
-                Some(KubeconfigFile::write(journal.directory(), simulated)?)
-            }
-            _ => None,
-        };
-        let environment = self.environment(kubeconfig.as_ref());
+        let programs = self.programs(cluster.as_ref()).await?;
         let place = &self.conduct.cluster;
         let engine = Engine {
             plan: self.plan,
@@ -234,21 +225,37 @@ impl Session {
             timeout: self.conduct.timeout,
             kept,
             host: self.workspace.host.clone(),
-            environment,
+            programs,
             outside: place.running.as_ref().map(|running| Arc::clone(&running.outside)),
             page: self.workspace.page.map(|draw| page(&self.workspace.state_dir, &self.run, draw)),
         };
         let state = engine.run(&self.run).await?;
-        drop((sandbox, kubeconfig));
+        drop(sandbox);
         Ok(End { run: self.run, state })
     }
 
-    /// What programs of this machine see of its environment.
-    fn environment(&self, simulated: Option<&KubeconfigFile>) -> BTreeMap<String, String> {
-        let kubeconfig = simulated
-            .map(|file| file.0.display().to_string())
-            .or_else(|| self.conduct.cluster.kubeconfig_file());
-        environment_of_programs(self.workspace.environment.iter().cloned(), kubeconfig.as_deref())
+    /// What programs of this machine get: the cluster of the run, or without one the one that it
+    /// would ask.
+    async fn programs(
+        &self,
+        cluster: Option<&Result<Cluster, crate::cluster::Error>>,
+    ) -> Result<Programs, SessionError> {
+        let environment = self.workspace.environment.iter().cloned();
+        if !has_programs(&self.plan) {
+            return Ok(Programs::new(environment, None));
+        }
+        let config = match cluster {
+            Some(cluster) => cluster.as_ref().ok().map(|cluster| cluster.client_config().clone()),
+            None => self.conduct.cluster.client_config().await?,
+        };
+        let Some(config) = config else { return Ok(Programs::new(environment, None)) };
+        if cluster.is_none() {
+            guard(&self.plan, config.context())?;
+        }
+        config.secrets().for_each(|secret| self.masker.learn(secret, "kubeconfig"));
+        remove_left_behind(&self.workspace.state_dir);
+        let folder = kubeconfigs(&self.workspace.state_dir).join(&self.run);
+        Ok(Programs::new(environment, Some(PrivateKubeconfig::new(folder, config))))
     }
 
     /// The cluster, if it asks one, found to be one that it may act on.
@@ -260,7 +267,7 @@ impl Session {
         let now = self.workspace.clock.of_simulation();
         let connected = place.connect(&self.workspace.worlds(), now).await?;
         if let Ok(cluster) = &connected.cluster {
-            guard(&self.plan, cluster)?;
+            guard(&self.plan, cluster.target().context.as_deref())?;
             self.expected.check(cluster, &self.masker).await?;
         }
         Ok(Some(connected))
@@ -302,23 +309,19 @@ impl Expected {
     }
 }
 
-/// The kubeconfig of a simulated cluster, as long as that lives.
-struct KubeconfigFile(PathBuf);
-
-impl KubeconfigFile {
-    /// Writes it into a folder that only its owner can read.
-    fn write(folder: &Path, text: &str) -> std::io::Result<Self> {
-        let path = std::path::absolute(folder)?.join("kubeconfig");
-        let mut options = std::fs::OpenOptions::new();
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.write(true).create(true).truncate(true).open(&path)?.write_all(text.as_bytes())?;
-        Ok(Self(path))
-    }
+/// Where the kubeconfigs of the programs of runs are, in a folder for each run.
+fn kubeconfigs(state_dir: &Path) -> PathBuf {
+    std::path::absolute(state_dir).unwrap_or_else(|_| state_dir.to_owned()).join("kubeconfigs")
 }
 
-impl Drop for KubeconfigFile {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
+/// Removes the kubeconfigs of runs that were killed.
+fn remove_left_behind(state_dir: &Path) {
+    let entries = std::fs::read_dir(kubeconfigs(state_dir)).into_iter().flatten().flatten();
+    for entry in entries {
+        let run = entry.file_name();
+        if run.to_str().is_some_and(|run| !is_running(state_dir, run)) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ClusterChoice, Params, Refusal, Running, SessionError, Workspace};
 use crate::action::Reach;
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, ClientConfig, Cluster};
 use crate::document::Rehearsal;
 use crate::document::{Catalogue, CatalogueError, Runbook, Step};
 use crate::plan::{Invocation, Plan, unreached};
@@ -88,8 +88,6 @@ pub struct Connected {
     pub cluster: Result<Cluster, cluster::Error>,
     /// The simulation.
     pub sandbox: Option<Sandbox>,
-    /// The kubeconfig of a simulated cluster.
-    pub simulated: Option<String>,
 }
 
 impl ClusterChoice {
@@ -98,10 +96,26 @@ impl ClusterChoice {
         self.context.is_some() || self.kubeconfig.is_some()
     }
 
-    /// The kubeconfig that was named, as other programs find it.
-    pub(super) fn kubeconfig_file(&self) -> Option<String> {
-        let file = self.kubeconfig.as_ref()?;
-        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+    /// What programs need to reach it, where the run itself asks no cluster; none if there is none.
+    ///
+    /// # Errors
+    /// When a cluster was named that is not there.
+    pub(super) async fn client_config(&self) -> Result<Option<ClientConfig>, SessionError> {
+        match ClientConfig::read(&self.options()).await {
+            Ok(config) => Ok(Some(config)),
+            Err(error) if self.is_named() => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn options(&self) -> cluster::Options {
+        cluster::Options {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+            impersonate: self.impersonate.clone(),
+            ..cluster::Options::default()
+        }
     }
 
     /// Finds the scenario that was asked for; an empty name is the one that the runbook declares.
@@ -129,13 +143,7 @@ impl ClusterChoice {
         worlds: &Worlds,
         now: Option<jiff::Timestamp>,
     ) -> Result<Connected, SessionError> {
-        let mut options = cluster::Options {
-            kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
-            namespace: self.namespace.clone(),
-            impersonate: self.impersonate.clone(),
-            ..cluster::Options::default()
-        };
+        let mut options = self.options();
         let mut sandbox = None;
         if let Some(Running { kubeconfig, dial, .. }) = &self.running {
             options.kubeconfig_text = Some(kubeconfig.clone());
@@ -146,7 +154,6 @@ impl ClusterChoice {
             options.kubeconfig_text = Some(started.kubeconfig());
             sandbox = Some(started);
         }
-        let simulated = options.kubeconfig_text.clone();
         let cluster = Cluster::connect(&options).await;
         match cluster {
             // where nobody can be asked at all there is nothing to record
@@ -158,7 +165,7 @@ impl ClusterChoice {
             {
                 Err(error.into())
             }
-            cluster => Ok(Connected { cluster, simulated, sandbox }),
+            cluster => Ok(Connected { cluster, sandbox }),
         }
     }
 
@@ -187,9 +194,9 @@ impl ClusterChoice {
 }
 
 /// Refuses a context in which the runbook must not run.
-pub(super) fn guard(plan: &Plan, cluster: &Cluster) -> Result<(), Refusal> {
+pub(super) fn guard(plan: &Plan, context: Option<&str>) -> Result<(), Refusal> {
     let allowed = &plan.runbook.contexts;
-    let context = cluster.target().context.unwrap_or_default();
+    let context = context.unwrap_or_default().to_owned();
     if allowed.is_empty() || allowed.contains(&context) {
         return Ok(());
     }

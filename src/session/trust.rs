@@ -77,7 +77,7 @@ fn local(runbook: &Runbook) -> Vec<String> {
         match action.reach() {
             Reach::Program => Some(action.manual_commands("").join("; ")),
             Reach::Url(url) => Some(format!("a request to {url}")),
-            Reach::Cluster | Reach::Run => None,
+            Reach::Cluster | Reach::Run | Reach::File => None,
         }
     };
     runbook

@@ -156,14 +156,7 @@ fn a_program_sees_of_the_environment_only_what_it_needs() {
         .env("AWS_SECRET_ACCESS_KEY", "geheim")
         .env("RUNBOOK_PARAM_TOKEN", "given")
         .env("https_proxy", "http://proxy");
-    let said = crate::support::said(command.args([
-        "run",
-        &file,
-        "--kubeconfig",
-        "some-file",
-        "-o",
-        "json",
-    ]));
+    let said = crate::support::said(command.args(["run", &file, "-o", "json"]));
     let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(said.code, 0, "{}", said.all());
     let shown = place.run(&["show", "000000"]);
@@ -172,23 +165,142 @@ fn a_program_sees_of_the_environment_only_what_it_needs() {
         ("WANTED=given", true),
         ("https_proxy=http://proxy", true),
         ("HOME=", true),
-        ("some-file", true),
+        ("KUBECONFIG", false),
         ("geheim", false),
         ("RUNBOOK_PARAM", false),
     ] {
         assert_eq!(shown.contains(word), there, "{word}: {shown}");
     }
+}
+
+/// A step that shows the kubeconfig of its program, with a file that says that it runs.
+const SHOWS: &str = "runbook: v1\ntitle: Shows\nnamespace: petrosa-apps\nsteps:\n  - id: look\n    \
+    get: {kind: Namespace}\n  - id: shows\n    namespace: observability\n    timeout: 60s\n    \
+    command:\n      argv: [sh, -c, 'cp \"$KUBECONFIG\" seen; stat -c %a \"$KUBECONFIG\"; cat \
+    \"$KUBECONFIG\"; echo > there; while [ -e wait ]; do sleep 0.1; done']\n      effect: read\n";
+
+fn run_as(place: &Place, run: &str, arguments: &[&str]) -> crate::support::Said {
+    crate::support::said(place.command().env("RUNBOOK_RUN_ID", run).args(arguments))
+}
+
+fn kubeconfigs(place: &Place) -> usize {
+    std::fs::read_dir(place.state().join("kubeconfigs")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_program_gets_the_context_and_the_namespace_of_its_step() {
+    let stage = Stage::new("healthy", false);
+    let file = stage.place.write("shows.yaml", SHOWS);
+    let said = stage.run(&["run", &file, "--as", "system:admin", "-o", "json"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    let seen = std::fs::read_to_string(stage.place.path().join("seen")).unwrap();
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["contexts"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&seen["contexts"][0]["context"]["namespace"], &seen["users"][0]["user"]["as"]),
+        (&"observability".into(), &"system:admin".into())
+    );
+    let shown = stage.run(&["show", RUN]).stdout;
+    assert!(shown.contains("600"), "{shown}");
+    // the credentials of the run are secrets of the run
+    let token = seen["users"][0]["user"]["token"].as_str().unwrap();
+    let journal = stage.place.state().join("runs").join(RUN).join("journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    assert!(shown.contains("observability") && journal.contains("[secret kubeconfig]"), "{shown}");
+    for text in [&shown, &journal, &said.stdout] {
+        assert!(!text.contains(token), "{text}");
+    }
+    assert_eq!(kubeconfigs(&stage.place), 0, "it ends with the run");
 
     // a simulated run never hands the real cluster on
-    let stage = Stage::new("healthy", false);
-    let file = stage.place.write("env.yaml", text + "  - id: look\n    get: {kind: Namespace}\n");
-    let said = stage.run(&["run", &file, "--sandbox", "-o", "json"]);
+    let said = stage.run_as(crate::changes::OTHER, &["run", &file, "--sandbox", "-o", "json"]);
     assert_eq!(said.code, 0, "{}", said.all());
-    let shown = stage.run(&["show", RUN]).stdout;
-    let real = stage.place.path().join("kubeconfig").display().to_string();
-    assert!(shown.contains("KUBECONFIG=") && !shown.contains(&real), "{shown}");
-    assert!(
-        !stage.place.state().join("runs").join(RUN).join("kubeconfig").exists(),
-        "it ends with the sandbox"
+    let seen = std::fs::read_to_string(stage.place.path().join("seen")).unwrap();
+    let real = stage.sandbox.address().to_string();
+    assert!(!seen.contains(&real) && seen.contains("observability"), "{seen}");
+    assert_eq!(kubeconfigs(&stage.place), 0, "it ends with the sandbox");
+}
+
+#[test]
+fn the_kubeconfig_of_a_killed_run_is_removed_by_the_next() {
+    let stage = Stage::new("healthy", false);
+    let place = &stage.place;
+    let file = place.write("shows.yaml", SHOWS);
+    place.write("wait", "");
+    let kubeconfig = place.path().join("kubeconfig").display().to_string();
+    let mut run = start(place, &["run", &file, "--kubeconfig", &kubeconfig]);
+    until("its program runs", || place.path().join("there").exists());
+    assert_eq!(kubeconfigs(place), 1);
+    // the run that has it keeps it
+    std::fs::remove_file(place.path().join("wait")).unwrap();
+    place.write("other.yaml", SHOWS.replace("there", "other"));
+    signal("STOP", &run);
+    let said = stage.run_as(crate::changes::OTHER, &["run", "other.yaml"]);
+    assert_eq!((said.code, kubeconfigs(place)), (0, 1), "{}", said.all());
+    signal("KILL", &run);
+    run.wait().unwrap();
+    let third = "01K9ZQ4T000000000000000003";
+    let said = stage.run_as(third, &["run", "other.yaml"]);
+    assert_eq!((said.code, kubeconfigs(place)), (0, 0), "{}", said.all());
+}
+
+#[test]
+fn a_cluster_that_is_named_and_not_there_starts_no_program() {
+    let place = Place::new();
+    let file = place.write(
+        "touch.yaml",
+        "runbook: v1\ntitle: Touch\nsteps:\n  - id: touch\n    command: {argv: [touch, done], \
+            effect: read}\n",
     );
+    let said = place.run(&["run", &file, "--kubeconfig", "some-file"]);
+    assert!(
+        said.code != 0 && said.all().contains("the kubeconfig some-file does not exist"),
+        "{}",
+        said.all()
+    );
+    assert!(!place.path().join("done").exists());
+}
+
+#[test]
+fn a_missing_program_stops_a_run_before_it_changes_anything() {
+    let place = Place::new();
+    let steps = |effect: &str, when: &str| {
+        format!(
+            "runbook: v1\ntitle: Tool\nsteps:\n  - id: first\n    command: {{argv: [touch, first]}}\n  \
+                - id: tool\n    {when}command: {{argv: [no-such-tool], effect: {effect}, requires: \
+                {{version: \">=2\", install: \"https://tool.example\"}}}}\n"
+        )
+    };
+    let said = |run: u8, effect: &str, when: &str| {
+        let file = place.write("tool.yaml", steps(effect, when));
+        let said =
+            run_as(&place, &format!("01K9ZQ4T0000000000000000{run:02}"), &["run", &file, "--yes"]);
+        let first = place.path().join("first");
+        let made = first.exists();
+        drop(std::fs::remove_file(first));
+        (said.code, made, said.all().split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let missing = "no-such-tool is not installed: install it: https://tool.example";
+    let (code, made, text) = said(1, "opaque", "");
+    assert!(code != 0 && !made && text.contains(missing), "{text}");
+    let (code, made, text) = said(2, "read", "");
+    assert!(code != 0 && made && text.contains(missing) && text.contains("unknown"), "{text}");
+    let (code, made, text) = said(3, "opaque", "when: $run.namespace == \"x\"\n    ");
+    assert!(code == 0 && made && !text.contains(missing), "{text}");
+}
+
+#[test]
+fn a_dry_run_starts_no_program_that_the_user_does_not_trust() {
+    let place = Place::new();
+    let file = place.write(
+        "touch.yaml",
+        "runbook: v1\ntitle: Touch\nsteps:\n  - id: touch\n    command: {argv: [touch, done], \
+            effect: read, requires: {tool: sh, version: \">=0\", version_args: [-c, 'touch \
+            asked; echo 1.0']}}\n",
+    );
+    let exists = |name: &str| place.path().join(name).exists();
+    run_as(&place, RUN, &["run", &file, "--dry-run"]);
+    assert!(!exists("done") && !exists("asked"));
+    let said = run_as(&place, crate::changes::OTHER, &["run", &file, "--dry-run", "--trust-reads"]);
+    assert!(said.code == 0 && exists("done") && exists("asked"), "{}", said.all());
 }

@@ -1,6 +1,7 @@
 //! The input and the result of an action: its context, its output, its failure.
 
 use super::outside::Outside;
+use super::programs::Programs;
 use crate::cluster::{self, Cluster};
 use crate::event::{PlannedChange, Saved, Target, Verdict};
 use crate::expression::Data;
@@ -8,7 +9,6 @@ use crate::secret::Masker;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub struct Context {
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
     /// Records that a program of this machine was started: its name and its process group.
     pub started: Arc<dyn Fn(&str, u32) + Send + Sync>,
-    /// The environment of such programs.
-    pub environment: Arc<BTreeMap<String, String>>,
+    /// What such programs get.
+    pub programs: Arc<Programs>,
     /// Asks a person.
     pub prompt: Arc<dyn Prompt>,
     /// Id of the run, for stamps and names that are the same when the step is done again.
@@ -239,6 +239,8 @@ pub enum FailureKind {
     Failed,
     /// The deadline passed; the message says what was last seen.
     TimedOut,
+    /// It was not looked at, because a program is not installed.
+    NotThere,
     /// The operator declined, or the run was stopped.
     Cancelled,
 }

@@ -2,6 +2,7 @@
 //! the field or would revert it. Pure.
 
 use super::change::Guard;
+use crate::cluster::builtin;
 use serde_json::Value;
 
 /// Who keeps this object as it is and will take a change back: Argo CD, Flux or Helm.
@@ -189,6 +190,11 @@ const PLACEHOLDERS: &[&str] = &[
     "placeholder",
 ];
 
+/// Fields whose texts are in a language of their own, in which `{{ }}` and `${ }` are no
+/// placeholders.
+const OTHER_LANGUAGES: &[&str] =
+    &["data", "stringData", "binaryData", "annotations", "command", "args"];
+
 /// What a manifest to be applied must not have: placeholders, and secret values in plain text.
 pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
     let mut guards = Vec::new();
@@ -197,15 +203,8 @@ pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
         object["kind"].as_str().unwrap_or_default().to_ascii_lowercase(),
         object["metadata"]["name"].as_str().unwrap_or_default()
     );
-    let mut found = Vec::new();
-    strings(object, "", &mut |path, text| {
-        let lower = text.to_ascii_lowercase();
-        let angle = text.starts_with('<') && text.ends_with('>') && !text.contains(' ');
-        if angle || PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
-            found.push(path.to_owned());
-        }
-    });
-    if let Some(path) = found.first() {
+    let found = placeholders(object);
+    if let Some((path, _)) = found.first() {
         guards.push(Guard {
             id: "placeholder",
             reason: format!(
@@ -223,15 +222,58 @@ pub(in crate::action) fn manifest(object: &Value) -> Vec<Guard> {
     guards
 }
 
+/// Where a manifest has placeholders, with their texts: words such as `REPLACE_ME`, `<name>`, and
+/// what a template engine has left, `{{ name }}` and `${NAME}`, where Kubernetes itself reads the
+/// text.
+pub(in crate::action) fn placeholders(object: &Value) -> Vec<(String, String)> {
+    let kind = format!(
+        "{}/{}",
+        object["apiVersion"].as_str().unwrap_or_default(),
+        object["kind"].as_str().unwrap_or_default()
+    );
+    let is_known = builtin(&kind).is_some();
+    let mut found = Vec::new();
+    strings(object, "", &mut |path, text| {
+        let lower = text.to_ascii_lowercase();
+        let angle = text.starts_with('<') && text.ends_with('>') && !text.contains(' ');
+        let elsewhere =
+            path.split(['.', '[']).any(|part| OTHER_LANGUAGES.contains(&part)) || !is_known;
+        if angle
+            || PLACEHOLDERS.iter().any(|word| lower.contains(word))
+            || (!elsewhere && is_left_over(text))
+        {
+            found.push((path.to_owned(), text.to_owned()));
+        }
+    });
+    found
+}
+
+/// Whether a text has a `{{ name }}` or `${NAME}` in it.
+fn is_left_over(text: &str) -> bool {
+    let closed = |open: &str, close: &str| {
+        text.split_once(open).is_some_and(|(_, rest)| rest.contains(close))
+    };
+    let named = text.split("${").skip(1).any(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && rest.contains('}')
+    });
+    closed("{{", "}}") || named
+}
+
 /// A credential that is written out where everyone who may read the object can read it.
 pub(in crate::action) fn plaintext(owner: &str, value: &Value) -> Option<Guard> {
-    let mut literals = Vec::new();
-    credentials(value, &mut literals);
-    literals.first().map(|variable| Guard {
+    literals(value).first().map(|variable| Guard {
         id: "plaintext-secret",
         reason: format!("{owner} contains the value of {variable} in plain text"),
         way: "put it in a Secret and refer to it with valueFrom.secretKeyRef".to_owned(),
     })
+}
+
+/// The environment variables whose values are credentials in plain text.
+pub(in crate::action) fn literals(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    credentials(value, &mut found);
+    found
 }
 
 /// A Secret that exists with other values.
@@ -404,6 +446,26 @@ mod tests {
                 json!({"kind": "ConfigMap", "metadata": {"name": "c"},
                     "data": {"host": "<your-host>"}}),
                 vec!["placeholder"],
+            ),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"image": "app:${VERSION}", "args": ["{{ x }}", "${HOME}"]}}),
+                vec!["placeholder"],
+            ),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+                    "spec": {"args": ["{{ x }}", "${HOME}"]}}),
+                vec![],
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name":
+                    "VERSION_PLACEHOLDER"}, "data": {"a.conf": "user ${USER}; {{ .x }}"}}),
+                vec!["placeholder"],
+            ),
+            (
+                json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule",
+                    "metadata": {"name": "r"}, "spec": {"text": "{{ $labels.pod }}"}}),
+                vec![],
             ),
             (
                 json!({"kind": "Deployment", "metadata": {"name": "d"},

@@ -2,7 +2,8 @@
 //! except for reading a file.
 
 use crate::cluster::{Resource, builtin};
-use serde_json::Value;
+use serde_json::{Value, json};
+use serde_saphyr::Spanned;
 use std::path::Path;
 
 /// The largest object: the API server takes about 1.5 MiB.
@@ -17,6 +18,8 @@ pub(in crate::action) struct Document {
     pub(in crate::action) object: Value,
     /// Where it is written: `deploy.yaml: document 2`.
     pub(in crate::action) place: String,
+    /// The line of the file on which it begins; 0 if it is in no file.
+    pub(in crate::action) line: u64,
 }
 
 impl Document {
@@ -57,12 +60,19 @@ pub(in crate::action) fn read(path: &str) -> Result<Vec<Document>, String> {
     }
     let text =
         std::fs::read_to_string(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
-    documents(path, parse(&text).map_err(|reason| format!("{path}: {reason}"))?)
+    let values = spanned(&text).map_err(|reason| format!("{path}: {reason}"))?;
+    let values = values.into_iter().map(|value| (value.referenced.line(), value.value));
+    placed(path, values.collect())
 }
 
 /// The documents of a text, with the rules of YAML 1.2 for `yes` and `no` and those of kubectl for
 /// numbers such as `0644`.
 pub(in crate::action) fn parse(text: &str) -> Result<Vec<Value>, String> {
+    spanned(text).map(|documents| documents.into_iter().map(|document| document.value).collect())
+}
+
+/// The same, with where each begins.
+fn spanned(text: &str) -> Result<Vec<Spanned<Value>>, String> {
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true,
     with_snippet: false };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -78,12 +88,16 @@ pub(in crate::action) fn documents(
     source: &str,
     values: Vec<Value>,
 ) -> Result<Vec<Document>, String> {
+    placed(source, values.into_iter().map(|value| (0, value)).collect())
+}
+
+fn placed(source: &str, values: Vec<(u64, Value)>) -> Result<Vec<Document>, String> {
     let mut all = Vec::new();
     let several = values.len() > 1;
-    for (index, value) in values.into_iter().enumerate() {
+    for (index, (line, value)) in values.into_iter().enumerate() {
         let place =
             if several { format!("{source}: document {}", index + 1) } else { source.to_owned() };
-        flatten(value, place, &mut all)?;
+        flatten(value, (place, line), &mut all)?;
     }
     all.sort_by_key(|document| rank(document.object["kind"].as_str().unwrap_or_default()));
     for (index, document) in all.iter().enumerate() {
@@ -106,17 +120,21 @@ pub(in crate::action) fn documents(
     Ok(all)
 }
 
-fn flatten(value: Value, place: String, into: &mut Vec<Document>) -> Result<(), String> {
+fn flatten(
+    value: Value,
+    (place, line): (String, u64),
+    into: &mut Vec<Document>,
+) -> Result<(), String> {
     if value.is_null() {
         return Ok(());
     }
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     if let (true, Some(items)) = (is_list, value["items"].as_array()) {
         return items.iter().enumerate().try_for_each(|(index, item)| {
-            flatten(item.clone(), format!("{place}, item {}", index + 1), into)
+            flatten(item.clone(), (format!("{place}, item {}", index + 1), line), into)
         });
     }
-    let document = Document { object: value, place };
+    let document = Document { object: value, place, line };
     fault(&document).map_or_else(
         || {
             into.push(document.clone());
@@ -198,6 +216,35 @@ pub(in crate::action) fn defined(document: &Document, all: &[Document]) -> Optio
     })
 }
 
+/// The namespace of an object: its own, or that of the step; none for kinds without.
+pub(in crate::action) fn place_of(document: &Document, resource: &Resource, step: &str) -> String {
+    match document.metadata("namespace") {
+        _ if !resource.namespaced => String::new(),
+        "" => step.to_owned(),
+        own => own.to_owned(),
+    }
+}
+
+/// The manifest with its namespace, as it is sent.
+pub(in crate::action) fn stamped(document: &Document, namespace: &str) -> Value {
+    let mut manifest = document.object.clone();
+    if let Some(metadata) = manifest["metadata"].as_object_mut() {
+        if namespace.is_empty() {
+            metadata.shift_remove("namespace");
+        } else {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
+        // an object that was read before is applied without what the server keeps; it would refuse
+        // managedFields
+        for kept_by_server in
+            ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"]
+        {
+            metadata.shift_remove(kept_by_server);
+        }
+    }
+    manifest
+}
+
 /// Whether an object has everything that a manifest says, so that applying it would change nothing
 /// but the ownership of fields.
 pub(in crate::action) fn covers(object: &Value, manifest: &Value) -> bool {
@@ -228,7 +275,6 @@ fn is_empty(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn documents_are_flattened_checked_and_sorted() {
@@ -243,6 +289,13 @@ mod tests {
             "{}",
             all[0].place
         );
+        assert_eq!(all.iter().map(|one| one.line).collect::<Vec<_>>(), [0, 0, 0]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.yaml");
+        std::fs::write(&path, text).unwrap();
+        let lines: Vec<u64> =
+            read(path.to_str().unwrap()).unwrap().iter().map(|one| one.line).collect();
+        assert_eq!(lines, [8, 8, 4]);
         for (value, reason) in [
             (json!([1]), "f: is not an object: apiVersion, kind and metadata are missing"),
             (json!({"kind": "Pod"}), "f: apiVersion is missing"),

@@ -1,10 +1,11 @@
 //! What is outside of the cluster in a rehearsal, in which no program is started and no host asked.
 
 use super::http_answer::Answer;
-use crate::action::{Failure, Output};
+use super::stream::Said;
+use crate::action::Failure;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,6 +40,9 @@ pub struct ProgramResponse {
     pub stderr: String,
     /// How often it responds so; always if none.
     pub times: Option<usize>,
+    /// Whether it is not installed.
+    #[serde(default)]
+    pub missing: bool,
 }
 
 /// What a host responds with.
@@ -55,6 +59,16 @@ pub struct RequestResponse {
     pub body: Value,
     /// How often it responds so; always if none.
     pub times: Option<usize>,
+}
+
+impl OutsideResponses {
+    /// These, and what others respond with where none of these fits.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.programs.extend(others.programs.iter().cloned());
+        self.requests.extend(others.requests.iter().cloned());
+        self
+    }
 }
 
 fn ok() -> u16 {
@@ -90,28 +104,38 @@ fn text(value: &Value) -> String {
 }
 
 impl Outside {
-    /// What a program does, as `command` returns it.
-    pub(in crate::action) fn program(&self, words: &[String]) -> Result<Output, Failure> {
+    /// Whether the case says that a program is not installed.
+    pub(super) fn lacks(&self, program: &str) -> bool {
+        self.programs
+            .iter()
+            .find(|(one, _)| one.argv.first().is_some_and(|word| word == program))
+            .is_some_and(|(one, _)| one.missing)
+    }
+
+    /// What a program says.
+    pub(in crate::action) fn says(&self, words: &[String]) -> Result<Said, Failure> {
         let fits = |(one, used): &&(ProgramResponse, AtomicUsize)| {
             words.starts_with(&one.argv) && is_left(one.times, used)
         };
+        let not_started = |text: String| Failure { not_executed: true, ..Failure::error(text) };
         let Some((response, _)) = self.programs.iter().find(fits) else {
             let line = super::kubectl_line::line(words.to_vec());
-            return Err(Failure {
-                not_executed: true,
-                ..Failure::error(format!(
-                    "a rehearsal starts no program, and the case does not say what `{line}` does: \
-                        add it to `outside.programs`"
-                ))
-            });
+            return Err(not_started(format!(
+                "a rehearsal starts no program, and the case does not say what `{line}` does: add \
+                    it to `outside.programs`"
+            )));
         };
-        let ProgramResponse { exit_code, stdout, stderr, .. } = response;
-        let stdout = text(stdout);
-        Ok(Output::new(
-            json!({"exit_code": exit_code, "json": super::fan_out::as_json(&stdout),
-                "stdout": stdout, "stderr": stderr, "truncated": false}),
-            format!("exit code {exit_code}"),
-        ))
+        let ProgramResponse { argv, exit_code, stdout, stderr, missing, .. } = response;
+        if *missing {
+            let program = argv.first().map(String::as_str).unwrap_or_default();
+            return Err(not_started(format!("cannot start `{program}`: it is not installed")));
+        }
+        Ok(Said {
+            exit_code: *exit_code,
+            stdout: text(stdout),
+            stderr: stderr.clone(),
+            truncated: false,
+        })
     }
 
     /// What a host responds with.
@@ -138,22 +162,26 @@ impl Outside {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn the_first_that_fits_responds_as_often_as_it_is_said() {
         let declared: OutsideResponses = serde_json::from_value(json!({
             "programs": [
                 {"argv": ["gh", "run"], "stdout": {"status": "queued"}, "times": 1},
-                {"argv": ["gh"], "exit_code": 4, "stderr": "no"}],
+                {"argv": ["gh"], "exit_code": 4, "stderr": "no"},
+                {"argv": ["jq"], "missing": true}],
             "requests": [{"url": "https://ci.example/", "status": 503}],
         }))
         .unwrap();
         let outside = Outside::from(declared);
         let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
-        let code = |line: &str| outside.program(&words(line)).map(|output| output.value);
-        assert_eq!(code("gh run list").unwrap()["json"]["status"], "queued");
-        assert_eq!(code("gh run list").unwrap()["exit_code"], 4);
-        assert!(code("helm list").unwrap_err().not_executed);
+        let says = |line: &str| outside.says(&words(line));
+        assert_eq!(says("gh run list").unwrap().stdout, r#"{"status":"queued"}"#);
+        assert_eq!(says("gh run list").unwrap().exit_code, 4);
+        assert!(says("helm list").unwrap_err().not_executed);
+        assert!(says("jq .").unwrap_err().message.contains("not installed"));
+        assert!(outside.lacks("jq") && !outside.lacks("gh") && !outside.lacks("helm"));
         let answer = outside.request("https://ci.example/runs").unwrap();
         assert!(matches!(answer, Answer::Given { status: 503, .. }));
         assert!(outside.request("https://other.example/").is_err());

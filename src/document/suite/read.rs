@@ -20,6 +20,8 @@ struct WrittenSuite {
     world: Option<String>,
     #[serde(default)]
     vary: Vary,
+    #[serde(default)]
+    outside: OutsideResponses,
     #[expect(dead_code, reason = "read with their places")]
     cases: Vec<serde::de::IgnoredAny>,
 }
@@ -108,6 +110,14 @@ impl Suite {
     }
 }
 
+/// What holds for all cases of a file.
+#[derive(Default)]
+struct Common {
+    world: Option<String>,
+    vary: Vary,
+    outside: OutsideResponses,
+}
+
 #[derive(Default)]
 struct Reader {
     faults: Vec<Fault>,
@@ -124,11 +134,14 @@ impl Reader {
             let message = format!("unknown version `{}` of a rehearsal file", written.rehearsal);
             self.faults.push(Fault::new("RB0701", span, message, "this program reads `v1`"));
         }
-        let (world, vary) =
-            written.map_or_else(Default::default, |written| (written.world, written.vary));
+        let common = written.map_or_else(Common::default, |written| Common {
+            world: written.world,
+            vary: written.vary,
+            outside: written.outside,
+        });
         let mut cases = Vec::new();
         if let Some(NodeKind::List(items)) = root.get("cases").map(|node| &node.kind) {
-            cases.extend(items.iter().filter_map(|item| self.case(item, world.as_deref(), &vary)));
+            cases.extend(items.iter().filter_map(|item| self.case(item, &common)));
         }
         if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
     }
@@ -139,15 +152,15 @@ impl Reader {
         value
     }
 
-    fn case(&mut self, node: &Node, world: Option<&str>, vary: &Vary) -> Option<Case> {
+    fn case(&mut self, node: &Node, common: &Common) -> Option<Case> {
         let written: WrittenCase = self.typed(node)?;
         let span = node.get("case").map_or(node.span.clone(), |name| name.span.clone());
         if !self.names.insert(written.case.clone()) {
             let message = format!("two cases are named `{}`", written.case);
             self.faults.push(Fault::new("RB0702", span.clone(), message, "named a second time"));
         }
-        let situation =
-            self.situation(node, written.world.as_deref().or(world), written.scenario)?;
+        let world = written.world.as_deref().or(common.world.as_deref());
+        let situation = self.situation(node, world, written.scenario)?;
         let expect = self.expected(node, written.expect)?;
         Some(Case {
             name: written.case,
@@ -163,8 +176,8 @@ impl Reader {
             resume: written.resume,
             twice: written.twice,
             undo: written.undo,
-            vary: vary.and(&written.vary),
-            outside: written.outside,
+            vary: common.vary.and(&written.vary),
+            outside: written.outside.and(&common.outside),
             expect,
         })
     }
