@@ -269,7 +269,7 @@ macro_rules! verbs {
             /// # Errors
             /// When there is no output to judge.
             pub async fn perform(&self, context: &Context) -> Result<Output, Failure> {
-                match self { $(Self::$type(action) => action.perform(context).await,)* }
+                match self { $(Self::$type(action) => Box::pin(action.perform(context)).await,)* }
             }
         }
 
