@@ -113,7 +113,9 @@ fn judge(
         }
         (CommandExit::Code(code), _) => {
             let text = String::from_utf8_lossy(&done.stderr);
-            let said = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason");
+            let says = |line: &&str| line.to_lowercase().contains("error");
+            let last = || text.lines().rfind(|line| !line.trim().is_empty());
+            let said = text.lines().find(says).or_else(last).unwrap_or("no reason");
             error(format!("{program} in pod {pod} failed with exit code {code}: {}", said.trim()))
         }
         (CommandExit::Unknown(why), _) => {
@@ -149,7 +151,7 @@ mod tests {
             (
                 None,
                 CommandExit::Code(1),
-                "\nERROR 1146 (42S02): no t\nmore",
+                "-----\nEXECUTE x\nERROR 1146 (42S02): no t\nmore",
                 "1: ERROR 1146 (42S02): no t",
             ),
             (None, CommandExit::Unknown("cut".into()), "", "unknown: cut"),
