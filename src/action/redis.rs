@@ -75,7 +75,8 @@ const READS_IN_PART: &[(&str, &[&str])] = &[
 /// null; of `INFO`, an object with a string for each field: `(.reply.connected_clients |
 /// tonumber)`. Only commands that read are possible, such as `GET`, `HGETALL`, `LLEN`, `XINFO
 /// GROUPS`, `INFO`, `DBSIZE` and `CLIENT LIST`. An error of the server is an error. Example:
-/// `redis: {target: deployment/redis, command: [LLEN, jobs], password_env: REDIS_PASSWORD}`.
+/// `redis: {target: deployment/redis, command: [LLEN, jobs], password_env: REDIS_PASSWORD}`. (The
+/// images of NATS have no client: use `http` with its monitoring port, `/varz`, `/connz`, `/jsz`.)
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {
