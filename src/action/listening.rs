@@ -67,7 +67,8 @@ impl Verb for Listening {
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
         wrong::items(output, &["listening", "loopback", "address"], |item| {
-            (item["listening"] == false).then(|| format!("nothing listens on port {}", self.port))
+            (item["listening"] == false)
+                .then(|| format!("nothing listens on port {}", item["port"]))
         })
     }
 
