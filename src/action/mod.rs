@@ -24,6 +24,7 @@ pub mod file;
 pub mod get;
 pub mod http;
 pub mod label;
+pub mod listening;
 pub mod logs;
 pub mod manifest;
 pub mod metrics;
@@ -310,6 +311,7 @@ verbs! {
     "tcp" => tcp::Tcp,
     "tls" => tls::Tls,
     "dns" => dns::Dns,
+    "listening" => listening::Listening,
     "network_path" => network_path::NetworkPath,
     "network_audit" => network_audit::NetworkAudit,
     "events" => events::Events,

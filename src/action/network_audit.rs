@@ -3,7 +3,7 @@
 
 use super::support::fan_out::quote;
 use super::support::manifest::read;
-use super::support::network_answer::failed;
+use super::support::network_answer::{failed, misdirected, reason};
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::diagnosis::pod::is_live;
@@ -321,13 +321,11 @@ fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Val
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
     let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
     let whose = worst_pod.as_ref().map(|pod| format!("pod {pod}: ")).unwrap_or_default();
-    let reason = stage
-        .map(|stage| format!("{whose}{}: {}", stage.stage, stage.sentence))
-        .unwrap_or_default();
+    let reason = stage.map(|_| format!("{whose}{}", reason(path))).unwrap_or_default();
     let near: Vec<Value> = stage.iter().flat_map(|stage| &stage.near_misses).map(|miss| json!({"difference": miss.difference, "policy": miss.policy, "text": miss.sentence})).collect();
     json!({"name": format!("{from} -> {to}"), "from": from, "to": to, "by": by, "allowed": allowed,
         "verdict": path.verdict, "first_failing": path.first_failing, "failed": failed(&all),
-        "reason": reason, "near": near, "pods": pods})
+        "misdirected": misdirected(&all), "reason": reason, "near": near, "pods": pods})
 }
 
 /// Policies that are not as the files say, on either side.

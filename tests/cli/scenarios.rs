@@ -94,6 +94,8 @@ fn the_screen_of_each_scenario() {
     dm-store-divergence
     dm-suspended
     dm-unsupported-arg
+    extractor-deadline
+    extractor-mongodb-jobs
     gapfiller-dns-ok-exchange-down
     gapfiller-job-partial
     gapfiller-label-mismatch

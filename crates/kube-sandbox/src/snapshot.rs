@@ -12,7 +12,7 @@ use super::controllers::{Ended, Process, Run};
 use super::object;
 use super::store::Store;
 use netpol_evaluator::{
-    Cluster, Connection, Endpoint, Labels, NamedPort, NetworkPolicy, Pod, PortName, Protocol,
+    Cluster, Connection, ContainerPort, Endpoint, Labels, NetworkPolicy, Pod, PortName, Protocol,
     evaluate,
 };
 
@@ -337,12 +337,12 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
     // a pod without a process takes no part in anything
     let process = processes.get(pod["metadata"]["uid"].as_str()?)?;
     let containers = object::list(&pod["spec"]["containers"]);
-    let named_ports = containers
+    let ports = containers
         .iter()
         .flat_map(|container| object::list(&container["ports"]))
         .filter_map(|port| {
-            Some(NamedPort {
-                name: port["name"].as_str()?.to_owned(),
+            Some(ContainerPort {
+                name: port["name"].as_str().unwrap_or_default().to_owned(),
                 port: number(&port["containerPort"])?,
                 protocol: protocol(&port["protocol"]),
             })
@@ -358,7 +358,7 @@ fn pod_state(pod: &Value, processes: &BTreeMap<String, Process>, apps: &Apps) ->
             ip: pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()),
             node: pod["spec"]["nodeName"].as_str().map(str::to_owned),
             host_network: pod["spec"]["hostNetwork"] == Value::Bool(true),
-            named_ports: named_ports.collect(),
+            ports: ports.collect(),
         },
         started: process.started,
         ended: process.ended.clone(),

@@ -3,8 +3,8 @@
 use super::path::{judge, side_stage};
 use super::resolve::{Target, resolve};
 use super::{
-    Destination, Direction, Edge, End, Inventory, Judged, Labels, NamedPort, Path, Pod, PortName,
-    Protocol, Source, Stage, StageName, StageOutcome, Translation,
+    ContainerPort, Destination, Direction, Edge, End, Inventory, Judged, Labels, Path, Pod,
+    PortName, Protocol, Source, Stage, StageName, StageOutcome, Translation,
 };
 
 /// The pods that answer for the DNS of the cluster, with their port.
@@ -39,12 +39,12 @@ pub(super) fn dns_targets(inventory: &Inventory, protocol: Protocol) -> Vec<(Tar
 
 /// What serves DNS in nearly every cluster, for when its pods are not given.
 fn usual_dns_pod() -> Pod {
-    let port = |name: &str, protocol| NamedPort { name: name.to_owned(), port: 53, protocol };
+    let port = |name: &str, protocol| ContainerPort { name: name.to_owned(), port: 53, protocol };
     Pod {
         namespace: "kube-system".to_owned(),
         name: "deployment/coredns".to_owned(),
         labels: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
-        named_ports: vec![port("dns", Protocol::Udp), port("dns-tcp", Protocol::Tcp)],
+        ports: vec![port("dns", Protocol::Udp), port("dns-tcp", Protocol::Tcp)],
         ..Pod::default()
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Explanation, ForeignPolicy, Labels, NearMiss, Pod, PortName, Protocol};
+use super::{Explanation, ForeignPolicy, Labels, Misdirected, NearMiss, Pod, PortName, Protocol};
 
 /// A required connection: source, destination and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,9 @@ pub struct Path {
     pub stages: Vec<Stage>,
     /// Every evaluated connection.
     pub connections: Vec<Judged>,
+    /// Where the Service leads, if the pods do not declare that port and policies open another. The
+    /// connections are then those to the port that they declare.
+    pub misdirected: Option<Misdirected>,
     /// Policies of other APIs.
     pub not_evaluated: Vec<NotEvaluated>,
     /// What depends on the network plugin.

@@ -33,14 +33,14 @@ pub struct Pod {
     pub node: Option<String>,
     /// Shares the network of its node; policies do not apply to it then.
     pub host_network: bool,
-    /// The container ports that have a name.
-    pub named_ports: Vec<NamedPort>,
+    /// The ports that its containers declare. They may listen on others as well.
+    pub ports: Vec<ContainerPort>,
 }
 
-/// A container port that has a name.
+/// A port that a container declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedPort {
-    /// The name.
+pub struct ContainerPort {
+    /// Its name; empty if it has none.
     pub name: String,
     /// The number.
     pub port: u16,
@@ -275,7 +275,7 @@ pub(super) fn port_matches(rule: &PortRule, connection: &Connection<'_>) -> bool
         (Some(PortName::Number(first)), Some(last)) => (*first..=last).contains(&connection.port),
         (Some(PortName::Number(port)), None) => *port == connection.port,
         (Some(PortName::Name(name)), _) => match connection.destination {
-            Endpoint::Pod(pod) => pod.named_ports.iter().any(|named| {
+            Endpoint::Pod(pod) => pod.ports.iter().any(|named| {
                 named.name == *name
                     && named.port == connection.port
                     && named.protocol == connection.protocol

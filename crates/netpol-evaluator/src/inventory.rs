@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::service::{identity, labels, protocol};
 use super::{
-    Cluster, EndpointSlice, ForeignPolicy, Labels, NamedPort, NetworkPolicy, Pod, Service,
+    Cluster, ContainerPort, EndpointSlice, ForeignPolicy, Labels, NetworkPolicy, Pod, Service,
 };
 
 /// The objects of a cluster, or of a directory of manifests.
@@ -38,8 +38,6 @@ pub struct Inventory {
 pub struct PodState {
     /// The pod as an end of connections.
     pub pod: Pod,
-    /// All container ports, with or without a name.
-    pub ports: Vec<NamedPort>,
     /// Whether its condition `Ready` is true.
     pub ready: bool,
 }
@@ -53,8 +51,6 @@ pub struct Workload {
     pub name: String,
     /// A pod of the template, named `kind/name`, without an address.
     pub pod: Pod,
-    /// All container ports, with or without a name.
-    pub ports: Vec<NamedPort>,
     /// Whether it is a finished Job, which creates no more pods.
     pub ended: bool,
 }
@@ -172,9 +168,9 @@ impl Inventory {
             .flatten()
             .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
         self.know_namespace(&namespace);
-        let (mut pod, ports) = pod_of(namespace, name, &object["metadata"], &object["spec"]);
+        let mut pod = pod_of(namespace, name, &object["metadata"], &object["spec"]);
         pod.ip = object["status"]["podIP"].as_str().and_then(|text| text.parse().ok());
-        self.pods.push(PodState { pod, ports, ready });
+        self.pods.push(PodState { pod, ready });
     }
 
     fn add_workload(&mut self, kind: &str, object: &Value, template: &Value) {
@@ -185,7 +181,7 @@ impl Inventory {
         let Some((namespace, name)) = identity(object).filter(|_| !owned) else { return };
         self.know_namespace(&namespace);
         let kind = kind.to_lowercase();
-        let (pod, ports) =
+        let pod =
             pod_of(namespace, format!("{kind}/{name}"), &template["metadata"], &template["spec"]);
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
         let ends = |condition: &Value| {
@@ -193,7 +189,7 @@ impl Inventory {
                 && condition["status"] == "True"
         };
         let ended = kind == "job" && conditions.into_iter().any(ends);
-        self.workloads.push(Workload { kind, name, pod, ports, ended });
+        self.workloads.push(Workload { kind, name, pod, ended });
     }
 
     /// What policies are evaluated against.
@@ -204,7 +200,7 @@ impl Inventory {
 
     /// Representative pods: one per workload that may create more, and the pods without a workload.
     #[must_use]
-    pub fn subjects(&self) -> Vec<(&Pod, &[NamedPort])> {
+    pub fn subjects(&self) -> Vec<&Pod> {
         let mut templates: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
         for workload in &self.workloads {
             templates.entry(&workload.pod.namespace).or_default().push(workload);
@@ -220,52 +216,39 @@ impl Inventory {
                     .all(|(key, value)| state.pod.labels.get(key) == Some(value))
             })
         };
-        let bare = self
-            .pods
-            .iter()
-            .filter(|state| !covered(state))
-            .map(|state| (&state.pod, state.ports.as_slice()));
+        let bare = self.pods.iter().filter(|state| !covered(state)).map(|state| &state.pod);
         let working = self.workloads.iter().filter(|workload| !workload.ended);
-        working.map(|workload| (&workload.pod, workload.ports.as_slice())).chain(bare).collect()
+        working.map(|workload| &workload.pod).chain(bare).collect()
     }
 }
 
-fn pod_of(
-    namespace: String,
-    name: String,
-    metadata: &Value,
-    spec: &Value,
-) -> (Pod, Vec<NamedPort>) {
+fn pod_of(namespace: String, name: String, metadata: &Value, spec: &Value) -> Pod {
     let sidecars = spec["initContainers"]
         .as_array()
         .into_iter()
         .flatten()
         .filter(|container| container["restartPolicy"] == "Always");
     let containers = spec["containers"].as_array().into_iter().flatten().chain(sidecars);
-    let ports: Vec<NamedPort> = containers
+    let ports: Vec<ContainerPort> = containers
         .flat_map(|container| container["ports"].as_array().into_iter().flatten())
         .filter_map(|port| {
             let number = u16::try_from(port["containerPort"].as_u64()?).ok()?;
-            Some(NamedPort {
+            Some(ContainerPort {
                 name: port["name"].as_str().unwrap_or_default().to_owned(),
                 port: number,
                 protocol: protocol(&port["protocol"]),
             })
         })
         .collect();
-    let named_ports = ports.iter().filter(|port| !port.name.is_empty()).cloned().collect();
     let host_network = spec["hostNetwork"] == Value::Bool(true);
     let node = spec["nodeName"].as_str().map(str::to_owned);
-    (
-        Pod {
-            namespace,
-            name,
-            labels: labels(&metadata["labels"]),
-            ip: None,
-            node,
-            host_network,
-            named_ports,
-        },
+    Pod {
+        namespace,
+        name,
+        labels: labels(&metadata["labels"]),
+        ip: None,
+        node,
+        host_network,
         ports,
-    )
+    }
 }

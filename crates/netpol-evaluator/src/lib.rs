@@ -18,6 +18,7 @@ pub mod host;
 mod inventory;
 mod lint;
 mod lint_edges;
+mod misdirected;
 mod near_miss;
 mod other_policies;
 mod page;
@@ -36,13 +37,15 @@ pub use edge::{
     StageName, StageOutcome,
 };
 pub use evaluate::{
-    Allowance, Cluster, Connection, Endpoint, Exemption, NamedPort, Pod, Side, Verdict, evaluate,
+    Allowance, Cluster, Connection, ContainerPort, Endpoint, Exemption, Pod, Side, Verdict,
+    evaluate,
 };
 pub use explain::{Explanation, Reason, SideExplanation, Translation, explain};
 pub use fix::{Alternative, Fix, propose, propose_for_path};
 pub use graph::{Graph, GraphEdge, GraphNode, mermaid};
 pub use inventory::{Inventory, PodState, Unreadable, Workload};
 pub use lint::{Lint, LintId, Severity, lint};
+pub use misdirected::{Misdirected, PodName};
 pub use near_miss::{Difference, NearMiss};
 pub use other_policies::ForeignPolicy;
 pub use page::page;

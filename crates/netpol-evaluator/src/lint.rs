@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::lint_edges::{dns, one_direction, without_allow};
 use super::resolve::selects;
 use super::service::identity;
-use super::{Direction, Inventory, LabelSelector, NamedPort, NetworkPolicy, Peer, Pod, PortName};
+use super::{Direction, Inventory, LabelSelector, NetworkPolicy, Peer, Pod, PortName};
 
 /// A suspicious policy, rule or workload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -105,8 +105,8 @@ pub fn lint(inventory: &Inventory, namespace: Option<&str>) -> Vec<Lint> {
     let chosen = |candidate: &str| namespace.is_none_or(|namespace| namespace == candidate);
     let subjects = inventory.subjects();
     let mut by_namespace: BTreeMap<&str, Vec<Subject<'_>>> = BTreeMap::new();
-    for (pod, ports) in subjects {
-        by_namespace.entry(&pod.namespace).or_default().push(Subject { pod, ports });
+    for pod in subjects {
+        by_namespace.entry(&pod.namespace).or_default().push(pod);
     }
     let context = Context { inventory, subjects: by_namespace };
     let mut lints = Vec::new();
@@ -153,11 +153,7 @@ pub fn lint(inventory: &Inventory, namespace: Option<&str>) -> Vec<Lint> {
 }
 
 /// A workload, or a pod that none made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) pod: &'a Pod,
-    pub(super) ports: &'a [NamedPort],
-}
+pub(super) type Subject<'a> = &'a Pod;
 
 pub(super) struct Context<'a> {
     pub(super) inventory: &'a Inventory,
@@ -172,7 +168,7 @@ impl<'a> Context<'a> {
     pub(super) fn selected(&self, policy: &NetworkPolicy) -> Vec<Subject<'a>> {
         self.in_namespace(&policy.reference.namespace)
             .iter()
-            .filter(|subject| policy.pod_selector.matches(&subject.pod.labels))
+            .filter(|subject| policy.pod_selector.matches(&subject.labels))
             .copied()
             .collect()
     }
@@ -195,11 +191,9 @@ impl<'a> Context<'a> {
             .iter()
             .filter(|(namespace, _)| near(namespace))
             .flat_map(|(_, subjects)| subjects);
-        all.filter(|subject| {
-            pods.as_ref().is_none_or(|selector| selector.matches(&subject.pod.labels))
-        })
-        .copied()
-        .collect()
+        all.filter(|subject| pods.as_ref().is_none_or(|selector| selector.matches(&subject.labels)))
+            .copied()
+            .collect()
     }
 }
 
@@ -222,14 +216,14 @@ fn selector_matches_nothing(context: &Context<'_>, policy: &NetworkPolicy, lints
         let mut unmet = policy
             .pod_selector
             .requirements()
-            .filter(|requirement| !requirement.matches(&subject.pod.labels));
+            .filter(|requirement| !requirement.matches(&subject.labels));
         let requirement =
             unmet.next().filter(|_| policy.pod_selector.requirements().count() > 1)?;
-        let value = subject.pod.labels.get(&requirement.key)?;
+        let value = subject.labels.get(&requirement.key)?;
         unmet
             .next()
             .is_none()
-            .then(|| format!("; {} has {}={value}", subject.pod.name, requirement.key))
+            .then(|| format!("; {} has {}={value}", subject.name, requirement.key))
     });
     let sentence = format!(
         "no pod and no pod template in {namespace} has {}{}",
@@ -370,8 +364,7 @@ fn ports(
                 Some(PortName::Name(name)) => {
                     let has = |subject: &Subject<'_>| {
                         subject
-                            .pod
-                            .named_ports
+                            .ports
                             .iter()
                             .any(|named| named.name == *name && named.protocol == port.protocol)
                     };
@@ -410,9 +403,9 @@ fn service_port(
     }
     let mut found: Option<String> = None;
     for service in &context.inventory.services {
-        for subject in destinations.iter().filter(|subject| selects(service, subject.pod)) {
+        for subject in destinations.iter().filter(|subject| selects(service, subject)) {
             for port in service.ports.iter().filter(|port| port.protocol == protocol) {
-                let target = super::resolve::port_on(subject.pod, &port.target, protocol);
+                let target = super::resolve::port_on(subject, &port.target, protocol);
                 if target == Some(number) {
                     return None;
                 }

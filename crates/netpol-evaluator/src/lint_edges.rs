@@ -71,14 +71,14 @@ fn half_open(
         ports
             .iter()
             .filter_map(|rule| {
-                Some((rule.protocol, port_on(destination.pod, rule.port.as_ref()?, rule.protocol)?))
+                Some((rule.protocol, port_on(destination, rule.port.as_ref()?, rule.protocol)?))
             })
             .collect()
     };
     declared.into_iter().find(|(protocol, port)| {
         let connection = Connection {
-            source: Endpoint::Pod(source.pod),
-            destination: Endpoint::Pod(destination.pod),
+            source: Endpoint::Pod(source),
+            destination: Endpoint::Pod(destination),
             protocol: *protocol,
             port: *port,
         };
@@ -91,7 +91,7 @@ fn half_open(
 }
 
 fn label(subject: Subject<'_>) -> String {
-    super::explain::name(&Endpoint::Pod(subject.pod))
+    super::explain::name(&Endpoint::Pod(subject))
 }
 
 /// The policies that isolate a workload in a direction.
@@ -104,15 +104,15 @@ fn isolating<'a>(
         .inventory
         .policies
         .iter()
-        .filter(|policy| policy.reference.namespace == subject.pod.namespace);
+        .filter(|policy| policy.reference.namespace == subject.namespace);
     here.filter(|policy| {
-        policy.directions.contains(&direction) && policy.pod_selector.matches(&subject.pod.labels)
+        policy.directions.contains(&direction) && policy.pod_selector.matches(&subject.labels)
     })
     .collect()
 }
 
 pub(super) fn without_allow(context: &Context<'_>, subject: &Subject<'_>, lints: &mut Vec<Lint>) {
-    if subject.pod.host_network {
+    if subject.host_network {
         return;
     }
     for direction in [Direction::Ingress, Direction::Egress] {
@@ -124,8 +124,7 @@ pub(super) fn without_allow(context: &Context<'_>, subject: &Subject<'_>, lints:
             continue;
         };
         // a pod that nothing calls needs no ingress
-        let called =
-            context.inventory.services.iter().find(|service| selects(service, subject.pod));
+        let called = context.inventory.services.iter().find(|service| selects(service, subject));
         let sentence = match (direction, called) {
             (Direction::Ingress, None) => continue,
             (Direction::Ingress, Some(service)) => {
@@ -165,7 +164,7 @@ pub(super) fn dns(context: &Context<'_>, subject: &Subject<'_>, lints: &mut Vec<
                 Target::Outside(_) => return false,
             };
             let connection =
-                Connection { source: Endpoint::Pod(subject.pod), destination, protocol, port };
+                Connection { source: Endpoint::Pod(subject), destination, protocol, port };
             matches!(evaluate(context.inventory.cluster(), &connection).egress, Side::Denied { .. })
         })
     };

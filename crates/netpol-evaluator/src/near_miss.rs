@@ -443,7 +443,7 @@ fn port_difference(
         Some(PortName::Name(wanted)) => {
             let number = match connection.destination {
                 Endpoint::Pod(pod) => pod
-                    .named_ports
+                    .ports
                     .iter()
                     .find(|named| named.name == *wanted && named.protocol == rule.protocol)
                     .map(|named| named.port),

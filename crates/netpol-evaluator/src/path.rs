@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::dns::ask_dns;
 use super::explain::{explain_as_far, name as endpoint_name};
 use super::external::{Outside, judge_outside};
+use super::misdirected::redirect;
 use super::resolve::{Resolution, Target, resolve};
 use super::{
     Cluster, Connection, Decision, Destination, Difference, Direction, Edge, End, Endpoint,
@@ -24,7 +25,15 @@ pub fn trace(inventory: &Inventory, edge: &Edge) -> Result<Path, PathError> {
         End::Pod(pod) => pod.namespace.as_str(),
         End::Address(_) | End::Outside => "",
     };
-    let Resolution { stages, targets, service_port, by_name } = resolve(inventory, edge, namespace);
+    let Resolution { mut stages, mut targets, service_port, by_name } =
+        resolve(inventory, edge, namespace);
+    let misdirected = service_port.and_then(|port| {
+        let found = redirect(inventory.cluster(), &source, edge.protocol, &mut targets)?;
+        let stage = stages.iter_mut().find(|stage| stage.stage == StageName::ServicePort)?;
+        (stage.outcome, stage.sentence) =
+            (StageOutcome::Failed, found.sentence(port, edge.protocol));
+        Some(found)
+    });
     let mut path = Path {
         source: end_name(&source),
         destination: destination_name(&edge.destination),
@@ -34,6 +43,7 @@ pub fn trace(inventory: &Inventory, edge: &Edge) -> Result<Path, PathError> {
         first_failing: None,
         stages: Vec::new(),
         connections: Vec::new(),
+        misdirected,
         not_evaluated: Vec::new(),
         notes: Vec::new(),
     };

@@ -478,7 +478,7 @@ pub(super) fn port_on(pod: &Pod, port: &PortName, protocol: Protocol) -> Option<
     match port {
         PortName::Number(number) => Some(*number),
         PortName::Name(name) => pod
-            .named_ports
+            .ports
             .iter()
             .find(|named| named.name == *name && named.protocol == protocol)
             .map(|named| named.port),

@@ -30,6 +30,7 @@ pub(in crate::action) mod node_summary;
 pub(in crate::action) mod outside;
 pub(in crate::action) mod past;
 pub(in crate::action) mod port;
+pub(in crate::action) mod port_state;
 pub(in crate::action) mod process_group;
 pub(in crate::action) mod programs;
 pub(in crate::action) mod prometheus;

@@ -2,7 +2,7 @@
 
 use super::network_inventory::Survey;
 use crate::action::{Failure, Output};
-use crate::network::{Decision, Fix, Path, StageName, StageOutcome, propose_for_path};
+use crate::network::{Decision, Fix, Misdirected, Path, StageName, StageOutcome, propose_for_path};
 use serde_json::{Value, json};
 
 /// The worst of the paths, with what would allow all of them.
@@ -51,7 +51,7 @@ pub(in crate::action) fn answer(survey: &Survey, paths: &[Path]) -> Result<Outpu
         "source": worst.source, "destination": worst.destination, "protocol": worst.protocol,
         "port": worst.port,
         "stages": worst.stages, "sources": each, "failed": failed(paths),
-        "connections": connections(paths), "not_evaluated": foreign, "notes": notes,
+        "connections": connections(paths), "misdirected": misdirected(paths), "not_evaluated": foreign, "notes": notes,
         "fix": fix(survey, paths),
     });
     if worst.verdict != Decision::Allowed {
@@ -89,6 +89,11 @@ pub(in crate::action) fn failed(paths: &[Path]) -> Vec<StageName> {
     found
 }
 
+/// Where the Service leads, if that is no port of its pods.
+pub(in crate::action) fn misdirected(paths: &[Path]) -> Option<&Misdirected> {
+    paths.iter().find_map(|path| path.misdirected.as_ref())
+}
+
 /// What policies say of each source and endpoint.
 fn connections(paths: &[Path]) -> Vec<Value> {
     let judged = paths.iter().flat_map(|path| {
@@ -115,11 +120,22 @@ fn lines(path: &Path) -> Vec<String> {
     lines
 }
 
-/// What the first stage that does not pass says; empty if all pass.
-fn reason(path: &Path) -> String {
+/// What the first stage that does not pass says, and the policies of the destination where those of
+/// the source deny the connection as well; empty if all pass.
+pub(in crate::action) fn reason(path: &Path) -> String {
     let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
-    with(StageOutcome::Failed)
-        .or_else(|| with(StageOutcome::Unknown))
+    let Some(first) = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown)) else {
+        return String::new();
+    };
+    let of_source =
+        matches!(first.stage, StageName::DnsUdp | StageName::DnsTcp | StageName::Egress);
+    let other = path.stages.iter().find(|stage| {
+        of_source && stage.stage == StageName::Ingress && stage.outcome == StageOutcome::Failed
+    });
+    let said: Vec<String> = [Some(first), other]
+        .into_iter()
+        .flatten()
         .map(|stage| format!("{}: {}", stage.stage, stage.sentence))
-        .unwrap_or_default()
+        .collect();
+    said.join("; ")
 }

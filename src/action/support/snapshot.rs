@@ -3,19 +3,17 @@
 
 use super::certificate;
 use super::node_summary::{kubelet_path, volumes_of_claims};
+use super::port_state::port_state;
 use crate::action::{Context, Failure, Target, Which};
-use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, ProxyTo, Selection, builtin};
+use crate::cluster::{Cluster, Error, ErrorKind, LogOptions, Selection, builtin};
 use crate::diagnosis::object::{array, filled, is_deleting, name, stated, text};
 use crate::diagnosis::pod::{is_live, is_ready};
 use crate::diagnosis::{Object, PortState, Snapshot, wanted_logs, wanted_ports};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use futures::future::join_all;
-use http::Request;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// What is listed of a namespace.
 pub(in crate::action) const KINDS: [&str; 15] = [
@@ -41,8 +39,6 @@ const CERTIFICATES: &str = "certificates.cert-manager.io";
 const MOST: usize = 10;
 /// How many lines of a log, and how many bytes.
 const TAIL: (i64, u64) = (5, 4096);
-/// How long a port may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// Everything that tells what is wrong in a namespace. `service`: of this one, every port of its
 /// pods is tried.
@@ -367,29 +363,8 @@ async fn ports(
 ) -> Vec<(String, u16, PortState)> {
     let wanted = wanted_ports(snapshot, now, service, MOST);
     let tried = wanted.into_iter().map(|(pod, port)| async move {
-        let loopback = async {
-            let connected =
-                tokio::time::timeout(ANSWER, cluster.forward_connect(namespace, &pod, port)).await;
-            answered(connected.ok()?)
-        };
-        let address = async {
-            service?;
-            let to = ProxyTo::Pod { name: pod.clone(), port };
-            let request = Request::get("/").body(Bytes::new()).ok()?;
-            let sent = cluster.proxy_http(namespace, &to, request, ANSWER, 1024).await;
-            answered(sent.map(|_| ()))
-        };
-        let (loopback, address) = tokio::join!(loopback, address);
-        (pod, port, PortState { loopback, address })
+        let state = port_state(cluster, (namespace, &pod, port), service.is_some()).await;
+        (pod, port, state)
     });
     join_all(tried).await
-}
-
-/// Whether something accepted the connection; none if that cannot be told.
-fn answered(result: Result<(), Error>) -> Option<bool> {
-    match result {
-        Ok(()) => Some(true),
-        Err(error) if error.kind == ErrorKind::ConnectionRefused => Some(false),
-        Err(_) => None,
-    }
 }

@@ -609,3 +609,58 @@ fn objects_of_any_shape_do_no_harm() {
     assert!(!netpol_evaluator::lint(&inventory, None).is_empty());
     assert!(trace(&inventory, &edge("cronjob//c", "s", PortName::Number(80), &[])).is_ok());
 }
+
+#[test]
+fn a_service_that_leads_to_a_port_of_no_container_is_the_cause_and_not_the_policy() {
+    let http = json!([{"name": "http", "containerPort": 8000}, {"containerPort": 9090}]);
+    let web = |target: u16, ports: &Value, policies: &[Value]| {
+        let spec = json!({"clusterIP": "10.96.0.1", "selector": {"app": "web"},
+            "ports": [{"port": 80, "targetPort": target}]});
+        let objects = [
+            namespace("a", json!({})),
+            pod("a", "client", json!({}), "10.9.0.1", json!([])),
+            pod("a", "web-0", json!({"app": "web"}), "10.9.0.2", ports.clone()),
+            pod("a", "web-1", json!({"app": "web"}), "10.9.0.3", ports.clone()),
+            service("a", "web", spec),
+        ];
+        follow(&[&objects[..], policies].concat(), "a/client", "web", 80)
+    };
+    let of = |direction: &str, port: Option<u16>| {
+        let peers = port.map(|port| json!({"ports": [{"port": port}]}));
+        let rules: Vec<Value> = peers.into_iter().collect();
+        policy(
+            "a",
+            &format!("{direction}-{port:?}"),
+            json!({"podSelector":
+            {"matchLabels": {"app": "web"}}, "policyTypes": [direction],
+            direction.to_lowercase(): rules}),
+        )
+    };
+    let opened = of("Ingress", Some(8000));
+    let path = web(9000, &http, std::slice::from_ref(&opened));
+    assert_eq!(path.first_failing, Some(StageName::ServicePort), "{path}");
+    assert!(path.stages.iter().all(|stage| stage.stage != StageName::Ingress
+        || stage.outcome == StageOutcome::Passed));
+    assert_eq!(
+        sentence(&path, StageName::ServicePort),
+        "TCP port 80 of the Service leads to port 9000, which no container of its pods declares \
+        and policies deny; they declare port 8000, which policies allow"
+    );
+    let found = path.misdirected.unwrap();
+    assert_eq!((found.target_port, found.declared, found.pods.len()), (9000, 8000, 2));
+
+    for (target, ports, policies, failing) in [
+        // what is declared is meant, and a policy that does not open it is the cause
+        (9090, &http, vec![opened.clone()], Some(StageName::Ingress)),
+        // policies that open nothing are the cause, wherever the Service leads
+        (9000, &http, vec![of("Ingress", None)], Some(StageName::Ingress)),
+        // a container need not declare a port: what policies allow may well be listened on
+        (9000, &http, vec![], None),
+        (9000, &http, vec![of("Ingress", Some(9000))], None),
+        // a pod that declares nothing says nothing
+        (9000, &json!([]), vec![opened], Some(StageName::Ingress)),
+    ] {
+        let path = web(target, ports, &policies);
+        assert_eq!((path.first_failing, path.misdirected.is_some()), (failing, false), "{path}");
+    }
+}
