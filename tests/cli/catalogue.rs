@@ -35,6 +35,7 @@ const ASKED: &[(&str, &str)] = &[
     ("ta-bot/high-latency", "remedy=cpu"),
     ("ta-bot/mysql-down", "remedy=start-server"),
     ("ta-bot/nats-down", "remedy=restart-server"),
+    ("tradeengine/data-manager-cutover", "op=switch"),
     ("tradeengine/network-connectivity", "remedy=apply"),
 ];
 
