@@ -149,6 +149,7 @@ impl Story {
             next: None,
             each: Vec::new(),
             fixed: false,
+            not_fixed: Vec::new(),
         }))
     }
 
@@ -525,6 +526,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                     }),
                 }],
                 fixed: true,
+                not_fixed: vec![FailedProof { step: text(), reason: text() }],
             }),
             EventKind::FindingNotRuledOut => {
                 Event::FindingNotRuledOut(NotRuledOut { id: text(), because: text() })
