@@ -2,12 +2,12 @@
 
 use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
-    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FindingConcluded,
-    FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
-    NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
-    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Saved, Severity, Standing,
-    StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked, StepRetried, StepStarted,
-    Stored, Target, Threshold, Truth, Verdict,
+    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FailedProof,
+    FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
+    Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished, StepMark,
+    StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
