@@ -35,6 +35,7 @@ pub mod patch;
 pub mod probe_pod;
 pub mod promql;
 pub mod record;
+pub mod redis;
 pub mod related;
 pub mod restart;
 pub mod rollback;
@@ -44,6 +45,7 @@ pub mod schedule;
 pub mod secret;
 pub mod set_env;
 pub mod set_image;
+pub mod sql;
 pub mod support;
 pub mod tcp;
 pub mod tls;
@@ -54,7 +56,7 @@ pub mod uncordon;
 pub mod undo;
 pub mod wait;
 
-pub use support::argument::{Duration, JqText, Pods, Scalar, Target, Which};
+pub use support::argument::{Duration, JqText, Literal, Pods, Scalar, Target, Which};
 pub use support::change::{Change, Guard, Intent};
 pub use support::connection::Connection;
 pub use support::context::{
@@ -303,6 +305,8 @@ verbs! {
     "wait" => wait::Wait,
     "logs" => logs::Logs,
     "exec" => exec::Exec,
+    "sql" => sql::Sql,
+    "redis" => redis::Redis,
     "http" => http::Http,
     "tcp" => tcp::Tcp,
     "tls" => tls::Tls,

@@ -21,18 +21,18 @@ pub enum Deferred {
 }
 
 impl Deferred {
-    /// Compiles the templates of a node; `jq` names the scalars that are programs. Faults and
+    /// Compiles the templates of a node; `verbatim` names the scalars that are none. Faults and
     /// references are added to the lists.
     pub fn compile(
         node: &Node,
         source: &str,
-        jq: &BTreeSet<(usize, usize)>,
+        verbatim: &BTreeSet<(usize, usize)>,
         faults: &mut Vec<Fault>,
         uses: &mut Vec<Use>,
     ) -> Self {
         match &node.kind {
             NodeKind::Scalar { text, value: Value::String(_) }
-                if has_template(text) && !jq.contains(&(node.span.start, node.span.end)) =>
+                if has_template(text) && !verbatim.contains(&(node.span.start, node.span.end)) =>
             {
                 match expression::template(text) {
                     Ok(template) => {
@@ -55,18 +55,26 @@ impl Deferred {
                     }
                 }
             }
-            NodeKind::Scalar { text, .. } if jq.contains(&(node.span.start, node.span.end)) => {
+            NodeKind::Scalar { text, .. }
+                if verbatim.contains(&(node.span.start, node.span.end)) =>
+            {
                 Self::Known(Value::String(text.clone()))
             }
             NodeKind::Scalar { value, .. } => Self::Known(value.clone()),
             NodeKind::List(items) => Self::List(
-                items.iter().map(|item| Self::compile(item, source, jq, faults, uses)).collect(),
+                items
+                    .iter()
+                    .map(|item| Self::compile(item, source, verbatim, faults, uses))
+                    .collect(),
             ),
             NodeKind::Map(entries) => Self::Map(
                 entries
                     .iter()
                     .map(|entry| {
-                        (entry.key.clone(), Self::compile(&entry.node, source, jq, faults, uses))
+                        (
+                            entry.key.clone(),
+                            Self::compile(&entry.node, source, verbatim, faults, uses),
+                        )
                     })
                     .collect(),
             ),

@@ -15,6 +15,8 @@ use std::ops::Range;
 
 /// Name of the newtype whose scalars are jq programs and not templates.
 pub(super) const JQ: &str = "Jq";
+/// Name of the newtype whose scalars are taken as they are written: neither jq nor templates.
+const LITERAL: &str = "Literal";
 
 /// Attempts at one value: each finds at least one more fault.
 const MAX_FAULTS: usize = 64;
@@ -26,6 +28,8 @@ pub(super) struct Found {
     pub faults: Vec<Fault>,
     /// Places of the scalars that are jq programs.
     pub jq: BTreeSet<(usize, usize)>,
+    /// Places of the scalars that are taken as they are written.
+    pub literal: BTreeSet<(usize, usize)>,
 }
 
 /// Reads a value of type `T` from a node. Reports all faults; the value is there only if it can be
@@ -299,8 +303,12 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DeserializeFailure> {
+        let place = (self.node.span.start, self.node.span.end);
+        if name == LITERAL {
+            self.recorder.borrow_mut().literal.insert(place);
+        }
         if name == JQ {
-            self.recorder.borrow_mut().jq.insert((self.node.span.start, self.node.span.end));
+            self.recorder.borrow_mut().jq.insert(place);
             // a bare `true` or `1` in a condition is a program, too
             if let NodeKind::Scalar { text, value: Value::Bool(_) | Value::Number(_) } =
                 &self.node.kind

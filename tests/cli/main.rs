@@ -11,6 +11,7 @@ mod catalogue;
 mod changes;
 mod commands;
 mod configuration;
+mod databases;
 mod differential;
 mod disk;
 mod documentation;

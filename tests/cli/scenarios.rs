@@ -112,6 +112,7 @@ fn the_screen_of_each_scenario() {
     tabot-rollback-below-min
     tabot-rollback-good
     tabot-scale-hpa-fights
+    te-cutover
     te-degraded
     te-ingress-dead-nginx-selector
     te-no-tempo

@@ -91,6 +91,11 @@ impl JsonSchema for Duration {
 #[serde(rename = "Jq")]
 pub struct JqText(pub String);
 
+/// A text that is taken as it is written: never rendered as a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename = "Literal")]
+pub struct Literal(pub String);
+
 /// A text that may be written as a number or a boolean: what is made of it is a text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "data did not match any variant of untagged enum Plain")]

@@ -126,6 +126,16 @@ async fn asks_the_pods_of_a_real_cluster() {
     .await;
     assert!(inside["status"].is_u64(), "{inside}");
 
+    let text = "o'b\\;-- é\n";
+    let rows = ask(
+        "sql",
+        json!({"target": "deployment/mysql", "client": "mysql", "pods": "one", "statement":
+            "SELECT 1 + :one AS two, :text AS text, NULL AS gone, 'NULL' AS word",
+            "params": {"one": 1, "text": text}}),
+    )
+    .await;
+    assert_eq!(rows["rows"], json!([{"two": "2", "text": text, "gone": null, "word": "NULL"}]));
+
     // its network policy keeps the bot from its own service
     let blocked = ask(
         "http",

@@ -161,7 +161,7 @@ impl Columns {
 }
 
 /// The records of CSV (RFC 4180), with the names of the first.
-fn csv(text: &str) -> Result<Value, String> {
+pub(super) fn csv(text: &str) -> Result<Value, String> {
     let mut records = records(text)?.into_iter();
     let Some((_, names)) = records.next() else { return Ok(json!([])) };
     unique(&names)?;

@@ -140,7 +140,8 @@ impl Lower<'_> {
         let before = self.faults.len();
         let (sketch, found) = deserialize::from_node_seed(&entry.node, VerbName(&entry.key));
         self.faults.extend(found.faults);
-        let arguments = self.templates(&entry.node, &found.jq);
+        let verbatim = &found.jq | &found.literal;
+        let arguments = self.templates(&entry.node, &verbatim);
         for (start, end) in &found.jq {
             if let Some(node) = find(&entry.node, &(*start..*end))
                 && let Some(jq) = self.jq(node)

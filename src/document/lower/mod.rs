@@ -208,10 +208,11 @@ impl Lower<'_> {
         }
     }
 
-    /// The templates of a node, in which these scalars are programs.
-    fn templates(&mut self, node: &Node, jq: &BTreeSet<(usize, usize)>) -> Deferred {
+    /// The templates of a node, in which these scalars are none: programs, and literal texts.
+    fn templates(&mut self, node: &Node, verbatim: &BTreeSet<(usize, usize)>) -> Deferred {
         let before = self.uses.len();
-        let deferred = Deferred::compile(node, self.source, jq, &mut self.faults, &mut self.uses);
+        let deferred =
+            Deferred::compile(node, self.source, verbatim, &mut self.faults, &mut self.uses);
         let undefined = self.uses[before..].iter().filter_map(|used| self.names.undefined(used));
         self.faults.extend(undefined);
         deferred

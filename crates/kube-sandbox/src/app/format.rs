@@ -29,6 +29,7 @@
 //!   - {port: 8080, route: "GET /items/{item}", when: mysql.ok, status: 200, json: "{'item': request.item}"}
 //!   - {route: "PUT /items/{item}", json: "{}", does: "remember('item', request.json)"}   # `does` is evaluated after the response
 //!   - {route: GET /metrics, type: text/plain, text: "up {{ uptime }}"}
+//!   - {route: SQL /, json: "[{'n': 1}]"}   # to a client in the container: SQL or REDIS, see `exec/database.rs`
 //!   logs:
 //!   - {after: 1, text: "listening"}                            # seconds after the start
 //!   - {after: 1, every: 2, when: not mysql.ok, text: "ERROR {{ mysql.error }}"}   # each line of the text is a line of the log

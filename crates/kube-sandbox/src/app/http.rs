@@ -58,6 +58,30 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
+/// Methods of routes that are not of HTTP: what a client in the container of the server asks.
+const OTHER_PROTOCOLS: &[&str] = &["SQL", "REDIS"];
+
+fn method(route: &Route) -> &str {
+    route.route.split(' ').next().unwrap_or_default()
+}
+
+/// Asks the process in a container in its own protocol; none when it has no route for that.
+pub(crate) fn respond_inside(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    container: usize,
+    request: &Request,
+    at: Timestamp,
+) -> Option<Response> {
+    let app = AppContext::new(snapshot, pod, container, at, 0)?.app;
+    let context = || AppContext::new(snapshot, pod, container, at, 0);
+    snapshot.apps.app(app).routes.iter().enumerate().find_map(|(place, route)| {
+        let context = Arc::new(context()?.asked(request, Map::new()));
+        (method(route) == request.method && context.holds("route-when", place, route.when.as_ref()))
+            .then(|| answer(&context, place, route))
+    })
+}
+
 /// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
 pub(crate) fn respond(
     snapshot: &Arc<Snapshot>,
@@ -79,7 +103,8 @@ pub(crate) fn respond(
         .iter()
         .enumerate()
         .filter(|(_, route)| {
-            route.port.is_none_or(|own| moved(&context.container().env, own) == port)
+            !OTHER_PROTOCOLS.contains(&method(route))
+                && route.port.is_none_or(|own| moved(&context.container().env, own) == port)
         })
         .collect();
     if here.is_empty() {

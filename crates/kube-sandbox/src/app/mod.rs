@@ -18,7 +18,7 @@ use serde_json::Value;
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document, Otherwise, Text};
 use format::{Exits, ImageSet, LogRule, Route};
-pub(crate) use http::{Response, respond};
+pub(crate) use http::{Response, respond, respond_inside};
 pub(crate) use logs::{Line, former_lines, lines, moments};
 pub(crate) use memory::Memory;
 

@@ -77,7 +77,8 @@ fn execute(
     if snapshot.pods[pod].container(container).is_none_or(|known| known.run.until.is_some()) {
         return Ok(());
     }
-    let session = Session { snapshot: Arc::clone(snapshot), pod, container, at: now };
+    let snapshot = Arc::clone(snapshot);
+    let session = Session { snapshot, pod, container, at: now, stdin: Vec::new() };
     match exec::simulated(&session, command) {
         Some(outcome) if outcome.code != 0 => {
             let said = [outcome.stdout, outcome.stderr].concat();

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod curl;
+mod database;
 mod files;
 mod lookup;
 mod netcat;
@@ -26,6 +27,8 @@ pub(crate) struct Session {
     pub(crate) pod: usize,
     pub(crate) container: usize,
     pub(crate) at: Timestamp,
+    /// What the command reads from its standard input.
+    pub(crate) stdin: Vec<u8>,
 }
 
 impl Session {
@@ -115,6 +118,8 @@ fn exec_id(session: &Session, command: &[String]) -> String {
 fn perform(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
     match tool {
         "sh" | "bash" => shell(session, tool, arguments),
+        "mariadb" | "mysql" | "psql" => database::sql(session, tool, arguments),
+        "redis-cli" => database::redis(session, arguments),
         "curl" => curl::run(session, arguments),
         "wget" => wget::run(session, arguments),
         "nc" => netcat::run(session, arguments),
@@ -179,6 +184,9 @@ fn date(session: &Session, arguments: &[&str]) -> Outcome {
 
 /// A script that is one plain command runs as that command.
 fn shell(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
+    if let Some(outcome) = database::with_password(session, arguments) {
+        return outcome;
+    }
     let ["-c", script] = arguments else {
         return not_simulated(tool, arguments);
     };

@@ -12,13 +12,18 @@ use super::Server;
 use super::log::{container_of, pod_of};
 use super::request::{Query, ResourceRequest};
 use super::status::Status;
-use super::websocket::{Upgrade, frame, upgrade};
+use super::websocket::{Socket, Upgrade, frame, upgrade};
 use crate::exec::{Outcome, Session, run};
 
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
+const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const STATUS: u8 = 3;
+/// Says that a channel, the next byte, is closed.
+const CLOSE: u8 = 255;
+/// How much a command reads.
+const MOST_INPUT: usize = 1024 * 1024;
 /// How much of a stream goes into one frame.
 const CHUNK: usize = 32 * 1024;
 
@@ -55,13 +60,18 @@ pub(crate) fn answer(
         )));
     };
     let (response, upgraded) = upgrade(request, PROTOCOLS)?.split();
-    let session = Session { snapshot, pod, container: index, at: server.world().clock.now() };
+    let at = server.world().clock.now();
+    let reads = query.get("stdin").is_some() && query.flag("stdin");
+    let mut session = Session { snapshot, pod, container: index, at, stdin: Vec::new() };
     let stop = server.stop.clone();
     tokio::spawn(async move {
         let Some(mut socket) = Upgrade::socket(upgraded).await else {
             return;
         };
         let work = async {
+            if reads {
+                session.stdin = input(&mut socket).await;
+            }
             let outcome = run(&session, &command);
             tokio::time::sleep(outcome.took).await;
             let stderr = if terminal { STDOUT } else { STDERR };
@@ -88,6 +98,25 @@ pub(crate) fn answer(
         }
     });
     Ok(response)
+}
+
+/// What the client sends as standard input, until it closes that.
+async fn input(socket: &mut Socket) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        match message {
+            Message::Binary(data) if data[..] == [CLOSE, STDIN] => break,
+            Message::Binary(data) if data.first() == Some(&STDIN) => {
+                bytes.extend_from_slice(&data[1..]);
+                if bytes.len() > MOST_INPUT {
+                    break;
+                }
+            }
+            Message::Close(_) => break,
+            _ => {}
+        }
+    }
+    bytes
 }
 
 /// How a command ended, as the last frame says it.

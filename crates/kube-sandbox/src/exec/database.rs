@@ -1,0 +1,164 @@
+//! The clients of database servers, in the container of the server. What the server responds is
+//! that of the routes `SQL /` and `REDIS /` of its app.
+
+use serde_json::{Value, json};
+
+use super::{Outcome, Session, not_simulated, perform};
+use crate::app::{Request, Response, respond_inside};
+
+/// The script that gives a program the value of an environment variable under another name.
+const WITH_PASSWORD: &str =
+    "value=$(printenv \"$1\") || exit 125; export \"$2=$value\"; shift 2; exec \"$@\"";
+
+/// Runs the program that the script starts; none for any other script.
+pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Outcome> {
+    let ["-c", WITH_PASSWORD, _, from, _, program, rest @ ..] = arguments else { return None };
+    Some(if !session.container().env.contains_key(*from) {
+        Outcome { code: 125, ..Outcome::default() }
+    } else if session.has(program) {
+        perform(session, program, rest)
+    } else {
+        Outcome::failed(127, format!("sh: 1: exec: {program}: not found\n"))
+    })
+}
+
+/// `mariadb`, `mysql` and `psql` with a script on standard input.
+pub(super) fn sql(session: &Session, tool: &str, arguments: &[&str]) -> Outcome {
+    let script = String::from_utf8_lossy(&session.stdin);
+    let asked = if tool == "psql" { psql_script(&script) } else { mysql_script(&script) };
+    let Some((statement, params)) = asked else { return not_simulated(tool, arguments) };
+    let response = ask(session, "SQL", &json!({"statement": statement, "params": params}));
+    let Some(response) = response else { return not_simulated(tool, &[&statement]) };
+    let body = String::from_utf8_lossy(&response.body);
+    if response.status >= 400 {
+        return Outcome::failed(1, format!("ERROR: {}\n", body.trim()));
+    }
+    let Ok(Value::Array(rows)) = serde_json::from_str(&body) else {
+        return Outcome::failed(1, format!("the route is no list of rows: {body}\n"));
+    };
+    let null = arguments.iter().find_map(|word| word.strip_prefix("--pset=null=")).unwrap_or("");
+    Outcome::printed(if tool == "psql" { csv(&rows, null) } else { xml(&rows) })
+}
+
+/// `redis-cli` with a command.
+pub(super) fn redis(session: &Session, arguments: &[&str]) -> Outcome {
+    let mut words = arguments.iter();
+    let mut command = Vec::new();
+    while let Some(word) = words.next() {
+        match *word {
+            "--json" | "-e" if command.is_empty() => {}
+            "-n" | "-h" | "--user" if command.is_empty() => drop(words.next()),
+            word => command.push(word),
+        }
+    }
+    match ask(session, "REDIS", &json!({"command": command})) {
+        Some(Response { status: 400.., body, .. }) => {
+            Outcome { stderr: body, ..Outcome::failed(1, "") }
+        }
+        Some(Response { body, .. }) => Outcome::printed(body),
+        None => not_simulated("redis-cli", &command),
+    }
+}
+
+fn ask(session: &Session, method: &str, body: &Value) -> Option<Response> {
+    let body = body.to_string().into_bytes();
+    let request = Request { method: method.to_owned(), target: "/".to_owned(), body };
+    respond_inside(&session.snapshot, session.pod, session.container, &request, session.at)
+}
+
+/// The statement that is prepared, and the variables that are set before.
+fn mysql_script(script: &str) -> Option<(String, Value)> {
+    let mut params = json!({});
+    let mut statement = None;
+    for line in script.lines() {
+        let Some((name, value)) =
+            line.strip_prefix("SET @").and_then(|line| line.strip_suffix(';')?.split_once(" = "))
+        else {
+            continue;
+        };
+        let text = value.strip_prefix("CONVERT(X'").and_then(|rest| rest.split('\'').next());
+        match (name, text) {
+            ("runbook", text) => statement = unhex(text?),
+            (name, Some(text)) => params[name] = json!(unhex(text)?),
+            (name, None) => params[name] = serde_json::from_str(value).ok()?,
+        }
+    }
+    Some((statement?, params))
+}
+
+fn unhex(digits: &str) -> Option<String> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+/// The statement in the transaction, and the variables that are set before.
+fn psql_script(script: &str) -> Option<(String, Value)> {
+    let (head, rest) = script.split_once("BEGIN TRANSACTION READ ONLY;\n")?;
+    let (statement, _) = rest.split_once("\n;\nROLLBACK;")?;
+    let mut params = json!({});
+    for line in head.lines().filter_map(|line| line.strip_prefix("\\set ")) {
+        let (name, quoted) = line.split_once(' ')?;
+        params[name] = json!(unquoted(quoted.strip_prefix('\'')?.strip_suffix('\'')?));
+    }
+    Some((statement.to_owned(), params))
+}
+
+fn unquoted(quoted: &str) -> String {
+    let mut text = String::new();
+    let mut characters = quoted.chars();
+    while let Some(char) = characters.next() {
+        match char {
+            '\'' => text.extend(characters.next()),
+            '\\' => text.extend(characters.next().map(|escape| match escape {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                other => other,
+            })),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+fn cell(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn xml(rows: &[Value]) -> String {
+    let escaped = |text: &str| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    let field = |(name, value): (&String, &Value)| match value {
+        Value::Null => format!("\t<field name=\"{}\" xsi:nil=\"true\" />\n", escaped(name)),
+        value => format!("\t<field name=\"{}\">{}</field>\n", escaped(name), escaped(&cell(value))),
+    };
+    let row = |row: &Value| {
+        let fields: String = row.as_object().into_iter().flatten().map(field).collect();
+        format!("  <row>\n{fields}  </row>\n")
+    };
+    let rows: String = rows.iter().map(row).collect();
+    format!(
+        "<?xml version=\"1.0\"?>\n\n<resultset statement=\"EXECUTE runbook\" xmlns:xsi=\"http://www\
+        .w3.org/2001/XMLSchema-instance\">\n{rows}</resultset>\n"
+    )
+}
+
+fn csv(rows: &[Value], null: &str) -> String {
+    let quoted = |text: String| match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    };
+    let first = rows.first().and_then(Value::as_object);
+    let names: Vec<&String> = first.into_iter().flat_map(|row| row.keys()).collect();
+    let mut lines = vec![names.iter().map(|name| quoted((*name).clone())).collect::<Vec<_>>()];
+    lines.extend(rows.iter().map(|row| {
+        let value = |name: &&String| match &row[name.as_str()] {
+            Value::Null => null.to_owned(),
+            value => quoted(cell(value)),
+        };
+        names.iter().map(value).collect()
+    }));
+    lines.iter().map(|line| format!("{}\n", line.join(","))).collect()
+}
