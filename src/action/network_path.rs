@@ -22,17 +22,18 @@ use std::net::IpAddr;
 /// Evaluates from live objects whether a connection can succeed: name, Service port, target port,
 /// ready endpoints, egress of the source, ingress of the destination, DNS. Sends no traffic.
 /// Evaluates every running pod of the source, or the pod template if none is running. The output
-/// describes the worst result: `{verdict, allowed, first_failing, reason, stages, host, port,
-/// sources, failed, connections, misdirected, not_evaluated, notes, fix}`. `verdict` is `allowed`, `denied` or
-/// `unknown`; `allowed` is null if it is unknown, which satisfies no expectation. `first_failing`
-/// is `dns_udp`, `dns_tcp`, `name`, `service_port`, `endpoints`, `egress`, `ingress` or
-/// `other_policies`. `failed` lists every stage that fails for any source, so that a connection
-/// denied on both sides shows both; `connections` has one item per source and endpoint: `{from, to,
-/// allowed, egress, ingress}`. A Service whose target port no container declares, while policies
-/// deny that port and allow one that is declared, fails at `service_port`; `misdirected` is then
-/// `{target_port, declared, pods}`, `connections` are those to the declared port, and only a probe
-/// in the pods proves that nothing listens on the target port. `fix` has the `policies` that would allow the connection, and
-/// `alternatives` that change existing objects.
+/// describes the worst result: `{verdict, allowed, first_failing, reason, reasons, stages, host,
+/// port, sources, failed, connections, misdirected, not_evaluated, notes, fix}`. `verdict` is
+/// `allowed`, `denied` or `unknown`; `allowed` is null if it is unknown, which satisfies no
+/// expectation. `first_failing` is `dns_udp`, `dns_tcp`, `name`, `service_port`, `endpoints`,
+/// `egress`, `ingress` or `other_policies`. `failed` lists every stage that fails for any source,
+/// so that a connection denied on both sides shows both, and `reasons` has what each of them says;
+/// `connections` has one item per source and endpoint: `{from, to, allowed, egress, ingress}`. A
+/// Service whose target port no container declares, while policies deny that port and allow one
+/// that is declared, fails at `service_port`; `misdirected` is then `{target_port, declared,
+/// pods}`, `connections` are those to the declared port, and only a probe in the pods proves that
+/// nothing listens on the target port. `fix` has the `policies` that would allow the connection,
+/// and `alternatives` that change existing objects.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPath {

@@ -59,7 +59,7 @@ mod tests {
     }
 
     /// By these records find each other; they are written by the runbook and by the program.
-    const NAMES: [&str; 23] = [
+    const NAMES: [&str; 24] = [
         "/action",
         "/changed",
         "/changes",
@@ -70,6 +70,7 @@ mod tests {
         "/digest",
         "/id",
         "/kept",
+        "/not_fixed/step",
         "/path",
         "/plan",
         "/run",

@@ -3,7 +3,9 @@
 use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
-use crate::event::{Event, FindingConcluded, FindingItem, Next, NotRuledOut, Reason, Remedy};
+use crate::event::{
+    Event, FailedProof, FindingConcluded, FindingItem, Next, NotRuledOut, Outcome, Reason, Remedy,
+};
 use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -203,11 +205,45 @@ impl Run {
             .is_some_and(|proof| proof.outcome.is_good())
     }
 
+    /// What did not pass after the remedy was carried out: what was looked at right after each
+    /// change, and the step that proves it. Empty if it helped, or was not carried out.
+    fn not_fixed(&self, scope: &Scope, finding: &Finding) -> Vec<FailedProof> {
+        let proof = finding.fixed_by.as_deref().and_then(|id| scope.result(id));
+        let failed = proof
+            .filter(|proof| !proof.outcome.is_good() && !matches!(proof.outcome, Outcome::Skipped));
+        let Some(proof) = failed else { return Vec::new() };
+        let said = |step: &str, reason: &str| FailedProof {
+            step: step.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.recorder.state(|state| {
+            if !state.has_lasting_changes() {
+                return Vec::new();
+            }
+            let after = |path: &str| {
+                state.changing_steps().any(|(change, _)| {
+                    path.strip_prefix(change).is_some_and(|rest| rest.starts_with('/'))
+                })
+            };
+            let looks = state.steps().filter_map(|(path, _)| state.finished(path));
+            let looks = looks.filter(|step| {
+                step.path != proof.path && after(&step.path) && step.outcome.is_bad()
+            });
+            looks
+                .map(|step| said(&step.path, &step.reason))
+                .chain([said(&proof.path, &proof.reason.to_string())])
+                .collect()
+        })
+    }
+
     fn concluded(&self, scope: &Scope, judged: &Judged<'_>) -> FindingConcluded {
         let finding = judged.finding;
         let fixed = Self::is_fixed(scope, finding);
+        let not_fixed = self.not_fixed(scope, finding);
+        // what was done is not done again
+        let done = fixed || !not_fixed.is_empty();
         let mut items: Vec<FindingItem> =
-            judged.found.iter().map(|scope| self.found(scope, finding, fixed)).collect();
+            judged.found.iter().map(|scope| self.found(scope, finding, done)).collect();
         let first = items.first().cloned().unwrap_or_default();
         if finding.for_each.is_none() {
             items.clear();
@@ -233,11 +269,12 @@ impl Run {
             next: first.next,
             each: items,
             fixed,
+            not_fixed,
         }
     }
 
     /// The cause as it is said of one item.
-    fn found(&self, scope: &Scope, finding: &Finding, fixed: bool) -> FindingItem {
+    fn found(&self, scope: &Scope, finding: &Finding, done: bool) -> FindingItem {
         let text = |deferred: &Deferred| {
             deferred
                 .render_text(&scope.context_for(deferred))
@@ -258,7 +295,7 @@ impl Run {
         let remedy = self.recorder.as_recorded(remedy);
         let next =
             remedy.run.as_ref().map(|name| self.plan.command(name, &remedy.with, &self.invocation));
-        let (remedy, next) = if fixed { (Remedy::default(), None) } else { (remedy, next) };
+        let (remedy, next) = if done { (Remedy::default(), None) } else { (remedy, next) };
         FindingItem {
             cause: text(&finding.cause),
             objects: finding.objects.as_ref().map(|list| self.objects(scope, list)),

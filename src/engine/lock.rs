@@ -5,6 +5,7 @@ use crate::api::{Error, ErrorKind, Method, Port, Resource, Sender, Write, builti
 use crate::event::{Event, LockChange, LockEvent};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -240,9 +241,15 @@ impl Lock {
         Ok(Ok(()))
     }
 
-    /// Frees the locks that are still held.
+    /// Frees the locks of the run that are still there: those that are held, and those that an
+    /// earlier process took for a step that is not executed again.
     pub(super) async fn release(&self) {
-        for (namespace, name) in &held(&self.leases) {
+        let mut all: BTreeSet<(String, String)> = held(&self.leases).into_iter().collect();
+        self.work.recorder.state(|state| {
+            let leases = state.locks().iter().filter_map(|lock| lock.lease.split_once('/'));
+            all.extend(leases.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())));
+        });
+        for (namespace, name) in &all {
             self.work.free(namespace, name).await;
         }
     }
@@ -563,6 +570,23 @@ mod tests {
                 assert!(refused.reason().contains("run 01A"), "{}", refused.reason());
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_process_of_the_run_took_is_freed_and_nothing_of_others() {
+        let fake = Fake::default();
+        let earlier = lock(&fake, false);
+        earlier.take(leases(&["l", "m"])).await.unwrap().unwrap();
+        let later = lock(&fake, false);
+        for lease in ["shop/l", "shop/m"] {
+            let (what, other) = (LockChange::Taken, String::new());
+            let taken = LockEvent { lease: lease.to_owned(), what, other };
+            later.work.recorder.record(Event::Lock(taken)).unwrap();
+        }
+        // somebody else has taken one since
+        fake.put("shop", "m", lease("01A", Timestamp::now()));
+        later.release().await;
+        assert_eq!((held_by(&fake, "l"), held_by(&fake, "m").as_deref()), (None, Some("01A")));
     }
 
     #[tokio::test]

@@ -7,11 +7,11 @@
 //! allow nothing, and a step whose path was masked would be done twice.
 
 use super::{
-    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FindingConcluded, FindingItem,
-    JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference, PlannedChange,
-    PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted, RunResumed,
-    RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished, StepMarked, StepRetried,
-    StepStarted, Target,
+    ChangeDoubted, ChangeFinished, ChangeStarted, ChangesPlanned, FailedProof, FindingConcluded,
+    FindingItem, JudgedItem, Judgement, LockEvent, Next, NotRuledOut, ObjectReference,
+    PlannedChange, PlannedStep, ProgramStarted, Reason, Remedy, RunFinished, RunInterrupted,
+    RunResumed, RunStarted, Saved, StepApproved, StepAsked, StepDue, StepFinished, StepMarked,
+    StepRetried, StepStarted, Target,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -175,9 +175,10 @@ texts! {
     JudgedItem { value, name, because; }
     Remedy { with, run, text; }
     FindingConcluded {
-        objects, remedy, cause, command, next, each;
+        objects, remedy, cause, command, next, each, not_fixed;
         id, severity, steps, fixed
     }
+    FailedProof { reason; step }
     FindingItem { objects, remedy, cause, command, next; }
     NotRuledOut { because; id }
     RunInterrupted { signal; }

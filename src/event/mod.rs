@@ -439,6 +439,19 @@ pub struct FindingConcluded {
     /// is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fixed: bool,
+    /// The run has carried out the remedy, and these steps do not prove that it helped: nothing is
+    /// proposed then, so that nobody repeats it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_fixed: Vec<FailedProof>,
+}
+
+/// A step after a remedy that did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedProof {
+    /// Path of the step.
+    pub step: String,
+    /// Why it did not pass.
+    pub reason: String,
 }
 
 impl FindingConcluded {

@@ -2,12 +2,12 @@
 
 use crate::event::{
     Alert, AlertRule, AlertState, AlertStatus, AnsweredAlert, ChangeDoubted, ChangeFinished,
-    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FindingConcluded,
-    FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent, Mark, Mode, Next,
-    NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep, ProgramStarted, Reason,
-    Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted, Saved, Severity, Standing,
-    StepApproved, StepAsked, StepDue, StepFinished, StepMark, StepMarked, StepRetried, StepStarted,
-    Stored, Target, Threshold, Truth, Verdict,
+    ChangeResult, ChangeStarted, ChangesPlanned, Effect, Event, EventKind, FailedProof,
+    FindingConcluded, FindingItem, JOURNAL_SCHEMA, JudgedItem, Judgement, LockChange, LockEvent,
+    Mark, Mode, Next, NotRuledOut, ObjectReference, Outcome, PlannedChange, PlannedStep,
+    ProgramStarted, Reason, Record, Remedy, RunFinished, RunInterrupted, RunResumed, RunStarted,
+    Saved, Severity, Standing, StepApproved, StepAsked, StepDue, StepFinished, StepMark,
+    StepMarked, StepRetried, StepStarted, Stored, Target, Threshold, Truth, Verdict,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
@@ -149,6 +149,7 @@ impl Story {
             next: None,
             each: Vec::new(),
             fixed: false,
+            not_fixed: Vec::new(),
         }))
     }
 
@@ -525,6 +526,7 @@ pub(crate) fn every_event() -> Vec<Event> {
                     }),
                 }],
                 fixed: true,
+                not_fixed: vec![FailedProof { step: text(), reason: text() }],
             }),
             EventKind::FindingNotRuledOut => {
                 Event::FindingNotRuledOut(NotRuledOut { id: text(), because: text() })

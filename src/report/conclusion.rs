@@ -161,6 +161,10 @@ fn cause(finding: &FindingConcluded, look: &Look) -> Vec<Line> {
         }
         said = todo;
     }
+    for proof in &finding.not_fixed {
+        let text = format!("failed: {}: {}", proof.step, one_line(&proof.reason));
+        lines.extend(wrapped("Proof", &text, look));
+    }
     let rest: Vec<String> = items.iter().skip(ITEMS).flat_map(named).collect();
     if !rest.is_empty() {
         let names = some(rest.iter().map(String::as_str));

@@ -102,6 +102,10 @@ fn causes(page: &mut String, state: &RunState) -> std::fmt::Result {
                 writeln!(page, "  - Do: {}", inline(text))?;
             }
         }
+        for proof in &finding.not_fixed {
+            let reason = inline(&proof.reason);
+            writeln!(page, "  - Proof failed: {}: {reason}", inline(&proof.step))?;
+        }
     }
     if !state.not_ruled_out().is_empty() {
         writeln!(page, "\n## Not ruled out\n")?;

@@ -241,6 +241,9 @@ impl Show<'_> {
                     self.lines.push(Line::new(4).push(STRONG, command.as_str()));
                 }
             }
+            for proof in &finding.not_fixed {
+                self.text(4, &format!("proof failed: {}: {}", proof.step, one_line(&proof.reason)));
+            }
         }
         for (because, ids) in by_reason(&summary.not_ruled_out) {
             self.text(2, &format!("not ruled out: {} ({because})", ids.join(", ")));

@@ -133,6 +133,7 @@ fn verdicts() {
         command: None,
         next: None,
         fixed: false,
+        not_fixed: Vec::new(),
     };
     assert_eq!(verdict([(Error, Critical)], &[finding(Critical)]), (Verdict::Failed, 1));
     assert_eq!(verdict([(Passed, Critical)], &[finding(Warning)]), (Verdict::Passed, 0));

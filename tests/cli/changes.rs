@@ -403,3 +403,53 @@ fn promise_7_a_stale_condition_that_stays_for_a_while_does_not_end_the_wait() {
     });
     assert_eq!(said.code, 0, "{}", said.all());
 }
+
+#[test]
+fn a_remedy_that_does_not_help_is_not_proposed_again_and_undo_is_offered() {
+    let runbook = "runbook: v1
+title: Scale
+namespace: petrosa-apps
+params: {remedy: {type: enum, values: [none, apply], default: none}}
+on_failure: continue
+steps:
+  - id: diagnose
+    steps:
+      - {id: look, get: {kind: Deployment, name: petrosa-ta-bot}, expect: .spec.replicas == 5}
+    rescue:
+      - id: scale
+        when: $params.remedy == \"apply\"
+        scale: {target: deployment/petrosa-ta-bot, replicas: 4}
+        then: {id: replicas, get: {kind: Deployment, name: petrosa-ta-bot}, expect: .spec.replicas == 5}
+      - id: proof
+        when: $params.remedy == \"apply\"
+        get: {kind: Deployment, name: petrosa-ta-bot}
+        expect: .metadata.generation == 0
+findings:
+  - id: too-few
+    when: $steps.look.failed
+    cause: Too few replicas
+    remedy: {run: scale, with: {remedy: apply}}
+    fixed_by: proof
+";
+    let stage = Stage::new("healthy", false);
+    stage.place.write("runbooks/scale.yaml", runbook);
+    let finding = |said: &str| serde_json::from_str::<Value>(said).unwrap()["findings"][0].clone();
+    // without the remedy it is proposed
+    let before = stage.run(&["run", "scale", "--output", "json"]);
+    let before = finding(&before.stdout);
+    assert!(before["not_fixed"].is_null() && before["command"].is_string(), "{before}");
+    let after = stage
+        .run_as(OTHER, &["run", "scale", "--set", "remedy=apply", "--yes", "--output", "json"]);
+    let document: Value = serde_json::from_str(&after.stdout).unwrap();
+    let after = finding(&after.stdout);
+    let steps: Vec<&str> = after["not_fixed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|proof| proof["step"].as_str().unwrap())
+        .collect();
+    assert_eq!(steps, ["diagnose/scale/replicas", "diagnose/proof"], "{after}");
+    assert!(after["command"].is_null() && after["remedy"].is_null(), "{after}");
+    let next = document["next"].to_string();
+    assert!(next.contains("runbook undo") && !next.contains("remedy=apply"), "{next}");
+}

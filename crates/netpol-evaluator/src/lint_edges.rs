@@ -142,7 +142,7 @@ pub(super) fn without_allow(context: &Context<'_>, subject: &Subject<'_>, lints:
         lints.push(Lint::new(
             Severity::Error,
             LintId::WorkloadWithoutAllow,
-            label(*subject),
+            label(subject),
             sentence,
         ));
     }
@@ -182,5 +182,5 @@ pub(super) fn dns(context: &Context<'_>, subject: &Subject<'_>, lints: &mut Vec<
         ),
         (false, false) => return,
     };
-    lints.push(Lint::new(severity, id, label(*subject), sentence));
+    lints.push(Lint::new(severity, id, label(subject), sentence));
 }

@@ -3,7 +3,7 @@
 use super::network_inventory::Survey;
 use crate::action::{Failure, Output};
 use crate::network::{Decision, Fix, Misdirected, Path, StageName, StageOutcome, propose_for_path};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The worst of the paths, with what would allow all of them.
 ///
@@ -47,7 +47,7 @@ pub(in crate::action) fn answer(survey: &Survey, paths: &[Path]) -> Result<Outpu
         worst.notes.iter().cloned().chain(survey.gaps.iter().cloned()).collect();
     let mut value = json!({
         "verdict": worst.verdict, "allowed": allowed, "first_failing": worst.first_failing,
-        "reason": reason(worst),
+        "reason": reason(worst), "reasons": reasons(paths),
         "source": worst.source, "destination": worst.destination, "protocol": worst.protocol,
         "port": worst.port,
         "stages": worst.stages, "sources": each, "failed": failed(paths),
@@ -87,6 +87,17 @@ pub(in crate::action) fn failed(paths: &[Path]) -> Vec<StageName> {
     found.sort();
     found.dedup();
     found
+}
+
+/// What each stage says that fails on any of the ways, by its name.
+fn reasons(paths: &[Path]) -> Value {
+    let mut said = Map::new();
+    for stage in paths.iter().flat_map(|path| &path.stages) {
+        if let (StageOutcome::Failed, Value::String(name)) = (stage.outcome, json!(stage.stage)) {
+            said.entry(name).or_insert_with(|| stage.sentence.as_str().into());
+        }
+    }
+    Value::Object(said)
 }
 
 /// Where the Service leads, if that is no port of its pods.

@@ -8,7 +8,8 @@ use super::conclusion::{by_reason, some, unsaid};
 use super::text::{duration, one_line, params};
 use super::theme::OutcomeMark;
 use crate::event::{
-    Event, FindingConcluded, LockChange, Mode, Record, Severity, Summary, Verdict, short_id,
+    Event, FailedProof, FindingConcluded, LockChange, Mode, Record, Severity, Summary, Verdict,
+    short_id,
 };
 use crate::state::{ChangeStage, RunState};
 use minijinja::Environment;
@@ -105,6 +106,7 @@ fn causes(finding: &FindingConcluded) -> Vec<Cause> {
     };
     let note = match (finding.fixed, finding.severity) {
         (true, _) => "fixed by this run",
+        (false, _) if !finding.not_fixed.is_empty() => "its remedy is carried out and not proven",
         (false, Severity::Critical) => "",
         (false, Severity::Warning | Severity::Info) => "does not count",
     };
@@ -116,9 +118,14 @@ fn causes(finding: &FindingConcluded) -> Vec<Cause> {
         text: one_line(&item.cause),
         objects: unsaid(&item),
         todo: item.remedy.as_ref().and_then(|remedy| remedy.text.clone()).unwrap_or_default(),
+        not_fixed: finding.not_fixed.iter().map(failed_proof).collect(),
         command: item.command.unwrap_or_default(),
     })
     .collect()
+}
+
+fn failed_proof(proof: &FailedProof) -> String {
+    format!("{}: {}", proof.step, one_line(&proof.reason))
 }
 
 fn open(state: &RunState) -> Vec<Open> {

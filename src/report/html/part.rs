@@ -64,6 +64,8 @@ pub(super) struct Cause {
     pub(super) objects: Vec<String>,
     /// What a person does; empty if nothing is said.
     pub(super) todo: String,
+    /// What does not prove that the remedy helped.
+    pub(super) not_fixed: Vec<String>,
     /// The remedy as a command; empty if there is none.
     pub(super) command: String,
 }
