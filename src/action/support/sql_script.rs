@@ -98,7 +98,11 @@ fn well_formed(name: &str) -> bool {
 }
 
 /// The statement with a variable in the place of each parameter.
-fn bound(client: SqlClient, statement: &str, params: &BTreeMap<String, Scalar>) -> String {
+pub(in crate::action) fn bound(
+    client: SqlClient,
+    statement: &str,
+    params: &BTreeMap<String, Scalar>,
+) -> String {
     let mut text = String::new();
     for (part, is_name) in parts(body(statement)) {
         match client {
