@@ -33,7 +33,7 @@ pub struct Play {
     worlds: Worlds,
     /// The situations that were read, by name.
     read: Mutex<HashMap<String, Chosen>>,
-    /// The worlds in their states, by name of the situation.
+    /// The worlds in their states, by situation.
     prepared: Arc<Mutex<HashMap<String, Prepared>>>,
 }
 
@@ -149,16 +149,21 @@ impl Play {
     ) -> Result<(Prepared, String), Unplayed> {
         let chosen = self.situation(case)?;
         let known = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = variations.is_empty() && matches!(case.situation, Situation::Named(_));
-        if named && let Some(prepared) = known().get(&chosen.label) {
-            return Ok((prepared.clone(), chosen.label));
+        let scenario = match &case.situation {
+            Situation::Named(_) => String::new(),
+            Situation::Inline { scenario, .. } => scenario.to_string(),
+        };
+        // cases of one situation are not varied in the same way
+        let same = variations.is_empty().then(|| format!("{} {scenario}", chosen.label));
+        if let Some(prepared) = same.as_ref().and_then(|same| known().get(same).cloned()) {
+            return Ok((prepared, chosen.label));
         }
         let now = NOW.parse().ok();
         let options = Options { now, variations: variations.to_vec(), ..Options::default() };
         let failed = |error: WorldError| Unplayed::Situation(error.to_string());
         let prepared = chosen.prepare(options).map_err(failed)?;
-        if named {
-            known().insert(chosen.label.clone(), prepared.clone());
+        if let Some(same) = same {
+            known().insert(same, prepared.clone());
         }
         Ok((prepared, chosen.label))
     }

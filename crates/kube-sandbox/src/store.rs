@@ -164,12 +164,18 @@ impl Store {
 
     /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says
     /// whether it changed.
-    pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
+    pub(crate) fn put(&mut self, object: impl Into<Arc<Value>>, now: Timestamp) -> bool {
+        let object = object.into();
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
             return false;
         };
-        match self.objects.get(&key_of(resource, &object)) {
-            // most of what controllers put is there already
+        let before = self.objects.get(&key_of(resource, &object));
+        // most of what controllers put is there already
+        if before.is_some_and(|before| Arc::ptr_eq(before, &object)) {
+            return false;
+        }
+        let mut object = Arc::unwrap_or_clone(object);
+        match before {
             Some(before) if is_same(before, &object) => {
                 object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
             }
