@@ -225,6 +225,8 @@ impl Simulation {
             }
             world.scheduled.names.push((namespace.clone(), name.clone()));
         }
+        // what rested without the schedules does not rest with them
+        (world.idle, world.settled) = (None, None);
         world.settle(now);
         world.store.compact();
         Ok(world)

@@ -17,8 +17,8 @@ fn after(world: &World, scenario: &Value, minutes: i64) -> Simulation {
     let clock = Clock::starting_at(now);
     let found = world.scenario("here").unwrap();
     let mut simulation = Simulation::build(&world, found, clock, "", &[]).unwrap();
-    for second in 0..minutes * 60 {
-        simulation.settle(now + SignedDuration::from_secs(second));
+    for quarter in 0..minutes * 4 {
+        simulation.settle(now + SignedDuration::from_secs(quarter * 15));
     }
     simulation
 }
