@@ -4,11 +4,16 @@ use crate::sandbox::Prepared;
 use std::collections::VecDeque;
 
 /// How many are kept: cases of one situation are near each other, and each takes a few MiB.
-const MOST: usize = 48;
+const MOST: usize = 128;
 
 /// The last ones, by situation; the one that was used last is at the end.
-#[derive(Default)]
 pub(super) struct Recent<T = Prepared>(VecDeque<(String, T)>);
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
 
 impl<T: Clone> Recent<T> {
     /// The world of a situation, if it is still known.

@@ -15,7 +15,9 @@ use super::controllers::{
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
+use super::scenario::{
+    Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario, ServerState,
+};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
@@ -78,6 +80,8 @@ pub(crate) struct Simulation {
     unplaced: BTreeSet<String>,
     /// Whether nobody measures what pods use.
     unmeasured: bool,
+    /// Whether the API server says that it is not ready.
+    pub(crate) unready: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     scheduled: Scheduled,
@@ -130,6 +134,7 @@ impl Simulation {
             disagreements: self.disagreements.clone(),
             unplaced: self.unplaced.clone(),
             unmeasured: self.unmeasured,
+            unready: self.unready,
             kept: self.kept.clone(),
             scheduled: self.scheduled.clone(),
             pending: self.pending.clone(),
@@ -177,6 +182,7 @@ impl Simulation {
             disagreements: Disagreements::new(),
             unplaced: BTreeSet::new(),
             unmeasured: scenario.metrics == Some(Metrics::Absent),
+            unready: scenario.server == Some(ServerState::Unready),
             kept: Vec::new(),
             scheduled: Scheduled { names: Vec::new(), since: now },
             pending: Pending::of(scenario, of.namespace(), now),
