@@ -232,7 +232,7 @@ impl Told {
                 self.runs.extend(state.map(|state| state.summary()));
             }
             Err(error) => {
-                self.exits.push(error.report(global).code());
+                self.exits.push(error.report(global, false).code());
                 self.not_run.push(json!({"runbook": answer.start.runbook,
                     "alerts": answer.alerts, "reason": error.to_string()}));
             }

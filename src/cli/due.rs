@@ -40,7 +40,7 @@ pub(super) fn resume_due(
                 runs.extend(state.map(|state| json!(state.summary())));
             }
             Err(error) => {
-                exits.push(error.report(global).code());
+                exits.push(error.report(global, false).code());
                 if how.output == Format::Text {
                     output::write(&line(one, "was not resumed"))?;
                 }

@@ -2,13 +2,14 @@
 
 use super::{Global, advice, output};
 use crate::cluster;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, to_json};
 use crate::document::CatalogueError;
 use crate::engine::EngineError;
 use crate::journal;
 use crate::plan::ParamError;
 use crate::sandbox::WorldError;
 use crate::session::{NotApproved, Refusal, SessionError};
+use serde_json::{Value, json};
 use std::io;
 use std::process::{ExitCode, Termination};
 
@@ -104,49 +105,84 @@ impl From<SessionError> for CommandError {
     }
 }
 
+/// What is said of an error.
+struct Told<'a> {
+    exit: Exit,
+    lines: Vec<String>,
+    hints: Vec<String>,
+    diagnostics: &'a [Diagnostic],
+}
+
 impl CommandError {
-    /// Says what is wrong on stderr and gives the exit code.
-    pub(super) fn report(&self, global: &Global) -> Exit {
-        let mut hints: Vec<String> = Vec::new();
-        let exit = match self {
+    /// Says what is wrong on stderr, as a document on stdout if that is wanted, and gives the exit
+    /// code.
+    pub(super) fn report(&self, global: &Global, document: bool) -> Exit {
+        let Some(told) = self.told() else { return Exit::Passed };
+        output::diagnostics(global, told.diagnostics, "error");
+        told.lines.iter().for_each(|line| output::error(line));
+        told.hints.iter().for_each(|hint| output::hint(hint));
+        if document {
+            let diagnostics = told.diagnostics.iter().map(to_json).collect();
+            error_document(told.exit, &told.lines, &told.hints, diagnostics);
+        }
+        told.exit
+    }
+
+    /// What is said; nothing where nobody listens any more.
+    fn told(&self) -> Option<Told<'_>> {
+        let mut told = Told {
+            exit: Exit::NotJudged,
+            lines: vec![chain(self)],
+            hints: Vec::new(),
+            diagnostics: &[],
+        };
+        match self {
             Self::Catalogue(CatalogueError::Invalid { diagnostics }) => {
-                output::diagnostics(global, diagnostics, "error");
-                return Exit::Usage;
+                (told.exit, told.diagnostics) = (Exit::Usage, diagnostics);
+                told.lines.clear();
             }
             Self::Catalogue(CatalogueError::Unknown { .. }) => {
-                hints.push("To list all runbooks: runbook list".to_owned());
-                Exit::Usage
+                told.exit = Exit::Usage;
+                told.hints.push("To list all runbooks: runbook list".to_owned());
             }
-            Self::Cluster(error) => {
-                if error.kind == cluster::ErrorKind::NoKubeconfig {
-                    hints.push(
-                        "Select a cluster with --kubeconfig or --context, or run without one: \
-                            --sandbox"
-                            .to_owned(),
-                    );
-                }
-                Exit::NotJudged
+            Self::Cluster(error) if error.kind == cluster::ErrorKind::NoKubeconfig => {
+                told.hints.push(
+                    "Select a cluster with --kubeconfig or --context, or run without one: \
+                        --sandbox"
+                        .to_owned(),
+                );
             }
-            Self::Params(_) | Self::Usage(_) => Exit::Usage,
+            Self::Params(errors) => {
+                told.exit = Exit::Usage;
+                told.lines = errors.iter().map(ToString::to_string).collect();
+            }
+            Self::Usage(_) | Self::Journal(journal::Error::NotFound { .. }) => {
+                told.exit = Exit::Usage;
+            }
             // it is still paused
-            Self::NotDue(_) => Exit::Run(4),
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Exit::Passed;
-            }
-            Self::Journal(_) | Self::Engine(_) | Self::NotJudged(_) | Self::Output(_) => {
-                Exit::NotJudged
-            }
-        };
-        let lines: Vec<String> = match self {
-            Self::Params(errors) => errors.iter().map(ToString::to_string).collect(),
-            _ => vec![chain(self)],
-        };
-        for line in lines {
-            output::error(&line);
+            Self::NotDue(_) => told.exit = Exit::Run(4),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
+            Self::Cluster(_)
+            | Self::Journal(_)
+            | Self::Engine(_)
+            | Self::NotJudged(_)
+            | Self::Output(_) => {}
         }
-        hints.iter().for_each(|hint| output::hint(hint));
-        exit
+        Some(told)
     }
+}
+
+/// What a program reads in the place of a result.
+pub(super) fn error_document(
+    exit: Exit,
+    errors: &[String],
+    hints: &[String],
+    diagnostics: Vec<Value>,
+) {
+    let document = json!({"schema": "runbook.error/v1", "exit_code": exit.code(),
+        "errors": errors, "hints": hints, "diagnostics": diagnostics});
+    // the exit code says the same
+    drop(output::write(&format!("{document}\n")));
 }
 
 /// An error with its causes, each said once.

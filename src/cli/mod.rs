@@ -144,18 +144,41 @@ fn without_equals(error: &clap::Error, words: &[String]) -> Option<String> {
         .then(|| format!("A value of --sandbox follows an equals sign: --sandbox={value}"))
 }
 
+/// Whether these words ask for JSON: what they ask it of may not be known.
+fn wants_document(words: &[String]) -> bool {
+    let value = |word: &String, next: Option<&String>| -> bool {
+        let json = |text: &str| matches!(text, "json" | "jsonl");
+        match word.strip_prefix("--output").or_else(|| word.strip_prefix("-o")) {
+            Some("") => next.is_some_and(|next| json(next)),
+            Some(rest) => json(rest.strip_prefix('=').unwrap_or(rest)),
+            None => false,
+        }
+    };
+    let words = words.iter().take_while(|word| *word != "--").collect::<Vec<_>>();
+    words.iter().enumerate().any(|(at, word)| value(word, words.get(at + 1).copied()))
+}
+
 /// Parses the command line and carries it out.
 pub fn main() -> Exit {
+    let words: Vec<String> = std::env::args().collect();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
             drop(error.print());
-            let words: Vec<String> = std::env::args().collect();
-            if let Some(hint) = without_equals(&error, &words) {
-                output::hint(&hint);
+            if !error.use_stderr() {
+                return Exit::Passed;
             }
-            return code;
+            let hint = without_equals(&error, &words);
+            hint.iter().for_each(|hint| output::hint(hint));
+            if wants_document(&words) {
+                let said = error.render().to_string();
+                let said = said.split("\n\n").next().unwrap_or_default();
+                let said = said.trim_start_matches("error: ").split_whitespace();
+                let error = said.collect::<Vec<_>>().join(" ");
+                let hints: Vec<String> = hint.into_iter().collect();
+                exit::error_document(Exit::Usage, &[error], &hints, Vec::new());
+            }
+            return Exit::Usage;
         }
     };
     output::set_color(cli.global.color);
@@ -183,7 +206,7 @@ pub fn main() -> Exit {
         Command::Sandbox(arguments) => sandbox::sandbox(global, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
     };
-    result.unwrap_or_else(|error| error.report(global))
+    result.unwrap_or_else(|error| error.report(global, wants_document(&words)))
 }
 
 /// The arguments of the command line, for tests of its definition.

@@ -79,7 +79,7 @@ pub(super) fn test(global: &Global, arguments: &TestArguments) -> Result<Exit, C
         if seen != Some(now) {
             seen = Some(now);
             if let Err(error) = once(global, arguments) {
-                error.report(global);
+                error.report(global, false);
             }
             output::hint("Waiting for changes; Ctrl-C ends.");
         }

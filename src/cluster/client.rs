@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::middleware::AuthLayer;
 use kube::client::{Body, ConfigExt};
 use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
@@ -296,7 +297,8 @@ pub(super) fn upgrade_error(doing: &Doing, error: kube::Error) -> Error {
 /// delayed acknowledgement.
 fn build(config: &kube::Config, dial: Option<Dial>) -> Result<kube::Client, kube::Error> {
     if let Some(dial) = dial {
-        return stack(config, dial);
+        // nobody listens in the memory of a process: the certificates of the machine are not read
+        return stack(config, dial, config.auth_layer()?);
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -304,15 +306,15 @@ fn build(config: &kube::Config, dial: Option<Dial>) -> Result<kube::Client, kube
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector.set_keepalive(Some(Duration::from_secs(30)));
     match config.proxy_url.clone() {
-        None => stack(config, connector),
+        None => secured(config, connector),
         Some(proxy) => match proxy.scheme_str() {
-            Some("socks5") => stack(config, SocksV5::new(proxy, connector)),
+            Some("socks5") => secured(config, SocksV5::new(proxy, connector)),
             Some("http") => {
                 let mut tunnel = Tunnel::new(proxy.clone(), connector);
                 if let Some(credentials) = proxy_credentials(&proxy) {
                     tunnel = tunnel.with_auth(credentials);
                 }
-                stack(config, tunnel)
+                secured(config, tunnel)
             }
             _ => Err(kube::Error::ProxyProtocolUnsupported { proxy_url: Box::new(proxy) }),
         },
@@ -329,7 +331,8 @@ fn proxy_credentials(proxy: &http::Uri) -> Option<http::HeaderValue> {
     Some(value)
 }
 
-fn stack<C>(config: &kube::Config, connector: C) -> Result<kube::Client, kube::Error>
+/// A client over connections to which TLS is added.
+fn secured<C>(config: &kube::Config, connector: C) -> Result<kube::Client, kube::Error>
 where
     C: tower::Service<http::Uri> + Clone + Send + Sync + 'static,
     C::Response: hyper::rt::Read
@@ -348,7 +351,17 @@ where
         // time.
         tls.auth_info.exec = None;
     }
-    let connector = tls.rustls_https_connector_with_connector(connector)?;
+    stack(config, tls.rustls_https_connector_with_connector(connector)?, auth)
+}
+
+fn stack<C>(
+    config: &kube::Config,
+    connector: C,
+    auth: Option<AuthLayer>,
+) -> Result<kube::Client, kube::Error>
+where
+    C: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
+{
     let hyper = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(80))

@@ -56,11 +56,20 @@ pub fn list(state_dir: &Path) -> Result<Vec<RunInfo>, Error> {
     Ok(runs)
 }
 
-/// The id of the one run that begins or ends with `text`, in upper or lower case.
+/// What the run that began last is called.
+const LATEST: &str = "latest";
+
+/// The id of the one run that begins or ends with `text`, in upper or lower case; of the one that
+/// began last if `text` is `latest`.
 ///
 /// # Errors
 /// When no run matches, or several do.
 pub fn find(state_dir: &Path, text: &str) -> Result<String, Error> {
+    if text == LATEST {
+        let newest = list(state_dir)?.into_iter().next().map(|info| info.run);
+        let none = || Error::NotFound { text: text.to_owned(), nearest: Vec::new() };
+        return newest.ok_or_else(none);
+    }
     let runs = ids(state_dir)?;
     let wanted = text.to_ascii_uppercase();
     let mut matches = Vec::new();

@@ -392,6 +392,7 @@ fn runs_are_listed_newest_first_and_found_by_either_end() {
         said("LEADER43")
             .starts_with("run `LEADER43` not found; nearest: 01K9ZQ4T0000000000LEADER42, ")
     );
+    assert_eq!(said("latest"), listed[0].run);
     assert!(said("").starts_with("run `` not found"));
     assert!(matches!(read(state.path(), "../runs"), Err(Error::BadRunId { .. })));
     assert!(matches!(read(state.path(), "nope"), Err(Error::NotFound { .. })));

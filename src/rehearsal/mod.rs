@@ -8,6 +8,7 @@ mod mutation;
 mod persona;
 mod play;
 mod pool;
+mod recent;
 mod runner;
 mod stage;
 mod update;

@@ -1,19 +1,20 @@
 //! One case, played from its situation to its end.
 
 use super::persona::Persona;
+use super::recent::Recent;
 use super::stage::{Dies, Keeps, Stage, StageKind};
 use crate::cluster::Dial;
 use crate::document::{Case, Runbook, Situation};
 use crate::engine::{Clock, Sink};
 use crate::journal::Durability;
-use crate::sandbox::{Chosen, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
+use crate::sandbox::{Chosen, Loaded, Options, Prepared, Sandbox, Variation, WorldError, Worlds};
 use crate::session::{
     Attended, ClusterChoice, Conduct, End, Params, Refusal, Resume, Running, Session, SessionError,
     Start, Undo, Workspace, resume, start, undo,
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,10 +32,10 @@ const BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 pub struct Play {
     workspace: Workspace,
     worlds: Worlds,
-    /// The situations that were read, by name.
-    read: Mutex<HashMap<String, Chosen>>,
-    /// The worlds in their states, by name of the situation.
-    prepared: Arc<Mutex<HashMap<String, Prepared>>>,
+    /// The worlds that were read.
+    read: Arc<Mutex<Vec<Loaded>>>,
+    /// The worlds in their states, by situation.
+    prepared: Arc<Mutex<Recent>>,
 }
 
 /// What came of a case.
@@ -100,18 +101,17 @@ impl Play {
     pub fn new(workspace: &Workspace) -> Self {
         let (catalogue, worlds) = (workspace.catalogue(), workspace.worlds());
         let workspace = Workspace { read: Some(catalogue), ..workspace.clone() };
-        Self { workspace, worlds, read: Mutex::default(), prepared: Arc::default() }
+        Self { workspace, worlds, read: Arc::default(), prepared: Arc::default() }
     }
 
     /// The same with this runbook in the place of that of its name.
     #[must_use]
     pub fn with(&self, runbook: &Runbook) -> Self {
         let catalogue = self.workspace.catalogue().with(runbook.clone());
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Self {
             workspace: Workspace { read: Some(catalogue), ..self.workspace.clone() },
             worlds: self.worlds.clone(),
-            read: Mutex::new(read),
+            read: Arc::clone(&self.read),
             prepared: Arc::clone(&self.prepared),
         }
     }
@@ -149,16 +149,21 @@ impl Play {
     ) -> Result<(Prepared, String), Unplayed> {
         let chosen = self.situation(case)?;
         let known = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = variations.is_empty() && matches!(case.situation, Situation::Named(_));
-        if named && let Some(prepared) = known().get(&chosen.label) {
-            return Ok((prepared.clone(), chosen.label));
+        let scenario = match &case.situation {
+            Situation::Named(_) => String::new(),
+            Situation::Inline { scenario, .. } => scenario.to_string(),
+        };
+        // cases of one situation are not varied in the same way
+        let same = variations.is_empty().then(|| format!("{} {scenario}", chosen.label));
+        if let Some(prepared) = same.as_ref().and_then(|same| known().get(same)) {
+            return Ok((prepared, chosen.label));
         }
         let now = NOW.parse().ok();
         let options = Options { now, variations: variations.to_vec(), ..Options::default() };
         let failed = |error: WorldError| Unplayed::Situation(error.to_string());
         let prepared = chosen.prepare(options).map_err(failed)?;
-        if named {
-            known().insert(chosen.label.clone(), prepared.clone());
+        if let Some(same) = same {
+            known().keep(same, prepared.clone());
         }
         Ok((prepared, chosen.label))
     }
@@ -170,16 +175,9 @@ impl Play {
             Situation::Inline { world, scenario, .. } => (world, Some(scenario)),
         };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let chosen = match read.get(name) {
-            Some(chosen) => chosen.clone(),
-            None => {
-                let found =
-                    self.worlds.find(name, None).map_err(|error| failed(error.to_string()))?;
-                read.insert(name.clone(), found.clone());
-                found
-            }
-        };
+        let chosen = self.worlds.find_again(name, None, &mut read);
         drop(read);
+        let chosen = chosen.map_err(|error| failed(error.to_string()))?;
         let Some(scenario) = inline else { return Ok(chosen) };
         chosen.with(scenario).map_err(|error| failed(error.to_string()))
     }

@@ -7,7 +7,7 @@ pub use kube_sandbox::{
     Dial, Fault, HEALTHY, Options, Prepared, Sandbox, ScenarioInfo, VARIATIONS, Variation,
     VariationKind, World, simulated,
 };
-pub use worlds::{Chosen, ListedWorld, WorldError, Worlds};
+pub use worlds::{Chosen, ListedWorld, Loaded, WorldError, Worlds};
 
 /// Starts a scenario of the worlds inside the program, on the current tokio runtime.
 ///

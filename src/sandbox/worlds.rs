@@ -34,6 +34,13 @@ enum Source {
     Embedded(&'static Dir<'static>),
 }
 
+/// A world that was read.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    listed: ListedWorld,
+    world: World,
+}
+
 /// A scenario of a world.
 #[derive(Debug, Clone)]
 pub struct Chosen {
@@ -114,9 +121,27 @@ impl Worlds {
     /// # Errors
     /// There is no such scenario, or the files of the world have faults.
     pub fn find(&self, text: &str, declared: Option<&str>) -> Result<Chosen, WorldError> {
-        let (world, scenario) = self.locate(text, declared)?;
-        let label = self.label(&world, &scenario);
-        Ok(Chosen { world: world.load()?, scenario, label })
+        self.find_again(text, declared, &mut Vec::new())
+    }
+
+    /// The same; a world that was read is not read again.
+    ///
+    /// # Errors
+    /// As [`Worlds::find`].
+    pub fn find_again(
+        &self,
+        text: &str,
+        declared: Option<&str>,
+        read: &mut Vec<Loaded>,
+    ) -> Result<Chosen, WorldError> {
+        let (listed, scenario) = self.locate(text, declared)?;
+        let label = self.label(&listed, &scenario);
+        if let Some(known) = read.iter().find(|known| known.listed.is(&listed)) {
+            return Ok(Chosen { world: known.world.clone(), scenario, label });
+        }
+        let world = listed.load()?;
+        read.push(Loaded { listed, world: world.clone() });
+        Ok(Chosen { world, scenario, label })
     }
 
     /// What names the scenario again that [`Worlds::find`] would find, without reading its world.

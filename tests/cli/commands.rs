@@ -59,7 +59,7 @@ fn short_texts() {
     insta::assert_snapshot!(said(&["show", "01ABC"]), @r"
     --- stderr
     error: run `01ABC` not found; no runs are recorded yet
-    --- exit 3
+    --- exit 2
     ");
     insta::assert_snapshot!(said(&["run", "ta-bot/no-signals", "--sandbox", "--set", "log_windwo=5m", "--set", "min_candles=many"]), @r"
     --- stderr
@@ -143,4 +143,34 @@ fn a_confirmation_without_a_terminal_pauses_the_run() {
     ");
     let (document, _) = place.json(&["show", "01K9ZQ4T"]);
     assert_eq!(document["verdict"], "paused");
+}
+
+#[test]
+fn an_error_is_a_document_where_one_is_wanted() {
+    let place = Place::new();
+    let bad = place.write("bad.yaml", "runbook: v1\ntitel: x\n");
+    for (words, code, says) in [
+        (&["run", "nosuch", "--sandbox"][..], 2, "unknown runbook `nosuch`"),
+        (&["run", &bad, "--sandbox"], 2, ""),
+        (&["run", "ta-bot/health", "--sandbox", "--set", "nope=1"], 2, "parameter `nope` is"),
+        (&["run", "ta-bot/health"], 3, "no cluster to run against"),
+        (&["show", "nosuch"], 2, "run `nosuch` not found"),
+        (&["undo", "latest"], 2, "run `latest` not found"),
+        (&["list", "--nope"], 2, "unexpected argument '--nope' found"),
+        (&["status"], 2, "the following required arguments were not provided: <RUN>"),
+    ] {
+        for format in [&["--output", "json"][..], &["-o", "jsonl"], &["--output=json"]] {
+            let said = place.run(&[words, format].concat());
+            let document: serde_json::Value =
+                serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}", said.all()));
+            assert_eq!((said.code, &document["exit_code"]), (code, &code.into()), "{document}");
+            assert_eq!(document["schema"], "runbook.error/v1");
+            match document["errors"][0].as_str() {
+                Some(error) => assert!(error.contains(says) && !says.is_empty(), "{document}"),
+                None => assert_eq!(document["diagnostics"][0]["code"], "RB0104", "{document}"),
+            }
+        }
+        // without it, stdout is for results
+        assert_eq!(place.run(words).stdout, "", "{words:?}");
+    }
 }

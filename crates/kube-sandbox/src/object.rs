@@ -1,5 +1,7 @@
 //! Reads objects, and merges patches into them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -46,6 +48,14 @@ pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
 /// Says whether an object is owned by the controller of this uid.
 pub(crate) fn owned_by(object: &Value, uid: &Value) -> bool {
     list(&object["metadata"]["ownerReferences"]).iter().any(|owner| owner["uid"] == *uid)
+}
+
+/// Sets the field at a path. An object in which it is so already stays the one that it is.
+pub(crate) fn write(object: &mut Arc<Value>, path: &[&str], value: &Value) {
+    if path.iter().fold(&**object, |at, key| &at[*key]) != value {
+        let whole = Arc::make_mut(object);
+        *path.iter().fold(whole, |at, key| &mut at[*key]) = value.clone();
+    }
 }
 
 /// Merges a patch: objects field by field, null removes, lists whose elements all have a `name`

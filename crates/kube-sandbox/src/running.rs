@@ -91,7 +91,7 @@ impl Prepared {
         let now = options.now.unwrap_or_else(Timestamp::now);
         let simulation = match scenario.server {
             Some(ServerState::Down) => None,
-            None => {
+            Some(ServerState::Unready) | None => {
                 let Options { cluster, variations, .. } = options;
                 let clock = Clock::starting_at(now);
                 Some(Arc::new(Simulation::build(of, scenario, clock, cluster, variations)?))

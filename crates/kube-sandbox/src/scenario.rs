@@ -25,7 +25,7 @@
 //! schedules: [{kind: CronJob, namespace: shop, name: report}]   # CronJobs that start their Jobs
 //! deny:                                         # what the user may not do; everything else is allowed
 //! - {group: "", resources: [pods/exec], verbs: [create, get], namespaces: [shop]}   # no verbs: all; no namespaces: all
-//! server: down                                  # nothing listens at the address of the kubeconfig
+//! server: down                                  # nothing listens at the address of the kubeconfig; unready: a check fails
 //! metrics: absent                               # there is no API of metrics: autoscalers get none
 //! then:                                         # changes while the sandbox runs, so long after its start
 //! - {after: 20s, patch: {kind: Deployment, namespace: shop, name: web}, with: {spec: {replicas: 3}}}
@@ -430,6 +430,8 @@ impl ApiFault {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerState {
     Down,
+    /// It answers, and says that it is not ready.
+    Unready,
 }
 
 /// Whether somebody measures what pods use, for autoscalers and `top`.

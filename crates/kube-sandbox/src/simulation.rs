@@ -10,12 +10,14 @@ use tokio::time::Instant;
 use super::SandboxError;
 use super::app::{Apps, Memory, Request, respond};
 use super::controllers::{
-    self, Disagreements, History, Kubelet, Moment, Names, Scheduled, earliest,
+    self, Disagreements, History, Kubelet, Moment, Names, Rests, Scheduled, earliest,
 };
 use super::kinds::{self, Resource};
 use super::object;
 use super::recorded;
-use super::scenario::{Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario};
+use super::scenario::{
+    Asked, Change, Denial, Kind, Metrics, PodReference, Reference, Scenario, ServerState,
+};
 use super::snapshot::Snapshot;
 use super::store::Store;
 use super::variation::Variation;
@@ -37,6 +39,13 @@ const LONG_REST: SignedDuration = SignedDuration::from_mins(5);
 const STEP: SignedDuration = SignedDuration::from_millis(100);
 /// How long a world in the making is followed until nothing is left to do.
 const LONGEST: SignedDuration = SignedDuration::from_secs(20);
+
+/// Controllers, with the kinds of the objects that they look at and change.
+const ROLLOUTS: (&str, &[&str]) = ("rollouts", &["deployments", "replicasets", "pods"]);
+const PROGRESS: (&str, &[&str]) = ("progress", &["deployments", "replicasets"]);
+const ENDPOINTS: (&str, &[&str]) =
+    ("endpoints", &["services", "pods", "endpoints", "endpointslices"]);
+const CRON_JOBS: (&str, &[&str]) = ("cron-jobs", &["cronjobs", "jobs"]);
 
 /// The time in the sandbox: it begins where it is told and then goes on as the runtime's clock
 /// does, which stands still between two timers where it is paused.
@@ -71,12 +80,15 @@ pub(crate) struct Simulation {
     unplaced: BTreeSet<String>,
     /// Whether nobody measures what pods use.
     unmeasured: bool,
+    /// Whether the API server says that it is not ready.
+    pub(crate) unready: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
     kept: Vec<(String, String, String)>,
     scheduled: Scheduled,
     pending: Pending,
     /// The network as it was at this version.
     seen: Option<(Version, Arc<Snapshot>)>,
+    rests: Rests,
     idle: Option<Idle>,
     settled: Option<Settled>,
     /// Until then nobody looks: what is idle is left alone for longer.
@@ -122,10 +134,12 @@ impl Simulation {
             disagreements: self.disagreements.clone(),
             unplaced: self.unplaced.clone(),
             unmeasured: self.unmeasured,
+            unready: self.unready,
             kept: self.kept.clone(),
             scheduled: self.scheduled.clone(),
             pending: self.pending.clone(),
             seen: None,
+            rests: self.rests.clone(),
             idle: self.idle,
             settled: self.settled,
             unwatched: self.unwatched,
@@ -168,10 +182,12 @@ impl Simulation {
             disagreements: Disagreements::new(),
             unplaced: BTreeSet::new(),
             unmeasured: scenario.metrics == Some(Metrics::Absent),
+            unready: scenario.server == Some(ServerState::Unready),
             kept: Vec::new(),
             scheduled: Scheduled { names: Vec::new(), since: now },
             pending: Pending::of(scenario, of.namespace(), now),
             seen: None,
+            rests: Rests::default(),
             idle: None,
             settled: None,
             unwatched: None,
@@ -500,10 +516,12 @@ impl Simulation {
         let store = &mut self.store;
         controllers::collect_garbage(store, now);
         controllers::autoscale(store, &mut self.disagreements, self.unmeasured, moment);
-        controllers::deployments(store, now);
+        self.rests.unless_idle(ROLLOUTS, store, moment, |store, _| {
+            controllers::deployments(store, now);
+        });
         // progress is measured between what was said before the pods are made and what is said
         // after
-        controllers::deployment_status(store, moment);
+        self.rests.unless_idle(PROGRESS, store, moment, controllers::deployment_status);
         controllers::replica_sets(store, &mut self.names, now);
         controllers::stateful_sets(store, moment);
         controllers::daemon_sets(store, &mut self.names, moment);
@@ -525,13 +543,17 @@ impl Simulation {
 
     /// Writes what follows from the state of the pods.
     fn take_stock(&mut self, moment: &Moment) {
-        let now = moment.now;
-        controllers::endpoints(&mut self.store, now);
-        controllers::replica_set_status(&mut self.store, moment);
-        controllers::deployment_status(&mut self.store, moment);
-        controllers::disruption_budgets(&mut self.store, now);
-        controllers::quotas(&mut self.store, now);
-        controllers::cron_jobs(&mut self.store, now);
+        let (now, store) = (moment.now, &mut self.store);
+        self.rests.unless_idle(ENDPOINTS, store, moment, |store, _| {
+            controllers::endpoints(store, now);
+        });
+        controllers::replica_set_status(store, moment);
+        self.rests.unless_idle(PROGRESS, store, moment, controllers::deployment_status);
+        controllers::disruption_budgets(store, now);
+        controllers::quotas(store, now);
+        self.rests.unless_idle(CRON_JOBS, store, moment, |store, _| {
+            controllers::cron_jobs(store, now);
+        });
     }
 
     /// Steps on from a time until nothing is left to do.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::app::{Apps, Memory};
+use super::app::{Answers, Apps, Memory};
 use super::controllers::{Ended, Process, Run};
 use super::object;
 use super::store::Store;
@@ -34,6 +34,7 @@ pub(crate) struct Snapshot {
     pub(crate) apps: Arc<Apps>,
     /// What the processes remember; lives longer than the snapshot.
     pub(crate) memory: Arc<Memory>,
+    pub(crate) answers: Answers,
 }
 
 /// A pod with a running process.
@@ -171,6 +172,7 @@ impl Snapshot {
                 .collect(),
             apps: Arc::clone(apps),
             memory: Arc::clone(memory),
+            answers: Answers::default(),
         }
     }
 

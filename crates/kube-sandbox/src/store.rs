@@ -76,6 +76,8 @@ pub(crate) struct Store {
     forgotten: u64,
     /// The version of the last change from which something can follow.
     moved: u64,
+    /// The version of the last change of each kind.
+    changed: BTreeMap<&'static str, u64>,
     revision: watch::Sender<u64>,
 }
 
@@ -89,6 +91,7 @@ impl Clone for Store {
             changes: self.changes.clone(),
             forgotten: self.forgotten,
             moved: self.moved,
+            changed: self.changed.clone(),
             revision: watch::Sender::new(*self.revision.borrow()),
         }
     }
@@ -109,6 +112,7 @@ impl Store {
             changes: VecDeque::new(),
             forgotten: 0,
             moved: 0,
+            changed: BTreeMap::new(),
             revision: watch::Sender::new(1000),
         }
     }
@@ -122,6 +126,11 @@ impl Store {
     /// event that is counted again, nor from a Lease that its holder renews.
     pub(crate) fn moved(&self) -> u64 {
         self.moved
+    }
+
+    /// The version of the last change of an object of this kind.
+    pub(crate) fn changed(&self, plural: &str) -> u64 {
+        self.changed.get(plural).copied().unwrap_or_default()
     }
 
     /// Tells of every new version.
@@ -164,12 +173,18 @@ impl Store {
 
     /// Creates or replaces an object for the world itself, which owns the fields that it sets. Says
     /// whether it changed.
-    pub(crate) fn put(&mut self, mut object: Value, now: Timestamp) -> bool {
+    pub(crate) fn put(&mut self, object: impl Into<Arc<Value>>, now: Timestamp) -> bool {
+        let object = object.into();
         let Some(resource) = object["kind"].as_str().and_then(kinds::by_kind) else {
             return false;
         };
-        match self.objects.get(&key_of(resource, &object)) {
-            // most of what controllers put is there already
+        let before = self.objects.get(&key_of(resource, &object));
+        // most of what controllers put is there already
+        if before.is_some_and(|before| Arc::ptr_eq(before, &object)) {
+            return false;
+        }
+        let mut object = Arc::unwrap_or_clone(object);
+        match before {
             Some(before) if is_same(before, &object) => {
                 object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
             }
@@ -299,6 +314,7 @@ impl Store {
         if !change.is_idle() {
             self.moved = revision;
         }
+        self.changed.insert(change.plural, revision);
         self.changes.push_back(change);
         if self.changes.len() > REMEMBERED {
             self.forget(self.changes.len() - REMEMBERED);

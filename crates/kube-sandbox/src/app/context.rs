@@ -1,13 +1,14 @@
 //! The variables of an app's expressions, evaluated on first use.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
+use minijinja::Value as Dynamic;
 use minijinja::value::{Object, Serde};
 use serde_json::{Map, Value, json};
 
-use super::{Text, template};
+use super::{RESULT, Text, template};
 use crate::snapshot::{ContainerState, PodState, Snapshot};
 
 /// How far processes may ask each other in turn: beyond it they are asking in a circle.
@@ -23,12 +24,14 @@ pub(crate) struct AppContext {
     pub(crate) at: Timestamp,
     pub(crate) depth: u8,
     request: Value,
-    /// The values asked for so far; null while one is being evaluated.
-    known: Mutex<BTreeMap<String, Value>>,
+    /// The values asked for so far; none while one is being evaluated.
+    known: Mutex<BTreeMap<String, Dynamic>>,
+    /// The environment of the container, once it was asked for.
+    env: OnceLock<Dynamic>,
 }
 
 /// A request to a process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// With its query: `/data/candles?pair=BTCUSDT`.
@@ -64,7 +67,7 @@ impl AppContext {
         depth: u8,
     ) -> Option<Self> {
         let app = snapshot.pods.get(pod)?.container(container)?.app?;
-        let known = Mutex::default();
+        let (known, env) = (Mutex::default(), OnceLock::new());
         (depth <= DEEPEST).then(|| Self {
             snapshot: Arc::clone(snapshot),
             pod,
@@ -74,6 +77,7 @@ impl AppContext {
             depth,
             request: Value::Null,
             known,
+            env,
         })
     }
 
@@ -115,15 +119,10 @@ impl AppContext {
         part: &str,
         index: impl std::fmt::Display,
     ) -> Result<String, minijinja::Error> {
-        let root = minijinja::Value::from_dyn_object(Arc::clone(self));
+        let root = Dynamic::from_dyn_object(Arc::clone(self));
         let name = template(self.app, part, &index);
         let rendered = self.snapshot.apps.templates.get_template(&name)?.render(root);
-        rendered.inspect_err(|error| {
-            let app = &self.snapshot.apps.app(self.app).name;
-            let detail = error.detail().unwrap_or_default();
-            let said = format!("app {app}, {part} {index}: {}: {detail}", error.kind());
-            self.snapshot.memory.complain(said);
-        })
+        rendered.inspect_err(|error| self.complain(part, index, error))
     }
 
     /// Evaluates one expression of the app.
@@ -132,10 +131,30 @@ impl AppContext {
         part: &str,
         index: impl std::fmt::Display,
     ) -> Result<Value, minijinja::Error> {
-        let text = self.render(part, index)?;
-        serde_json::from_str(&text).map_err(|error| {
+        serde_json::to_value(self.result(part, index)?).map_err(|error| {
             minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
         })
+    }
+
+    /// The result of one expression of the app, as other expressions see it.
+    fn result(
+        self: &Arc<Self>,
+        part: &str,
+        index: impl std::fmt::Display,
+    ) -> Result<Dynamic, minijinja::Error> {
+        let root = Dynamic::from_dyn_object(Arc::clone(self));
+        let name = template(self.app, part, &index);
+        let captured = self.snapshot.apps.templates.get_template(&name)?.render_captured(root);
+        let captured = captured.inspect_err(|error| self.complain(part, index, error))?;
+        let result = captured.state().lookup(RESULT).filter(|result| !result.is_undefined());
+        Ok(result.unwrap_or(Dynamic::from(())))
+    }
+
+    fn complain(&self, part: &str, index: impl std::fmt::Display, error: &minijinja::Error) {
+        let app = &self.snapshot.apps.app(self.app).name;
+        let detail = error.detail().unwrap_or_default();
+        let said = format!("app {app}, {part} {index}: {}: {detail}", error.kind());
+        self.snapshot.memory.complain(said);
     }
 
     /// Says whether a condition of the app holds; an absent one does, a broken one does not.
@@ -145,22 +164,26 @@ impl AppContext {
         index: usize,
         condition: Option<&Text>,
     ) -> bool {
-        condition.is_none() || self.evaluate(part, index).is_ok_and(|value| truthy(&value))
+        condition.is_none() || self.result(part, index).is_ok_and(|value| value.is_true())
     }
 
-    /// A named value of the app; null when there is none.
-    pub(crate) fn value(self: &Arc<Self>, name: &str) -> Value {
+    /// A named value of the app; none when there is none.
+    pub(crate) fn value(self: &Arc<Self>, name: &str) -> Dynamic {
         if !self.snapshot.apps.app(self.app).values.contains_key(name) {
-            return Value::Null;
+            return Dynamic::from(());
         }
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = known().get(name) {
             return value.clone();
         }
-        known().insert(name.to_owned(), Value::Null);
-        let value = self.evaluate("value", name).unwrap_or(Value::Null);
+        known().insert(name.to_owned(), Dynamic::from(()));
+        let value = self.result("value", name).unwrap_or(Dynamic::from(()));
         known().insert(name.to_owned(), value.clone());
         value
+    }
+
+    fn env(&self) -> Dynamic {
+        self.env.get_or_init(|| Dynamic::from(Serde(&self.container().env))).clone()
     }
 }
 
@@ -174,24 +197,13 @@ fn cores(text: &str) -> Option<f64> {
     }
 }
 
-fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
-}
-
 impl Object for AppContext {
-    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+    fn get_value(self: &Arc<Self>, key: &Dynamic) -> Option<Dynamic> {
         let name = key.as_str()?;
         let state = self.state();
         let value = match name {
-            "this" => return Some(minijinja::Value::from_dyn_object(Arc::clone(self))),
-            "env" => json!(self.container().env),
+            "this" => return Some(Dynamic::from_dyn_object(Arc::clone(self))),
+            "env" => return Some(self.env()),
             "args" => json!(self.container().args),
             "image" => json!(self.container().image),
             "cpu_limit" => json!(self.cpu_limit()),
@@ -202,9 +214,11 @@ impl Object for AppContext {
             "uptime" => json!(self.uptime()),
             "started" => json!(self.container().run.from.as_second()),
             "request" => self.request.clone(),
-            _ if self.snapshot.apps.app(self.app).values.contains_key(name) => self.value(name),
+            _ if self.snapshot.apps.app(self.app).values.contains_key(name) => {
+                return Some(self.value(name));
+            }
             _ => return None,
         };
-        Some(minijinja::Value::from(Serde(value)))
+        Some(Dynamic::from(Serde(value)))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
+use serde::Serialize;
 use serde_json::json;
 
 use super::context::{AppContext, Request};
@@ -147,9 +148,9 @@ fn containers(this: &AppContext, value: &str) -> serde_json::Value {
     json!(found)
 }
 
-fn answer(
+fn answer<T: Serialize>(
     state: &State<'_, '_>,
-    work: impl FnOnce(&Arc<AppContext>) -> serde_json::Value,
+    work: impl FnOnce(&Arc<AppContext>) -> T,
 ) -> Result<Value, Error> {
     let this = state.lookup("this").and_then(|this| this.downcast_object::<AppContext>());
     let this = this.ok_or_else(|| {
@@ -269,10 +270,10 @@ fn nats(this: &AppContext, text: &str) -> Result<(), String> {
     }
 }
 
-fn http_get(this: &AppContext, url: &str) -> serde_json::Value {
+fn http_get(this: &AppContext, url: &str) -> Value {
     let failed = |reason: &str| {
-        json!({"ok": false, "error": format!("Get \"{url}\": {reason}"),
-        "status": 0, "json": null})
+        let error = format!("Get \"{url}\": {reason}");
+        Value::from(Serde(json!({"ok": false, "error": error, "status": 0, "json": null})))
     };
     let Some(parsed) = uri(url).filter(|uri| uri.scheme == "http") else {
         return failed("unsupported protocol scheme");
@@ -291,9 +292,11 @@ fn http_get(this: &AppContext, url: &str) -> serde_json::Value {
             );
             match response {
                 Some(response) => {
-                    let body: serde_json::Value =
-                        serde_json::from_slice(&response.body).unwrap_or_default();
-                    json!({"ok": true, "error": null, "status": response.status, "json": body})
+                    let none = Value::from(());
+                    minijinja::context! {
+                        ok => true, error => none, status => response.status,
+                        json => response.parsed(),
+                    }
                 }
                 None => failed("EOF"),
             }
@@ -306,7 +309,7 @@ fn http_get(this: &AppContext, url: &str) -> serde_json::Value {
     }
 }
 
-fn values_of(this: &AppContext, app: &str, value: &str) -> serde_json::Value {
+fn values_of(this: &AppContext, app: &str, value: &str) -> Vec<Value> {
     let mut values = Vec::new();
     for (pod, state) in
         this.snapshot.pods.iter().enumerate().filter(|(_, state)| state.ended.is_none())
@@ -320,8 +323,8 @@ fn values_of(this: &AppContext, app: &str, value: &str) -> serde_json::Value {
             }
         }
     }
-    values.retain(|value| !value.is_null());
-    json!(values)
+    values.retain(|value| !value.is_none());
+    values
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The HTTP responses of a process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use minijinja::value::Serde;
 use serde_json::{Map, Value};
 
+use super::answers::Question;
 use super::context::{AppContext, Request};
 use super::format::{Builtin, Route};
 use super::moved;
@@ -13,11 +15,13 @@ use crate::snapshot::Snapshot;
 use netpol_evaluator::Protocol;
 
 /// What a process answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) body: Vec<u8>,
+    /// The body as JSON, once it was asked for.
+    json: OnceLock<minijinja::Value>,
 }
 
 impl Response {
@@ -26,7 +30,17 @@ impl Response {
             status,
             content_type: "text/plain; charset=utf-8".to_owned(),
             body: body.as_bytes().to_vec(),
+            json: OnceLock::new(),
         }
+    }
+
+    /// The body as JSON, as expressions see it; none if it is no JSON.
+    pub(super) fn parsed(&self) -> minijinja::Value {
+        let parse = || {
+            let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+            minijinja::Value::from(Serde(body))
+        };
+        self.json.get_or_init(parse).clone()
     }
 
     /// JSON as the programs write it: keys in order, whole numbers without a fraction, a newline at
@@ -34,7 +48,8 @@ impl Response {
     pub(crate) fn json(status: u16, value: &Value) -> Self {
         let mut body = sorted(value).to_string().into_bytes();
         body.push(b'\n');
-        Self { status, content_type: "application/json".to_owned(), body }
+        let content_type = "application/json".to_owned();
+        Self { status, content_type, body, json: OnceLock::new() }
     }
 }
 
@@ -84,6 +99,20 @@ pub(crate) fn respond_inside(
 
 /// Asks the process that listens on a port of a pod; none when nothing there speaks HTTP.
 pub(crate) fn respond(
+    snapshot: &Arc<Snapshot>,
+    pod: usize,
+    port: u16,
+    request: &Request,
+    at: Timestamp,
+    depth: u8,
+) -> Option<Arc<Response>> {
+    let question = Question { pod, port, request: request.clone(), at, depth };
+    let turns = || snapshot.memory.turns();
+    let work = || respond_anew(snapshot, pod, port, request, at, depth);
+    snapshot.answers.find(question, turns, work)
+}
+
+fn respond_anew(
     snapshot: &Arc<Snapshot>,
     pod: usize,
     port: u16,

@@ -25,6 +25,8 @@ struct Inner {
     values: BTreeMap<Of, Value>,
     stored: BTreeMap<(String, String), Value>,
     complaints: BTreeSet<String>,
+    /// How often something was remembered, or forgotten, that expressions can ask for.
+    turns: u64,
 }
 
 fn of(namespace: &str, pod: &str, name: &str) -> Of {
@@ -49,6 +51,11 @@ impl Memory {
         }
     }
 
+    /// How often something was remembered or forgotten that expressions can ask for.
+    pub(crate) fn turns(&self) -> u64 {
+        self.inner().turns
+    }
+
     /// What could not be evaluated so far.
     pub(crate) fn complaints(&self) -> Vec<String> {
         self.inner().complaints.iter().cloned().collect()
@@ -57,6 +64,7 @@ impl Memory {
     /// Something happens in a pod.
     pub(crate) fn count(&self, namespace: &str, pod: &str, name: &str, at: Timestamp) {
         let mut inner = self.inner();
+        inner.turns += 1;
         let times = inner.happened.entry(of(namespace, pod, name)).or_default();
         if times.len() < MOST {
             let place = times.partition_point(|time| *time <= at);
@@ -90,7 +98,9 @@ impl Memory {
 
     /// Keeps something in a process, as long as its pod lives.
     pub(crate) fn remember(&self, namespace: &str, pod: &str, name: &str, value: Value) {
-        self.inner().values.insert(of(namespace, pod, name), value);
+        let mut inner = self.inner();
+        inner.turns += 1;
+        inner.values.insert(of(namespace, pod, name), value);
     }
 
     /// What the processes of a namespace have stored under this name, in the database that they
@@ -101,12 +111,15 @@ impl Memory {
 
     /// Stores something in the database of a namespace.
     pub(crate) fn store(&self, namespace: &str, name: &str, value: Value) {
-        self.inner().stored.insert((namespace.to_owned(), name.to_owned()), value);
+        let mut inner = self.inner();
+        inner.turns += 1;
+        inner.stored.insert((namespace.to_owned(), name.to_owned()), value);
     }
 
     /// Forgets what a pod that is gone knew: another one of the same name begins anew.
     pub(crate) fn forget(&self, namespace: &str, pod: &str) {
         let mut inner = self.inner();
+        inner.turns += 1;
         let other = |key: &Of| key.0 != namespace || key.1 != pod;
         inner.happened.retain(|key, _| other(key));
         inner.looked_at.retain(|key, _| other(key));

@@ -1,6 +1,7 @@
 //! The processes in the pods: their responses, logs and dependencies, as `applications.yaml`
 //! declares them; see [mod@format].
 
+mod answers;
 mod context;
 mod format;
 mod functions;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
+pub(crate) use answers::Answers;
 pub(crate) use context::{AppContext, Request};
 pub(crate) use format::{App, Document, Otherwise, Text};
 use format::{Exits, ImageSet, LogRule, Route};
@@ -37,6 +39,9 @@ pub(crate) struct Apps {
 pub(crate) fn moved(env: &Labels, port: u16) -> u16 {
     env.get(&format!("PORT_{port}")).and_then(|other| other.parse().ok()).unwrap_or(port)
 }
+
+/// The name that the result of an expression has in its template.
+const RESULT: &str = "result";
 
 /// The name of the template of one part of an app.
 fn template(app: usize, part: &str, index: impl std::fmt::Display) -> String {
@@ -64,7 +69,7 @@ impl Compiler<'_> {
     }
 
     fn expression(&mut self, name: String, text: &Text) -> Result<(), WorldFault> {
-        self.add(name, format!("{{{{ ({}) | tojson }}}}", text.value), text)
+        self.add(name, format!("{{% set {RESULT} = ({}) %}}", text.value), text)
     }
 
     fn maybe(&mut self, name: String, text: Option<&Text>) -> Result<(), WorldFault> {
@@ -253,10 +258,11 @@ impl Apps {
 
     fn of_port(&self, part: &str, app: usize, place: usize, env: &Labels) -> bool {
         let context = minijinja::context! { env => minijinja::value::Serde(env) };
-        let rendered = self
+        let evaluated = self
             .templates
             .get_template(&template(app, part, place))
-            .and_then(|template| template.render(context));
-        rendered.is_ok_and(|text| text == "true")
+            .and_then(|template| template.render_captured(context));
+        let result = evaluated.ok().and_then(|evaluated| evaluated.state().lookup(RESULT));
+        result == Some(minijinja::Value::from(true))
     }
 }

@@ -20,6 +20,11 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
         // a query in the body of a POST is not read
         return Response::text(405, "Method Not Allowed\n");
     }
+    match request.path() {
+        "/-/ready" => return Response::text(200, "Prometheus Server is Ready.\n"),
+        "/-/healthy" => return Response::text(200, "Prometheus Server is Healthy.\n"),
+        _ => {}
+    }
     let scraper = Scraper::of(context);
     let parameters = request.query();
     let parameter = |name: &str| {
@@ -40,8 +45,6 @@ pub(crate) fn respond(context: &AppContext, request: &Request) -> Response {
         return success(json!(values));
     }
     match path {
-        "/-/ready" => Response::text(200, "Prometheus Server is Ready.\n"),
-        "/-/healthy" => Response::text(200, "Prometheus Server is Healthy.\n"),
         "/api/v1/targets" => success(
             json!({"activeTargets": scraper.targets.iter().map(|target| target.describe(&scraper,
                 context.at)).collect::<Vec<_>>(), "droppedTargets": []}),

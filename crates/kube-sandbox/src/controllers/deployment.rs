@@ -45,7 +45,7 @@ pub(crate) fn former_sets(store: &mut Store, history: &History, now: Timestamp) 
             past["spec"]["template"] = before["template"].clone();
             past["metadata"]["annotations"] = before["annotations"].clone();
             let mut set = new_set(store, &past);
-            set["metadata"]["annotations"][REVISION] = json!((index + 1).to_string());
+            annotate(&mut set, REVISION, &(index + 1).to_string());
             store.put(set, now);
         }
     }
@@ -74,12 +74,9 @@ pub(super) fn sets_of(store: &Store, deployment: &Value) -> Vec<Arc<Value>> {
 }
 
 /// The ReplicaSet of the present template, by its place.
-pub(super) fn newest<'a>(
-    sets: impl IntoIterator<Item = &'a Value>,
-    deployment: &Value,
-) -> Option<usize> {
+pub(super) fn newest(sets: &[Arc<Value>], deployment: &Value) -> Option<usize> {
     let wanted = &deployment["spec"]["template"];
-    sets.into_iter().position(|set| {
+    sets.iter().position(|set| {
         object::is_same(&set["spec"]["template"], wanted, &["metadata", "labels", HASH])
     })
 }
@@ -135,7 +132,7 @@ pub(super) fn fence(deployment: &Value) -> (i64, i64) {
     (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable.min(wanted) })
 }
 
-fn new_set(store: &Store, deployment: &Value) -> Value {
+fn new_set(store: &Store, deployment: &Value) -> Arc<Value> {
     let template = without_nulls(&deployment["spec"]["template"]);
     let (namespace, name) = (object::namespace(deployment), object::name(deployment));
     // another template with the same letters would be told apart by a count, as in the real
@@ -166,40 +163,44 @@ fn new_set(store: &Store, deployment: &Value) -> Value {
     {
         set["spec"]["minReadySeconds"] = json!(seconds);
     }
+    let mut set = Arc::new(set);
     take_annotations(&mut set, deployment);
     note_sizes(&mut set, deployment);
     set
 }
 
-fn take_annotations(set: &mut Value, deployment: &Value) {
+fn annotate(set: &mut Arc<Value>, key: &str, value: &str) {
+    object::write(set, &["metadata", "annotations", key], &json!(value));
+}
+
+fn take_annotations(set: &mut Arc<Value>, deployment: &Value) {
     for (key, value) in object::strings(&deployment["metadata"]["annotations"]) {
         if !OWN_ANNOTATIONS.contains(&key.as_str()) {
-            set["metadata"]["annotations"][key.as_str()] = json!(value);
+            annotate(set, &key, &value);
         }
     }
 }
 
-fn note_sizes(set: &mut Value, deployment: &Value) {
+fn note_sizes(set: &mut Arc<Value>, deployment: &Value) {
     let wanted = replicas(deployment);
-    set["metadata"]["annotations"][DESIRED] = json!(wanted.to_string());
-    set["metadata"]["annotations"][MAXIMUM] = json!((wanted + fence(deployment).0).to_string());
+    annotate(set, DESIRED, &wanted.to_string());
+    annotate(set, MAXIMUM, &(wanted + fence(deployment).0).to_string());
 }
 
 struct Rollout<'a> {
     store: &'a mut Store,
-    deployment: Value,
+    deployment: Arc<Value>,
     /// Oldest first.
-    sets: Vec<Value>,
+    sets: Vec<Arc<Value>>,
     new: Option<usize>,
     now: Timestamp,
 }
 
 impl<'a> Rollout<'a> {
-    fn of(store: &'a mut Store, deployment: &Value, now: Timestamp) -> Self {
-        let sets: Vec<Value> =
-            sets_of(store, deployment).iter().map(|set| (**set).clone()).collect();
+    fn of(store: &'a mut Store, deployment: &Arc<Value>, now: Timestamp) -> Self {
+        let sets = sets_of(store, deployment);
         let new = newest(&sets, deployment);
-        Self { store, deployment: deployment.clone(), sets, new, now }
+        Self { store, deployment: Arc::clone(deployment), sets, new, now }
     }
 
     fn sync(&mut self) {
@@ -213,7 +214,7 @@ impl<'a> Rollout<'a> {
         let noted = |set: &Value| {
             set["metadata"]["annotations"][DESIRED].as_str().is_none_or(|noted| noted == wanted)
         };
-        if !self.sets.iter().filter(|set| replicas(set) > 0).all(noted) {
+        if !self.sets.iter().filter(|set| replicas(set) > 0).all(|set| noted(set)) {
             self.sync_revision();
             self.scale_all();
             return;
@@ -242,8 +243,9 @@ impl<'a> Rollout<'a> {
     }
 
     fn set_progressing(&mut self, status: &str, reason: &str, message: &str) {
-        set_progressing(&mut self.deployment, status, reason, message, self.now);
-        self.store.put(self.deployment.clone(), self.now);
+        let deployment = Arc::make_mut(&mut self.deployment);
+        set_progressing(deployment, status, reason, message, self.now);
+        self.store.put(Arc::clone(&self.deployment), self.now);
     }
 
     /// Gives the present ReplicaSet the newest revision, and the Deployment the revision of it.
@@ -268,19 +270,15 @@ impl<'a> Rollout<'a> {
                     .as_str()
                     .map(|known| format!("{known},"))
                     .unwrap_or_default();
-                set["metadata"]["annotations"][REVISION_HISTORY] =
-                    json!(format!("{known}{before}"));
+                annotate(set, REVISION_HISTORY, &format!("{known}{before}"));
             }
-            set["metadata"]["annotations"][REVISION] = json!(next.to_string());
+            annotate(set, REVISION, &next.to_string());
         }
-        let (now, revision, name) = (
-            self.now,
-            set["metadata"]["annotations"][REVISION].clone(),
-            object::name(set).to_owned(),
-        );
-        self.store.put(set.clone(), now);
-        self.deployment["metadata"]["annotations"][REVISION] = revision;
-        self.store.put(self.deployment.clone(), now);
+        let (now, name) = (self.now, object::name(set).to_owned());
+        self.store.put(Arc::clone(set), now);
+        let revision = &set["metadata"]["annotations"][REVISION];
+        object::write(&mut self.deployment, &["metadata", "annotations", REVISION], revision);
+        self.store.put(Arc::clone(&self.deployment), now);
         if progressing(&self.deployment).is_none() {
             self.set_progressing(
                 "True",
@@ -298,8 +296,7 @@ impl<'a> Rollout<'a> {
         let set = new_set(self.store, &self.deployment);
         self.store.put(set, self.now);
         // read again, for what the store adds
-        self.sets =
-            sets_of(self.store, &self.deployment).iter().map(|set| (**set).clone()).collect();
+        self.sets = sets_of(self.store, &self.deployment);
         self.new = newest(&self.sets, &self.deployment);
         let new = self.sync_revision().unwrap_or_default();
         let message = format!("Created new replica set \"{}\"", object::name(&self.sets[new]));
@@ -310,9 +307,9 @@ impl<'a> Rollout<'a> {
     fn scale(&mut self, index: usize, to: i64) -> bool {
         let set = &mut self.sets[index];
         let from = replicas(set);
-        set["spec"]["replicas"] = json!(to);
+        object::write(set, &["spec", "replicas"], &json!(to));
         note_sizes(set, &self.deployment);
-        self.store.put(set.clone(), self.now);
+        self.store.put(Arc::clone(set), self.now);
         if from != to {
             let direction = if to > from { "up" } else { "down" };
             let message =
@@ -334,7 +331,7 @@ impl<'a> Rollout<'a> {
     }
 
     fn total(&self) -> i64 {
-        self.sets.iter().map(replicas).sum()
+        self.sets.iter().map(|set| replicas(set)).sum()
     }
 
     /// `rolling.go`
@@ -375,7 +372,7 @@ impl<'a> Rollout<'a> {
         if may_go <= 0 {
             return changed;
         }
-        let mut spare = self.sets.iter().map(available).sum::<i64>() - least;
+        let mut spare = self.sets.iter().map(|set| available(set)).sum::<i64>() - least;
         for index in &old {
             let has = replicas(&self.sets[*index]);
             let count = spare.min(has);

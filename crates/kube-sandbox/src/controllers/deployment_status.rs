@@ -73,7 +73,9 @@ pub(crate) fn deployment_status(store: &mut Store, moment: &Moment) {
     for deployment in all(store, "deployments") {
         if !deleting(&deployment) {
             let status = next_status(store, &deployment, moment);
-            store.put(status, moment.now);
+            let mut deployment = deployment;
+            object::write(&mut deployment, &["status"], &status);
+            store.put(deployment, moment.now);
         }
     }
 }
@@ -81,7 +83,7 @@ pub(crate) fn deployment_status(store: &mut Store, moment: &Moment) {
 fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
     let now = moment.now;
     let sets = sets_of(store, before);
-    let new = newest(sets.iter().map(std::convert::AsRef::as_ref), before);
+    let new = newest(&sets, before);
     let sum = |field: &str| sets.iter().map(|set| number(&set["status"][field], 0)).sum::<i64>();
     let (wanted, total, available) =
         (number(&before["spec"]["replicas"], 1), sum("replicas"), sum("availableReplicas"));
@@ -95,8 +97,8 @@ fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
     let counts = status.clone();
     omit_zeros(&mut status, &["observedGeneration"]);
     status["conditions"] = json!(object::list(&before["status"]["conditions"]));
-    let mut after = before.clone();
-    after["status"] = status;
+    let deadline = &before["spec"]["progressDeadlineSeconds"];
+    let mut after = json!({"spec": {"progressDeadlineSeconds": deadline}, "status": status});
     if available >= wanted - fence(before).1 {
         set(
             &mut after,
@@ -124,7 +126,7 @@ fn next_status(store: &Store, before: &Value, moment: &Moment) -> Value {
         );
         progress(&mut after, before, &counts, &name, moment);
     }
-    after
+    after["status"].take()
 }
 
 /// `getReplicaFailures`: what keeps a ReplicaSet from having its pods.

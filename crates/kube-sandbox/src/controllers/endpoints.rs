@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::letters;
-use super::pods::{deleting, ended, is_ready};
+use super::pods::{all, deleting, ended, is_ready};
 use crate::object;
 use crate::snapshot::{NODE_ADDRESS, protocol, target_port};
 use crate::store::Store;
@@ -27,9 +27,7 @@ struct Group {
 
 /// Writes Endpoints and EndpointSlices for every Service.
 pub(crate) fn endpoints(store: &mut Store, now: Timestamp) {
-    let services: Vec<Value> =
-        store.list("services", None).map(|service| (**service).clone()).collect();
-    for service in services {
+    for service in all(store, "services") {
         if let Some(groups) = groups(store, &service) {
             store.put(endpoints_object(&service, &groups), now);
             publish_slices(store, &service, groups, now);

@@ -54,6 +54,17 @@ impl Moment {
         self.soon.get()
     }
 
+    /// When something is over; none when nothing is.
+    pub(crate) fn late(&self) -> Option<Timestamp> {
+        self.late.get()
+    }
+
+    /// Keeps what somebody else has found to be due.
+    pub(crate) fn takes_over(&self, soon: Option<Timestamp>, late: Option<Timestamp>) {
+        self.soon.set(earliest(self.soon.get(), soon));
+        self.late.set(earliest(self.late.get(), late));
+    }
+
     /// When the controllers are to act again although nothing changed.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         earliest(self.soon.get(), self.late.get())

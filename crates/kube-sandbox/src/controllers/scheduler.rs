@@ -70,9 +70,16 @@ pub(crate) fn schedule(store: &mut Store, unplaced: &mut BTreeSet<String>, now: 
 fn is_beyond(pod: &Value) -> bool {
     let said = condition(pod, "PodScheduled").filter(|condition| condition["status"] == "False");
     let message = said.and_then(|condition| condition["message"].as_str()).unwrap_or_default();
-    ["Insufficient", "untolerated taint {", "PersistentVolumeClaim", "affinity rules", "ports for"]
-        .iter()
-        .any(|reason| message.contains(reason))
+    let beyond = [
+        "Insufficient",
+        "untolerated taint {",
+        "PersistentVolumeClaim",
+        "affinity rules",
+        "ports for",
+        "volume node affinity",
+        "max volume count",
+    ];
+    beyond.iter().any(|reason| message.contains(reason))
 }
 
 fn choose(store: &Store, nodes: &[Arc<Value>], pod: &Value) -> Result<String, String> {

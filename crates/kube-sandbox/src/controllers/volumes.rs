@@ -16,7 +16,8 @@ const COMPONENT: &str = "persistentvolume-controller";
 /// Binds the claims that can be bound, and says why the others cannot.
 pub(crate) fn claims(store: &mut Store, now: Timestamp) {
     for claim in all(store, "persistentvolumeclaims") {
-        if claim["status"]["phase"] == "Bound" {
+        // one that has lost its volume gets no other
+        if matches!(claim["status"]["phase"].as_str(), Some("Bound" | "Lost")) {
             continue;
         }
         if claim["spec"]["volumeName"].is_string() {

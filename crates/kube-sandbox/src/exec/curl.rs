@@ -1,5 +1,6 @@
 //! curl 7.88: the options that operators use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::{Arguments, Specification};
@@ -149,7 +150,7 @@ fn exchange(
     arguments: &Arguments,
     text: &str,
     outcome: &mut Outcome,
-) -> Result<Response, Failure> {
+) -> Result<Arc<Response>, Failure> {
     let mut say = |lines: String| {
         if arguments.has("verbose") {
             outcome.stderr.extend_from_slice(lines.as_bytes());

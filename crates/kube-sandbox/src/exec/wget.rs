@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session, words: &[&str]) -> Outcome {
             Some(response)
                 if arguments.value("output-document") == Some("-") && !arguments.has("spider") =>
             {
-                Outcome::printed(response.body)
+                Outcome::printed(response.body.clone())
             }
             Some(_) => Outcome::default(),
             None => Outcome::failed(4, message("No data received.\n".to_owned())),

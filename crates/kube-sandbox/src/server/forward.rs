@@ -210,8 +210,6 @@ async fn ask(pod: &Pod, port: u16, request: http::Request<Body>) -> http::Respon
     let answer = snapshot
         .pod(&pod.namespace, &pod.name)
         .and_then(|index| app::respond(&snapshot, index, port, &asked, now, 0));
-    super::proxy::response(
-        answer.unwrap_or_else(|| app::Response::text(502, "the process has ended\n")),
-        now,
-    )
+    let ended = || Arc::new(app::Response::text(502, "the process has ended\n"));
+    super::proxy::response(&answer.unwrap_or_else(ended), now)
 }

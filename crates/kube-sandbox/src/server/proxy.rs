@@ -74,7 +74,7 @@ pub(crate) async fn answer(
     // the API server is on the node, which every pod admits
     let now = server.world().clock.now();
     match app::respond(&snapshot, pod, port, &asked, now, 0) {
-        Some(answer) => Ok(response(answer, now)),
+        Some(answer) => Ok(response(&answer, now)),
         None => Err(unreachable("EOF".to_owned())),
     }
 }
@@ -121,12 +121,12 @@ fn service(
 }
 
 /// The answer of a process as an HTTP response of this time.
-pub(crate) fn response(answer: app::Response, now: Timestamp) -> Response {
+pub(crate) fn response(answer: &app::Response, now: Timestamp) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let built = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, answer.content_type)
+        .header(header::CONTENT_TYPE, &answer.content_type)
         .header(header::DATE, now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .body(Body::from(answer.body));
+        .body(Body::from(answer.body.clone()));
     built.unwrap_or_else(|_| Response::new(Body::empty()))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use serde_json::json;
 
 use crate::scenario::After;
@@ -24,7 +24,8 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
     }
     let path = request.uri().path().to_owned();
     if let "/healthz" | "/livez" | "/readyz" = path.as_str() {
-        return Ok(health(&path[1..], request.uri().query().unwrap_or_default()).into_response());
+        let unready = server.world().unready && path != "/livez";
+        return Ok(health(&path[1..], request.uri().query().unwrap_or_default(), unready));
     }
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // kubectl keeps its credentials to itself where there is no TLS; who comes with other ones is
@@ -76,11 +77,17 @@ async fn answer(server: Server, request: Request) -> Result<Response, Status> {
 }
 
 /// A health check, which always passes; as a list of its parts with `?verbose`.
-fn health(name: &str, query: &str) -> String {
-    if !query.split('&').any(|pair| pair.split('=').next() == Some("verbose")) {
-        return "ok".to_owned();
+fn health(name: &str, query: &str, unready: bool) -> Response {
+    if unready {
+        let said = format!(
+            "[+]ping ok\n[+]log ok\n[-]etcd failed: reason withheld\n{name} check failed\n"
+        );
+        return (StatusCode::INTERNAL_SERVER_ERROR, said).into_response();
     }
-    format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n")
+    if !query.split('&').any(|pair| pair.split('=').next() == Some("verbose")) {
+        return "ok".into_response();
+    }
+    format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n").into_response()
 }
 
 async fn resource(

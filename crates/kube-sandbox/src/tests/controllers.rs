@@ -120,7 +120,7 @@ impl Stage {
         let snapshot = self.world.snapshot();
         let pod = snapshot.pod("petrosa-apps", pod).unwrap();
         let response = crate::app::respond(&snapshot, pod, 8080, &request, self.now, 0).unwrap();
-        let text = String::from_utf8(response.body).unwrap();
+        let text = String::from_utf8(response.body.clone()).unwrap();
         (response.status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
