@@ -208,12 +208,12 @@ fn a_pod_for_probes_is_made_and_deleted_again() {
     ];
     let (document, code) = stage.run(&[&from[..], &["--yes"]].concat());
     assert_eq!(code, 1, "{document:#}");
-    assert_eq!(findings(&document), [("dns-fail".to_owned(), false)]);
+    assert_eq!(findings(&document), [("egress-blocked".to_owned(), false)]);
     assert_eq!(stage.writes(), ["pods", "pods"], "made and deleted");
     let (document, code) = stage.run(&[&from[..], &["--set", "remedy=apply", "--yes"]].concat());
     assert_eq!(
         (code, findings(&document)),
-        (0, vec![("dns-fail".to_owned(), true)]),
+        (0, vec![("egress-blocked".to_owned(), true)]),
         "{document:#}"
     );
 }
