@@ -98,6 +98,7 @@ impl Verb for File {
         let summary = match &value {
             Value::Array(files) => format!("{} files", files.len()),
             one if one["exists"] == true => format!("{} bytes", one["size"]),
+            one if one["unread"] == true => "not read".to_owned(),
             _ => "does not exist".to_owned(),
         };
         Ok(Output::new(value, summary))

@@ -135,10 +135,15 @@ impl Verb for Manifest {
 
 fn output(files: usize, lints: &[Value], drift: Option<Vec<Value>>) -> Output {
     let all = drift.iter().flatten();
-    let differing = all.clone().filter(|one| one["state"] != "same").count();
+    let unread = all.clone().filter(|one| one["unread"] == true).count();
+    let same = all.clone().filter(|one| one["state"] == "same").count();
     let mut summary = format!("{} lints in {files} files", lints.len());
     if let Some(drift) = &drift {
+        let differing = drift.len() - same - unread;
         summary = format!("{summary}, {differing} of {} objects differ", drift.len());
+        if unread > 0 {
+            summary = format!("{summary}, {unread} not compared");
+        }
     }
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
     let lint = |item: &Value| {

@@ -51,7 +51,7 @@ impl Run {
         let mut outcome =
             worst(counted.filter_map(|child| inner.result(&child.id)).map(|result| result.outcome));
         if causes.iter().any(|finding| {
-            finding.severity == Severity::Critical && !Self::is_fixed(&inner, finding)
+            finding.severity == Severity::Critical && !self.is_fixed(&inner, finding)
         }) {
             outcome = Outcome::Failed;
         }

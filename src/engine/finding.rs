@@ -4,7 +4,8 @@ use super::scope::Scope;
 use super::{EngineError, Run};
 use crate::document::{Deferred, Finding};
 use crate::event::{
-    Event, FailedProof, FindingConcluded, FindingItem, Next, NotRuledOut, Outcome, Reason, Remedy,
+    Effect, Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome,
+    Reason, Remedy,
 };
 use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
@@ -196,13 +197,22 @@ impl Run {
         }
     }
 
-    /// Whether the step that proves it has passed.
-    pub(super) fn is_fixed(scope: &Scope, finding: &Finding) -> bool {
-        finding
-            .fixed_by
-            .as_deref()
-            .and_then(|id| scope.result(id))
-            .is_some_and(|proof| proof.outcome.is_good())
+    /// Whether the run has changed something, and the step that proves the remedy has passed.
+    pub(super) fn is_fixed(&self, scope: &Scope, finding: &Finding) -> bool {
+        let proof = finding.fixed_by.as_deref().and_then(|id| scope.result(id));
+        proof.is_some_and(|proof| proof.outcome.is_good()) && self.has_acted()
+    }
+
+    /// Whether a step of this run has changed something, or started a program that may have.
+    fn has_acted(&self) -> bool {
+        self.mode != Mode::DryRun
+            && self.recorder.state(|state| {
+                let mut ended = state.steps().filter_map(|(path, _)| state.finished(path));
+                ended.any(|step| {
+                    matches!(step.effect, Effect::Opaque | Effect::Operator)
+                        && step.outcome.is_good()
+                }) || state.has_lasting_changes()
+            })
     }
 
     /// What did not pass after the remedy was carried out: what was looked at right after each
@@ -238,7 +248,7 @@ impl Run {
 
     fn concluded(&self, scope: &Scope, judged: &Judged<'_>) -> FindingConcluded {
         let finding = judged.finding;
-        let fixed = Self::is_fixed(scope, finding);
+        let fixed = self.is_fixed(scope, finding);
         let not_fixed = self.not_fixed(scope, finding);
         // what was done is not done again
         let done = fixed || !not_fixed.is_empty();

@@ -40,6 +40,16 @@ impl Run {
                 Judgement { message: message(scope, expectation), ..judged }
             })
             .collect();
+        if let Some(reason) = data.unread() {
+            let whole = data.to_value();
+            let pairs = step.expect.iter().zip(&mut expectations);
+            pairs.for_each(|(expectation, judged)| {
+                if let Some(why) = undecided(expectation, judged.outcome, &whole) {
+                    judged.outcome = Truth::Error;
+                    (judged.reason, judged.brief) = (why.unwrap_or_else(|| reason.clone()), None);
+                }
+            });
+        }
         let wrong = self
             .wrong(step, &value, &expectations)
             .map(|wrong| settle(step, &mut expectations, wrong, &output.summary));
@@ -110,6 +120,35 @@ impl Look {
             output: self.output,
             recorded: None,
         }
+    }
+}
+
+/// Whether an expectation says nothing, because a part that it looks at was not read: with a
+/// default, a `?` or another way around the error it would hold of what nobody has seen. Where it
+/// is about each item of a list, the items decide that. Some: it is so; with the reason, if it is
+/// known better.
+#[expect(clippy::option_option, reason = "whether, and why if that is known")]
+fn undecided(expectation: &Expectation, truth: Truth, output: &Value) -> Option<Option<String>> {
+    let Some(fields) = output.as_object() else {
+        return (truth == Truth::True && expectation.is_about_all()).then_some(None);
+    };
+    let unread = |value: &Value| crate::expression::unread(value);
+    if output["unread"] == true {
+        return (truth != Truth::Error).then_some(None);
+    }
+    let looks = |field: &str| expectation.mentions(field);
+    // one that names no field at all looks at everything
+    let everything = !fields.keys().any(|field| looks(field));
+    let (mut part, mut all) = (None, None);
+    for (field, value) in fields.iter().filter(|(field, _)| everything || looks(field)) {
+        let why = unread(value);
+        all = all.or_else(|| why.clone().filter(|_| value["unread"] == true));
+        part = part.or(why.filter(|_| field != "unread"));
+    }
+    match truth {
+        Truth::True if !expectation.needs_one() => part.map(Some),
+        Truth::False => all.map(Some),
+        Truth::True | Truth::Error => None,
     }
 }
 

@@ -188,6 +188,16 @@ impl Expectation {
         self.condition.has_bound()
     }
 
+    /// Whether one item that is as it should be is enough, whatever the others are.
+    pub fn needs_one(&self) -> bool {
+        self.rule == Rule::Any
+    }
+
+    /// Whether it is about the output as a whole and not about its items.
+    pub fn is_about_all(&self) -> bool {
+        self.rule == Rule::That
+    }
+
     /// Whether it looks at a field of this name.
     pub fn mentions(&self, key: &str) -> bool {
         self.condition.mentions(key) || self.over.as_ref().is_some_and(|over| over.mentions(key))

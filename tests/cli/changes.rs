@@ -453,3 +453,21 @@ findings:
     let next = document["next"].to_string();
     assert!(next.contains("runbook undo") && !next.contains("remedy=apply"), "{next}");
 }
+
+#[test]
+fn nothing_is_fixed_by_a_run_that_has_changed_nothing() {
+    let stage = Stage::new("healthy", false);
+    let runbook = "runbook: v1
+title: Look
+namespace: petrosa-apps
+steps:
+  - {id: look, severity: info, get: {kind: Deployment, name: petrosa-ta-bot}, expect: .spec.replicas == 9}
+  - {id: proof, get: {kind: Deployment, name: petrosa-ta-bot}, expect: .spec.replicas == 3}
+findings:
+  - {id: bad, when: $steps.look.failed, cause: Too few, fixed_by: proof}
+";
+    let runbook = stage.place.write("look.yaml", runbook);
+    let said = stage.run(&["run", &runbook, "--output", "json"]);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, &document["findings"][0]["fixed"]), (1, &Value::Null), "{document:#}");
+}

@@ -304,3 +304,37 @@ fn a_dry_run_starts_no_program_that_the_user_does_not_trust() {
     let said = run_as(&place, crate::changes::OTHER, &["run", &file, "--dry-run", "--trust-reads"]);
     assert!(said.code == 0 && exists("done") && exists("asked"), "{}", said.all());
 }
+
+#[test]
+fn no_way_around_an_error_makes_an_answer_of_what_was_not_read() {
+    let place = Place::new();
+    let step = |id: usize, (script, output, expect): &(&str, &str, &str)| {
+        format!(
+            "  - id: s{id}\n    command: {{argv: [sh, -c, \"{script}\"], effect: read, output: \
+            {output}}}\n    expect: {expect}\n"
+        )
+    };
+    let (no_json, fails) = ("echo no json", "exit 3");
+    let open = [
+        (no_json, "json", "'.exit_code == 0 and (.parsed.items // [] | length) == 0'"),
+        (no_json, "json", "'(.parsed.items // []) == []'"),
+        (no_json, "json", "'[.parsed.items[]? | select(.bad)] == []'"),
+        (no_json, "json", "{none: .bad, over: '.parsed.items // []'}"),
+        (no_json, "json", "'.parsed != {\"bad\": 1}'"),
+        (no_json, "json", "'(.parsed | tostring | test(\"bad\")) | not'"),
+        (no_json, "json", "'(try .parsed.items[] catch \"ok\") == \"ok\"'"),
+        (no_json, "json", "'(tostring | test(\"bad\")) | not'"),
+        (fails, "lines", "'.parsed == []'"),
+    ];
+    let steps: String = open.iter().enumerate().map(|(id, one)| step(id, one)).collect();
+    let head = "runbook: v1\ntitle: T\non_failure: continue\nsteps:\n";
+    let text = format!("{head}{steps}{}", step(99, &(no_json, "json", ".exit_code == 0")));
+    let runbook = place.write("unread.yaml", text);
+    let (document, code) = place.json(&["run", &runbook, "--yes"]);
+    assert_eq!(code, 3, "{document:#}");
+    for finished in document["steps"].as_array().unwrap() {
+        // what is not about the part that was not read is decided
+        let wanted = if finished["path"] == "s99" { "passed" } else { "error" };
+        assert_eq!(finished["outcome"], wanted, "{finished:#}");
+    }
+}

@@ -9,9 +9,10 @@ use crate::cluster::{CommandExit, Executed};
 const STREAM: usize = 1024 * 1024;
 /// Gives the program the value of an environment variable under another name. It never changes: the
 /// names and the program are its arguments, and no shell interprets a value.
-const WITH_PASSWORD: &str =
-    "value=$(printenv \"$1\") || exit 125; export \"$2=$value\"; shift 2; exec \"$@\"";
-/// Exit codes: the variable is not set; `exec` finds no such program.
+const WITH_PASSWORD: &str = "value=$(printenv \"$1\"); case $? in 0) ;; 127) exit 123 ;; *) exit 125 ;; esac; \
+    export \"$2=$value\"; shift 2; exec \"$@\"";
+/// Exit codes: there is no `printenv`; the variable is not set; `exec` finds no such program.
+const NO_PRINTENV: i32 = 123;
 const NOT_SET: i32 = 125;
 const NOT_FOUND: i32 = 127;
 
@@ -104,6 +105,9 @@ fn judge(
             "the result of {program} in pod {pod} is larger than 1 MiB: select less, or use LIMIT"
         )),
         (CommandExit::Code(0), _) => Ok(Some(String::from_utf8_lossy(&done.stdout).into_owned())),
+        (CommandExit::Code(NO_PRINTENV), Some(_)) => {
+            error(format!("`password_env` needs printenv in pod {pod}, which it does not have"))
+        }
         (CommandExit::Code(NOT_SET), Some(password)) => {
             error(format!("the environment of pod {pod} has no {}", password.from))
         }
@@ -147,6 +151,7 @@ mod tests {
         assert_eq!(judged(password, CommandExit::Code(127), "sh: mysql: not found"), Ok(None));
         let cases = [
             (password, CommandExit::Code(125), "", "has no ROOT_PASSWORD"),
+            (password, CommandExit::Code(123), "", "needs printenv"),
             (password, CommandExit::NotStarted("no sh".into()), "", "needs sh"),
             (
                 None,

@@ -7,8 +7,8 @@ use super::{Outcome, Session, not_simulated, perform};
 use crate::app::{Request, Response, respond_inside};
 
 /// The script that gives a program the value of an environment variable under another name.
-const WITH_PASSWORD: &str =
-    "value=$(printenv \"$1\") || exit 125; export \"$2=$value\"; shift 2; exec \"$@\"";
+const WITH_PASSWORD: &str = "value=$(printenv \"$1\"); case $? in 0) ;; 127) exit 123 ;; *) exit 125 ;; esac; \
+    export \"$2=$value\"; shift 2; exec \"$@\"";
 
 /// Runs the program that the script starts; none for any other script.
 pub(super) fn with_password(session: &Session, arguments: &[&str]) -> Option<Outcome> {
