@@ -80,8 +80,14 @@ impl Verb for File {
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {
         let items = output.as_array().map_or(std::slice::from_ref(output), Vec::as_slice);
+        let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        let missing = |item: &&Value| self.parse != Parse::None && item["exists"] == false;
+        if let Some(item) = items.iter().find(missing) {
+            let reason = format!("{} does not exist", text(item, "path"));
+            return Some(Wrong { fields: &["exists", "parses", "documents"], reason });
+        }
         let bad = items.iter().find(|item| item["parses"] == false)?;
-        let text = |key: &str| bad[key].as_str().unwrap_or_default();
+        let text = |key: &str| text(bad, key);
         Some(Wrong { fields: &["parses"], reason: format!("{}: {}", text("path"), text("error")) })
     }
 

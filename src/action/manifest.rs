@@ -112,10 +112,16 @@ impl Verb for Manifest {
         written.iter().for_each(|written| context.masker.learn_object(&written.document.object));
         let (live, drift) = if self.live {
             let all: Vec<_> = written.iter().map(|written| compared(context, written)).collect();
-            let (survey, drift) = tokio::join!(
+            let (survey, drift): (_, Vec<Value>) = tokio::join!(
                 everything(context.cluster()?),
                 stream::iter(all).buffered(CONCURRENCY).collect::<Vec<Value>>()
             );
+            // what else is in a file that cannot be read, nobody has compared
+            let unreadable = lints.iter().filter(|lint| lint["lint"] == "unreadable");
+            let unread = unreadable.map(
+                |lint| json!({"file": lint["file"], "unread": true, "error": lint["message"]}),
+            );
+            let drift = drift.into_iter().chain(unread).collect();
             (Some(survey), Some(drift))
         } else {
             (None, None)
@@ -137,7 +143,8 @@ fn output(files: usize, lints: &[Value], drift: Option<Vec<Value>>) -> Output {
     let all = drift.iter().flatten();
     let unread = all.clone().filter(|one| one["unread"] == true).count();
     let same = all.clone().filter(|one| one["state"] == "same").count();
-    let mut summary = format!("{} lints in {files} files", lints.len());
+    let said = lints.iter().filter(|lint| lint["unread"] != true).count();
+    let mut summary = format!("{said} lints in {files} files");
     if let Some(drift) = &drift {
         let differing = drift.len() - same - unread;
         summary = format!("{summary}, {differing} of {} objects differ", drift.len());
@@ -182,6 +189,8 @@ impl Manifest {
                     lints.push(json!({"file": file, "line": 1, "kind": null, "namespace": null,
                         "name": null, "severity": "error", "lint": "unreadable",
                         "message": reason}));
+                    // nor has anybody seen what other lints it has
+                    lints.push(json!({"file": file, "unread": true, "error": reason}));
                     continue;
                 }
             };
@@ -276,7 +285,11 @@ mod tests {
         let output = verb.perform(&context(None, "n")).await.unwrap().value;
         assert_eq!(output["drift"], Value::Null);
         let lints = output["lints"].as_array().unwrap().iter();
-        lints.map(|lint| format!("{} {}", lint["line"], lint["lint"].as_str().unwrap())).collect()
+        let word = |lint: &Value| match lint["unread"] == true {
+            true => "unread".to_owned(),
+            false => format!("{} {}", lint["line"], lint["lint"].as_str().unwrap()),
+        };
+        lints.map(word).collect()
     }
 
     #[tokio::test]
@@ -321,7 +334,7 @@ spec:
                 "22 latest-tag",
             ]
         );
-        assert_eq!(lints("a: [\n").await, ["1 unreadable"]);
+        assert_eq!(lints("a: [\n").await, ["1 unreadable", "unread"]);
     }
 
     #[tokio::test]
