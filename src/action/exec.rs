@@ -1,6 +1,6 @@
 //! `exec`: runs a command in containers, without a TTY and without a shell.
 
-use super::support::fan_out::{Item, as_json, each_pod, item, pods_of, quote};
+use super::support::fan_out::{Item, as_json, each_pod, item, pods_of};
 use super::support::kubectl_line;
 use super::support::settled::Question;
 use super::support::tool::exec_permissions;
@@ -90,19 +90,9 @@ impl Verb for Exec {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let namespace = self.target.namespace(namespace);
-        let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
-        let container = self
-            .container
-            .as_deref()
-            .map(|name| format!(" -c {}", quote(name)))
-            .unwrap_or_default();
-        lines.push(format!(
-            "kubectl exec -n {} {place}{container} -- {}",
-            quote(namespace),
-            kubectl_line::line(&self.command)
-        ));
-        lines
+        let at = (&self.target, self.pods);
+        let command = kubectl_line::line(&self.command);
+        kubectl_line::exec(at, namespace, self.container.as_deref(), "", &command)
     }
 
     fn wrong(&self, output: &Value) -> Option<Wrong> {

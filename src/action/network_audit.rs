@@ -3,14 +3,14 @@
 
 use super::support::fan_out::quote;
 use super::support::manifest::read;
-use super::support::network_answer::{failed, misdirected, reason};
+use super::support::network_answer::{decisive, failed, misdirected, reason};
 use super::support::network_inventory::{Survey, everything, everything_permissions};
 use super::{Access, Context, Failure, FailureKind, Output, Reach, Verb};
 use crate::diagnosis::pod::is_live;
 use crate::event::Effect;
 use crate::network::{
     Decision, Edge, Inventory, Lint, LintId, Path, PodState, PortName, Protocol, Severity, Source,
-    StageOutcome, declared, host, lint, trace,
+    declared, host, lint, trace,
 };
 use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
@@ -318,8 +318,7 @@ fn told(from: &str, to: &str, by: &str, paths: &[(Option<String>, Path)]) -> Val
         Decision::Denied => Some(false),
         Decision::Unknown => None,
     };
-    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
-    let stage = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown));
+    let stage = decisive(path);
     let whose = worst_pod.as_ref().map(|pod| format!("pod {pod}: ")).unwrap_or_default();
     let reason = stage.map(|_| format!("{whose}{}", reason(path))).unwrap_or_default();
     let near: Vec<Value> = stage.iter().flat_map(|stage| &stage.near_misses).map(|miss| json!({"difference": miss.difference, "policy": miss.policy, "text": miss.sentence})).collect();

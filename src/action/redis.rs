@@ -1,7 +1,7 @@
 //! `redis`: asks a Redis server with the client in its own container.
 
 use super::support::database_client::{Password, ask, typed, variable_fault};
-use super::support::fan_out::{each_pod, item, pods_of, quote};
+use super::support::fan_out::{each_pod, item, pods_of};
 use super::support::kubectl_line;
 use super::support::settled::Question;
 use super::support::tool::exec_permissions;
@@ -125,19 +125,9 @@ impl Verb for Redis {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let namespace = self.target.namespace(namespace);
-        let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
-        let container = self
-            .container
-            .as_deref()
-            .map(|name| format!(" -c {}", quote(name)))
-            .unwrap_or_default();
-        lines.push(format!(
-            "kubectl exec -n {} {place}{container} -- {}",
-            quote(namespace),
-            typed(self.password(), &self.client())
-        ));
-        lines
+        let at = (&self.target, self.pods);
+        let command = typed(self.password(), &self.client());
+        kubectl_line::exec(at, namespace, self.container.as_deref(), "", &command)
     }
 
     fn wrong(&self, _output: &Value) -> Option<Wrong> {

@@ -1,7 +1,7 @@
 //! `sql`: queries a database server with the client in its own container.
 
 use super::support::database_client::{self, Password, ask, typed, variable_fault};
-use super::support::fan_out::{each_pod, item, pods_of, quote};
+use super::support::fan_out::{each_pod, item, pods_of};
 use super::support::settled::Question;
 use super::support::tool::exec_permissions;
 use super::support::{kubectl_line, sql_rows, sql_script};
@@ -92,13 +92,6 @@ impl Verb for Sql {
     }
 
     fn manual_commands(&self, namespace: &str) -> Vec<String> {
-        let namespace = self.target.namespace(namespace);
-        let (mut lines, place) = kubectl_line::pods(&self.target, self.pods, namespace);
-        let container = self
-            .container
-            .as_deref()
-            .map(|name| format!(" -c {}", quote(name)))
-            .unwrap_or_default();
         let mut client = self.clients().swap_remove(0);
         client.retain(|word| !matches!(word.as_str(), "--xml" | "--batch" | "-f" | "-"));
         if self.params.is_empty() {
@@ -107,10 +100,9 @@ impl Verb for Sql {
         }
         let typed = typed(self.password(), &client);
         let stdin = if self.params.is_empty() { "" } else { " -i" };
-        lines.push(format!(
-            "kubectl exec{stdin} -n {} {place}{container} -- {typed}",
-            quote(namespace)
-        ));
+        let at = (&self.target, self.pods);
+        let container = self.container.as_deref();
+        let mut lines = kubectl_line::exec(at, namespace, container, stdin, &typed);
         // a value may be a secret, in another form than what is masked
         if !self.params.is_empty() {
             let sign = if self.client == SqlClient::Mysql { "SET @" } else { "\\set " };

@@ -7,7 +7,7 @@ use crate::action::{Output, Wrong};
 use crate::diagnosis::symptom;
 use crate::document::Step;
 use crate::event::{Judgement, Outcome, Truth};
-use crate::expression::{Budget, Data, Expectation, Reference};
+use crate::expression::{Budget, Data, Expectation, Reference, unread};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -40,15 +40,14 @@ impl Run {
                 Judgement { message: message(scope, expectation), ..judged }
             })
             .collect();
-        if let Some(reason) = data.unread() {
+        let unread = data.unread();
+        if let Some(reason) = unread.as_deref().filter(|_| !expectations.is_empty()) {
             let whole = data.to_value();
-            let pairs = step.expect.iter().zip(&mut expectations);
-            pairs.for_each(|(expectation, judged)| {
-                if let Some(why) = undecided(expectation, judged.outcome, &whole) {
-                    judged.outcome = Truth::Error;
-                    (judged.reason, judged.brief) = (why.unwrap_or_else(|| reason.clone()), None);
+            for (expectation, judged) in step.expect.iter().zip(&mut expectations) {
+                if let Some(why) = undecided(expectation, judged.outcome, &whole, reason) {
+                    (judged.outcome, judged.reason, judged.brief) = (Truth::Error, why, None);
                 }
-            });
+            }
         }
         let wrong = self
             .wrong(step, &value, &expectations)
@@ -62,7 +61,7 @@ impl Run {
             (None, None, Some(judgement)) => {
                 (Outcome::Error, judgement.reason.clone(), String::new())
             }
-            (None, None, None) => match data.unread() {
+            (None, None, None) => match unread {
                 // of some items nothing is known, and no expectation says that it does not matter
                 Some(reason) if step.expect.is_empty() => (Outcome::Error, reason, output.summary),
                 _ => {
@@ -123,31 +122,31 @@ impl Look {
     }
 }
 
-/// Whether an expectation says nothing, because a part that it looks at was not read: with a
-/// default, a `?` or another way around the error it would hold of what nobody has seen. Where it
-/// is about each item of a list, the items decide that. Some: it is so; with the reason, if it is
-/// known better.
-#[expect(clippy::option_option, reason = "whether, and why if that is known")]
-fn undecided(expectation: &Expectation, truth: Truth, output: &Value) -> Option<Option<String>> {
+/// Why an expectation says nothing: a part that it looks at was not read, and with a default, a `?`
+/// or another way around the error it would hold of what nobody has seen. Where it is about each
+/// item of a list, the items decide that. `reason` is that of the first part.
+fn undecided(
+    expectation: &Expectation,
+    truth: Truth,
+    output: &Value,
+    reason: &str,
+) -> Option<String> {
     let Some(fields) = output.as_object() else {
-        return (truth == Truth::True && expectation.is_about_all()).then_some(None);
+        return (truth == Truth::True && expectation.is_about_all()).then(|| reason.to_owned());
     };
-    let unread = |value: &Value| crate::expression::unread(value);
     if output["unread"] == true {
-        return (truth != Truth::Error).then_some(None);
+        return (truth != Truth::Error).then(|| reason.to_owned());
     }
     let looks = |field: &str| expectation.mentions(field);
     // one that names no field at all looks at everything
     let everything = !fields.keys().any(|field| looks(field));
-    let (mut part, mut all) = (None, None);
-    for (field, value) in fields.iter().filter(|(field, _)| everything || looks(field)) {
-        let why = unread(value);
-        all = all.or_else(|| why.clone().filter(|_| value["unread"] == true));
-        part = part.or(why.filter(|_| field != "unread"));
-    }
+    let mut seen = fields
+        .iter()
+        .filter(|(field, _)| everything || looks(field))
+        .filter_map(|(_, value)| Some((value, unread(value)?)));
     match truth {
-        Truth::True if !expectation.needs_one() => part.map(Some),
-        Truth::False => all.map(Some),
+        Truth::True if !expectation.needs_one() => seen.next().map(|(_, why)| why),
+        Truth::False => seen.find(|(value, _)| value["unread"] == true).map(|(_, why)| why),
         Truth::True | Truth::Error => None,
     }
 }

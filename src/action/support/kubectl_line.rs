@@ -28,6 +28,23 @@ pub(in crate::action) fn pods(
     }
 }
 
+/// The lines that execute a command in the pods of a target. `flags` are those of `kubectl exec`,
+/// with a space before each; `command` is quoted already.
+pub(in crate::action) fn exec(
+    (target, which): (&Target, Pods),
+    namespace: &str,
+    container: Option<&str>,
+    flags: &str,
+    command: &str,
+) -> Vec<String> {
+    let namespace = target.namespace(namespace);
+    let (mut lines, place) = pods(target, which, namespace);
+    let container = container.map(|name| format!(" -c {}", quote(name))).unwrap_or_default();
+    let namespace = quote(namespace);
+    lines.push(format!("kubectl exec{flags} -n {namespace} {place}{container} -- {command}"));
+    lines
+}
+
 /// A command line, quoted for a shell.
 pub(in crate::action) fn line<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
     words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")

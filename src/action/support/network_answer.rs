@@ -2,7 +2,9 @@
 
 use super::network_inventory::Survey;
 use crate::action::{Failure, Output};
-use crate::network::{Decision, Fix, Misdirected, Path, StageName, StageOutcome, propose_for_path};
+use crate::network::{
+    Decision, Fix, Misdirected, Path, Stage, StageName, StageOutcome, propose_for_path,
+};
 use serde_json::{Map, Value, json};
 
 /// The worst of the paths, with what would allow all of them.
@@ -131,13 +133,16 @@ fn lines(path: &Path) -> Vec<String> {
     lines
 }
 
+/// The stage that decides: the first that fails, or else the first that is unknown.
+pub(in crate::action) fn decisive(path: &Path) -> Option<&Stage> {
+    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
+    with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown))
+}
+
 /// What the first stage that does not pass says, and the policies of the destination where those of
 /// the source deny the connection as well; empty if all pass.
 pub(in crate::action) fn reason(path: &Path) -> String {
-    let with = |outcome| path.stages.iter().find(|stage| stage.outcome == outcome);
-    let Some(first) = with(StageOutcome::Failed).or_else(|| with(StageOutcome::Unknown)) else {
-        return String::new();
-    };
+    let Some(first) = decisive(path) else { return String::new() };
     let of_source =
         matches!(first.stage, StageName::DnsUdp | StageName::DnsTcp | StageName::Egress);
     let other = path.stages.iter().find(|stage| {
