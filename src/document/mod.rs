@@ -12,6 +12,7 @@ mod files;
 mod foreign;
 mod from_diagnosis;
 mod head;
+mod lint;
 mod lower;
 mod mutant;
 mod node;
@@ -22,7 +23,6 @@ mod runbook;
 mod sketch;
 mod source;
 mod suite;
-mod unjudged;
 mod upgrade;
 
 pub use body::{Body, Group, Written};

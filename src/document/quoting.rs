@@ -4,10 +4,15 @@ use super::node::Fault;
 use std::ops::Range;
 
 /// Keys whose values are jq programs.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "that", "all", "any", "none", "same", "of", "over", "expect", "when", "not_when", "until",
-    "value", "for_each", "content",
+    "value", "for_each", "content", "objects",
 ];
+/// Whether the value of this key is a program, or a list of them.
+pub(super) fn is_program(key: &str) -> bool {
+    PROGRAMS.contains(&key)
+}
+
 /// Lines before that of a syntax error in which its cause is looked for.
 const LINES: usize = 3;
 

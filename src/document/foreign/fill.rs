@@ -75,6 +75,7 @@ impl Filler<'_> {
             }
             "words" => Some(argv(&self.texts()?.join(" && "))),
             "object" => Arguments::new(self.text()?.split_whitespace()).fill("<object>"),
+            "port" => self.text()?.get(..4).map(str::to_owned),
             "duration" => self.duration(),
             "entries" => self.entries(),
             "condition" => self.condition(),

@@ -9,12 +9,13 @@ mod programs;
 mod structure;
 mod words;
 
-pub(super) use programs::{Never, condition, never_a_condition, template};
+pub(super) use programs::{Never, condition, is_length, never_a_condition, template};
 
 use super::catalogue::diagnose;
 use super::deserialize::has_template;
 use super::node::{Entry, Fault, Node, NodeKind, parse};
 use fill::Filler;
+use crate::action::Action;
 use crate::diagnostic::Diagnostic;
 use std::ops::Range;
 use std::path::Path;
@@ -27,6 +28,8 @@ pub(super) enum Place {
     Head,
     /// A step.
     Step,
+    /// A step that verifies a change: it needs no id.
+    Verification,
     /// The fields of this verb.
     Verb(&'static str),
     /// An expectation.
@@ -84,8 +87,9 @@ struct Translator<'a> {
 impl Translator<'_> {
     /// A mapping at a place, and everything in it.
     fn mapping(&mut self, at: Place, node: &mut Node) {
-        let span = node.span.clone();
+        let (span, needs_id) = (node.span.clone(), at == Place::Step);
         let NodeKind::Map(entries) = &mut node.kind else { return };
+        let at = if at == Place::Verification { Place::Step } else { at };
         let in_flow = self.source.get(span.start..).is_some_and(|text| text.starts_with('{'));
         let kind = entries
             .iter()
@@ -102,7 +106,7 @@ impl Translator<'_> {
             }
             index += 1;
         }
-        if at == Place::Step && !entries.iter().any(|entry| entry.key == "id") {
+        if needs_id && !entries.iter().any(|entry| entry.key == "id") {
             self.faults.extend(structure::without_id(entries, self.source));
         }
         for entry in entries.iter_mut() {
@@ -117,7 +121,8 @@ impl Translator<'_> {
             (Place::Head, "steps" | "always")
             | (Place::Step, "steps" | "rescue" | "always" | "then") => {
                 self.faults.extend(structure::list_of(&mut entry.node, "steps", self.source));
-                self.each(Place::Step, &mut entry.node);
+                let at = if key == "then" { Place::Verification } else { Place::Step };
+                self.each(at, &mut entry.node);
             }
             (Place::Head, "findings") => {
                 self.faults.extend(structure::list_of(&mut entry.node, "findings", self.source));
@@ -137,11 +142,7 @@ impl Translator<'_> {
                 }
             }
             (Place::Step, verb) => {
-                let known = WORDS.iter().find_map(|word| match word.at {
-                    Place::Verb(name) if name == verb => Some(name),
-                    _ => None,
-                });
-                if let Some(name) = known {
+                if let Some(name) = Action::VERBS.iter().find(|name| **name == verb).copied() {
                     self.mapping(Place::Verb(name), &mut entry.node);
                 }
             }
@@ -213,7 +214,7 @@ impl Translator<'_> {
     fn fault(&self, word: &Word, entry: &Entry) -> Fault {
         let of = match word.at {
             Place::Head => "runbook",
-            Place::Step => "step",
+            Place::Step | Place::Verification => "step",
             Place::Verb(verb) => verb,
             Place::Expectation | Place::CaseExpect => "expect",
             Place::Param | Place::ParamOf(_) => "param",
@@ -262,6 +263,7 @@ impl Translator<'_> {
 fn find(at: Place, entry: &Entry, kind: Option<&str>) -> Option<&'static Word> {
     let is_there = |word: &&Word| match word.at {
         Place::ParamOf(wanted) => at == Place::Param && kind == Some(wanted),
+        Place::Verb("*") => matches!(at, Place::Verb(_)),
         place => place == at,
     };
     WORDS
@@ -286,6 +288,12 @@ fn has_shape(node: &Node, shape: Shape) -> bool {
         Shape::Number => scalar.is_some_and(serde_json::Value::is_number),
         Shape::True => scalar == Some(&serde_json::Value::Bool(true)),
         Shape::False => scalar == Some(&serde_json::Value::Bool(false)),
+        Shape::Bare => text.is_some_and(|text| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+        }),
+        Shape::Above(limit) => {
+            scalar.and_then(serde_json::Value::as_u64).is_some_and(|number| number > limit)
+        }
         Shape::List => matches!(node.kind, NodeKind::List(_)),
         Shape::Map => matches!(node.kind, NodeKind::Map(_)),
     }

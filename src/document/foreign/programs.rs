@@ -157,6 +157,13 @@ pub(in crate::document) fn never_a_condition(text: &str) -> Option<Never> {
     assigns.or_else(|| is(&NEGATES).then_some(Never::Negates))
 }
 
+/// Whether a program reads `.length`, which elsewhere is the number of items.
+pub(in crate::document) fn is_length(text: &str) -> bool {
+    text.match_indices(".length").any(|(at, found)| {
+        !text[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+    })
+}
+
 /// Rows of texts with templates.
 static TEMPLATES: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
     let row = |found: &str, instead, says| {

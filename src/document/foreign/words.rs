@@ -43,6 +43,10 @@ pub(super) enum Shape {
     True,
     /// `false`.
     False,
+    /// A name alone, without a kind.
+    Bare,
+    /// A number that is larger.
+    Above(u64),
     /// A list.
     List,
     /// A mapping.
@@ -202,6 +206,9 @@ words! {
     Step, &["working-directory", "working_dir", "workdir", "cwd", "chdir"], Any, "programs run in \
         the directory in which `runbook` was started", Nothing;
     // fields of verbs
+    Verb("*"), &["target"], Bare, "what it acts on is KIND/NAME", Line("target: deployment/<value>");
+    Verb("*"), &["port"], Above(65535), "a port is a number from 1 to 65535, or a name",
+        Line("port: <port>");
     Verb("get"), &["resource", "resources", "type", "object"], Any, "the kind is `kind`",
         Key("kind");
     Verb("get"), &["labels", "label", "labelSelector", "label_selector", "l"], Any, "the selector \

@@ -36,7 +36,7 @@ pub(in crate::document) fn is_action(key: &str) -> bool {
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, or the number of steps at the same time")]
 pub(super) enum Parallel {
     Switch(bool),
     Bound(usize),

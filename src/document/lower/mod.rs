@@ -29,6 +29,7 @@ use scope::Names;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -183,6 +184,7 @@ impl Lower<'_> {
                     .filter(|used| used.root == "steps" && used.output)
                     .map(|used| used.name.as_deref()),
             ),
+            unused: self.unused(root.get("params")),
             steps,
             always,
             findings,
@@ -191,6 +193,17 @@ impl Lower<'_> {
             let own = &self.faults[self.foreign..];
             header.runbook == "v1" && own.iter().all(|fault| fault.code != "RB0103")
         })
+    }
+
+    /// The parameters that nothing refers to, by their places.
+    fn unused(&self, params: Option<&Node>) -> Vec<(String, Range<usize>)> {
+        let is_used = |name: &str| {
+            let mut of_params = self.uses.iter().filter(|used| used.root == "params");
+            of_params.any(|used| used.name.as_deref().is_none_or(|used| used == name))
+        };
+        let all = params.and_then(Node::entries).unwrap_or_default().iter();
+        let unused = all.filter(|entry| !is_used(&entry.key));
+        unused.map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
     }
 
     /// Reads a struct; faults are kept.
@@ -258,6 +271,16 @@ impl Node {
             NodeKind::Scalar { .. } => self.span.contains(&at).then_some(self),
             NodeKind::List(items) => items.iter().find_map(|item| item.scalar_at(at)),
             NodeKind::Map(entries) => entries.iter().find_map(|entry| entry.node.scalar_at(at)),
+        }
+    }
+
+    /// The mapping that begins at a byte of the text.
+    pub(super) fn mapping_at(&self, at: usize) -> Option<&Self> {
+        match &self.kind {
+            NodeKind::Scalar { .. } => None,
+            NodeKind::List(items) => items.iter().find_map(|item| item.mapping_at(at)),
+            NodeKind::Map(_) if self.span.start == at && self.get("id").is_some() => Some(self),
+            NodeKind::Map(entries) => entries.iter().find_map(|entry| entry.node.mapping_at(at)),
         }
     }
 }
