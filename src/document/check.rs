@@ -173,7 +173,9 @@ fn another_id(
     let id = step.get("id")?;
     let name = id.as_str()?;
     let free = (2..).map(|number| format!("{name}-{number}")).find(|id| !places.contains_key(id));
-    places.contains_key(name).then(|| Correction { range: id.span.clone(), text: free.unwrap_or_default() })
+    places
+        .contains_key(name)
+        .then(|| Correction { range: id.span.clone(), text: free.unwrap_or_default() })
 }
 
 /// Names that a wrong one is compared with. Comparing is slow, so that of many wrong ones only the

@@ -119,7 +119,13 @@ impl std::error::Error for DeserializeFailure {}
 
 impl de::Error for DeserializeFailure {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self { span: None, message: message.to_string(), label: String::new(), fatal: false, correction: None }
+        Self {
+            span: None,
+            message: message.to_string(),
+            label: String::new(),
+            fatal: false,
+            correction: None,
+        }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -290,9 +296,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
             NodeKind::Scalar { text, value: Value::String(_) } => visitor
                 .visit_borrowed_str(text)
                 .map_err(|failure: DeserializeFailure| failure.at(&self.node.span)),
-            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => {
-                Err(self.no_string())
-            }
+            NodeKind::Scalar { .. } | NodeKind::List(_) | NodeKind::Map(_) => Err(self.no_string()),
         }
     }
 

@@ -77,6 +77,17 @@ pub(super) fn quoted(program: &str) -> String {
     }
 }
 
+/// A text with templates in quotes, where YAML needs them at this byte of the text.
+pub(super) fn quoted_template(text: &str, source: &str, at: usize) -> String {
+    let line = source.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let is_plain = !text.starts_with(['"', '\'', '|', '>']);
+    if is_plain && (is_open(line) || text.starts_with('{')) {
+        serde_json::Value::from(text).to_string()
+    } else {
+        text.to_owned()
+    }
+}
+
 /// A program in quotes, where YAML needs them in a line of its own.
 pub(super) fn quoted_in_block(program: &str) -> String {
     let special = program.contains(": ")

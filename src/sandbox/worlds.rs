@@ -291,9 +291,8 @@ impl ListedWorld {
             Source::Folder(folder) => from_folder(folder)?,
             Source::Embedded(folder) => embedded(folder, folder.path()),
         };
-        World::from_files(files.iter().map(|(name, text)| (name, text))).map_err(|faults| {
-            WorldError::Invalid(self.diagnosed(faults, &files))
-        })
+        World::from_files(files.iter().map(|(name, text)| (name, text)))
+            .map_err(|faults| WorldError::Invalid(self.diagnosed(faults, &files)))
     }
 
     /// The faults with their texts. Of a file with words of other tools, these are said.

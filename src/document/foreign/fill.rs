@@ -60,7 +60,8 @@ impl Filler<'_> {
             "jq" => Some(self.quoted(&self.program_of(self.value)?)),
             "not" => Some(self.quoted(&format!("({}) | not", self.program_of(self.value)?))),
             "and" => {
-                let all: Option<Vec<_>> = self.items()?.iter().map(|one| self.program_of(one)).collect();
+                let all: Option<Vec<_>> =
+                    self.items()?.iter().map(|one| self.program_of(one)).collect();
                 let all: Vec<_> = all?.iter().map(|one| format!("({one})")).collect();
                 Some(self.quoted(&all.join(" and ")))
             }

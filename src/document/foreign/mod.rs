@@ -14,9 +14,9 @@ pub(super) use programs::{Never, condition, is_length, never_a_condition, templa
 use super::catalogue::diagnose;
 use super::deserialize::has_template;
 use super::node::{Entry, Fault, Node, NodeKind, parse};
-use fill::Filler;
 use crate::action::Action;
 use crate::diagnostic::Diagnostic;
+use fill::Filler;
 use std::ops::Range;
 use std::path::Path;
 use words::{Shape, WORDS, Word, Write};
@@ -200,8 +200,7 @@ impl Translator<'_> {
     }
 
     fn line(&self, word: &Word, entry: &Entry, in_flow: bool) -> Option<String> {
-        let filler =
-            Filler { key: &entry.key, value: &entry.node, source: self.source, in_flow };
+        let filler = Filler { key: &entry.key, value: &entry.node, source: self.source, in_flow };
         match word.write {
             Write::Key(key) => Some(key.to_owned()),
             Write::Line(line) => filler.fill(line),
@@ -225,8 +224,10 @@ impl Translator<'_> {
             Place::Scenario => "scenario",
             Place::Applications | Place::App => "app",
         };
-        let world =
-            matches!(word.at, Place::WorldHead | Place::Scenario | Place::Applications | Place::App);
+        let world = matches!(
+            word.at,
+            Place::WorldHead | Place::Scenario | Place::Applications | Place::App
+        );
         if word.shape == Shape::Any || !is_known(word, &entry.key) {
             let code = match word.at {
                 _ if world => "RB0601",
@@ -341,4 +342,52 @@ fn placed(mut node: Node, range: &Range<usize>) -> Node {
         }
     }
     node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_of_the_table_is_one_of_ours() {
+        let ours = |key: &&str| crate::document::lower::is_step_field(key);
+        let of_steps = WORDS.iter().filter(|word| word.at == Place::Step);
+        for word in of_steps.filter(|word| word.shape == Shape::Any) {
+            let known: Vec<_> = word.keys.iter().filter(|key| ours(key)).collect();
+            assert!(known.is_empty(), "{known:?} means something in a step");
+        }
+    }
+
+    #[test]
+    fn what_is_written_instead_is_one_of_our_keys() {
+        for word in WORDS.iter().filter(|word| word.at == Place::Step) {
+            let line = match word.write {
+                Write::Key(line) | Write::Line(line) => line,
+                Write::Program | Write::Nothing => continue,
+            };
+            let key = line.split(':').next().unwrap_or_default();
+            let is_ours = crate::document::lower::is_step_field(key) || key == "<key>";
+            assert!(is_ours, "`{line}` for {:?}", word.keys);
+            assert!(!word.says.is_empty(), "{:?}", word.keys);
+        }
+    }
+
+    #[test]
+    fn a_condition_of_others_is_translated_outside_of_its_strings() {
+        let table = [
+            (".a == 'x && y' && .b", r#".a == "x && y" and .b"#),
+            (r#".a = "b = c""#, r#".a == "b = c""#),
+            ("{{ params.deep }} && !steps.a.failed", "$params.deep and ($steps.a.failed | not)"),
+            (r#".name == "app-{{ params.ns }}""#, r#".name == "app-\($params.ns)""#),
+            (".phase not in ['a', 'b']", r#"(.phase | IN("a", "b") | not)"#),
+            ("inputs.deep == true", "$params.deep == true"),
+            ("len(.items) -gt 3", "(.items | length) > 3"),
+        ];
+        for (theirs, ours) in table {
+            assert_eq!(condition(theirs).map(|(jq, _)| jq).as_deref(), Some(ours), "{theirs}");
+        }
+        for ours in [".a == 1", ".a and (.b | not)", r#"any(.items[]; .x == "y")"#, ".x |= 1"] {
+            assert_eq!(condition(ours), None, "{ours}");
+        }
+    }
 }

@@ -28,12 +28,24 @@ static CONDITIONS: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
         row(r"!==", "!=", "`!=` compares"),
         row(r"<path>\s*!~\s*<string>", "($1 | test($2) | not)", "a regular expression is `test`"),
         row(r"<path>\s*=~\s*<string>", "($1 | test($2))", "a regular expression is `test`"),
-        row(r"<path>\s+(?:matches|like)\s+<string>", "($1 | test($2))", "a regular expression is `test`"),
+        row(
+            r"<path>\s+(?:matches|like)\s+<string>",
+            "($1 | test($2))",
+            "a regular expression is `test`",
+        ),
         row(r"(^|[^=!<>|+*/%?\s-])\s*=\s*([^=~\s])", "$1 == $2", "`=` assigns: `==` compares"),
         row(r"(^|[^\w.$])<inputs>\.([A-Za-z_])", "$1$$params.$2", "a parameter is `$params.NAME`"),
         row(r"(^|[^\w.$])(params|steps|item|run|alert)\b", "$1$$$2", "variables begin with `$`"),
-        row(r"<path>\s+is\s+(?:not\s+defined|undefined|none|null|absent)\b", "$1 == null", "a field that is not there is null"),
-        row(r"<path>\s+(?:is\s+defined|is\s+not\s+(?:none|null|None)|exists)\b", "$1 != null", "a field that is not there is null"),
+        row(
+            r"<path>\s+is\s+(?:not\s+defined|undefined|none|null|absent)\b",
+            "$1 == null",
+            "a field that is not there is null",
+        ),
+        row(
+            r"<path>\s+(?:is\s+defined|is\s+not\s+(?:none|null|None)|exists)\b",
+            "$1 != null",
+            "a field that is not there is null",
+        ),
         row(r"<path>\s+not\s+in\s+\[([^\]]*)\]", "($1 | IN($2) | not)", "one of several is `IN`"),
         row(r"<path>\s+in\s+\[([^\]]*)\]", "($1 | IN($2))", "one of several is `IN`"),
         row(r"\b(?:None|nil|undefined)\b", "null", "nothing is `null`"),
@@ -45,17 +57,53 @@ static CONDITIONS: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
         row(r"\s-lt\s", " < ", "`<` compares"),
         row(r"\s-ge\s", " >= ", "`>=` compares"),
         row(r"\s-le\s", " <= ", "`<=` compares"),
-        row(r"\b(?:success|succeeded)\(\)", "$$steps.ID.passed", "the end of a step is `$steps.ID.passed` or `.failed`"),
-        row(r"\b(?:failure|failed)\(\)", "$$steps.ID.failed", "the end of a step is `$steps.ID.passed` or `.failed`"),
-        row(r"\b(?:len|size|count|length)\(<path>\)", "($1 | length)", "the number of items is `| length`"),
-        row(r"<path>\.(?:length|size\(\)|len\(\))(\s|\)|$)", "($1 | length)$2", "the number of items is `| length`"),
-        row(r"\bcontains\(<path>,\s*<string>\)", "($1 | contains($2))", "a function comes after `|`"),
-        row(r"\bstartsWith\(<path>,\s*<string>\)", "($1 | startswith($2))", "a function comes after `|`"),
-        row(r"\bendsWith\(<path>,\s*<string>\)", "($1 | endswith($2))", "a function comes after `|`"),
-        row(r"<path>\s+(startswith|endswith|contains)\s+<string>", "($1 | $2($3))", "a function comes after `|`"),
+        row(
+            r"\b(?:success|succeeded)\(\)",
+            "$$steps.ID.passed",
+            "the end of a step is `$steps.ID.passed` or `.failed`",
+        ),
+        row(
+            r"\b(?:failure|failed)\(\)",
+            "$$steps.ID.failed",
+            "the end of a step is `$steps.ID.passed` or `.failed`",
+        ),
+        row(
+            r"\b(?:len|size|count|length)\(<path>\)",
+            "($1 | length)",
+            "the number of items is `| length`",
+        ),
+        row(
+            r"<path>\.(?:length|size\(\)|len\(\))(\s|\)|$)",
+            "($1 | length)$2",
+            "the number of items is `| length`",
+        ),
+        row(
+            r"\bcontains\(<path>,\s*<string>\)",
+            "($1 | contains($2))",
+            "a function comes after `|`",
+        ),
+        row(
+            r"\bstartsWith\(<path>,\s*<string>\)",
+            "($1 | startswith($2))",
+            "a function comes after `|`",
+        ),
+        row(
+            r"\bendsWith\(<path>,\s*<string>\)",
+            "($1 | endswith($2))",
+            "a function comes after `|`",
+        ),
+        row(
+            r"<path>\s+(startswith|endswith|contains)\s+<string>",
+            "($1 | $2($3))",
+            "a function comes after `|`",
+        ),
         row(r"(^|and |or |\()\s*not\s+<path>", "$1($2 | not)", "`not` comes after `|`"),
         row(r"(^|[\s(])!\s*([.$][\w.$\[\]?]*)", "$1($2 | not)", "`not` comes after `|`"),
-        row(r"(==|!=)\s*([A-Za-z][\w-]*)(\s*$|\s*\)|\s+and\b|\s+or\b)", "$1 \"$2\"$3", "a text is in double quotes"),
+        row(
+            r"(==|!=)\s*([A-Za-z][\w-]*)(\s*$|\s*\)|\s+and\b|\s+or\b)",
+            "$1 \"$2\"$3",
+            "a text is in double quotes",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -98,7 +146,9 @@ fn aside(text: &str, strings: &mut Vec<String>, says: &mut Option<&'static str>)
         }
         match templates(inner) {
             Some(variable) => {
-                says.get_or_insert("a condition is jq and no template: a parameter is `$params.NAME`");
+                says.get_or_insert(
+                    "a condition is jq and no template: a parameter is `$params.NAME`",
+                );
                 program.push_str(&variable);
             }
             None => {
@@ -120,9 +170,8 @@ fn templates(inner: &str) -> Option<String> {
     if found[0].len() == inner.len() {
         return Some(variable(&found));
     }
-    let inserted = template.replace_all(inner, |found: &Captures<'_>| {
-        format!("\\({})", variable(found))
-    });
+    let inserted =
+        template.replace_all(inner, |found: &Captures<'_>| format!("\\({})", variable(found)));
     Some(format!("\"{inserted}\""))
 }
 
@@ -145,9 +194,8 @@ pub(in crate::document) enum Never {
 
 /// Why this program is never a condition, if it is none.
 pub(in crate::document) fn never_a_condition(text: &str) -> Option<Never> {
-    static ASSIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"^[.$][\w.$\[\]?]*\s*=\s*(?:"[^"]*"|[\w.$-]+)$"#).ok()
-    });
+    static ASSIGNS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"^[.$][\w.$\[\]?]*\s*=\s*(?:"[^"]*"|[\w.$-]+)$"#).ok());
     static NEGATES: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^not\s*\.[A-Za-z_]").ok());
     let is = |found: &LazyLock<Option<Regex>>| {
@@ -172,14 +220,30 @@ static TEMPLATES: LazyLock<Vec<(Regex, &str, &str)>> = LazyLock::new(|| {
     let name = "a parameter is `{{ params.NAME }}`";
     [
         row(r"\$\{\{", "{{", "a template is `{{ … }}`, without `$`"),
-        row(r"\{\{-?\s*\.(params|steps|item|run|alert)\b", "{{ $1", "names have no dot before them"),
-        row(r"\{\{-?\s*\$(params|steps|item|run|alert)\b", "{{ $1", "names have no `$` in a template"),
+        row(
+            r"\{\{-?\s*\.(params|steps|item|run|alert)\b",
+            "{{ $1",
+            "names have no dot before them",
+        ),
+        row(
+            r"\{\{-?\s*\$(params|steps|item|run|alert)\b",
+            "{{ $1",
+            "names have no `$` in a template",
+        ),
         row(r"\{\{-?\s*\.?<inputs>\.", "{{ params.", name),
         row(r"\{\{-?\s*(?:workflow|inputs|tasks)\.parameters\.", "{{ params.", name),
         row(r"\$\(((?:params|steps|item|run|alert)\.[\w.]+)\)", "{{ $1 }}", name),
         row(r"\$\{((?:params|steps|item|run|alert)\.[\w.]+)\}", "{{ $1 }}", name),
-        row(r"\\\(\$((?:params|steps|item|run|alert)[\w.]*)\)", "{{ $1 }}", "a value is inserted with `{{ … }}`"),
-        row(r"\$((?:params|steps|item|run|alert)\.[\w.]*\w)", "{{ $1 }}", "a value is inserted with `{{ … }}`"),
+        row(
+            r"\\\(\$((?:params|steps|item|run|alert)[\w.]*)\)",
+            "{{ $1 }}",
+            "a value is inserted with `{{ … }}`",
+        ),
+        row(
+            r"\$((?:params|steps|item|run|alert)\.[\w.]*\w)",
+            "{{ $1 }}",
+            "a value is inserted with `{{ … }}`",
+        ),
     ]
     .into_iter()
     .flatten()

@@ -75,7 +75,7 @@ const CRITICAL: &[&str] = &["high", "error", "fatal", "major", "page", "emergenc
 const WARNING: &[&str] = &["medium", "warn", "minor", "moderate"];
 const INFO: &[&str] = &["low", "information", "notice", "none", "debug"];
 const IF: &[&str] = &["if", "only_if", "condition", "conditions", "expr", "match"];
-const NAMED: &[&str] = &["name", "label", "summary", "display_name", "displayName"];
+const NAMED: &[&str] = &["name", "summary", "display_name", "displayName"];
 
 /// Rows: where, the keys, the values, what is said, what is written instead.
 macro_rules! words {

@@ -7,7 +7,7 @@ mod unrendered;
 mod unused;
 
 use super::canonical::WITHIN;
-use super::node::{Entry, Node, NodeKind, parse};
+use super::node::{Node, NodeKind, parse};
 use super::quoting::is_program;
 use super::runbook::Runbook;
 use crate::diagnostic::{Correction, Diagnostic, DiagnosticSeverity};
@@ -83,8 +83,19 @@ enum Kind {
     Program,
     /// A template, or a text that could be one.
     Text,
-    /// A text that is taken as it is written.
-    Literal,
+}
+
+/// In what a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    /// A step or a finding.
+    Fields,
+    /// An expectation, or what is saved.
+    Condition,
+    /// Names for values.
+    Let,
+    /// The arguments of a verb, or anything else.
+    Arguments,
 }
 
 /// Every text of the steps and findings, with what it is.
@@ -92,25 +103,34 @@ fn for_each_text<'a>(root: &'a Node, see: &mut dyn FnMut(&'a Node, Kind)) {
     for key in ["steps", "always", "findings", "let"] {
         let entry = root.entries().unwrap_or_default().iter().find(|entry| entry.key == key);
         if let Some(entry) = entry {
-            texts(entry, false, see);
+            let within = if key == "let" { Within::Let } else { Within::Fields };
+            texts(&entry.node, within, Kind::Text, see);
         }
     }
 }
 
-fn texts<'a>(entry: &'a Entry, bound: bool, see: &mut dyn FnMut(&'a Node, Kind)) {
-    let kind = match entry.key.as_str() {
-        key if bound || is_program(key) => Kind::Program,
-        "statement" => Kind::Literal,
-        _ => Kind::Text,
-    };
-    let mut nodes = vec![&entry.node];
-    while let Some(node) = nodes.pop() {
-        match &node.kind {
-            NodeKind::Scalar { .. } => see(node, kind),
-            NodeKind::List(items) => nodes.extend(items),
-            NodeKind::Map(entries) => {
-                entries.iter().for_each(|inner| texts(inner, entry.key == "let", see));
-            }
+fn texts<'a>(node: &'a Node, within: Within, kind: Kind, see: &mut dyn FnMut(&'a Node, Kind)) {
+    match &node.kind {
+        NodeKind::Scalar { .. } => see(node, kind),
+        NodeKind::List(items) => items.iter().for_each(|item| texts(item, within, kind, see)),
+        NodeKind::Map(entries) => entries.iter().for_each(|entry| {
+            let (within, kind) = meaning(within, &entry.key);
+            texts(&entry.node, within, kind, see);
+        }),
+    }
+}
+
+/// What is under a key, and what a text there is.
+fn meaning(within: Within, key: &str) -> (Within, Kind) {
+    match (within, key) {
+        (Within::Fields, "expect") => (Within::Condition, Kind::Program),
+        (Within::Fields, "save") => (Within::Condition, Kind::Text),
+        (Within::Fields, "let") => (Within::Let, Kind::Text),
+        (Within::Fields, key) if WITHIN.contains(&key) => (Within::Fields, Kind::Text),
+        (Within::Fields | Within::Condition, key) if is_program(key) || key == "from" => {
+            (Within::Arguments, Kind::Program)
         }
+        (Within::Let, _) | (Within::Arguments, "until") => (Within::Arguments, Kind::Program),
+        _ => (Within::Arguments, Kind::Text),
     }
 }

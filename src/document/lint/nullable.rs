@@ -37,7 +37,8 @@ fn is_bound(text: &str, name: &str) -> bool {
         let after = text[at + name.len()..].trim_start();
         let before = text[..at].trim_end();
         let ends = !after.starts_with(|c: char| c.is_alphanumeric() || "_.".contains(c));
-        let order = |text: &str| text.ends_with(['<', '>']) || text.ends_with("<=") || text.ends_with(">=");
+        let order =
+            |text: &str| text.ends_with(['<', '>']) || text.ends_with("<=") || text.ends_with(">=");
         ends && (after.starts_with(['<', '>']) || order(before))
     })
 }

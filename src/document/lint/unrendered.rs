@@ -5,7 +5,7 @@ use crate::diagnostic::Correction;
 use crate::document::deserialize::has_template;
 use crate::document::foreign;
 use crate::document::node::Node;
-use crate::document::quoting::quoted;
+use crate::document::quoting::{quoted, quoted_template};
 
 /// What is said of values that stay in a text as they are written.
 pub(super) fn unrendered(root: &Node, source: &str) -> Vec<Warning> {
@@ -13,16 +13,16 @@ pub(super) fn unrendered(root: &Node, source: &str) -> Vec<Warning> {
     for_each_text(root, &mut |node, kind| {
         let raw = source.get(node.span.clone()).unwrap_or_default();
         all.extend(match kind {
-            Kind::Text => in_text(node, raw),
+            Kind::Text => in_text(node, raw, source),
             Kind::Program => in_program(node, raw),
-            Kind::Literal => in_literal(node),
         });
     });
     all
 }
 
-fn in_text(node: &Node, raw: &str) -> Option<Warning> {
+fn in_text(node: &Node, raw: &str, source: &str) -> Option<Warning> {
     let (text, says) = foreign::template(raw)?;
+    let text = quoted_template(&text, source, node.span.start);
     let message = "a value is not inserted here: the text stays as it is written";
     let warning = Warning::new("RB0505", node.span.clone(), message, says);
     Some(Warning { correction: Some(Correction { range: node.span.clone(), text }), ..warning })
@@ -43,12 +43,4 @@ fn in_program(node: &Node, raw: &str) -> Option<Warning> {
     let correction =
         one_line.then(|| Correction { range: node.span.clone(), text: quoted(&meant) });
     Some(Warning { correction, ..warning })
-}
-
-fn in_literal(node: &Node) -> Option<Warning> {
-    node.as_str().filter(|text| has_template(text)).map(|_| {
-        let message = "a statement is no template: it is sent as it is written";
-        let label = "bind values with `params` of the verb";
-        Warning::new("RB0505", node.span.clone(), message, label)
-    })
 }

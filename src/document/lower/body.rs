@@ -32,6 +32,12 @@ pub(in crate::document) fn is_action(key: &str) -> bool {
     actions().any(|name| name == key)
 }
 
+/// Whether a step can have this key.
+#[cfg(test)]
+pub(in crate::document) fn is_step_field(key: &str) -> bool {
+    actions().chain(HEAD.iter().chain(GROUP).copied()).any(|known| known == key)
+}
+
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 

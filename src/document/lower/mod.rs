@@ -13,6 +13,8 @@ mod step;
 mod tests;
 
 pub(super) use body::is_action;
+#[cfg(test)]
+pub(super) use body::is_step_field;
 
 use super::canonical::canonical;
 use super::check::{self, Use};
@@ -21,6 +23,7 @@ use super::deserialize::{Found, from_node, has_template};
 use super::foreign;
 use super::node::{Fault, Node, NodeKind};
 use super::param::{Param, ParamType};
+use super::quoting::quoted_template;
 use super::referred::Referred;
 use super::runbook::{OnFailure, Origin, Rehearsal, Runbook};
 use crate::diagnostic::Correction;
@@ -251,13 +254,13 @@ impl Fault {
         let Some(scalar) = node.scalar_at(self.span.start) else { return };
         let raw = source.get(scalar.span.clone()).unwrap_or_default();
         let name = source.get(self.span.clone()).unwrap_or_default();
-        if params.contains(name) {
+        let is_field = source.get(..self.span.start).is_some_and(|before| before.ends_with('.'));
+        if params.contains(name) && !is_field {
             self.label = format!("a parameter is `{{{{ params.{name} }}}}`");
-            self.correction = Some(Correction {
-                range: self.span.clone(),
-                text: format!("params.{name}"),
-            });
+            self.correction =
+                Some(Correction { range: self.span.clone(), text: format!("params.{name}") });
         } else if let Some((text, says)) = foreign::template(raw) {
+            let text = quoted_template(&text, source, scalar.span.start);
             self.label = says.to_owned();
             self.correction = Some(Correction { range: scalar.span.clone(), text });
         }
