@@ -11,6 +11,7 @@ use crate::document::deserialize;
 use crate::document::node::{Entry, Fault, Node, NodeKind};
 use crate::document::quoting::{CUT, is_rest_of_program};
 use crate::expression;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ pub(in crate::document) fn is_step_field(key: &str) -> bool {
 /// Keys of a group.
 const GROUP: &[&str] = &["steps", "rescue", "always"];
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected true, or the number of steps at the same time")]
 pub(super) enum Parallel {
     Switch(bool),
