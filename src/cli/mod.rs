@@ -28,6 +28,7 @@ mod report;
 mod resume;
 mod run;
 mod sandbox;
+mod schema;
 mod show;
 mod status;
 mod test;
@@ -124,6 +125,8 @@ enum Command {
     List(list::ListArguments),
     /// Explain a verb, a field, or the code of a diagnostic
     Explain(explain::ExplainArguments),
+    /// Print the JSON Schema of runbooks or rehearsal files, for editors
+    Schema(schema::SchemaArguments),
     /// Describe a runbook
     Describe(describe::DescribeArguments),
     /// List earlier runs
@@ -205,6 +208,7 @@ pub fn main() -> Exit {
         Command::Plan(arguments) => plan::plan(global, arguments),
         Command::List(arguments) => list::list(global, &arguments),
         Command::Explain(arguments) => explain::explain(global, &arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Describe(arguments) => describe::describe(global, &arguments),
         Command::History(arguments) => history::history(global, &arguments),
         Command::Show(arguments) => show::show(global, &arguments),

@@ -6,8 +6,10 @@ mod code;
 mod entry;
 mod example;
 mod field;
+mod schema;
 
 pub use code::{code, codes};
 pub use entry::{Entry, Field, verb, verbs};
 pub use example::{EXAMPLES, example};
 pub use field::{Placed, fields};
+pub use schema::{Described, schema};

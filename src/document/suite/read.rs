@@ -189,8 +189,15 @@ impl Reader {
             outside: written.outside,
         });
         let mut cases = Vec::new();
-        if let Some(NodeKind::List(items)) = root.get("cases").map(|node| &node.kind) {
-            cases.extend(items.iter().filter_map(|item| self.case(item, &common)));
+        match root.get("cases") {
+            Some(Node { kind: NodeKind::List(items), .. }) => {
+                cases.extend(items.iter().filter_map(|item| self.case(item, &common)));
+            }
+            Some(node) => {
+                let message = format!("`cases` must be a list, not {}", node.describe());
+                self.faults.push(Fault::new("RB0104", node.span.clone(), message, "- case: NAME"));
+            }
+            None => {}
         }
         if self.faults.is_empty() { Ok(cases) } else { Err(self.faults) }
     }
