@@ -86,12 +86,12 @@ impl Parts {
         for key in ["steps", "always"] {
             described(&mut schema, key, json!({"$ref": "#/definitions/steps"}));
         }
-        described(&mut schema, "findings", listed("finding"));
+        described(&mut schema, "findings", listed("finding-of-list"));
         described(
             &mut schema,
             "alerts",
             json!({"type": "array", "items": {"anyOf": [
-            {"type": "string"}, {"$ref": "#/definitions/an alert"}]}}),
+            {"type": "string"}, {"$ref": "#/definitions/alert-long"}]}}),
         );
         schema
     }
@@ -99,7 +99,7 @@ impl Parts {
     fn rehearsal(&self) -> Value {
         let mut schema = self.structure("rehearsal");
         schema["properties"]["rehearsal"] = json!({"const": "v1"});
-        described(&mut schema, "cases", listed("a case"));
+        described(&mut schema, "cases", listed("case-of-file"));
         schema
     }
 
@@ -133,24 +133,24 @@ impl Parts {
             &mut finding,
             "remedy",
             json!({"anyOf": [
-            {"type": "string"}, {"$ref": "#/definitions/a remedy"}]}),
+            {"type": "string"}, {"$ref": "#/definitions/remedy-long"}]}),
         );
         finding["required"] = json!([]);
         finding["anyOf"] = json!([
             {"required": ["id", "cause"]}, {"required": ["id", "from"]}, {"required": ["ids", "from"]}]);
         let own = [
             ("template", template()),
-            ("an alert", self.structure("alert")),
-            ("a case", case),
-            ("finding", finding),
-            ("a remedy", self.structure("remedy")),
-            ("an expectation", self.structure("expectation")),
-            ("a file", self.structure("save")),
-            ("a step", self.step(true)),
-            ("a verification", self.step(false)),
+            ("alert-long", self.structure("alert")),
+            ("case-of-file", case),
+            ("finding-of-list", finding),
+            ("remedy-long", self.structure("remedy")),
+            ("expectation-long", self.structure("expectation")),
+            ("file-long", self.structure("save")),
+            ("step-of-list", self.step(true)),
+            ("verification", self.step(false)),
             (
                 "steps",
-                json!({"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/a step"}}),
+                json!({"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/step-of-list"}}),
             ),
         ];
         all.extend(own.map(|(name, schema)| (name.to_owned(), schema)));
@@ -161,12 +161,12 @@ impl Parts {
     fn step(&self, needs_id: bool) -> Value {
         let mut schema = self.structure("step");
         let condition = json!({"anyOf": [
-            {"type": ["string", "boolean", "number"]}, {"$ref": "#/definitions/an expectation"}]});
+            {"type": ["string", "boolean", "number"]}, {"$ref": "#/definitions/expectation-long"}]});
         described(&mut schema, "expect", one_or_list(&condition));
-        let file = json!({"anyOf": [{"type": "string"}, {"$ref": "#/definitions/a file"}]});
+        let file = json!({"anyOf": [{"type": "string"}, {"$ref": "#/definitions/file-long"}]});
         described(&mut schema, "save", one_or_list(&file));
         described(&mut schema, "for_each", list_or_program());
-        let verification = json!({"$ref": "#/definitions/a verification"});
+        let verification = json!({"$ref": "#/definitions/verification"});
         described(
             &mut schema,
             "then",
