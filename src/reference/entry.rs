@@ -53,7 +53,7 @@ pub fn verb(name: &str) -> Option<Entry> {
 /// A schema, or the definition to which it refers.
 pub(super) fn resolved<'a>(schema: &'a Value, definitions: &'a Value) -> &'a Value {
     match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-        Some(name) => &definitions[name],
+        Some(name) => &definitions[name.replace("%20", " ")],
         None => schema,
     }
 }
