@@ -7,7 +7,7 @@ use crate::event::{
     Effect, Event, FailedProof, FindingConcluded, FindingItem, Mode, Next, NotRuledOut, Outcome,
     Reason, Remedy,
 };
-use crate::expression::{Budget, Decided, Jq, Reference, decide, show};
+use crate::expression::{Asks, Budget, Decided, Jq, Reference, decide, show};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -175,7 +175,7 @@ impl Run {
                 .reached([reference])
                 .into_iter()
                 .filter(|reached| reached.root == "steps")
-                .find_map(|reached| unjudged(scope, reached.name.as_deref()?))
+                .find_map(|reached| unjudged(scope, reached))
                 .or(blank)
         })
     }
@@ -316,13 +316,16 @@ impl Run {
     }
 }
 
-/// Why nothing is known of a step, as far as its end tells.
-fn unjudged(scope: &Scope, id: &str) -> Option<Reason> {
-    match scope.result(id) {
-        Some(result) if result.outcome.is_judged() => None,
-        Some(result) => Some(result.leaves_open(id)),
-        None => Some(Reason::not_executed(id)),
-    }
+/// Why nothing is known of what a reference to a step asks for. What was read is known also where
+/// an expectation about it could not be judged.
+fn unjudged(scope: &Scope, reference: &Reference) -> Option<Reason> {
+    let id = reference.name.as_deref()?;
+    let Some(result) = scope.result(id) else { return Some(Reason::not_executed(id)) };
+    let was_read = matches!(result.outcome, Outcome::Error | Outcome::Unknown)
+        && !result.output.is_null()
+        && result.unread.is_none();
+    let is_known = result.outcome.is_judged() || (was_read && reference.asks == Asks::Output);
+    (!is_known).then(|| result.leaves_open(id))
 }
 
 impl Run {
