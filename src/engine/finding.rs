@@ -219,29 +219,35 @@ impl Run {
     /// change, and the step that proves it. Empty if it helped, or was not carried out.
     fn not_fixed(&self, scope: &Scope, finding: &Finding) -> Vec<FailedProof> {
         let proof = finding.fixed_by.as_deref().and_then(|id| scope.result(id));
-        let failed = proof
-            .filter(|proof| !proof.outcome.is_good() && !matches!(proof.outcome, Outcome::Skipped));
-        let Some(proof) = failed else { return Vec::new() };
-        let said = |step: &str, reason: &str| FailedProof {
-            step: step.to_owned(),
-            reason: reason.to_owned(),
+        let Some(proof) = proof.filter(|proof| !proof.outcome.is_good()) else {
+            return Vec::new();
         };
         self.recorder.state(|state| {
-            if !state.has_lasting_changes() {
-                return Vec::new();
-            }
             let after = |path: &str| {
                 state.changing_steps().any(|(change, _)| {
                     path.strip_prefix(change).is_some_and(|rest| rest.starts_with('/'))
                 })
             };
+            // skipped elsewhere, it is the proof of another remedy than the one that was chosen
+            let is_skipped = proof.outcome == Outcome::Skipped && !after(&proof.path);
+            if is_skipped || !state.has_lasting_changes() {
+                return Vec::new();
+            }
             let looks = state.steps().filter_map(|(path, _)| state.finished(path));
             let looks = looks.filter(|step| {
                 step.path != proof.path && after(&step.path) && step.outcome.is_bad()
             });
             looks
-                .map(|step| said(&step.path, &step.reason))
-                .chain([said(&proof.path, &proof.reason.to_string())])
+                .map(|step| FailedProof {
+                    step: step.path.clone(),
+                    reason: step.reason.clone(),
+                    outcome: step.outcome,
+                })
+                .chain([FailedProof {
+                    step: proof.path.clone(),
+                    reason: proof.reason.to_string(),
+                    outcome: proof.outcome,
+                }])
                 .collect()
         })
     }
