@@ -79,7 +79,7 @@ pub(crate) struct Simulation {
     /// The pods for which there is no node.
     unplaced: BTreeSet<String>,
     /// Whether nobody measures what pods use.
-    unmeasured: bool,
+    pub(crate) unmeasured: bool,
     /// Whether the API server says that it is not ready.
     pub(crate) unready: bool,
     /// The Leases that somebody outside of the cluster keeps, and who that is.
